@@ -1,0 +1,54 @@
+//! Who asks for something to be done.
+
+use crate::{Role, UserId};
+
+/// Who asks for something to be done. Every use-case takes one and asks [`crate::policy`] about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Nobody that is known: no credentials were given.
+    Anonymous,
+    /// A user who proved to be one.
+    User {
+        /// Which user.
+        id: UserId,
+        /// What the user may do beyond their own things.
+        rank: Rank,
+    },
+    /// The program itself: start-up tasks and the command line of whoever runs it.
+    System,
+}
+
+impl Actor {
+    /// The id of the user who asks; `None` for nobody and for the program itself.
+    #[must_use]
+    pub fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::User { id, .. } => Some(*id),
+            Self::Anonymous | Self::System => None,
+        }
+    }
+}
+
+/// How far a user's rights reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// Their own account and cars.
+    Client,
+    /// Everybody's, except superusers' accounts.
+    Admin,
+    /// Everybody's.
+    Superuser,
+}
+
+impl Rank {
+    /// The rank that a role and the superuser mark give together (wire contract, section 6: an admin is who
+    /// is a superuser or has the role).
+    #[must_use]
+    pub fn of(role: Role, is_superuser: bool) -> Self {
+        match (is_superuser, role) {
+            (true, _) => Self::Superuser,
+            (false, Role::Admin) => Self::Admin,
+            (false, Role::Client) => Self::Client,
+        }
+    }
+}

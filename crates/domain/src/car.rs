@@ -1,0 +1,76 @@
+//! A car, which belongs to one user.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    UserId,
+    values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
+};
+
+/// The number by which a car is known. Ids are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CarId(pub i64);
+
+impl fmt::Display for CarId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A car as it is kept (wire contract, section 3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Car {
+    /// The number by which it is known.
+    pub id: CarId,
+    /// Whose it is.
+    pub owner: UserId,
+    /// Who built it.
+    pub brand: Brand,
+    /// Which car of its brand it is.
+    pub model: Model,
+    /// When it was built.
+    pub year: Year,
+    /// Its colour, if that was said; may be blank.
+    pub color: Option<Color>,
+    /// Its licence plate: no two cars have the same.
+    pub license: LicensePlate,
+    /// Its vehicle identification number, if that was said.
+    pub vin: Option<Vin>,
+    /// How far it has been driven.
+    pub mileage: Mileage,
+    /// Its picture, if there is one.
+    pub image: Option<ImagePath>,
+    /// Anything else about it, if that was said; may be blank.
+    pub notes: Option<Notes>,
+    /// When it was first kept, to the microsecond.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed, to the microsecond.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A car that is not kept yet, and so has no id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCar {
+    /// Whose it will be.
+    pub owner: UserId,
+    /// Who built it.
+    pub brand: Brand,
+    /// Which car of its brand it is.
+    pub model: Model,
+    /// When it was built.
+    pub year: Year,
+    /// Its colour; may be blank.
+    pub color: Option<Color>,
+    /// Its licence plate.
+    pub license: LicensePlate,
+    /// Its vehicle identification number.
+    pub vin: Option<Vin>,
+    /// How far it has been driven.
+    pub mileage: Mileage,
+    /// Anything else about it; may be blank.
+    pub notes: Option<Notes>,
+    /// When it is first kept, to the microsecond.
+    pub created_at: DateTime<Utc>,
+}

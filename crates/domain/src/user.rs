@@ -1,0 +1,211 @@
+//! A user: somebody who can log in and own cars.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Actor, Rank, Violation,
+    values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
+};
+
+/// The number by which a user is known. Ids are never used again, so that a token of a deleted user can't
+/// become somebody else's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(pub i64);
+
+impl fmt::Display for UserId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// What a user is here for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// Keeps their own cars.
+    #[default]
+    Client,
+    /// Keeps everybody's cars and accounts.
+    Admin,
+}
+
+impl Role {
+    /// Every role, in the order in which they are offered.
+    pub const ALL: [Self; 2] = [Self::Client, Self::Admin];
+
+    /// The role's name, as it is written and kept: `client` or `admin`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of this name.
+    ///
+    /// # Errors
+    /// [`Violation::NotAChoice`] for any other text; case and white space count.
+    pub fn parse(name: &str) -> Result<Self, Vec<Violation>> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == name)
+            .ok_or_else(|| vec![Violation::NotAChoice(name.to_owned())])
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// A user as it is kept (wire contract, section 3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The number by which the user is known.
+    pub id: UserId,
+    /// What the user logs in with: unique, ignoring case.
+    pub username: Username,
+    /// The user's e-mail address: unique, ignoring case.
+    pub email: Email,
+    /// The first name; empty only for a superuser made on the command line.
+    pub first_name: FirstName,
+    /// The last name; empty only for a superuser made on the command line.
+    pub last_name: LastName,
+    /// What the user is here for.
+    pub role: Role,
+    /// The phone number, if that was said; may be blank.
+    pub phone: Option<Phone>,
+    /// The postal address, if that was said; may be blank.
+    pub address: Option<Address>,
+    /// Whether the user may log in; if not, their tokens stop working at once.
+    pub is_active: bool,
+    /// Whether the user has every right. Given on the command line alone.
+    pub is_superuser: bool,
+    /// The password, as it is kept.
+    pub password: PasswordHash,
+    /// When the password was last changed, if it ever was: refresh tokens issued before are dead.
+    pub password_changed_at: Option<DateTime<Utc>>,
+    /// When the user came, to the microsecond.
+    pub date_joined: DateTime<Utc>,
+    /// When the user last logged in, if ever.
+    pub last_login: Option<DateTime<Utc>>,
+    /// When the user was first kept, to the microsecond.
+    pub created_at: DateTime<Utc>,
+    /// When the user's details were last changed, to the microsecond.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl User {
+    /// How far this user's rights reach.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        Rank::of(self.role, self.is_superuser)
+    }
+
+    /// This user as the one who asks for something.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::User {
+            id: self.id,
+            rank: self.rank(),
+        }
+    }
+
+    /// First and last name, or the username where both are empty (wire contract, section 3: `owner_name`).
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let name = format!("{} {}", self.first_name, self.last_name);
+        match name.trim() {
+            "" => self.username.to_string(),
+            name => name.to_owned(),
+        }
+    }
+}
+
+/// A user that is not kept yet, and so has no id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUser {
+    /// What the user will log in with.
+    pub username: Username,
+    /// The e-mail address.
+    pub email: Email,
+    /// The first name.
+    pub first_name: FirstName,
+    /// The last name.
+    pub last_name: LastName,
+    /// What the user is here for.
+    pub role: Role,
+    /// The phone number; may be blank.
+    pub phone: Option<Phone>,
+    /// The postal address; may be blank.
+    pub address: Option<Address>,
+    /// Whether the user may log in.
+    pub is_active: bool,
+    /// Whether the user has every right.
+    pub is_superuser: bool,
+    /// The password, as it will be kept.
+    pub password: PasswordHash,
+    /// When the user comes, to the microsecond.
+    pub created_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_one_of_two_names_to_the_letter() {
+        assert_eq!(Role::parse("client"), Ok(Role::Client));
+        assert_eq!(Role::parse("admin"), Ok(Role::Admin));
+        for name in ["boss", "Admin", " client", ""] {
+            assert_eq!(Role::parse(name), Err(vec![Violation::NotAChoice(name.into())]));
+        }
+    }
+
+    #[test]
+    fn the_superuser_mark_outranks_the_role() {
+        assert_eq!(Rank::of(Role::Client, false), Rank::Client);
+        assert_eq!(Rank::of(Role::Admin, false), Rank::Admin);
+        assert_eq!(Rank::of(Role::Client, true), Rank::Superuser);
+        assert_eq!(Rank::of(Role::Admin, true), Rank::Superuser);
+    }
+
+    #[test]
+    fn the_full_name_is_both_names_or_the_one_or_the_username() {
+        let named = |first: &str, last: &str| {
+            let mut user = sample();
+            user.first_name = FirstName::from_storage(first.into());
+            user.last_name = LastName::from_storage(last.into());
+            user.full_name()
+        };
+        assert_eq!(named("Ann", "Lee"), "Ann Lee");
+        assert_eq!(named("", "Lee"), "Lee");
+        assert_eq!(named("Ann", ""), "Ann");
+        assert_eq!(named("", ""), "ann");
+    }
+
+    fn sample() -> User {
+        let then = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        User {
+            id: UserId(1),
+            username: Username::from_storage("ann".into()),
+            email: Email::from_storage("ann@example.com".into()),
+            first_name: FirstName::default(),
+            last_name: LastName::default(),
+            role: Role::Client,
+            phone: None,
+            address: None,
+            is_active: true,
+            is_superuser: false,
+            password: PasswordHash::from_storage("!".into()),
+            password_changed_at: None,
+            date_joined: then,
+            last_login: None,
+            created_at: then,
+            updated_at: then,
+        }
+    }
+}

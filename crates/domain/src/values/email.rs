@@ -1,0 +1,223 @@
+//! An e-mail address.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::text::{Rule, text_type};
+use crate::Violation;
+
+text_type! {
+    /// An e-mail address: at most 254 characters, as Django's validator takes them. Its domain is kept
+    /// lower-case, the rest as written; unique ignoring case.
+    ///
+    /// Whether two addresses are the same is asked of their [`key`](Self::key)s.
+    Email
+}
+
+impl Email {
+    /// How many characters there may be at most.
+    pub const MAX_LENGTH: usize = 254;
+
+    /// Trims `text` and checks it.
+    ///
+    /// # Errors
+    /// [`Violation::Blank`], [`Violation::TooLong`], [`Violation::NullCharacter`],
+    /// [`Violation::InvalidEmail`].
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Email};
+    /// assert_eq!(Email::parse(" Ann.Lee@Example.COM ")?.as_str(), "Ann.Lee@example.com");
+    /// assert_eq!(Email::parse("nonsense"), Err(vec![Violation::InvalidEmail]));
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, Vec<Violation>> {
+        let rule = Rule {
+            max_length: Self::MAX_LENGTH,
+            may_be_blank: false,
+        };
+        let mut violations = rule.check(text).err().unwrap_or_default();
+        if violations == [Violation::Blank] {
+            return Err(violations);
+        }
+        let parts = text
+            .trim()
+            .rsplit_once('@')
+            .filter(|(local, domain)| is_local(local) && is_domain(domain));
+        match parts {
+            Some((local, domain)) if violations.is_empty() => {
+                Ok(Self(format!("{local}@{}", domain.to_lowercase())))
+            }
+            Some(_) => Err(violations),
+            None => {
+                violations.push(Violation::InvalidEmail);
+                Err(violations)
+            }
+        }
+    }
+
+    /// What is the same for two addresses that differ in case alone, and for no others.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.as_str().to_lowercase()
+    }
+}
+
+/// The part before the `@`: words with dots between them, or a quoted string (RFC 5322, 3.4.1, ASCII only).
+fn is_local(local: &str) -> bool {
+    let is_atom = |atom: &str| {
+        !atom.is_empty()
+            && atom
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-!#$%&'*+/=?^_`{}|~".contains(&byte))
+    };
+    local.split('.').all(is_atom) || is_quoted(local)
+}
+
+/// `"…"`, where a backslash takes the next character as it is.
+fn is_quoted(local: &str) -> bool {
+    let Some(inside) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return false;
+    };
+    let mut bytes = inside.bytes();
+    while let Some(byte) = bytes.next() {
+        let allowed = match byte {
+            b'\\' => bytes
+                .next()
+                .is_some_and(|next| matches!(next, 1..=9 | 11 | 12 | 14..=127)),
+            b'"' => false,
+            other => matches!(other, 1..=8 | 11 | 12 | 14..=31 | 33 | 35..=127),
+        };
+        if !allowed {
+            return false;
+        }
+    }
+    true
+}
+
+/// The part after the `@`: a host name with at least two labels, `localhost`, or an IP address in brackets.
+fn is_domain(domain: &str) -> bool {
+    if domain == "localhost" {
+        return true;
+    }
+    if let Some(literal) = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return literal.parse::<Ipv4Addr>().is_ok() || literal.parse::<Ipv6Addr>().is_ok();
+    }
+    match domain.rsplit_once('.') {
+        Some((host, top)) => host.split('.').all(is_label) && is_top_level(top),
+        None => false,
+    }
+}
+
+/// A label of a host name: 1 to 63 letters, digits and hyphens, no hyphen at either end (RFC 1034, 3.1).
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.chars().count())
+        && label
+            .chars()
+            .all(|c| is_letter(c) || c.is_ascii_digit() || c == '-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// The last label has no digits, so that an IP address is no host name, unless it is punycode.
+fn is_top_level(label: &str) -> bool {
+    let is_punycode = label
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("xn--"))
+        && label.is_ascii()
+        && label.len() > 4;
+    is_label(label)
+        && (is_punycode || (label.chars().count() >= 2 && !label.contains(|c: char| c.is_ascii_digit())))
+}
+
+/// An ASCII letter, or what Django counts as one outside ASCII.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphabetic() || ('\u{a1}'..='\u{ffff}').contains(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_django_takes_are_taken() {
+        for address in [
+            "email@here.com",
+            "weirder-email@here.and.there.com",
+            "!def!xyz%abc@example.com",
+            "email@[127.0.0.1]",
+            "email@[2001:dB8::1]",
+            "email@[::ffff:127.0.0.1]",
+            "example@valid-----hyphens.com",
+            "example@valid-with-hyphens.com",
+            "test@domain.with.idn.tld.उदाहरण.परीक्षा",
+            "email@localhost",
+            "\"test@test\"@example.com",
+            "\"\\\t\"@here.com",
+            "a@b.xn--p1ai",
+        ] {
+            assert!(Email::parse(address).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_django_refuses_are_refused() {
+        for address in [
+            "abc",
+            "abc@",
+            "abc@bar",
+            "a @x.cz",
+            "abc@.com",
+            "something@@somewhere.com",
+            "email@127.0.0.1",
+            "email@[127.0.0.256]",
+            "email@[2001:db8::12345]",
+            "example@invalid-.com",
+            "example@-invalid.com",
+            "example@invalid.com-",
+            "example@inv-.alid-.com",
+            "example@inv-.-alid.com",
+            "test@example.com\n\n<script src=\"x.js\">",
+            "\"\\\n\"@here.com",
+            "trailingdot@shouldfail.com.",
+            "a@b.com\n@c.d",
+            ".leading@example.com",
+            "double..dot@example.com",
+            "jörg@example.com",
+            "@example.com",
+            "a@b.c",
+            "a@b.c0m",
+        ] {
+            assert_eq!(
+                Email::parse(address),
+                Err(vec![Violation::InvalidEmail]),
+                "{address}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_has_at_most_254_characters() {
+        let of_length = |length: usize| format!("{}@example.com", "a".repeat(length - 12));
+        assert!(Email::parse(&of_length(254)).is_ok());
+        assert_eq!(
+            Email::parse(&of_length(255)),
+            Err(vec![Violation::TooLong { max: 254 }])
+        );
+    }
+
+    #[test]
+    fn blank_is_only_blank() {
+        assert_eq!(Email::parse(" "), Err(vec![Violation::Blank]));
+    }
+
+    #[test]
+    fn the_domain_is_lower_cased_and_the_rest_is_not() {
+        assert_eq!(
+            Email::parse("Ann@ExAmple.COM").unwrap().as_str(),
+            "Ann@example.com"
+        );
+        assert_eq!(
+            Email::parse("Ann@x.de").unwrap().key(),
+            Email::parse("aNN@X.DE").unwrap().key()
+        );
+    }
+}

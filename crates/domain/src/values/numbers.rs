@@ -1,0 +1,130 @@
+//! Values that are whole numbers within bounds.
+
+use std::fmt;
+
+use crate::Violation;
+
+/// The year in which a car was built: 1886, when the first was, to the next calendar year, because next
+/// year's models are sold in autumn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Year(i32);
+
+impl Year {
+    /// The year of the first car.
+    pub const MIN: i32 = 1886;
+
+    /// Checks a year against the bounds as they stand in `current_year`.
+    ///
+    /// # Errors
+    /// [`Violation::TooSmall`], [`Violation::TooLarge`].
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Year};
+    /// assert!(Year::parse(2027, 2026).is_ok());
+    /// assert_eq!(Year::parse(2028, 2026), Err(vec![Violation::TooLarge { max: 2027 }]));
+    /// ```
+    pub fn parse(year: i64, current_year: i32) -> Result<Self, Vec<Violation>> {
+        between(year, Self::MIN, current_year + 1).map(Self)
+    }
+
+    /// What an adapter kept of a year that was checked when it came in; it is not checked again.
+    #[must_use]
+    pub fn from_storage(year: i32) -> Self {
+        Self(year)
+    }
+
+    /// The year as a number.
+    #[must_use]
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Year {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// How far a car has been driven, in kilometres: 0 to 2,147,483,647.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mileage(i32);
+
+impl Mileage {
+    /// The least.
+    pub const MIN: i32 = 0;
+    /// The greatest: what a 32-bit column keeps.
+    pub const MAX: i32 = i32::MAX;
+
+    /// Checks a mileage.
+    ///
+    /// # Errors
+    /// [`Violation::TooSmall`], [`Violation::TooLarge`].
+    pub fn parse(kilometres: i64) -> Result<Self, Vec<Violation>> {
+        between(kilometres, Self::MIN, Self::MAX).map(Self)
+    }
+
+    /// What an adapter kept of a mileage that was checked when it came in; it is not checked again.
+    #[must_use]
+    pub fn from_storage(kilometres: i32) -> Self {
+        Self(kilometres)
+    }
+
+    /// The mileage as a number, in kilometres.
+    #[must_use]
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Mileage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+fn between(number: i64, min: i32, max: i32) -> Result<i32, Vec<Violation>> {
+    match i32::try_from(number) {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        _ if number < i64::from(min) => Err(vec![Violation::TooSmall { min: i64::from(min) }]),
+        _ => Err(vec![Violation::TooLarge { max: i64::from(max) }]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_year_lies_between_the_first_car_and_next_year() {
+        assert_eq!(
+            Year::parse(1885, 2026),
+            Err(vec![Violation::TooSmall { min: 1886 }])
+        );
+        assert_eq!(Year::parse(1886, 2026).unwrap().get(), 1886);
+        assert_eq!(Year::parse(2027, 2026).unwrap().get(), 2027);
+        assert_eq!(
+            Year::parse(2028, 2026),
+            Err(vec![Violation::TooLarge { max: 2027 }])
+        );
+        assert_eq!(
+            Year::parse(i64::MAX, 2026),
+            Err(vec![Violation::TooLarge { max: 2027 }])
+        );
+    }
+
+    #[test]
+    fn a_mileage_fits_32_bits_and_is_not_negative() {
+        assert_eq!(Mileage::parse(-1), Err(vec![Violation::TooSmall { min: 0 }]));
+        assert_eq!(Mileage::parse(0).unwrap(), Mileage::default());
+        assert_eq!(Mileage::parse(2_147_483_647).unwrap().get(), i32::MAX);
+        assert_eq!(
+            Mileage::parse(2_147_483_648),
+            Err(vec![Violation::TooLarge { max: 2_147_483_647 }])
+        );
+        assert_eq!(
+            Mileage::parse(i64::MIN),
+            Err(vec![Violation::TooSmall { min: 0 }])
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! Values that are plain text with a greatest length.
+
+use crate::Violation;
+
+/// What the wire contract says of a text field.
+pub(super) struct Rule {
+    pub(super) max_length: usize,
+    pub(super) may_be_blank: bool,
+}
+
+impl Rule {
+    /// Trims `text` and checks it: everything that is wrong at once, except that a blank text is only that.
+    pub(super) fn check(&self, text: &str) -> Result<String, Vec<Violation>> {
+        let text = text.trim();
+        if text.is_empty() && !self.may_be_blank {
+            return Err(vec![Violation::Blank]);
+        }
+        let mut violations = Vec::new();
+        if text.chars().count() > self.max_length {
+            violations.push(Violation::TooLong { max: self.max_length });
+        }
+        if text.contains('\0') {
+            violations.push(Violation::NullCharacter);
+        }
+        if violations.is_empty() {
+            Ok(text.to_owned())
+        } else {
+            Err(violations)
+        }
+    }
+}
+
+/// What every value that is text inside has in common.
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// What an adapter kept of a value that was checked when it came in; it is not checked again.
+            #[must_use]
+            pub fn from_storage(text: String) -> Self {
+                Self(text)
+            }
+
+            /// The value as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.pad(&self.0)
+            }
+        }
+    };
+}
+pub(super) use text_type;
+
+/// A text value whose only rules are its greatest length and whether it may be blank.
+macro_rules! plain_text {
+    ($(#[$doc:meta])* $name:ident, $max:literal, blank: $blank:literal) => {
+        text_type! { $(#[$doc])* $name }
+
+        impl $name {
+            /// How many characters there may be at most.
+            pub const MAX_LENGTH: usize = $max;
+
+            /// Trims `text` and checks it.
+            ///
+            /// # Errors
+            /// [`Violation::Blank`] where the value may not be blank; [`Violation::TooLong`],
+            /// [`Violation::NullCharacter`].
+            pub fn parse(text: &str) -> Result<Self, Vec<Violation>> {
+                Rule { max_length: Self::MAX_LENGTH, may_be_blank: $blank }.check(text).map(Self)
+            }
+        }
+    };
+}
+
+plain_text! {
+    /// Who built a car: 1 to 100 characters.
+    Brand, 100, blank: false
+}
+plain_text! {
+    /// Which car of its brand it is: 1 to 100 characters.
+    Model, 100, blank: false
+}
+plain_text! {
+    /// A car's colour: at most 50 characters, may be blank.
+    Color, 50, blank: true
+}
+plain_text! {
+    /// Anything else about a car: at most 10,000 characters, may be blank.
+    Notes, 10_000, blank: true
+}
+plain_text! {
+    /// A user's first name: 1 to 150 characters. The default is the empty name of a superuser who was made
+    /// on the command line without one.
+    #[derive(Default)]
+    FirstName, 150, blank: false
+}
+plain_text! {
+    /// A user's last name: 1 to 150 characters. The default is the empty name of a superuser who was made on
+    /// the command line without one.
+    #[derive(Default)]
+    LastName, 150, blank: false
+}
+plain_text! {
+    /// A user's phone number: at most 20 characters, may be blank. Written as its owner writes it.
+    Phone, 20, blank: true
+}
+plain_text! {
+    /// A user's postal address: at most 255 characters, may be blank.
+    Address, 255, blank: true
+}
+
+text_type! {
+    /// Where the picture of a car is kept, relative to the media root: `cars/car_<id>_<random>.jpg`. Made by
+    /// the application, never by a client.
+    ImagePath
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn surrounding_space_is_no_part_of_a_text() {
+        assert_eq!(Brand::parse("  VW \n").unwrap().as_str(), "VW");
+        assert_eq!(Color::parse("   ").unwrap().as_str(), "");
+    }
+
+    #[test]
+    fn what_may_not_be_blank_may_not_be_space_either() {
+        for blank in ["", "  ", "\n\t"] {
+            assert_eq!(Brand::parse(blank), Err(vec![Violation::Blank]));
+            assert_eq!(Model::parse(blank), Err(vec![Violation::Blank]));
+            assert_eq!(FirstName::parse(blank), Err(vec![Violation::Blank]));
+            assert_eq!(LastName::parse(blank), Err(vec![Violation::Blank]));
+        }
+    }
+
+    #[test]
+    fn length_is_counted_in_characters_not_bytes() {
+        assert!(Brand::parse(&"Š".repeat(100)).is_ok());
+        assert_eq!(
+            Brand::parse(&"Š".repeat(101)),
+            Err(vec![Violation::TooLong { max: 100 }])
+        );
+    }
+
+    #[test]
+    fn each_text_has_its_own_greatest_length() {
+        let too_long = |max| Err(vec![Violation::TooLong { max }]);
+        let of = |length| "x".repeat(length);
+        assert_eq!(Model::parse(&of(101)).map(|_| ()), too_long(100));
+        assert_eq!(Color::parse(&of(51)).map(|_| ()), too_long(50));
+        assert_eq!(Notes::parse(&of(10_001)).map(|_| ()), too_long(10_000));
+        assert_eq!(FirstName::parse(&of(151)).map(|_| ()), too_long(150));
+        assert_eq!(LastName::parse(&of(151)).map(|_| ()), too_long(150));
+        assert_eq!(Phone::parse(&of(21)).map(|_| ()), too_long(20));
+        assert_eq!(Address::parse(&of(256)).map(|_| ()), too_long(255));
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        assert_eq!(
+            Color::parse(&"\0".repeat(51)),
+            Err(vec![Violation::TooLong { max: 50 }, Violation::NullCharacter])
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! What can be wrong with a value, as data: an adapter says it in the words of its readers.
+
+use std::collections::BTreeMap;
+
+/// A field of a car, of a user or of a command about them, in the order in which errors are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Field {
+    /// The name that a user logs in with.
+    Username,
+    /// A user's e-mail address.
+    Email,
+    /// A user's first name.
+    FirstName,
+    /// A user's last name.
+    LastName,
+    /// A user's role.
+    Role,
+    /// A user's phone number.
+    Phone,
+    /// A user's postal address.
+    Address,
+    /// A password, at registration and at login.
+    Password,
+    /// The same password once more.
+    PasswordConfirmation,
+    /// The password that a change replaces.
+    OldPassword,
+    /// The password that a change sets.
+    NewPassword,
+    /// A refresh token.
+    Refresh,
+    /// A token of any type.
+    Token,
+    /// Who built the car.
+    Brand,
+    /// Which car of its brand it is.
+    Model,
+    /// The year in which the car was built.
+    Year,
+    /// The car's colour.
+    Color,
+    /// The car's licence plate.
+    License,
+    /// The car's vehicle identification number.
+    Vin,
+    /// How far the car has been driven.
+    Mileage,
+    /// Anything else about the car.
+    Notes,
+}
+
+/// One way in which a value breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// Nothing was given where something must be.
+    Required,
+    /// Null was given where a value must be.
+    Null,
+    /// An empty text, or nothing but white space, where text must be.
+    Blank,
+    /// Something that is not text, and no number that could be read as text.
+    NotAString,
+    /// Something that is not a whole number.
+    NotAnInteger,
+    /// A number written with more characters than anybody would read.
+    NumberTooLong,
+    /// None of the choices that there are; holds what was given.
+    NotAChoice(String),
+    /// More characters than allowed.
+    TooLong {
+        /// How many characters there may be at most.
+        max: usize,
+    },
+    /// A number below the least that is allowed.
+    TooSmall {
+        /// The least that is allowed.
+        min: i64,
+    },
+    /// A number above the greatest that is allowed.
+    TooLarge {
+        /// The greatest that is allowed.
+        max: i64,
+    },
+    /// The character U+0000, which a database can't keep.
+    NullCharacter,
+    /// Half of a surrogate pair, which is no character; holds its code point.
+    SurrogateCharacter(u16),
+    /// A username with other characters than letters, digits and `@.+-_`.
+    InvalidUsername,
+    /// Not an e-mail address.
+    InvalidEmail,
+    /// Not a vehicle identification number (ISO 3779).
+    InvalidVin,
+    /// Somebody else, or another car, has this value already, and it must be unique.
+    Taken,
+    /// The two passwords given differ.
+    PasswordsDiffer,
+    /// The password given as the present one is not the present one.
+    WrongPassword,
+    /// Fewer characters than a password needs.
+    PasswordTooShort {
+        /// How many characters a password has at least.
+        min: usize,
+    },
+    /// A password that many people use.
+    PasswordTooCommon,
+    /// A password of digits alone.
+    PasswordEntirelyNumeric,
+    /// A password much like something that is known about its owner; says which field it is like.
+    PasswordTooSimilar(Field),
+    /// The admin role, given by somebody who is no admin.
+    AdminRoleNotGrantable,
+    /// A token that is not valid, or is somebody else's.
+    ForeignToken,
+}
+
+/// Everything that is wrong with the fields of one command, in the order of [`Field`].
+///
+/// ```
+/// use mycars_domain::{Field, Violation, Violations};
+///
+/// let mut violations = Violations::new();
+/// violations.add(Field::Year, Violation::TooSmall { min: 1886 });
+/// violations.add(Field::Brand, Violation::Required);
+///
+/// let fields: Vec<Field> = violations.iter().map(|(field, _)| field).collect();
+/// assert_eq!(fields, [Field::Brand, Field::Year]);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Violations(BTreeMap<Field, Vec<Violation>>);
+
+impl Violations {
+    /// No violations yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One violation of one field.
+    #[must_use]
+    pub fn one(field: Field, violation: Violation) -> Self {
+        let mut violations = Self::new();
+        violations.add(field, violation);
+        violations
+    }
+
+    /// Adds what is wrong with `field`, after what is known already.
+    pub fn add(&mut self, field: Field, violation: Violation) {
+        self.0.entry(field).or_default().push(violation);
+    }
+
+    /// Adds several violations of `field`; an empty list changes nothing.
+    pub fn extend(&mut self, field: Field, violations: Vec<Violation>) {
+        if !violations.is_empty() {
+            self.0.entry(field).or_default().extend(violations);
+        }
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is wrong with `field`: an empty slice if nothing is.
+    #[must_use]
+    pub fn of(&self, field: Field) -> &[Violation] {
+        self.0.get(&field).map_or(&[], Vec::as_slice)
+    }
+
+    /// Each field that something is wrong with, and what.
+    pub fn iter(&self) -> impl Iterator<Item = (Field, &[Violation])> {
+        self.0
+            .iter()
+            .map(|(field, violations)| (*field, violations.as_slice()))
+    }
+}
