@@ -1,1 +1,17 @@
-//! (to be written)
+//! The use-cases of My Cars, and the ports that they need.
+//!
+//! A use-case is a plain function: it takes the [`App`] with its ports, the [`Actor`](mycars_domain::Actor)
+//! who asks, and what is asked for. It asks [`policy`](mycars_domain::policy) first, owns its transaction, and
+//! answers a domain entity or an error that says what is wrong as data. It knows nothing of HTTP and of
+//! databases: its tests run without either.
+//!
+//! - [`ports`]: what the use-cases need of the world.
+//! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
+#![warn(missing_docs)]
+
+mod app;
+mod input;
+pub mod ports;
+
+pub use app::{App, TokenSettings};
+pub use input::{Completeness, Input};

@@ -1,0 +1,57 @@
+//! What every use-case works with.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
+
+use crate::ports::{Clock, PasswordHasher, Random, Store, TokenCodec};
+
+/// The ports that the use-cases work with, and what was set about them. Made once, when a program starts.
+#[derive(Clone)]
+pub struct App {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Hashes passwords.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// Signs and reads tokens.
+    pub tokens: Arc<dyn TokenCodec>,
+    /// Says what time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Makes what nobody can guess.
+    pub random: Arc<dyn Random>,
+    /// How long tokens live.
+    pub token_settings: TokenSettings,
+}
+
+impl App {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The calendar year in UTC, which bounds the year of a car.
+    pub(crate) fn current_year(&self) -> i32 {
+        self.now().year()
+    }
+}
+
+/// How long tokens live, and whether a refresh token can be used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// How long an access token lives.
+    pub access_lifetime: TimeDelta,
+    /// How long a refresh token lives.
+    pub refresh_lifetime: TimeDelta,
+    /// Whether a refresh token is replaced at each use.
+    pub rotate_refresh: bool,
+}
+
+impl Default for TokenSettings {
+    /// 60 minutes, 1 day, no rotation (wire contract, section 4).
+    fn default() -> Self {
+        Self {
+            access_lifetime: TimeDelta::minutes(60),
+            refresh_lifetime: TimeDelta::days(1),
+            rotate_refresh: false,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What somebody sent for a field, and checking it.
+
+use std::borrow::Borrow;
+
+use mycars_domain::{Field, Violation, Violations};
+
+/// What somebody sent for one field. An adapter fills it in without judging; the use-cases judge, so that
+/// everything that is wrong is said at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Input<T> {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// Null.
+    Null,
+    /// Something that can't be read as a `T`.
+    Invalid(Violation),
+    /// A value, not yet checked.
+    Given(T),
+}
+
+impl<T> Input<T> {
+    /// The value, if one was given.
+    pub fn given(&self) -> Option<&T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Null | Self::Invalid(_) => None,
+        }
+    }
+}
+
+impl From<&str> for Input<String> {
+    fn from(text: &str) -> Self {
+        Self::Given(text.to_owned())
+    }
+}
+
+impl From<i64> for Input<i64> {
+    fn from(number: i64) -> Self {
+        Self::Given(number)
+    }
+}
+
+/// Whether the fields that an object must have must all be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completeness {
+    /// They must: the object is new, or replaced (PUT).
+    Whole,
+    /// They need not: what is left out stays as it is (PATCH).
+    Partial,
+}
+
+/// Checks one input after the other and collects what is wrong.
+pub(crate) struct Checker {
+    completeness: Completeness,
+    violations: Violations,
+}
+
+impl Checker {
+    pub(crate) fn new(completeness: Completeness) -> Self {
+        Self {
+            completeness,
+            violations: Violations::new(),
+        }
+    }
+
+    /// A field that an object must have: `None` if it is left out, as it may be in a partial change, or wrong.
+    pub(crate) fn required<R: Borrow<B>, B: ?Sized, T>(
+        &mut self,
+        field: Field,
+        input: &Input<R>,
+        parse: impl FnOnce(&B) -> Result<T, Vec<Violation>>,
+    ) -> Option<T> {
+        if matches!(input, Input::Absent) && self.completeness == Completeness::Whole {
+            self.violations.add(field, Violation::Required);
+        }
+        self.optional(field, input, parse)
+    }
+
+    /// A field that may be left out but not be null: `None` if it is left out or wrong.
+    pub(crate) fn optional<R: Borrow<B>, B: ?Sized, T>(
+        &mut self,
+        field: Field,
+        input: &Input<R>,
+        parse: impl FnOnce(&B) -> Result<T, Vec<Violation>>,
+    ) -> Option<T> {
+        if matches!(input, Input::Null) {
+            self.violations.add(field, Violation::Null);
+        }
+        self.nullable(field, input, parse).flatten()
+    }
+
+    /// A field that may be left out or null: `None` if it is left out or wrong, `Some(None)` if it is null.
+    pub(crate) fn nullable<R: Borrow<B>, B: ?Sized, T>(
+        &mut self,
+        field: Field,
+        input: &Input<R>,
+        parse: impl FnOnce(&B) -> Result<T, Vec<Violation>>,
+    ) -> Option<Option<T>> {
+        match input {
+            Input::Absent => None,
+            Input::Null => Some(None),
+            Input::Invalid(violation) => {
+                self.violations.add(field, violation.clone());
+                None
+            }
+            Input::Given(raw) => match parse(raw.borrow()) {
+                Ok(value) => Some(Some(value)),
+                Err(violations) => {
+                    self.violations.extend(field, violations);
+                    None
+                }
+            },
+        }
+    }
+
+    /// Adds what is wrong for another reason than the value alone.
+    pub(crate) fn add(&mut self, field: Field, violation: Violation) {
+        self.violations.add(field, violation);
+    }
+
+    /// Adds several of those; none is fine.
+    pub(crate) fn extend(&mut self, field: Field, violations: Vec<Violation>) {
+        self.violations.extend(field, violations);
+    }
+
+    /// `Ok` if nothing was wrong.
+    pub(crate) fn finish(self) -> Result<(), Violations> {
+        if self.violations.is_empty() {
+            Ok(())
+        } else {
+            Err(self.violations)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::values::Brand;
+
+    use super::*;
+
+    fn brand(completeness: Completeness, input: Input<String>) -> (Option<Brand>, Violations) {
+        let mut checker = Checker::new(completeness);
+        let brand = checker.required(Field::Brand, &input, Brand::parse);
+        (brand, checker.finish().err().unwrap_or_default())
+    }
+
+    #[test]
+    fn a_required_field_must_be_sent_unless_the_change_is_partial() {
+        let required = Violations::one(Field::Brand, Violation::Required);
+        assert_eq!(brand(Completeness::Whole, Input::Absent), (None, required));
+        assert_eq!(
+            brand(Completeness::Partial, Input::Absent),
+            (None, Violations::new())
+        );
+    }
+
+    #[test]
+    fn null_is_refused_where_a_value_must_be() {
+        let null = Violations::one(Field::Brand, Violation::Null);
+        assert_eq!(brand(Completeness::Whole, Input::Null), (None, null.clone()));
+        assert_eq!(brand(Completeness::Partial, Input::Null), (None, null));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_said_as_it_is() {
+        let input = Input::Invalid(Violation::NotAString);
+        let wrong = Violations::one(Field::Brand, Violation::NotAString);
+        assert_eq!(brand(Completeness::Whole, input), (None, wrong));
+    }
+
+    #[test]
+    fn left_out_null_and_given_are_three_things() {
+        let mut checker = Checker::new(Completeness::Partial);
+        let mut color = |input: Input<String>| checker.nullable(Field::Color, &input, Brand::parse);
+        assert_eq!(color(Input::Absent), None);
+        assert_eq!(color(Input::Null), Some(None));
+        assert_eq!(color("Red".into()), Some(Some(Brand::parse("Red").unwrap())));
+        assert_eq!(checker.finish(), Ok(()));
+    }
+}

@@ -1,0 +1,29 @@
+//! What the use-cases need of the world: one trait for each need, which adapters implement.
+//!
+//! All ports are synchronous and usable as `dyn`: a use-case is a plain function that blocks, whoever calls it
+//! gives it a thread, and its tests need no runtime. `None` says that something is not there; whether that is
+//! an error is for the use-case to say.
+
+mod cars;
+mod clock;
+mod password_hasher;
+mod random;
+mod refresh_tokens;
+mod store;
+mod tokens;
+mod users;
+
+pub use cars::CarRepository;
+pub use clock::Clock;
+pub use password_hasher::{HashError, PasswordHasher, Verification};
+pub use random::Random;
+pub use refresh_tokens::{RefreshToken, RefreshTokenRepository, Revocation};
+pub use store::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
+pub use tokens::{Claims, TokenCodec, Undecodable};
+pub use users::UserRepository;
+
+#[cfg(feature = "mocks")]
+pub use {
+    cars::MockCarRepository, password_hasher::MockPasswordHasher, random::MockRandom,
+    refresh_tokens::MockRefreshTokenRepository, tokens::MockTokenCodec, users::MockUserRepository,
+};

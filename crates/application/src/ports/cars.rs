@@ -1,0 +1,53 @@
+//! The cars that are kept.
+
+use mycars_domain::{Car, CarId, NewCar, UserId, values::LicensePlate};
+
+use super::StoreError;
+
+/// The cars that are kept. Errors are those of the database; see [`StoreError`].
+#[cfg_attr(feature = "mocks", mockall::automock)]
+pub trait CarRepository {
+    /// The car with this id, whoever owns it.
+    ///
+    /// # Errors
+    /// The database's.
+    fn find(&mut self, id: CarId) -> Result<Option<Car>, StoreError>;
+
+    /// The car with this id, which nobody else can change until the transaction ends.
+    ///
+    /// # Errors
+    /// The database's.
+    fn find_for_update(&mut self, id: CarId) -> Result<Option<Car>, StoreError>;
+
+    /// All cars of a user, newest first; of those made at the same moment the greatest id first.
+    ///
+    /// # Errors
+    /// The database's.
+    fn list(&mut self, owner: UserId) -> Result<Vec<Car>, StoreError>;
+
+    /// Whether a car other than `except` has this plate, ignoring case.
+    ///
+    /// # Errors
+    /// The database's.
+    fn license_is_taken(&mut self, license: &LicensePlate, except: Option<CarId>)
+    -> Result<bool, StoreError>;
+
+    /// Keeps a new car and gives it an id that no car ever had.
+    ///
+    /// # Errors
+    /// MUST be [`StoreError::Taken`] where the plate is taken, and [`StoreError::OwnerGone`] where the owner
+    /// is no user.
+    fn insert(&mut self, car: &NewCar) -> Result<Car, StoreError>;
+
+    /// Keeps everything about a car that is there already.
+    ///
+    /// # Errors
+    /// MUST be [`StoreError::Taken`] where the plate is taken.
+    fn update(&mut self, car: &Car) -> Result<(), StoreError>;
+
+    /// Forgets a car; does nothing if there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    fn delete(&mut self, id: CarId) -> Result<(), StoreError>;
+}

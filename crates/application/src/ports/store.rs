@@ -1,0 +1,119 @@
+//! The store: transactions, and the repositories inside them.
+
+use mycars_domain::Field;
+
+use super::{CarRepository, RefreshTokenRepository, UserRepository};
+
+/// The cause of an adapter's failure, for the log and never for a client.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database can't be reached, or no connection became free in time. Trying again later may help.
+    #[error("the database is not available")]
+    Unavailable(#[source] BoxError),
+    /// The value of a unique field is taken.
+    #[error("the value of {0:?} is taken")]
+    Taken(Field),
+    /// The user whom the row was to belong to is gone.
+    #[error("the user whom this was to belong to is gone")]
+    OwnerGone,
+    /// Anything else: a fault of the program or of the database.
+    #[error("the database failed")]
+    Other(#[source] BoxError),
+}
+
+/// Says to the store that the work failed and is to be undone. Why, only the use-case knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rollback;
+
+/// Whether work only reads or also writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Single statements that change nothing: no transaction, and so no round trips for one.
+    Read,
+    /// One transaction.
+    Write,
+}
+
+/// The repositories, as seen inside one piece of work.
+pub trait UnitOfWork {
+    /// The users.
+    fn users(&mut self) -> &mut dyn UserRepository;
+    /// The cars.
+    fn cars(&mut self) -> &mut dyn CarRepository;
+    /// The refresh tokens.
+    fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository;
+}
+
+/// Where everything is kept.
+///
+/// Use-cases call [`read`](#method.read) and [`write`](#method.write) on `dyn Store`; adapters implement
+/// [`run`](Self::run).
+pub trait Store: Send + Sync {
+    /// Does `work` with one connection.
+    ///
+    /// With [`Mode::Write`], `work` is called at most once, inside a transaction: committed if it answers
+    /// `Ok`, undone if it answers [`Rollback`], and then this answers `Ok` all the same. With [`Mode::Read`]
+    /// there is no transaction, and `work` is called once more, with a new connection, if it failed because
+    /// the first connection had died.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if there is no connection; whatever the begin or the commit of the
+    /// transaction ran into.
+    fn run(
+        &self,
+        mode: Mode,
+        work: &mut dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback>,
+    ) -> Result<(), StoreError>;
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if there is none.
+    fn ping(&self) -> Result<(), StoreError>;
+}
+
+impl dyn Store + '_ {
+    /// Reads: single statements without a transaction. `work` must have no side effects, because it may be
+    /// called twice.
+    ///
+    /// # Errors
+    /// Those of `work`; [`StoreError::Unavailable`] if there is no connection.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        mut work: impl FnMut(&mut dyn UnitOfWork) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut outcome = None;
+        self.run(Mode::Read, &mut |unit| keep(&mut outcome, work(unit)))?;
+        outcome.unwrap_or_else(|| Err(not_called()))
+    }
+
+    /// Writes: one transaction, committed if `work` answers `Ok` and undone if it answers `Err`.
+    ///
+    /// # Errors
+    /// Those of `work`; those of the transaction itself.
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut dyn UnitOfWork) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut outcome = None;
+        let mut work = Some(work);
+        self.run(Mode::Write, &mut |unit| match work.take() {
+            Some(work) => keep(&mut outcome, work(unit)),
+            None => Err(Rollback),
+        })?;
+        outcome.unwrap_or_else(|| Err(not_called()))
+    }
+}
+
+fn keep<T, E>(outcome: &mut Option<Result<T, E>>, result: Result<T, E>) -> Result<(), Rollback> {
+    let verdict = if result.is_ok() { Ok(()) } else { Err(Rollback) };
+    *outcome = Some(result);
+    verdict
+}
+
+fn not_called<E: From<StoreError>>() -> E {
+    StoreError::Other("the store answered without doing the work".into()).into()
+}
