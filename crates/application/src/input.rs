@@ -134,6 +134,22 @@ impl Checker {
     }
 }
 
+/// Text without a rule of its own: a name, a password or a token that somebody claims to have.
+pub(crate) fn claimed(text: &str) -> Result<String, Vec<Violation>> {
+    match text.trim() {
+        "" => Err(vec![Violation::Blank]),
+        text if text.contains('\0') => Err(vec![Violation::NullCharacter]),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// Puts a value that was given in its place; one that was left out changes nothing.
+pub(crate) fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use mycars_domain::values::Brand;

@@ -9,8 +9,12 @@
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
 #![warn(missing_docs)]
 
+pub mod accounts;
 mod app;
+pub mod cars;
 mod input;
+#[cfg(feature = "mocks")]
+pub mod mocks;
 pub mod ports;
 
 pub use app::{App, TokenSettings};

@@ -1,0 +1,116 @@
+//! Accounts and tokens (wire contract, section 4).
+
+mod authenticate;
+mod change_password;
+mod flush_expired_tokens;
+mod log_in;
+mod log_out;
+mod profile;
+mod refresh;
+mod register;
+mod set_password;
+mod superuser;
+mod token;
+mod verify_token;
+
+pub use authenticate::{AuthenticationError, authenticate};
+pub use change_password::{PasswordChange, change_password};
+pub use flush_expired_tokens::flush_expired_tokens;
+pub use log_in::{Credentials, TokenPair, log_in};
+pub use log_out::log_out;
+pub use profile::{ProfileInput, change_profile, read_profile};
+pub use refresh::{Refreshed, refresh};
+pub use register::{Registration, register};
+pub use set_password::{find_for_password, set_password};
+pub use superuser::{NewSuperuser, check_email, check_username, create_superuser};
+pub use token::{TokenError, TokenType};
+pub use verify_token::verify_token;
+
+use mycars_domain::{Denied, Field, UserId, Violation, Violations, values::Email, values::Username};
+
+use crate::{
+    input::Checker,
+    ports::{HashError, StoreError, UnitOfWork},
+};
+
+/// Why a use-case about accounts and tokens did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields are wrong; nothing was changed.
+    #[error("fields are wrong: {0:?}")]
+    Invalid(Violations),
+    /// Username and password are not those of somebody who may log in.
+    #[error("no active account has these credentials")]
+    NoActiveAccount,
+    /// The token is good, but whose it was may not log in any more, or is gone.
+    #[error("no active account belongs to the token")]
+    NoActiveAccountForToken,
+    /// A token is not good.
+    #[error(transparent)]
+    Token(TokenError),
+    /// There is no such user for who asks.
+    #[error("there is no such user for who asks")]
+    NotFound,
+    /// Who asks may not do this.
+    #[error(transparent)]
+    Denied(Denied),
+    /// The password could not be hashed, or a token not signed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NotFound => Self::NotFound,
+            other => Self::Denied(other),
+        }
+    }
+}
+
+impl From<Violations> for Error {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid(violations)
+    }
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    /// A unique value that is taken is a wrong field, also when another request took it a moment ago.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),
+            StoreError::OwnerGone => Self::NotFound,
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// Adds to `checker` what is taken by a user other than `except`.
+fn check_unique(
+    unit: &mut dyn UnitOfWork,
+    checker: &mut Checker,
+    username: Option<&Username>,
+    email: Option<&Email>,
+    except: Option<UserId>,
+) -> Result<(), StoreError> {
+    if let Some(username) = username
+        && unit.users().username_is_taken(username, except)?
+    {
+        checker.add(Field::Username, Violation::Taken);
+    }
+    if let Some(email) = email
+        && unit.users().email_is_taken(email, except)?
+    {
+        checker.add(Field::Email, Violation::Taken);
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! Change one's own password by proving the old one.
+
+use mycars_domain::{
+    Action, Actor, Denied, Field, Rank, Target, User, Violation, password, policy, values::Password,
+};
+
+use super::{Error, set_password::replace_password};
+use crate::{
+    App, Completeness, Input,
+    input::{Checker, claimed},
+    ports::Verification,
+};
+
+/// What somebody sent to change their password. The default is that nothing was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PasswordChange {
+    /// The password that they have.
+    pub old_password: Input<String>,
+    /// The password that they want.
+    pub new_password: Input<String>,
+}
+
+/// Changes the password of `actor` (wire contract, section 4). Every refresh token issued before is dead
+/// afterwards; the access token in hand lives to its own expiry.
+///
+/// # Errors
+/// [`Error::Invalid`] with everything that is wrong: fields, a wrong old password, a new one that is not good
+/// enough; [`Error::Denied`] for nobody; [`Error::Hash`]; [`Error::Store`].
+pub fn change_password(app: &App, actor: &Actor, input: &PasswordChange) -> Result<(), Error> {
+    let id = actor.user_id().ok_or(Denied::NotAuthenticated)?;
+    policy::check(actor, Action::ChangePassword, Target::user(id, Rank::Client))?;
+    let user = app
+        .store
+        .read(|unit| unit.users().find(id))?
+        .ok_or(Error::NotFound)?;
+    let new_password = check(app, &user, input)?;
+    let hash = app.hasher.hash(&new_password)?;
+    app.store.write(|unit| {
+        // Hashing took long: meanwhile somebody else may have changed the password.
+        let now = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        if now.password != user.password {
+            return Err(wrong_password());
+        }
+        replace_password(app, unit, now, hash)
+    })
+}
+
+fn check(app: &App, user: &User, input: &PasswordChange) -> Result<Password, Error> {
+    let mut checker = Checker::new(Completeness::Whole);
+    checker.required(Field::OldPassword, &input.old_password, |text: &str| {
+        match app.hasher.verify(&claimed(text)?, &user.password) {
+            Verification::Wrong => Err(vec![Violation::WrongPassword]),
+            Verification::Right | Verification::RightButOutdated => Ok(()),
+        }
+    });
+    let new_password = checker.required(Field::NewPassword, &input.new_password, Password::parse);
+    if let Some(password) = &new_password {
+        checker.extend(Field::NewPassword, password::check_chosen(password, &owner(user)));
+    }
+    checker.finish()?;
+    new_password.ok_or_else(wrong_password)
+}
+
+fn owner(user: &User) -> password::Owner<'_> {
+    password::Owner {
+        username: user.username.as_str(),
+        first_name: user.first_name.as_str(),
+        last_name: user.last_name.as_str(),
+        email: user.email.as_str(),
+    }
+}
+
+fn wrong_password() -> Error {
+    mycars_domain::Violations::one(Field::OldPassword, Violation::WrongPassword).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Violations, values::PasswordHash};
+
+    use super::*;
+    use crate::{
+        mocks::{Mocks, samples},
+        ports::Revocation,
+    };
+
+    fn change(old: &str, new: &str) -> PasswordChange {
+        PasswordChange {
+            old_password: old.into(),
+            new_password: new.into(),
+        }
+    }
+
+    fn mocks(verification: Verification) -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks.hasher.expect_verify().returning(move |_, _| verification);
+        mocks
+    }
+
+    fn refused(mocks: Mocks, input: &PasswordChange) -> Violations {
+        let (app, store) = mocks.into_app();
+        let Err(Error::Invalid(violations)) = change_password(&app, &samples::user().actor(), input) else {
+            panic!("must be refused");
+        };
+        assert_eq!(store.commits(), 0);
+        violations
+    }
+
+    #[test]
+    fn nobody_has_no_password() {
+        let (app, _) = Mocks::new().into_app();
+        let refused = change_password(&app, &Actor::Anonymous, &change("a", "b"));
+        assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
+    }
+
+    #[test]
+    fn the_old_password_must_be_right() {
+        let wrong = Violations::one(Field::OldPassword, Violation::WrongPassword);
+        assert_eq!(
+            refused(mocks(Verification::Wrong), &change("wrong", "Meadow-x-55")),
+            wrong
+        );
+    }
+
+    #[test]
+    fn a_wrong_old_password_and_a_weak_new_one_are_said_at_once() {
+        let violations = refused(mocks(Verification::Wrong), &change("wrong", "83647251904"));
+        assert_eq!(violations.of(Field::OldPassword), [Violation::WrongPassword]);
+        assert_eq!(
+            violations.of(Field::NewPassword),
+            [Violation::PasswordEntirelyNumeric]
+        );
+    }
+
+    #[test]
+    fn the_new_password_must_not_be_like_what_is_known_of_its_owner() {
+        let violations = refused(mocks(Verification::Right), &change("old", "ann@example.com"));
+        let similar = Violation::PasswordTooSimilar(Field::Email);
+        assert_eq!(violations, Violations::one(Field::NewPassword, similar));
+    }
+
+    #[test]
+    fn both_must_be_sent() {
+        let violations = refused(mocks(Verification::Right), &PasswordChange::default());
+        assert_eq!(violations.of(Field::OldPassword), [Violation::Required]);
+        assert_eq!(violations.of(Field::NewPassword), [Violation::Required]);
+    }
+
+    #[test]
+    fn a_change_ends_every_login_of_that_user() {
+        let mut mocks = mocks(Verification::Right);
+        mocks
+            .hasher
+            .expect_hash()
+            .once()
+            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .withf(|user| user.password.reveal() == "new" && user.password_changed_at == Some(samples::now()))
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .withf(|user, why, _| *user == samples::user().id && *why == Revocation::PasswordChanged)
+            .once()
+            .returning(|_, _, _| Ok(()));
+        let (app, store) = mocks.into_app();
+        change_password(&app, &samples::user().actor(), &change("old", "Meadow-x-55")).unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn of_two_changes_at_once_the_second_has_a_wrong_old_password() {
+        let mut mocks = mocks(Verification::Right);
+        mocks
+            .hasher
+            .expect_hash()
+            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
+        let changed = User {
+            password: PasswordHash::from_storage("other".into()),
+            ..samples::user()
+        };
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .return_once(|_| Ok(Some(changed)));
+        let wrong = Violations::one(Field::OldPassword, Violation::WrongPassword);
+        assert_eq!(refused(mocks, &change("old", "Meadow-x-55")), wrong);
+    }
+}

@@ -1,0 +1,308 @@
+//! Log in: get a pair of tokens for a username and a password.
+
+use mycars_domain::{
+    Field, User,
+    values::{Password, PasswordHash, Username},
+};
+
+use super::{Error, token};
+use crate::{
+    App, Completeness, Input,
+    input::{Checker, claimed},
+    ports::{UnitOfWork, Verification},
+};
+
+/// What somebody sent to log in. The default is that nothing was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The username.
+    pub username: Input<String>,
+    /// The password.
+    pub password: Input<String>,
+}
+
+/// What a login answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenPair {
+    /// Gets new access tokens.
+    pub refresh: String,
+    /// Proves who asks.
+    pub access: String,
+}
+
+/// Logs somebody in (wire contract, section 4). Sets `last_login`, and hashes the password again if its hash
+/// is outdated.
+///
+/// # Errors
+/// [`Error::Invalid`] if something was not sent; [`Error::NoActiveAccount`] for a wrong password, a user who
+/// does not exist and one who is not active alike, after the same time; [`Error::Store`].
+pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> {
+    let (username, password) = check(credentials)?;
+    let user = app.store.read(|unit| unit.users().find_by_username(&username))?;
+    let Some(user) = user else {
+        app.hasher.verify_nobody(&password);
+        return Err(Error::NoActiveAccount);
+    };
+    let verification = app.hasher.verify(&password, &user.password);
+    if verification == Verification::Wrong || !user.is_active {
+        return Err(Error::NoActiveAccount);
+    }
+    let new_hash = match verification {
+        Verification::RightButOutdated => rehash(app, &password)?,
+        Verification::Right | Verification::Wrong => None,
+    };
+    let access = token::issue_access(app, user.id)?;
+    let (refresh, record) = token::issue_refresh(app, user.id)?;
+    app.store.write(|unit| {
+        let mut user = still_the_same(unit, &user)?;
+        user.last_login = Some(app.now());
+        if let Some(hash) = new_hash {
+            user.password = hash;
+        }
+        unit.users().update(&user)?;
+        Ok::<_, Error>(token::keep(unit, &record)?)
+    })?;
+    Ok(TokenPair { refresh, access })
+}
+
+fn check(credentials: &Credentials) -> Result<(String, String), Error> {
+    let mut checker = Checker::new(Completeness::Whole);
+    let username = checker.required(Field::Username, &credentials.username, claimed);
+    let password = checker.required(Field::Password, &credentials.password, claimed);
+    checker.finish()?;
+    Ok((
+        Username::normalize(&username.unwrap_or_default()),
+        password.unwrap_or_default(),
+    ))
+}
+
+/// A new hash of a password that is right, unless it is longer than passwords may be today.
+fn rehash(app: &App, password: &str) -> Result<Option<PasswordHash>, Error> {
+    match Password::parse(password) {
+        Ok(password) => Ok(Some(app.hasher.hash(&password)?)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The user once more, locked. Checking the password took long: meanwhile it may have been changed, or the
+/// user deactivated or deleted, and a login must not outlive that.
+fn still_the_same(unit: &mut dyn UnitOfWork, before: &User) -> Result<User, Error> {
+    unit.users()
+        .find_for_update(before.id)?
+        .filter(|now| now.is_active && now.password == before.password)
+        .ok_or(Error::NoActiveAccount)
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Violation, Violations};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    fn credentials() -> Credentials {
+        Credentials {
+            username: " ann ".into(),
+            password: " secret ".into(),
+        }
+    }
+
+    /// Mocks that know Ann, hold her password against her hash, and let nothing be kept.
+    fn mocks(user: User, verification: Verification) -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find_by_username()
+            .withf(|username| username == "ann")
+            .once()
+            .return_once(|_| Ok(Some(user)));
+        mocks
+            .hasher
+            .expect_verify()
+            .withf(|password, hash| password == "secret" && hash.reveal() == "hash")
+            .once()
+            .returning(move |_, _| verification);
+        mocks
+    }
+
+    /// Lets tokens be signed: the token of each type is its type.
+    fn sign_tokens(mocks: &mut Mocks) {
+        mocks.random.expect_hex().returning(|_| "jti".into());
+        mocks.tokens.expect_encode().returning(|claims| {
+            assert_eq!(claims.user_id.as_deref(), Some("1"));
+            assert_eq!(claims.issued_at, Some(samples::NOW));
+            Ok(claims.token_type.clone().unwrap())
+        });
+    }
+
+    fn is_refused(mocks: Mocks) {
+        let (app, store) = mocks.into_app();
+        assert!(matches!(
+            log_in(&app, &credentials()),
+            Err(Error::NoActiveAccount)
+        ));
+        assert_eq!(store.commits(), 0);
+    }
+
+    #[test]
+    fn a_user_who_does_not_exist_costs_the_time_of_one_who_does() {
+        let mut mocks = Mocks::new();
+        mocks.unit.users.expect_find_by_username().returning(|_| Ok(None));
+        mocks
+            .hasher
+            .expect_verify_nobody()
+            .withf(|password| password == "secret")
+            .once()
+            .return_const(());
+        is_refused(mocks);
+    }
+
+    #[test]
+    fn a_wrong_password_is_refused() {
+        is_refused(mocks(samples::user(), Verification::Wrong));
+    }
+
+    #[test]
+    fn an_inactive_user_is_refused_after_the_password_was_checked() {
+        is_refused(mocks(
+            User {
+                is_active: false,
+                ..samples::user()
+            },
+            Verification::Right,
+        ));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_said_without_a_look_at_the_store() {
+        let (app, store) = Mocks::new().into_app();
+        let Err(Error::Invalid(violations)) = log_in(
+            &app,
+            &Credentials {
+                username: "".into(),
+                password: Input::Null,
+            },
+        ) else {
+            panic!("must be refused");
+        };
+        assert_eq!(violations.of(Field::Username), [Violation::Blank]);
+        assert_eq!(violations.of(Field::Password), [Violation::Null]);
+
+        let Err(Error::Invalid(violations)) = log_in(&app, &Credentials::default()) else {
+            panic!("must be refused");
+        };
+        let mut required = Violations::one(Field::Username, Violation::Required);
+        required.add(Field::Password, Violation::Required);
+        assert_eq!(violations, required);
+        assert_eq!(store.reads(), 0);
+    }
+
+    #[test]
+    fn a_password_changed_during_the_login_refuses_it() {
+        let mut mocks = mocks(samples::user(), Verification::Right);
+        sign_tokens(&mut mocks);
+        let changed = User {
+            password: PasswordHash::from_storage("new".into()),
+            ..samples::user()
+        };
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .return_once(|_| Ok(Some(changed)));
+        is_refused(mocks);
+    }
+
+    #[test]
+    fn a_user_deactivated_or_deleted_during_the_login_is_refused() {
+        for now in [
+            Some(User {
+                is_active: false,
+                ..samples::user()
+            }),
+            None,
+        ] {
+            let mut mocks = mocks(samples::user(), Verification::Right);
+            sign_tokens(&mut mocks);
+            mocks.unit.users.expect_find_for_update().return_once(|_| Ok(now));
+            is_refused(mocks);
+        }
+    }
+
+    #[test]
+    fn a_login_answers_two_tokens_remembers_one_and_says_when_it_was() {
+        let mut mocks = mocks(samples::user(), Verification::Right);
+        sign_tokens(&mut mocks);
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .return_once(|_| Ok(Some(samples::user())));
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .withf(|user| {
+                user.last_login == Some(samples::now())
+                    && user.password.reveal() == "hash"
+                    && user.updated_at == samples::user().updated_at
+            })
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_record()
+            .withf(|token| {
+                token.id == "jti"
+                    && token.user == Some(samples::user().id)
+                    && token.expires_at == samples::now() + chrono::TimeDelta::days(1)
+                    && token.revoked.is_none()
+            })
+            .once()
+            .returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let pair = log_in(&app, &credentials()).unwrap();
+        assert_eq!(
+            pair,
+            TokenPair {
+                refresh: "refresh".into(),
+                access: "access".into()
+            }
+        );
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn an_outdated_hash_is_replaced_and_old_logins_stay() {
+        let mut mocks = mocks(samples::user(), Verification::RightButOutdated);
+        sign_tokens(&mut mocks);
+        mocks
+            .hasher
+            .expect_hash()
+            .withf(|password| password.reveal() == "secret")
+            .once()
+            .returning(|_| Ok(PasswordHash::from_storage("stronger".into())));
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .return_once(|_| Ok(Some(samples::user())));
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .withf(|user| user.password.reveal() == "stronger" && user.password_changed_at.is_none())
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_record()
+            .once()
+            .returning(|_| Ok(()));
+        let (app, _) = mocks.into_app();
+        assert!(log_in(&app, &credentials()).is_ok());
+    }
+}

@@ -1,0 +1,180 @@
+//! End a login by giving up its refresh token.
+
+use mycars_domain::{Action, Actor, Denied, Field, Target, Violation, Violations, policy};
+
+use super::{
+    Error,
+    refresh::required,
+    token::{self, TokenType, Verified},
+};
+use crate::{
+    App, Input,
+    ports::{Revocation, UnitOfWork},
+};
+
+/// Blacklists a refresh token of `actor` (wire contract, section 4). One that died with a password change may
+/// still be given up: clients log out right after changing the password.
+///
+/// # Errors
+/// [`Error::Invalid`] if no token was sent, or one that is not good, is somebody else's, or was given up
+/// before; [`Error::Denied`] for nobody; [`Error::Store`].
+pub fn log_out(app: &App, actor: &Actor, refresh_token: &Input<String>) -> Result<(), Error> {
+    let id = actor.user_id().ok_or(Denied::NotAuthenticated)?;
+    policy::check(
+        actor,
+        Action::LogOut,
+        Target::user(id, mycars_domain::Rank::Client),
+    )?;
+    let token = required(Field::Refresh, refresh_token)?;
+    let token = token::verify(app, &token, Some(TokenType::Refresh)).map_err(|_| refused())?;
+    if token.user != Some(id) {
+        return Err(refused());
+    }
+    app.store.write(|unit| give_up(app, unit, &token))
+}
+
+fn give_up(app: &App, unit: &mut dyn UnitOfWork, token: &Verified) -> Result<(), Error> {
+    unit.refresh_tokens().record(&token.record())?;
+    let known = unit.refresh_tokens().find_for_update(&token.id)?;
+    match known.and_then(|known| known.revoked) {
+        None | Some(Revocation::PasswordChanged) => {
+            Ok(unit
+                .refresh_tokens()
+                .revoke(&token.id, Revocation::LoggedOut, app.now())?)
+        }
+        Some(Revocation::LoggedOut | Revocation::Rotated) => Err(refused()),
+    }
+}
+
+fn refused() -> Error {
+    Violations::one(Field::Refresh, Violation::ForeignToken).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::UserId;
+
+    use super::*;
+    use crate::{
+        mocks::{Mocks, samples},
+        ports::{Claims, RefreshToken, Undecodable},
+    };
+
+    fn claims() -> Claims {
+        Claims {
+            token_type: Some("refresh".into()),
+            expires_at: Some(samples::NOW + 60),
+            issued_at: Some(samples::NOW),
+            not_before: None,
+            id: Some("jti".into()),
+            user_id: Some("1".into()),
+        }
+    }
+
+    fn mocks(claims: Result<Claims, Undecodable>) -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().return_once(|_| claims);
+        mocks
+    }
+
+    fn is_refused(mocks: Mocks) {
+        let (app, store) = mocks.into_app();
+        let Err(Error::Invalid(violations)) = log_out(&app, &samples::user().actor(), &"token".into()) else {
+            panic!("must be refused");
+        };
+        assert_eq!(
+            violations,
+            Violations::one(Field::Refresh, Violation::ForeignToken)
+        );
+        assert_eq!(store.commits(), 0);
+    }
+
+    /// Mocks in which the token is known and `revoked`.
+    fn known(revoked: Option<Revocation>) -> Mocks {
+        let mut mocks = mocks(Ok(claims()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_record()
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_find_for_update()
+            .returning(move |id| {
+                Ok(Some(RefreshToken {
+                    id: id.into(),
+                    user: Some(UserId(1)),
+                    issued_at: samples::now(),
+                    expires_at: samples::now(),
+                    revoked,
+                }))
+            });
+        mocks
+    }
+
+    #[test]
+    fn nobody_has_no_login_to_end() {
+        let (app, _) = Mocks::new().into_app();
+        let refused = log_out(&app, &Actor::Anonymous, &"token".into());
+        assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
+    }
+
+    #[test]
+    fn somebody_elses_token_is_not_ones_own_to_give_up() {
+        is_refused(mocks(Ok(Claims {
+            user_id: Some("2".into()),
+            ..claims()
+        })));
+        is_refused(mocks(Ok(Claims {
+            user_id: None,
+            ..claims()
+        })));
+    }
+
+    #[test]
+    fn nonsense_an_access_token_and_an_expired_one_are_refused() {
+        is_refused(mocks(Err(Undecodable)));
+        is_refused(mocks(Ok(Claims {
+            token_type: Some("access".into()),
+            ..claims()
+        })));
+        is_refused(mocks(Ok(Claims {
+            expires_at: Some(samples::NOW),
+            ..claims()
+        })));
+    }
+
+    #[test]
+    fn a_token_is_given_up_once() {
+        is_refused(known(Some(Revocation::LoggedOut)));
+        is_refused(known(Some(Revocation::Rotated)));
+    }
+
+    #[test]
+    fn a_live_token_and_one_that_died_with_a_password_change_are_given_up() {
+        for revoked in [None, Some(Revocation::PasswordChanged)] {
+            let mut mocks = known(revoked);
+            mocks
+                .unit
+                .refresh_tokens
+                .expect_revoke()
+                .withf(|id, why, at| id == "jti" && *why == Revocation::LoggedOut && *at == samples::now())
+                .once()
+                .returning(|_, _, _| Ok(()));
+            let (app, store) = mocks.into_app();
+            log_out(&app, &samples::user().actor(), &"token".into()).unwrap();
+            assert_eq!(store.commits(), 1);
+        }
+    }
+
+    #[test]
+    fn a_token_must_be_sent() {
+        let (app, _) = Mocks::new().into_app();
+        let Err(Error::Invalid(violations)) = log_out(&app, &samples::user().actor(), &Input::Absent) else {
+            panic!("must be refused");
+        };
+        assert_eq!(violations.of(Field::Refresh), [Violation::Required]);
+    }
+}

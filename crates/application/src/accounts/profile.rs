@@ -1,0 +1,185 @@
+//! Read and change one's own profile.
+
+use mycars_domain::{
+    Action, Actor, Denied, Field, Rank, Target, User, UserId, policy,
+    values::{Address, Email, FirstName, LastName, Phone},
+};
+
+use super::{Error, check_unique};
+use crate::{
+    App, Completeness, Input,
+    input::{Checker, set},
+    ports::UnitOfWork,
+};
+
+/// What somebody sent to change their profile. The default is that nothing was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProfileInput {
+    /// The e-mail address.
+    pub email: Input<String>,
+    /// The first name.
+    pub first_name: Input<String>,
+    /// The last name.
+    pub last_name: Input<String>,
+    /// The phone number.
+    pub phone: Input<String>,
+    /// The postal address.
+    pub address: Input<String>,
+}
+
+/// The account of `actor` (wire contract, section 4).
+///
+/// # Errors
+/// [`Error::Denied`] for nobody; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Store`].
+pub fn read_profile(app: &App, actor: &Actor) -> Result<User, Error> {
+    let id = own(actor, Action::ReadProfile)?;
+    app.store
+        .read(|unit| unit.users().find(id))?
+        .ok_or(Error::NotFound)
+}
+
+/// Puts the fields that were sent into the account of `actor` (wire contract, section 4) and answers it.
+///
+/// # Errors
+/// [`Error::Invalid`] with everything that is wrong; [`Error::Denied`] for nobody; [`Error::NotFound`] if the
+/// user was deleted meanwhile; [`Error::Store`].
+pub fn change_profile(app: &App, actor: &Actor, input: &ProfileInput) -> Result<User, Error> {
+    let id = own(actor, Action::ChangeProfile)?;
+    app.store.write(|unit| {
+        let mut user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        apply(unit, &mut user, input)?;
+        user.updated_at = app.now();
+        unit.users().update(&user)?;
+        Ok(user)
+    })
+}
+
+fn own(actor: &Actor, action: Action) -> Result<UserId, Error> {
+    let id = actor.user_id().ok_or(Denied::NotAuthenticated)?;
+    policy::check(actor, action, Target::user(id, Rank::Client))?;
+    Ok(id)
+}
+
+fn apply(unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileInput) -> Result<(), Error> {
+    let mut checker = Checker::new(Completeness::Partial);
+    let email = checker.optional(Field::Email, &input.email, Email::parse);
+    let first_name = checker.optional(Field::FirstName, &input.first_name, FirstName::parse);
+    let last_name = checker.optional(Field::LastName, &input.last_name, LastName::parse);
+    let phone = checker.nullable(Field::Phone, &input.phone, Phone::parse);
+    let address = checker.nullable(Field::Address, &input.address, Address::parse);
+    check_unique(unit, &mut checker, None, email.as_ref(), Some(user.id))?;
+    checker.finish()?;
+    set(&mut user.email, email);
+    set(&mut user.first_name, first_name);
+    set(&mut user.last_name, last_name);
+    set(&mut user.phone, phone);
+    set(&mut user.address, address);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Violation, Violations};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    #[test]
+    fn nobody_has_no_profile() {
+        let (app, _) = Mocks::new().into_app();
+        let read = read_profile(&app, &Actor::Anonymous);
+        assert!(matches!(read, Err(Error::Denied(Denied::NotAuthenticated))));
+        let changed = change_profile(&app, &Actor::Anonymous, &ProfileInput::default());
+        assert!(matches!(changed, Err(Error::Denied(Denied::NotAuthenticated))));
+    }
+
+    #[test]
+    fn one_reads_ones_own_profile() {
+        let mut mocks = Mocks::new();
+        let ann = samples::user();
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .withf(|id| *id == UserId(1))
+            .once()
+            .returning(|_| Ok(Some(samples::user())));
+        assert_eq!(read_profile(&mocks.into_app().0, &ann.actor()).unwrap(), ann);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once_and_nothing_is_kept() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks.unit.users.expect_update().never();
+        let (app, store) = mocks.into_app();
+        let input = ProfileInput {
+            email: "nonsense".into(),
+            first_name: Input::Null,
+            phone: "5".repeat(21).as_str().into(),
+            ..ProfileInput::default()
+        };
+        let Err(Error::Invalid(violations)) = change_profile(&app, &samples::user().actor(), &input) else {
+            panic!("must be refused");
+        };
+        assert_eq!(violations.of(Field::Email), [Violation::InvalidEmail]);
+        assert_eq!(violations.of(Field::FirstName), [Violation::Null]);
+        assert_eq!(violations.of(Field::Phone), [Violation::TooLong { max: 20 }]);
+        assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+    }
+
+    #[test]
+    fn somebody_elses_address_is_taken_and_ones_own_is_not() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks
+            .unit
+            .users
+            .expect_email_is_taken()
+            .withf(|_, except| *except == Some(UserId(1)))
+            .returning(|_, _| Ok(true));
+        let (app, _) = mocks.into_app();
+        let input = ProfileInput {
+            email: "bob@example.com".into(),
+            ..ProfileInput::default()
+        };
+        let refused = change_profile(&app, &samples::user().actor(), &input);
+        let taken = Violations::one(Field::Email, Violation::Taken);
+        assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
+    }
+
+    #[test]
+    fn what_is_left_out_stays_and_null_clears() {
+        let mut mocks = Mocks::new();
+        let phoned = User {
+            phone: Some(Phone::parse("555").unwrap()),
+            ..samples::user()
+        };
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .return_once(|_| Ok(Some(phoned)));
+        mocks.unit.users.expect_update().once().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let input = ProfileInput {
+            phone: Input::Null,
+            last_name: "Ng".into(),
+            ..ProfileInput::default()
+        };
+        let user = change_profile(&app, &samples::user().actor(), &input).unwrap();
+        assert_eq!(user.phone, None);
+        assert_eq!(user.last_name.as_str(), "Ng");
+        assert_eq!(user.first_name, samples::user().first_name);
+        assert_eq!(user.updated_at, samples::now());
+        assert_eq!(store.commits(), 1);
+    }
+}

@@ -1,0 +1,301 @@
+//! Get a new access token for a refresh token.
+
+use mycars_domain::{Field, User};
+
+use super::{
+    Error,
+    token::{self, TokenError, TokenType, Verified},
+};
+use crate::{
+    App, Completeness, Input,
+    input::{Checker, claimed},
+    ports::{RefreshToken, Revocation, UnitOfWork},
+};
+
+/// What a refresh answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Proves who asks.
+    pub access: String,
+    /// The refresh token that replaces the one given, where tokens are rotated.
+    pub refresh: Option<String>,
+}
+
+/// Gets a new access token (wire contract, section 4). A well-signed token that was never seen here is good;
+/// where refresh tokens are rotated, each is good once.
+///
+/// # Errors
+/// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is not good;
+/// [`Error::NoActiveAccountForToken`] if its owner is gone or not active; [`Error::Store`].
+pub fn refresh(app: &App, refresh_token: &Input<String>) -> Result<Refreshed, Error> {
+    let token = token::verify(
+        app,
+        &required(Field::Refresh, refresh_token)?,
+        Some(TokenType::Refresh),
+    )?;
+    if app.token_settings.rotate_refresh {
+        rotate(app, &token)
+    } else {
+        reuse(app, &token)
+    }
+}
+
+/// The text of a token field that must be sent.
+pub(super) fn required(field: Field, input: &Input<String>) -> Result<String, Error> {
+    let mut checker = Checker::new(Completeness::Whole);
+    let token = checker.required(field, input, claimed);
+    checker.finish()?;
+    Ok(token.unwrap_or_default())
+}
+
+fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
+    let user = app.store.read(|unit| {
+        let known = unit.refresh_tokens().find(&token.id)?;
+        owner(unit, token, known.as_ref())
+    })?;
+    Ok(Refreshed {
+        access: token::issue_access(app, user.id)?,
+        refresh: None,
+    })
+}
+
+fn rotate(app: &App, token: &Verified) -> Result<Refreshed, Error> {
+    app.store.write(|unit| {
+        let before = unit.refresh_tokens().find(&token.id)?;
+        let user = owner(unit, token, before.as_ref())?;
+        // Of two requests with one token the second waits here, and then finds it rotated.
+        unit.refresh_tokens().record(&token.record())?;
+        let locked = unit.refresh_tokens().find_for_update(&token.id)?;
+        if locked.is_none_or(|known| known.revoked.is_some()) {
+            return Err(TokenError::Blacklisted.into());
+        }
+        unit.refresh_tokens()
+            .revoke(&token.id, Revocation::Rotated, app.now())?;
+        let (refresh, record) = token::issue_refresh(app, user.id)?;
+        token::keep(unit, &record)?;
+        Ok(Refreshed {
+            access: token::issue_access(app, user.id)?,
+            refresh: Some(refresh),
+        })
+    })
+}
+
+/// Whose token it is, if they may log in and it is not dead.
+fn owner(unit: &mut dyn UnitOfWork, token: &Verified, known: Option<&RefreshToken>) -> Result<User, Error> {
+    if known.is_some_and(|known| known.revoked.is_some()) {
+        return Err(TokenError::Blacklisted.into());
+    }
+    let user = match token.user {
+        Some(id) => unit.users().find(id)?,
+        None => None,
+    };
+    let user = user
+        .filter(|user| user.is_active)
+        .ok_or(Error::NoActiveAccountForToken)?;
+    if token.is_dead(known, &user) {
+        Err(TokenError::Blacklisted.into())
+    } else {
+        Ok(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use mycars_domain::{UserId, Violation};
+
+    use super::*;
+    use crate::{
+        TokenSettings,
+        mocks::{Mocks, samples},
+        ports::Claims,
+    };
+
+    fn claims() -> Claims {
+        Claims {
+            token_type: Some("refresh".into()),
+            expires_at: Some(samples::NOW + 60),
+            issued_at: Some(samples::NOW - 60),
+            not_before: None,
+            id: Some("old".into()),
+            user_id: Some("1".into()),
+        }
+    }
+
+    fn known(revoked: Option<Revocation>) -> RefreshToken {
+        RefreshToken {
+            id: "old".into(),
+            user: Some(UserId(1)),
+            issued_at: samples::now(),
+            expires_at: samples::now(),
+            revoked,
+        }
+    }
+
+    fn mocks(claims: Claims, known: Option<RefreshToken>, user: Option<User>) -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().return_once(|_| Ok(claims));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_find()
+            .withf(|id| id == "old")
+            .return_once(|_| Ok(known));
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .returning(move |_| Ok(user.clone()));
+        mocks.random.expect_hex().returning(|_| "new".into());
+        mocks
+            .tokens
+            .expect_encode()
+            .returning(|claims| Ok(claims.token_type.clone().unwrap()));
+        mocks
+    }
+
+    fn refreshed(mocks: Mocks) -> Result<Refreshed, Error> {
+        refresh(&mocks.into_app().0, &"token".into())
+    }
+
+    #[test]
+    fn a_blacklisted_token_stays_dead() {
+        for why in [
+            Revocation::LoggedOut,
+            Revocation::Rotated,
+            Revocation::PasswordChanged,
+        ] {
+            let refused = refreshed(mocks(claims(), Some(known(Some(why))), Some(samples::user())));
+            assert!(
+                matches!(refused, Err(Error::Token(TokenError::Blacklisted))),
+                "{why:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_foreign_token_issued_before_a_password_change_is_dead() {
+        let mut user = samples::user();
+        user.password_changed_at = DateTime::from_timestamp(samples::NOW - 60, 0);
+        let refused = refreshed(mocks(claims(), None, Some(user.clone())));
+        assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));
+
+        user.password_changed_at = DateTime::from_timestamp(samples::NOW - 61, 0);
+        assert!(refreshed(mocks(claims(), None, Some(user))).is_ok());
+    }
+
+    #[test]
+    fn an_access_token_refreshes_nothing() {
+        let access = Claims {
+            token_type: Some("access".into()),
+            ..claims()
+        };
+        let refused = refreshed(mocks(access, None, Some(samples::user())));
+        assert!(matches!(refused, Err(Error::Token(TokenError::WrongType))));
+    }
+
+    #[test]
+    fn the_owner_must_be_there_and_active() {
+        let inactive = User {
+            is_active: false,
+            ..samples::user()
+        };
+        for user in [None, Some(inactive)] {
+            let refused = refreshed(mocks(claims(), Some(known(None)), user));
+            assert!(matches!(refused, Err(Error::NoActiveAccountForToken)));
+        }
+        let nobodys = Claims {
+            user_id: None,
+            ..claims()
+        };
+        let refused = refreshed(mocks(nobodys, None, Some(samples::user())));
+        assert!(matches!(refused, Err(Error::NoActiveAccountForToken)));
+    }
+
+    #[test]
+    fn a_token_must_be_sent() {
+        let (app, _) = Mocks::new().into_app();
+        for (input, violation) in [
+            (Input::Absent, Violation::Required),
+            (Input::Null, Violation::Null),
+            (" ".into(), Violation::Blank),
+        ] {
+            let Err(Error::Invalid(violations)) = refresh(&app, &input) else {
+                panic!("must be refused")
+            };
+            assert_eq!(violations.of(Field::Refresh), [violation]);
+        }
+    }
+
+    #[test]
+    fn a_good_token_gets_an_access_token_and_stays_good() {
+        for known in [Some(known(None)), None] {
+            let answer = refreshed(mocks(claims(), known, Some(samples::user()))).unwrap();
+            assert_eq!(
+                answer,
+                Refreshed {
+                    access: "access".into(),
+                    refresh: None
+                }
+            );
+        }
+    }
+
+    fn rotating(known: Option<RefreshToken>, locked: RefreshToken) -> Mocks {
+        let mut mocks = mocks(claims(), known, Some(samples::user()));
+        mocks.token_settings = TokenSettings {
+            rotate_refresh: true,
+            ..TokenSettings::default()
+        };
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_record()
+            .withf(|token| token.id == "old")
+            .return_once(|_| Ok(()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_find_for_update()
+            .return_once(|_| Ok(Some(locked)));
+        mocks
+    }
+
+    #[test]
+    fn a_rotated_token_is_replaced_and_dead() {
+        let mut mocks = rotating(None, known(None));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke()
+            .withf(|id, why, _| id == "old" && *why == Revocation::Rotated)
+            .once()
+            .returning(|_, _, _| Ok(()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_record()
+            .withf(|token| token.id == "new")
+            .once()
+            .returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let answer = refresh(&app, &"token".into()).unwrap();
+        assert_eq!(
+            answer,
+            Refreshed {
+                access: "access".into(),
+                refresh: Some("refresh".into())
+            }
+        );
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn of_two_requests_with_one_rotated_token_the_second_is_refused() {
+        let mocks = rotating(Some(known(None)), known(Some(Revocation::Rotated)));
+        let (app, store) = mocks.into_app();
+        let refused = refresh(&app, &"token".into());
+        assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));
+        assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+    }
+}

@@ -1,0 +1,396 @@
+//! Make an account for oneself.
+
+use mycars_domain::{
+    Action, Actor, Field, NewUser, Role, Target, User, Violation, password, policy,
+    values::{Address, Email, FirstName, LastName, Password, Phone, Username},
+};
+
+use super::{Error, check_unique};
+use crate::{
+    App, Completeness, Input,
+    input::{Checker, claimed},
+    ports::{StoreError, UnitOfWork},
+};
+
+/// What somebody sent to register. The default is that nothing was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registration {
+    /// The name to log in with.
+    pub username: Input<String>,
+    /// The e-mail address.
+    pub email: Input<String>,
+    /// The first name.
+    pub first_name: Input<String>,
+    /// The last name.
+    pub last_name: Input<String>,
+    /// The password.
+    pub password: Input<String>,
+    /// The password once more; need not be sent, but must match if it is.
+    pub password_confirmation: Input<String>,
+    /// The role, by its name.
+    pub role: Input<String>,
+    /// The phone number.
+    pub phone: Input<String>,
+    /// The postal address.
+    pub address: Input<String>,
+}
+
+/// What was sent, if it was right.
+struct Fields {
+    username: Option<Username>,
+    email: Option<Email>,
+    first_name: Option<FirstName>,
+    last_name: Option<LastName>,
+    password: Option<Password>,
+    role: Role,
+    phone: Option<Phone>,
+    address: Option<Address>,
+}
+
+/// Makes an account (wire contract, section 4) and answers it.
+///
+/// # Errors
+/// [`Error::Invalid`] with everything that is wrong: fields, a taken username or e-mail address, a password
+/// that is not good enough or does not match, and the admin role from anybody but an admin. [`Error::Hash`],
+/// [`Error::Store`].
+pub fn register(app: &App, actor: &Actor, input: &Registration) -> Result<User, Error> {
+    policy::check(actor, Action::Register, Target::NOTHING)?;
+    let fields = app.store.read(|unit| check(unit, actor, input))?;
+    let Fields {
+        username,
+        email,
+        first_name,
+        last_name,
+        password,
+        role,
+        phone,
+        address,
+    } = fields;
+    let (Some(username), Some(email), Some(first_name), Some(last_name), Some(password)) =
+        (username, email, first_name, last_name, password)
+    else {
+        return Err(unchecked());
+    };
+    let user = NewUser {
+        username,
+        email,
+        first_name,
+        last_name,
+        role,
+        phone,
+        address,
+        is_active: true,
+        is_superuser: false,
+        password: app.hasher.hash(&password)?,
+        created_at: app.now(),
+    };
+    app.store.write(|unit| Ok(unit.users().insert(&user)?))
+}
+
+fn check(unit: &mut dyn UnitOfWork, actor: &Actor, input: &Registration) -> Result<Fields, Error> {
+    let mut checker = Checker::new(Completeness::Whole);
+    let fields = Fields {
+        username: checker.required(Field::Username, &input.username, Username::parse),
+        email: checker.required(Field::Email, &input.email, Email::parse),
+        first_name: checker.required(Field::FirstName, &input.first_name, FirstName::parse),
+        last_name: checker.required(Field::LastName, &input.last_name, LastName::parse),
+        password: checker.required(Field::Password, &input.password, Password::parse),
+        role: checker
+            .optional(Field::Role, &input.role, Role::parse)
+            .unwrap_or_default(),
+        phone: checker
+            .nullable(Field::Phone, &input.phone, Phone::parse)
+            .flatten(),
+        address: checker
+            .nullable(Field::Address, &input.address, Address::parse)
+            .flatten(),
+    };
+    if let Some(password) = &fields.password {
+        checker.extend(Field::Password, password::check_chosen(password, &owner(input)));
+    }
+    check_confirmation(&mut checker, input);
+    if fields.role == Role::Admin && policy::check(actor, Action::GrantAdminRole, Target::NOTHING).is_err() {
+        checker.add(Field::Role, Violation::AdminRoleNotGrantable);
+    }
+    check_unique(
+        unit,
+        &mut checker,
+        fields.username.as_ref(),
+        fields.email.as_ref(),
+        None,
+    )?;
+    checker.finish()?;
+    Ok(fields)
+}
+
+/// What is known of the owner of the password, right or wrong: a password like it is no good either way.
+fn owner(input: &Registration) -> password::Owner<'_> {
+    fn text(input: &Input<String>) -> &str {
+        input.given().map_or("", |text| text.trim())
+    }
+    password::Owner {
+        username: text(&input.username),
+        first_name: text(&input.first_name),
+        last_name: text(&input.last_name),
+        email: text(&input.email),
+    }
+}
+
+fn check_confirmation(checker: &mut Checker, input: &Registration) {
+    let confirmation = &input.password_confirmation;
+    checker.optional(Field::PasswordConfirmation, confirmation, |text: &str| {
+        let differs = input
+            .password
+            .given()
+            .is_some_and(|password| password.trim() != text.trim());
+        claimed(text)?;
+        if differs {
+            Err(vec![Violation::PasswordsDiffer])
+        } else {
+            Ok(())
+        }
+    });
+}
+
+/// Can't happen: the fields were checked as a whole.
+fn unchecked() -> Error {
+    StoreError::Other("a user was made of fields that were not checked as a whole".into()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Rank, UserId, Violations, values::PasswordHash};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    fn john() -> Registration {
+        Registration {
+            username: "john_doe".into(),
+            email: "John@Example.com".into(),
+            first_name: " John ".into(),
+            last_name: "Doe".into(),
+            password: "Harbour-x7-9".into(),
+            ..Registration::default()
+        }
+    }
+
+    /// Mocks of a store in which nothing is taken and nothing may be kept.
+    fn nothing_may_be_kept() -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_username_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .users
+            .expect_email_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks.unit.users.expect_insert().never();
+        mocks.hasher.expect_hash().never();
+        mocks
+    }
+
+    fn refused(mocks: Mocks, actor: &Actor, input: &Registration) -> Violations {
+        let (app, store) = mocks.into_app();
+        let Err(Error::Invalid(violations)) = register(&app, actor, input) else {
+            panic!("must be refused")
+        };
+        assert_eq!(store.commits(), 0);
+        violations
+    }
+
+    #[test]
+    fn the_admin_role_is_an_admins_to_give() {
+        let input = Registration {
+            role: "admin".into(),
+            ..john()
+        };
+        let only_role = Violations::one(Field::Role, Violation::AdminRoleNotGrantable);
+        for actor in [Actor::Anonymous, samples::somebody_else(Rank::Client)] {
+            assert_eq!(
+                refused(nothing_may_be_kept(), &actor, &input),
+                only_role,
+                "{actor:?}"
+            );
+        }
+        for rank in [Rank::Admin, Rank::Superuser] {
+            let mut mocks = mocks_that_keep(|user| user.role == Role::Admin);
+            mocks
+                .hasher
+                .expect_hash()
+                .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
+            let (app, _) = mocks.into_app();
+            assert!(
+                register(&app, &samples::somebody_else(rank), &input).is_ok(),
+                "{rank:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_said_at_once() {
+        let violations = refused(nothing_may_be_kept(), &Actor::Anonymous, &Registration::default());
+        let required: Vec<Field> = violations
+            .iter()
+            .map(|(field, violations)| {
+                assert_eq!(violations, [Violation::Required], "{field:?}");
+                field
+            })
+            .collect();
+        assert_eq!(
+            required,
+            [
+                Field::Username,
+                Field::Email,
+                Field::FirstName,
+                Field::LastName,
+                Field::Password
+            ]
+        );
+    }
+
+    #[test]
+    fn wrong_fields_taken_names_and_weak_passwords_are_said_at_once() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_username_is_taken()
+            .returning(|_, _| Ok(true));
+        mocks.unit.users.expect_email_is_taken().never();
+        let input = Registration {
+            email: "nonsense".into(),
+            last_name: Input::Null,
+            password: "john_doe".into(),
+            password_confirmation: "other".into(),
+            role: "boss".into(),
+            phone: Input::Invalid(Violation::NotAString),
+            ..john()
+        };
+        let violations = refused(mocks, &Actor::Anonymous, &input);
+        assert_eq!(violations.of(Field::Username), [Violation::Taken]);
+        assert_eq!(violations.of(Field::Email), [Violation::InvalidEmail]);
+        assert_eq!(violations.of(Field::LastName), [Violation::Null]);
+        assert_eq!(violations.of(Field::Role), [Violation::NotAChoice("boss".into())]);
+        assert_eq!(violations.of(Field::Phone), [Violation::NotAString]);
+        assert_eq!(
+            violations.of(Field::Password),
+            [Violation::PasswordTooSimilar(Field::Username)]
+        );
+        assert_eq!(
+            violations.of(Field::PasswordConfirmation),
+            [Violation::PasswordsDiffer]
+        );
+    }
+
+    #[test]
+    fn a_password_is_held_against_names_that_are_wrong_themselves() {
+        let input = Registration {
+            username: "john doe!".into(),
+            password: "johndoe!9".into(),
+            ..john()
+        };
+        let violations = refused(nothing_may_be_kept(), &Actor::Anonymous, &input);
+        assert_eq!(
+            violations.of(Field::Password),
+            [Violation::PasswordTooSimilar(Field::Username)]
+        );
+    }
+
+    #[test]
+    fn the_confirmation_may_be_left_out_but_not_be_null_or_blank() {
+        let confirmed = |confirmation| Registration {
+            password_confirmation: confirmation,
+            ..john()
+        };
+        let with = |confirmation| refused(nothing_may_be_kept(), &Actor::Anonymous, &confirmed(confirmation));
+        let only = |violation| Violations::one(Field::PasswordConfirmation, violation);
+        assert_eq!(with(Input::Null), only(Violation::Null));
+        assert_eq!(with(" ".into()), only(Violation::Blank));
+        assert_eq!(with("Harbour-x7-8".into()), only(Violation::PasswordsDiffer));
+
+        for confirmation in [Input::Absent, " Harbour-x7-9 ".into()] {
+            let mut mocks = mocks_that_keep(|_| true);
+            mocks
+                .hasher
+                .expect_hash()
+                .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
+            let (app, _) = mocks.into_app();
+            assert!(register(&app, &Actor::Anonymous, &confirmed(confirmation)).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_name_taken_while_the_password_was_hashed_is_a_wrong_field_too() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_username_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .users
+            .expect_email_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .hasher
+            .expect_hash()
+            .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
+        mocks
+            .unit
+            .users
+            .expect_insert()
+            .returning(|_| Err(StoreError::Taken(Field::Email)));
+        let violations = refused(mocks, &Actor::Anonymous, &john());
+        assert_eq!(violations, Violations::one(Field::Email, Violation::Taken));
+    }
+
+    #[test]
+    fn an_account_is_kept_active_as_a_clients_with_its_password_hashed() {
+        let mut mocks = mocks_that_keep(|user| {
+            user.username.as_str() == "john_doe"
+                && user.email.as_str() == "John@example.com"
+                && user.first_name.as_str() == "John"
+                && user.role == Role::Client
+                && user.is_active
+                && !user.is_superuser
+                && user.password.reveal() == "hash"
+                && user.created_at == samples::now()
+        });
+        mocks
+            .hasher
+            .expect_hash()
+            .withf(|password| password.reveal() == "Harbour-x7-9")
+            .once()
+            .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
+        let (app, store) = mocks.into_app();
+        assert_eq!(register(&app, &Actor::Anonymous, &john()).unwrap().id, UserId(1));
+        assert_eq!((store.reads(), store.commits()), (1, 1));
+    }
+
+    fn mocks_that_keep(is_right: impl Fn(&NewUser) -> bool + Send + 'static) -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_username_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .users
+            .expect_email_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .users
+            .expect_insert()
+            .withf(is_right)
+            .once()
+            .returning(|_| Ok(samples::user()));
+        mocks
+    }
+}

@@ -1,0 +1,140 @@
+//! Set somebody's password without proving the old one.
+
+use mycars_domain::{
+    Action, Actor, Target, User, UserId, policy,
+    values::{Password, PasswordHash},
+};
+
+use super::Error;
+use crate::{
+    App,
+    ports::{Revocation, UnitOfWork},
+};
+
+/// The user whose password is to be set, by the exact username.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Denied`] for who may not set passwords; [`Error::Store`].
+pub fn find_for_password(app: &App, actor: &Actor, username: &str) -> Result<User, Error> {
+    policy::check(actor, Action::SetPassword, Target::NOTHING)?;
+    app.store
+        .read(|unit| unit.users().find_by_username(username))?
+        .ok_or(Error::NotFound)
+}
+
+/// Sets a user's password. Every refresh token issued before is dead afterwards. Whether the password is good
+/// enough is for the caller to have judged: see [`mycars_domain::password`].
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Denied`] for who may not do this to this user; [`Error::Hash`];
+/// [`Error::Store`].
+pub fn set_password(app: &App, actor: &Actor, id: UserId, password: &Password) -> Result<(), Error> {
+    policy::check(actor, Action::SetPassword, Target::NOTHING)?;
+    let hash = app.hasher.hash(password)?;
+    app.store.write(|unit| {
+        let user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        policy::check(actor, Action::SetPassword, Target::user(user.id, user.rank()))?;
+        replace_password(app, unit, user, hash)
+    })
+}
+
+/// Gives a user who is locked a new password hash and ends their logins.
+pub(super) fn replace_password(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    mut user: User,
+    hash: PasswordHash,
+) -> Result<(), Error> {
+    let now = app.now();
+    user.password = hash;
+    user.password_changed_at = Some(now);
+    user.updated_at = now;
+    unit.users().update(&user)?;
+    Ok(unit
+        .refresh_tokens()
+        .revoke_all_of(user.id, Revocation::PasswordChanged, now)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Denied, Rank};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    fn password() -> Password {
+        Password::parse("password123").unwrap()
+    }
+
+    #[test]
+    fn a_client_may_not_set_passwords_not_even_their_own() {
+        let (app, store) = Mocks::new().into_app();
+        let ann = samples::user();
+        let refused = set_password(&app, &ann.actor(), ann.id, &password());
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+        assert_eq!(store.commits(), 0);
+    }
+
+    #[test]
+    fn an_admin_may_not_set_a_superusers() {
+        let mut mocks = Mocks::new();
+        mocks
+            .hasher
+            .expect_hash()
+            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
+        let superuser = User {
+            is_superuser: true,
+            ..samples::user()
+        };
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .return_once(|_| Ok(Some(superuser)));
+        let (app, store) = mocks.into_app();
+        let refused = set_password(&app, &samples::somebody_else(Rank::Admin), UserId(1), &password());
+        assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
+        assert_eq!(store.commits(), 0);
+    }
+
+    #[test]
+    fn a_password_that_is_set_ends_the_users_logins() {
+        let mut mocks = Mocks::new();
+        mocks
+            .hasher
+            .expect_hash()
+            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .withf(|user| user.password.reveal() == "new")
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .once()
+            .returning(|_, _, _| Ok(()));
+        let (app, store) = mocks.into_app();
+        set_password(&app, &Actor::System, UserId(1), &password()).unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn who_is_not_there_is_not_found() {
+        let mut mocks = Mocks::new();
+        mocks.unit.users.expect_find_by_username().returning(|_| Ok(None));
+        let (app, _) = mocks.into_app();
+        assert!(matches!(
+            find_for_password(&app, &Actor::System, "x"),
+            Err(Error::NotFound)
+        ));
+    }
+}

@@ -1,0 +1,203 @@
+//! Make a superuser, on the command line.
+
+use mycars_domain::{
+    Action, Actor, Field, NewUser, Role, Target, User, policy,
+    values::{Email, FirstName, LastName, Password, PasswordHash, Username},
+};
+
+use super::{Error, check_unique};
+use crate::{App, Completeness, input::Checker};
+
+/// A superuser to be made. Whether the password is good enough is for the caller to have judged: see
+/// [`mycars_domain::password`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSuperuser {
+    /// The name to log in with.
+    pub username: Username,
+    /// The e-mail address.
+    pub email: Email,
+    /// The first name; may be the empty default.
+    pub first_name: FirstName,
+    /// The last name; may be the empty default.
+    pub last_name: LastName,
+    /// The password; without one nobody can log in until one is set.
+    pub password: Option<Password>,
+}
+
+/// Makes a superuser, who has the role of an admin (wire contract, section 6), and answers them.
+///
+/// # Errors
+/// [`Error::Invalid`] if the username or the e-mail address is taken; [`Error::Denied`] for who is not an
+/// admin; [`Error::Hash`]; [`Error::Store`].
+pub fn create_superuser(app: &App, actor: &Actor, superuser: NewSuperuser) -> Result<User, Error> {
+    policy::check(actor, Action::CreateUser, Target::NOTHING)?;
+    let password = match &superuser.password {
+        Some(password) => app.hasher.hash(password)?,
+        None => PasswordHash::unusable(),
+    };
+    let user = NewUser {
+        username: superuser.username,
+        email: superuser.email,
+        first_name: superuser.first_name,
+        last_name: superuser.last_name,
+        role: Role::Admin,
+        phone: None,
+        address: None,
+        is_active: true,
+        is_superuser: true,
+        password,
+        created_at: app.now(),
+    };
+    app.store.write(|unit| {
+        let mut checker = Checker::new(Completeness::Whole);
+        check_unique(unit, &mut checker, Some(&user.username), Some(&user.email), None)?;
+        checker.finish()?;
+        Ok(unit.users().insert(&user)?)
+    })
+}
+
+/// A username that could be a new user's, to be said before anything else is asked.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is wrong or taken; [`Error::Denied`]; [`Error::Store`].
+pub fn check_username(app: &App, actor: &Actor, text: &str) -> Result<Username, Error> {
+    policy::check(actor, Action::CreateUser, Target::NOTHING)?;
+    app.store.read(|unit| {
+        let mut checker = Checker::new(Completeness::Whole);
+        let username = checker.required(Field::Username, &text.into(), Username::parse);
+        check_unique(unit, &mut checker, username.as_ref(), None, None)?;
+        checker.finish()?;
+        username.ok_or(Error::NotFound)
+    })
+}
+
+/// An e-mail address that could be a new user's, to be said before anything else is asked.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is wrong or taken; [`Error::Denied`]; [`Error::Store`].
+pub fn check_email(app: &App, actor: &Actor, text: &str) -> Result<Email, Error> {
+    policy::check(actor, Action::CreateUser, Target::NOTHING)?;
+    app.store.read(|unit| {
+        let mut checker = Checker::new(Completeness::Whole);
+        let email = checker.required(Field::Email, &text.into(), Email::parse);
+        check_unique(unit, &mut checker, None, email.as_ref(), None)?;
+        checker.finish()?;
+        email.ok_or(Error::NotFound)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Denied, Violation};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    fn root(password: Option<&str>) -> NewSuperuser {
+        NewSuperuser {
+            username: Username::parse("root").unwrap(),
+            email: Email::parse("root@example.com").unwrap(),
+            first_name: FirstName::default(),
+            last_name: LastName::default(),
+            password: password.map(|text| Password::parse(text).unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_client_may_not_make_a_superuser() {
+        let (app, store) = Mocks::new().into_app();
+        let refused = create_superuser(&app, &samples::user().actor(), root(None));
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+        assert_eq!(store.commits(), 0);
+    }
+
+    #[test]
+    fn what_is_taken_is_said() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_username_is_taken()
+            .returning(|_, _| Ok(true));
+        mocks
+            .unit
+            .users
+            .expect_email_is_taken()
+            .returning(|_, _| Ok(true));
+        mocks.unit.users.expect_insert().never();
+        let (app, _) = mocks.into_app();
+        let Err(Error::Invalid(violations)) = create_superuser(&app, &Actor::System, root(None)) else {
+            panic!("must be refused");
+        };
+        assert_eq!(violations.of(Field::Username), [Violation::Taken]);
+        assert_eq!(violations.of(Field::Email), [Violation::Taken]);
+        assert!(matches!(
+            check_username(&app, &Actor::System, "root"),
+            Err(Error::Invalid(_))
+        ));
+        assert!(matches!(
+            check_email(&app, &Actor::System, "root@example.com"),
+            Err(Error::Invalid(_))
+        ));
+    }
+
+    #[test]
+    fn a_superuser_is_an_admin_and_without_a_password_cant_log_in() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_username_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .users
+            .expect_email_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .users
+            .expect_insert()
+            .withf(|user| {
+                user.is_superuser
+                    && user.is_active
+                    && user.role == Role::Admin
+                    && user.password == PasswordHash::unusable()
+            })
+            .once()
+            .returning(|_| Ok(samples::user()));
+        mocks.hasher.expect_hash().never();
+        let (app, store) = mocks.into_app();
+        create_superuser(&app, &Actor::System, root(None)).unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn the_password_is_hashed() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_username_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .users
+            .expect_email_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .hasher
+            .expect_hash()
+            .once()
+            .returning(|_| Ok(PasswordHash::from_storage("hashed".into())));
+        mocks
+            .unit
+            .users
+            .expect_insert()
+            .withf(|user| user.password.reveal() == "hashed")
+            .once()
+            .returning(|_| Ok(samples::user()));
+        let (app, _) = mocks.into_app();
+        create_superuser(&app, &Actor::System, root(Some("admin"))).unwrap();
+    }
+}

@@ -1,0 +1,190 @@
+//! Add a car to one's own.
+
+use mycars_domain::{Action, Actor, Car};
+
+use super::{CarInput, Error, fields::CarFields, owner};
+use crate::{App, Completeness};
+
+/// Adds a car to those of `actor` (wire contract, section 5) and answers it.
+///
+/// # Errors
+/// [`Error::Denied`] for nobody; [`Error::Invalid`] with everything that is wrong, the plate of another car
+/// included; [`Error::OwnerGone`]; [`Error::Store`].
+pub fn create(app: &App, actor: &Actor, input: &CarInput) -> Result<Car, Error> {
+    let owner = owner(actor, Action::CreateCar)?;
+    app.store.write(|unit| {
+        let fields = CarFields::check(app, unit, input, Completeness::Whole, None)?;
+        Ok(unit.cars().insert(&fields.into_new(app, owner)?)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Denied, Field, Violation, Violations};
+
+    use super::*;
+    use crate::{
+        Input,
+        mocks::{Mocks, samples},
+        ports::StoreError,
+    };
+
+    fn camry() -> CarInput {
+        CarInput {
+            brand: "Toyota".into(),
+            model: "Camry".into(),
+            year: 2023.into(),
+            license: " AB 123 ".into(),
+            ..CarInput::default()
+        }
+    }
+
+    #[test]
+    fn nobody_has_no_cars_to_add_to() {
+        let (app, store) = Mocks::new().into_app();
+        let refused = create(&app, &Actor::Anonymous, &camry());
+        assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
+        assert_eq!(store.commits() + store.rollbacks(), 0);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once_and_nothing_is_kept() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_license_is_taken()
+            .returning(|_, _| Ok(true));
+        mocks.unit.cars.expect_insert().never();
+        let (app, store) = mocks.into_app();
+        let input = CarInput {
+            year: 1885.into(),
+            mileage: (-5).into(),
+            license: "ab 123".into(),
+            ..CarInput::default()
+        };
+
+        let Err(Error::Invalid(violations)) = create(&app, &samples::user().actor(), &input) else {
+            panic!("must be refused");
+        };
+        assert_eq!(violations.of(Field::Brand), [Violation::Required]);
+        assert_eq!(violations.of(Field::Model), [Violation::Required]);
+        assert_eq!(violations.of(Field::Year), [Violation::TooSmall { min: 1886 }]);
+        assert_eq!(violations.of(Field::License), [Violation::Taken]);
+        assert_eq!(violations.of(Field::Mileage), [Violation::TooSmall { min: 0 }]);
+        assert_eq!(violations.iter().count(), 5);
+        assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+    }
+
+    #[test]
+    fn a_plate_that_is_no_plate_is_not_looked_up() {
+        let mut mocks = Mocks::new();
+        mocks.unit.cars.expect_license_is_taken().never();
+        let (app, _) = mocks.into_app();
+        let input = CarInput {
+            license: " ".into(),
+            ..camry()
+        };
+        let refused = create(&app, &samples::user().actor(), &input);
+        let blank = Violations::one(Field::License, Violation::Blank);
+        assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == blank));
+    }
+
+    #[test]
+    fn a_plate_taken_a_moment_ago_is_a_wrong_field_too() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_license_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .cars
+            .expect_insert()
+            .returning(|_| Err(StoreError::Taken(Field::License)));
+        let (app, store) = mocks.into_app();
+        let refused = create(&app, &samples::user().actor(), &camry());
+        let taken = Violations::one(Field::License, Violation::Taken);
+        assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
+        assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+    }
+
+    #[test]
+    fn the_car_is_the_callers_with_defaults_for_what_was_left_out() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_license_is_taken()
+            .withf(|license, except| license.as_str() == "AB 123" && except.is_none())
+            .once()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .cars
+            .expect_insert()
+            .withf(|car| {
+                car.owner == samples::user().id
+                    && car.license.as_str() == "AB 123"
+                    && car.mileage.get() == 0
+                    && car.color.is_none()
+                    && car.created_at == samples::now()
+            })
+            .once()
+            .returning(|_| Ok(samples::car()));
+        let (app, store) = mocks.into_app();
+        assert_eq!(
+            create(&app, &samples::user().actor(), &camry()).unwrap(),
+            samples::car()
+        );
+        assert_eq!((store.commits(), store.rollbacks()), (1, 0));
+    }
+
+    #[test]
+    fn a_blank_vin_is_none_and_a_blank_color_stays_blank() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_license_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .cars
+            .expect_insert()
+            .withf(|car| {
+                car.vin.is_none() && car.color.as_ref().is_some_and(|color| color.as_str().is_empty())
+            })
+            .once()
+            .returning(|_| Ok(samples::car()));
+        let (app, _) = mocks.into_app();
+        let input = CarInput {
+            vin: " ".into(),
+            color: " ".into(),
+            notes: Input::Null,
+            ..camry()
+        };
+        assert!(create(&app, &samples::user().actor(), &input).is_ok());
+    }
+
+    #[test]
+    fn the_owner_may_be_deleted_meanwhile() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_license_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .cars
+            .expect_insert()
+            .returning(|_| Err(StoreError::OwnerGone));
+        let (app, _) = mocks.into_app();
+        assert!(matches!(
+            create(&app, &samples::user().actor(), &camry()),
+            Err(Error::OwnerGone)
+        ));
+    }
+}

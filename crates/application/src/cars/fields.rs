@@ -1,0 +1,125 @@
+//! The fields of a car as somebody sent them.
+
+use mycars_domain::{
+    Car, CarId, Field, NewCar, UserId, Violation,
+    values::{Brand, Color, LicensePlate, Mileage, Model, Notes, Vin, Year},
+};
+
+use super::Error;
+use crate::{
+    App, Completeness, Input,
+    input::{Checker, set},
+    ports::{StoreError, UnitOfWork},
+};
+
+/// The fields of a car as somebody sent them. The default is that nothing was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CarInput {
+    /// Who built it.
+    pub brand: Input<String>,
+    /// Which car of its brand it is.
+    pub model: Input<String>,
+    /// When it was built.
+    pub year: Input<i64>,
+    /// Its colour.
+    pub color: Input<String>,
+    /// Its licence plate.
+    pub license: Input<String>,
+    /// Its vehicle identification number; blank means null.
+    pub vin: Input<String>,
+    /// How far it has been driven, in kilometres.
+    pub mileage: Input<i64>,
+    /// Anything else about it.
+    pub notes: Input<String>,
+}
+
+/// The fields that were sent and are right; `None` for what was left out.
+pub(super) struct CarFields {
+    brand: Option<Brand>,
+    model: Option<Model>,
+    year: Option<Year>,
+    color: Option<Option<Color>>,
+    license: Option<LicensePlate>,
+    vin: Option<Option<Vin>>,
+    mileage: Option<Mileage>,
+    notes: Option<Option<Notes>>,
+}
+
+impl CarFields {
+    /// Checks every field of `input`, and that no car other than `except` has the plate.
+    pub(super) fn check(
+        app: &App,
+        unit: &mut dyn UnitOfWork,
+        input: &CarInput,
+        completeness: Completeness,
+        except: Option<CarId>,
+    ) -> Result<Self, Error> {
+        let mut checker = Checker::new(completeness);
+        let current_year = app.current_year();
+        let fields = Self {
+            brand: checker.required(Field::Brand, &input.brand, Brand::parse),
+            model: checker.required(Field::Model, &input.model, Model::parse),
+            year: checker.required(Field::Year, &input.year, |year: &i64| {
+                Year::parse(*year, current_year)
+            }),
+            color: checker.nullable(Field::Color, &input.color, Color::parse),
+            license: checker.required(Field::License, &input.license, LicensePlate::parse),
+            vin: checker.nullable(Field::Vin, &blank_is_null(&input.vin), Vin::parse),
+            mileage: checker.optional(Field::Mileage, &input.mileage, |km: &i64| Mileage::parse(*km)),
+            notes: checker.nullable(Field::Notes, &input.notes, Notes::parse),
+        };
+        if let Some(license) = &fields.license
+            && unit.cars().license_is_taken(license, except)?
+        {
+            checker.add(Field::License, Violation::Taken);
+        }
+        checker.finish()?;
+        Ok(fields)
+    }
+
+    /// A new car of `owner` with these fields; the optional ones that were left out have their defaults.
+    pub(super) fn into_new(self, app: &App, owner: UserId) -> Result<NewCar, Error> {
+        let (Some(brand), Some(model), Some(year), Some(license)) =
+            (self.brand, self.model, self.year, self.license)
+        else {
+            return Err(unchecked());
+        };
+        Ok(NewCar {
+            owner,
+            brand,
+            model,
+            year,
+            color: self.color.flatten(),
+            license,
+            vin: self.vin.flatten(),
+            mileage: self.mileage.unwrap_or_default(),
+            notes: self.notes.flatten(),
+            created_at: app.now(),
+        })
+    }
+
+    /// Puts the fields that were sent into `car`; what was left out stays as it is.
+    pub(super) fn apply_to(self, app: &App, car: &mut Car) {
+        set(&mut car.brand, self.brand);
+        set(&mut car.model, self.model);
+        set(&mut car.year, self.year);
+        set(&mut car.color, self.color);
+        set(&mut car.license, self.license);
+        set(&mut car.vin, self.vin);
+        set(&mut car.mileage, self.mileage);
+        set(&mut car.notes, self.notes);
+        car.updated_at = app.now();
+    }
+}
+
+fn blank_is_null(input: &Input<String>) -> Input<String> {
+    match input {
+        Input::Given(text) if text.trim().is_empty() => Input::Null,
+        other => other.clone(),
+    }
+}
+
+/// Can't happen: whoever makes a new car checks the fields as a whole first.
+fn unchecked() -> Error {
+    StoreError::Other("a new car was made of fields that were not checked as a whole".into()).into()
+}

@@ -1,0 +1,186 @@
+//! Replace or change one of one's own cars.
+
+use mycars_domain::{Action, Actor, Car, CarId};
+
+use super::{CarInput, Error, fields::CarFields, permitted};
+use crate::{App, Completeness};
+
+/// Puts the fields that were sent into one of the cars of `actor` (wire contract, section 5) and answers the
+/// car. [`Completeness::Whole`] is PUT: the required fields must be there. Optional ones that are left out
+/// keep their value either way.
+///
+/// # Errors
+/// [`Error::NotFound`], before anything is said about fields; [`Error::Invalid`] with everything that is
+/// wrong; [`Error::Denied`] for nobody; [`Error::Store`].
+pub fn update(
+    app: &App,
+    actor: &Actor,
+    id: CarId,
+    input: &CarInput,
+    completeness: Completeness,
+) -> Result<Car, Error> {
+    app.store.write(|unit| {
+        let mut car = permitted(actor, Action::ChangeCar, unit.cars().find_for_update(id)?)?;
+        CarFields::check(app, unit, input, completeness, Some(id))?.apply_to(app, &mut car);
+        unit.cars().update(&car)?;
+        Ok(car)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Field, Rank, Violation, Violations, values::Color};
+
+    use super::*;
+    use crate::{
+        Input,
+        mocks::{Mocks, samples},
+        ports::StoreError,
+    };
+
+    /// Mocks that find Ann's car, and let nobody else have its plate.
+    fn mocks() -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::car())));
+        mocks.unit.cars.expect_license_is_taken().returning(|_, except| {
+            assert_eq!(except, Some(CarId(10)), "its own plate is not taken");
+            Ok(false)
+        });
+        mocks
+    }
+
+    #[test]
+    fn somebody_elses_car_is_not_found_even_if_the_fields_are_wrong() {
+        for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
+            let mut mocks = mocks();
+            mocks.unit.cars.expect_update().never();
+            let (app, store) = mocks.into_app();
+            let input = CarInput {
+                year: 1.into(),
+                ..CarInput::default()
+            };
+            let refused = update(
+                &app,
+                &samples::somebody_else(rank),
+                CarId(10),
+                &input,
+                Completeness::Partial,
+            );
+            assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
+            assert_eq!(store.commits(), 0);
+        }
+    }
+
+    #[test]
+    fn a_car_that_is_not_there_is_not_found() {
+        let mut mocks = Mocks::new();
+        mocks.unit.cars.expect_find_for_update().returning(|_| Ok(None));
+        let (app, _) = mocks.into_app();
+        let refused = update(
+            &app,
+            &samples::user().actor(),
+            CarId(10),
+            &CarInput::default(),
+            Completeness::Partial,
+        );
+        assert!(matches!(refused, Err(Error::NotFound)));
+    }
+
+    #[test]
+    fn a_replacement_must_name_what_is_required_and_a_change_need_not() {
+        let input = CarInput {
+            color: "Green".into(),
+            ..CarInput::default()
+        };
+
+        let (app, store) = mocks().into_app();
+        let refused = update(
+            &app,
+            &samples::user().actor(),
+            CarId(10),
+            &input,
+            Completeness::Whole,
+        );
+        let Err(Error::Invalid(violations)) = refused else {
+            panic!("must be refused")
+        };
+        let fields: Vec<Field> = violations.iter().map(|(field, _)| field).collect();
+        assert_eq!(fields, [Field::Brand, Field::Model, Field::Year, Field::License]);
+        assert_eq!(store.rollbacks(), 1);
+
+        let mut mocks = mocks();
+        mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let changed = update(
+            &app,
+            &samples::user().actor(),
+            CarId(10),
+            &input,
+            Completeness::Partial,
+        );
+        assert_eq!(changed.unwrap().color, Some(Color::parse("Green").unwrap()));
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_its_value_and_null_clears_it() {
+        let mut mocks = mocks();
+        let mut colored = samples::car();
+        colored.color = Some(Color::parse("Red").unwrap());
+        mocks.unit.cars.checkpoint();
+        mocks
+            .unit
+            .cars
+            .expect_find_for_update()
+            .return_once(|_| Ok(Some(colored)));
+        mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
+        let (app, _) = mocks.into_app();
+        let input = CarInput {
+            color: Input::Null,
+            mileage: 17_000.into(),
+            ..CarInput::default()
+        };
+        let car = update(
+            &app,
+            &samples::user().actor(),
+            CarId(10),
+            &input,
+            Completeness::Partial,
+        )
+        .unwrap();
+        assert_eq!(car.color, None);
+        assert_eq!(car.mileage.get(), 17_000);
+        assert_eq!(car.brand, samples::car().brand);
+        assert_eq!(car.created_at, samples::car().created_at);
+        assert_eq!(car.updated_at, samples::now());
+    }
+
+    #[test]
+    fn a_plate_taken_a_moment_ago_is_a_wrong_field_too() {
+        let mut mocks = mocks();
+        mocks
+            .unit
+            .cars
+            .expect_update()
+            .returning(|_| Err(StoreError::Taken(Field::License)));
+        let (app, store) = mocks.into_app();
+        let input = CarInput {
+            license: "XY 9".into(),
+            ..CarInput::default()
+        };
+        let refused = update(
+            &app,
+            &samples::user().actor(),
+            CarId(10),
+            &input,
+            Completeness::Partial,
+        );
+        let taken = Violations::one(Field::License, Violation::Taken);
+        assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
+        assert_eq!(store.rollbacks(), 1);
+    }
+}

@@ -1,0 +1,238 @@
+//! A mock of each port, for unit tests without a database (feature `mocks`).
+//!
+//! [`Mocks`] holds one of each, with nothing expected: a call that a test did not expect fails it. Say what is
+//! expected, then turn them into an [`App`]:
+//!
+//! ```
+//! use mycars_application::{cars, mocks::{Mocks, samples}};
+//! use mycars_domain::CarId;
+//!
+//! let mut mocks = Mocks::new();
+//! mocks.unit.cars.expect_find().returning(|_| Ok(None));
+//! let (app, store) = mocks.into_app();
+//!
+//! let refused = cars::read(&app, &samples::user().actor(), CarId(7));
+//! assert!(matches!(refused, Err(cars::Error::NotFound)));
+//! assert_eq!(store.commits(), 0);
+//! ```
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use chrono::{DateTime, Utc};
+
+pub use crate::ports::{
+    MockCarRepository, MockPasswordHasher, MockRandom, MockRefreshTokenRepository, MockTokenCodec,
+    MockUserRepository,
+};
+use crate::{
+    App, TokenSettings,
+    ports::{
+        CarRepository, Clock, Mode, RefreshTokenRepository, Rollback, Store, StoreError, UnitOfWork,
+        UserRepository,
+    },
+};
+
+/// One mock of each port, with nothing expected.
+#[derive(Default)]
+pub struct Mocks {
+    /// The repositories, as a use-case sees them inside the store.
+    pub unit: MockUnit,
+    /// Hashes passwords.
+    pub hasher: MockPasswordHasher,
+    /// Signs and reads tokens.
+    pub tokens: MockTokenCodec,
+    /// Makes what nobody can guess.
+    pub random: MockRandom,
+    /// How long tokens live.
+    pub token_settings: TokenSettings,
+    /// Whether the store can't be reached.
+    pub store_is_away: bool,
+}
+
+impl Mocks {
+    /// One mock of each port, with nothing expected.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An [`App`] that works with these mocks, at [`samples::NOW`], and its store, which counts.
+    #[must_use]
+    pub fn into_app(self) -> (App, Arc<MockStore>) {
+        let store = Arc::new(MockStore {
+            unit: Mutex::new(self.unit),
+            is_away: self.store_is_away,
+            reads: AtomicUsize::new(0),
+            commits: AtomicUsize::new(0),
+            rollbacks: AtomicUsize::new(0),
+        });
+        let app = App {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            hasher: Arc::new(self.hasher),
+            tokens: Arc::new(self.tokens),
+            clock: Arc::new(FixedClock(samples::now())),
+            random: Arc::new(self.random),
+            token_settings: self.token_settings,
+        };
+        (app, store)
+    }
+}
+
+/// The mocked repositories.
+#[derive(Default)]
+pub struct MockUnit {
+    /// The users.
+    pub users: MockUserRepository,
+    /// The cars.
+    pub cars: MockCarRepository,
+    /// The refresh tokens.
+    pub refresh_tokens: MockRefreshTokenRepository,
+}
+
+impl UnitOfWork for MockUnit {
+    fn users(&mut self) -> &mut dyn UserRepository {
+        &mut self.users
+    }
+
+    fn cars(&mut self) -> &mut dyn CarRepository {
+        &mut self.cars
+    }
+
+    fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository {
+        &mut self.refresh_tokens
+    }
+}
+
+/// A store that keeps nothing: it calls the work with mocked repositories and counts what became of it.
+pub struct MockStore {
+    unit: Mutex<MockUnit>,
+    is_away: bool,
+    reads: AtomicUsize,
+    commits: AtomicUsize,
+    rollbacks: AtomicUsize,
+}
+
+impl MockStore {
+    /// How often something was read outside a transaction.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// How many transactions were committed.
+    pub fn commits(&self) -> usize {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// How many transactions were undone.
+    pub fn rollbacks(&self) -> usize {
+        self.rollbacks.load(Ordering::Relaxed)
+    }
+}
+
+impl Store for MockStore {
+    fn run(
+        &self,
+        mode: Mode,
+        work: &mut dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback>,
+    ) -> Result<(), StoreError> {
+        self.ping()?;
+        let mut unit = self.unit.lock().unwrap_or_else(PoisonError::into_inner);
+        let counter = match (mode, work(&mut *unit)) {
+            (Mode::Read, _) => &self.reads,
+            (Mode::Write, Ok(())) => &self.commits,
+            (Mode::Write, Err(Rollback)) => &self.rollbacks,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn ping(&self) -> Result<(), StoreError> {
+        if self.is_away {
+            Err(StoreError::Unavailable("the mocked store is away".into()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A clock that stands still.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedClock(pub DateTime<Utc>);
+
+impl Clock for FixedClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+/// A user, a car and a time to start a test from.
+pub mod samples {
+    use chrono::{DateTime, Utc};
+    use mycars_domain::{
+        Actor, Car, CarId, Rank, Role, User, UserId,
+        values::{
+            Brand, Email, FirstName, LastName, LicensePlate, Mileage, Model, PasswordHash, Username, Year,
+        },
+    };
+
+    /// The time at which mocked tests happen, in seconds since 1970: 23 November 2026, 12:00 UTC.
+    pub const NOW: i64 = 1_795_435_200;
+
+    /// The time at which mocked tests happen.
+    #[must_use]
+    pub fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(NOW, 0).unwrap_or_default()
+    }
+
+    /// Ann Lee, a client with the id 1, whose password hash is `hash`.
+    #[must_use]
+    pub fn user() -> User {
+        User {
+            id: UserId(1),
+            username: Username::from_storage("ann".into()),
+            email: Email::from_storage("ann@example.com".into()),
+            first_name: FirstName::from_storage("Ann".into()),
+            last_name: LastName::from_storage("Lee".into()),
+            role: Role::Client,
+            phone: None,
+            address: None,
+            is_active: true,
+            is_superuser: false,
+            password: PasswordHash::from_storage("hash".into()),
+            password_changed_at: None,
+            date_joined: DateTime::UNIX_EPOCH,
+            last_login: None,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// Ann's car, with the id 10.
+    #[must_use]
+    pub fn car() -> Car {
+        Car {
+            id: CarId(10),
+            owner: UserId(1),
+            brand: Brand::from_storage("Toyota".into()),
+            model: Model::from_storage("Camry".into()),
+            year: Year::from_storage(2023),
+            color: None,
+            license: LicensePlate::from_storage("AB 123".into()),
+            vin: None,
+            mileage: Mileage::from_storage(0),
+            image: None,
+            notes: None,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// Somebody who is not Ann, with the rank given.
+    #[must_use]
+    pub fn somebody_else(rank: Rank) -> Actor {
+        Actor::User { id: UserId(2), rank }
+    }
+}
