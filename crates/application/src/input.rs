@@ -156,18 +156,18 @@ mod tests {
 
     use super::*;
 
-    fn brand(completeness: Completeness, input: Input<String>) -> (Option<Brand>, Violations) {
+    fn brand(completeness: Completeness, input: &Input<String>) -> (Option<Brand>, Violations) {
         let mut checker = Checker::new(completeness);
-        let brand = checker.required(Field::Brand, &input, Brand::parse);
+        let brand = checker.required(Field::Brand, input, Brand::parse);
         (brand, checker.finish().err().unwrap_or_default())
     }
 
     #[test]
     fn a_required_field_must_be_sent_unless_the_change_is_partial() {
         let required = Violations::one(Field::Brand, Violation::Required);
-        assert_eq!(brand(Completeness::Whole, Input::Absent), (None, required));
+        assert_eq!(brand(Completeness::Whole, &Input::Absent), (None, required));
         assert_eq!(
-            brand(Completeness::Partial, Input::Absent),
+            brand(Completeness::Partial, &Input::Absent),
             (None, Violations::new())
         );
     }
@@ -175,15 +175,15 @@ mod tests {
     #[test]
     fn null_is_refused_where_a_value_must_be() {
         let null = Violations::one(Field::Brand, Violation::Null);
-        assert_eq!(brand(Completeness::Whole, Input::Null), (None, null.clone()));
-        assert_eq!(brand(Completeness::Partial, Input::Null), (None, null));
+        assert_eq!(brand(Completeness::Whole, &Input::Null), (None, null.clone()));
+        assert_eq!(brand(Completeness::Partial, &Input::Null), (None, null));
     }
 
     #[test]
     fn what_could_not_be_read_is_said_as_it_is() {
         let input = Input::Invalid(Violation::NotAString);
         let wrong = Violations::one(Field::Brand, Violation::NotAString);
-        assert_eq!(brand(Completeness::Whole, input), (None, wrong));
+        assert_eq!(brand(Completeness::Whole, &input), (None, wrong));
     }
 
     #[test]

@@ -1,0 +1,40 @@
+//! `/api/change-password/`: change one's own password.
+
+use mycars_application::accounts::{self, PasswordChange};
+use mycars_domain::{Field, values::Password};
+use serde_json::json;
+
+use crate::{
+    blocking::Lane,
+    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    error::ApiError,
+    fields::{FieldSpec, Kind},
+};
+
+pub(crate) static CHANGE: Endpoint = Endpoint {
+    path: "/api/change-password/",
+    name: "Change Password",
+    description: "Change your own password. Every refresh token issued before stops working.",
+    access: Access::Authenticated,
+    operations: &[Operation {
+        verb: Verb::Put,
+        fields: &[
+            FieldSpec::required(Field::OldPassword, "Old password", Kind::Password),
+            FieldSpec::required(Field::NewPassword, "New password", Kind::Password)
+                .at_most(Password::MAX_LENGTH)
+                .help("At least 8 characters; not a common password, not digits alone, not like your name."),
+        ],
+        lane: Lane::Passwords,
+        handle: change,
+    }],
+};
+
+fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
+    let form = request.form()?;
+    let input = PasswordChange {
+        old_password: form.text(Field::OldPassword),
+        new_password: form.text(Field::NewPassword),
+    };
+    accounts::change_password(request.app, &request.actor(), &input)?;
+    Reply::ok(&json!({"detail": "Password updated successfully."}))
+}

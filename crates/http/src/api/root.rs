@@ -1,0 +1,47 @@
+//! `/api/`: where everything is.
+
+use serde::{Serialize, Serializer};
+
+use super::ENDPOINTS;
+use crate::{
+    blocking::Lane,
+    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    error::ApiError,
+};
+
+pub(crate) static ROOT: Endpoint = Endpoint {
+    path: "/api/",
+    name: "Api Root",
+    description: "Where everything is. Open to all; nearly everything behind it needs a token.",
+    access: Access::Optional,
+    operations: &[Operation {
+        verb: Verb::Get,
+        fields: &[],
+        lane: Lane::Database,
+        handle: read,
+    }],
+};
+
+fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
+    Reply::ok(&Links {
+        base_url: request.base_url,
+    })
+}
+
+/// The absolute URL of each endpoint without a number in its path, under its path's own name.
+struct Links<'a> {
+    base_url: &'a str,
+}
+
+impl Serialize for Links<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let paths = ENDPOINTS
+            .iter()
+            .map(|endpoint| endpoint.path)
+            .filter(|path| !path.contains('{'));
+        serializer.collect_map(paths.filter_map(|path| {
+            let name = path.strip_prefix(ROOT.path)?.trim_end_matches('/');
+            (!name.is_empty()).then(|| (name, format!("{}{path}", self.base_url)))
+        }))
+    }
+}

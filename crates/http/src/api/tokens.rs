@@ -1,0 +1,99 @@
+//! `/api/token/`, `/api/token/refresh/`, `/api/token/verify/`: log in, and stay logged in.
+
+use mycars_application::accounts::{self, Credentials, TokenError};
+use mycars_domain::Field;
+use serde::Serialize;
+
+use crate::{
+    blocking::Lane,
+    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    error::{ApiError, token_message},
+    fields::{FieldSpec, Kind},
+};
+
+pub(crate) static OBTAIN: Endpoint = Endpoint {
+    path: "/api/token/",
+    name: "Token Obtain Pair",
+    description: "Takes a username and a password and answers an access and a refresh token.",
+    access: Access::Open,
+    operations: &[Operation {
+        verb: Verb::Post,
+        fields: &[
+            FieldSpec::required(Field::Username, "Username", Kind::Text),
+            FieldSpec::required(Field::Password, "Password", Kind::Password),
+        ],
+        lane: Lane::Passwords,
+        handle: obtain,
+    }],
+};
+
+pub(crate) static REFRESH: Endpoint = Endpoint {
+    path: "/api/token/refresh/",
+    name: "Token Refresh",
+    description: "Takes a refresh token and answers a new access token.",
+    access: Access::Open,
+    operations: &[Operation {
+        verb: Verb::Post,
+        fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text)],
+        lane: Lane::Database,
+        handle: refresh,
+    }],
+};
+
+pub(crate) static VERIFY: Endpoint = Endpoint {
+    path: "/api/token/verify/",
+    name: "Token Verify",
+    description: "Takes a token of either type and says whether it is good.",
+    access: Access::Open,
+    operations: &[Operation {
+        verb: Verb::Post,
+        fields: &[FieldSpec::required(Field::Token, "Token", Kind::Password)],
+        lane: Lane::Database,
+        handle: verify,
+    }],
+};
+
+#[derive(Serialize)]
+struct PairView<'a> {
+    refresh: &'a str,
+    access: &'a str,
+}
+
+#[derive(Serialize)]
+struct RefreshedView<'a> {
+    access: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh: Option<&'a str>,
+}
+
+fn obtain(request: &Request<'_>) -> Result<Reply, ApiError> {
+    let form = request.form()?;
+    let credentials = Credentials {
+        username: form.text(Field::Username),
+        password: form.text(Field::Password),
+    };
+    let pair = accounts::log_in(request.app, &credentials)?;
+    Reply::ok(&PairView {
+        refresh: &pair.refresh,
+        access: &pair.access,
+    })
+}
+
+fn refresh(request: &Request<'_>) -> Result<Reply, ApiError> {
+    let refreshed = accounts::refresh(request.app, &request.single_text(Field::Refresh)?)?;
+    Reply::ok(&RefreshedView {
+        access: &refreshed.access,
+        refresh: refreshed.refresh.as_deref(),
+    })
+}
+
+fn verify(request: &Request<'_>) -> Result<Reply, ApiError> {
+    match accounts::verify_token(request.app, &request.single_text(Field::Token)?) {
+        Ok(()) => Reply::ok(&serde_json::Map::new()),
+        // Here, and only here, simplejwt makes this an error of the body.
+        Err(accounts::Error::Token(error @ TokenError::Blacklisted)) => {
+            Err(ApiError::NonField(token_message(error).into()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,371 @@
+//! Reading fields by their description, with the coercions of Django REST framework (wire contract, section 1).
+
+use std::collections::HashMap;
+
+use mycars_application::Input;
+use mycars_domain::{Field, Violation};
+use serde_json::{error::Category, value::RawValue};
+
+use super::{
+    Part,
+    number::{as_python_text, parse_integer},
+};
+use crate::{
+    error::ApiError,
+    fields::{FieldSpec, Kind},
+};
+
+/// A body whose fields can be asked for one by one. What nobody asks for is ignored.
+pub(crate) struct Form<'a> {
+    specs: &'static [FieldSpec],
+    source: Source<'a>,
+}
+
+enum Source<'a> {
+    /// Each value as it is written; of several with one name the last.
+    Json(HashMap<String, &'a RawValue>),
+    /// A form of HTML, in which everything is text.
+    Html(&'a [(String, Part)]),
+}
+
+/// A value that was read without looking at what it is for.
+enum Raw<'a> {
+    Absent,
+    Null,
+    Text(String),
+    /// A number, as JSON writes it.
+    Number(&'a str),
+    Boolean(bool),
+    /// A list or an object, as JSON writes it, or a file.
+    Other(&'a str),
+    /// Text with half a surrogate pair in it.
+    Surrogate(u16),
+}
+
+impl<'a> Form<'a> {
+    /// A body of JSON, which must be an object.
+    pub(super) fn json(specs: &'static [FieldSpec], bytes: &'a [u8]) -> Result<Self, ApiError> {
+        let whole: &RawValue = serde_json::from_slice(bytes).map_err(|error| syntax_error(&error))?;
+        let kind = match whole.get().as_bytes() {
+            [b'{', ..] => {
+                let fields = serde_json::from_str(whole.get()).map_err(|error| syntax_error(&error))?;
+                return Ok(Self {
+                    specs,
+                    source: Source::Json(fields),
+                });
+            }
+            [b'n', ..] => return Err(ApiError::NonField("No data provided".into())),
+            [b'[', ..] => "list",
+            [b'"', ..] => "str",
+            [b't' | b'f', ..] => "bool",
+            number if number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) => "float",
+            _ => "int",
+        };
+        Err(ApiError::NonField(format!(
+            "Invalid data. Expected a dictionary, but got {kind}."
+        )))
+    }
+
+    /// A form of HTML.
+    pub(super) fn html(specs: &'static [FieldSpec], parts: &'a [(String, Part)]) -> Self {
+        Self {
+            specs,
+            source: Source::Html(parts),
+        }
+    }
+
+    /// The text of a field. Numbers become text; booleans, lists and objects do not.
+    pub(crate) fn text(&self, field: Field) -> Input<String> {
+        let Some(spec) = self.spec(field) else {
+            return Input::Absent;
+        };
+        match (self.raw(spec), spec.kind) {
+            (Raw::Absent, _) => Input::Absent,
+            (Raw::Null, _) => Input::Null,
+            (Raw::Text(text), _) => Input::Given(text),
+            (Raw::Number(json), _) => Input::Given(as_python_text(json)),
+            (Raw::Surrogate(code), _) => Input::Invalid(Violation::SurrogateCharacter(code)),
+            (Raw::Boolean(value), Kind::Choice(_)) => {
+                Input::Given(if value { "True" } else { "False" }.to_owned())
+            }
+            (Raw::Other(json), Kind::Choice(_)) => Input::Invalid(Violation::NotAChoice(json.to_owned())),
+            (Raw::Boolean(_) | Raw::Other(_), _) => Input::Invalid(Violation::NotAString),
+        }
+    }
+
+    /// The whole number of a field. Text that writes one will do.
+    pub(crate) fn integer(&self, field: Field) -> Input<i64> {
+        let Some(spec) = self.spec(field) else {
+            return Input::Absent;
+        };
+        let number = match self.raw(spec) {
+            Raw::Absent => return Input::Absent,
+            Raw::Null => return Input::Null,
+            Raw::Text(text) => parse_integer(&text),
+            Raw::Number(json) => parse_integer(&as_python_text(json)),
+            Raw::Boolean(_) | Raw::Other(_) | Raw::Surrogate(_) => Err(Violation::NotAnInteger),
+        };
+        match number {
+            Ok(number) => Input::Given(number),
+            Err(violation) => Input::Invalid(violation),
+        }
+    }
+
+    /// The description of a field; nothing is read that is not described.
+    fn spec(&self, field: Field) -> Option<&'static FieldSpec> {
+        let spec = self.specs.iter().find(|spec| spec.field == Some(field));
+        debug_assert!(spec.is_some(), "{field:?} is not described");
+        spec
+    }
+
+    fn raw(&self, spec: &FieldSpec) -> Raw<'_> {
+        match &self.source {
+            Source::Json(fields) => fields
+                .get(spec.name)
+                .map_or(Raw::Absent, |value| raw_json(value.get())),
+            Source::Html(parts) => raw_html(parts, spec),
+        }
+    }
+}
+
+fn raw_json(json: &str) -> Raw<'_> {
+    match json.as_bytes() {
+        [b'n', ..] => Raw::Null,
+        [b't', ..] => Raw::Boolean(true),
+        [b'f', ..] => Raw::Boolean(false),
+        [b'[' | b'{', ..] => Raw::Other(json),
+        [b'"', ..] => match serde_json::from_str(json) {
+            Ok(text) => Raw::Text(text),
+            // The text is well-formed JSON, so that half a surrogate pair is the only thing left to be wrong.
+            Err(_) => Raw::Surrogate(lone_surrogate(json)),
+        },
+        _ => Raw::Number(json),
+    }
+}
+
+/// The last value under a name. In a form an empty text stands for "nothing" where it can't be a value.
+fn raw_html<'a>(parts: &'a [(String, Part)], spec: &FieldSpec) -> Raw<'a> {
+    match parts.iter().rev().find(|(name, _)| name == spec.name) {
+        None => Raw::Absent,
+        Some((_, Part::File)) => Raw::Other("file"),
+        Some((_, Part::Text(text))) if text.is_empty() && !spec.may_be_blank && spec.nullable => Raw::Null,
+        Some((_, Part::Text(text))) if text.is_empty() && !spec.may_be_blank && !spec.required => Raw::Absent,
+        Some((_, Part::Text(text))) => Raw::Text(text.clone()),
+    }
+}
+
+/// The first half of a surrogate pair that stands alone in a JSON string.
+fn lone_surrogate(json: &str) -> u16 {
+    let units = code_units(json);
+    char::decode_utf16(units)
+        .find_map(Result::err)
+        .map_or(0xd800, |error| error.unpaired_surrogate())
+}
+
+/// The UTF-16 code units of a JSON string: what `\u` escapes write, and a stand-in for anything else.
+fn code_units(json: &str) -> Vec<u16> {
+    let mut units = Vec::new();
+    let mut rest = json.chars();
+    while let Some(c) = rest.next() {
+        let escaped = if c == '\\' { rest.next() } else { None };
+        units.push(match escaped {
+            Some('u') => {
+                let digits: String = rest.by_ref().take(4).collect();
+                u16::from_str_radix(&digits, 16).unwrap_or(0)
+            }
+            _ => 0,
+        });
+    }
+    units
+}
+
+/// What is wrong with a body that is no JSON, in words of our own.
+fn syntax_error(error: &serde_json::Error) -> ApiError {
+    let what = match error.classify() {
+        Category::Eof => "the body ends too early",
+        Category::Syntax | Category::Data | Category::Io => "the body is not valid JSON",
+    };
+    let (line, column) = (error.line(), error.column());
+    ApiError::Malformed(format!("JSON parse error - {what}: line {line} column {column}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SPECS: &[FieldSpec] = &[
+        FieldSpec::required(Field::Brand, "Brand", Kind::Text),
+        FieldSpec::optional(Field::Color, "Color", Kind::Text).nullable(),
+        FieldSpec::optional(Field::Mileage, "Mileage", Kind::Integer),
+        FieldSpec::optional(Field::Role, "Role", Kind::Choice(&[("client", "Client")])),
+    ];
+
+    fn json(body: &str) -> Form<'_> {
+        Form::json(SPECS, body.as_bytes()).unwrap()
+    }
+
+    fn refused(body: &[u8]) -> String {
+        match Form::json(SPECS, body) {
+            Err(ApiError::NonField(message) | ApiError::Malformed(message)) => message,
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("must be refused: {body:?}"),
+        }
+    }
+
+    fn html(parts: &[(&str, &str)]) -> Vec<(String, Part)> {
+        parts
+            .iter()
+            .map(|(name, text)| ((*name).into(), Part::Text((*text).into())))
+            .collect()
+    }
+
+    #[test]
+    fn numbers_become_text_and_nothing_else_does() {
+        let brand = |body: &str| json(body).text(Field::Brand);
+        assert_eq!(brand(r#"{"brand": "VW"}"#), "VW".into());
+        assert_eq!(brand(r#"{"brand": 208}"#), "208".into());
+        assert_eq!(brand(r#"{"brand": 3.5}"#), "3.5".into());
+        assert_eq!(brand(r#"{"brand": null}"#), Input::Null);
+        assert_eq!(brand("{}"), Input::Absent);
+        for wrong in ["true", "[\"x\"]", "{\"a\": 1}"] {
+            let body = format!("{{\"brand\": {wrong}}}");
+            assert_eq!(brand(&body), Input::Invalid(Violation::NotAString), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn texts_and_numbers_become_integers_and_booleans_do_not() {
+        let mileage = |body: &str| json(body).integer(Field::Mileage);
+        assert_eq!(mileage(r#"{"mileage": 12}"#), Input::Given(12));
+        assert_eq!(mileage(r#"{"mileage": 12.0}"#), Input::Given(12));
+        assert_eq!(mileage(r#"{"mileage": 1e3}"#), Input::Given(1000));
+        assert_eq!(mileage(r#"{"mileage": " 12 "}"#), Input::Given(12));
+        assert_eq!(mileage(r#"{"mileage": null}"#), Input::Null);
+        assert_eq!(
+            mileage(r#"{"mileage": 1000000000000000000000000}"#),
+            Input::Given(i64::MAX)
+        );
+        for wrong in ["true", "12.5", "\"\"", "\"1e3\"", "[]", "{}", "1e30"] {
+            let body = format!("{{\"mileage\": {wrong}}}");
+            assert_eq!(mileage(&body), Input::Invalid(Violation::NotAnInteger), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_choice_is_quoted_back() {
+        let role = |body: &str| json(body).text(Field::Role);
+        assert_eq!(role(r#"{"role": true}"#), "True".into());
+        assert_eq!(role(r#"{"role": 1}"#), "1".into());
+        assert_eq!(
+            role(r#"{"role": [1]}"#),
+            Input::Invalid(Violation::NotAChoice("[1]".into()))
+        );
+    }
+
+    #[test]
+    fn of_several_values_with_one_name_the_last_counts() {
+        assert_eq!(
+            json(r#"{"brand": "a", "brand": "b"}"#).text(Field::Brand),
+            "b".into()
+        );
+        let parts = html(&[("brand", "a"), ("brand", "b")]);
+        assert_eq!(Form::html(SPECS, &parts).text(Field::Brand), "b".into());
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_named() {
+        let brand = |body: &str| json(body).text(Field::Brand);
+        assert_eq!(brand(r#"{"brand": "\ud83d\ude97"}"#), "🚗".into());
+        for (body, code) in [
+            (r#"{"brand": "a\ud800b"}"#, 0xd800),
+            (r#"{"brand": "\ude97"}"#, 0xde97),
+            (r#"{"brand": "\ud83d\ude97\udbff"}"#, 0xdbff),
+        ] {
+            assert_eq!(
+                brand(body),
+                Input::Invalid(Violation::SurrogateCharacter(code)),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_must_be_an_object() {
+        for (body, kind) in [
+            ("[]", "list"),
+            ("\"x\"", "str"),
+            (" 1", "int"),
+            ("1.5", "float"),
+            ("true", "bool"),
+        ] {
+            let message = format!("Invalid data. Expected a dictionary, but got {kind}.");
+            assert_eq!(refused(body.as_bytes()), message);
+        }
+        assert_eq!(refused(b" null "), "No data provided");
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_in_our_own_words() {
+        assert_eq!(
+            refused(b"{\"brand\": "),
+            "JSON parse error - the body ends too early: line 1 column 10"
+        );
+        for body in [
+            &b"{'brand': 1}"[..],
+            b"{\"year\": NaN}",
+            b"{\"a\": \"\xff\"}",
+            b"{} {}",
+            b"\xef\xbb\xbf{}",
+        ] {
+            let message = refused(body);
+            assert!(
+                message.starts_with("JSON parse error - the body is not valid JSON: "),
+                "{message}"
+            );
+        }
+        assert!(refused(b" \n").starts_with("JSON parse error - "));
+    }
+
+    #[test]
+    fn in_a_form_an_empty_text_is_nothing_where_it_can_be_no_value() {
+        let parts = html(&[("brand", ""), ("color", ""), ("mileage", ""), ("role", "")]);
+        let form = Form::html(SPECS, &parts);
+        assert_eq!(
+            form.text(Field::Brand),
+            "".into(),
+            "it is required, so that it is blank"
+        );
+        assert_eq!(form.text(Field::Color), "".into(), "it may be blank");
+        assert_eq!(form.integer(Field::Mileage), Input::Absent);
+        assert_eq!(form.text(Field::Role), Input::Absent);
+    }
+
+    #[test]
+    fn a_file_is_no_text() {
+        let parts = [("brand".into(), Part::File)];
+        assert_eq!(
+            Form::html(SPECS, &parts).text(Field::Brand),
+            Input::Invalid(Violation::NotAString)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(form) = Form::json(SPECS, &bytes) {
+                form.text(Field::Brand);
+                form.integer(Field::Mileage);
+            }
+        }
+
+        #[test]
+        fn no_escapes_make_reading_panic(escapes in "(\\\\u[0-9a-fA-F]{4}|\\\\[nt\"\\\\/]|[a-z🚗]){0,20}") {
+            let body = format!("{{\"brand\": \"{escapes}\", \"mileage\": \"{escapes}\"}}");
+            let form = Form::json(SPECS, body.as_bytes()).unwrap();
+            form.text(Field::Brand);
+            form.integer(Field::Mileage);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What holds for every endpoint: find out who asks, let them in or not, find the operation, answer.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderValue},
+    },
+    web::{Data, Payload},
+};
+use mycars_application::{App, accounts};
+use mycars_domain::User;
+
+use crate::{
+    blocking::{Blocking, BlockingError, Lane},
+    body::Body,
+    endpoint::{Access, Endpoint, Reply, Request, Verb},
+    error::ApiError,
+    metadata::Metadata,
+};
+
+/// What every handler shares.
+pub(crate) struct State {
+    pub(crate) app: Arc<App>,
+    pub(crate) blocking: Blocking,
+    /// The largest body that is read, in bytes.
+    pub(crate) max_body: usize,
+}
+
+/// Answers a request to an endpoint, whatever its method.
+pub(crate) async fn dispatch(
+    endpoint: &'static Endpoint,
+    state: Data<State>,
+    http: HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
+    let incoming = Incoming {
+        method: http.method().clone(),
+        authorization: http.headers().get(header::AUTHORIZATION).cloned(),
+        ids: ids(&http),
+        base_url: base_url(http.headers()),
+        body: Body::read(&http, payload, state.max_body).await,
+    };
+    let app = Arc::clone(&state.app);
+    let outcome = state.blocking.run(lane(endpoint, http.method()), move || {
+        answer(endpoint, &app, &incoming)
+    });
+    let mut response = match outcome.await.map_err(ApiError::from).flatten() {
+        Ok(reply) => write(reply),
+        Err(error) => error.response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
+        headers.insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// The parts of a request that go to the blocking lane.
+struct Incoming {
+    method: Method,
+    authorization: Option<HeaderValue>,
+    ids: Vec<(String, i64)>,
+    base_url: String,
+    body: Body,
+}
+
+/// Where a request runs: where its operation says, or on the quick lane if there is none.
+fn lane(endpoint: &'static Endpoint, method: &Method) -> Lane {
+    let operation = Verb::answering(method).and_then(|verb| endpoint.operation(verb));
+    operation.map_or(Lane::Database, |operation| operation.lane)
+}
+
+/// The order of checks is the wire contract's (section 1): who asks, then the method, then the rest.
+fn answer(endpoint: &'static Endpoint, app: &App, incoming: &Incoming) -> Result<Reply, ApiError> {
+    let caller = caller(endpoint.access, app, incoming.authorization.as_ref())?;
+    if incoming.method == Method::OPTIONS {
+        return Reply::ok(&Metadata::from(endpoint));
+    }
+    let operation = Verb::answering(&incoming.method)
+        .and_then(|verb| endpoint.operation(verb))
+        .ok_or_else(|| ApiError::MethodNotAllowed(incoming.method.to_string()))?;
+    (operation.handle)(&Request {
+        app,
+        operation,
+        caller: caller.as_ref(),
+        ids: &incoming.ids,
+        base_url: &incoming.base_url,
+        body: &incoming.body,
+    })
+}
+
+/// Who asks, as far as the endpoint wants to know.
+fn caller(access: Access, app: &App, authorization: Option<&HeaderValue>) -> Result<Option<User>, ApiError> {
+    if access == Access::Open {
+        return Ok(None);
+    }
+    let user = match bearer_token(authorization)? {
+        Some(token) => Some(accounts::authenticate(app, token)?),
+        None => None,
+    };
+    if user.is_none() && access == Access::Authenticated {
+        return Err(ApiError::NoCredentials);
+    }
+    Ok(user)
+}
+
+/// The token after `Bearer`. The scheme is case-sensitive, as simplejwt's is; any other counts as no
+/// credentials.
+fn bearer_token(authorization: Option<&HeaderValue>) -> Result<Option<&str>, ApiError> {
+    let Some(value) = authorization else {
+        return Ok(None);
+    };
+    let mut words = value
+        .as_bytes()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    if words.next() != Some(b"Bearer") {
+        return Ok(None);
+    }
+    match (words.next(), words.next()) {
+        (Some(token), None) => {
+            // What is no text is no token either, and says so when it is decoded.
+            Ok(Some(std::str::from_utf8(token).unwrap_or_default()))
+        }
+        _ => Err(ApiError::BadAuthorizationHeader),
+    }
+}
+
+/// The numbers in the path. One that is larger than any id is nothing's id.
+fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
+    http.match_info()
+        .iter()
+        .map(|(name, digits)| (name.to_owned(), digits.parse().unwrap_or(i64::MAX)))
+        .collect()
+}
+
+/// The start of absolute URLs, as the client wrote it. Forwarding headers are anybody's to send, and are not
+/// believed.
+fn base_url(headers: &HeaderMap) -> String {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost");
+    format!("http://{host}")
+}
+
+fn write(reply: Reply) -> HttpResponse {
+    let status = actix_web::http::StatusCode::from_u16(reply.status).unwrap_or_default();
+    let mut response = HttpResponse::build(status);
+    if let Some(location) = reply.location {
+        response.insert_header((header::LOCATION, location));
+    }
+    if reply.json.is_empty() {
+        return response.finish();
+    }
+    response
+        .insert_header(header::ContentType::json())
+        .body(reply.json)
+}
+
+impl From<BlockingError> for ApiError {
+    fn from(error: BlockingError) -> Self {
+        match error {
+            BlockingError::Busy => Self::Unavailable(error.into()),
+            BlockingError::Panicked => Self::Internal(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bearer_with_a_capital_b_is_a_scheme_and_it_has_one_token() {
+        let token = |text: &'static str| {
+            let value = HeaderValue::from_static(text);
+            bearer_token(Some(&value))
+                .map(|token| token.map(str::to_owned))
+                .map_err(|error| error.status().as_u16())
+        };
+        assert_eq!(token("Bearer abc"), Ok(Some("abc".into())));
+        assert_eq!(token("  Bearer   abc "), Ok(Some("abc".into())));
+        assert_eq!(token("bearer abc"), Ok(None));
+        assert_eq!(token("Token abc"), Ok(None));
+        assert_eq!(token(""), Ok(None));
+        assert_eq!(token("Bearer"), Err(401));
+        assert_eq!(token("Bearer a b"), Err(401));
+        assert_eq!(bearer_token(None).unwrap(), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! What an endpoint is: data that the dispatcher, the router, OPTIONS and the documents read.
+
+use actix_web::http::Method;
+use mycars_application::App;
+use mycars_domain::{Actor, Field, User};
+use serde::Serialize;
+
+use crate::{
+    blocking::Lane,
+    body::{Body, Form},
+    error::ApiError,
+    fields::FieldSpec,
+};
+
+/// One resource and what can be done to it.
+pub(crate) struct Endpoint {
+    /// The canonical path, which ends in a slash.
+    pub(crate) path: &'static str,
+    /// What it is called, for OPTIONS and for people.
+    pub(crate) name: &'static str,
+    /// One sentence about it.
+    pub(crate) description: &'static str,
+    /// Who may call it.
+    pub(crate) access: Access,
+    /// What can be done to it, one operation for each method.
+    pub(crate) operations: &'static [Operation],
+}
+
+/// Who may call an endpoint, before any use-case is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody; credentials are not looked at, so that bad ones don't matter.
+    Open,
+    /// Anybody, but who gives credentials must give good ones.
+    Optional,
+    /// Whoever proves to be a user.
+    Authenticated,
+}
+
+/// What one method does to an endpoint.
+pub(crate) struct Operation {
+    pub(crate) verb: Verb,
+    /// The fields of the body; empty where there is none.
+    pub(crate) fields: &'static [FieldSpec],
+    /// Where it runs.
+    pub(crate) lane: Lane,
+    /// Does it.
+    pub(crate) handle: fn(&Request<'_>) -> Result<Reply, ApiError>,
+}
+
+/// The methods that operations have. HEAD goes with GET, and OPTIONS goes with everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// The verb that answers a method: GET answers HEAD.
+    pub(crate) fn answering(method: &Method) -> Option<Self> {
+        match *method {
+            Method::GET | Method::HEAD => Some(Self::Get),
+            Method::POST => Some(Self::Post),
+            Method::PUT => Some(Self::Put),
+            Method::PATCH => Some(Self::Patch),
+            Method::DELETE => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+
+impl Endpoint {
+    /// The operation that answers a verb.
+    pub(crate) fn operation(&self, verb: Verb) -> Option<&'static Operation> {
+        self.operations.iter().find(|operation| operation.verb == verb)
+    }
+
+    /// The value of the header `Allow`, in Django REST framework's order.
+    pub(crate) fn allow(&self) -> String {
+        let mut methods: Vec<&str> = [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete]
+            .into_iter()
+            .filter(|verb| self.operation(*verb).is_some())
+            .map(Verb::as_str)
+            .collect();
+        if self.operation(Verb::Get).is_some() {
+            methods.push("HEAD");
+        }
+        methods.push("OPTIONS");
+        methods.join(", ")
+    }
+}
+
+/// A request, as an operation sees it.
+pub(crate) struct Request<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) operation: &'static Operation,
+    /// Who asks, if anybody proved to.
+    pub(crate) caller: Option<&'a User>,
+    /// The numbers in the path, by their names.
+    pub(crate) ids: &'a [(String, i64)],
+    /// `http://host`, as the client wrote it.
+    pub(crate) base_url: &'a str,
+    pub(crate) body: &'a Body,
+}
+
+impl Request<'_> {
+    /// Who asks, for a use-case.
+    pub(crate) fn actor(&self) -> Actor {
+        self.caller.map_or(Actor::Anonymous, User::actor)
+    }
+
+    /// Who asks, where the endpoint lets nobody else in.
+    pub(crate) fn caller(&self) -> Result<&User, ApiError> {
+        self.caller.ok_or(ApiError::NoCredentials)
+    }
+
+    /// The number that stands in the path under this name; -1, which is nothing's id, if none does.
+    pub(crate) fn id(&self, name: &str) -> i64 {
+        self.ids
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or(-1, |(_, id)| *id)
+    }
+
+    /// The body's fields.
+    pub(crate) fn form(&self) -> Result<Form<'_>, ApiError> {
+        self.body.form(self.operation.fields)
+    }
+
+    /// The body's fields, where a thing that is not there matters more than a body that can't be read: if it
+    /// can't be, `find` may say that there is no such thing (wire contract, section 1: 404 before 415 and 400).
+    pub(crate) fn form_unless_missing<T>(
+        &self,
+        find: impl FnOnce() -> Result<T, ApiError>,
+    ) -> Result<Form<'_>, ApiError> {
+        self.form().or_else(|unreadable| find().and(Err(unreadable)))
+    }
+
+    /// The only field of a body, as text.
+    pub(crate) fn single_text(&self, field: Field) -> Result<mycars_application::Input<String>, ApiError> {
+        Ok(self.form()?.text(field))
+    }
+}
+
+/// What an operation answers.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// JSON, already written: that took its time on the blocking thread. Empty for no body.
+    pub(crate) json: Vec<u8>,
+    pub(crate) location: Option<String>,
+}
+
+impl Reply {
+    /// 200 with a body.
+    pub(crate) fn ok(body: &impl Serialize) -> Result<Self, ApiError> {
+        let json = serde_json::to_vec(body).map_err(|error| ApiError::Internal(error.into()))?;
+        Ok(Self {
+            status: 200,
+            json,
+            location: None,
+        })
+    }
+
+    /// 201 with a body, and where the new thing is.
+    pub(crate) fn created(body: &impl Serialize, location: String) -> Result<Self, ApiError> {
+        Ok(Self {
+            status: 201,
+            location: Some(location),
+            ..Self::ok(body)?
+        })
+    }
+
+    /// 204.
+    pub(crate) fn no_content() -> Self {
+        Self {
+            status: 204,
+            json: Vec::new(),
+            location: None,
+        }
+    }
+}

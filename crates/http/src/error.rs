@@ -1,0 +1,355 @@
+//! Every error that a client can see, and the one place where it becomes a status and a body (wire contract,
+//! section 2).
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
+use mycars_application::{
+    accounts::{self, AuthenticationError, TokenError},
+    cars,
+    ports::{BoxError, StoreError},
+};
+use mycars_domain::{Denied, Field, Violation, Violations};
+use serde::{Serialize, Serializer};
+
+use crate::words;
+
+/// Why a request did not get what it asked for.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// Fields are wrong.
+    Fields(Violations),
+    /// Something is wrong that belongs to no field.
+    NonField(String),
+    /// The body can't be read.
+    Malformed(String),
+    /// There are no credentials, and there must be.
+    NoCredentials,
+    /// The header `Authorization` can't be read.
+    BadAuthorizationHeader,
+    /// The access token is not good.
+    AccessToken(TokenError),
+    /// The access token names nobody.
+    TokenNamesNobody,
+    /// The user whom the access token names is not there.
+    UserNotFound,
+    /// The user whom the access token names may not log in.
+    UserInactive,
+    /// The credentials of a login are wrong.
+    NoActiveAccount,
+    /// The owner of a refresh token may not log in.
+    NoActiveAccountForToken,
+    /// A token in the body is not good.
+    Token(TokenError),
+    /// Who asks may not.
+    Forbidden(&'static str),
+    /// There is no such thing.
+    NotFound(Missing),
+    /// The endpoint has no such method.
+    MethodNotAllowed(String),
+    /// The body is of a type that is not read.
+    UnsupportedMediaType(String),
+    /// The body is too large; holds the limit in bytes.
+    TooLarge(usize),
+    /// The service can't answer now and may be able to soon.
+    Unavailable(BoxError),
+    /// A fault that is not the client's.
+    Internal(BoxError),
+}
+
+/// What is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Car,
+    Route,
+}
+
+/// How long a client should wait before it asks again, in seconds.
+const RETRY_AFTER: &str = "2";
+
+impl ApiError {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Fields(_) | Self::NonField(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::NoCredentials
+            | Self::BadAuthorizationHeader
+            | Self::AccessToken(_)
+            | Self::TokenNamesNobody
+            | Self::UserNotFound
+            | Self::UserInactive
+            | Self::NoActiveAccount
+            | Self::NoActiveAccountForToken
+            | Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The answer that a client gets. The cause of a 5xx goes to the log, here and nowhere else.
+    pub(crate) fn response(&self) -> HttpResponse {
+        let status = self.status();
+        match self {
+            Self::Unavailable(cause) => tracing::warn!(error = %causes(cause), "not available"),
+            Self::Internal(cause) => tracing::error!(error = %causes(cause), "internal error"),
+            _ => {}
+        }
+        let mut response = HttpResponse::build(status);
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"api\""));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+            }
+            _ => {}
+        }
+        response.json(self.body())
+    }
+
+    fn body(&self) -> ErrorBody {
+        match self {
+            Self::Fields(violations) => ErrorBody::Fields(FieldErrors(violations.clone())),
+            Self::NonField(message) => ErrorBody::NonField {
+                non_field_errors: [message.clone()],
+            },
+            Self::Malformed(detail) => detail.clone().into(),
+            Self::NoCredentials => "Authentication credentials were not provided.".into(),
+            Self::BadAuthorizationHeader => ErrorBody::coded(
+                "Authorization header must contain two space-delimited values",
+                "bad_authorization_header",
+            ),
+            Self::AccessToken(error) => ErrorBody::Token {
+                detail: "Given token not valid for any token type",
+                code: "token_not_valid",
+                messages: [TokenMessage {
+                    token_class: "AccessToken",
+                    token_type: "access",
+                    message: token_message(*error),
+                }],
+            },
+            Self::TokenNamesNobody => ErrorBody::coded(
+                "Token contained no recognizable user identification",
+                "token_not_valid",
+            ),
+            Self::UserNotFound => ErrorBody::coded("User not found", "user_not_found"),
+            Self::UserInactive => ErrorBody::coded("User is inactive", "user_inactive"),
+            Self::NoActiveAccount => "No active account found with the given credentials".into(),
+            Self::NoActiveAccountForToken => "No active account found for the given token.".into(),
+            Self::Token(error) => ErrorBody::coded(token_message(*error), "token_not_valid"),
+            Self::Forbidden(detail) => (*detail).into(),
+            Self::NotFound(Missing::Car) => "No Car matches the given query.".into(),
+            Self::NotFound(Missing::Route) => "Not found.".into(),
+            Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
+            Self::UnsupportedMediaType(given) => {
+                format!("Unsupported media type \"{given}\" in request.").into()
+            }
+            Self::TooLarge(limit) => {
+                format!("The request body is too large: at most {} KiB.", limit / 1024).into()
+            }
+            Self::Unavailable(_) => "The service is not available right now. Please try again later.".into(),
+            Self::Internal(_) => "A server error occurred.".into(),
+        }
+    }
+}
+
+/// What is said of a token: simplejwt's words.
+pub(crate) fn token_message(error: TokenError) -> &'static str {
+    match error {
+        TokenError::Invalid => "Token is invalid",
+        TokenError::Expired => "Token is expired",
+        TokenError::NoExpiry => "Token has no 'exp' claim",
+        TokenError::NoId => "Token has no id",
+        TokenError::NoType => "Token has no type",
+        TokenError::WrongType => "Token has wrong type",
+        TokenError::Blacklisted => "Token is blacklisted",
+    }
+}
+
+/// An error and all its causes, in one line.
+fn causes(error: &BoxError) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ErrorBody {
+    Detail {
+        detail: String,
+    },
+    Coded {
+        detail: &'static str,
+        code: &'static str,
+    },
+    Token {
+        detail: &'static str,
+        code: &'static str,
+        messages: [TokenMessage; 1],
+    },
+    NonField {
+        non_field_errors: [String; 1],
+    },
+    Fields(FieldErrors),
+}
+
+impl ErrorBody {
+    fn coded(detail: &'static str, code: &'static str) -> Self {
+        Self::Coded { detail, code }
+    }
+}
+
+impl<T: Into<String>> From<T> for ErrorBody {
+    fn from(detail: T) -> Self {
+        Self::Detail {
+            detail: detail.into(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct TokenMessage {
+    token_class: &'static str,
+    token_type: &'static str,
+    message: &'static str,
+}
+
+struct FieldErrors(Violations);
+
+impl Serialize for FieldErrors {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let say_all = |field: Field, violations: &[Violation]| -> Vec<String> {
+            violations
+                .iter()
+                .map(|violation| words::say(field, violation))
+                .collect()
+        };
+        serializer.collect_map(
+            self.0
+                .iter()
+                .map(|(field, violations)| (words::name(field), say_all(field, violations))),
+        )
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Unavailable(error.into()),
+            StoreError::Taken(field) => Self::Fields(Violations::one(field, Violation::Taken)),
+            StoreError::OwnerGone => Self::UserNotFound,
+            StoreError::Other(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NotAuthenticated => Self::NoCredentials,
+            Denied::NotFound => Self::NotFound(Missing::Route),
+            Denied::Forbidden => Self::Forbidden("You do not have permission to perform this action."),
+            Denied::NotToOneself => Self::Forbidden("You can't do this to your own account."),
+            Denied::SuperusersOnly => Self::Forbidden("Only a superuser can do this to a superuser."),
+        }
+    }
+}
+
+impl From<AuthenticationError> for ApiError {
+    fn from(error: AuthenticationError) -> Self {
+        match error {
+            AuthenticationError::Token(error) => Self::AccessToken(error),
+            AuthenticationError::NamesNobody => Self::TokenNamesNobody,
+            AuthenticationError::UserNotFound => Self::UserNotFound,
+            AuthenticationError::UserInactive => Self::UserInactive,
+            AuthenticationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<accounts::Error> for ApiError {
+    fn from(error: accounts::Error) -> Self {
+        match error {
+            accounts::Error::Invalid(violations) => Self::Fields(violations),
+            accounts::Error::NoActiveAccount => Self::NoActiveAccount,
+            accounts::Error::NoActiveAccountForToken => Self::NoActiveAccountForToken,
+            accounts::Error::Token(error) => Self::Token(error),
+            accounts::Error::NotFound => Self::UserNotFound,
+            accounts::Error::Denied(denied) => denied.into(),
+            accounts::Error::Hash(error) => Self::Internal(error.into()),
+            accounts::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<cars::Error> for ApiError {
+    fn from(error: cars::Error) -> Self {
+        match error {
+            cars::Error::Invalid(violations) => Self::Fields(violations),
+            cars::Error::NotFound => Self::NotFound(Missing::Car),
+            cars::Error::Denied(denied) => denied.into(),
+            cars::Error::OwnerGone => Self::UserNotFound,
+            cars::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(error: &ApiError) -> String {
+        serde_json::to_string(&error.body()).unwrap()
+    }
+
+    #[test]
+    fn a_5xx_tells_nothing_of_its_cause() {
+        let cause = || BoxError::from("password=hunter2");
+        for error in [
+            ApiError::Internal(cause()),
+            ApiError::Unavailable(cause()),
+            StoreError::Other(cause()).into(),
+            StoreError::Unavailable(cause()).into(),
+        ] {
+            assert!(error.status().is_server_error());
+            assert!(!written(&error).contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn an_error_and_its_causes_are_one_line_for_the_log() {
+        let error = BoxError::from(StoreError::Other("disk full".into()));
+        assert_eq!(causes(&error), "the database failed: disk full");
+    }
+
+    #[test]
+    fn fields_are_named_in_order_with_all_their_messages() {
+        let mut violations = Violations::new();
+        violations.add(Field::Year, Violation::NotAnInteger);
+        violations.add(Field::Brand, Violation::TooLong { max: 100 });
+        violations.add(Field::Brand, Violation::NullCharacter);
+        assert_eq!(
+            written(&ApiError::Fields(violations)),
+            r#"{"brand":["Ensure this field has no more than 100 characters.","Null characters are not allowed."],"year":["A valid integer is required."]}"#
+        );
+    }
+
+    #[test]
+    fn a_bad_access_token_says_why_in_simplejwts_shape() {
+        assert_eq!(
+            written(&ApiError::AccessToken(TokenError::Expired)),
+            r#"{"detail":"Given token not valid for any token type","code":"token_not_valid","messages":[{"token_class":"AccessToken","token_type":"access","message":"Token is expired"}]}"#
+        );
+    }
+}

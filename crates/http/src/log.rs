@@ -1,0 +1,63 @@
+//! One line in the log for each request, and the id that joins it to what else the request logged.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderName, HeaderValue},
+    middleware::Next,
+};
+use tracing::Instrument as _;
+
+/// The response header that names a request's id.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Makes ids for requests: some random digits for the process, so that those of several don't mix, and a
+/// number.
+pub(crate) struct RequestIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new(process: String) -> Arc<Self> {
+        Arc::new(Self {
+            process,
+            next: AtomicU64::new(1),
+        })
+    }
+
+    fn next(&self) -> String {
+        format!("{}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Gives the request an id, does it inside a span of that id, and logs what became of it. The query is not
+/// logged: it may hold what people searched for.
+pub(crate) async fn log(
+    ids: Arc<RequestIds>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = ids.next();
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.path().to_owned();
+    let span = tracing::info_span!("request", %id);
+    let mut response = next.call(request).instrument(span.clone()).await?;
+    let status = response.status().as_u16();
+    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+    span.in_scope(|| tracing::info!("{method} {path:?} {status} {milliseconds:.1} ms"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    Ok(response)
+}

@@ -1,0 +1,120 @@
+//! What OPTIONS answers: Django REST framework's metadata, made from the field descriptions.
+
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+
+use crate::{
+    endpoint::{Endpoint, Verb},
+    fields::{FieldSpec, Kind},
+};
+
+/// What an endpoint is called, what it reads and writes, and the fields of what may be sent to it.
+#[derive(Serialize)]
+pub(crate) struct Metadata {
+    name: &'static str,
+    description: &'static str,
+    renders: [&'static str; 1],
+    parses: [&'static str; 3],
+    #[serde(skip_serializing_if = "Actions::is_empty")]
+    actions: Actions,
+}
+
+impl From<&'static Endpoint> for Metadata {
+    fn from(endpoint: &'static Endpoint) -> Self {
+        let described = [Verb::Put, Verb::Post].into_iter().filter_map(|verb| {
+            let operation = endpoint
+                .operation(verb)
+                .filter(|operation| !operation.fields.is_empty())?;
+            Some((verb, operation.fields))
+        });
+        Self {
+            name: endpoint.name,
+            description: endpoint.description,
+            renders: ["application/json"],
+            parses: [
+                "application/json",
+                "application/x-www-form-urlencoded",
+                "multipart/form-data",
+            ],
+            actions: Actions(described.collect()),
+        }
+    }
+}
+
+struct Actions(Vec<(Verb, &'static [FieldSpec])>);
+
+impl Actions {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Actions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(
+            self.0
+                .iter()
+                .map(|(verb, fields)| (verb.as_str(), Fields(fields))),
+        )
+    }
+}
+
+struct Fields(&'static [FieldSpec]);
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|spec| (spec.name, Described(spec))))
+    }
+}
+
+struct Described(&'static FieldSpec);
+
+impl Serialize for Described {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let spec = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", type_name(spec.kind))?;
+        map.serialize_entry("required", &spec.required)?;
+        map.serialize_entry("read_only", &spec.is_read_only())?;
+        map.serialize_entry("label", spec.label)?;
+        if !spec.help.is_empty() {
+            map.serialize_entry("help_text", spec.help)?;
+        }
+        if let Some(max_length) = spec.max_length {
+            map.serialize_entry("max_length", &max_length)?;
+        }
+        if let Some(min) = spec.min {
+            map.serialize_entry("min_value", &min)?;
+        }
+        if let Some(max) = spec.max {
+            map.serialize_entry("max_value", &max)?;
+        }
+        if let Kind::Choice(choices) = spec.kind {
+            let choices: Vec<Choice> = choices
+                .iter()
+                .map(|&(value, display_name)| Choice { value, display_name })
+                .collect();
+            map.serialize_entry("choices", &choices)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Choice {
+    value: &'static str,
+    display_name: &'static str,
+}
+
+/// What Django REST framework calls a kind of field.
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Password => "string",
+        Kind::Email => "email",
+        Kind::Integer => "integer",
+        Kind::Choice(_) => "choice",
+        Kind::DateTime => "datetime",
+        Kind::Boolean => "boolean",
+        Kind::Image => "image upload",
+        Kind::Computed => "field",
+    }
+}

@@ -1,0 +1,95 @@
+//! Fields and violations in the words of Django REST framework.
+
+use mycars_domain::{Field, Violation};
+
+/// The name of a field in bodies and in answers.
+#[must_use]
+pub const fn name(field: Field) -> &'static str {
+    match field {
+        Field::Username => "username",
+        Field::Email => "email",
+        Field::FirstName => "first_name",
+        Field::LastName => "last_name",
+        Field::Role => "role",
+        Field::Phone => "phone",
+        Field::Address => "address",
+        Field::Password => "password",
+        Field::PasswordConfirmation => "password2",
+        Field::OldPassword => "old_password",
+        Field::NewPassword => "new_password",
+        Field::Refresh => "refresh",
+        Field::Token => "token",
+        Field::Brand => "brand",
+        Field::Model => "model",
+        Field::Year => "year",
+        Field::Color => "color",
+        Field::License => "license",
+        Field::Vin => "vin",
+        Field::Mileage => "mileage",
+        Field::Notes => "notes",
+        _ => "non_field_errors",
+    }
+}
+
+/// What is said to a person of a violation of `field`.
+#[must_use]
+pub fn say(field: Field, violation: &Violation) -> String {
+    match violation {
+        Violation::Required => "This field is required.".into(),
+        Violation::Null => "This field may not be null.".into(),
+        Violation::Blank => "This field may not be blank.".into(),
+        Violation::NotAString => "Not a valid string.".into(),
+        Violation::NotAnInteger => "A valid integer is required.".into(),
+        Violation::NumberTooLong => "String value too large.".into(),
+        Violation::NotAChoice(given) => format!("\"{given}\" is not a valid choice."),
+        Violation::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
+        Violation::TooSmall { min } => format!("Ensure this value is greater than or equal to {min}."),
+        Violation::TooLarge { max } => format!("Ensure this value is less than or equal to {max}."),
+        Violation::NullCharacter => "Null characters are not allowed.".into(),
+        Violation::SurrogateCharacter(code) => {
+            format!("Surrogate characters are not allowed: U+{code:X}.")
+        }
+        Violation::InvalidUsername => {
+            "Enter a valid username. This value may contain only letters, numbers, \
+                                       and @/./+/-/_ characters."
+                .into()
+        }
+        Violation::InvalidEmail => "Enter a valid email address.".into(),
+        Violation::InvalidVin => {
+            "Enter a valid VIN: 17 characters, the letters A to Z without I, O and Q, and digits.".into()
+        }
+        Violation::Taken => taken(field).into(),
+        Violation::PasswordsDiffer => "Passwords do not match.".into(),
+        Violation::WrongPassword => "Wrong password.".into(),
+        Violation::PasswordTooShort { min } => {
+            format!("This password is too short. It must contain at least {min} characters.")
+        }
+        Violation::PasswordTooCommon => "This password is too common.".into(),
+        Violation::PasswordEntirelyNumeric => "This password is entirely numeric.".into(),
+        Violation::PasswordTooSimilar(to) => {
+            format!("The password is too similar to the {}.", verbose_name(*to))
+        }
+        Violation::AdminRoleNotGrantable => "Only an administrator can grant the admin role.".into(),
+        Violation::ForeignToken => "Token is invalid or does not belong to you.".into(),
+        _ => "This value is not valid.".into(),
+    }
+}
+
+fn taken(field: Field) -> &'static str {
+    match field {
+        Field::Username => "A user with that username already exists.",
+        Field::Email => "This email is already registered.",
+        Field::License => "car with this license already exists.",
+        _ => "This field must be unique.",
+    }
+}
+
+/// Django's `verbose_name` of the fields that a password may be like.
+fn verbose_name(field: Field) -> &'static str {
+    match field {
+        Field::Email => "email address",
+        Field::FirstName => "first name",
+        Field::LastName => "last name",
+        other => name(other),
+    }
+}
