@@ -1,1 +1,5 @@
+mod logging;
+mod secret_key;
+mod settings;
+
 fn main() {}

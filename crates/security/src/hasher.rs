@@ -1,0 +1,352 @@
+//! Password hashes in Django's formats.
+//!
+//! New hashes are Django's `bcrypt_sha256`: bcrypt over the SHA-256 of the password, because bcrypt alone
+//! ignores everything after 72 bytes. Hashes that Django made by default (`pbkdf2_sha256`) or by its plain
+//! `bcrypt` are verified as well and reported as outdated, so that they are replaced at the next login.
+
+use std::{hint::black_box, str::FromStr as _};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bcrypt::HashParts;
+use mycars_application::ports::{HashError, PasswordHasher, Verification};
+use mycars_domain::values::{Password, PasswordHash};
+use pbkdf2::pbkdf2_hmac_array;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::hex;
+
+/// The costs that bcrypt knows.
+const COSTS: std::ops::RangeInclusive<u32> = 4..=31;
+
+/// How costly a kept hash may be, so that one written by a stranger can't keep a thread busy for days: this
+/// bcrypt takes about 4 seconds. A configured cost above this one raises it.
+const MAX_KEPT_COST: u32 = 16;
+
+/// The same for PBKDF2: about 2 seconds. Django's default is 1,000,000.
+const MAX_ITERATIONS: u32 = 10_000_000;
+
+/// Hashes passwords as Django does.
+#[derive(Debug, Clone)]
+pub struct DjangoHasher {
+    cost: u32,
+}
+
+/// Bcrypt has no such cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("bcrypt has no cost {0}: it goes from {min} to {max}", min = COSTS.start(), max = COSTS.end())]
+pub struct CostOutOfRange(pub u32);
+
+impl DjangoHasher {
+    /// A hasher whose new hashes have this bcrypt cost: one more doubles the time.
+    ///
+    /// # Errors
+    /// [`CostOutOfRange`] unless the cost is from 4 to 31.
+    pub fn new(cost: u32) -> Result<Self, CostOutOfRange> {
+        if COSTS.contains(&cost) {
+            Ok(Self { cost })
+        } else {
+            Err(CostOutOfRange(cost))
+        }
+    }
+
+    fn verify_bcrypt(&self, password: &[u8], kept: &Bcrypt<'_>) -> Verification {
+        let matches = bcrypt::verify(password, kept.hash).unwrap_or(false);
+        if !matches {
+            // A hash cheaper than new ones must not tell by its speed that it is there. The work of all
+            // costs from its own to just below the configured one is what it lacks.
+            (kept.cost..self.cost).for_each(|cost| work(password, cost));
+            return Verification::Wrong;
+        }
+        if kept.prehashed && kept.cost == self.cost {
+            Verification::Right
+        } else {
+            Verification::RightButOutdated
+        }
+    }
+}
+
+impl PasswordHasher for DjangoHasher {
+    fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
+        let hash =
+            bcrypt::hash(prehash(password.reveal()), self.cost).map_err(|error| HashError(error.into()))?;
+        Ok(PasswordHash::from_storage(format!("bcrypt_sha256${hash}")))
+    }
+
+    fn verify(&self, password: &str, hash: &PasswordHash) -> Verification {
+        match Kept::parse(hash.reveal(), self.cost.max(MAX_KEPT_COST)) {
+            Some(Kept::Bcrypt(kept)) if kept.prehashed => {
+                self.verify_bcrypt(prehash(password).as_bytes(), &kept)
+            }
+            Some(Kept::Bcrypt(kept)) => self.verify_bcrypt(password.as_bytes(), &kept),
+            Some(Kept::Pbkdf2(kept)) if kept.is_of(password) => Verification::RightButOutdated,
+            Some(Kept::Pbkdf2(_)) => Verification::Wrong,
+            // That a user has no usable password must not show in the time a login takes.
+            None => {
+                self.verify_nobody(password);
+                Verification::Wrong
+            }
+        }
+    }
+
+    fn verify_nobody(&self, password: &str) {
+        work(prehash(password).as_bytes(), self.cost);
+    }
+}
+
+/// A hash that can be verified.
+enum Kept<'a> {
+    Bcrypt(Bcrypt<'a>),
+    Pbkdf2(Pbkdf2<'a>),
+}
+
+impl<'a> Kept<'a> {
+    /// Reads one of Django's formats; `None` for others, for malformed hashes and for unusable ones (`!…`).
+    fn parse(text: &'a str, max_cost: u32) -> Option<Self> {
+        let (algorithm, hash) = text.split_once('$')?;
+        match algorithm {
+            "bcrypt_sha256" => Bcrypt::parse(hash, true, max_cost).map(Self::Bcrypt),
+            "bcrypt" => Bcrypt::parse(hash, false, max_cost).map(Self::Bcrypt),
+            "pbkdf2_sha256" => Pbkdf2::parse(hash).map(Self::Pbkdf2),
+            _ => None,
+        }
+    }
+}
+
+struct Bcrypt<'a> {
+    /// In bcrypt's own notation, `$2b$12$…`.
+    hash: &'a str,
+    cost: u32,
+    /// Whether it is of the SHA-256 of the password instead of the password.
+    prehashed: bool,
+}
+
+impl<'a> Bcrypt<'a> {
+    fn parse(hash: &'a str, prehashed: bool, max_cost: u32) -> Option<Self> {
+        let cost = HashParts::from_str(hash).ok()?.get_cost();
+        (*COSTS.start()..=max_cost).contains(&cost).then_some(Self {
+            hash,
+            cost,
+            prehashed,
+        })
+    }
+}
+
+struct Pbkdf2<'a> {
+    iterations: u32,
+    salt: &'a str,
+    hash: [u8; 32],
+}
+
+impl<'a> Pbkdf2<'a> {
+    /// Reads `iterations$salt$hash`.
+    fn parse(text: &'a str) -> Option<Self> {
+        let (iterations, rest) = text.split_once('$')?;
+        let (salt, hash) = rest.split_once('$')?;
+        let iterations = iterations.parse().ok()?;
+        let hash = BASE64_STANDARD.decode(hash).ok()?.try_into().ok()?;
+        let is_sensible = (1..=MAX_ITERATIONS).contains(&iterations) && !salt.is_empty();
+        is_sensible.then_some(Self {
+            iterations,
+            salt,
+            hash,
+        })
+    }
+
+    fn is_of(&self, password: &str) -> bool {
+        let hash: [u8; 32] =
+            pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), self.salt.as_bytes(), self.iterations);
+        hash.ct_eq(&self.hash).into()
+    }
+}
+
+/// What Django gives to bcrypt: the SHA-256 of a password in hexadecimal, for without it a NUL byte in the hash
+/// would end it.
+fn prehash(password: &str) -> String {
+    hex(&Sha256::digest(password))
+}
+
+/// Does the work of one bcrypt hash and forgets it.
+fn work(password: &[u8], cost: u32) {
+    let _ = black_box(bcrypt::hash_with_salt(password, cost, [0; 16]));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    // Made by Django 5.2 of "correct horse" and of 128 times "ü" (256 bytes).
+    const BCRYPT_SHA256: &str = "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26";
+    const BCRYPT_SHA256_LONG: &str =
+        "bcrypt_sha256$$2b$04$FO6J5pNR89iBZxk7s3oDS.yK9RmI.Sgw7eFRPZzIy7lIs/xg8o0Tq";
+    const BCRYPT_SHA256_COST_5: &str =
+        "bcrypt_sha256$$2b$05$4mue3N7I3cTuSXmp3vsoMuW.bQ6dOUS/qrnxNvCpYEScw3P//SC8C";
+    const BCRYPT: &str = "bcrypt$$2b$04$TO3.E7N.i54X2TJWe2u05.wj8e8JLofnc8EZd6M5N3CIsJl2DMScC";
+    const PBKDF2: &str =
+        "pbkdf2_sha256$1000$saltysaltysaltysaltyAB$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=";
+    const PBKDF2_LONG: &str = "pbkdf2_sha256$1$s$MFC4WFAyw985JtFE0g+3Y+Kx1Gz3auEJ597Q+MZktZE=";
+
+    fn hasher() -> DjangoHasher {
+        DjangoHasher::new(4).unwrap()
+    }
+
+    fn verify(password: &str, hash: &str) -> Verification {
+        hasher().verify(password, &PasswordHash::from_storage(hash.to_owned()))
+    }
+
+    fn long_password() -> String {
+        "ü".repeat(128)
+    }
+
+    #[test]
+    fn a_new_hash_is_in_djangos_format_and_of_its_password() {
+        let hash = hasher().hash(&Password::parse("correct horse").unwrap()).unwrap();
+        assert!(
+            hash.reveal().starts_with("bcrypt_sha256$$2b$04$"),
+            "{}",
+            hash.reveal()
+        );
+        assert_eq!(hash.reveal().len(), 74);
+        assert_eq!(hasher().verify("correct horse", &hash), Verification::Right);
+        assert_eq!(hasher().verify("Correct horse", &hash), Verification::Wrong);
+    }
+
+    #[test]
+    fn two_hashes_of_one_password_differ() {
+        let password = Password::parse("correct horse").unwrap();
+        assert_ne!(
+            hasher().hash(&password).unwrap(),
+            hasher().hash(&password).unwrap()
+        );
+    }
+
+    #[test]
+    fn hashes_that_django_made_verify() {
+        for (hash, right) in [
+            (BCRYPT_SHA256, Verification::Right),
+            (BCRYPT_SHA256_COST_5, Verification::RightButOutdated),
+            (BCRYPT, Verification::RightButOutdated),
+            (PBKDF2, Verification::RightButOutdated),
+        ] {
+            assert_eq!(verify("correct horse", hash), right, "{hash}");
+            for wrong in ["correct hors", "correct horse ", "", "Correct horse"] {
+                assert_eq!(verify(wrong, hash), Verification::Wrong, "{hash} {wrong:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_byte_of_a_long_password_is_ignored() {
+        for (hash, right) in [
+            (BCRYPT_SHA256_LONG, Verification::Right),
+            (PBKDF2_LONG, Verification::RightButOutdated),
+        ] {
+            assert_eq!(verify(&long_password(), hash), right);
+            let shorter = long_password().replacen('ü', "", 1);
+            assert_eq!(verify(&shorter, hash), Verification::Wrong);
+        }
+    }
+
+    #[test]
+    fn a_hash_of_another_cost_is_outdated() {
+        let hash = PasswordHash::from_storage(BCRYPT_SHA256.to_owned());
+        let hasher = DjangoHasher::new(5).unwrap();
+        assert_eq!(
+            hasher.verify("correct horse", &hash),
+            Verification::RightButOutdated
+        );
+        assert_eq!(hasher.verify("wrong", &hash), Verification::Wrong);
+    }
+
+    #[test]
+    fn unusable_unknown_and_malformed_hashes_are_nobodys() {
+        for hash in [
+            "",
+            "!",
+            "!Xa7dfqkeHZnb2hmEDtCPeMbTzlRgYSvYBHbDhFZK",
+            "$",
+            "$$$$$$",
+            "correct horse",
+            "md5$salt$86d3f3a95c324c9479bd8986968f4327",
+            "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA",
+            "bcrypt_sha256",
+            "bcrypt_sha256$",
+            "bcrypt_sha256$$2b$04$",
+            "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE2",
+            "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26x",
+            "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7Fqqb\u{fc}26",
+            "bcrypt_sha256$$2b$03$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
+            "bcrypt_sha256$$2b$xx$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
+            "pbkdf2_sha256$1000$salt",
+            "pbkdf2_sha256$1000$$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+            "pbkdf2_sha256$0$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+            "pbkdf2_sha256$-1$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+            "pbkdf2_sha256$many$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+            "pbkdf2_sha256$1000$salt$",
+            "pbkdf2_sha256$1000$salt$LxAP",
+            "pbkdf2_sha256$1000$salt$no base64!",
+        ] {
+            for password in ["correct horse", "", hash] {
+                assert_eq!(verify(password, hash), Verification::Wrong, "{hash}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hash_that_would_take_for_ever_is_nobodys() {
+        let start = Instant::now();
+        for hash in [
+            "bcrypt_sha256$$2b$31$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
+            "bcrypt$$2b$17$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
+            "pbkdf2_sha256$10000001$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+            "pbkdf2_sha256$4294967295$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+            "pbkdf2_sha256$99999999999999999999$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+        ] {
+            assert_eq!(verify("correct horse", hash), Verification::Wrong, "{hash}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(2));
+    }
+
+    fn time(action: impl FnOnce()) -> Duration {
+        let start = Instant::now();
+        action();
+        start.elapsed()
+    }
+
+    #[test]
+    fn a_failed_login_takes_the_same_time_whatever_is_kept() {
+        // Cost 8 takes 16 times as long as cost 4, so work that is left out shows at every attempt, while a
+        // busy machine disturbs only some.
+        let hasher = DjangoHasher::new(8).unwrap();
+        let fail = |hash: &PasswordHash| assert_eq!(hasher.verify("wrong", hash), Verification::Wrong);
+        let new = hasher.hash(&Password::parse("correct horse").unwrap()).unwrap();
+        let takes_as_long = |action: &dyn Fn()| {
+            (0..20).any(|_| {
+                let usual = time(|| fail(&new));
+                let this = time(action);
+                this > usual / 4 && this < usual * 4
+            })
+        };
+        for kept in ["!", "nonsense", BCRYPT_SHA256, BCRYPT] {
+            let hash = PasswordHash::from_storage(kept.to_owned());
+            assert!(takes_as_long(&|| fail(&hash)), "{kept}");
+        }
+        assert!(takes_as_long(&|| hasher.verify_nobody("wrong")));
+    }
+
+    #[test]
+    fn bcrypt_has_costs_from_4_to_31() {
+        for cost in [0, 3, 32, u32::MAX] {
+            assert_eq!(DjangoHasher::new(cost).unwrap_err(), CostOutOfRange(cost));
+        }
+        for cost in [4, 12, 31] {
+            assert!(DjangoHasher::new(cost).is_ok());
+        }
+        assert_eq!(
+            CostOutOfRange(3).to_string(),
+            "bcrypt has no cost 3: it goes from 4 to 31"
+        );
+    }
+}

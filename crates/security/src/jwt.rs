@@ -1,0 +1,470 @@
+//! JSON Web Tokens as `djangorestframework-simplejwt` writes and reads them.
+//!
+//! With the same key, this makes the same tokens byte for byte, so that clients of the Django system stay
+//! logged in. What simplejwt (through `PyJWT`) refuses for its type is refused here; times are for the use-cases
+//! to judge.
+
+use std::collections::HashSet;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation, crypto};
+use mycars_application::ports::{Claims, TokenCodec, Undecodable};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The header of every token, in the order of `PyJWT`, which sorts it.
+const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+/// Signs tokens with HMAC-SHA256 and one key, and reads those signed with that key or an older one.
+#[derive(Debug, Clone)]
+pub struct JwtCodec {
+    signing_key: EncodingKey,
+    /// The signing key first, because most tokens are signed with it.
+    keys: Vec<DecodingKey>,
+    validation: Validation,
+}
+
+/// A key is empty. Whoever guesses that could sign tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a signing key is empty")]
+pub struct EmptyKey;
+
+impl JwtCodec {
+    /// Signs with `signing_key`; reads tokens signed with it or with any of `fallback_keys`.
+    ///
+    /// # Errors
+    /// [`EmptyKey`] if one of the keys is.
+    pub fn new<'a>(
+        signing_key: &'a str,
+        fallback_keys: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, EmptyKey> {
+        let keys: Vec<&str> = std::iter::once(signing_key).chain(fallback_keys).collect();
+        if keys.contains(&"") {
+            return Err(EmptyKey);
+        }
+        Ok(Self {
+            signing_key: EncodingKey::from_secret(signing_key.as_bytes()),
+            keys: keys
+                .iter()
+                .map(|key| DecodingKey::from_secret(key.as_bytes()))
+                .collect(),
+            validation: signature_only(),
+        })
+    }
+
+    fn verify(&self, token: &str) -> Option<Map<String, Value>> {
+        let read = |key| jsonwebtoken::decode(token, key, &self.validation).ok();
+        let data = self.keys.iter().find_map(read)?;
+        // A critical header must be understood, and none is understood here (RFC 7515, 4.1.11).
+        data.header.crit.is_none().then_some(data.claims)
+    }
+}
+
+impl TokenCodec for JwtCodec {
+    fn encode(&self, claims: &Claims) -> Result<String, Undecodable> {
+        let payload = serde_json::to_vec(&Payload::from(claims)).map_err(|_| Undecodable)?;
+        let message = format!(
+            "{}.{}",
+            BASE64_URL_SAFE_NO_PAD.encode(HEADER),
+            BASE64_URL_SAFE_NO_PAD.encode(payload)
+        );
+        let signature =
+            crypto::sign(message.as_bytes(), &self.signing_key, Algorithm::HS256).map_err(|_| Undecodable)?;
+        Ok(format!("{message}.{signature}"))
+    }
+
+    fn decode(&self, token: &str) -> Result<Claims, Undecodable> {
+        let payload = self.verify(token).ok_or(Undecodable)?;
+        // Nobody asks for the subject, but a token whose subject is no string is refused by simplejwt.
+        claim(&payload, "sub", string)?;
+        Ok(Claims {
+            // A type that is no string is merely a wrong one to simplejwt: "Token has wrong type".
+            token_type: claim(&payload, "token_type", |value| Some(text(value)))?,
+            expires_at: claim(&payload, "exp", integer)?,
+            issued_at: claim(&payload, "iat", integer)?,
+            not_before: claim(&payload, "nbf", integer)?,
+            id: claim(&payload, "jti", string)?,
+            user_id: claim(&payload, "user_id", string_or_number)?,
+        })
+    }
+}
+
+/// A claim as `read` reads it; `None` if it is not there. One that is there and can't be read is no claim.
+fn claim<T>(
+    payload: &Map<String, Value>,
+    name: &str,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> Result<Option<T>, Undecodable> {
+    match payload.get(name) {
+        Some(value) => read(value).map(Some).ok_or(Undecodable),
+        None => Ok(None),
+    }
+}
+
+/// Only the algorithm and the signature.
+fn signature_only() -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.required_spec_claims = HashSet::new();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation
+}
+
+/// The claims as they are written, in simplejwt's order.
+#[derive(Serialize)]
+struct Payload<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a Claims> for Payload<'a> {
+    fn from(claims: &'a Claims) -> Self {
+        Self {
+            token_type: claims.token_type.as_deref(),
+            exp: claims.expires_at,
+            iat: claims.issued_at,
+            nbf: claims.not_before,
+            jti: claims.id.as_deref(),
+            user_id: claims.user_id.as_deref(),
+        }
+    }
+}
+
+fn string(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn string_or_number(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number.to_string()),
+        other => string(other),
+    }
+}
+
+/// Any JSON as text.
+fn text(value: &Value) -> String {
+    string(value).unwrap_or_else(|| value.to_string())
+}
+
+/// A number as `PyJWT` understands one, which applies Python's `int()`: also a string of digits, and a fraction
+/// without what follows the point. What doesn't fit is no time that anything could happen at.
+fn integer(value: &Value) -> Option<i64> {
+    /// Two to the power of 63, the first number that is too great.
+    const TOO_GREAT: f64 = 9_223_372_036_854_775_808.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "dropping the fraction is what int() does, and the range is checked"
+    )]
+    let truncate = |number: f64| (-TOO_GREAT..TOO_GREAT).contains(&number).then_some(number as i64);
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| truncate(number.as_f64()?)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "a-signing-key-that-both-systems-know-0123456789";
+    const OLD_KEY: &str = "the-key-before-that-one-which-nobody-should-know";
+
+    // Made by simplejwt 5.5 with `KEY`.
+    const ACCESS: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwLCJpYXQiOjE3MDAwMDAwMDAsImp0aSI6IjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmIiwidXNlcl9pZCI6IjQyIn0.hLOEpdkP2VG0ZZ7zz7h52jSwOhQJRwMuUJ4bcdMDjck";
+    const REFRESH: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCIsImV4cCI6NDEwMjQ0NDgwMCwiaWF0IjoxNzAwMDAwMDAwLCJqdGkiOiIwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZiIsInVzZXJfaWQiOiI0MiJ9.O49AcOK5zH9rXMsbgwdm1mVnOBketXW31igA4U1poHY";
+    // Made by PyJWT 2.15 of the same claims with `KEY`, but the algorithms HS512 and none.
+    const HS512: &str = "eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwLCJpYXQiOjE3MDAwMDAwMDAsImp0aSI6IjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmIiwidXNlcl9pZCI6NDJ9.iYcBm5vyebrsqze-56qRhsHllbzKUj--mVliODLTbs1aAgmQ-s54LN68LKRbLnqvwTeFv5qeQHmP7KhfcJLCyg";
+    const NONE: &str = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwLCJpYXQiOjE3MDAwMDAwMDAsImp0aSI6IjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmIiwidXNlcl9pZCI6NDJ9.";
+
+    fn codec() -> JwtCodec {
+        JwtCodec::new(KEY, [OLD_KEY]).unwrap()
+    }
+
+    fn claims(token_type: &str) -> Claims {
+        Claims {
+            token_type: Some(token_type.to_owned()),
+            expires_at: Some(4_102_444_800),
+            issued_at: Some(1_700_000_000),
+            not_before: None,
+            id: Some("0123456789abcdef0123456789abcdef".to_owned()),
+            user_id: Some("42".to_owned()),
+        }
+    }
+
+    /// A token of this header and payload with a right signature.
+    fn signed(header: &str, payload: &str) -> String {
+        let message = format!(
+            "{}.{}",
+            BASE64_URL_SAFE_NO_PAD.encode(header),
+            BASE64_URL_SAFE_NO_PAD.encode(payload)
+        );
+        let key = EncodingKey::from_secret(KEY.as_bytes());
+        let signature = crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+        format!("{message}.{signature}")
+    }
+
+    fn decode_payload(payload: &str) -> Result<Claims, Undecodable> {
+        codec().decode(&signed(HEADER, payload))
+    }
+
+    #[test]
+    fn the_same_claims_make_the_same_bytes_as_in_simplejwt() {
+        assert_eq!(codec().encode(&claims("access")).unwrap(), ACCESS);
+        assert_eq!(codec().encode(&claims("refresh")).unwrap(), REFRESH);
+    }
+
+    #[test]
+    fn tokens_of_simplejwt_are_read() {
+        assert_eq!(codec().decode(ACCESS), Ok(claims("access")));
+        assert_eq!(codec().decode(REFRESH), Ok(claims("refresh")));
+    }
+
+    #[test]
+    fn whatever_claims_are_written_are_read_again() {
+        for claims in [
+            Claims::default(),
+            Claims {
+                not_before: Some(-5),
+                user_id: Some("ü\"\\\0".to_owned()),
+                ..claims("access")
+            },
+        ] {
+            let token = codec().encode(&claims).unwrap();
+            assert_eq!(codec().decode(&token), Ok(claims));
+        }
+    }
+
+    #[test]
+    fn tokens_are_signed_with_the_first_key_and_read_with_any() {
+        let old = JwtCodec::new(OLD_KEY, []).unwrap();
+        let old_token = old.encode(&claims("access")).unwrap();
+        assert_eq!(codec().decode(&old_token), Ok(claims("access")));
+
+        let new_token = codec().encode(&claims("access")).unwrap();
+        assert_eq!(old.decode(&new_token), Err(Undecodable));
+    }
+
+    #[test]
+    fn a_key_is_never_empty() {
+        assert_eq!(JwtCodec::new("", []).unwrap_err(), EmptyKey);
+        assert_eq!(JwtCodec::new(KEY, [OLD_KEY, ""]).unwrap_err(), EmptyKey);
+    }
+
+    #[test]
+    fn keys_are_never_printed() {
+        let printed = format!("{:?}", codec());
+        assert!(!printed.contains(KEY) && !printed.contains(OLD_KEY));
+        let bytes = format!("{:?}", KEY.as_bytes());
+        assert!(!printed.contains(bytes.trim_matches(['[', ']'])));
+    }
+
+    #[test]
+    fn time_and_audience_are_not_judged() {
+        let decoded =
+            decode_payload(r#"{"exp":0,"nbf":99999999999,"iat":99999999999,"aud":"others","iss":5}"#);
+        assert_eq!(
+            decoded,
+            Ok(Claims {
+                expires_at: Some(0),
+                not_before: Some(99_999_999_999),
+                issued_at: Some(99_999_999_999),
+                ..Claims::default()
+            })
+        );
+    }
+
+    #[test]
+    fn times_are_read_as_pyjwt_reads_them() {
+        for (json, time) in [
+            ("123", 123),
+            ("-1", -1),
+            ("123.7", 123),
+            ("-123.7", -123),
+            ("1.5e3", 1_500),
+            (r#""123""#, 123),
+            (r#"" 123 ""#, 123),
+            ("9223372036854775807", i64::MAX),
+        ] {
+            for claim in ["exp", "iat", "nbf"] {
+                let decoded = decode_payload(&format!(r#"{{"{claim}":{json}}}"#)).unwrap();
+                let times = [decoded.expires_at, decoded.issued_at, decoded.not_before];
+                assert_eq!(
+                    times.into_iter().flatten().collect::<Vec<_>>(),
+                    [time],
+                    "{claim} {json}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for json in [
+            "null",
+            "true",
+            "[]",
+            "{}",
+            r#""""#,
+            r#""soon""#,
+            r#""123.7""#,
+            "1e30",
+            "-1e30",
+            "1e999",
+            "9223372036854775808",
+            "NaN",
+        ] {
+            for claim in ["exp", "iat", "nbf"] {
+                let payload = format!(r#"{{"{claim}":{json}}}"#);
+                assert_eq!(decode_payload(&payload), Err(Undecodable), "{payload}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_user_id_is_a_string_or_a_number() {
+        for (json, text) in [
+            (r#""42""#, "42"),
+            ("42", "42"),
+            (r#""a-b""#, "a-b"),
+            ("4.5", "4.5"),
+        ] {
+            let decoded = decode_payload(&format!(r#"{{"user_id":{json}}}"#)).unwrap();
+            assert_eq!(decoded.user_id.as_deref(), Some(text));
+        }
+        for json in ["null", "true", "[42]", "{}"] {
+            assert_eq!(
+                decode_payload(&format!(r#"{{"user_id":{json}}}"#)),
+                Err(Undecodable)
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_and_a_subject_are_strings() {
+        for claim in ["jti", "sub"] {
+            for json in ["null", "5", "true", "[]"] {
+                let payload = format!(r#"{{"{claim}":{json}}}"#);
+                assert_eq!(decode_payload(&payload), Err(Undecodable), "{payload}");
+            }
+        }
+        assert!(decode_payload(r#"{"jti":"","sub":"x"}"#).is_ok());
+    }
+
+    #[test]
+    fn a_type_that_is_no_string_is_a_wrong_one() {
+        for (json, text) in [("5", "5"), ("null", "null"), (r#"["access"]"#, r#"["access"]"#)] {
+            let decoded = decode_payload(&format!(r#"{{"token_type":{json}}}"#)).unwrap();
+            assert_eq!(decoded.token_type.as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn only_hs256_without_critical_headers_is_accepted() {
+        assert!(codec().decode(&signed(r#"{"alg":"HS256"}"#, "{}")).is_ok());
+        for header in [
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"None"}"#,
+            r#"{"alg":"hs256"}"#,
+            r#"{"alg":"HS384"}"#,
+            r#"{"alg":"HS512"}"#,
+            r#"{"alg":"RS256"}"#,
+            r#"{"alg":"ES256"}"#,
+            r#"{"alg":""}"#,
+            r#"{"alg":null}"#,
+            r#"{"alg":["HS256"]}"#,
+            r#"{"typ":"JWT"}"#,
+            r#"{"alg":"HS256","crit":["b64"],"b64":true}"#,
+            r#"{"alg":"HS256","crit":["exp"]}"#,
+            r#"{"alg":"HS256","crit":[]}"#,
+            r#"{"alg":"HS256","crit":"exp"}"#,
+            r#"{"alg":"HS256","kid":5}"#,
+            "[]",
+            "null",
+            "",
+        ] {
+            assert_eq!(
+                codec().decode(&signed(header, "{}")),
+                Err(Undecodable),
+                "{header}"
+            );
+        }
+        assert_eq!(codec().decode(HS512), Err(Undecodable));
+        assert_eq!(codec().decode(NONE), Err(Undecodable));
+    }
+
+    #[test]
+    fn a_payload_is_a_json_object() {
+        for payload in ["", "null", "[]", "5", "\"exp\"", "{", "{}x", "{'exp': 1}"] {
+            assert_eq!(decode_payload(payload), Err(Undecodable), "{payload}");
+        }
+        let deep = "[".repeat(100_000);
+        assert_eq!(decode_payload(&format!(r#"{{"x":{deep}"#)), Err(Undecodable));
+    }
+
+    #[test]
+    fn garbage_is_refused() {
+        let [header, payload, signature] = ACCESS.split('.').collect::<Vec<_>>()[..] else {
+            panic!("a token has three parts");
+        };
+        let refresh_payload = REFRESH.split('.').nth(1).unwrap();
+        let huge = "A".repeat(5_000_000);
+        for token in [
+            String::new(),
+            ".".to_owned(),
+            "..".to_owned(),
+            "...".to_owned(),
+            "no token".to_owned(),
+            "🚗.🚗.🚗".to_owned(),
+            "\0.\0.\0".to_owned(),
+            huge.clone(),
+            ".".repeat(100_000),
+            format!("{header}.{payload}"),
+            format!("{header}.{payload}."),
+            format!("{header}.{payload}.{signature}."),
+            format!("{header}.{payload}.{signature}.{signature}"),
+            format!(".{payload}.{signature}"),
+            format!("{header}..{signature}"),
+            format!("{payload}.{header}.{signature}"),
+            format!("{header}.{signature}.{payload}"),
+            format!("{header}.{refresh_payload}.{signature}"),
+            format!("{header}.{payload}.{huge}"),
+            format!("{header}.{huge}.{signature}"),
+            format!("{huge}.{payload}.{signature}"),
+            format!("{header}.{payload}.{}", &signature[..42]),
+            format!("{header}.{payload}.{signature}="),
+            format!("{header}.{payload}.{}", signature.to_lowercase()),
+            format!(" {ACCESS}"),
+            format!("{ACCESS}\n"),
+            format!("Bearer {ACCESS}"),
+        ] {
+            assert_eq!(
+                codec().decode(&token),
+                Err(Undecodable),
+                "{}",
+                token.chars().take(300).collect::<String>()
+            );
+        }
+    }
+
+    #[test]
+    fn every_changed_character_of_a_token_is_noticed() {
+        for (position, character) in ACCESS.char_indices() {
+            let other = if character == 'A' { "B" } else { "A" };
+            let mut token = ACCESS.to_owned();
+            token.replace_range(position..=position, other);
+            assert_eq!(codec().decode(&token), Err(Undecodable), "{position}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The log, to standard error: for people or for machines.
+
+use std::io::{self, IsTerminal as _};
+
+use tracing::{Dispatch, level_filters::LevelFilter};
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt as _};
+
+use crate::settings::{Log, LogFormat, SettingsError};
+
+/// Starts logging to standard error, also what libraries log.
+///
+/// # Errors
+/// [`SettingsError::Wrong`] if the level is none. A program that logs already keeps its log.
+pub(crate) fn start(log: &Log) -> Result<(), SettingsError> {
+    let dispatch = dispatch(log, io::stderr, io::stderr().is_terminal())?;
+    // It fails only where a log was started before.
+    let _ = dispatch.try_init();
+    Ok(())
+}
+
+/// The filter that a level or the directives of an `EnvFilter` say; `None` if they are none.
+pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
+    // To `EnvFilter`, a single word that is no level is a module whose log is wanted in full. It is much more
+    // likely to be a level that somebody mistyped.
+    let level = level.trim();
+    let is_word = level.chars().all(char::is_alphanumeric);
+    let is_level = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
+    if is_word && !is_level {
+        return None;
+    }
+    EnvFilter::try_new(level).ok()
+}
+
+fn dispatch<W>(log: &Log, writer: W, is_terminal: bool) -> Result<Dispatch, SettingsError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = filter(&log.level).ok_or_else(|| SettingsError::Wrong {
+        name: "log.level".to_owned(),
+        held: format!("{:?}", log.level),
+        expected: "a level".to_owned(),
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer);
+    Ok(match log.format {
+        LogFormat::Json => builder.json().flatten_event(true).into(),
+        LogFormat::Text if is_terminal => builder.into(),
+        LogFormat::Text => builder.with_ansi(false).into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written of three events at different levels.
+    fn written(level: &str, format: LogFormat) -> String {
+        let buffer = Buffer::default();
+        let log = Log {
+            level: level.to_owned(),
+            format,
+        };
+        let writer = buffer.clone();
+        let dispatch = dispatch(&log, move || writer.clone(), false).unwrap();
+        tracing::dispatcher::with_default(&dispatch, || {
+            tracing::debug!("a detail");
+            tracing::info!(car = 7, "some news");
+            tracing::error!("a failure");
+        });
+        String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn text_is_for_people_and_without_colours_in_a_file() {
+        let text = written("info", LogFormat::Text);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(
+            text.contains("INFO") && text.contains("some news car=7"),
+            "{text}"
+        );
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn json_is_one_object_for_each_line() {
+        let text = written("info", LogFormat::Json);
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines[0]["level"], "INFO");
+        assert_eq!(lines[0]["message"], "some news");
+        assert_eq!(lines[0]["car"], 7);
+        assert_eq!(lines[1]["level"], "ERROR");
+    }
+
+    #[test]
+    fn the_level_decides_what_is_written() {
+        for (level, lines) in [
+            ("off", 0),
+            ("error", 1),
+            ("INFO", 2),
+            ("debug", 3),
+            ("mycars::logging=debug", 3),
+            ("error,mycars=info", 2),
+        ] {
+            assert_eq!(written(level, LogFormat::Text).lines().count(), lines, "{level}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_level_and_no_directive_is_refused() {
+        for level in [
+            "",
+            " ",
+            "inof",
+            "verbose",
+            "mycars=loud",
+            "info,mycars=loud",
+            "[",
+            "info,a=b=c",
+        ] {
+            assert!(filter(level).is_none(), "{level}");
+        }
+        let log = Log {
+            level: "inof".to_owned(),
+            format: LogFormat::Text,
+        };
+        let error = dispatch(&log, io::stderr, false).unwrap_err();
+        assert_eq!(error.to_string(), "log.level is \"inof\", but should be a level");
+    }
+}

@@ -1,0 +1,304 @@
+//! The settings: what there is to set, and what follows from it. Where values come from is for [`layers`], how
+//! one is read for [`values`].
+
+mod layers;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::secret_key::{self, Secret};
+
+/// The hosts that are allowed while debugging, if none are set.
+const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// A century, which leaves room to add it to any date.
+const MAX_MINUTES: i64 = 100 * 365 * 24 * 60;
+
+/// Environment variables, by name.
+pub(crate) type Variables = BTreeMap<String, String>;
+
+/// The settings, checked. Secrets are not in their `Debug` output.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Whether mistakes should be easy to find rather than attacks hard.
+    pub(crate) debug: bool,
+    /// Signs tokens; `None` only while debugging. See [`signing_key`](Self::signing_key).
+    pub(crate) secret_key: Option<Secret>,
+    /// Older keys, whose tokens are still accepted.
+    pub(crate) secret_key_fallbacks: Vec<Secret>,
+    /// Patterns of the hosts this server is reached by, in lower case: `example.org`, `.example.org` for it and
+    /// everything below it, `[::1]`, `*`. Never empty.
+    pub(crate) allowed_hosts: Vec<String>,
+    /// `sqlite://PATH` or `postgres://…`, which may hold a password.
+    pub(crate) database_url: Secret,
+    /// Where files are kept; it need not exist yet.
+    pub(crate) data_dir: PathBuf,
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) tokens: Tokens,
+    pub(crate) passwords: Passwords,
+    pub(crate) log: Log,
+    /// What is dangerous about these settings, though accepted while debugging; one line each.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How requests are served.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    /// The address and port to listen on.
+    #[serde(deserialize_with = "values::address")]
+    pub(crate) bind: SocketAddr,
+    /// How many threads accept requests.
+    #[serde(deserialize_with = "values::workers")]
+    pub(crate) workers: usize,
+    /// How long requests may take to finish when the server stops.
+    #[serde(deserialize_with = "values::whole::<0, 3600, _, _>")]
+    pub(crate) shutdown_seconds: u64,
+}
+
+/// How the database is reached.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    /// How many connections there are at most.
+    #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
+    pub(crate) pool_size: u32,
+    /// How long to wait for a connection.
+    #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
+    pub(crate) timeout_seconds: u64,
+}
+
+/// How long tokens live.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tokens {
+    #[serde(deserialize_with = "values::whole::<1, MAX_MINUTES, _, _>")]
+    pub(crate) access_minutes: i64,
+    #[serde(deserialize_with = "values::whole::<1, MAX_MINUTES, _, _>")]
+    pub(crate) refresh_minutes: i64,
+    /// Whether each use of a refresh token replaces it.
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) rotate_refresh: bool,
+}
+
+/// How passwords are hashed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Passwords {
+    /// The cost of bcrypt: one more doubles the time.
+    #[serde(deserialize_with = "values::whole::<4, 31, _, _>")]
+    pub(crate) bcrypt_cost: u32,
+    /// How many logins may wait for a hash.
+    #[serde(deserialize_with = "values::whole::<1, 100_000, _, _>")]
+    pub(crate) queue: usize,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    /// A level, or the directives of an `EnvFilter`.
+    #[serde(deserialize_with = "values::log_level")]
+    pub(crate) level: String,
+    #[serde(deserialize_with = "values::log_format")]
+    pub(crate) format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Why the settings can't be used: one line that says what to do about it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("{name} is no setting: the settings there are {known}")]
+    Unknown { name: String, known: String },
+    #[error("{name} is {held}, but should be {expected}")]
+    Wrong {
+        name: String,
+        held: String,
+        expected: String,
+    },
+    #[error("{file} can't be used: {problem}")]
+    File { file: String, problem: String },
+    #[error("MYCARS_ENVIRONMENT is {0:?}, but there is no file config/{0}.toml")]
+    NoEnvironment(String),
+    #[error(
+        "SECRET_KEY is not set: set it to {ADVICE}; or set DEBUG=true if only this machine can reach the server"
+    )]
+    NoKey,
+    #[error("{variable} holds a weak key, {weakness}: use {ADVICE}")]
+    WeakKey {
+        variable: &'static str,
+        weakness: &'static str,
+    },
+    #[error(
+        "ALLOWED_HOSTS is not set: set it to the names this server is reached by, separated by commas, for \
+         example ALLOWED_HOSTS=example.org,www.example.org"
+    )]
+    NoHosts,
+}
+
+const ADVICE: &str =
+    "at least 32 characters that nobody can guess, for example what this prints: openssl rand -hex 32";
+
+/// The settings as they are given, before anything follows from them: exactly the keys of `default.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Given {
+    #[serde(deserialize_with = "values::flag_or_auto")]
+    debug: Option<bool>,
+    #[serde(deserialize_with = "values::text")]
+    secret_key: String,
+    #[serde(deserialize_with = "values::list")]
+    secret_key_fallbacks: Vec<String>,
+    #[serde(deserialize_with = "values::hosts")]
+    allowed_hosts: Vec<String>,
+    #[serde(deserialize_with = "values::database_url")]
+    database_url: String,
+    #[serde(deserialize_with = "values::path")]
+    data_dir: PathBuf,
+    server: Server,
+    database: Database,
+    tokens: Tokens,
+    passwords: Passwords,
+    log: Log,
+}
+
+impl Settings {
+    /// The settings of this process: from its folder and its environment.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub(crate) fn of_process() -> Result<Self, SettingsError> {
+        Self::load(&layers::ours(env::vars_os())?, Path::new(""))
+    }
+
+    /// Reads the settings from the folder `config` in `folder`, if there is one, and from `variables`. Relative
+    /// paths are relative to `folder`. Writes nothing.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if a setting is unknown or wrong, or if one is missing without which only debugging
+    /// is safe.
+    pub(crate) fn load(variables: &Variables, folder: &Path) -> Result<Self, SettingsError> {
+        let environment = layers::environment(variables);
+        let given: Given = layers::merge(environment, variables, folder)?;
+        let debug = given
+            .debug
+            .unwrap_or_else(|| environment != "production" && given.is_a_first_try());
+        let warnings = if debug {
+            given.warnings()
+        } else {
+            given.must_be_safe()?;
+            Vec::new()
+        };
+        Ok(given.settle(debug, warnings, folder))
+    }
+
+    /// The key that signs tokens: the one that is set or, while debugging, one that is made at the first call
+    /// and kept in the data folder; with a warning if others can read it.
+    ///
+    /// # Errors
+    /// [`SettingsError::File`] if none is set and none can be kept.
+    pub(crate) fn signing_key(&self) -> Result<(Secret, Option<String>), SettingsError> {
+        match &self.secret_key {
+            Some(key) => Ok((key.clone(), None)),
+            None => secret_key::kept_in(&self.data_dir),
+        }
+    }
+}
+
+impl Given {
+    /// Whether nothing is set that a server in earnest needs, and nobody else can reach it.
+    fn is_a_first_try(&self) -> bool {
+        self.secret_key.is_empty()
+            && self.allowed_hosts.is_empty()
+            && self.database_url.is_empty()
+            && self.listens_on_loopback()
+    }
+
+    fn listens_on_loopback(&self) -> bool {
+        self.server.bind.ip().to_canonical().is_loopback()
+    }
+
+    fn must_be_safe(&self) -> Result<(), SettingsError> {
+        if self.secret_key.is_empty() {
+            return Err(SettingsError::NoKey);
+        }
+        if let Some(weak_key) = self.weak_keys().next() {
+            return Err(weak_key);
+        }
+        if self.allowed_hosts.is_empty() {
+            return Err(SettingsError::NoHosts);
+        }
+        Ok(())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = self.weak_keys().map(|error| error.to_string()).collect();
+        if !self.listens_on_loopback() {
+            let address = self.server.bind;
+            warnings.push(format!(
+                "DEBUG is on, and {address} may be reached from other machines: set DEBUG=false unless they are all yours"
+            ));
+        }
+        warnings
+    }
+
+    fn weak_keys(&self) -> impl Iterator<Item = SettingsError> {
+        let key = (!self.secret_key.is_empty()).then_some(("SECRET_KEY", &self.secret_key));
+        let fallbacks = self
+            .secret_key_fallbacks
+            .iter()
+            .map(|key| ("SECRET_KEY_FALLBACKS", key));
+        key.into_iter().chain(fallbacks).filter_map(|(variable, key)| {
+            secret_key::weakness(key).map(|weakness| SettingsError::WeakKey { variable, weakness })
+        })
+    }
+
+    fn settle(self, debug: bool, warnings: Vec<String>, folder: &Path) -> Settings {
+        let data_dir = folder.join(self.data_dir);
+        let database_url = if self.database_url.is_empty() {
+            format!("sqlite://{}", data_dir.join("mycars.sqlite3").display())
+        } else {
+            self.database_url
+        };
+        let allowed_hosts = if self.allowed_hosts.is_empty() {
+            LOCAL_HOSTS.map(str::to_owned).to_vec()
+        } else {
+            self.allowed_hosts
+        };
+        Settings {
+            debug,
+            secret_key: Some(self.secret_key)
+                .filter(|key| !key.is_empty())
+                .map(Secret::new),
+            secret_key_fallbacks: self.secret_key_fallbacks.into_iter().map(Secret::new).collect(),
+            allowed_hosts,
+            database_url: Secret::new(database_url),
+            data_dir,
+            server: self.server,
+            database: self.database,
+            tokens: self.tokens,
+            passwords: self.passwords,
+            log: self.log,
+            warnings,
+        }
+    }
+}

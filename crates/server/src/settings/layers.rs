@@ -1,0 +1,300 @@
+//! Where the settings come from. Each layer overrides those before it:
+//!
+//! 1. `default.toml`, built in: every setting there is
+//! 2. `config/default.toml`
+//! 3. the environment's file, built in for `development` and `production`
+//! 4. `config/<environment>.toml`
+//! 5. environment variables
+
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
+
+use config::{Config, ConfigError, File, FileFormat, Source, Value, ValueKind};
+use serde::de::DeserializeOwned;
+
+use super::{SettingsError, Variables};
+
+/// The files that are built in, so that the program runs where there is no folder `config`.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("default", DEFAULT),
+    ("development", include_str!("../../../../config/development.toml")),
+    ("production", include_str!("../../../../config/production.toml")),
+];
+
+pub(super) const DEFAULT: &str = include_str!("../../../../config/default.toml");
+
+/// The variable that chooses the environment.
+const ENVIRONMENT: &str = "MYCARS_ENVIRONMENT";
+
+/// What the names of other variables begin with. One underscore would not do: Kubernetes gives every pod
+/// variables such as `MYCARS_PORT` for a service named `mycars`.
+const PREFIX: &str = "MYCARS__";
+
+/// The settings whose variables have no prefix, because the Django system had them by these names.
+const WITHOUT_PREFIX: [&str; 5] = [
+    "secret_key",
+    "secret_key_fallbacks",
+    "debug",
+    "allowed_hosts",
+    "database_url",
+];
+
+/// The settings whose values don't belong into an error message.
+const SECRET: [&str; 3] = ["secret_key", "secret_key_fallbacks", "database_url"];
+
+/// Of the environment variables of a process, those that are settings.
+///
+/// # Errors
+/// [`SettingsError::Wrong`] if one of them is no text.
+pub(super) fn ours(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Variables, SettingsError> {
+    variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| is_ours(name))
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(_) => Err(SettingsError::Wrong {
+                name,
+                held: "not valid UTF-8".to_owned(),
+                expected: "text".to_owned(),
+            }),
+        })
+        .collect()
+}
+
+fn is_ours(name: &str) -> bool {
+    name == ENVIRONMENT || name.starts_with(PREFIX) || WITHOUT_PREFIX.iter().any(|key| name == variable(key))
+}
+
+/// The name of the environment, which chooses a file.
+pub(super) fn environment(variables: &Variables) -> &str {
+    match variables.get(ENVIRONMENT) {
+        Some(name) if !name.is_empty() => name,
+        _ => "development",
+    }
+}
+
+/// Reads all layers and merges them.
+pub(super) fn merge<T: DeserializeOwned>(
+    environment: &str,
+    variables: &Variables,
+    folder: &Path,
+) -> Result<T, SettingsError> {
+    let keys = keys()?;
+    let mut builder = Config::builder();
+    for file in files(environment, folder)? {
+        builder = builder.add_source(file);
+    }
+    for (name, key, text) in assignments(variables, &keys)? {
+        let value = Value::new(Some(&name), text);
+        builder = builder
+            .set_override(key, value)
+            .map_err(|error| unexpected(&error))?;
+    }
+    let merged = builder.build().map_err(|error| unexpected(&error))?;
+    let root = merged.cache.clone();
+    refuse_unknown(&root, &keys)?;
+    merged.try_deserialize().map_err(|error| explain(error, &root))
+}
+
+/// The keys of all settings, such as `server.bind`, and the names of their variables.
+pub(super) fn keys() -> Result<BTreeMap<String, String>, SettingsError> {
+    let default = read(
+        File::from_str(DEFAULT, FileFormat::Toml),
+        "the built-in default.toml",
+    )?;
+    Ok(leaves(&default.cache, "")
+        .into_iter()
+        .map(|(key, _)| (key.clone(), variable(&key)))
+        .collect())
+}
+
+/// The name of the variable of a setting.
+fn variable(key: &str) -> String {
+    if WITHOUT_PREFIX.contains(&key) {
+        key.to_uppercase()
+    } else {
+        format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+    }
+}
+
+fn files(environment: &str, folder: &Path) -> Result<Vec<Config>, SettingsError> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if !environment.chars().all(is_name) {
+        return Err(SettingsError::NoEnvironment(environment.to_owned()));
+    }
+    let mut files = Vec::new();
+    for name in ["default", environment] {
+        let built_in = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
+        if let Some((_, text)) = built_in {
+            let source = File::from_str(text, FileFormat::Toml);
+            files.push(read(source, &format!("the built-in {name}.toml"))?);
+        }
+        let path = folder.join("config").join(format!("{name}.toml"));
+        if exists(&path)? {
+            let label = path.display().to_string();
+            files.push(read(File::from(path).format(FileFormat::Toml), &label)?);
+        } else if built_in.is_none() {
+            return Err(SettingsError::NoEnvironment(name.to_owned()));
+        }
+    }
+    Ok(files)
+}
+
+fn exists(path: &Path) -> Result<bool, SettingsError> {
+    path.try_exists().map_err(|error| SettingsError::File {
+        file: path.display().to_string(),
+        problem: error.to_string(),
+    })
+}
+
+fn read(source: impl Source + Send + Sync + 'static, label: &str) -> Result<Config, SettingsError> {
+    Config::builder()
+        .add_source(source)
+        .build()
+        .map_err(|error| SettingsError::File {
+            file: label.to_owned(),
+            problem: in_one_line(&error),
+        })
+}
+
+/// Where an error of TOML is and what it is, without the lines between, which quote the file and its secrets.
+fn in_one_line(error: &ConfigError) -> String {
+    let text = match error {
+        ConfigError::FileParse { cause, .. } => cause.to_string(),
+        other => other.to_string(),
+    };
+    let mut lines = text.lines().filter(|line| !line.is_empty());
+    match (lines.next(), lines.next_back()) {
+        (Some(first), Some(last)) => format!("{first}: {last}"),
+        (first, _) => first.unwrap_or_default().to_owned(),
+    }
+}
+
+/// The variables that are set, with the keys of their settings. An empty variable counts as not set.
+fn assignments(
+    variables: &Variables,
+    keys: &BTreeMap<String, String>,
+) -> Result<Vec<(String, String, String)>, SettingsError> {
+    let mut assignments = Vec::new();
+    for (name, text) in variables
+        .iter()
+        .filter(|(name, _)| is_ours(name) && *name != ENVIRONMENT)
+    {
+        match keys.iter().find(|(_, variable)| *variable == name) {
+            None => return Err(unknown_variable(name, keys)),
+            Some(_) if text.is_empty() => {}
+            Some((key, _)) => assignments.push((name.clone(), key.clone(), text.clone())),
+        }
+    }
+    Ok(assignments)
+}
+
+fn unknown_variable(name: &str, keys: &BTreeMap<String, String>) -> SettingsError {
+    let key = name
+        .strip_prefix(PREFIX)
+        .unwrap_or(name)
+        .replace("__", ".")
+        .to_lowercase();
+    let known = neighbours(&key, keys).map(|(_, variable)| variable.as_str());
+    SettingsError::Unknown {
+        name: name.to_owned(),
+        known: known.collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn refuse_unknown(root: &Value, keys: &BTreeMap<String, String>) -> Result<(), SettingsError> {
+    match leaves(root, "")
+        .into_iter()
+        .find(|(key, _)| !keys.contains_key(key))
+    {
+        None => Ok(()),
+        Some((key, value)) => {
+            let known = neighbours(&key, keys).map(|(key, _)| key.as_str());
+            Err(SettingsError::Unknown {
+                name: format!("{key} in {}", value.origin().unwrap_or_default()),
+                known: known.collect::<Vec<_>>().join(", "),
+            })
+        }
+    }
+}
+
+/// The settings in the section of `key`; all if there is no such section.
+fn neighbours<'a>(
+    key: &str,
+    keys: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = (&'a String, &'a String)> {
+    let section = section(key).to_owned();
+    let is_section = keys.keys().any(|key| self::section(key) == section);
+    keys.iter()
+        .filter(move |(key, _)| !is_section || self::section(key) == section)
+}
+
+/// `server` of `server.bind`; nothing of `debug`.
+fn section(key: &str) -> &str {
+    key.rsplit_once('.').map_or("", |(section, _)| section)
+}
+
+/// All values that are no tables, with their keys.
+fn leaves<'a>(value: &'a Value, key: &str) -> Vec<(String, &'a Value)> {
+    let ValueKind::Table(table) = &value.kind else {
+        return vec![(key.to_owned(), value)];
+    };
+    let key_of = |name: &str| {
+        if key.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{key}.{name}")
+        }
+    };
+    table
+        .iter()
+        .flat_map(|(name, value)| leaves(value, &key_of(name)))
+        .collect()
+}
+
+/// Says of an error in a value where the value is from, what it is and what it should be.
+fn explain(error: ConfigError, root: &Value) -> SettingsError {
+    let ConfigError::At {
+        error: expected,
+        key: Some(key),
+        ..
+    } = error
+    else {
+        return unexpected(&error);
+    };
+    let leaves = leaves(root, "");
+    let value = leaves
+        .iter()
+        .find(|(leaf, _)| *leaf == key)
+        .map(|(_, value)| *value);
+    let name = match value.and_then(Value::origin) {
+        Some(variable) if is_ours(variable) => variable.to_owned(),
+        Some(file) => format!("{key} in {file}"),
+        // Of a section where there should be a value, the file is not known.
+        None => key.clone(),
+    };
+    SettingsError::Wrong {
+        name,
+        held: held(&key, value),
+        expected: expected.to_string(),
+    }
+}
+
+fn held(key: &str, value: Option<&Value>) -> String {
+    match value.map(|value| &value.kind) {
+        _ if SECRET.contains(&key) => "something else (which is not shown here)".to_owned(),
+        Some(ValueKind::String(text)) => format!("{text:?}"),
+        Some(ValueKind::Array(_)) => "a list".to_owned(),
+        Some(other) => other.to_string(),
+        None => "a section".to_owned(),
+    }
+}
+
+/// An error that no file and no variable can cause.
+fn unexpected(error: &ConfigError) -> SettingsError {
+    SettingsError::File {
+        file: "the configuration".to_owned(),
+        problem: in_one_line(error),
+    }
+}

@@ -1,0 +1,183 @@
+//! How one value is read, be it TOML or the text of an environment variable. An error is the second half of a
+//! sentence, "… should be {error}": what is wrong where is said by [`layers`](super::layers).
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::LogFormat;
+use crate::logging;
+
+/// A value in any notation.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Notation {
+    Flag(bool),
+    Whole(i64),
+    Text(String),
+    List(Vec<String>),
+}
+
+/// Reads a value by `read`, which answers `None` if it is not what is `expected`.
+fn read<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    expected: &str,
+    read: impl FnOnce(Notation) -> Option<T>,
+) -> Result<T, D::Error> {
+    Notation::deserialize(deserializer)
+        .ok()
+        .and_then(read)
+        .ok_or_else(|| D::Error::custom(expected))
+}
+
+/// Reads a value that is written as text.
+fn read_text<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    expected: &str,
+    parse: impl FnOnce(String) -> Option<T>,
+) -> Result<T, D::Error> {
+    read(deserializer, expected, |value| match value {
+        Notation::Text(text) => parse(text),
+        _ => None,
+    })
+}
+
+/// A whole number from `MIN` to `MAX`.
+pub(super) fn whole<'de, const MIN: i64, const MAX: i64, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: TryFrom<i64>,
+    D: Deserializer<'de>,
+{
+    let expected = format!("a whole number from {MIN} to {MAX}");
+    read(deserializer, &expected, |value| {
+        let number = match value {
+            Notation::Whole(number) => Some(number),
+            Notation::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        }?;
+        (MIN..=MAX).contains(&number).then(|| T::try_from(number).ok())?
+    })
+}
+
+/// A number of threads; 0 stands for as many as there are cores.
+pub(super) fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    whole::<0, 1024, usize, D>(deserializer).map(|workers| match workers {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    })
+}
+
+fn to_flag(value: &Notation) -> Option<bool> {
+    match value {
+        Notation::Flag(flag) => Some(*flag),
+        Notation::Whole(1) => Some(true),
+        Notation::Whole(0) => Some(false),
+        Notation::Text(text) => match text.trim().to_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// True or false, in the usual spellings.
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    read(deserializer, "true or false", |value| to_flag(&value))
+}
+
+/// True, false, or `None` for `auto`.
+pub(super) fn flag_or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    read(deserializer, "true, false or auto", |value| match value {
+        Notation::Text(text) if ["", "auto"].contains(&text.trim()) => Some(None),
+        value => to_flag(&value).map(Some),
+    })
+}
+
+/// Any text.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    read_text(deserializer, "text", Some)
+}
+
+fn to_list(value: Notation) -> Option<Vec<String>> {
+    let items = match value {
+        Notation::List(items) => items,
+        Notation::Text(text) => text.split(',').map(str::to_owned).collect(),
+        _ => return None,
+    };
+    let trimmed = items.iter().map(|item| item.trim().to_owned());
+    Some(trimmed.filter(|item| !item.is_empty()).collect())
+}
+
+/// A list, or text separated by commas; without what is empty.
+pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    read(deserializer, "a list, or text separated by commas", to_list)
+}
+
+/// Patterns of hosts, as Django's `ALLOWED_HOSTS`.
+pub(super) fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let expected = "host names such as example.org, .example.org, [::1] or *, without scheme and port";
+    read(deserializer, expected, |value| {
+        let hosts = to_list(value)?;
+        let are_hosts = hosts.iter().all(|host| is_host_pattern(host));
+        are_hosts.then(|| hosts.iter().map(|host| host.to_lowercase()).collect())
+    })
+}
+
+fn is_host_pattern(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return std::net::Ipv6Addr::from_str(address).is_ok();
+    }
+    let name = host.strip_prefix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+    };
+    host == "*" || name.split('.').all(is_label)
+}
+
+/// The URL of a database of a kind that we know, or nothing.
+pub(super) fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let expected = "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
+    let is_url = |text: &str| {
+        ["sqlite://", "postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
+    };
+    read_text(deserializer, expected, |text| {
+        let url = text.trim();
+        (url.is_empty() || is_url(url)).then(|| url.to_owned())
+    })
+}
+
+/// The path of a folder.
+pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    read_text(deserializer, "the path of a folder", |text| {
+        (!text.trim().is_empty()).then(|| PathBuf::from(text))
+    })
+}
+
+/// An IP address and a port.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let expected = "an IP address and a port such as 127.0.0.1:8000, 0.0.0.0:8000 or [::]:8000";
+    read_text(deserializer, expected, |text| text.trim().parse().ok())
+}
+
+/// A level of the log, or directives.
+pub(super) fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let expected = "off, error, warn, info, debug or trace, or directives such as info,mycars_http=debug";
+    read_text(deserializer, expected, |text| {
+        logging::filter(&text).is_some().then_some(text)
+    })
+}
+
+/// The format of the log.
+pub(super) fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogFormat, D::Error> {
+    read_text(deserializer, "text or json", |text| match text.trim() {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    })
+}
