@@ -6,7 +6,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::{Field, Violation, values::Password};
+use crate::{Field, User, Violation, values::Password};
 
 /// How many characters every password has at least.
 pub const MIN_LENGTH: usize = 8;
@@ -28,6 +28,17 @@ pub struct Owner<'a> {
     pub last_name: &'a str,
     /// The e-mail address.
     pub email: &'a str,
+}
+
+impl<'a> From<&'a User> for Owner<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            username: user.username.as_str(),
+            first_name: user.first_name.as_str(),
+            last_name: user.last_name.as_str(),
+            email: user.email.as_str(),
+        }
+    }
 }
 
 /// Everything that speaks against a password that a person chooses for themselves: empty if nothing does.

@@ -1,5 +1,25 @@
+//! The binary `mycars`: the command line, and the wiring of adapters and use-cases.
+
+mod cli;
+mod commands;
+mod console;
 mod logging;
 mod secret_key;
 mod settings;
+mod wiring;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{cli::Cli, console::Terminal};
+
+fn main() -> ExitCode {
+    match commands::run(Cli::parse(), &mut Terminal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}

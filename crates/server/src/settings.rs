@@ -9,7 +9,6 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    env,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -182,12 +181,17 @@ struct Given {
 }
 
 impl Settings {
-    /// The settings of this process: from its folder and its environment.
+    /// The settings of this process: from its folder and its environment, and the address from the command line
+    /// if that names one.
     ///
     /// # Errors
     /// Those of [`load`](Self::load).
-    pub(crate) fn of_process() -> Result<Self, SettingsError> {
-        Self::load(&layers::ours(env::vars_os())?, Path::new(""))
+    pub(crate) fn of_process(bind: Option<SocketAddr>) -> Result<Self, SettingsError> {
+        let mut variables = layers::ours(std::env::vars_os())?;
+        if let Some(bind) = bind {
+            variables.insert("MYCARS__SERVER__BIND".to_owned(), bind.to_string());
+        }
+        Self::load(&variables, Path::new(""))
     }
 
     /// Reads the settings from the folder `config` in `folder`, if there is one, and from `variables`. Relative

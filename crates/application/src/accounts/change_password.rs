@@ -55,19 +55,10 @@ fn check(app: &App, user: &User, input: &PasswordChange) -> Result<Password, Err
     });
     let new_password = checker.required(Field::NewPassword, &input.new_password, Password::parse);
     if let Some(password) = &new_password {
-        checker.extend(Field::NewPassword, password::check_chosen(password, &owner(user)));
+        checker.extend(Field::NewPassword, password::check_chosen(password, &user.into()));
     }
     checker.finish()?;
     new_password.ok_or_else(wrong_password)
-}
-
-fn owner(user: &User) -> password::Owner<'_> {
-    password::Owner {
-        username: user.username.as_str(),
-        first_name: user.first_name.as_str(),
-        last_name: user.last_name.as_str(),
-        email: user.email.as_str(),
-    }
 }
 
 fn wrong_password() -> Error {

@@ -1,0 +1,13 @@
+//! `mycars flushexpiredtokens`: forget refresh tokens that have expired.
+
+use mycars_application::{App, accounts};
+use mycars_domain::Actor;
+
+use super::CommandError;
+use crate::console::Console;
+
+pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
+    let count = accounts::flush_expired_tokens(app, &Actor::System)?;
+    console.say(&format!("Forgot {count} expired refresh tokens."));
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! `mycars migrate`: apply pending migrations.
+
+use super::CommandError;
+use crate::{console::Console, settings::Settings, wiring};
+
+pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
+    let (database, options) = wiring::database(settings)?;
+    let applied = database.migrate(&options)?;
+    for name in &applied {
+        console.say(&format!("Applied {name}"));
+    }
+    if applied.is_empty() {
+        console.say(&format!("No migrations to apply to {database}."));
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! `mycars runserver`: serve until told to stop.
+
+use std::{
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener},
+};
+
+use mycars_http::{bind, serve};
+
+use super::CommandError;
+use crate::{console::Console, settings::Settings, wiring};
+
+pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
+    let address = settings.server.bind;
+    let listener = bind(address).map_err(|error| cant_listen(address, error.kind(), &error.to_string()))?;
+    let app = wiring::app(settings)?;
+    let http = mycars_http::Settings {
+        workers: settings.server.workers,
+        blocking_threads: settings.database.pool_size as usize,
+        password_queue: settings.passwords.queue,
+        shutdown_seconds: settings.server.shutdown_seconds,
+    };
+    let banner = banner(settings, &listener)?;
+    actix_web::rt::System::new().block_on(async {
+        let server = serve(app, &http, listener)?;
+        console.say(&banner);
+        server.await
+    })?;
+    Ok(())
+}
+
+fn cant_listen(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {
+    let advice = match kind {
+        ErrorKind::AddrInUse => {
+            "something else listens there: stop it, or name another port, as in `mycars runserver 8001`"
+                .into()
+        }
+        ErrorKind::PermissionDenied => "only root may listen below port 1024: name another port".into(),
+        ErrorKind::AddrNotAvailable => {
+            "this machine does not have that address: name one that it has, or 0.0.0.0 for all".into()
+        }
+        _ => error.to_owned(),
+    };
+    CommandError::Refused(format!("can't listen on {address}: {advice}"))
+}
+
+/// What who started the server wants to know.
+fn banner(settings: &Settings, listener: &TcpListener) -> Result<String, CommandError> {
+    let address = listener.local_addr()?;
+    let mode = if settings.debug {
+        "development (DEBUG is on)"
+    } else {
+        "production"
+    };
+    let (database, _) = wiring::database(settings)?;
+    let data_dir = std::path::absolute(&settings.data_dir)?;
+    let next = if std::env::var_os("CARGO").is_some() {
+        "cargo run -- createsuperuser"
+    } else {
+        "mycars createsuperuser"
+    };
+    Ok(format!(
+        "My Cars {version}, {mode}\n\
+         \n  API       http://{address}/api/\
+         \n  Health    http://{address}/health/ready\
+         \n  Database  {database}\
+         \n  Data      {data}\n\
+         \nNext: make yourself an administrator, in another terminal:\n\
+         \n  {next}\n\
+         \nStop with Ctrl-C.",
+        version = env!("CARGO_PKG_VERSION"),
+        data = data_dir.display(),
+    ))
+}

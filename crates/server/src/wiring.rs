@@ -1,0 +1,59 @@
+//! Puts adapters behind the ports.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use mycars_application::{App, TokenSettings};
+use mycars_persistence::{Database, Options};
+use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
+
+use crate::{
+    commands::CommandError,
+    secret_key,
+    settings::{Settings, SettingsError},
+};
+
+/// The database that the settings name, and how to use it. Makes the data folder, which may have to hold it.
+///
+/// # Errors
+/// If the URL is that of no database, or the folder can't be made.
+pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), CommandError> {
+    secret_key::create_data_dir(&settings.data_dir).map_err(|error| SettingsError::File {
+        file: settings.data_dir.display().to_string(),
+        problem: format!("{error}; set MYCARS__DATA_DIR to a folder that can be written"),
+    })?;
+    let database = Database::parse(settings.database_url.reveal())?;
+    let options = Options {
+        pool_size: settings.database.pool_size,
+        timeout: Duration::from_secs(settings.database.timeout_seconds),
+    };
+    Ok((database, options))
+}
+
+/// The use-cases on the adapters that the settings name. Pending migrations are applied first.
+///
+/// # Errors
+/// If the database can't be opened or migrated, or there is no key.
+pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
+    let (key, warning) = settings.signing_key()?;
+    for warning in settings.warnings.iter().chain(&warning) {
+        tracing::warn!("{warning}");
+    }
+    let fallbacks = settings.secret_key_fallbacks.iter().map(|key| key.reveal());
+    let (database, options) = database(settings)?;
+    for name in database.migrate(&options)? {
+        tracing::info!("applied migration {name}");
+    }
+    Ok(App {
+        store: database.connect(&options)?,
+        hasher: Arc::new(DjangoHasher::new(settings.passwords.bcrypt_cost)?),
+        tokens: Arc::new(JwtCodec::new(key.reveal(), fallbacks)?),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        token_settings: TokenSettings {
+            access_lifetime: TimeDelta::minutes(settings.tokens.access_minutes),
+            refresh_lifetime: TimeDelta::minutes(settings.tokens.refresh_minutes),
+            rotate_refresh: settings.tokens.rotate_refresh,
+        },
+    })
+}
