@@ -5,10 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use diesel::{
     Connection as _, QueryResult,
-    connection::{AnsiTransactionManager, TransactionManager as _},
+    connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
     r2d2::{
         ConnectionManager, CustomizeConnection, Error as ConnectError, HandleError, Pool, PooledConnection,
-        R2D2Connection as _,
     },
 };
 use diesel_migrations::MigrationHarness as _;
@@ -120,8 +119,9 @@ impl Store for DieselStore {
 impl DieselStore {
     fn read(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
         let mut conn = self.connection()?;
-        let outcome = work(&mut Unit::on(&mut conn));
-        if outcome.is_err() && conn.is_broken() {
+        let mut unit = Unit::on(&mut conn);
+        let outcome = work(&mut unit);
+        if unit.failed && !answers(&mut conn) && outcome.is_err() {
             drop(conn);
             let mut conn = self.live_connection()?;
             // How it went is known to the work itself.
@@ -156,7 +156,7 @@ impl DieselStore {
     fn begin(&self) -> Result<PooledConnection<Manager>, StoreError> {
         let mut conn = self.connection()?;
         let begun = begin(&mut conn);
-        if begun.is_err() && conn.is_broken() {
+        if begun.is_err() && !answers(&mut conn) {
             drop(conn);
             conn = self.live_connection()?;
             begin(&mut conn).map_err(store_error)?;
@@ -177,10 +177,10 @@ impl DieselStore {
     fn live_connection(&self) -> Result<PooledConnection<Manager>, StoreError> {
         for _ in 0..=self.pool.max_size() {
             let mut conn = self.connection()?;
-            match conn.ping() {
-                Ok(()) => return Ok(conn),
-                Err(error) => tracing::warn!(%error, "a connection to the database was dead"),
+            if answers(&mut conn) {
+                return Ok(conn);
             }
+            tracing::warn!("a connection to the database was dead");
         }
         Err(StoreError::Unavailable(
             "one connection after the other was dead".into(),
@@ -190,6 +190,12 @@ impl DieselStore {
 
 pub(super) fn begin(conn: &mut Conn) -> QueryResult<()> {
     AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)
+}
+
+/// Whether a connection still answers. If it does not, the pool throws it away when it is given back: this
+/// makes Diesel note that it is dead, which a statement that could not be prepared does not.
+fn answers(conn: &mut Conn) -> bool {
+    conn.batch_execute("SELECT 1").is_ok()
 }
 
 /// Undoes a transaction. If that fails, the connection is closed and the database undoes it by itself.
