@@ -1,0 +1,379 @@
+//! Which database it is: its URL, and what can be wrong with opening it.
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use mycars_application::ports::{BoxError, Store};
+
+use crate::{postgres, sqlite};
+
+/// How a store uses its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How many connections there are: about as many as threads that wait for the database. At least one.
+    pub pool_size: u32,
+    /// How long work waits before it is told that the database is not available: for a free connection, for a
+    /// new one, and for what somebody else keeps locked.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            pool_size: 8,
+            timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Options {
+    /// The same options, where the pool would panic about none and never.
+    fn at_least_one(self) -> Self {
+        Self {
+            pool_size: self.pool_size.max(1),
+            timeout: self.timeout.max(Duration::from_millis(1)),
+        }
+    }
+}
+
+/// Why a database can't be opened: one line that says what to do, and never shows the password in the URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The URL is that of no database that there is an adapter for.
+    #[error(
+        "the database URL must begin with `sqlite://`, `postgres://` or `postgresql://`, \
+         as `sqlite://data/mycars.sqlite3` does"
+    )]
+    UnknownScheme,
+    /// The URL names no file to keep the database in.
+    #[error(
+        "the database URL must name a file after `sqlite://`, as `sqlite://data/mycars.sqlite3` does; \
+         a database in memory would be lost"
+    )]
+    NoFile,
+    /// The URL can't be read as one of PostgreSQL.
+    #[error("the database URL is malformed: {0}")]
+    Malformed(&'static str),
+    /// The folder of the SQLite file is missing.
+    #[error("the folder `{0}` of the SQLite database does not exist: make it, or correct the database URL")]
+    NoFolder(String),
+    /// The database does not answer, or does not let us in.
+    #[error("{database} can't be opened: {reason} ({advice})")]
+    Closed {
+        /// Which database it is.
+        database: Database,
+        /// What the database or the system says.
+        reason: String,
+        /// What to check.
+        advice: &'static str,
+    },
+    /// A migration failed, and all of them were undone.
+    #[error("the migrations of {database} failed, and nothing was changed: {reason}")]
+    Migration {
+        /// Which database it is.
+        database: Database,
+        /// What the database says.
+        reason: String,
+    },
+}
+
+/// What an adapter ran into, before it is known which database that was.
+pub(crate) enum Failure {
+    Opening(BoxError),
+    Migrating(BoxError),
+}
+
+/// A database that a URL names, not opened yet. Printing it shows no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database(Kind);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    Sqlite { path: String },
+    Postgres { url: String, place: String },
+}
+
+impl Database {
+    /// Reads a database URL: `sqlite://PATH`, where an absolute path makes three slashes, or `postgres://…` as
+    /// PostgreSQL's own clients write it.
+    ///
+    /// # Errors
+    /// [`OpenError::UnknownScheme`], [`OpenError::NoFile`], [`OpenError::Malformed`].
+    ///
+    /// ```
+    /// use mycars_persistence::Database;
+    ///
+    /// let database = Database::parse("postgres://ann:secret@db.example:5432/mycars")?;
+    /// assert_eq!(database.to_string(), "PostgreSQL at db.example:5432/mycars");
+    /// assert!(Database::parse("mysql://localhost/mycars").is_err());
+    /// # Ok::<(), mycars_persistence::OpenError>(())
+    /// ```
+    pub fn parse(url: &str) -> Result<Self, OpenError> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            return sqlite_path(path).map(|path| Self(Kind::Sqlite { path }));
+        }
+        let rest = ["postgres://", "postgresql://"]
+            .iter()
+            .find_map(|scheme| url.strip_prefix(scheme))
+            .ok_or(OpenError::UnknownScheme)?;
+        let place = postgres_place(rest).map_err(OpenError::Malformed)?;
+        let url = url.to_owned();
+        Ok(Self(Kind::Postgres { url, place }))
+    }
+
+    /// Applies the migrations that are pending, all or none, and answers their names. Several instances may do
+    /// this at once: one does it, and the others wait for it.
+    ///
+    /// # Errors
+    /// [`OpenError::NoFolder`], [`OpenError::Closed`], [`OpenError::Migration`].
+    pub fn migrate(&self, options: &Options) -> Result<Vec<String>, OpenError> {
+        let address = self.address(options.at_least_one())?;
+        match self.0 {
+            Kind::Sqlite { .. } => sqlite::migrate(&address),
+            Kind::Postgres { .. } => postgres::migrate(&address),
+        }
+        .map_err(|failure| self.error(&failure))
+    }
+
+    /// Opens the database, whose migrations were applied before.
+    ///
+    /// # Errors
+    /// [`OpenError::NoFolder`], [`OpenError::Closed`].
+    pub fn connect(&self, options: &Options) -> Result<Arc<dyn Store>, OpenError> {
+        let options = options.at_least_one();
+        let address = self.address(options)?;
+        match self.0 {
+            Kind::Sqlite { .. } => sqlite::connect(&address, options),
+            Kind::Postgres { .. } => postgres::connect(&address, options),
+        }
+        .map_err(|failure| self.error(&failure))
+    }
+
+    /// What the database's own client is given.
+    fn address(&self, options: Options) -> Result<String, OpenError> {
+        match &self.0 {
+            Kind::Sqlite { path } => match Path::new(path).parent() {
+                Some(folder) if !folder.is_dir() => Err(OpenError::NoFolder(folder.display().to_string())),
+                _ => Ok(path.clone()),
+            },
+            Kind::Postgres { url, .. } => Ok(with_connect_timeout(url, options.timeout)),
+        }
+    }
+
+    fn error(&self, failure: &Failure) -> OpenError {
+        let database = self.clone();
+        match failure {
+            Failure::Opening(error) => OpenError::Closed {
+                database,
+                reason: one_line(error),
+                advice: self.advice(),
+            },
+            Failure::Migrating(error) => OpenError::Migration {
+                database,
+                reason: one_line(error),
+            },
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.0 {
+            Kind::Sqlite { .. } => {
+                "check that it is a SQLite file which this user may write, in such a folder"
+            }
+            Kind::Postgres { .. } => "check the database URL, and that the server runs and lets this user in",
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Sqlite { path } => write!(formatter, "the SQLite database `{path}`"),
+            Kind::Postgres { place, .. } => write!(formatter, "PostgreSQL at {place}"),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Database({self})")
+    }
+}
+
+/// The path of a SQLite database, so written that SQLite reads nothing special into it: not `:memory:`, and
+/// not a URI of its own.
+fn sqlite_path(path: &str) -> Result<String, OpenError> {
+    match path {
+        "" | ":memory:" => Err(OpenError::NoFile),
+        absolute if absolute.starts_with('/') => Ok(absolute.to_owned()),
+        relative => Ok(format!("./{relative}")),
+    }
+}
+
+/// Host, port and name of a PostgreSQL database, from a URL without its scheme.
+///
+/// libpq reads the URL itself, but says in its errors what it could not read, which may be a piece of the
+/// password. So whatever it could take for something else is refused here.
+fn postgres_place(rest: &str) -> Result<String, &'static str> {
+    let (address, _options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, name) = address.split_once('/').unwrap_or((address, ""));
+    let hosts = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_user, hosts)| hosts);
+    if rest.matches('@').count() != authority.matches('@').count().min(1) {
+        return Err(
+            "write `@`, `/` and `?` as `%40`, `%2F` and `%3F` inside a user name, password or option",
+        );
+    }
+    if rest.contains(char::is_whitespace) || !is_percent_encoded(rest) {
+        return Err("write white space as `%20` and `%` itself as `%25`");
+    }
+    if !hosts.split(',').all(has_numeric_port) {
+        return Err(
+            "the port is not a number; a user name and password must be followed by `@` and the host",
+        );
+    }
+    Ok(match (hosts, name) {
+        ("", name) => format!("its default address/{name}"),
+        (hosts, "") => hosts.to_owned(),
+        (hosts, name) => format!("{hosts}/{name}"),
+    })
+}
+
+/// Whether each `%` is followed by the two hexadecimal digits of something else than NUL.
+fn is_percent_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|after| {
+        after
+            .get(..2)
+            .is_some_and(|code| code != "00" && code.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    })
+}
+
+fn has_numeric_port(host: &str) -> bool {
+    let after_ipv6 = host.rsplit_once(']').map_or(host, |(_, after)| after);
+    after_ipv6
+        .split_once(':')
+        .is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Adds how long to wait for an answer from the server, unless the URL says so itself: libpq would wait for
+/// ever.
+fn with_connect_timeout(url: &str, timeout: Duration) -> String {
+    if url.contains("connect_timeout=") {
+        return url.to_owned();
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let seconds = timeout.as_millis().div_ceil(1000);
+    format!("{url}{separator}connect_timeout={seconds}")
+}
+
+fn one_line(error: &BoxError) -> String {
+    let text = error.to_string();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(url: &str) -> String {
+        Database::parse(url).unwrap().to_string()
+    }
+
+    #[test]
+    fn the_scheme_says_which_database_it_is() {
+        for (url, database) in [
+            (
+                "sqlite:///var/lib/mycars.sqlite3",
+                "the SQLite database `/var/lib/mycars.sqlite3`",
+            ),
+            (
+                "sqlite://data/mycars.sqlite3",
+                "the SQLite database `./data/mycars.sqlite3`",
+            ),
+            (
+                "sqlite://file:x?mode=memory",
+                "the SQLite database `./file:x?mode=memory`",
+            ),
+            ("postgres://localhost/mycars", "PostgreSQL at localhost/mycars"),
+            (
+                "postgresql://ann:secret@db.example:5433/mycars?sslmode=require",
+                "PostgreSQL at db.example:5433/mycars",
+            ),
+            (
+                "postgres://ann@[::1]:5432/mycars",
+                "PostgreSQL at [::1]:5432/mycars",
+            ),
+            ("postgres://a:1,b:2/mycars", "PostgreSQL at a:1,b:2/mycars"),
+            (
+                "postgres://ann@%2Frun%2Fpostgresql/mycars",
+                "PostgreSQL at %2Frun%2Fpostgresql/mycars",
+            ),
+            ("postgres://db.example", "PostgreSQL at db.example"),
+            (
+                "postgres:///mycars?host=/tmp",
+                "PostgreSQL at its default address/mycars",
+            ),
+        ] {
+            assert_eq!(printed(url), database);
+        }
+    }
+
+    #[test]
+    fn any_other_scheme_is_refused() {
+        for url in [
+            "",
+            "mycars.sqlite3",
+            "mysql://localhost/x",
+            "SQLITE://x",
+            "sqlite:x",
+            "http://localhost",
+        ] {
+            assert_eq!(Database::parse(url), Err(OpenError::UnknownScheme), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_sqlite_database_needs_a_file() {
+        for url in ["sqlite://", "sqlite://:memory:"] {
+            assert_eq!(Database::parse(url), Err(OpenError::NoFile), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_could_be_taken_for_something_else_is_refused() {
+        for url in [
+            "postgres://ann:sec@ret@localhost/mycars",
+            "postgres://ann:sec/ret@localhost/mycars",
+            "postgres://ann:sec?ret@localhost/mycars",
+            "postgres://ann:sec%ret@localhost/mycars",
+            "postgres://ann:sec ret@localhost/mycars",
+            "postgres://ann:sec%00ret@localhost/mycars",
+            "postgres://ann:secret/mycars",
+        ] {
+            let error = Database::parse(url).unwrap_err();
+            assert!(matches!(error, OpenError::Malformed(_)), "{url}");
+            assert!(!format!("{error} {error:?}").contains("sec"), "{url}");
+        }
+    }
+
+    #[test]
+    fn no_password_is_ever_printed() {
+        let database = Database::parse("postgres://ann:secret@localhost/mycars?password=secret").unwrap();
+        assert!(!format!("{database} {database:?}").contains("secret"));
+    }
+
+    #[test]
+    fn connecting_has_a_time_limit_unless_the_url_has_one() {
+        let limited = |url, millis| with_connect_timeout(url, Duration::from_millis(millis));
+        assert_eq!(
+            limited("postgres://h/d", 2000),
+            "postgres://h/d?connect_timeout=2"
+        );
+        assert_eq!(
+            limited("postgres://h/d?a=b", 1),
+            "postgres://h/d?a=b&connect_timeout=1"
+        );
+        let own = "postgres://h/d?connect_timeout=9";
+        assert_eq!(limited(own, 2000), own);
+    }
+}

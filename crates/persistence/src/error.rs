@@ -1,0 +1,161 @@
+//! What the databases say, in the words of the port.
+
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind as Kind, Error};
+use mycars_application::ports::StoreError;
+use mycars_domain::Field;
+
+/// What is unique: the constraint as PostgreSQL names it, the column as SQLite does, and whose field it is.
+const UNIQUE: [(&str, &str, Field); 3] = [
+    ("users_username_unique", "users.username_key", Field::Username),
+    ("users_email_unique", "users.email_key", Field::Email),
+    ("cars_license_unique", "cars.license_key", Field::License),
+];
+
+/// How messages begin that have no kind of their own, and that mean no more than "not now".
+const PASSING: [&str; 5] = [
+    // SQLite: another process is writing.
+    "database is locked",
+    // PostgreSQL: somebody else keeps a row locked.
+    "canceling statement due to lock timeout",
+    "terminating connection",
+    "the database system is",
+    "server closed the connection unexpectedly",
+];
+
+/// Says what an error of the database means to whoever asked.
+pub(crate) fn store_error(error: Error) -> StoreError {
+    match &error {
+        Error::DatabaseError(Kind::UniqueViolation, what) => match taken(what.as_ref()) {
+            Some(field) => StoreError::Taken(field),
+            None => StoreError::Other(error.into()),
+        },
+        // Both tables that refer to another one refer to users.
+        Error::DatabaseError(Kind::ForeignKeyViolation, _) => StoreError::OwnerGone,
+        _ if is_passing(&error) => StoreError::Unavailable(error.into()),
+        _ => StoreError::Other(error.into()),
+    }
+}
+
+fn taken(what: &dyn DatabaseErrorInformation) -> Option<Field> {
+    let column = what.message().strip_prefix("UNIQUE constraint failed: ");
+    UNIQUE
+        .into_iter()
+        .find(|(constraint, name, _)| what.constraint_name() == Some(constraint) || column == Some(name))
+        .map(|(_, _, field)| field)
+}
+
+fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _)
+        | Error::BrokenTransactionManager => true,
+        Error::DatabaseError(_, what) => PASSING.iter().any(|begin| what.message().starts_with(begin)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error as PostgreSQL reports it: with the name of the constraint.
+    struct Constraint(&'static str);
+
+    impl DatabaseErrorInformation for Constraint {
+        fn message(&self) -> &'static str {
+            "duplicate key value violates unique constraint"
+        }
+
+        fn constraint_name(&self) -> Option<&str> {
+            Some(self.0)
+        }
+
+        fn details(&self) -> Option<&str> {
+            None
+        }
+
+        fn hint(&self) -> Option<&str> {
+            None
+        }
+
+        fn table_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn column_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn statement_position(&self) -> Option<i32> {
+            None
+        }
+    }
+
+    fn said(kind: Kind, message: &str) -> StoreError {
+        store_error(Error::DatabaseError(kind, Box::new(message.to_owned())))
+    }
+
+    #[test]
+    fn what_is_taken_is_named_on_both_databases() {
+        for (constraint, column, expected) in UNIQUE {
+            let postgres = Error::DatabaseError(Kind::UniqueViolation, Box::new(Constraint(constraint)));
+            let sqlite = said(
+                Kind::UniqueViolation,
+                &format!("UNIQUE constraint failed: {column}"),
+            );
+            for error in [store_error(postgres), sqlite] {
+                assert!(
+                    matches!(error, StoreError::Taken(field) if field == expected),
+                    "{error:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_unique_but_in_no_table_here_is_a_fault() {
+        let postgres = Error::DatabaseError(Kind::UniqueViolation, Box::new(Constraint("cars_pkey")));
+        assert!(matches!(store_error(postgres), StoreError::Other(_)));
+        let sqlite = said(Kind::UniqueViolation, "UNIQUE constraint failed: cars.id");
+        assert!(matches!(sqlite, StoreError::Other(_)));
+    }
+
+    #[test]
+    fn what_passes_is_not_available() {
+        for (kind, message) in [
+            (
+                Kind::ClosedConnection,
+                "server closed the connection unexpectedly",
+            ),
+            (Kind::UnableToSendCommand, "no connection to the server"),
+            (Kind::Unknown, "database is locked"),
+            (Kind::Unknown, "canceling statement due to lock timeout"),
+            (
+                Kind::Unknown,
+                "terminating connection due to administrator command",
+            ),
+            (Kind::Unknown, "the database system is shutting down"),
+            (Kind::Unknown, "the database system is starting up"),
+        ] {
+            let error = said(kind, message);
+            assert!(
+                matches!(error, StoreError::Unavailable(_)),
+                "{message}: {error:?}"
+            );
+        }
+        let broken = store_error(Error::BrokenTransactionManager);
+        assert!(matches!(broken, StoreError::Unavailable(_)));
+    }
+
+    #[test]
+    fn a_row_that_refers_to_nobody_has_lost_its_owner() {
+        let error = said(Kind::ForeignKeyViolation, "FOREIGN KEY constraint failed");
+        assert!(matches!(error, StoreError::OwnerGone));
+    }
+
+    #[test]
+    fn anything_else_is_a_fault_that_keeps_its_cause() {
+        let error = said(Kind::CheckViolation, "CHECK constraint failed: mileage");
+        assert!(matches!(error, StoreError::Other(cause) if cause.to_string().contains("mileage")));
+        assert!(matches!(store_error(Error::NotFound), StoreError::Other(_)));
+    }
+}

@@ -1,0 +1,60 @@
+//! The tables, as Diesel sees them.
+
+/// Declares the tables with the database's own type for points in time: the only column type that differs.
+macro_rules! schema {
+    ($Time:ident) => {
+        diesel::table! {
+            users (id) {
+                id -> BigInt,
+                username -> Text,
+                username_key -> Text,
+                email -> Text,
+                email_key -> Text,
+                first_name -> Text,
+                last_name -> Text,
+                role -> Text,
+                phone -> Nullable<Text>,
+                address -> Nullable<Text>,
+                is_active -> Bool,
+                is_superuser -> Bool,
+                password -> Text,
+                password_changed_at -> Nullable<$Time>,
+                date_joined -> $Time,
+                last_login -> Nullable<$Time>,
+                created_at -> $Time,
+                updated_at -> $Time,
+            }
+        }
+
+        diesel::table! {
+            cars (id) {
+                id -> BigInt,
+                owner_id -> BigInt,
+                brand -> Text,
+                model -> Text,
+                year -> Integer,
+                color -> Nullable<Text>,
+                license -> Text,
+                license_key -> Text,
+                vin -> Nullable<Text>,
+                mileage -> Integer,
+                image -> Nullable<Text>,
+                notes -> Nullable<Text>,
+                created_at -> $Time,
+                updated_at -> $Time,
+            }
+        }
+
+        diesel::table! {
+            refresh_tokens (id) {
+                id -> BigInt,
+                jti -> Text,
+                user_id -> Nullable<BigInt>,
+                issued_at -> $Time,
+                expires_at -> $Time,
+                revoked_at -> Nullable<$Time>,
+                revocation -> Nullable<Text>,
+            }
+        }
+    };
+}

@@ -1,0 +1,245 @@
+//! The store: a pool of connections, the transaction of a write, and the unit of work that the repositories are
+//! reached through. Compiled once for each database.
+
+use std::{sync::Arc, time::Duration};
+
+use diesel::{
+    Connection as _, QueryResult,
+    connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
+    r2d2::{
+        ConnectionManager, CustomizeConnection, Error as ConnectError, HandleError, Pool, PooledConnection,
+    },
+};
+use diesel_migrations::MigrationHarness as _;
+use mycars_application::ports::{
+    BoxError, CarRepository, Mode, RefreshTokenRepository, Rollback, Store, StoreError, UnitOfWork,
+    UserRepository,
+};
+
+use super::{BEGIN, Conn, MIGRATIONS, Writers, begin_migrations, prepare};
+use crate::{
+    database::{Failure, Options},
+    error::store_error,
+};
+
+/// How long an instance waits while another one applies migrations.
+const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
+
+type Manager = ConnectionManager<Conn>;
+type Work<'a> = dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback> + 'a;
+
+/// Applies the migrations that are pending, all or none, and answers their names.
+pub(crate) fn migrate(address: &str) -> Result<Vec<String>, Failure> {
+    let mut conn = open(address, MIGRATION_PATIENCE)?;
+    apply_pending(&mut conn).map_err(Failure::Migrating)
+}
+
+/// Where this fails, the connection is closed before the commit, and the database undoes everything.
+fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
+    begin_migrations(conn)?;
+    let pending = conn.pending_migrations(MIGRATIONS)?;
+    for migration in &pending {
+        conn.run_migration(migration)?;
+    }
+    AnsiTransactionManager::commit_transaction(conn)?;
+    Ok(pending
+        .iter()
+        .map(|migration| migration.name().to_string())
+        .collect())
+}
+
+/// Fills a pool of connections and makes a store of it.
+pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>, Failure> {
+    // The pool would try again until its time is over; this one says at once what is wrong.
+    open(address, options.timeout)?;
+    let pool = Pool::builder()
+        .max_size(options.pool_size)
+        .connection_timeout(options.timeout)
+        // A round trip before each piece of work would cost a quarter of the speed. Instead, work whose
+        // connection turns out to be dead is done again with another one.
+        .test_on_check_out(false)
+        .connection_customizer(Box::new(Prepare {
+            patience: options.timeout,
+        }))
+        .error_handler(Box::new(LogErrors))
+        .build(Manager::new(address))
+        .map_err(|error| Failure::Opening(error.into()))?;
+    Ok(Arc::new(DieselStore {
+        pool,
+        writers: Writers::new(options.timeout),
+    }))
+}
+
+fn open(address: &str, patience: Duration) -> Result<Conn, Failure> {
+    let mut conn = Conn::establish(address).map_err(|error| Failure::Opening(error.into()))?;
+    prepare(&mut conn, patience).map_err(|error| Failure::Opening(error.into()))?;
+    Ok(conn)
+}
+
+/// Sets up each new connection of the pool.
+#[derive(Debug)]
+struct Prepare {
+    patience: Duration,
+}
+
+impl CustomizeConnection<Conn, ConnectError> for Prepare {
+    fn on_acquire(&self, conn: &mut Conn) -> Result<(), ConnectError> {
+        Ok(prepare(conn, self.patience)?)
+    }
+}
+
+/// Logs why the pool could not open a connection; whoever waits for one is only told that there is none.
+#[derive(Debug)]
+struct LogErrors;
+
+impl HandleError<ConnectError> for LogErrors {
+    fn handle_error(&self, error: ConnectError) {
+        tracing::warn!(%error, "no connection to the database");
+    }
+}
+
+struct DieselStore {
+    pool: Pool<Manager>,
+    writers: Writers,
+}
+
+impl Store for DieselStore {
+    fn run(&self, mode: Mode, work: &mut Work<'_>) -> Result<(), StoreError> {
+        match mode {
+            Mode::Read => self.read(work),
+            Mode::Write => self.write(work),
+        }
+    }
+
+    fn ping(&self) -> Result<(), StoreError> {
+        self.live_connection().map(drop)
+    }
+}
+
+impl DieselStore {
+    fn read(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
+        let mut conn = self.connection()?;
+        let mut unit = Unit::on(&mut conn);
+        let outcome = work(&mut unit);
+        if unit.failed && !answers(&mut conn) && outcome.is_err() {
+            drop(conn);
+            let mut conn = self.live_connection()?;
+            // How it went is known to the work itself.
+            work(&mut Unit::on(&mut conn)).ok();
+        }
+        Ok(())
+    }
+
+    fn write(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
+        // Whoever waits for a turn must not hold a connection meanwhile that a reader could use.
+        let _turn = self.writers.turn()?;
+        let mut conn = self.begin()?;
+        let mut unit = Unit::on(&mut conn);
+        let outcome = work(&mut unit);
+        match (outcome, unit.failed) {
+            (Ok(()), false) => AnsiTransactionManager::commit_transaction(&mut *conn).map_err(store_error),
+            (Ok(()), true) => {
+                roll_back(&mut conn);
+                Err(StoreError::Other(
+                    "the work went on after a statement had failed".into(),
+                ))
+            }
+            (Err(Rollback), _) => {
+                roll_back(&mut conn);
+                Ok(())
+            }
+        }
+    }
+
+    /// A connection inside a transaction. Nothing was done yet, so a connection that turns out to be dead is
+    /// replaced.
+    fn begin(&self) -> Result<PooledConnection<Manager>, StoreError> {
+        let mut conn = self.connection()?;
+        let begun = begin(&mut conn);
+        if begun.is_err() && !answers(&mut conn) {
+            drop(conn);
+            conn = self.live_connection()?;
+            begin(&mut conn).map_err(store_error)?;
+        } else {
+            begun.map_err(store_error)?;
+        }
+        Ok(conn)
+    }
+
+    fn connection(&self) -> Result<PooledConnection<Manager>, StoreError> {
+        self.pool
+            .get()
+            .map_err(|error| StoreError::Unavailable(error.into()))
+    }
+
+    /// A connection that answers. When the database was started again, all connections in the pool are dead;
+    /// each one found to be so is replaced by the pool.
+    fn live_connection(&self) -> Result<PooledConnection<Manager>, StoreError> {
+        for _ in 0..=self.pool.max_size() {
+            let mut conn = self.connection()?;
+            if answers(&mut conn) {
+                return Ok(conn);
+            }
+            tracing::warn!("a connection to the database was dead");
+        }
+        Err(StoreError::Unavailable(
+            "one connection after the other was dead".into(),
+        ))
+    }
+}
+
+pub(super) fn begin(conn: &mut Conn) -> QueryResult<()> {
+    AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)
+}
+
+/// Whether a connection still answers. If it does not, the pool throws it away when it is given back: this
+/// makes Diesel note that it is dead, which a statement that could not be prepared does not.
+fn answers(conn: &mut Conn) -> bool {
+    conn.batch_execute("SELECT 1").is_ok()
+}
+
+/// Undoes a transaction. If that fails, the connection is closed and the database undoes it by itself.
+fn roll_back(conn: &mut Conn) {
+    if let Err(error) = AnsiTransactionManager::rollback_transaction(conn) {
+        tracing::warn!(%error, "a transaction could not be rolled back");
+    }
+}
+
+/// One connection while work uses it. The repositories are implemented for it, each in its own file.
+pub(super) struct Unit<'a> {
+    conn: &'a mut Conn,
+    /// Whether a statement failed. PostgreSQL would then turn the commit into a rollback without saying so,
+    /// SQLite would keep the rest.
+    failed: bool,
+}
+
+impl<'a> Unit<'a> {
+    fn on(conn: &'a mut Conn) -> Self {
+        Self { conn, failed: false }
+    }
+
+    /// Asks the database, and says in the port's words what went wrong.
+    pub(super) fn query<T>(
+        &mut self,
+        query: impl FnOnce(&mut Conn) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
+        query(self.conn).map_err(|error| {
+            self.failed = true;
+            store_error(error)
+        })
+    }
+}
+
+impl UnitOfWork for Unit<'_> {
+    fn users(&mut self) -> &mut dyn UserRepository {
+        self
+    }
+
+    fn cars(&mut self) -> &mut dyn CarRepository {
+        self
+    }
+
+    fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository {
+        self
+    }
+}

@@ -1,0 +1,213 @@
+//! The table of users. Compiled once for each database.
+#![expect(
+    clippy::ref_option_ref,
+    reason = "Diesel's derive of `AsChangeset` writes such types"
+)]
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    result::Error::{DeserializationError, NotFound},
+};
+use mycars_application::ports::{StoreError, UserRepository};
+use mycars_domain::{
+    NewUser, Role, User, UserId,
+    values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
+};
+
+use super::{DB, schema::users, store::Unit};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users, check_for_backend(DB))]
+struct Row {
+    id: i64,
+    username: String,
+    email: String,
+    first_name: String,
+    last_name: String,
+    role: String,
+    phone: Option<String>,
+    address: Option<String>,
+    is_active: bool,
+    is_superuser: bool,
+    password: String,
+    password_changed_at: Option<DateTime<Utc>>,
+    date_joined: DateTime<Utc>,
+    last_login: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for User {
+    type Error = diesel::result::Error;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        let role = Role::parse(&row.role)
+            .map_err(|_| DeserializationError(format!("there is no role `{}`", row.role).into()))?;
+        Ok(Self {
+            id: UserId(row.id),
+            username: Username::from_storage(row.username),
+            email: Email::from_storage(row.email),
+            first_name: FirstName::from_storage(row.first_name),
+            last_name: LastName::from_storage(row.last_name),
+            role,
+            phone: row.phone.map(Phone::from_storage),
+            address: row.address.map(Address::from_storage),
+            is_active: row.is_active,
+            is_superuser: row.is_superuser,
+            password: PasswordHash::from_storage(row.password),
+            password_changed_at: row.password_changed_at,
+            date_joined: row.date_joined,
+            last_login: row.last_login,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// Everything about a user but their id.
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = users, treat_none_as_null = true)]
+struct Values<'a> {
+    username: &'a str,
+    username_key: String,
+    email: &'a str,
+    email_key: String,
+    first_name: &'a str,
+    last_name: &'a str,
+    role: &'static str,
+    phone: Option<&'a str>,
+    address: Option<&'a str>,
+    is_active: bool,
+    is_superuser: bool,
+    password: &'a str,
+    password_changed_at: Option<DateTime<Utc>>,
+    date_joined: DateTime<Utc>,
+    last_login: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a NewUser> for Values<'a> {
+    fn from(user: &'a NewUser) -> Self {
+        Self {
+            username: user.username.as_str(),
+            username_key: user.username.key(),
+            email: user.email.as_str(),
+            email_key: user.email.key(),
+            first_name: user.first_name.as_str(),
+            last_name: user.last_name.as_str(),
+            role: user.role.as_str(),
+            phone: user.phone.as_ref().map(Phone::as_str),
+            address: user.address.as_ref().map(Address::as_str),
+            is_active: user.is_active,
+            is_superuser: user.is_superuser,
+            password: user.password.reveal(),
+            password_changed_at: None,
+            date_joined: user.created_at,
+            last_login: None,
+            created_at: user.created_at,
+            updated_at: user.created_at,
+        }
+    }
+}
+
+impl<'a> From<&'a User> for Values<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            username: user.username.as_str(),
+            username_key: user.username.key(),
+            email: user.email.as_str(),
+            email_key: user.email.key(),
+            first_name: user.first_name.as_str(),
+            last_name: user.last_name.as_str(),
+            role: user.role.as_str(),
+            phone: user.phone.as_ref().map(Phone::as_str),
+            address: user.address.as_ref().map(Address::as_str),
+            is_active: user.is_active,
+            is_superuser: user.is_superuser,
+            password: user.password.reveal(),
+            password_changed_at: user.password_changed_at,
+            date_joined: user.date_joined,
+            last_login: user.last_login,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+impl UserRepository for Unit<'_> {
+    fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.query(|conn| {
+            let row = users::table
+                .find(id.0)
+                .select(Row::as_select())
+                .first(conn)
+                .optional()?;
+            row.map(User::try_from).transpose()
+        })
+    }
+
+    fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.query(|conn| {
+            let query = for_update!(users::table.find(id.0).select(Row::as_select()));
+            query.first(conn).optional()?.map(User::try_from).transpose()
+        })
+    }
+
+    fn find_by_username(&mut self, username: &str) -> Result<Option<User>, StoreError> {
+        // PostgreSQL refuses the character as malformed, but nobody has such a name.
+        if username.contains('\0') {
+            return Ok(None);
+        }
+        // By the key as well, because that is the column with an index.
+        let key = Username::from_storage(username.to_owned()).key();
+        self.query(|conn| {
+            let row = users::table
+                .filter(users::username_key.eq(key))
+                .filter(users::username.eq(username))
+                .select(Row::as_select())
+                .first(conn)
+                .optional()?;
+            row.map(User::try_from).transpose()
+        })
+    }
+
+    fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool, StoreError> {
+        let holder = self.query(|conn| {
+            let same = users::username_key.eq(username.key());
+            users::table.filter(same).select(users::id).first(conn).optional()
+        })?;
+        Ok(holder.is_some_and(|id| except != Some(UserId(id))))
+    }
+
+    fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool, StoreError> {
+        let holder = self.query(|conn| {
+            let same = users::email_key.eq(email.key());
+            users::table.filter(same).select(users::id).first(conn).optional()
+        })?;
+        Ok(holder.is_some_and(|id| except != Some(UserId(id))))
+    }
+
+    fn insert(&mut self, user: &NewUser) -> Result<User, StoreError> {
+        self.query(|conn| {
+            diesel::insert_into(users::table)
+                .values(Values::from(user))
+                .returning(Row::as_returning())
+                .get_result(conn)?
+                .try_into()
+        })
+    }
+
+    fn update(&mut self, user: &User) -> Result<(), StoreError> {
+        self.query(|conn| {
+            match diesel::update(users::table.find(user.id.0))
+                .set(Values::from(user))
+                .execute(conn)?
+            {
+                0 => Err(NotFound),
+                _ => Ok(()),
+            }
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! What only SQLite does its own way; everything else is in `shared/`.
+
+use std::time::Duration;
+
+use diesel::{QueryResult, connection::SimpleConnection as _, sqlite::Sqlite as DB};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use mycars_application::ports::StoreError;
+use parking_lot::{Mutex, MutexGuard};
+
+/// The connection that the shared files use.
+type Conn = diesel::SqliteConnection;
+
+/// Begins the transaction of a write. A plain `BEGIN` would take the write lock with the first change, and
+/// fail at once if somebody else had written since the first read.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// The migrations that are part of the binary.
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+mod schema {
+    schema!(TimestamptzSqlite);
+}
+
+/// Leaves a query as it is: inside a transaction that began immediately, nobody else can write anyway.
+macro_rules! for_update {
+    ($query:expr) => {
+        $query
+    };
+}
+
+#[path = "shared/cars.rs"]
+mod cars;
+#[path = "shared/refresh_tokens.rs"]
+mod refresh_tokens;
+#[path = "shared/store.rs"]
+mod store;
+#[path = "shared/users.rs"]
+mod users;
+
+use store::begin;
+pub(crate) use store::{connect, migrate};
+
+/// Sets up a new connection. The time limit comes first, because the other settings may have to wait.
+///
+/// In WAL mode readers and the writer don't wait for each other; `synchronous = FULL` keeps a write that was
+/// answered even if the power fails, as PostgreSQL does.
+fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
+    conn.batch_execute(&format!(
+        "PRAGMA busy_timeout = {};
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;",
+        patience.as_millis()
+    ))
+}
+
+/// Begins the transaction that migrations are applied in, one instance of the program at a time.
+///
+/// Foreign keys are off meanwhile: SQLite changes a table by copying and dropping it, and dropping a table
+/// deletes what refers to its rows.
+fn begin_migrations(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute("PRAGMA foreign_keys = OFF")?;
+    begin(conn)
+}
+
+/// Where the writers of this process wait for their turn. SQLite has one writer at a time and lets the others
+/// look again and again, so that some wait for ever; this lock wakes them in the order in which they came.
+struct Writers {
+    turn: Mutex<()>,
+    patience: Duration,
+}
+
+impl Writers {
+    fn new(patience: Duration) -> Self {
+        Self {
+            turn: Mutex::new(()),
+            patience,
+        }
+    }
+
+    fn turn(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+        self.turn
+            .try_lock_for(self.patience)
+            .ok_or_else(|| StoreError::Unavailable("others wrote all the time".into()))
+    }
+}

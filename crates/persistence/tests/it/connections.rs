@@ -1,0 +1,163 @@
+//! What work gets when connections are scarce, locked out or dead.
+
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+    time::{Duration, Instant},
+};
+
+use mycars_application::ports::{Store, StoreError};
+use mycars_domain::UserId;
+use mycars_persistence::Options;
+use mycars_testkit::{TestDatabase, samples};
+
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// More than anybody waits who is told in time that there is nothing to be had.
+const TOO_LONG: Duration = Duration::from_secs(10);
+
+fn both() -> [TestDatabase; 2] {
+    [TestDatabase::sqlite(), TestDatabase::postgres()]
+}
+
+fn assert_unavailable_in_time<T: std::fmt::Debug>(work: impl FnOnce() -> Result<T, StoreError>) {
+    let begun = Instant::now();
+    let outcome = work();
+    let waited = begun.elapsed();
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert!((PATIENCE..TOO_LONG).contains(&waited), "{waited:?}");
+}
+
+#[test]
+fn when_all_connections_are_in_use_there_is_none_after_a_while() {
+    for database in both() {
+        let store = database.store_with(&Options {
+            pool_size: 1,
+            timeout: PATIENCE,
+        });
+        store
+            .read(|_| {
+                assert_unavailable_in_time(|| store.read(|unit| unit.users().find(UserId(1))));
+                assert_unavailable_in_time(|| store.write(|unit| unit.users().find(UserId(1))));
+                assert_unavailable_in_time(|| store.ping());
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        store.ping().unwrap();
+    }
+}
+
+#[test]
+fn who_waits_too_long_for_another_writer_is_told_so() {
+    for database in both() {
+        let options = Options {
+            timeout: PATIENCE,
+            ..Options::default()
+        };
+        // Two stores, as two instances of the program have them, and one, as two requests do.
+        let (store, other) = (database.store_with(&options), database.store_with(&options));
+        let ann = store
+            .write(|unit| unit.users().insert(&samples::new_user("ann")))
+            .unwrap();
+        let wanted = |store: &dyn Store| store.write(|unit| unit.users().find_for_update(ann.id));
+        store
+            .write(|unit| {
+                unit.users().find_for_update(ann.id)?;
+                assert_unavailable_in_time(|| wanted(&*store));
+                assert_unavailable_in_time(|| wanted(&*other));
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        assert_eq!(wanted(&*other).unwrap(), Some(ann));
+    }
+}
+
+#[test]
+fn writers_that_wait_leave_the_connections_to_readers() {
+    let database = TestDatabase::sqlite();
+    let store = database.store_with(&Options {
+        pool_size: 2,
+        timeout: Duration::from_mins(1),
+    });
+    let writing = Arc::new(Barrier::new(2));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            store
+                .write(|_| {
+                    writing.wait();
+                    writing.wait();
+                    Ok::<_, StoreError>(())
+                })
+                .unwrap();
+        });
+        writing.wait();
+        for _ in 0..4 {
+            scope.spawn(|| store.write(|unit| unit.users().find(UserId(1))).unwrap());
+        }
+        // The writers come to wait in no time; a read that needs their connection would take a minute.
+        thread::sleep(Duration::from_millis(100));
+        let begun = Instant::now();
+        store.read(|unit| unit.users().find(UserId(1))).unwrap();
+        assert!(begun.elapsed() < TOO_LONG);
+        writing.wait();
+    });
+}
+
+/// Ends every session in a database but the one that does it.
+fn kill_connections(database: &TestDatabase) {
+    database.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+}
+
+#[test]
+fn work_whose_connection_was_dead_is_done_with_another_one() {
+    let database = TestDatabase::postgres();
+    let store = database.store();
+    let ann = store
+        .write(|unit| unit.users().insert(&samples::new_user("ann")))
+        .unwrap();
+
+    kill_connections(&database);
+    assert_eq!(
+        store.read(|unit| unit.users().find(ann.id)).unwrap(),
+        Some(ann.clone())
+    );
+    kill_connections(&database);
+    store.write(|unit| unit.users().update(&ann)).unwrap();
+    kill_connections(&database);
+    store.ping().unwrap();
+}
+
+#[test]
+fn a_write_whose_connection_dies_half_way_is_not_done_again() {
+    let database = TestDatabase::postgres();
+    let store = database.store();
+    let mut calls = 0;
+    let outcome = store.write(|unit| {
+        calls += 1;
+        unit.users().insert(&samples::new_user("ann"))?;
+        kill_connections(&database);
+        unit.users().insert(&samples::new_user("eve"))
+    });
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(calls, 1);
+    assert_eq!(
+        store.read(|unit| unit.users().find_by_username("ann")).unwrap(),
+        None
+    );
+}
+
+#[test]
+fn a_read_whose_own_answer_is_no_is_not_done_again() {
+    let database = TestDatabase::postgres();
+    let mut calls = 0;
+    let outcome = database.store().read(|unit| {
+        calls += 1;
+        unit.users().find(UserId(1))?;
+        Err::<(), _>(StoreError::OwnerGone)
+    });
+    assert!(matches!(outcome, Err(StoreError::OwnerGone)), "{outcome:?}");
+    assert_eq!(calls, 1);
+}

@@ -1,0 +1,9 @@
+//! Both databases keep the rules of every store.
+
+mod sqlite {
+    mycars_testkit::store_contract!(mycars_testkit::TestDatabase::sqlite);
+}
+
+mod postgres {
+    mycars_testkit::store_contract!(mycars_testkit::TestDatabase::postgres);
+}

@@ -1,0 +1,106 @@
+//! A database of its own for one test.
+
+use std::{sync::Arc, time::Duration};
+
+use diesel::{Connection as _, PgConnection, SqliteConnection, connection::SimpleConnection as _};
+use mycars_application::ports::Store;
+use mycars_persistence::{Database, Options};
+use tempfile::TempDir;
+
+use crate::{postgres::PostgresDatabase, scratch};
+
+/// A database of its own for one test, gone when it is dropped. Other processes can use it as well, by its
+/// [`url`](Self::url).
+pub struct TestDatabase {
+    kept: Kept,
+}
+
+enum Kept {
+    Sqlite(TempDir),
+    Postgres(PostgresDatabase),
+}
+
+impl TestDatabase {
+    /// A SQLite database with the tables of My Cars.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        let database = Self::empty_sqlite();
+        database
+            .parsed()
+            .migrate(&Options::default())
+            .expect("the migrations can be applied");
+        database
+    }
+
+    /// A PostgreSQL database with the tables of My Cars.
+    #[must_use]
+    pub fn postgres() -> Self {
+        Self {
+            kept: Kept::Postgres(PostgresDatabase::migrated()),
+        }
+    }
+
+    /// A SQLite database without tables.
+    #[must_use]
+    pub fn empty_sqlite() -> Self {
+        Self {
+            kept: Kept::Sqlite(scratch::folder()),
+        }
+    }
+
+    /// A PostgreSQL database without tables.
+    #[must_use]
+    pub fn empty_postgres() -> Self {
+        Self {
+            kept: Kept::Postgres(PostgresDatabase::empty()),
+        }
+    }
+
+    /// The URL by which anybody reaches it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match &self.kept {
+            Kept::Sqlite(folder) => format!("sqlite://{}/mycars.sqlite3", folder.path().display()),
+            Kept::Postgres(database) => database.url(),
+        }
+    }
+
+    /// It, opened as a store that waits long, so that a slow machine changes no answer.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store_with(&Options {
+            timeout: Duration::from_mins(1),
+            ..Options::default()
+        })
+    }
+
+    /// It, opened as a store with these options.
+    #[must_use]
+    pub fn store_with(&self, options: &Options) -> Arc<dyn Store> {
+        self.parsed()
+            .connect(options)
+            .expect("the database can be opened")
+    }
+
+    /// Does to it with SQL what no port does.
+    pub fn execute(&self, sql: &str) {
+        let done = match &self.kept {
+            Kept::Sqlite(folder) => {
+                let path = folder.path().join("mycars.sqlite3");
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).expect("SQLite opens");
+                let settings = "PRAGMA busy_timeout = 60000; PRAGMA foreign_keys = ON;";
+                conn.batch_execute(settings)
+                    .and_then(|()| conn.batch_execute(sql))
+            }
+            Kept::Postgres(database) => {
+                let mut conn = PgConnection::establish(&database.url()).expect("PostgreSQL answers");
+                conn.batch_execute(sql)
+            }
+        };
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    fn parsed(&self) -> Database {
+        Database::parse(&self.url()).expect("the URL is one")
+    }
+}

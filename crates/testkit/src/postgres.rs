@@ -1,0 +1,176 @@
+//! PostgreSQL for tests: one server for each test process, one database for each test.
+//!
+//! The server is a throw-away one of this process ([`cluster`]), or that of `TEST_DATABASE_URL`.
+
+mod cluster;
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU32, Ordering},
+};
+
+use diesel::{
+    Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_types::Integer,
+};
+use mycars_persistence::{Database, Options};
+
+use cluster::Cluster;
+
+static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+
+/// The PostgreSQL server that the tests of this process use.
+struct Server {
+    /// A URL of it, with any database: the others are reached by putting their names there.
+    url: String,
+    /// Present if it is ours alone.
+    cluster: Option<Cluster>,
+    /// How a database is copied from another one fastest.
+    copying: &'static str,
+    next: AtomicU32,
+}
+
+/// A database of its own for one test; dropped when this is.
+pub(crate) struct PostgresDatabase {
+    name: String,
+}
+
+impl PostgresDatabase {
+    /// A database with the tables of My Cars.
+    pub(crate) fn migrated() -> Self {
+        let server = server();
+        Self::create(server, &format!("TEMPLATE {} {}", template(), server.copying))
+    }
+
+    /// A database without tables.
+    pub(crate) fn empty() -> Self {
+        Self::create(server(), "")
+    }
+
+    fn create(server: &Server, how: &str) -> Self {
+        let number = server.next.fetch_add(1, Ordering::Relaxed);
+        let name = format!("mycars_test_{}_{number}", std::process::id());
+        server.execute(&format!("CREATE DATABASE {name} {how}"));
+        Self { name }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        server().url_of(&self.name)
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        // A store that is dropped later may still hold connections.
+        server().execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+    }
+}
+
+fn server() -> &'static Server {
+    SERVER
+        .get_or_init(Server::start)
+        .as_ref()
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+impl Server {
+    fn start() -> Result<Self, String> {
+        let (url, cluster) = match std::env::var("TEST_DATABASE_URL") {
+            Ok(url) => (url, None),
+            Err(_) => Cluster::start().map(|cluster| (cluster.url(), Some(cluster)))?,
+        };
+        let mut conn = PgConnection::establish(&url)
+            .map_err(|error| format!("the tests' PostgreSQL can't be reached: {error}"))?;
+        let version = diesel::select(diesel::dsl::sql::<Integer>(
+            "current_setting('server_version_num')::int",
+        ))
+        .get_result::<i32>(&mut conn)
+        .map_err(|error| error.to_string())?;
+        // SAFETY: the function is plain, takes nothing and does not unwind.
+        unsafe { libc::atexit(stop) };
+        Ok(Self {
+            url,
+            cluster,
+            // Older servers know no other way.
+            copying: if version >= 150_000 {
+                "STRATEGY file_copy"
+            } else {
+                ""
+            },
+            next: AtomicU32::new(0),
+        })
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        with_database(&self.url, database)
+    }
+
+    fn execute(&self, sql: &str) {
+        PgConnection::establish(&self.url)
+            .expect("the tests' PostgreSQL answers")
+            .batch_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+/// The name of the database that the others are copied from. Nobody is connected to it.
+fn template() -> &'static str {
+    static TEMPLATE: OnceLock<String> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let name = template_name();
+        server().execute(&format!("CREATE DATABASE {name}"));
+        Database::parse(&server().url_of(&name))
+            .and_then(|database| database.migrate(&Options::default()))
+            .expect("the migrations can be applied");
+        name
+    })
+}
+
+fn template_name() -> String {
+    format!("mycars_test_{}_template", std::process::id())
+}
+
+/// Leaves nothing behind. A `static` is never dropped, so this runs when the process ends.
+extern "C" fn stop() {
+    let Some(Ok(server)) = SERVER.get() else { return };
+    match &server.cluster {
+        Some(cluster) => cluster.stop(),
+        None => drop_template(server),
+    }
+}
+
+/// Takes the template away from a server that stays. It must not panic: nobody is left to catch it.
+fn drop_template(server: &Server) {
+    if let Ok(mut conn) = PgConnection::establish(&server.url) {
+        conn.batch_execute(&format!("DROP DATABASE IF EXISTS {}", template_name()))
+            .ok();
+    }
+}
+
+/// The same URL with another database.
+fn with_database(url: &str, database: &str) -> String {
+    let (address, options) = url
+        .split_once('?')
+        .map_or((url, None), |(address, options)| (address, Some(options)));
+    let (scheme, rest) = address
+        .split_once("://")
+        .expect("TEST_DATABASE_URL begins with postgres://");
+    let authority = rest.split('/').next().unwrap_or_default();
+    let options = options.map(|options| format!("?{options}")).unwrap_or_default();
+    format!("{scheme}://{authority}/{database}{options}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_of_a_url_is_replaced_and_nothing_else() {
+        for (url, expected) in [
+            ("postgres://ann:x@db:5432/old", "postgres://ann:x@db:5432/new"),
+            ("postgres://db", "postgres://db/new"),
+            ("postgresql:///old?host=/tmp", "postgresql:///new?host=/tmp"),
+        ] {
+            assert_eq!(with_database(url, "new"), expected);
+        }
+    }
+}

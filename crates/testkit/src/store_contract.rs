@@ -1,0 +1,134 @@
+//! The rules that every store keeps, whatever the database behind it: one function for each, which panics if
+//! the store it is given breaks the rule. Each wants a store without users.
+//!
+//! [`store_contract!`](crate::store_contract!) makes one test of each rule.
+
+mod cars;
+mod refresh_tokens;
+mod transactions;
+mod users;
+
+pub use cars::*;
+pub use refresh_tokens::*;
+pub use transactions::*;
+pub use users::*;
+
+use mycars_application::ports::{Store, StoreError};
+use mycars_domain::{Car, Field, NewCar, NewUser, User};
+
+use crate::samples;
+
+/// Makes one test of each rule that every store keeps. It is given how to make a
+/// [`TestDatabase`](crate::TestDatabase).
+///
+/// ```
+/// mod sqlite {
+///     mycars_testkit::store_contract!(mycars_testkit::TestDatabase::sqlite);
+/// }
+/// ```
+#[macro_export]
+macro_rules! store_contract {
+    ($database:path) => {
+        $crate::store_contract! { $database:
+            a_car_can_be_changed_in_every_field
+            a_car_is_kept_as_it_was_given
+            a_car_of_nobody_has_lost_its_owner
+            a_car_that_is_not_there_can_not_be_changed
+            a_deleted_car_is_gone_and_deleting_it_again_does_nothing
+            a_plate_is_unique_whatever_its_case
+            a_plate_is_not_taken_by_its_own_car
+            cars_are_listed_newest_first_and_by_id_among_equals
+            no_car_gets_the_id_of_another_one_that_was_deleted
+            only_the_cars_of_their_owner_are_listed
+            unset_and_blank_are_two_things_for_a_car
+            all_live_tokens_of_a_user_can_be_revoked
+            a_token_can_be_revoked
+            a_token_is_kept_as_it_was_given
+            a_token_is_recorded_once
+            a_token_of_nobody_that_is_there_is_refused
+            expired_tokens_are_deleted_and_counted
+            a_committed_write_is_kept
+            a_failed_statement_undoes_the_whole_write
+            a_read_sees_only_what_was_committed
+            a_write_that_fails_is_undone_and_answers_its_own_error
+            a_write_that_panics_is_undone_and_blocks_nobody
+            fifty_at_once_get_one_plate_once
+            it_gives_a_sign_of_life
+            two_writers_at_once_lose_no_update
+            a_user_can_be_changed_in_every_field
+            a_user_is_kept_as_it_was_given
+            a_user_who_is_not_there_can_not_be_changed
+            a_username_and_an_email_are_not_taken_by_their_own_user
+            a_username_finds_its_user_to_the_letter
+            an_email_is_unique_whatever_its_case
+            a_username_is_unique_whatever_its_case
+            points_in_time_are_kept_to_the_microsecond
+            unset_and_blank_are_two_things_for_a_user
+        }
+    };
+    ($database:path: $($rule:ident)*) => {
+        $(
+            #[test]
+            fn $rule() {
+                let database = $database();
+                $crate::store_contract::$rule(&*database.store());
+            }
+        )*
+    };
+}
+
+/// Keeps a new user and answers them.
+fn keep_user(store: &dyn Store, user: &NewUser) -> User {
+    insert_user(store, user).expect("the user can be kept")
+}
+
+fn insert_user(store: &dyn Store, user: &NewUser) -> Result<User, StoreError> {
+    store.write(|unit| unit.users().insert(user))
+}
+
+/// Keeps a new car and answers it.
+fn keep_car(store: &dyn Store, car: &NewCar) -> Car {
+    insert_car(store, car).expect("the car can be kept")
+}
+
+fn insert_car(store: &dyn Store, car: &NewCar) -> Result<Car, StoreError> {
+    store.write(|unit| unit.cars().insert(car))
+}
+
+/// Some user whom cars and tokens can belong to.
+fn keep_owner(store: &dyn Store) -> User {
+    keep_user(store, &samples::new_user("owner"))
+}
+
+#[track_caller]
+fn assert_taken<T: std::fmt::Debug>(outcome: Result<T, StoreError>, expected: Field) {
+    match outcome {
+        Err(StoreError::Taken(field)) if field == expected => {}
+        other => panic!("{expected:?} should be taken: {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_rule_is_forgotten() {
+        let macro_text = include_str!("store_contract.rs");
+        let rules = [
+            include_str!("store_contract/cars.rs"),
+            include_str!("store_contract/refresh_tokens.rs"),
+            include_str!("store_contract/transactions.rs"),
+            include_str!("store_contract/users.rs"),
+        ];
+        for line in rules.iter().flat_map(|file| file.lines()) {
+            if let Some(rule) = line
+                .strip_prefix("pub fn ")
+                .and_then(|line| line.split('(').next())
+            {
+                assert!(
+                    macro_text.contains(&format!("            {rule}\n")),
+                    "{rule} is no test"
+                );
+            }
+        }
+    }
+}

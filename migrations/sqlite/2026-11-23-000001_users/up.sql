@@ -1,0 +1,24 @@
+-- Times are text in UTC, `2026-11-23 08:30:00.123456+00:00`, without digits of the fraction that say nothing:
+-- such texts sort as the times do. AUTOINCREMENT keeps the id of a deleted row from being used again.
+-- The *_key columns hold usernames and e-mail addresses in lower case, as the domain writes them: what is
+-- unique is then the same on every database, whatever its collation.
+CREATE TABLE users (
+    id INTEGER NOT NULL CONSTRAINT users_pkey PRIMARY KEY AUTOINCREMENT,
+    username TEXT NOT NULL,
+    username_key TEXT NOT NULL CONSTRAINT users_username_unique UNIQUE,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL CONSTRAINT users_email_unique UNIQUE,
+    first_name TEXT NOT NULL,
+    last_name TEXT NOT NULL,
+    role TEXT NOT NULL CONSTRAINT users_role_known CHECK (role IN ('client', 'admin')),
+    phone TEXT,
+    address TEXT,
+    is_active BOOLEAN NOT NULL,
+    is_superuser BOOLEAN NOT NULL,
+    password TEXT NOT NULL,
+    password_changed_at TEXT,
+    date_joined TEXT NOT NULL,
+    last_login TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+);

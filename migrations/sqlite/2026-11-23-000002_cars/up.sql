@@ -1,0 +1,19 @@
+CREATE TABLE cars (
+    id INTEGER NOT NULL CONSTRAINT cars_pkey PRIMARY KEY AUTOINCREMENT,
+    owner_id INTEGER NOT NULL CONSTRAINT cars_owner_fkey REFERENCES users (id) ON DELETE CASCADE,
+    brand TEXT NOT NULL,
+    model TEXT NOT NULL,
+    year INTEGER NOT NULL,
+    color TEXT,
+    license TEXT NOT NULL,
+    license_key TEXT NOT NULL CONSTRAINT cars_license_unique UNIQUE,
+    vin TEXT,
+    mileage INTEGER NOT NULL CONSTRAINT cars_mileage_not_negative CHECK (mileage >= 0),
+    image TEXT,
+    notes TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+);
+
+-- The order in which the cars of a user are listed.
+CREATE INDEX cars_of_owner ON cars (owner_id, created_at DESC, id DESC);
