@@ -24,6 +24,8 @@ pub(crate) enum ApiError {
     NonField(String),
     /// The body can't be read.
     Malformed(String),
+    /// The server does not answer for the host that the request names.
+    HostNotAllowed,
     /// There are no credentials, and there must be.
     NoCredentials,
     /// The header `Authorization` can't be read.
@@ -71,7 +73,9 @@ const RETRY_AFTER: &str = "2";
 impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Fields(_) | Self::NonField(_) | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Fields(_) | Self::NonField(_) | Self::Malformed(_) | Self::HostNotAllowed => {
+                StatusCode::BAD_REQUEST
+            }
             Self::NoCredentials
             | Self::BadAuthorizationHeader
             | Self::AccessToken(_)
@@ -119,6 +123,9 @@ impl ApiError {
                 non_field_errors: [message.clone()],
             },
             Self::Malformed(detail) => detail.clone().into(),
+            Self::HostNotAllowed => {
+                "This host is not allowed. If it should be, add it to ALLOWED_HOSTS.".into()
+            }
             Self::NoCredentials => "Authentication credentials were not provided.".into(),
             Self::BadAuthorizationHeader => ErrorBody::coded(
                 "Authorization header must contain two space-delimited values",

@@ -15,6 +15,7 @@ mod endpoint;
 mod error;
 mod fields;
 mod health;
+mod hosts;
 mod log;
 mod metadata;
 mod server;

@@ -22,6 +22,7 @@ use crate::{
     endpoint::Endpoint,
     error::{ApiError, Missing},
     health,
+    hosts::{self, AllowedHosts},
     log::{RequestIds, log},
 };
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub workers: usize,
     /// How many threads talk to the database: best as many as the pool has connections.
     pub blocking_threads: usize,
+    /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
+    pub allowed_hosts: Vec<String>,
     /// How many logins may wait for the thread that hashes passwords.
     pub password_queue: usize,
     /// How long requests may take to end once the server is told to stop, in seconds.
@@ -61,11 +64,15 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         blocking: Blocking::start(settings.password_queue)?,
         max_body: MAX_BODY,
     });
+    let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let server = HttpServer::new(move || {
-        let ids = Arc::clone(&ids);
+        let (ids, hosts) = (Arc::clone(&ids), hosts.clone());
         Actix::new()
             .app_data(state.clone())
             .configure(routes)
+            .wrap(from_fn(move |request, next| {
+                hosts::check(hosts.clone(), request, next)
+            }))
             .wrap(from_fn(move |request, next| log(Arc::clone(&ids), request, next)))
     });
     Ok(server

@@ -9,7 +9,7 @@ use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
 
 use crate::{
     commands::CommandError,
-    secret_key,
+    secret_key::{self, Secret},
     settings::{Settings, SettingsError},
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
     for warning in settings.warnings.iter().chain(&warning) {
         tracing::warn!("{warning}");
     }
-    let fallbacks = settings.secret_key_fallbacks.iter().map(|key| key.reveal());
+    let fallbacks = settings.secret_key_fallbacks.iter().map(Secret::reveal);
     let (database, options) = database(settings)?;
     for name in database.migrate(&options)? {
         tracing::info!("applied migration {name}");

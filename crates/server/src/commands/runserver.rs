@@ -17,6 +17,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     let http = mycars_http::Settings {
         workers: settings.server.workers,
         blocking_threads: settings.database.pool_size as usize,
+        allowed_hosts: settings.allowed_hosts.clone(),
         password_queue: settings.passwords.queue,
         shutdown_seconds: settings.server.shutdown_seconds,
     };

@@ -1,0 +1,108 @@
+//! Which hosts the server answers for. A request for any other is somebody's attempt to have links made to a
+//! place of theirs.
+
+use std::sync::Arc;
+
+use actix_web::{
+    Error,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::HOST,
+    middleware::Next,
+};
+
+use crate::error::ApiError;
+
+/// The hosts that are allowed, in Django's notation, lower-case: `example.org`, `.example.org` for it and
+/// everything below it, `*` for all.
+#[derive(Debug, Clone)]
+pub(crate) struct AllowedHosts(Arc<[String]>);
+
+impl AllowedHosts {
+    pub(crate) fn new(patterns: &[String]) -> Self {
+        Self(patterns.into())
+    }
+
+    /// Whether a `Host` header names a host that is allowed, whatever its port.
+    fn allow(&self, header: &str) -> bool {
+        let host = without_port(header).to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        self.0.iter().any(|pattern| match pattern.strip_prefix('.') {
+            Some(domain) => {
+                host == domain
+                    || host
+                        .strip_suffix(domain)
+                        .is_some_and(|below| below.ends_with('.'))
+            }
+            None => pattern == "*" || pattern == host,
+        })
+    }
+}
+
+fn without_port(header: &str) -> &str {
+    match header.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => header,
+    }
+}
+
+/// Refuses requests for hosts that are not allowed; signs of life are given to whoever asks, because probes
+/// ask by address.
+pub(crate) async fn check(
+    hosts: AllowedHosts,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let header = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("");
+    if hosts.allow(header) || request.path().starts_with("/health/") {
+        Ok(next.call(request).await?.map_into_boxed_body())
+    } else {
+        Ok(request.into_response(ApiError::HostNotAllowed.response()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(patterns: &[&str], header: &str) -> bool {
+        let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        AllowedHosts::new(&patterns).allow(header)
+    }
+
+    #[test]
+    fn a_host_is_allowed_by_its_name_whatever_its_port_and_case() {
+        for header in ["example.org", "EXAMPLE.org:8000", "example.org."] {
+            assert!(allows(&["example.org"], header), "{header}");
+        }
+        for header in [
+            "",
+            "evil.example",
+            "example.org.evil.example",
+            "sub.example.org",
+            "example.org:80:80",
+        ] {
+            assert!(!allows(&["example.org"], header), "{header}");
+        }
+        assert!(allows(&["[::1]"], "[::1]:8000"));
+        assert!(allows(&["[::1]"], "[::1]"));
+    }
+
+    #[test]
+    fn a_dot_at_the_start_allows_everything_below() {
+        for header in ["example.org", "a.example.org", "a.b.example.org:1"] {
+            assert!(allows(&[".example.org"], header), "{header}");
+        }
+        assert!(!allows(&[".example.org"], "badexample.org"));
+    }
+
+    #[test]
+    fn a_star_allows_everything_and_nothing_allows_nothing() {
+        assert!(allows(&["*"], "evil.example"));
+        assert!(!allows(&[], "localhost"));
+    }
+}
