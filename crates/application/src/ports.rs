@@ -6,6 +6,7 @@
 
 mod cars;
 mod clock;
+mod images;
 mod password_hasher;
 mod random;
 mod refresh_tokens;
@@ -15,6 +16,7 @@ mod users;
 
 pub use cars::CarRepository;
 pub use clock::Clock;
+pub use images::{ImageError, ImageProcessor, ImageStore, ImageStoreError, Upload};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use random::Random;
 pub use refresh_tokens::{RefreshToken, RefreshTokenRepository, Revocation};
@@ -24,6 +26,11 @@ pub use users::UserRepository;
 
 #[cfg(feature = "mocks")]
 pub use {
-    cars::MockCarRepository, password_hasher::MockPasswordHasher, random::MockRandom,
-    refresh_tokens::MockRefreshTokenRepository, tokens::MockTokenCodec, users::MockUserRepository,
+    cars::MockCarRepository,
+    images::{MockImageProcessor, MockImageStore},
+    password_hasher::MockPasswordHasher,
+    random::MockRandom,
+    refresh_tokens::MockRefreshTokenRepository,
+    tokens::MockTokenCodec,
+    users::MockUserRepository,
 };
