@@ -19,6 +19,7 @@ use crate::{
     endpoint::{Access, Endpoint, Reply, Request, Verb},
     error::ApiError,
     metadata::Metadata,
+    negotiation::{Accepted, negotiate},
 };
 
 /// What every handler shares.
@@ -36,19 +37,8 @@ pub(crate) async fn dispatch(
     http: HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
-    let incoming = Incoming {
-        method: http.method().clone(),
-        authorization: http.headers().get(header::AUTHORIZATION).cloned(),
-        ids: ids(&http),
-        base_url: base_url(http.headers()),
-        body: Body::read(&http, payload, state.max_body).await,
-    };
-    let app = Arc::clone(&state.app);
-    let outcome = state.blocking.run(lane(endpoint, http.method()), move || {
-        answer(endpoint, &app, &incoming)
-    });
-    let mut response = match outcome.await.map_err(ApiError::from).flatten() {
-        Ok(reply) => write(reply),
+    let mut response = match negotiate(&http) {
+        Ok(accepted) => respond(endpoint, &accepted, &state, &http, payload).await,
         Err(error) => error.response(),
     };
     let headers = response.headers_mut();
@@ -57,6 +47,31 @@ pub(crate) async fn dispatch(
         headers.insert(header::ALLOW, allow);
     }
     response
+}
+
+/// Reads the body, has the request answered where blocking is allowed, and writes the answer.
+async fn respond(
+    endpoint: &'static Endpoint,
+    accepted: &Accepted,
+    state: &State,
+    http: &HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
+    let incoming = Incoming {
+        method: http.method().clone(),
+        authorization: http.headers().get(header::AUTHORIZATION).cloned(),
+        ids: ids(http),
+        base_url: base_url(http.headers()),
+        body: Body::read(http, payload, state.max_body).await,
+    };
+    let app = Arc::clone(&state.app);
+    let outcome = state.blocking.run(lane(endpoint, http.method()), move || {
+        answer(endpoint, &app, &incoming)
+    });
+    accepted.indent(match outcome.await.map_err(ApiError::from).flatten() {
+        Ok(reply) => write(reply, accepted),
+        Err(error) => error.response(),
+    })
 }
 
 /// The parts of a request that go to the blocking lane.
@@ -148,7 +163,7 @@ fn base_url(headers: &HeaderMap) -> String {
     format!("http://{host}")
 }
 
-fn write(reply: Reply) -> HttpResponse {
+fn write(reply: Reply, accepted: &Accepted) -> HttpResponse {
     let status = actix_web::http::StatusCode::from_u16(reply.status).unwrap_or_default();
     let mut response = HttpResponse::build(status);
     if let Some(location) = reply.location {
@@ -158,7 +173,7 @@ fn write(reply: Reply) -> HttpResponse {
         return response.finish();
     }
     response
-        .insert_header(header::ContentType::json())
+        .content_type(accepted.renderer.media_type)
         .body(reply.json)
 }
 

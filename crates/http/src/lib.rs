@@ -18,6 +18,7 @@ mod health;
 mod hosts;
 mod log;
 mod metadata;
+mod negotiation;
 mod server;
 mod timestamp;
 mod views;
