@@ -43,6 +43,9 @@ pub(crate) async fn dispatch(
     };
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    // Django REST framework leaves this out. But nearly every answer holds a token or somebody's data, which no
+    // browser should keep on disk; and a rule without exceptions can't be forgotten.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
         headers.insert(header::ALLOW, allow);
     }

@@ -19,6 +19,7 @@ mod hosts;
 mod log;
 mod metadata;
 mod negotiation;
+mod safety;
 mod server;
 mod timestamp;
 mod views;
