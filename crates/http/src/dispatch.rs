@@ -11,7 +11,7 @@ use actix_web::{
     web::{Data, Payload},
 };
 use mycars_application::{App, accounts};
-use mycars_domain::User;
+use mycars_domain::{Action, Target, User, policy};
 
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
@@ -20,14 +20,18 @@ use crate::{
     error::ApiError,
     metadata::Metadata,
     negotiation::{Accepted, negotiate},
+    query::{ListSettings, Query},
 };
 
 /// What every handler shares.
 pub(crate) struct State {
     pub(crate) app: Arc<App>,
     pub(crate) blocking: Blocking,
+    pub(crate) lists: ListSettings,
     /// The largest body that is read, in bytes.
     pub(crate) max_body: usize,
+    /// The largest body that is read where a file may come, in bytes.
+    pub(crate) max_upload: usize,
 }
 
 /// Answers a request to an endpoint, whatever its method.
@@ -60,17 +64,27 @@ async fn respond(
     http: &HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
+    let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
+    let takes_file = operation.is_some_and(Operation::takes_file);
     let incoming = Incoming {
         method: http.method().clone(),
         authorization: http.headers().get(header::AUTHORIZATION).cloned(),
         ids: ids(http),
         base_url: base_url(http.headers()),
-        body: Body::read(http, payload, state.max_body).await,
+        path: http.path().to_owned(),
+        query: Query::parse(http.query_string()),
+        lists: state.lists,
+        body: if takes_file {
+            Body::read_with_file(http, payload, state.max_upload).await
+        } else {
+            Body::read(http, payload, state.max_body).await
+        },
     };
     let app = Arc::clone(&state.app);
-    let outcome = state.blocking.run(lane(endpoint, http.method()), move || {
-        answer(endpoint, &app, &incoming)
-    });
+    let lane = operation.map_or(Lane::Database, |operation| operation.lane(&incoming.body));
+    let outcome = state
+        .blocking
+        .run(lane, move || answer(endpoint, &app, &incoming));
     accepted.indent(match outcome.await.map_err(ApiError::from).flatten() {
         Ok(reply) => write(reply, accepted),
         Err(error) => error.response(),
@@ -83,13 +97,10 @@ struct Incoming {
     authorization: Option<HeaderValue>,
     ids: Vec<(String, i64)>,
     base_url: String,
+    path: String,
+    query: Query,
+    lists: ListSettings,
     body: Body,
-}
-
-/// Where a request runs: where its operation says, or on the quick lane if there is none.
-fn lane(endpoint: &'static Endpoint, method: &Method) -> Lane {
-    let operation = Verb::answering(method).and_then(|verb| endpoint.operation(verb));
-    operation.map_or(Lane::Database, |operation| operation.lane)
 }
 
 /// The order of checks is the wire contract's (section 1): who asks, then the method, then the rest.
@@ -102,6 +113,9 @@ fn answer(endpoint: &'static Endpoint, app: &App, incoming: &Incoming) -> Result
             caller: caller.as_ref(),
             ids: &incoming.ids,
             base_url: &incoming.base_url,
+            path: &incoming.path,
+            query: &incoming.query,
+            lists: incoming.lists,
             body: &incoming.body,
         })
     };
@@ -137,10 +151,14 @@ fn caller(access: Access, app: &App, authorization: Option<&HeaderValue>) -> Res
         Some(token) => Some(accounts::authenticate(app, token)?),
         None => None,
     };
-    if user.is_none() && access == Access::Authenticated {
-        return Err(ApiError::NoCredentials);
+    match (access, &user) {
+        (Access::Authenticated | Access::Admin, None) => Err(ApiError::NoCredentials),
+        (Access::Admin, Some(admin)) => {
+            policy::check(&admin.actor(), Action::ReadUsers, Target::NOTHING)?;
+            Ok(user)
+        }
+        _ => Ok(user),
     }
-    Ok(user)
 }
 
 /// The token after `Bearer`. The scheme is case-sensitive, as simplejwt's is; any other counts as no
@@ -229,6 +247,9 @@ mod tests {
             authorization: Some(HeaderValue::from_static("Bearer token")),
             ids: vec![("car_id".into(), 10)],
             base_url: "http://localhost".into(),
+            path: "/".into(),
+            query: Query::parse(""),
+            lists: ListSettings::default(),
             body: Body::Empty { is_form: false },
         }
     }

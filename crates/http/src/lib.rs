@@ -17,12 +17,15 @@ mod fields;
 mod health;
 mod hosts;
 mod log;
+mod media;
 mod metadata;
 mod negotiation;
+mod query;
 mod safety;
 mod server;
 mod timestamp;
 mod views;
 pub mod words;
 
+pub use query::ListSettings;
 pub use server::{Settings, bind, serve};

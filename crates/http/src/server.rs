@@ -24,6 +24,8 @@ use crate::{
     health,
     hosts::{self, AllowedHosts},
     log::{RequestIds, log},
+    media,
+    query::ListSettings,
     safety,
 };
 
@@ -36,6 +38,8 @@ pub struct Settings {
     pub blocking_threads: usize,
     /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
     pub allowed_hosts: Vec<String>,
+    /// How long lists are.
+    pub lists: ListSettings,
     /// How many logins may wait for the thread that hashes passwords.
     pub password_queue: usize,
     /// How long requests may take to end once the server is told to stop, in seconds.
@@ -44,6 +48,9 @@ pub struct Settings {
 
 /// The largest body that is read, in bytes (wire contract, section 2).
 const MAX_BODY: usize = 1024 * 1024;
+
+/// The largest body that is read where a picture may come, in bytes.
+const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 
 /// Takes an address, before anything is served there.
 ///
@@ -63,7 +70,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let state = Data::new(State {
         app: Arc::new(app),
         blocking: Blocking::start(settings.password_queue)?,
+        lists: settings.lists,
         max_body: MAX_BODY,
+        max_upload: MAX_UPLOAD,
     });
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let server = HttpServer::new(move || {
@@ -96,8 +105,21 @@ fn routes(config: &mut ServiceConfig) {
         config.service(web::resource([with_slash, without_slash]).to(handler));
     }
     config
-        .route("/health/live", web::get().to(health::live))
-        .route("/health/ready", web::get().to(health::ready))
+        .service(
+            web::resource("/health/live")
+                .route(web::get().to(health::live))
+                .route(web::head().to(health::live)),
+        )
+        .service(
+            web::resource("/health/ready")
+                .route(web::get().to(health::ready))
+                .route(web::head().to(health::ready)),
+        )
+        .service(
+            web::resource("/media/{path:.*}")
+                .route(web::get().to(media::serve))
+                .route(web::head().to(media::serve)),
+        )
         .route("/", web::get().to(to_api))
         .default_service(web::to(no_such_route));
 }
@@ -146,6 +168,7 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
+            lists: ListSettings::default(),
             workers: 1,
             blocking_threads: 1,
             allowed_hosts: vec!["localhost".into()],

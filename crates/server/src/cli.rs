@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// The car-management server. Without a command it serves, as `runserver` does.
 #[derive(Debug, Parser)]
-#[command(name = "mycars", version, about)]
+#[command(name = "mycars", version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

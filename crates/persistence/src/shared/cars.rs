@@ -133,8 +133,8 @@ impl<'a> From<&'a Car> for Values<'a> {
     }
 }
 
-/// Everything that is searched of a car, folded. Between the fields stands what no search holds, so that no
-/// word is found across two of them.
+/// Everything that is searched of a car, folded. Between the fields stands a line break, so that no word is
+/// found across two of them.
 fn search_key(
     brand: &Brand,
     model: &Model,

@@ -158,8 +158,8 @@ impl<'a> From<&'a User> for Values<'a> {
     }
 }
 
-/// Everything that is searched of a user, folded. Between the fields stands what no search holds, so that no
-/// word is found across two of them.
+/// Everything that is searched of a user, folded. Between the fields stands a line break, so that no word is
+/// found across two of them.
 fn search_key(
     username: &Username,
     email: &Email,
