@@ -16,6 +16,7 @@ use mycars_domain::User;
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
     body::Body,
+    client::{Client, TrustedProxies},
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
     metadata::Metadata,
@@ -26,6 +27,7 @@ use crate::{
 pub(crate) struct State {
     pub(crate) app: Arc<App>,
     pub(crate) blocking: Blocking,
+    pub(crate) proxies: TrustedProxies,
     /// The largest body that is read, in bytes.
     pub(crate) max_body: usize,
 }
@@ -60,11 +62,12 @@ async fn respond(
     http: &HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
+    let client = state.proxies.client(http.head());
     let incoming = Incoming {
         method: http.method().clone(),
         authorization: http.headers().get(header::AUTHORIZATION).cloned(),
         ids: ids(http),
-        base_url: base_url(http.headers()),
+        base_url: base_url(client, http.headers()),
         body: Body::read(http, payload, state.max_body).await,
     };
     let app = Arc::clone(&state.app);
@@ -173,14 +176,14 @@ fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
         .collect()
 }
 
-/// The start of absolute URLs, as the client wrote it. Forwarding headers are anybody's to send, and are not
-/// believed.
-fn base_url(headers: &HeaderMap) -> String {
+/// The start of absolute URLs, as the client wrote it.
+fn base_url(client: Client, headers: &HeaderMap) -> String {
+    let scheme = if client.is_https { "https" } else { "http" };
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or("localhost");
-    format!("http://{host}")
+    format!("{scheme}://{host}")
 }
 
 fn write(reply: Reply, accepted: &Accepted) -> HttpResponse {

@@ -10,6 +10,7 @@
 mod api;
 mod blocking;
 mod body;
+mod client;
 mod dispatch;
 mod endpoint;
 mod error;
@@ -25,4 +26,5 @@ mod timestamp;
 mod views;
 pub mod words;
 
+pub use client::TrustedProxies;
 pub use server::{Settings, bind, serve};

@@ -18,6 +18,7 @@ use mycars_application::App;
 use crate::{
     api::ENDPOINTS,
     blocking::Blocking,
+    client::TrustedProxies,
     dispatch::{State, dispatch},
     endpoint::Endpoint,
     error::{ApiError, Missing},
@@ -36,6 +37,8 @@ pub struct Settings {
     pub blocking_threads: usize,
     /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
     pub allowed_hosts: Vec<String>,
+    /// The proxies that may say where requests come from.
+    pub trusted_proxies: TrustedProxies,
     /// How many logins may wait for the thread that hashes passwords.
     pub password_queue: usize,
     /// How long requests may take to end once the server is told to stop, in seconds.
@@ -63,11 +66,13 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let state = Data::new(State {
         app: Arc::new(app),
         blocking: Blocking::start(settings.password_queue)?,
+        proxies: settings.trusted_proxies.clone(),
         max_body: MAX_BODY,
     });
+    let proxies = settings.trusted_proxies.clone();
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let server = HttpServer::new(move || {
-        let (ids, hosts) = (Arc::clone(&ids), hosts.clone());
+        let (ids, hosts, proxies) = (Arc::clone(&ids), hosts.clone(), proxies.clone());
         Actix::new()
             .app_data(state.clone())
             .configure(routes)
@@ -75,7 +80,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
                 hosts::check(hosts.clone(), request, next)
             }))
             .wrap(safety::headers())
-            .wrap(from_fn(move |request, next| log(Arc::clone(&ids), request, next)))
+            .wrap(from_fn(move |request, next| {
+                log(Arc::clone(&ids), proxies.clone(), request, next)
+            }))
     });
     Ok(server
         .workers(settings.workers)
@@ -149,6 +156,7 @@ mod tests {
             workers: 1,
             blocking_threads: 1,
             allowed_hosts: vec!["localhost".into()],
+            trusted_proxies: TrustedProxies::new(&["127.0.0.1".into()]).unwrap(),
             password_queue: 1,
             shutdown_seconds: 1,
         }
@@ -217,6 +225,16 @@ mod tests {
                 assert_eq!(header(&answer, name), Some(value), "{request}: {answer}");
             }
         }
+    }
+
+    #[test]
+    fn urls_begin_as_the_client_wrote_them_to_the_trusted_proxy() {
+        let server = start(Mocks::new(), settings());
+        let answer = server.ask("GET /api/", &["X-Forwarded-Proto: https"]);
+        assert!(
+            answer.contains(r#""register":"https://localhost/api/register/""#),
+            "{answer}"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mycars_http::TrustedProxies;
 use serde::Deserialize;
 
 use crate::secret_key::{self, Secret};
@@ -64,6 +65,9 @@ pub(crate) struct Server {
     /// How long requests may take to finish when the server stops.
     #[serde(deserialize_with = "values::whole::<0, 3600, _, _>")]
     pub(crate) shutdown_seconds: u64,
+    /// The proxies that may say where requests come from.
+    #[serde(deserialize_with = "values::proxies")]
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 /// How the database is reached.

@@ -18,6 +18,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         workers: settings.server.workers,
         blocking_threads: settings.database.pool_size as usize,
         allowed_hosts: settings.allowed_hosts.clone(),
+        trusted_proxies: settings.server.trusted_proxies.clone(),
         password_queue: settings.passwords.queue,
         shutdown_seconds: settings.server.shutdown_seconds,
     };

@@ -71,6 +71,7 @@ fn every_setting_has_its_documented_default() {
     assert_eq!(settings.server.bind.to_string(), "127.0.0.1:8000");
     assert!(settings.server.workers >= 1);
     assert_eq!(settings.server.shutdown_seconds, 30);
+    assert_eq!(settings.server.trusted_proxies, TrustedProxies::default());
     assert_eq!(settings.database.pool_size, 8);
     assert_eq!(settings.database.timeout_seconds, 2);
     assert_eq!(settings.tokens.access_minutes, 60);
@@ -156,6 +157,7 @@ fn every_documented_variable_works() {
         ("MYCARS__SERVER__BIND", "[::]:80"),
         ("MYCARS__SERVER__WORKERS", "3"),
         ("MYCARS__SERVER__SHUTDOWN_SECONDS", "5"),
+        ("MYCARS__SERVER__TRUSTED_PROXIES", "10.0.0.1, fd00::/8"),
         ("MYCARS__DATABASE__POOL_SIZE", "4"),
         ("MYCARS__DATABASE__TIMEOUT_SECONDS", "9"),
         ("MYCARS__TOKENS__ACCESS_MINUTES", "5"),
@@ -184,6 +186,10 @@ fn every_documented_variable_works() {
     assert_eq!(settings.server.bind.to_string(), "[::]:80");
     assert_eq!(settings.server.workers, 3);
     assert_eq!(settings.server.shutdown_seconds, 5);
+    assert_eq!(
+        settings.server.trusted_proxies,
+        TrustedProxies::new(&["10.0.0.1".into(), "fd00::/8".into()]).unwrap()
+    );
     assert_eq!(settings.database.pool_size, 4);
     assert_eq!(settings.database.timeout_seconds, 9);
     assert_eq!(settings.tokens.access_minutes, 5);
@@ -307,7 +313,7 @@ fn an_unknown_variable_is_named_with_those_it_may_have_meant() {
     assert_eq!(
         problem(load(&[("MYCARS__SERVER__BNID", "127.0.0.1:80")])),
         "MYCARS__SERVER__BNID is no setting: the settings there are MYCARS__SERVER__BIND, \
-         MYCARS__SERVER__SHUTDOWN_SECONDS, MYCARS__SERVER__WORKERS"
+         MYCARS__SERVER__SHUTDOWN_SECONDS, MYCARS__SERVER__TRUSTED_PROXIES, MYCARS__SERVER__WORKERS"
     );
     for name in [
         "MYCARS__",
@@ -367,6 +373,11 @@ fn a_wrong_variable_is_named_with_what_it_holds_and_what_it_should_be() {
             "MYCARS__SERVER__SHUTDOWN_SECONDS",
             "1.5",
             "a whole number from 0 to 3600",
+        ),
+        (
+            "MYCARS__SERVER__TRUSTED_PROXIES",
+            "10.0.0.1, proxy.example.org",
+            "IP addresses and networks such as 10.0.0.1, 10.0.0.0/8 or fd00::/8",
         ),
         (
             "MYCARS__DATABASE__POOL_SIZE",

@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 
+use mycars_http::TrustedProxies;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::LogFormat;
@@ -163,6 +164,14 @@ pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let expected = "an IP address and a port such as 127.0.0.1:8000, 0.0.0.0:8000 or [::]:8000";
     read_text(deserializer, expected, |text| text.trim().parse().ok())
+}
+
+/// Addresses and networks of proxies.
+pub(super) fn proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrustedProxies, D::Error> {
+    let expected = "IP addresses and networks such as 10.0.0.1, 10.0.0.0/8 or fd00::/8";
+    read(deserializer, expected, |value| {
+        TrustedProxies::new(&to_list(value)?)
+    })
 }
 
 /// A level of the log, or directives.
