@@ -1,7 +1,5 @@
 //! What holds for every endpoint: find out who asks, let them in or not, find the operation, answer.
 
-use std::sync::Arc;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
@@ -21,13 +19,16 @@ use crate::{
     error::ApiError,
     metadata::Metadata,
     negotiation::{Accepted, negotiate},
+    throttle::Throttles,
 };
 
 /// What every handler shares.
 pub(crate) struct State {
-    pub(crate) app: Arc<App>,
+    pub(crate) app: App,
     pub(crate) blocking: Blocking,
     pub(crate) proxies: TrustedProxies,
+    /// Counts requests, if anybody wants them counted.
+    pub(crate) throttles: Option<Throttles>,
     /// The largest body that is read, in bytes.
     pub(crate) max_body: usize,
 }
@@ -40,7 +41,10 @@ pub(crate) async fn dispatch(
     payload: Payload,
 ) -> HttpResponse {
     let mut response = match negotiate(&http) {
-        Ok(accepted) => respond(endpoint, &accepted, &state, &http, payload).await,
+        Ok(accepted) => accepted.indent(match reply(endpoint, state, &http, payload).await {
+            Ok(reply) => write(reply, &accepted),
+            Err(error) => error.response(),
+        }),
         Err(error) => error.response(),
     };
     let headers = response.headers_mut();
@@ -54,39 +58,67 @@ pub(crate) async fn dispatch(
     response
 }
 
-/// Reads the body, has the request answered where blocking is allowed, and writes the answer.
-async fn respond(
+/// Reads the body and finds the answer, the latter where blocking is allowed.
+async fn reply(
     endpoint: &'static Endpoint,
-    accepted: &Accepted,
-    state: &State,
+    state: Data<State>,
     http: &HttpRequest,
     payload: Payload,
-) -> HttpResponse {
+) -> Result<Reply, ApiError> {
     let client = state.proxies.client(http.head());
+    let authorization = http.headers().get(header::AUTHORIZATION);
+    let is_nobodys = is_nobodys(endpoint, authorization);
+    if is_nobodys {
+        // Who is too many is not even listened to, nor takes the place of others before the passwords' thread.
+        state.count(endpoint, http.method(), client, None)?;
+    }
     let incoming = Incoming {
         method: http.method().clone(),
-        authorization: http.headers().get(header::AUTHORIZATION).cloned(),
+        client,
+        is_counted: is_nobodys,
+        authorization: authorization.cloned(),
         ids: ids(http),
         base_url: base_url(client, http.headers()),
         body: Body::read(http, payload, state.max_body).await,
     };
-    let app = Arc::clone(&state.app);
-    let outcome = state.blocking.run(lane(endpoint, http.method()), move || {
-        answer(endpoint, &app, &incoming)
-    });
-    accepted.indent(match outcome.await.map_err(ApiError::from).flatten() {
-        Ok(reply) => write(reply, accepted),
-        Err(error) => error.response(),
-    })
+    let lane = lane(endpoint, http.method());
+    let blocking = state.blocking.clone();
+    let outcome = blocking.run(lane, move || answer(endpoint, &state, &incoming));
+    outcome.await.map_err(ApiError::from).flatten()
 }
 
 /// The parts of a request that go to the blocking lane.
 struct Incoming {
     method: Method,
+    client: Client,
+    /// Whether the throttles have counted it.
+    is_counted: bool,
     authorization: Option<HeaderValue>,
     ids: Vec<(String, i64)>,
     base_url: String,
     body: Body,
+}
+
+/// Whether it is clear from the start that a request proves nobody to ask, and that this is no reason to
+/// refuse it.
+fn is_nobodys(endpoint: &Endpoint, authorization: Option<&HeaderValue>) -> bool {
+    endpoint.access == Access::Open || endpoint.access == Access::Optional && authorization.is_none()
+}
+
+impl State {
+    /// Counts a request, as that of a user or else of an address.
+    fn count(
+        &self,
+        endpoint: &Endpoint,
+        method: &Method,
+        client: Client,
+        user: Option<&User>,
+    ) -> Result<(), ApiError> {
+        match &self.throttles {
+            Some(throttles) => throttles.check(endpoint, method, client.address, user.map(|user| user.id)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Where a request runs: where its operation says, or on the quick lane if there is none.
@@ -95,12 +127,16 @@ fn lane(endpoint: &'static Endpoint, method: &Method) -> Lane {
     operation.map_or(Lane::Database, |operation| operation.lane)
 }
 
-/// The order of checks is the wire contract's (section 1): who asks, then the method, then the rest.
-fn answer(endpoint: &'static Endpoint, app: &App, incoming: &Incoming) -> Result<Reply, ApiError> {
-    let caller = caller(endpoint.access, app, incoming.authorization.as_ref())?;
+/// The order of checks is the wire contract's (section 1): who asks, then how often, then the method, then the
+/// rest.
+fn answer(endpoint: &'static Endpoint, state: &State, incoming: &Incoming) -> Result<Reply, ApiError> {
+    let caller = caller(endpoint.access, &state.app, incoming.authorization.as_ref())?;
+    if !incoming.is_counted {
+        state.count(endpoint, &incoming.method, incoming.client, caller.as_ref())?;
+    }
     let handle = |operation: &'static Operation| {
         (operation.handle)(&Request {
-            app,
+            app: &state.app,
             operation,
             caller: caller.as_ref(),
             ids: &incoming.ids,
@@ -211,6 +247,7 @@ impl From<BlockingError> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
     use mycars_application::{
         mocks::{Mocks, samples},
         ports::Claims,
@@ -225,10 +262,23 @@ mod tests {
         ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap()
     }
 
+    /// What handlers share, with these mocks.
+    fn state(mocks: Mocks) -> State {
+        State {
+            app: mocks.into_app().0,
+            blocking: Blocking::start(1).unwrap(),
+            proxies: TrustedProxies::default(),
+            throttles: None,
+            max_body: 100,
+        }
+    }
+
     /// A request of Ann's, without a body.
     fn anns(method: Method) -> Incoming {
         Incoming {
             method,
+            client: TrustedProxies::default().client(TestRequest::default().to_http_request().head()),
+            is_counted: false,
             authorization: Some(HeaderValue::from_static("Bearer token")),
             ids: vec![("car_id".into(), 10)],
             base_url: "http://localhost".into(),
@@ -259,8 +309,7 @@ mod tests {
     fn options(path: &str, car: Option<Car>) -> Value {
         let mut mocks = with_ann();
         mocks.unit.cars.expect_find().returning(move |_| Ok(car.clone()));
-        let app = mocks.into_app().0;
-        let reply = answer(endpoint(path), &app, &anns(Method::OPTIONS)).unwrap();
+        let reply = answer(endpoint(path), &state(mocks), &anns(Method::OPTIONS)).unwrap();
         serde_json::from_slice(&reply.json).unwrap()
     }
 
@@ -277,8 +326,8 @@ mod tests {
     fn options_of_a_store_that_is_away_is_503_as_everything_is() {
         let mut mocks = with_ann();
         mocks.store_is_away = true;
-        let app = mocks.into_app().0;
-        let refused = answer(endpoint("/api/cars/{car_id}/"), &app, &anns(Method::OPTIONS));
+        let request = anns(Method::OPTIONS);
+        let refused = answer(endpoint("/api/cars/{car_id}/"), &state(mocks), &request);
         assert_eq!(refused.err().map(|error| error.status().as_u16()), Some(503));
     }
 

@@ -22,9 +22,11 @@ mod metadata;
 mod negotiation;
 mod safety;
 mod server;
+mod throttle;
 mod timestamp;
 mod views;
 pub mod words;
 
 pub use client::TrustedProxies;
 pub use server::{Settings, bind, serve};
+pub use throttle::{NoRate, Rate, Rates};

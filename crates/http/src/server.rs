@@ -13,6 +13,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, Payload, ServiceConfig},
 };
+use governor::clock::DefaultClock;
 use mycars_application::App;
 
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     hosts::{self, AllowedHosts},
     log::{RequestIds, log},
     safety,
+    throttle::{Rates, Throttles},
 };
 
 /// What can be set about the server.
@@ -39,6 +41,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// The proxies that may say where requests come from.
     pub trusted_proxies: TrustedProxies,
+    /// How often clients may ask; `None` for as often as they like.
+    pub throttle: Option<Rates>,
     /// How many logins may wait for the thread that hashes passwords.
     pub password_queue: usize,
     /// How long requests may take to end once the server is told to stop, in seconds.
@@ -64,9 +68,13 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(State {
-        app: Arc::new(app),
+        app,
         blocking: Blocking::start(settings.password_queue)?,
         proxies: settings.trusted_proxies.clone(),
+        throttles: settings
+            .throttle
+            .as_ref()
+            .map(|rates| Throttles::new(rates, &DefaultClock::default())),
         max_body: MAX_BODY,
     });
     let proxies = settings.trusted_proxies.clone();
@@ -134,7 +142,7 @@ mod tests {
     };
 
     use actix_web::{dev::ServerHandle, rt::System};
-    use mycars_application::mocks::Mocks;
+    use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
 
@@ -157,6 +165,7 @@ mod tests {
             blocking_threads: 1,
             allowed_hosts: vec!["localhost".into()],
             trusted_proxies: TrustedProxies::new(&["127.0.0.1".into()]).unwrap(),
+            throttle: None,
             password_queue: 1,
             shutdown_seconds: 1,
         }
@@ -235,6 +244,49 @@ mod tests {
             answer.contains(r#""register":"https://localhost/api/register/""#),
             "{answer}"
         );
+    }
+
+    fn status(answer: &str) -> &str {
+        answer.split(' ').nth(1).unwrap()
+    }
+
+    #[test]
+    fn who_asks_too_often_waits_and_bad_credentials_matter_more() {
+        let once = "1/hour".parse().unwrap();
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
+        let throttle = Some(Rates {
+            login: once,
+            register: once,
+            refresh: once,
+            anon: once,
+            user: once,
+        });
+        let server = start(
+            mocks,
+            Settings {
+                throttle,
+                ..settings()
+            },
+        );
+        for path in ["/api/token/", "/api/token/refresh/", "/api/register/"] {
+            let line = format!("POST {path}");
+            assert_eq!(status(&server.ask(&line, &[])), "400");
+            let answer = server.ask(&line, &[]);
+            assert_eq!(status(&answer), "429", "{answer}");
+            assert_eq!(header(&answer, "Retry-After"), Some("3600"));
+            assert!(
+                answer
+                    .ends_with(r#"{"detail":"Request was throttled. Expected available in 3600 seconds."}"#)
+            );
+            assert_eq!(status(&server.ask(&line, &["X-Forwarded-For: 192.0.2.7"])), "400");
+        }
+        let bad = ["Authorization: Bearer bad"];
+        assert_eq!(status(&server.ask("POST /api/register/", &bad)), "401");
+        for _ in 0..2 {
+            assert_eq!(status(&server.ask("GET /api/me/", &[])), "401");
+            assert_eq!(status(&server.ask("GET /health/ready", &[])), "200");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mycars_http::TrustedProxies;
+use mycars_http::{Rate, TrustedProxies};
 use serde::Deserialize;
 
 use crate::secret_key::{self, Secret};
@@ -47,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
+    pub(crate) throttle: Throttle,
     pub(crate) log: Log,
     /// What is dangerous about these settings, though accepted while debugging; one line each.
     pub(crate) warnings: Vec<String>,
@@ -105,6 +106,30 @@ pub(crate) struct Passwords {
     /// How many logins may wait for a hash.
     #[serde(deserialize_with = "values::whole::<1, 100_000, _, _>")]
     pub(crate) queue: usize,
+}
+
+/// How often clients may ask.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Throttle {
+    /// Whether that is counted at all.
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) enabled: bool,
+    /// For a token, per address.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) login: Rate,
+    /// For an account, per address.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) register: Rate,
+    /// For a fresh token, per address.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) refresh: Rate,
+    /// For anything else without a login, per address.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) anon: Rate,
+    /// For anything else, per user.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) user: Rate,
 }
 
 /// What is logged, and how.
@@ -181,6 +206,7 @@ struct Given {
     database: Database,
     tokens: Tokens,
     passwords: Passwords,
+    throttle: Throttle,
     log: Log,
 }
 
@@ -305,6 +331,7 @@ impl Given {
             database: self.database,
             tokens: self.tokens,
             passwords: self.passwords,
+            throttle: self.throttle,
             log: self.log,
             warnings,
         }

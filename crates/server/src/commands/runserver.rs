@@ -5,10 +5,14 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use mycars_http::{bind, serve};
+use mycars_http::{Rates, bind, serve};
 
 use super::CommandError;
-use crate::{console::Console, settings::Settings, wiring};
+use crate::{
+    console::Console,
+    settings::{Settings, Throttle},
+    wiring,
+};
 
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let address = settings.server.bind;
@@ -19,6 +23,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         blocking_threads: settings.database.pool_size as usize,
         allowed_hosts: settings.allowed_hosts.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
+        throttle: rates(&settings.throttle),
         password_queue: settings.passwords.queue,
         shutdown_seconds: settings.server.shutdown_seconds,
     };
@@ -29,6 +34,16 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         server.await
     })?;
     Ok(())
+}
+
+fn rates(throttle: &Throttle) -> Option<Rates> {
+    throttle.enabled.then_some(Rates {
+        login: throttle.login,
+        register: throttle.register,
+        refresh: throttle.refresh,
+        anon: throttle.anon,
+        user: throttle.user,
+    })
 }
 
 fn cant_listen(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {

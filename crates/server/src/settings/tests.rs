@@ -79,6 +79,12 @@ fn every_setting_has_its_documented_default() {
     assert!(!settings.tokens.rotate_refresh);
     assert_eq!(settings.passwords.bcrypt_cost, 12);
     assert_eq!(settings.passwords.queue, 64);
+    assert!(settings.throttle.enabled);
+    assert_eq!(settings.throttle.login, "10/min".parse().unwrap());
+    assert_eq!(settings.throttle.register, "20/hour".parse().unwrap());
+    assert_eq!(settings.throttle.refresh, "60/min".parse().unwrap());
+    assert_eq!(settings.throttle.anon, "300/min".parse().unwrap());
+    assert_eq!(settings.throttle.user, "6000/min".parse().unwrap());
     assert_eq!(settings.log.level, "info");
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.warnings, [""; 0]);
@@ -165,6 +171,12 @@ fn every_documented_variable_works() {
         ("MYCARS__TOKENS__ROTATE_REFRESH", "true"),
         ("MYCARS__PASSWORDS__BCRYPT_COST", "10"),
         ("MYCARS__PASSWORDS__QUEUE", "7"),
+        ("MYCARS__THROTTLE__ENABLED", "false"),
+        ("MYCARS__THROTTLE__LOGIN", "1/s"),
+        ("MYCARS__THROTTLE__REGISTER", "2/m"),
+        ("MYCARS__THROTTLE__REFRESH", "3/hour"),
+        ("MYCARS__THROTTLE__ANON", "4/day"),
+        ("MYCARS__THROTTLE__USER", "5/minute"),
         ("MYCARS__LOG__LEVEL", "warn,mycars_http=debug"),
         ("MYCARS__LOG__FORMAT", "json"),
     ])
@@ -197,6 +209,12 @@ fn every_documented_variable_works() {
     assert!(settings.tokens.rotate_refresh);
     assert_eq!(settings.passwords.bcrypt_cost, 10);
     assert_eq!(settings.passwords.queue, 7);
+    assert!(!settings.throttle.enabled);
+    assert_eq!(settings.throttle.login, "1/sec".parse().unwrap());
+    assert_eq!(settings.throttle.register, "2/min".parse().unwrap());
+    assert_eq!(settings.throttle.refresh, "3/h".parse().unwrap());
+    assert_eq!(settings.throttle.anon, "4/d".parse().unwrap());
+    assert_eq!(settings.throttle.user, "5/min".parse().unwrap());
     assert_eq!(settings.log.level, "warn,mycars_http=debug");
     assert_eq!(settings.log.format, LogFormat::Json);
 }
@@ -414,6 +432,12 @@ fn a_wrong_variable_is_named_with_what_it_holds_and_what_it_should_be() {
             "MYCARS__PASSWORDS__QUEUE",
             "yes",
             "a whole number from 1 to 100000",
+        ),
+        ("MYCARS__THROTTLE__ENABLED", "auto", "true or false"),
+        (
+            "MYCARS__THROTTLE__LOGIN",
+            "10 per minute",
+            "a rate such as 10/s, 10/min, 10/hour or 10/day",
         ),
         (
             "MYCARS__LOG__LEVEL",

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 
-use mycars_http::TrustedProxies;
+use mycars_http::{Rate, TrustedProxies};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::LogFormat;
@@ -172,6 +172,15 @@ pub(super) fn proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Trus
     read(deserializer, expected, |value| {
         TrustedProxies::new(&to_list(value)?)
     })
+}
+
+/// How often something may happen.
+pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D::Error> {
+    read_text(
+        deserializer,
+        "a rate such as 10/s, 10/min, 10/hour or 10/day",
+        |text| text.parse().ok(),
+    )
 }
 
 /// A level of the log, or directives.
