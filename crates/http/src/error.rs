@@ -26,6 +26,8 @@ pub(crate) enum ApiError {
     Malformed(String),
     /// The server does not answer for the host that the request names.
     HostNotAllowed,
+    /// The origin whose script asks may not.
+    OriginNotAllowed,
     /// There are no credentials, and there must be.
     NoCredentials,
     /// The header `Authorization` can't be read.
@@ -89,7 +91,7 @@ impl ApiError {
             | Self::NoActiveAccount
             | Self::NoActiveAccountForToken
             | Self::Token(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -134,6 +136,11 @@ impl ApiError {
             Self::Malformed(detail) => detail.clone().into(),
             Self::HostNotAllowed => {
                 "This host is not allowed. If it should be, add it to ALLOWED_HOSTS.".into()
+            }
+            Self::OriginNotAllowed => {
+                "This origin or method is not allowed. If the origin should be, add it to \
+                 MYCARS__CORS__ALLOWED_ORIGINS."
+                    .into()
             }
             Self::NoCredentials => "Authentication credentials were not provided.".into(),
             Self::BadAuthorizationHeader => ErrorBody::coded(

@@ -11,6 +11,7 @@ mod api;
 mod blocking;
 mod body;
 mod client;
+mod cors;
 mod dispatch;
 mod endpoint;
 mod error;
@@ -28,5 +29,6 @@ mod views;
 pub mod words;
 
 pub use client::TrustedProxies;
+pub use cors::AllowedOrigins;
 pub use server::{Settings, bind, serve};
 pub use throttle::{NoRate, Rate, Rates};

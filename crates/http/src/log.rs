@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 use crate::client::TrustedProxies;
 
 /// The response header that names a request's id.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Makes ids for requests: some random digits for the process, so that those of several don't mix, and a
 /// number.

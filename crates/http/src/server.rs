@@ -20,6 +20,7 @@ use crate::{
     api::ENDPOINTS,
     blocking::Blocking,
     client::TrustedProxies,
+    cors::{self, AllowedOrigins},
     dispatch::{State, dispatch},
     endpoint::Endpoint,
     error::{ApiError, Missing},
@@ -39,6 +40,8 @@ pub struct Settings {
     pub blocking_threads: usize,
     /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
     pub allowed_hosts: Vec<String>,
+    /// The origins whose scripts may read answers.
+    pub allowed_origins: AllowedOrigins,
     /// The proxies that may say where requests come from.
     pub trusted_proxies: TrustedProxies,
     /// How often clients may ask; `None` for as often as they like.
@@ -79,11 +82,14 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     });
     let proxies = settings.trusted_proxies.clone();
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
+    let origins = settings.allowed_origins.clone();
     let server = HttpServer::new(move || {
         let (ids, hosts, proxies) = (Arc::clone(&ids), hosts.clone(), proxies.clone());
         Actix::new()
             .app_data(state.clone())
             .configure(routes)
+            .wrap(origins.middleware())
+            .wrap(from_fn(cors::around))
             .wrap(from_fn(move |request, next| {
                 hosts::check(hosts.clone(), request, next)
             }))
@@ -164,6 +170,7 @@ mod tests {
             workers: 1,
             blocking_threads: 1,
             allowed_hosts: vec!["localhost".into()],
+            allowed_origins: AllowedOrigins::Local,
             trusted_proxies: TrustedProxies::new(&["127.0.0.1".into()]).unwrap(),
             throttle: None,
             password_queue: 1,
@@ -286,6 +293,99 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(status(&server.ask("GET /api/me/", &[])), "401");
             assert_eq!(status(&server.ask("GET /health/ready", &[])), "200");
+        }
+    }
+
+    const PREFLIGHT: &str = "Access-Control-Request-Method: PUT";
+
+    fn start_for(allowed_origins: AllowedOrigins) -> Running {
+        start(
+            Mocks::new(),
+            Settings {
+                allowed_origins,
+                ..settings()
+            },
+        )
+    }
+
+    #[test]
+    fn only_scripts_of_allowed_origins_may_read_answers() {
+        let listed = start_for(AllowedOrigins::Listed(vec!["https://app.example".into()]));
+        let local = start_for(AllowedOrigins::Local);
+        let any = start_for(AllowedOrigins::Any);
+        let closed = start_for(AllowedOrigins::Listed(Vec::new()));
+        for (server, origin, allowed) in [
+            (&listed, "https://app.example", Some("https://app.example")),
+            (&listed, "http://app.example", None),
+            (&listed, "https://app.example.evil.example", None),
+            (&listed, "http://localhost:3000", None),
+            (&listed, "null", None),
+            (&local, "http://localhost:3000", Some("http://localhost:3000")),
+            (&local, "https://app.example", None),
+            (&local, "null", None),
+            (&any, "https://app.example", Some("*")),
+            (&closed, "http://localhost", None),
+            (&closed, "null", None),
+        ] {
+            let origin = format!("Origin: {origin}");
+            let answer = server.ask("GET /api/", &[&origin]);
+            let preflight = server.ask("OPTIONS /api/cars/", &[&origin, PREFLIGHT]);
+            assert_eq!(status(&answer), "200", "{answer}");
+            assert_eq!(
+                status(&preflight),
+                if allowed.is_some() { "200" } else { "403" },
+                "{preflight}"
+            );
+            for answer in [&answer, &preflight] {
+                assert_eq!(header(answer, "Access-Control-Allow-Origin"), allowed, "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn scripts_may_read_our_own_headers_and_caches_heed_origin_and_accept() {
+        let server = start_for(AllowedOrigins::Local);
+        let answer = server.ask("GET /api/me/", &["Origin: http://localhost"]);
+        let exposed = header(&answer, "Access-Control-Expose-Headers").unwrap();
+        let mut exposed: Vec<&str> = exposed.split(", ").collect();
+        exposed.sort_unstable();
+        assert_eq!(exposed, ["location", "retry-after", "x-request-id"]);
+        let vary = header(&answer, "Vary").unwrap();
+        assert!(vary.starts_with("Accept, Origin"), "{vary}");
+        assert_eq!(
+            answer.to_ascii_lowercase().matches("vary:").count(),
+            1,
+            "{answer}"
+        );
+    }
+
+    #[test]
+    fn cookies_only_count_to_origins_that_are_listed() {
+        for (origins, origin, credentials) in [
+            (
+                AllowedOrigins::Listed(vec!["https://app.example".into()]),
+                "Origin: https://app.example",
+                Some("true"),
+            ),
+            (AllowedOrigins::Local, "Origin: http://localhost", None),
+            (AllowedOrigins::Any, "Origin: https://app.example", None),
+        ] {
+            let server = start_for(origins);
+            for answer in [
+                server.ask("GET /api/", &[origin]),
+                server.ask("OPTIONS /api/cars/", &[origin, PREFLIGHT]),
+            ] {
+                assert_eq!(header(&answer, "Access-Control-Allow-Credentials"), credentials);
+            }
+        }
+    }
+
+    #[test]
+    fn an_options_request_that_is_no_preflight_describes_the_endpoint() {
+        let server = start_for(AllowedOrigins::Local);
+        for headers in [&["Origin: http://localhost"][..], &[PREFLIGHT], &[]] {
+            let answer = server.ask("OPTIONS /api/register/", headers);
+            assert!(answer.contains(r#"{"name":"Register""#), "{answer}");
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mycars_http::{Rate, TrustedProxies};
+use mycars_http::{AllowedOrigins, Rate, TrustedProxies};
 use serde::Deserialize;
 
 use crate::secret_key::{self, Secret};
@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
+    /// The origins whose scripts may use the API.
+    pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) log: Log,
     /// What is dangerous about these settings, though accepted while debugging; one line each.
     pub(crate) warnings: Vec<String>,
@@ -132,6 +134,24 @@ pub(crate) struct Throttle {
     pub(crate) user: Rate,
 }
 
+/// Which other sites' scripts may use the API.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cors {
+    #[serde(deserialize_with = "values::origins")]
+    allowed_origins: AllowedOrigins,
+}
+
+impl Cors {
+    /// While debugging, front ends come from this machine unless something else is said.
+    fn settle(self, debug: bool) -> AllowedOrigins {
+        match self.allowed_origins {
+            AllowedOrigins::Listed(origins) if debug && origins.is_empty() => AllowedOrigins::Local,
+            origins => origins,
+        }
+    }
+}
+
 /// What is logged, and how.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,6 +227,7 @@ struct Given {
     tokens: Tokens,
     passwords: Passwords,
     throttle: Throttle,
+    cors: Cors,
     log: Log,
 }
 
@@ -332,6 +353,7 @@ impl Given {
             tokens: self.tokens,
             passwords: self.passwords,
             throttle: self.throttle,
+            allowed_origins: self.cors.settle(debug),
             log: self.log,
             warnings,
         }

@@ -85,6 +85,7 @@ fn every_setting_has_its_documented_default() {
     assert_eq!(settings.throttle.refresh, "60/min".parse().unwrap());
     assert_eq!(settings.throttle.anon, "300/min".parse().unwrap());
     assert_eq!(settings.throttle.user, "6000/min".parse().unwrap());
+    assert_eq!(settings.allowed_origins, AllowedOrigins::Local);
     assert_eq!(settings.log.level, "info");
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.warnings, [""; 0]);
@@ -177,6 +178,10 @@ fn every_documented_variable_works() {
         ("MYCARS__THROTTLE__REFRESH", "3/hour"),
         ("MYCARS__THROTTLE__ANON", "4/day"),
         ("MYCARS__THROTTLE__USER", "5/minute"),
+        (
+            "MYCARS__CORS__ALLOWED_ORIGINS",
+            "https://app.example.org, http://localhost:3000",
+        ),
         ("MYCARS__LOG__LEVEL", "warn,mycars_http=debug"),
         ("MYCARS__LOG__FORMAT", "json"),
     ])
@@ -215,6 +220,13 @@ fn every_documented_variable_works() {
     assert_eq!(settings.throttle.refresh, "3/h".parse().unwrap());
     assert_eq!(settings.throttle.anon, "4/d".parse().unwrap());
     assert_eq!(settings.throttle.user, "5/min".parse().unwrap());
+    assert_eq!(
+        settings.allowed_origins,
+        AllowedOrigins::Listed(vec![
+            "https://app.example.org".into(),
+            "http://localhost:3000".into()
+        ])
+    );
     assert_eq!(settings.log.level, "warn,mycars_http=debug");
     assert_eq!(settings.log.format, LogFormat::Json);
 }
@@ -440,6 +452,11 @@ fn a_wrong_variable_is_named_with_what_it_holds_and_what_it_should_be() {
             "a rate such as 10/s, 10/min, 10/hour or 10/day",
         ),
         (
+            "MYCARS__CORS__ALLOWED_ORIGINS",
+            "app.example.org",
+            "origins such as https://app.example.org or http://localhost:3000, without a path, or *",
+        ),
+        (
             "MYCARS__LOG__LEVEL",
             "inof",
             "off, error, warn, info, debug or trace, or directives such as info,mycars_http=debug",
@@ -661,6 +678,26 @@ fn hosts_are_names_addresses_and_patterns() {
                  or *, without scheme and port"
             )
         );
+    }
+}
+
+#[test]
+fn other_sites_use_the_api_only_if_they_are_named_except_local_ones_while_debugging() {
+    let origins = |debug: &str, origins: &str| {
+        let pairs = [
+            IN_EARNEST[0],
+            IN_EARNEST[1],
+            ("DEBUG", debug),
+            ("MYCARS__CORS__ALLOWED_ORIGINS", origins),
+        ];
+        load(&pairs).unwrap().allowed_origins
+    };
+    let listed = AllowedOrigins::Listed(vec!["https://app.example.org".into()]);
+    assert_eq!(origins("false", ""), AllowedOrigins::Listed(Vec::new()));
+    assert_eq!(origins("true", ""), AllowedOrigins::Local);
+    for debug in ["true", "false"] {
+        assert_eq!(origins(debug, "https://app.example.org"), listed);
+        assert_eq!(origins(debug, "*"), AllowedOrigins::Any);
     }
 }
 

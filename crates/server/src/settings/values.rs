@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 
-use mycars_http::{Rate, TrustedProxies};
+use mycars_http::{AllowedOrigins, Rate, TrustedProxies};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::LogFormat;
@@ -181,6 +181,14 @@ pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D
         "a rate such as 10/s, 10/min, 10/hour or 10/day",
         |text| text.parse().ok(),
     )
+}
+
+/// Origins as browsers write them, or `*`.
+pub(super) fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AllowedOrigins, D::Error> {
+    let expected = "origins such as https://app.example.org or http://localhost:3000, without a path, or *";
+    read(deserializer, expected, |value| {
+        AllowedOrigins::new(&to_list(value)?)
+    })
 }
 
 /// A level of the log, or directives.
