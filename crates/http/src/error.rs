@@ -29,6 +29,8 @@ pub(crate) enum ApiError {
     Malformed(String),
     /// The server does not answer for the host that the request names.
     HostNotAllowed,
+    /// The origin whose script asks may not.
+    OriginNotAllowed,
     /// There are no credentials, and there must be.
     NoCredentials,
     /// The header `Authorization` can't be read.
@@ -59,6 +61,8 @@ pub(crate) enum ApiError {
     UnsupportedMediaType(String),
     /// The body is too large; holds the limit in bytes.
     TooLarge(usize),
+    /// The client asks too often; holds how many seconds it should wait.
+    Throttled(u64),
     /// The service can't answer now and may be able to soon.
     Unavailable(BoxError),
     /// A fault that is not the client's.
@@ -93,12 +97,13 @@ impl ApiError {
             | Self::NoActiveAccount
             | Self::NoActiveAccountForToken
             | Self::Token(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -113,12 +118,15 @@ impl ApiError {
             _ => {}
         }
         let mut response = HttpResponse::build(status);
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"api\""));
+        match self {
+            Self::Throttled(seconds) => {
+                response.insert_header((header::RETRY_AFTER, seconds.to_string()));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            Self::Unavailable(_) => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+            }
+            _ if status == StatusCode::UNAUTHORIZED => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"api\""));
             }
             _ => {}
         }
@@ -135,6 +143,11 @@ impl ApiError {
             Self::Malformed(detail) => detail.clone().into(),
             Self::HostNotAllowed => {
                 "This host is not allowed. If it should be, add it to ALLOWED_HOSTS.".into()
+            }
+            Self::OriginNotAllowed => {
+                "This origin or method is not allowed. If the origin should be, add it to \
+                 MYCARS__CORS__ALLOWED_ORIGINS."
+                    .into()
             }
             Self::NoCredentials => "Authentication credentials were not provided.".into(),
             Self::BadAuthorizationHeader => ErrorBody::coded(
@@ -170,6 +183,10 @@ impl ApiError {
             }
             Self::TooLarge(limit) => {
                 format!("The request body is too large: at most {} KiB.", limit / 1024).into()
+            }
+            Self::Throttled(seconds) => {
+                let plural = if *seconds == 1 { "" } else { "s" };
+                format!("Request was throttled. Expected available in {seconds} second{plural}.").into()
             }
             Self::Unavailable(_) => "The service is not available right now. Please try again later.".into(),
             Self::Internal(_) => "A server error occurred.".into(),
@@ -373,6 +390,21 @@ mod tests {
         ] {
             assert!(error.status().is_server_error());
             assert!(!written(&error).contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn who_is_throttled_is_told_for_how_long() {
+        for (seconds, detail) in [
+            (1, "Request was throttled. Expected available in 1 second."),
+            (42, "Request was throttled. Expected available in 42 seconds."),
+        ] {
+            let error = ApiError::Throttled(seconds);
+            let response = error.response();
+            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+            let retry_after = response.headers().get(header::RETRY_AFTER).unwrap();
+            assert_eq!(*retry_after, seconds.to_string());
+            assert_eq!(written(&error), format!(r#"{{"detail":"{detail}"}}"#));
         }
     }
 
