@@ -178,13 +178,25 @@ fn endless_metadata() -> Vec<u8> {
     riff(&chunks)
 }
 
-/// A JPEG with some segments of metadata, and a scan that is empty.
+/// A grey JPEG with some segments of metadata. Its scan is that of a single block.
 fn jpeg(side: u16, metadata: &[u8]) -> Vec<u8> {
     let [high, low] = side.to_be_bytes();
     let mut bytes = vec![0xff, 0xd8];
     bytes.extend(metadata);
     bytes.extend([0xff, 0xc0, 0, 11, 8, high, low, high, low, 1, 1, 0x11, 0]);
-    bytes.extend([0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 0xff, 0xd9]);
+    bytes.extend(jpeg_tables());
+    bytes.extend([0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0, 0x00, 0xff, 0xd9]);
+    bytes
+}
+
+/// No quantisation, and codes of one bit for "no difference" and "end of block".
+pub(crate) fn jpeg_tables() -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xdb, 0, 67, 0];
+    bytes.extend([1; 64]);
+    for table in [0x00, 0x10] {
+        bytes.extend([0xff, 0xc4, 0, 20, table, 1]);
+        bytes.extend([0; 16]);
+    }
     bytes
 }
 
