@@ -1,5 +1,7 @@
 //! What holds for every endpoint: find out who asks, let them in or not, find the operation, answer.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
@@ -19,12 +21,13 @@ use crate::{
     error::ApiError,
     metadata::Metadata,
     negotiation::{Accepted, negotiate},
+    patience::wait_for_body,
     throttle::Throttles,
 };
 
 /// What every handler shares.
 pub(crate) struct State {
-    pub(crate) app: App,
+    pub(crate) app: Arc<App>,
     pub(crate) blocking: Blocking,
     pub(crate) proxies: TrustedProxies,
     /// Counts requests, if anybody wants them counted.
@@ -79,7 +82,7 @@ async fn reply(
         authorization: authorization.cloned(),
         ids: ids(http),
         base_url: base_url(client, http.headers()),
-        body: Body::read(http, payload, state.max_body).await,
+        body: wait_for_body(state.max_body, Body::read(http, payload, state.max_body)).await?,
     };
     let lane = lane(endpoint, http.method());
     let blocking = state.blocking.clone();
@@ -247,7 +250,8 @@ impl From<BlockingError> for ApiError {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
+    use actix_web::{FromRequest as _, body::MessageBody as _, dev, http::ConnectionType, test::TestRequest};
+    use futures_util::stream;
     use mycars_application::{
         mocks::{Mocks, samples},
         ports::Claims,
@@ -265,7 +269,7 @@ mod tests {
     /// What handlers share, with these mocks.
     fn state(mocks: Mocks) -> State {
         State {
-            app: mocks.into_app().0,
+            app: Arc::new(mocks.into_app().0),
             blocking: Blocking::start(1).unwrap(),
             proxies: TrustedProxies::default(),
             throttles: None,
@@ -329,6 +333,22 @@ mod tests {
         let request = anns(Method::OPTIONS);
         let refused = answer(endpoint("/api/cars/{car_id}/"), &state(mocks), &request);
         assert_eq!(refused.err().map(|error| error.status().as_u16()), Some(503));
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_does_not_arrive_is_408_and_the_connection_is_closed() {
+        tokio::time::pause();
+        let http = TestRequest::post().to_http_request();
+        let mut pending: dev::Payload = dev::Payload::Stream {
+            payload: Box::pin(stream::pending()),
+        };
+        let payload = Payload::from_request(&http, &mut pending).await.unwrap();
+        let state = Data::new(state(Mocks::new()));
+        let response = dispatch(endpoint("/api/token/"), state, http, payload).await;
+        assert_eq!(response.status().as_u16(), 408);
+        assert_eq!(response.head().connection_type(), ConnectionType::Close);
+        let body = response.into_body().try_into_bytes().unwrap();
+        assert_eq!(body, r#"{"detail":"The request body did not arrive in time."}"#);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod hosts;
 mod log;
 mod metadata;
 mod negotiation;
+mod patience;
 mod safety;
 mod server;
 mod throttle;

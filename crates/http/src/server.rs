@@ -27,7 +27,7 @@ use crate::{
     health,
     hosts::{self, AllowedHosts},
     log::{RequestIds, log},
-    safety,
+    patience, safety,
     throttle::{Rates, Throttles},
 };
 
@@ -71,7 +71,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(State {
-        app,
+        app: Arc::new(app),
         blocking: Blocking::start(settings.password_queue)?,
         proxies: settings.trusted_proxies.clone(),
         throttles: settings
@@ -101,6 +101,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     Ok(server
         .workers(settings.workers)
         .worker_max_blocking_threads(settings.blocking_threads.div_ceil(settings.workers).max(1))
+        .client_request_timeout(patience::HEAD)
+        .keep_alive(patience::NEXT_REQUEST)
+        .client_disconnect_timeout(patience::GOODBYE)
         .shutdown_timeout(settings.shutdown_seconds)
         .listen(listener)?
         .run())
