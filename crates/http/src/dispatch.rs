@@ -249,9 +249,11 @@ impl From<BlockingError> for ApiError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::mpsc;
+
     use actix_web::{FromRequest as _, body::MessageBody as _, dev, http::ConnectionType, test::TestRequest};
-    use futures_util::stream;
+    use futures_util::{poll, stream};
     use mycars_application::{
         mocks::{Mocks, samples},
         ports::Claims,
@@ -291,7 +293,7 @@ mod tests {
     }
 
     /// Mocks that know Ann by the token `token`.
-    fn with_ann() -> Mocks {
+    pub(crate) fn with_ann() -> Mocks {
         let mut mocks = Mocks::new();
         mocks.tokens.expect_decode().returning(|_| {
             Ok(Claims {
@@ -349,6 +351,31 @@ mod tests {
         assert_eq!(response.head().connection_type(), ConnectionType::Close);
         let body = response.into_body().try_into_bytes().unwrap();
         assert_eq!(body, r#"{"detail":"The request body did not arrive in time."}"#);
+    }
+
+    #[actix_web::test]
+    async fn a_full_lane_is_503_at_once() {
+        let state = Data::new(state(Mocks::new()));
+        let (started, is_started) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let running = state.blocking.run(Lane::Passwords, move || {
+            started.send(()).unwrap();
+            held.recv()
+        });
+        let mut running = std::pin::pin!(running);
+        assert!(poll!(running.as_mut()).is_pending());
+        is_started.recv().unwrap();
+        let mut waiting = std::pin::pin!(state.blocking.run(Lane::Passwords, || ()));
+        assert!(poll!(waiting.as_mut()).is_pending());
+
+        let http = TestRequest::post().to_http_request();
+        let payload = Payload::from_request(&http, &mut dev::Payload::None)
+            .await
+            .unwrap();
+        let response = dispatch(endpoint("/api/token/"), state.clone(), http, payload).await;
+        assert_eq!(response.status().as_u16(), 503);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        drop(release);
     }
 
     #[test]

@@ -154,6 +154,7 @@ mod tests {
     use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
+    use crate::dispatch::tests::with_ann;
 
     /// A server on a port of its own; stopped when it is dropped.
     struct Running {
@@ -390,6 +391,20 @@ mod tests {
             let answer = server.ask("OPTIONS /api/register/", headers);
             assert!(answer.contains(r#"{"name":"Register""#), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_503_and_a_time_to_ask_again() {
+        let mut mocks = with_ann();
+        mocks.store_is_away = true;
+        let server = start(mocks, settings());
+        for request in ["GET /health/ready", "GET /api/cars/"] {
+            let answer = server.ask(request, &["Authorization: Bearer token"]);
+            assert_eq!(status(&answer), "503", "{answer}");
+            assert!(header(&answer, "Retry-After").is_some(), "{answer}");
+            assert!(!answer.contains("mocked"), "{answer}");
+        }
+        assert_eq!(status(&server.ask("GET /health/live", &[])), "200");
     }
 
     #[test]
