@@ -1,5 +1,7 @@
 //! What holds for every endpoint: find out who asks, let them in or not, find the operation, answer.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
@@ -19,13 +21,14 @@ use crate::{
     error::ApiError,
     metadata::Metadata,
     negotiation::{Accepted, negotiate},
+    patience::wait_for_body,
     query::{ListSettings, Query},
     throttle::Throttles,
 };
 
 /// What every handler shares.
 pub(crate) struct State {
-    pub(crate) app: App,
+    pub(crate) app: Arc<App>,
     pub(crate) blocking: Blocking,
     pub(crate) lists: ListSettings,
     pub(crate) proxies: TrustedProxies,
@@ -78,9 +81,11 @@ async fn reply(
     }
     let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
     let body = if operation.is_some_and(Operation::takes_file) {
-        Body::read_with_file(http, payload, state.max_upload).await
+        let limit = state.max_upload;
+        wait_for_body(limit, Body::read_with_file(http, payload, limit)).await?
     } else {
-        Body::read(http, payload, state.max_body).await
+        let limit = state.max_body;
+        wait_for_body(limit, Body::read(http, payload, limit)).await?
     };
     let incoming = Incoming {
         method: http.method().clone(),
@@ -261,8 +266,11 @@ impl From<BlockingError> for ApiError {
 }
 
 #[cfg(test)]
-mod tests {
-    use actix_web::test::TestRequest;
+pub(crate) mod tests {
+    use std::sync::mpsc;
+
+    use actix_web::{FromRequest as _, body::MessageBody as _, dev, http::ConnectionType, test::TestRequest};
+    use futures_util::{poll, stream};
     use mycars_application::{
         mocks::{Mocks, samples},
         ports::Claims,
@@ -280,7 +288,7 @@ mod tests {
     /// What handlers share, with these mocks.
     fn state(mocks: Mocks) -> State {
         State {
-            app: mocks.into_app().0,
+            app: Arc::new(mocks.into_app().0),
             blocking: Blocking::start(1).unwrap(),
             proxies: TrustedProxies::default(),
             throttles: None,
@@ -306,7 +314,7 @@ mod tests {
     }
 
     /// Mocks that know Ann by the token `token`.
-    fn with_ann() -> Mocks {
+    pub(crate) fn with_ann() -> Mocks {
         let mut mocks = Mocks::new();
         mocks.tokens.expect_decode().returning(|_| {
             Ok(Claims {
@@ -348,6 +356,47 @@ mod tests {
         let request = anns(Method::OPTIONS);
         let refused = answer(endpoint("/api/cars/{car_id}/"), &state(mocks), &request);
         assert_eq!(refused.err().map(|error| error.status().as_u16()), Some(503));
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_does_not_arrive_is_408_and_the_connection_is_closed() {
+        tokio::time::pause();
+        let http = TestRequest::post().to_http_request();
+        let mut pending: dev::Payload = dev::Payload::Stream {
+            payload: Box::pin(stream::pending()),
+        };
+        let payload = Payload::from_request(&http, &mut pending).await.unwrap();
+        let state = Data::new(state(Mocks::new()));
+        let response = dispatch(endpoint("/api/token/"), state, http, payload).await;
+        assert_eq!(response.status().as_u16(), 408);
+        assert_eq!(response.head().connection_type(), ConnectionType::Close);
+        let body = response.into_body().try_into_bytes().unwrap();
+        assert_eq!(body, r#"{"detail":"The request body did not arrive in time."}"#);
+    }
+
+    #[actix_web::test]
+    async fn a_full_lane_is_503_at_once() {
+        let state = Data::new(state(Mocks::new()));
+        let (started, is_started) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let running = state.blocking.run(Lane::Passwords, move || {
+            started.send(()).unwrap();
+            held.recv()
+        });
+        let mut running = std::pin::pin!(running);
+        assert!(poll!(running.as_mut()).is_pending());
+        is_started.recv().unwrap();
+        let mut waiting = std::pin::pin!(state.blocking.run(Lane::Passwords, || ()));
+        assert!(poll!(waiting.as_mut()).is_pending());
+
+        let http = TestRequest::post().to_http_request();
+        let payload = Payload::from_request(&http, &mut dev::Payload::None)
+            .await
+            .unwrap();
+        let response = dispatch(endpoint("/api/token/"), state.clone(), http, payload).await;
+        assert_eq!(response.status().as_u16(), 503);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        drop(release);
     }
 
     #[test]

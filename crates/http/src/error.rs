@@ -61,6 +61,8 @@ pub(crate) enum ApiError {
     UnsupportedMediaType(String),
     /// The body is too large; holds the limit in bytes.
     TooLarge(usize),
+    /// The body did not arrive in time.
+    TooSlow,
     /// The client asks too often; holds how many seconds it should wait.
     Throttled(u64),
     /// The service can't answer now and may be able to soon.
@@ -103,6 +105,7 @@ impl ApiError {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -119,6 +122,9 @@ impl ApiError {
         }
         let mut response = HttpResponse::build(status);
         match self {
+            Self::TooSlow => {
+                response.force_close();
+            }
             Self::Throttled(seconds) => {
                 response.insert_header((header::RETRY_AFTER, seconds.to_string()));
             }
@@ -184,6 +190,7 @@ impl ApiError {
             Self::TooLarge(limit) => {
                 format!("The request body is too large: at most {} KiB.", limit / 1024).into()
             }
+            Self::TooSlow => "The request body did not arrive in time.".into(),
             Self::Throttled(seconds) => {
                 let plural = if *seconds == 1 { "" } else { "s" };
                 format!("Request was throttled. Expected available in {seconds} second{plural}.").into()

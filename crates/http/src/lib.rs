@@ -22,6 +22,7 @@ mod log;
 mod media;
 mod metadata;
 mod negotiation;
+mod patience;
 mod query;
 mod safety;
 mod server;

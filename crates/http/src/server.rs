@@ -27,7 +27,7 @@ use crate::{
     health,
     hosts::{self, AllowedHosts},
     log::{RequestIds, log},
-    media,
+    media, patience,
     query::ListSettings,
     safety,
     throttle::{Rates, Throttles},
@@ -78,7 +78,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(State {
-        app,
+        app: Arc::new(app),
         blocking: Blocking::start(settings.password_queue)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
@@ -110,6 +110,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     Ok(server
         .workers(settings.workers)
         .worker_max_blocking_threads(settings.blocking_threads.div_ceil(settings.workers).max(1))
+        .client_request_timeout(patience::HEAD)
+        .keep_alive(patience::NEXT_REQUEST)
+        .client_disconnect_timeout(patience::GOODBYE)
         .shutdown_timeout(settings.shutdown_seconds)
         .listen(listener)?
         .run())
@@ -173,6 +176,7 @@ mod tests {
     use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
+    use crate::dispatch::tests::with_ann;
 
     /// A server on a port of its own; stopped when it is dropped.
     struct Running {
@@ -410,6 +414,20 @@ mod tests {
             let answer = server.ask("OPTIONS /api/register/", headers);
             assert!(answer.contains(r#"{"name":"Register""#), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_503_and_a_time_to_ask_again() {
+        let mut mocks = with_ann();
+        mocks.store_is_away = true;
+        let server = start(mocks, settings());
+        for request in ["GET /health/ready", "GET /api/cars/"] {
+            let answer = server.ask(request, &["Authorization: Bearer token"]);
+            assert_eq!(status(&answer), "503", "{answer}");
+            assert!(header(&answer, "Retry-After").is_some(), "{answer}");
+            assert!(!answer.contains("mocked"), "{answer}");
+        }
+        assert_eq!(status(&server.ask("GET /health/live", &[])), "200");
     }
 
     #[test]

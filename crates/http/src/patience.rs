@@ -1,0 +1,67 @@
+//! How long clients may take. Who is slow holds a connection, and who is slow on purpose as many as there are.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::error::ApiError;
+
+/// For the head of a request.
+pub(crate) const HEAD: Duration = Duration::from_secs(10);
+
+/// Until the next request on the same connection. Proxies keep connections for a minute; they, and not we, are
+/// to be the first to close one, or else a request may be on its way to a connection that is gone.
+pub(crate) const NEXT_REQUEST: Duration = Duration::from_secs(75);
+
+/// To hear the answer to a request that was refused before it was read, and to hang up.
+pub(crate) const GOODBYE: Duration = Duration::from_secs(5);
+
+/// For any body.
+const BODY: Duration = Duration::from_secs(30);
+
+/// For so many bytes of a body, a second more: a slow line for our time.
+const BODY_BYTES_PER_SECOND: usize = 32 * 1024;
+
+/// Waits for a body of at most `limit` bytes.
+///
+/// # Errors
+/// [`ApiError::TooSlow`] if the time is over before the body is there.
+pub(crate) async fn wait_for_body<T>(limit: usize, body: impl Future<Output = T>) -> Result<T, ApiError> {
+    timeout(time_for_body(limit), body)
+        .await
+        .map_err(|_| ApiError::TooSlow)
+}
+
+fn time_for_body(limit: usize) -> Duration {
+    let seconds = limit / BODY_BYTES_PER_SECOND;
+    BODY + Duration::from_secs(seconds.try_into().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, pause, sleep};
+
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    #[actix_web::test]
+    async fn a_body_has_its_time_and_no_more() {
+        pause();
+        let slow = |seconds| async move {
+            sleep(Duration::from_secs(seconds)).await;
+            "body"
+        };
+        assert!(matches!(wait_for_body(MIB, slow(60)).await, Ok("body")));
+        let start = Instant::now();
+        let refused = wait_for_body(MIB, slow(3600)).await;
+        assert!(matches!(refused, Err(ApiError::TooSlow)));
+        assert_eq!(start.elapsed().as_secs(), 62);
+    }
+
+    #[test]
+    fn large_bodies_have_more_time() {
+        assert_eq!(time_for_body(0).as_secs(), 30);
+        assert_eq!(time_for_body(8 * MIB).as_secs(), 286);
+    }
+}
