@@ -36,10 +36,7 @@ fn workspace() -> Metadata {
 }
 
 /// What a crate names, in all kinds of dependencies or in one. A crate may name itself for its own tests.
-fn named<'m>(
-    package: &'m Package,
-    kind: Option<DependencyKind>,
-) -> impl Iterator<Item = &'m str> + use<'m> {
+fn named(package: &Package, kind: Option<DependencyKind>) -> impl Iterator<Item = &str> {
     package
         .dependencies
         .iter()
@@ -100,7 +97,10 @@ fn the_domain_depends_on_nothing_of_ours_and_on_little_else() {
     let domain = package(&workspace, "mycars-domain");
     assert!(!named(domain, None).any(|name| name.starts_with("mycars-")));
     let allowed: BTreeSet<String> = DOMAIN_DEPENDS_ON.map(str::to_owned).into();
-    let more: Vec<_> = tree("mycars-domain", "normal").difference(&allowed).cloned().collect();
+    let more: Vec<_> = tree("mycars-domain", "normal")
+        .difference(&allowed)
+        .cloned()
+        .collect();
     assert!(more.is_empty(), "the domain also depends on {more:?}");
 }
 
@@ -128,10 +128,17 @@ fn adapters_depend_on_the_inside_and_never_on_each_other() {
 #[test]
 fn every_crate_of_the_workspace_has_its_place() {
     let workspace = workspace();
-    let names: BTreeSet<_> = workspace.packages.iter().map(|package| package.name.as_str()).collect();
-    let known = ADAPTERS
-        .into_iter()
-        .chain(["mycars-domain", "mycars-application", "mycars-server", "mycars-testkit"]);
+    let names: BTreeSet<_> = workspace
+        .packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    let known = ADAPTERS.into_iter().chain([
+        "mycars-domain",
+        "mycars-application",
+        "mycars-server",
+        "mycars-testkit",
+    ]);
     assert_eq!(names, known.collect(), "a new crate needs rules of its own here");
 }
 

@@ -18,7 +18,7 @@ on_both_databases!(
     the_password_of_an_unknown_user_can_not_be_changed,
 );
 
-fn a_superuser_can_log_in_and_has_every_right(installation: Installation) {
+fn a_superuser_can_log_in_and_has_every_right(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let tokens = log_in(&server, "root", SUPERUSER_PASSWORD);
@@ -29,28 +29,45 @@ fn a_superuser_can_log_in_and_has_every_right(installation: Installation) {
     assert_eq!(me["email"], "root@example.com");
 }
 
-fn a_superuser_whose_name_is_taken_is_not_made(installation: Installation) {
+fn a_superuser_whose_name_is_taken_is_not_made(installation: &Installation) {
     installation.create_superuser("root");
-    let arguments = ["createsuperuser", "--noinput", "--username", "Root", "--email", "other@example.com"];
+    let arguments = [
+        "createsuperuser",
+        "--noinput",
+        "--username",
+        "Root",
+        "--email",
+        "other@example.com",
+    ];
     assert_eq!(
         installation.run(&arguments).refusal(),
         "username: A user with that username already exists."
     );
 }
 
-fn a_superuser_without_a_password_can_not_log_in(installation: Installation) {
-    let arguments = ["createsuperuser", "--noinput", "--username", "root", "--email", "root@example.com"];
+fn a_superuser_without_a_password_can_not_log_in(installation: &Installation) {
+    let arguments = [
+        "createsuperuser",
+        "--noinput",
+        "--username",
+        "root",
+        "--email",
+        "root@example.com",
+    ];
     let finished = installation.run(&arguments);
     assert!(finished.stderr.contains("changepassword root"), "{finished:?}");
     finished.success();
     let server = installation.start();
     for password in ["", "!", "root"] {
         let status = server.send(&accounts::login("root", password)).status;
-        assert!(matches!(status, 400 | 401), "{password:?} is answered with {status}");
+        assert!(
+            matches!(status, 400 | 401),
+            "{password:?} is answered with {status}"
+        );
     }
 }
 
-fn nobody_at_a_terminal_makes_no_superuser(installation: Installation) {
+fn nobody_at_a_terminal_makes_no_superuser(installation: &Installation) {
     let said = installation.run(&["createsuperuser"]).success();
     assert!(
         said.starts_with("Superuser creation skipped due to not running in a TTY."),
@@ -60,7 +77,7 @@ fn nobody_at_a_terminal_makes_no_superuser(installation: Installation) {
     installation.create_superuser("root");
 }
 
-fn expired_tokens_are_forgotten_and_live_ones_are_not(installation: Installation) {
+fn expired_tokens_are_forgotten_and_live_ones_are_not(installation: &Installation) {
     let server = installation.start();
     join(&server, "ann");
     let expire = "UPDATE refresh_tokens SET expires_at = '2001-02-03 04:05:06+00:00'";
@@ -70,11 +87,14 @@ fn expired_tokens_are_forgotten_and_live_ones_are_not(installation: Installation
     let flush = || installation.run(&["flushexpiredtokens"]).success();
     assert_eq!(flush(), "Forgot 1 expired refresh tokens.\n");
     assert_eq!(flush(), "Forgot 0 expired refresh tokens.\n");
-    let refresh = Request::post("/api/token/refresh/", &serde_json::json!({"refresh": live.refresh}));
+    let refresh = Request::post(
+        "/api/token/refresh/",
+        &serde_json::json!({"refresh": live.refresh}),
+    );
     server.send(&refresh).json(200);
 }
 
-fn the_password_of_an_unknown_user_can_not_be_changed(installation: Installation) {
+fn the_password_of_an_unknown_user_can_not_be_changed(installation: &Installation) {
     assert_eq!(
         installation.run(&["changepassword", "nobody"]).refusal(),
         "user 'nobody' does not exist"
@@ -84,14 +104,24 @@ fn the_password_of_an_unknown_user_can_not_be_changed(installation: Installation
 #[test]
 fn the_password_of_a_superuser_is_taken_from_djangos_variable_too() {
     let installation = Installation::empty().with("DJANGO_SUPERUSER_PASSWORD", "Harbour-lamp-9");
-    let arguments = ["createsuperuser", "--noinput", "--username", "root", "--email", "root@example.com"];
-    assert_eq!(installation.run(&arguments).success(), "Superuser created successfully.\n");
+    let arguments = [
+        "createsuperuser",
+        "--noinput",
+        "--username",
+        "root",
+        "--email",
+        "root@example.com",
+    ];
+    assert_eq!(
+        installation.run(&arguments).success(),
+        "Superuser created successfully.\n"
+    );
     log_in(&installation.start(), "root", "Harbour-lamp-9");
 }
 
 #[test]
 fn what_createsuperuser_needs_and_is_not_given_is_named() {
-    let installation = Installation::empty();
+    let installation = Installation::on(TestDatabase::sqlite());
     for (arguments, missing) in [
         (&["createsuperuser", "--noinput"][..], "--username"),
         (&["createsuperuser", "--noinput", "--username", "root"], "--email"),
@@ -127,7 +157,13 @@ fn postgres_is_migrated_once() {
 fn help_names_every_command() {
     let installation = Installation::empty();
     let help = installation.run(&["--help"]).success();
-    for command in ["runserver", "migrate", "createsuperuser", "changepassword", "flushexpiredtokens"] {
+    for command in [
+        "runserver",
+        "migrate",
+        "createsuperuser",
+        "changepassword",
+        "flushexpiredtokens",
+    ] {
         assert!(help.contains(command), "{command}: {help}");
         installation.run(&[command, "--help"]).success();
     }

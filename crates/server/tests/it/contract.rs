@@ -14,7 +14,6 @@ mod world;
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
-
 };
 
 use case::{Area, Case, Step};
@@ -31,16 +30,28 @@ const NOT_SERVED_YET: &[(&str, &str, &str)] = &[
     ("admin-cars", "a car is only under its owner", ADMIN),
     ("admin-cars", "create, read, change, delete", ADMIN),
     ("admin-cars", "deleting a user deletes cars and photos", ADMIN),
-    ("admin-users", "a password set by an admin ends the user's logins", ADMIN),
+    (
+        "admin-users",
+        "a password set by an admin ends the user's logins",
+        ADMIN,
+    ),
     ("admin-users", "a role takes effect at the next request", ADMIN),
     ("admin-users", "admins may not lock themselves out", ADMIN),
     ("admin-users", "create, read, change, delete", ADMIN),
     ("admin-users", "refused", ADMIN),
     ("admin-users", "the detail holds the cars, newest first", ADMIN),
     ("auth", "an inactive user cannot log in", ADMIN),
-    ("authorisation", "a client is no admin, not even for their own id", ADMIN),
+    (
+        "authorisation",
+        "a client is no admin, not even for their own id",
+        ADMIN,
+    ),
     ("authorisation", "without a token", ADMIN),
-    ("lists", "an admin sees one user's cars with the same pages and filters", LISTS),
+    (
+        "lists",
+        "an admin sees one user's cars with the same pages and filters",
+        LISTS,
+    ),
     ("lists", "cars: plain array, newest first, and pages", LISTS),
     ("lists", "cars: search, filters, ordering", LISTS),
     ("lists", "users", ADMIN),
@@ -77,7 +88,7 @@ struct Ran<'w> {
     faults: Vec<String>,
 }
 
-fn every_case_is_answered_as_recorded(installation: Installation) {
+fn every_case_is_answered_as_recorded(installation: &Installation) {
     installation.create_superuser(world::ADMIN);
     let server = installation.start();
     let world = World::of(&server);
@@ -151,17 +162,18 @@ fn race(
 
 /// What the cases that were run and the list of what is not served yet have to say against each other.
 fn complaints(ran: &[Ran<'_>]) -> Vec<String> {
-    let listed: BTreeSet<_> = NOT_SERVED_YET.iter().map(|(area, case, _)| (*area, *case)).collect();
+    let listed: BTreeSet<_> = NOT_SERVED_YET
+        .iter()
+        .map(|(area, case, _)| (*area, *case))
+        .collect();
     let names: BTreeSet<_> = ran.iter().map(|ran| (ran.area, ran.case)).collect();
-    let unknown = listed
-        .difference(&names)
-        .map(|(area, case)| format!("{area}: {case}: is listed as not served yet, but there is no such case"));
+    let unknown = listed.difference(&names).map(|(area, case)| {
+        format!("{area}: {case}: is listed as not served yet, but there is no such case")
+    });
     let judged = ran.iter().flat_map(|ran| {
         let Ran { area, case, faults } = ran;
         match (listed.contains(&(*area, *case)), faults.is_empty()) {
-            (true, true) => vec![format!(
-                "{area}: {case}: passes, but is listed as not served yet"
-            )],
+            (true, true) => vec![format!("{area}: {case}: passes, but is listed as not served yet")],
             (true, false) => Vec::new(),
             (false, _) => faults
                 .iter()

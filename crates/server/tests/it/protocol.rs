@@ -6,8 +6,7 @@ use serde_json::json;
 
 use crate::support::{
     Answer, Installation, Request, Server,
-    accounts::{join, login, new_car, registration},
-    installation::SUPERUSER_PASSWORD,
+    accounts::{PASSWORD, join, login, new_car, register, registration},
     on_both_databases,
     raw::{self, Connection},
 };
@@ -26,7 +25,7 @@ on_both_databases!(
 /// Two mebibytes: twice what any body may have that holds no image.
 const TOO_LARGE: usize = 2 << 20;
 
-fn every_route_is_the_same_without_its_slash(installation: Installation) {
+fn every_route_is_the_same_without_its_slash(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let car = server.send(&new_car(&access, "B-AB 12")).json(201)["id"].clone();
@@ -67,11 +66,12 @@ fn shape(answer: &Answer) -> serde_json::Value {
     body
 }
 
-fn a_body_that_is_too_large_is_refused_with_an_answer(installation: Installation) {
+fn a_body_that_is_too_large_is_refused_with_an_answer(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let notes = "n".repeat(TOO_LARGE);
-    let body = json!({"brand": "Toyota", "model": "Camry", "year": 2023, "license": "B-AB 12", "notes": notes});
+    let body =
+        json!({"brand": "Toyota", "model": "Camry", "year": 2023, "license": "B-AB 12", "notes": notes});
     let announced = Request::post("/api/cars/", &body).bearer(&access);
     let answer = server.send(&announced).json(413);
     assert!(answer["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
@@ -94,7 +94,7 @@ fn chunked_head(path: &str, access: &str) -> String {
     )
 }
 
-fn a_body_in_pieces_is_read_like_any_other(installation: Installation) {
+fn a_body_in_pieces_is_read_like_any_other(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let body = new_car(&access, "B-AB 12").body;
@@ -106,7 +106,7 @@ fn a_body_in_pieces_is_read_like_any_other(installation: Installation) {
     assert!(answer.contains("\"license\":\"B-AB 12\""), "{answer}");
 }
 
-fn every_answer_names_its_request(installation: Installation) {
+fn every_answer_names_its_request(installation: &Installation) {
     let server = installation.start();
     let requests = [
         Request::get("/api/"),
@@ -130,10 +130,14 @@ fn every_answer_names_its_request(installation: Installation) {
     }
 }
 
-fn a_host_that_is_not_allowed_is_refused(installation: Installation) {
+fn a_host_that_is_not_allowed_is_refused(installation: &Installation) {
     let server = installation.start();
     let ask = |path: &str, host: &str| server.send(&Request::get(path).header("Host", host));
-    for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80"] {
+    for host in [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:80",
+    ] {
         let refusal = ask("/api/", host).json(400);
         assert!(refusal["detail"].is_string(), "{refusal}");
     }
@@ -144,10 +148,16 @@ fn a_host_that_is_not_allowed_is_refused(installation: Installation) {
     ask("/health/live", "10.1.2.3").json(200);
 }
 
-fn an_unknown_route_is_refused_in_json(installation: Installation) {
+fn an_unknown_route_is_refused_in_json(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
-    for path in ["/nothing", "/api/nothing/", "/api/cars/one/", "/api/cars/1/nothing/", "/api//cars/"] {
+    for path in [
+        "/nothing",
+        "/api/nothing/",
+        "/api/cars/one/",
+        "/api/cars/1/nothing/",
+        "/api//cars/",
+    ] {
         for method in ["GET", "POST", "DELETE", "OPTIONS"] {
             let refusal = server.send(&Request::new(method, path).bearer(&access)).json(404);
             assert_eq!(refusal, json!({"detail": "Not found."}), "{method} {path}");
@@ -155,7 +165,7 @@ fn an_unknown_route_is_refused_in_json(installation: Installation) {
     }
 }
 
-fn an_answer_to_head_has_no_body(installation: Installation) {
+fn an_answer_to_head_has_no_body(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     for path in ["/api/", "/api/cars/", "/api/me/", "/api/nothing/"] {
@@ -176,11 +186,10 @@ fn an_answer_to_head_has_no_body(installation: Installation) {
     }
 }
 
-fn a_login_in_flight_is_answered_before_the_server_ends(installation: Installation) {
-    let installation = installation.with("MYCARS__PASSWORDS__BCRYPT_COST", "12");
-    installation.create_superuser("root");
-    let server = installation.start();
-    let body = login("root", SUPERUSER_PASSWORD).body;
+fn a_login_in_flight_is_answered_before_the_server_ends(installation: &Installation) {
+    let server = installation.start_with("MYCARS__PASSWORDS__BCRYPT_COST", "12");
+    register(&server, "ann");
+    let body = login("ann", PASSWORD).body;
     let mut connection = Connection::to(server.address());
     connection.send(format!(
         "POST /api/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, Installation, Request,
-    accounts::{join, log_in, new_car, plates, registration},
+    accounts::{PASSWORD, join, log_in, new_car, plates, registration},
     at_once, on_both_databases,
 };
 
@@ -32,7 +32,7 @@ fn refusals(answers: &[Answer]) -> Vec<Value> {
     refused.map(|answer| answer.json(400)).collect()
 }
 
-fn fifty_at_once_get_one_plate_once(installation: Installation) {
+fn fifty_at_once_get_one_plate_once(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let answers = at_once(50, |_| server.send(&new_car(&access, "B-AB 12")));
@@ -42,15 +42,17 @@ fn fifty_at_once_get_one_plate_once(installation: Installation) {
     assert_eq!(plates(&server, &access), ["B-AB 12"]);
 }
 
-fn fifty_at_once_get_fifty_plates(installation: Installation) {
+fn fifty_at_once_get_fifty_plates(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
-    let answers = at_once(50, |number| server.send(&new_car(&access, &format!("B-AB {number}"))));
+    let answers = at_once(50, |number| {
+        server.send(&new_car(&access, &format!("B-AB {number}")))
+    });
     assert_eq!(statuses(&answers), [(201, 50)].into());
     assert_eq!(plates(&server, &access).len(), 50);
 }
 
-fn twenty_at_once_get_one_username_once(installation: Installation) {
+fn twenty_at_once_get_one_username_once(installation: &Installation) {
     let server = installation.start();
     let answers = at_once(20, |number| {
         server.send(&registration("ann", &format!("ann{number}@example.com")))
@@ -60,19 +62,26 @@ fn twenty_at_once_get_one_username_once(installation: Installation) {
     assert!(refusals(&answers).iter().all(|refusal| *refusal == taken));
 }
 
-fn a_refresh_token_that_is_replaced_is_used_once(installation: Installation) {
-    let installation = installation.with("MYCARS__TOKENS__ROTATE_REFRESH", "true");
-    let server = installation.start();
+fn a_refresh_token_that_is_replaced_is_used_once(installation: &Installation) {
+    let server = installation.start_with("MYCARS__TOKENS__ROTATE_REFRESH", "true");
     let used = join(&server, "ann").refresh;
     // Two threads rarely meet at the right moment, so they are given several.
     for _ in 0..10 {
-        let token = log_in(&server, "ann", crate::support::accounts::PASSWORD).refresh;
+        let token = log_in(&server, "ann", PASSWORD).refresh;
         let refresh = Request::post("/api/token/refresh/", &json!({"refresh": token}));
         let answers = at_once(2, |_| server.send(&refresh));
         assert_eq!(statuses(&answers), [(200, 1), (401, 1)].into());
-        let won = answers.iter().find(|answer| answer.status == 200).unwrap().json(200);
+        let won = answers
+            .iter()
+            .find(|answer| answer.status == 200)
+            .unwrap()
+            .json(200);
         assert_ne!(won["refresh"], json!(token));
-        let lost = answers.iter().find(|answer| answer.status == 401).unwrap().json(401);
+        let lost = answers
+            .iter()
+            .find(|answer| answer.status == 401)
+            .unwrap()
+            .json(401);
         assert_eq!(lost["detail"], "Token is blacklisted");
     }
     // Those of other logins are none of its business.

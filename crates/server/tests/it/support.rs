@@ -27,7 +27,7 @@ macro_rules! on_both_databases {
             $(
                 #[test]
                 fn $test() {
-                    super::$test(crate::support::Installation::on(mycars_testkit::TestDatabase::sqlite()));
+                    super::$test(&crate::support::Installation::on(mycars_testkit::TestDatabase::sqlite()));
                 }
             )+
         }
@@ -36,7 +36,7 @@ macro_rules! on_both_databases {
             $(
                 #[test]
                 fn $test() {
-                    super::$test(crate::support::Installation::on(mycars_testkit::TestDatabase::postgres()));
+                    super::$test(&crate::support::Installation::on(mycars_testkit::TestDatabase::postgres()));
                 }
             )+
         }

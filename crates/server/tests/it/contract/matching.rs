@@ -65,8 +65,10 @@ impl<'a, 'w> Matching<'a, 'w> {
         let is_whole = missing.is_empty() && extra.is_empty();
         if self.is_ordered && is_whole && !wanted.keys().eq(got.keys()) {
             let keys: Vec<_> = got.keys().collect();
-            self.faults
-                .push(format!("the keys of {place} are in the order {}", keys.join(", ")));
+            self.faults.push(format!(
+                "the keys of {place} are in the order {}",
+                keys.join(", ")
+            ));
         }
         for (key, value) in wanted.iter() {
             if let Some(got) = got.get(key) {
@@ -110,9 +112,7 @@ impl<'a, 'w> Matching<'a, 'w> {
         }
         let wanted = self.scene.fill_text(wanted)?;
         let is_right = match (wanted.as_text(), got.as_text()) {
-            (Some(wanted), Some(got)) if place.ends_with(".next") || place.ends_with(".previous") => {
-                link(wanted) == link(got)
-            }
+            (Some(wanted), Some(got)) if is_link(place) => link(wanted) == link(got),
             (Some(wanted), Some(got)) => has_pattern(got, wanted),
             _ => wanted == *got,
         };
@@ -172,6 +172,11 @@ fn is_url_safe(text: &str) -> bool {
 fn is_messages(got: &Json) -> bool {
     let is_message = |item: &Json| item.as_text().is_some_and(|text| !text.is_empty());
     matches!(got, Json::List(items) if !items.is_empty() && items.iter().all(is_message))
+}
+
+/// Whether a link to another page is at this place.
+fn is_link(place: &str) -> bool {
+    matches!(place.rsplit('.').next(), Some("next" | "previous"))
 }
 
 /// What a link asks for: the order of its parameters is nobody's business.

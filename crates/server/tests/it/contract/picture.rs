@@ -14,10 +14,7 @@ pub(super) fn faults(wanted: &Picture, bytes: &[u8]) -> Vec<String> {
     }
     for secret in SECRETS {
         if bytes.windows(secret.len()).any(|window| window == secret) {
-            faults.push(format!(
-                "the picture holds {:?}",
-                String::from_utf8_lossy(secret)
-            ));
+            faults.push(format!("the picture holds {:?}", String::from_utf8_lossy(secret)));
         }
     }
     faults

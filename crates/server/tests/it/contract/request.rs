@@ -87,10 +87,8 @@ fn multipart(parts: &Object) -> Outcome<Vec<u8>> {
             text => (String::new(), text.to_string().into_bytes()),
         };
         body.extend(
-            format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{attributes}\r\n\r\n"
-            )
-            .as_bytes(),
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{attributes}\r\n\r\n")
+                .as_bytes(),
         );
         body.extend(content);
         body.extend(b"\r\n");
@@ -108,9 +106,9 @@ fn part_of_file(file: &Object) -> Outcome<(String, Vec<u8>)> {
         content.resize(usize::try_from(size).map_err(|error| error.to_string())?, 0);
     }
     let name = text("name").unwrap_or(stored);
-    let kind = text("type").unwrap_or("image/jpeg");
-    Ok((
-        format!("; filename=\"{name}\"\r\nContent-Type: {kind}"),
-        content,
-    ))
+    let kind = match text("type").unwrap_or("image/jpeg") {
+        "" => String::new(),
+        kind => format!("\r\nContent-Type: {kind}"),
+    };
+    Ok((format!("; filename=\"{name}\"{kind}"), content))
 }

@@ -85,7 +85,9 @@ impl<'w> Scene<'w> {
     }
 
     fn person(&mut self, name: &str) -> Outcome<&mut Object> {
-        self.people.get_mut(name).ok_or_else(|| format!("there is no user {name}"))
+        self.people
+            .get_mut(name)
+            .ok_or_else(|| format!("there is no user {name}"))
     }
 
     fn field_of(&mut self, name: &str, field: &str) -> Outcome<Json> {
@@ -112,12 +114,9 @@ impl<'w> Scene<'w> {
     pub(super) fn fill(&mut self, value: &Json) -> Outcome<Json> {
         Ok(match value {
             Json::Text(text) => self.fill_text(text)?,
-            Json::List(items) => Json::List(
-                items
-                    .iter()
-                    .map(|item| self.fill(item))
-                    .collect::<Outcome<_>>()?,
-            ),
+            Json::List(items) => {
+                Json::List(items.iter().map(|item| self.fill(item)).collect::<Outcome<_>>()?)
+            }
             Json::Object(object) => Json::Object(self.fill_object(object)?),
             other => other.clone(),
         })
@@ -193,7 +192,9 @@ impl<'w> Scene<'w> {
         match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
             "plate" => Ok(format!("K{}", self.world.word(8).to_uppercase()).into()),
             "new_user" => Ok(format!("n{}", self.world.word(10)).into()),
-            _ => Err(format!("nothing is known as {name} (did the step that keeps it fail?)")),
+            _ => Err(format!(
+                "nothing is known as {name} (did the step that keeps it fail?)"
+            )),
         }
     }
 

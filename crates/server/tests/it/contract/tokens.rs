@@ -45,7 +45,9 @@ fn moment(name: &str, value: &Json, now: i64) -> Json {
 }
 
 fn sign(claims: &Object, algorithm: &str, key: &str) -> Outcome<String> {
-    let algorithm: Algorithm = algorithm.parse().map_err(|_| format!("there is no algorithm {algorithm}"))?;
+    let algorithm: Algorithm = algorithm
+        .parse()
+        .map_err(|_| format!("there is no algorithm {algorithm}"))?;
     jsonwebtoken::encode(
         &Header::new(algorithm),
         claims,
@@ -57,5 +59,9 @@ fn sign(claims: &Object, algorithm: &str, key: &str) -> Outcome<String> {
 fn unsigned(claims: &Object) -> String {
     let claims = serde_json::to_vec(claims).expect("claims are JSON");
     let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    format!("{}.{}.", encode(br#"{"alg":"none","typ":"JWT"}"#), encode(&claims))
+    format!(
+        "{}.{}.",
+        encode(br#"{"alg":"none","typ":"JWT"}"#),
+        encode(&claims)
+    )
 }

@@ -67,9 +67,7 @@ pub(crate) fn new_car(access: &str, plate: &str) -> Request {
 /// The plates of one's own cars.
 #[track_caller]
 pub(crate) fn plates(server: &Server, access: &str) -> Vec<String> {
-    let cars = server
-        .send(&Request::get("/api/cars/").bearer(access))
-        .json(200);
+    let cars = server.send(&Request::get("/api/cars/").bearer(access)).json(200);
     let plate = |car: &Value| car["license"].as_str().expect("it is text").to_owned();
     cars.as_array().expect("it is a list").iter().map(plate).collect()
 }

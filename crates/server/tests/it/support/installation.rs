@@ -26,8 +26,8 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// An empty folder in which nothing is set but what tests need: a free port, and hashes that don't take
-    /// long.
+    /// An empty folder in which nothing is set but what tests need: a free port, hashes that don't take long,
+    /// and so much patience with the database that a slow machine changes no answer.
     pub(crate) fn empty() -> Self {
         let installation = Self {
             folder: TempDir::new().expect("a folder can be made"),
@@ -37,6 +37,7 @@ impl Installation {
         installation
             .with("MYCARS__SERVER__BIND", "127.0.0.1:0")
             .with("MYCARS__PASSWORDS__BCRYPT_COST", "4")
+            .with("MYCARS__DATABASE__TIMEOUT_SECONDS", "30")
     }
 
     /// One in earnest, where a database, a key and hosts are set, so that `DEBUG` is off.
@@ -87,6 +88,11 @@ impl Installation {
     /// Starts the server, and waits until it serves.
     pub(crate) fn start(&self) -> Server {
         Server::of(self.spawn(&[]))
+    }
+
+    /// The same with an environment variable for this one start.
+    pub(crate) fn start_with(&self, name: &str, value: &str) -> Server {
+        Server::of(Process::spawn(self.command().env(name, value)))
     }
 
     /// Makes a superuser of this name, whose password is [`SUPERUSER_PASSWORD`].

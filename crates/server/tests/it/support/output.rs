@@ -44,7 +44,11 @@ impl Output {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited in vain, and read only:\n{}", written.text);
+            assert!(
+                !left.is_zero(),
+                "waited in vain, and read only:\n{}",
+                written.text
+            );
             written = self.0.changed.wait_timeout(written, left).unwrap().0;
         }
     }
