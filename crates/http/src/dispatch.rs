@@ -16,9 +16,10 @@ use mycars_domain::User;
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
     body::Body,
-    endpoint::{Access, Endpoint, Reply, Request, Verb},
+    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
     metadata::Metadata,
+    negotiation::{Accepted, negotiate},
 };
 
 /// What every handler shares.
@@ -36,27 +37,44 @@ pub(crate) async fn dispatch(
     http: HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
+    let mut response = match negotiate(&http) {
+        Ok(accepted) => respond(endpoint, &accepted, &state, &http, payload).await,
+        Err(error) => error.response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    // Django REST framework leaves this out. But nearly every answer holds a token or somebody's data, which no
+    // browser should keep on disk; and a rule without exceptions can't be forgotten.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
+        headers.insert(header::ALLOW, allow);
+    }
+    response
+}
+
+/// Reads the body, has the request answered where blocking is allowed, and writes the answer.
+async fn respond(
+    endpoint: &'static Endpoint,
+    accepted: &Accepted,
+    state: &State,
+    http: &HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
     let incoming = Incoming {
         method: http.method().clone(),
         authorization: http.headers().get(header::AUTHORIZATION).cloned(),
-        ids: ids(&http),
+        ids: ids(http),
         base_url: base_url(http.headers()),
-        body: Body::read(&http, payload, state.max_body).await,
+        body: Body::read(http, payload, state.max_body).await,
     };
     let app = Arc::clone(&state.app);
     let outcome = state.blocking.run(lane(endpoint, http.method()), move || {
         answer(endpoint, &app, &incoming)
     });
-    let mut response = match outcome.await.map_err(ApiError::from).flatten() {
-        Ok(reply) => write(reply),
+    accepted.indent(match outcome.await.map_err(ApiError::from).flatten() {
+        Ok(reply) => write(reply, accepted),
         Err(error) => error.response(),
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
-    if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
-        headers.insert(header::ALLOW, allow);
-    }
-    response
+    })
 }
 
 /// The parts of a request that go to the blocking lane.
@@ -77,20 +95,37 @@ fn lane(endpoint: &'static Endpoint, method: &Method) -> Lane {
 /// The order of checks is the wire contract's (section 1): who asks, then the method, then the rest.
 fn answer(endpoint: &'static Endpoint, app: &App, incoming: &Incoming) -> Result<Reply, ApiError> {
     let caller = caller(endpoint.access, app, incoming.authorization.as_ref())?;
+    let handle = |operation: &'static Operation| {
+        (operation.handle)(&Request {
+            app,
+            operation,
+            caller: caller.as_ref(),
+            ids: &incoming.ids,
+            base_url: &incoming.base_url,
+            body: &incoming.body,
+        })
+    };
     if incoming.method == Method::OPTIONS {
-        return Reply::ok(&Metadata::from(endpoint));
+        return Reply::ok(&Metadata::new(endpoint, is_there(endpoint, handle)?));
     }
     let operation = Verb::answering(&incoming.method)
         .and_then(|verb| endpoint.operation(verb))
         .ok_or_else(|| ApiError::MethodNotAllowed(incoming.method.to_string()))?;
-    (operation.handle)(&Request {
-        app,
-        operation,
-        caller: caller.as_ref(),
-        ids: &incoming.ids,
-        base_url: &incoming.base_url,
-        body: &incoming.body,
-    })
+    handle(operation)
+}
+
+/// Whether there is, for who asks, what a PUT to this path would replace: what can't be read is not there.
+fn is_there(
+    endpoint: &'static Endpoint,
+    handle: impl FnOnce(&'static Operation) -> Result<Reply, ApiError>,
+) -> Result<bool, ApiError> {
+    let names_a_thing = endpoint.path.contains('{') && endpoint.operation(Verb::Put).is_some();
+    let read = endpoint.operation(Verb::Get).filter(|_| names_a_thing);
+    match read.map(handle) {
+        None | Some(Ok(_)) => Ok(true),
+        Some(Err(ApiError::NotFound(_) | ApiError::Forbidden(_))) => Ok(false),
+        Some(Err(error)) => Err(error),
+    }
 }
 
 /// Who asks, as far as the endpoint wants to know.
@@ -148,7 +183,7 @@ fn base_url(headers: &HeaderMap) -> String {
     format!("http://{host}")
 }
 
-fn write(reply: Reply) -> HttpResponse {
+fn write(reply: Reply, accepted: &Accepted) -> HttpResponse {
     let status = actix_web::http::StatusCode::from_u16(reply.status).unwrap_or_default();
     let mut response = HttpResponse::build(status);
     if let Some(location) = reply.location {
@@ -158,7 +193,7 @@ fn write(reply: Reply) -> HttpResponse {
         return response.finish();
     }
     response
-        .insert_header(header::ContentType::json())
+        .content_type(accepted.renderer.media_type)
         .body(reply.json)
 }
 
@@ -173,7 +208,76 @@ impl From<BlockingError> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use mycars_application::{
+        mocks::{Mocks, samples},
+        ports::Claims,
+    };
+    use mycars_domain::Car;
+    use serde_json::Value;
+
     use super::*;
+    use crate::api::ENDPOINTS;
+
+    fn endpoint(path: &str) -> &'static Endpoint {
+        ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap()
+    }
+
+    /// A request of Ann's, without a body.
+    fn anns(method: Method) -> Incoming {
+        Incoming {
+            method,
+            authorization: Some(HeaderValue::from_static("Bearer token")),
+            ids: vec![("car_id".into(), 10)],
+            base_url: "http://localhost".into(),
+            body: Body::Empty { is_form: false },
+        }
+    }
+
+    /// Mocks that know Ann by the token `token`.
+    fn with_ann() -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| {
+            Ok(Claims {
+                token_type: Some("access".into()),
+                expires_at: Some(samples::NOW + 60),
+                id: Some("jti".into()),
+                user_id: Some("1".into()),
+                ..Claims::default()
+            })
+        });
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks
+    }
+
+    fn options(path: &str, car: Option<Car>) -> Value {
+        let mut mocks = with_ann();
+        mocks.unit.cars.expect_find().returning(move |_| Ok(car.clone()));
+        let app = mocks.into_app().0;
+        let reply = answer(endpoint(path), &app, &anns(Method::OPTIONS)).unwrap();
+        serde_json::from_slice(&reply.json).unwrap()
+    }
+
+    #[test]
+    fn options_describes_put_only_where_there_is_something_to_replace() {
+        let detail = "/api/cars/{car_id}/";
+        assert!(options(detail, Some(samples::car()))["actions"]["PUT"].is_object());
+        assert_eq!(options(detail, None).get("actions"), None);
+        assert!(options("/api/cars/", None)["actions"]["POST"].is_object());
+        assert!(options("/api/change-password/", None)["actions"]["PUT"].is_object());
+    }
+
+    #[test]
+    fn options_of_a_store_that_is_away_is_503_as_everything_is() {
+        let mut mocks = with_ann();
+        mocks.store_is_away = true;
+        let app = mocks.into_app().0;
+        let refused = answer(endpoint("/api/cars/{car_id}/"), &app, &anns(Method::OPTIONS));
+        assert_eq!(refused.err().map(|error| error.status().as_u16()), Some(503));
+    }
 
     #[test]
     fn only_bearer_with_a_capital_b_is_a_scheme_and_it_has_one_token() {

@@ -50,6 +50,8 @@ pub(crate) enum ApiError {
     NotFound(Missing),
     /// The endpoint has no such method.
     MethodNotAllowed(String),
+    /// The client accepts no form in which this could be answered.
+    NotAcceptable,
     /// The body is of a type that is not read.
     UnsupportedMediaType(String),
     /// The body is too large; holds the limit in bytes.
@@ -88,6 +90,7 @@ impl ApiError {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -153,6 +156,7 @@ impl ApiError {
             Self::NotFound(Missing::Car) => "No Car matches the given query.".into(),
             Self::NotFound(Missing::Route) => "Not found.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
+            Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
             Self::UnsupportedMediaType(given) => {
                 format!("Unsupported media type \"{given}\" in request.").into()
             }

@@ -18,6 +18,8 @@ mod health;
 mod hosts;
 mod log;
 mod metadata;
+mod negotiation;
+mod safety;
 mod server;
 mod timestamp;
 mod views;

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use crate::{
     endpoint::{Endpoint, Verb},
     fields::{FieldSpec, Kind},
+    negotiation::RENDERERS,
 };
 
 /// What an endpoint is called, what it reads and writes, and the fields of what may be sent to it.
@@ -12,15 +13,19 @@ use crate::{
 pub(crate) struct Metadata {
     name: &'static str,
     description: &'static str,
-    renders: [&'static str; 1],
+    renders: [&'static str; RENDERERS.len()],
     parses: [&'static str; 3],
     #[serde(skip_serializing_if = "Actions::is_empty")]
     actions: Actions,
 }
 
-impl From<&'static Endpoint> for Metadata {
-    fn from(endpoint: &'static Endpoint) -> Self {
-        let described = [Verb::Put, Verb::Post].into_iter().filter_map(|verb| {
+impl Metadata {
+    /// Of an endpoint. `is_there` says whether there is what PUT would replace: if not, PUT is not described.
+    pub(crate) fn new(endpoint: &'static Endpoint, is_there: bool) -> Self {
+        let verbs = [Verb::Put, Verb::Post]
+            .into_iter()
+            .filter(|verb| is_there || *verb != Verb::Put);
+        let described = verbs.filter_map(|verb| {
             let operation = endpoint
                 .operation(verb)
                 .filter(|operation| !operation.fields.is_empty())?;
@@ -29,7 +34,7 @@ impl From<&'static Endpoint> for Metadata {
         Self {
             name: endpoint.name,
             description: endpoint.description,
-            renders: ["application/json"],
+            renders: RENDERERS.each_ref().map(|renderer| renderer.media_type),
             parses: [
                 "application/json",
                 "application/x-www-form-urlencoded",
@@ -88,7 +93,9 @@ impl Serialize for Described {
         if let Some(max) = spec.max {
             map.serialize_entry("max_value", &max)?;
         }
-        if let Kind::Choice(choices) = spec.kind {
+        if let Kind::Choice(choices) = spec.kind
+            && !spec.is_read_only()
+        {
             let choices: Vec<Choice> = choices
                 .iter()
                 .map(|&(value, display_name)| Choice { value, display_name })
@@ -116,5 +123,41 @@ fn type_name(kind: Kind) -> &'static str {
         Kind::Boolean => "boolean",
         Kind::Image => "image upload",
         Kind::Computed => "field",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::Field;
+
+    use super::*;
+
+    fn described(spec: FieldSpec) -> String {
+        // A description lives as long as the program; that of a test is let go.
+        serde_json::to_string(&Described(Box::leak(Box::new(spec)))).unwrap()
+    }
+
+    #[test]
+    fn a_field_says_what_it_takes_in_django_rest_frameworks_order() {
+        let spec = FieldSpec::required(Field::Brand, "Brand", Kind::Text)
+            .at_most(100)
+            .help("Who made it.");
+        assert_eq!(
+            described(spec),
+            r#"{"type":"string","required":true,"read_only":false,"label":"Brand","help_text":"Who made it.","max_length":100}"#
+        );
+    }
+
+    #[test]
+    fn choices_are_only_named_where_one_can_be_made() {
+        let role = Kind::Choice(&[("client", "Client")]);
+        assert_eq!(
+            described(FieldSpec::optional(Field::Role, "Role", role)),
+            r#"{"type":"choice","required":false,"read_only":false,"label":"Role","choices":[{"value":"client","display_name":"Client"}]}"#
+        );
+        assert_eq!(
+            described(FieldSpec::read_only("role", "Role", role)),
+            r#"{"type":"choice","required":false,"read_only":true,"label":"Role"}"#
+        );
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     health,
     hosts::{self, AllowedHosts},
     log::{RequestIds, log},
+    safety,
 };
 
 /// What can be set about the server.
@@ -73,6 +74,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
             .wrap(from_fn(move |request, next| {
                 hosts::check(hosts.clone(), request, next)
             }))
+            .wrap(safety::headers())
             .wrap(from_fn(move |request, next| log(Arc::clone(&ids), request, next)))
     });
     Ok(server
@@ -113,4 +115,116 @@ async fn to_api() -> HttpResponse {
 
 async fn no_such_route() -> HttpResponse {
     ApiError::NotFound(Missing::Route).response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{Ipv4Addr, TcpStream},
+        sync::mpsc,
+        thread,
+    };
+
+    use actix_web::{dev::ServerHandle, rt::System};
+    use mycars_application::mocks::Mocks;
+
+    use super::*;
+
+    /// A server on a port of its own; stopped when it is dropped.
+    struct Running {
+        address: SocketAddr,
+        handle: ServerHandle,
+    }
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            // The command is on its way with the call; nobody needs to wait for its end.
+            drop(self.handle.stop(false));
+        }
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            workers: 1,
+            blocking_threads: 1,
+            allowed_hosts: vec!["localhost".into()],
+            password_queue: 1,
+            shutdown_seconds: 1,
+        }
+    }
+
+    fn start(mut mocks: Mocks, settings: Settings) -> Running {
+        mocks.random.expect_hex().return_const("0000");
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (started, is_started) = mpsc::channel();
+        thread::spawn(move || {
+            System::new().block_on(async move {
+                let server = serve(mocks.into_app().0, &settings, listener).unwrap();
+                started.send(server.handle()).unwrap();
+                server.await.unwrap();
+            });
+        });
+        let handle = is_started.recv().unwrap();
+        Running { address, handle }
+    }
+
+    impl Running {
+        /// The whole answer to a request without a body: its method and path, and further headers.
+        fn ask(&self, line: &str, headers: &[&str]) -> String {
+            let line = format!("{line} HTTP/1.1");
+            let mut lines = vec![line.as_str(), "Connection: close"];
+            if !headers.iter().any(|header| header.starts_with("Host:")) {
+                lines.push("Host: localhost");
+            }
+            lines.extend(headers);
+            lines.extend(["", ""]);
+            let mut stream = TcpStream::connect(self.address).unwrap();
+            stream.write_all(lines.join("\r\n").as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        }
+    }
+
+    fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+        answer
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .filter_map(|line| line.split_once(": "))
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    #[test]
+    fn every_answer_tells_browsers_to_be_careful() {
+        let server = start(Mocks::new(), settings());
+        for (request, host) in [
+            ("GET /api/", "Host: localhost"),
+            ("GET /api/cars/", "Host: localhost"),
+            ("GET /health/live", "Host: localhost"),
+            ("GET /nothing", "Host: localhost"),
+            ("GET /api/", "Host: evil.example"),
+        ] {
+            let answer = server.ask(request, &[host]);
+            for (name, value) in [
+                ("X-Frame-Options", "DENY"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Referrer-Policy", "same-origin"),
+                ("Cross-Origin-Opener-Policy", "same-origin"),
+            ] {
+                assert_eq!(header(&answer, name), Some(value), "{request}: {answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_answer_of_the_api_is_kept_by_browsers() {
+        let server = start(Mocks::new(), settings());
+        for request in ["GET /api/", "GET /api/me/", "POST /api/token/"] {
+            let answer = server.ask(request, &[]);
+            assert_eq!(header(&answer, "Cache-Control"), Some("no-store"), "{answer}");
+        }
+    }
 }

@@ -1,0 +1,15 @@
+//! Headers that tell browsers to be careful with every answer: those that Django sends.
+
+use actix_web::{
+    http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
+    middleware::DefaultHeaders,
+};
+
+/// Adds the headers to answers that don't say otherwise themselves.
+pub(crate) fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((X_FRAME_OPTIONS, "DENY"))
+        .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((REFERRER_POLICY, "same-origin"))
+        .add(("Cross-Origin-Opener-Policy", "same-origin"))
+}
