@@ -1,7 +1,5 @@
 //! What holds for every endpoint: find out who asks, let them in or not, find the operation, answer.
 
-use std::sync::Arc;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
@@ -11,23 +9,32 @@ use actix_web::{
     web::{Data, Payload},
 };
 use mycars_application::{App, accounts};
-use mycars_domain::User;
+use mycars_domain::{Action, Target, User, policy};
 
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
     body::Body,
+    client::{Client, TrustedProxies},
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
     metadata::Metadata,
     negotiation::{Accepted, negotiate},
+    query::{ListSettings, Query},
+    throttle::Throttles,
 };
 
 /// What every handler shares.
 pub(crate) struct State {
-    pub(crate) app: Arc<App>,
+    pub(crate) app: App,
     pub(crate) blocking: Blocking,
+    pub(crate) lists: ListSettings,
+    pub(crate) proxies: TrustedProxies,
+    /// Counts requests, if anybody wants them counted.
+    pub(crate) throttles: Option<Throttles>,
     /// The largest body that is read, in bytes.
     pub(crate) max_body: usize,
+    /// The largest body that is read where a file may come, in bytes.
+    pub(crate) max_upload: usize,
 }
 
 /// Answers a request to an endpoint, whatever its method.
@@ -38,7 +45,10 @@ pub(crate) async fn dispatch(
     payload: Payload,
 ) -> HttpResponse {
     let mut response = match negotiate(&http) {
-        Ok(accepted) => respond(endpoint, &accepted, &state, &http, payload).await,
+        Ok(accepted) => accepted.indent(match reply(endpoint, state, &http, payload).await {
+            Ok(reply) => write(reply, &accepted),
+            Err(error) => error.response(),
+        }),
         Err(error) => error.response(),
     };
     let headers = response.headers_mut();
@@ -52,56 +62,96 @@ pub(crate) async fn dispatch(
     response
 }
 
-/// Reads the body, has the request answered where blocking is allowed, and writes the answer.
-async fn respond(
+/// Reads the body and finds the answer, the latter where blocking is allowed.
+async fn reply(
     endpoint: &'static Endpoint,
-    accepted: &Accepted,
-    state: &State,
+    state: Data<State>,
     http: &HttpRequest,
     payload: Payload,
-) -> HttpResponse {
+) -> Result<Reply, ApiError> {
+    let client = state.proxies.client(http.head());
+    let authorization = http.headers().get(header::AUTHORIZATION);
+    let is_nobodys = is_nobodys(endpoint, authorization);
+    if is_nobodys {
+        // Who is too many is not even listened to, nor takes the place of others before the passwords' thread.
+        state.count(endpoint, http.method(), client, None)?;
+    }
+    let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
+    let body = if operation.is_some_and(Operation::takes_file) {
+        Body::read_with_file(http, payload, state.max_upload).await
+    } else {
+        Body::read(http, payload, state.max_body).await
+    };
     let incoming = Incoming {
         method: http.method().clone(),
-        authorization: http.headers().get(header::AUTHORIZATION).cloned(),
+        client,
+        is_counted: is_nobodys,
+        authorization: authorization.cloned(),
         ids: ids(http),
-        base_url: base_url(http.headers()),
-        body: Body::read(http, payload, state.max_body).await,
+        base_url: base_url(client, http.headers()),
+        path: http.path().to_owned(),
+        query: Query::parse(http.query_string()),
+        body,
     };
-    let app = Arc::clone(&state.app);
-    let outcome = state.blocking.run(lane(endpoint, http.method()), move || {
-        answer(endpoint, &app, &incoming)
-    });
-    accepted.indent(match outcome.await.map_err(ApiError::from).flatten() {
-        Ok(reply) => write(reply, accepted),
-        Err(error) => error.response(),
-    })
+    let lane = operation.map_or(Lane::Database, |operation| operation.lane(&incoming.body));
+    let blocking = state.blocking.clone();
+    let outcome = blocking.run(lane, move || answer(endpoint, &state, &incoming));
+    outcome.await.map_err(ApiError::from).flatten()
 }
 
 /// The parts of a request that go to the blocking lane.
 struct Incoming {
     method: Method,
+    client: Client,
+    /// Whether the throttles have counted it.
+    is_counted: bool,
     authorization: Option<HeaderValue>,
     ids: Vec<(String, i64)>,
     base_url: String,
+    path: String,
+    query: Query,
     body: Body,
 }
 
-/// Where a request runs: where its operation says, or on the quick lane if there is none.
-fn lane(endpoint: &'static Endpoint, method: &Method) -> Lane {
-    let operation = Verb::answering(method).and_then(|verb| endpoint.operation(verb));
-    operation.map_or(Lane::Database, |operation| operation.lane)
+/// Whether it is clear from the start that a request proves nobody to ask, and that this is no reason to
+/// refuse it.
+fn is_nobodys(endpoint: &Endpoint, authorization: Option<&HeaderValue>) -> bool {
+    endpoint.access == Access::Open || endpoint.access == Access::Optional && authorization.is_none()
 }
 
-/// The order of checks is the wire contract's (section 1): who asks, then the method, then the rest.
-fn answer(endpoint: &'static Endpoint, app: &App, incoming: &Incoming) -> Result<Reply, ApiError> {
-    let caller = caller(endpoint.access, app, incoming.authorization.as_ref())?;
+impl State {
+    /// Counts a request, as that of a user or else of an address.
+    fn count(
+        &self,
+        endpoint: &Endpoint,
+        method: &Method,
+        client: Client,
+        user: Option<&User>,
+    ) -> Result<(), ApiError> {
+        match &self.throttles {
+            Some(throttles) => throttles.check(endpoint, method, client.address, user.map(|user| user.id)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The order of checks is the wire contract's (section 1): who asks, then how often, then the method, then the
+/// rest.
+fn answer(endpoint: &'static Endpoint, state: &State, incoming: &Incoming) -> Result<Reply, ApiError> {
+    let caller = caller(endpoint.access, &state.app, incoming.authorization.as_ref())?;
+    if !incoming.is_counted {
+        state.count(endpoint, &incoming.method, incoming.client, caller.as_ref())?;
+    }
     let handle = |operation: &'static Operation| {
         (operation.handle)(&Request {
-            app,
+            app: &state.app,
             operation,
             caller: caller.as_ref(),
             ids: &incoming.ids,
             base_url: &incoming.base_url,
+            path: &incoming.path,
+            query: &incoming.query,
+            lists: state.lists,
             body: &incoming.body,
         })
     };
@@ -137,10 +187,14 @@ fn caller(access: Access, app: &App, authorization: Option<&HeaderValue>) -> Res
         Some(token) => Some(accounts::authenticate(app, token)?),
         None => None,
     };
-    if user.is_none() && access == Access::Authenticated {
-        return Err(ApiError::NoCredentials);
+    match (access, &user) {
+        (Access::Authenticated | Access::Admin, None) => Err(ApiError::NoCredentials),
+        (Access::Admin, Some(admin)) => {
+            policy::check(&admin.actor(), Action::ReadUsers, Target::NOTHING)?;
+            Ok(user)
+        }
+        _ => Ok(user),
     }
-    Ok(user)
 }
 
 /// The token after `Bearer`. The scheme is case-sensitive, as simplejwt's is; any other counts as no
@@ -173,14 +227,14 @@ fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
         .collect()
 }
 
-/// The start of absolute URLs, as the client wrote it. Forwarding headers are anybody's to send, and are not
-/// believed.
-fn base_url(headers: &HeaderMap) -> String {
+/// The start of absolute URLs, as the client wrote it.
+fn base_url(client: Client, headers: &HeaderMap) -> String {
+    let scheme = if client.is_https { "https" } else { "http" };
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or("localhost");
-    format!("http://{host}")
+    format!("{scheme}://{host}")
 }
 
 fn write(reply: Reply, accepted: &Accepted) -> HttpResponse {
@@ -208,6 +262,7 @@ impl From<BlockingError> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
     use mycars_application::{
         mocks::{Mocks, samples},
         ports::Claims,
@@ -222,13 +277,30 @@ mod tests {
         ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap()
     }
 
+    /// What handlers share, with these mocks.
+    fn state(mocks: Mocks) -> State {
+        State {
+            app: mocks.into_app().0,
+            blocking: Blocking::start(1).unwrap(),
+            proxies: TrustedProxies::default(),
+            throttles: None,
+            lists: ListSettings::default(),
+            max_body: 100,
+            max_upload: 100,
+        }
+    }
+
     /// A request of Ann's, without a body.
     fn anns(method: Method) -> Incoming {
         Incoming {
             method,
+            client: TrustedProxies::default().client(TestRequest::default().to_http_request().head()),
+            is_counted: false,
             authorization: Some(HeaderValue::from_static("Bearer token")),
             ids: vec![("car_id".into(), 10)],
             base_url: "http://localhost".into(),
+            path: "/".into(),
+            query: Query::parse(""),
             body: Body::Empty { is_form: false },
         }
     }
@@ -256,8 +328,7 @@ mod tests {
     fn options(path: &str, car: Option<Car>) -> Value {
         let mut mocks = with_ann();
         mocks.unit.cars.expect_find().returning(move |_| Ok(car.clone()));
-        let app = mocks.into_app().0;
-        let reply = answer(endpoint(path), &app, &anns(Method::OPTIONS)).unwrap();
+        let reply = answer(endpoint(path), &state(mocks), &anns(Method::OPTIONS)).unwrap();
         serde_json::from_slice(&reply.json).unwrap()
     }
 
@@ -274,8 +345,8 @@ mod tests {
     fn options_of_a_store_that_is_away_is_503_as_everything_is() {
         let mut mocks = with_ann();
         mocks.store_is_away = true;
-        let app = mocks.into_app().0;
-        let refused = answer(endpoint("/api/cars/{car_id}/"), &app, &anns(Method::OPTIONS));
+        let request = anns(Method::OPTIONS);
+        let refused = answer(endpoint("/api/cars/{car_id}/"), &state(mocks), &request);
         assert_eq!(refused.err().map(|error| error.status().as_u16()), Some(503));
     }
 

@@ -7,8 +7,9 @@ use actix_web::{
 };
 use mycars_application::{
     accounts::{self, AuthenticationError, TokenError},
-    cars,
+    cars, images,
     ports::{BoxError, StoreError},
+    users,
 };
 use mycars_domain::{Denied, Field, Violation, Violations};
 use serde::{Serialize, Serializer};
@@ -20,12 +21,16 @@ use crate::words;
 pub(crate) enum ApiError {
     /// Fields are wrong.
     Fields(Violations),
+    /// Parameters of the query are wrong: the name and what is said of each.
+    Parameters(Vec<(&'static str, String)>),
     /// Something is wrong that belongs to no field.
     NonField(String),
     /// The body can't be read.
     Malformed(String),
     /// The server does not answer for the host that the request names.
     HostNotAllowed,
+    /// The origin whose script asks may not.
+    OriginNotAllowed,
     /// There are no credentials, and there must be.
     NoCredentials,
     /// The header `Authorization` can't be read.
@@ -56,6 +61,8 @@ pub(crate) enum ApiError {
     UnsupportedMediaType(String),
     /// The body is too large; holds the limit in bytes.
     TooLarge(usize),
+    /// The client asks too often; holds how many seconds it should wait.
+    Throttled(u64),
     /// The service can't answer now and may be able to soon.
     Unavailable(BoxError),
     /// A fault that is not the client's.
@@ -66,6 +73,7 @@ pub(crate) enum ApiError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     Car,
+    User,
     Route,
 }
 
@@ -75,9 +83,11 @@ const RETRY_AFTER: &str = "2";
 impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Fields(_) | Self::NonField(_) | Self::Malformed(_) | Self::HostNotAllowed => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Fields(_)
+            | Self::Parameters(_)
+            | Self::NonField(_)
+            | Self::Malformed(_)
+            | Self::HostNotAllowed => StatusCode::BAD_REQUEST,
             Self::NoCredentials
             | Self::BadAuthorizationHeader
             | Self::AccessToken(_)
@@ -87,12 +97,13 @@ impl ApiError {
             | Self::NoActiveAccount
             | Self::NoActiveAccountForToken
             | Self::Token(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -107,12 +118,15 @@ impl ApiError {
             _ => {}
         }
         let mut response = HttpResponse::build(status);
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"api\""));
+        match self {
+            Self::Throttled(seconds) => {
+                response.insert_header((header::RETRY_AFTER, seconds.to_string()));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            Self::Unavailable(_) => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+            }
+            _ if status == StatusCode::UNAUTHORIZED => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"api\""));
             }
             _ => {}
         }
@@ -122,12 +136,18 @@ impl ApiError {
     fn body(&self) -> ErrorBody {
         match self {
             Self::Fields(violations) => ErrorBody::Fields(FieldErrors(violations.clone())),
+            Self::Parameters(errors) => ErrorBody::Parameters(ParameterErrors(errors.clone())),
             Self::NonField(message) => ErrorBody::NonField {
                 non_field_errors: [message.clone()],
             },
             Self::Malformed(detail) => detail.clone().into(),
             Self::HostNotAllowed => {
                 "This host is not allowed. If it should be, add it to ALLOWED_HOSTS.".into()
+            }
+            Self::OriginNotAllowed => {
+                "This origin or method is not allowed. If the origin should be, add it to \
+                 MYCARS__CORS__ALLOWED_ORIGINS."
+                    .into()
             }
             Self::NoCredentials => "Authentication credentials were not provided.".into(),
             Self::BadAuthorizationHeader => ErrorBody::coded(
@@ -154,6 +174,7 @@ impl ApiError {
             Self::Token(error) => ErrorBody::coded(token_message(*error), "token_not_valid"),
             Self::Forbidden(detail) => (*detail).into(),
             Self::NotFound(Missing::Car) => "No Car matches the given query.".into(),
+            Self::NotFound(Missing::User) => "No User matches the given query.".into(),
             Self::NotFound(Missing::Route) => "Not found.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
@@ -162,6 +183,10 @@ impl ApiError {
             }
             Self::TooLarge(limit) => {
                 format!("The request body is too large: at most {} KiB.", limit / 1024).into()
+            }
+            Self::Throttled(seconds) => {
+                let plural = if *seconds == 1 { "" } else { "s" };
+                format!("Request was throttled. Expected available in {seconds} second{plural}.").into()
             }
             Self::Unavailable(_) => "The service is not available right now. Please try again later.".into(),
             Self::Internal(_) => "A server error occurred.".into(),
@@ -213,6 +238,7 @@ enum ErrorBody {
         non_field_errors: [String; 1],
     },
     Fields(FieldErrors),
+    Parameters(ParameterErrors),
 }
 
 impl ErrorBody {
@@ -251,6 +277,14 @@ impl Serialize for FieldErrors {
                 .iter()
                 .map(|(field, violations)| (words::name(field), say_all(field, violations))),
         )
+    }
+}
+
+struct ParameterErrors(Vec<(&'static str, String)>);
+
+impl Serialize for ParameterErrors {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, message)| (name, [message])))
     }
 }
 
@@ -316,6 +350,27 @@ impl From<cars::Error> for ApiError {
     }
 }
 
+impl From<users::Error> for ApiError {
+    fn from(error: users::Error) -> Self {
+        match error {
+            users::Error::Invalid(violations) => Self::Fields(violations),
+            users::Error::NotFound => Self::NotFound(Missing::User),
+            users::Error::Denied(denied) => denied.into(),
+            users::Error::Hash(error) => Self::Internal(error.into()),
+            users::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<images::Error> for ApiError {
+    fn from(error: images::Error) -> Self {
+        match error {
+            images::Error::Car(error) => error.into(),
+            images::Error::Images(error) => Self::Internal(error.into()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,6 +390,21 @@ mod tests {
         ] {
             assert!(error.status().is_server_error());
             assert!(!written(&error).contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn who_is_throttled_is_told_for_how_long() {
+        for (seconds, detail) in [
+            (1, "Request was throttled. Expected available in 1 second."),
+            (42, "Request was throttled. Expected available in 42 seconds."),
+        ] {
+            let error = ApiError::Throttled(seconds);
+            let response = error.response();
+            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+            let retry_after = response.headers().get(header::RETRY_AFTER).unwrap();
+            assert_eq!(*retry_after, seconds.to_string());
+            assert_eq!(written(&error), format!(r#"{{"detail":"{detail}"}}"#));
         }
     }
 

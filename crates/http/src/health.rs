@@ -12,10 +12,11 @@ pub(crate) async fn live() -> HttpResponse {
 
 /// `GET /health/ready`: the database answers too; 503 if it does not.
 pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
-    let app = state.app.clone();
-    let ping = state
-        .blocking
-        .run(Lane::Database, move || app.store.ping().map_err(ApiError::from))
+    let blocking = state.blocking.clone();
+    let ping = blocking
+        .run(Lane::Database, move || {
+            state.app.store.ping().map_err(ApiError::from)
+        })
         .await;
     match ping.map_err(ApiError::from).flatten() {
         Ok(()) => HttpResponse::Ok().json(json!({"status": "ok"})),

@@ -10,6 +10,8 @@
 mod api;
 mod blocking;
 mod body;
+mod client;
+mod cors;
 mod dispatch;
 mod endpoint;
 mod error;
@@ -17,12 +19,19 @@ mod fields;
 mod health;
 mod hosts;
 mod log;
+mod media;
 mod metadata;
 mod negotiation;
+mod query;
 mod safety;
 mod server;
+mod throttle;
 mod timestamp;
 mod views;
 pub mod words;
 
+pub use client::TrustedProxies;
+pub use cors::AllowedOrigins;
+pub use query::ListSettings;
 pub use server::{Settings, bind, serve};
+pub use throttle::{NoRate, Rate, Rates};

@@ -17,8 +17,10 @@ use actix_web::{
 };
 use tracing::Instrument as _;
 
+use crate::client::TrustedProxies;
+
 /// The response header that names a request's id.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Makes ids for requests: some random digits for the process, so that those of several don't mix, and a
 /// number.
@@ -40,22 +42,24 @@ impl RequestIds {
     }
 }
 
-/// Gives the request an id, does it inside a span of that id, and logs what became of it. The query is not
-/// logged: it may hold what people searched for.
+/// Gives the request an id, does it inside a span of that id, and logs who asked for what and what became of
+/// it. The query is not logged: it may hold what people searched for.
 pub(crate) async fn log(
     ids: Arc<RequestIds>,
+    proxies: TrustedProxies,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let id = ids.next();
     let started = Instant::now();
+    let address = proxies.client(request.head()).address;
     let method = request.method().clone();
     let path = request.path().to_owned();
     let span = tracing::info_span!("request", %id);
     let mut response = next.call(request).instrument(span.clone()).await?;
     let status = response.status().as_u16();
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-    span.in_scope(|| tracing::info!("{method} {path:?} {status} {milliseconds:.1} ms"));
+    span.in_scope(|| tracing::info!("{address} {method} {path:?} {status} {milliseconds:.1} ms"));
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

@@ -13,18 +13,24 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data, Payload, ServiceConfig},
 };
+use governor::clock::DefaultClock;
 use mycars_application::App;
 
 use crate::{
     api::ENDPOINTS,
     blocking::Blocking,
+    client::TrustedProxies,
+    cors::{self, AllowedOrigins},
     dispatch::{State, dispatch},
     endpoint::Endpoint,
     error::{ApiError, Missing},
     health,
     hosts::{self, AllowedHosts},
     log::{RequestIds, log},
+    media,
+    query::ListSettings,
     safety,
+    throttle::{Rates, Throttles},
 };
 
 /// What can be set about the server.
@@ -36,6 +42,14 @@ pub struct Settings {
     pub blocking_threads: usize,
     /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
     pub allowed_hosts: Vec<String>,
+    /// How long lists are.
+    pub lists: ListSettings,
+    /// The origins whose scripts may read answers.
+    pub allowed_origins: AllowedOrigins,
+    /// The proxies that may say where requests come from.
+    pub trusted_proxies: TrustedProxies,
+    /// How often clients may ask; `None` for as often as they like.
+    pub throttle: Option<Rates>,
     /// How many logins may wait for the thread that hashes passwords.
     pub password_queue: usize,
     /// How long requests may take to end once the server is told to stop, in seconds.
@@ -44,6 +58,9 @@ pub struct Settings {
 
 /// The largest body that is read, in bytes (wire contract, section 2).
 const MAX_BODY: usize = 1024 * 1024;
+
+/// The largest body that is read where a picture may come, in bytes.
+const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 
 /// Takes an address, before anything is served there.
 ///
@@ -61,21 +78,34 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(State {
-        app: Arc::new(app),
+        app,
         blocking: Blocking::start(settings.password_queue)?,
+        lists: settings.lists,
+        proxies: settings.trusted_proxies.clone(),
+        throttles: settings
+            .throttle
+            .as_ref()
+            .map(|rates| Throttles::new(rates, &DefaultClock::default())),
         max_body: MAX_BODY,
+        max_upload: MAX_UPLOAD,
     });
+    let proxies = settings.trusted_proxies.clone();
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
+    let origins = settings.allowed_origins.clone();
     let server = HttpServer::new(move || {
-        let (ids, hosts) = (Arc::clone(&ids), hosts.clone());
+        let (ids, hosts, proxies) = (Arc::clone(&ids), hosts.clone(), proxies.clone());
         Actix::new()
             .app_data(state.clone())
             .configure(routes)
+            .wrap(origins.middleware())
+            .wrap(from_fn(cors::around))
             .wrap(from_fn(move |request, next| {
                 hosts::check(hosts.clone(), request, next)
             }))
             .wrap(safety::headers())
-            .wrap(from_fn(move |request, next| log(Arc::clone(&ids), request, next)))
+            .wrap(from_fn(move |request, next| {
+                log(Arc::clone(&ids), proxies.clone(), request, next)
+            }))
     });
     Ok(server
         .workers(settings.workers)
@@ -96,8 +126,21 @@ fn routes(config: &mut ServiceConfig) {
         config.service(web::resource([with_slash, without_slash]).to(handler));
     }
     config
-        .route("/health/live", web::get().to(health::live))
-        .route("/health/ready", web::get().to(health::ready))
+        .service(
+            web::resource("/health/live")
+                .route(web::get().to(health::live))
+                .route(web::head().to(health::live)),
+        )
+        .service(
+            web::resource("/health/ready")
+                .route(web::get().to(health::ready))
+                .route(web::head().to(health::ready)),
+        )
+        .service(
+            web::resource("/media/{path:.*}")
+                .route(web::get().to(media::serve))
+                .route(web::head().to(media::serve)),
+        )
         .route("/", web::get().to(to_api))
         .default_service(web::to(no_such_route));
 }
@@ -127,7 +170,7 @@ mod tests {
     };
 
     use actix_web::{dev::ServerHandle, rt::System};
-    use mycars_application::mocks::Mocks;
+    use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
 
@@ -146,9 +189,13 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
+            lists: ListSettings::default(),
             workers: 1,
             blocking_threads: 1,
             allowed_hosts: vec!["localhost".into()],
+            allowed_origins: AllowedOrigins::Local,
+            trusted_proxies: TrustedProxies::new(&["127.0.0.1".into()]).unwrap(),
+            throttle: None,
             password_queue: 1,
             shutdown_seconds: 1,
         }
@@ -216,6 +263,152 @@ mod tests {
             ] {
                 assert_eq!(header(&answer, name), Some(value), "{request}: {answer}");
             }
+        }
+    }
+
+    #[test]
+    fn urls_begin_as_the_client_wrote_them_to_the_trusted_proxy() {
+        let server = start(Mocks::new(), settings());
+        let answer = server.ask("GET /api/", &["X-Forwarded-Proto: https"]);
+        assert!(
+            answer.contains(r#""register":"https://localhost/api/register/""#),
+            "{answer}"
+        );
+    }
+
+    fn status(answer: &str) -> &str {
+        answer.split(' ').nth(1).unwrap()
+    }
+
+    #[test]
+    fn who_asks_too_often_waits_and_bad_credentials_matter_more() {
+        let once = "1/hour".parse().unwrap();
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
+        let throttle = Some(Rates {
+            login: once,
+            register: once,
+            refresh: once,
+            anon: once,
+            user: once,
+        });
+        let server = start(
+            mocks,
+            Settings {
+                throttle,
+                ..settings()
+            },
+        );
+        for path in ["/api/token/", "/api/token/refresh/", "/api/register/"] {
+            let line = format!("POST {path}");
+            assert_eq!(status(&server.ask(&line, &[])), "400");
+            let answer = server.ask(&line, &[]);
+            assert_eq!(status(&answer), "429", "{answer}");
+            assert_eq!(header(&answer, "Retry-After"), Some("3600"));
+            assert!(
+                answer
+                    .ends_with(r#"{"detail":"Request was throttled. Expected available in 3600 seconds."}"#)
+            );
+            assert_eq!(status(&server.ask(&line, &["X-Forwarded-For: 192.0.2.7"])), "400");
+        }
+        let bad = ["Authorization: Bearer bad"];
+        assert_eq!(status(&server.ask("POST /api/register/", &bad)), "401");
+        for _ in 0..2 {
+            assert_eq!(status(&server.ask("GET /api/me/", &[])), "401");
+            assert_eq!(status(&server.ask("GET /health/ready", &[])), "200");
+        }
+    }
+
+    const PREFLIGHT: &str = "Access-Control-Request-Method: PUT";
+
+    fn start_for(allowed_origins: AllowedOrigins) -> Running {
+        start(
+            Mocks::new(),
+            Settings {
+                allowed_origins,
+                ..settings()
+            },
+        )
+    }
+
+    #[test]
+    fn only_scripts_of_allowed_origins_may_read_answers() {
+        let listed = start_for(AllowedOrigins::Listed(vec!["https://app.example".into()]));
+        let local = start_for(AllowedOrigins::Local);
+        let any = start_for(AllowedOrigins::Any);
+        let closed = start_for(AllowedOrigins::Listed(Vec::new()));
+        for (server, origin, allowed) in [
+            (&listed, "https://app.example", Some("https://app.example")),
+            (&listed, "http://app.example", None),
+            (&listed, "https://app.example.evil.example", None),
+            (&listed, "http://localhost:3000", None),
+            (&listed, "null", None),
+            (&local, "http://localhost:3000", Some("http://localhost:3000")),
+            (&local, "https://app.example", None),
+            (&local, "null", None),
+            (&any, "https://app.example", Some("*")),
+            (&closed, "http://localhost", None),
+            (&closed, "null", None),
+        ] {
+            let origin = format!("Origin: {origin}");
+            let answer = server.ask("GET /api/", &[&origin]);
+            let preflight = server.ask("OPTIONS /api/cars/", &[&origin, PREFLIGHT]);
+            assert_eq!(status(&answer), "200", "{answer}");
+            assert_eq!(
+                status(&preflight),
+                if allowed.is_some() { "200" } else { "403" },
+                "{preflight}"
+            );
+            for answer in [&answer, &preflight] {
+                assert_eq!(header(answer, "Access-Control-Allow-Origin"), allowed, "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn scripts_may_read_our_own_headers_and_caches_heed_origin_and_accept() {
+        let server = start_for(AllowedOrigins::Local);
+        let answer = server.ask("GET /api/me/", &["Origin: http://localhost"]);
+        let exposed = header(&answer, "Access-Control-Expose-Headers").unwrap();
+        let mut exposed: Vec<&str> = exposed.split(", ").collect();
+        exposed.sort_unstable();
+        assert_eq!(exposed, ["location", "retry-after", "x-request-id"]);
+        let vary = header(&answer, "Vary").unwrap();
+        assert!(vary.starts_with("Accept, Origin"), "{vary}");
+        assert_eq!(
+            answer.to_ascii_lowercase().matches("vary:").count(),
+            1,
+            "{answer}"
+        );
+    }
+
+    #[test]
+    fn cookies_only_count_to_origins_that_are_listed() {
+        for (origins, origin, credentials) in [
+            (
+                AllowedOrigins::Listed(vec!["https://app.example".into()]),
+                "Origin: https://app.example",
+                Some("true"),
+            ),
+            (AllowedOrigins::Local, "Origin: http://localhost", None),
+            (AllowedOrigins::Any, "Origin: https://app.example", None),
+        ] {
+            let server = start_for(origins);
+            for answer in [
+                server.ask("GET /api/", &[origin]),
+                server.ask("OPTIONS /api/cars/", &[origin, PREFLIGHT]),
+            ] {
+                assert_eq!(header(&answer, "Access-Control-Allow-Credentials"), credentials);
+            }
+        }
+    }
+
+    #[test]
+    fn an_options_request_that_is_no_preflight_describes_the_endpoint() {
+        let server = start_for(AllowedOrigins::Local);
+        for headers in [&["Origin: http://localhost"][..], &[PREFLIGHT], &[]] {
+            let answer = server.ask("OPTIONS /api/register/", headers);
+            assert!(answer.contains(r#"{"name":"Register""#), "{answer}");
         }
     }
 

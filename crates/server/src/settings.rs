@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mycars_http::{AllowedOrigins, Rate, TrustedProxies};
 use serde::Deserialize;
 
 use crate::secret_key::{self, Secret};
@@ -22,6 +23,9 @@ const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// A century, which leaves room to add it to any date.
 const MAX_MINUTES: i64 = 100 * 365 * 24 * 60;
+
+/// A whole request with a picture has at most so many bytes.
+const MAX_IMAGE_BYTES: i64 = 8 * 1024 * 1024;
 
 /// Environment variables, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
@@ -46,6 +50,11 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
+    pub(crate) media: Media,
+    pub(crate) lists: Lists,
+    pub(crate) throttle: Throttle,
+    /// The origins whose scripts may use the API.
+    pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) log: Log,
     /// What is dangerous about these settings, though accepted while debugging; one line each.
     pub(crate) warnings: Vec<String>,
@@ -64,6 +73,9 @@ pub(crate) struct Server {
     /// How long requests may take to finish when the server stops.
     #[serde(deserialize_with = "values::whole::<0, 3600, _, _>")]
     pub(crate) shutdown_seconds: u64,
+    /// The proxies that may say where requests come from.
+    #[serde(deserialize_with = "values::proxies")]
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 /// How the database is reached.
@@ -101,6 +113,74 @@ pub(crate) struct Passwords {
     /// How many logins may wait for a hash.
     #[serde(deserialize_with = "values::whole::<1, 100_000, _, _>")]
     pub(crate) queue: usize,
+}
+
+/// How often clients may ask.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Throttle {
+    /// Whether that is counted at all.
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) enabled: bool,
+    /// For a token, per address.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) login: Rate,
+    /// For an account, per address.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) register: Rate,
+    /// For a fresh token, per address.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) refresh: Rate,
+    /// For anything else without a login, per address.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) anon: Rate,
+    /// For anything else, per user.
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) user: Rate,
+}
+
+/// Which other sites' scripts may use the API.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cors {
+    #[serde(deserialize_with = "values::origins")]
+    allowed_origins: AllowedOrigins,
+}
+
+impl Cors {
+    /// While debugging, front ends come from this machine unless something else is said.
+    fn settle(self, debug: bool) -> AllowedOrigins {
+        match self.allowed_origins {
+            AllowedOrigins::Listed(origins) if debug && origins.is_empty() => AllowedOrigins::Local,
+            origins => origins,
+        }
+    }
+}
+
+/// How pictures are kept.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Media {
+    /// The folder that they are kept in; it need not exist yet.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub(crate) root: PathBuf,
+    /// How many bytes an upload may have at most.
+    #[serde(deserialize_with = "values::whole::<1, MAX_IMAGE_BYTES, _, _>")]
+    pub(crate) max_bytes: u64,
+    #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
+    pub(crate) max_megapixels: u32,
+}
+
+/// How long lists are.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lists {
+    /// How many items a page has where the client does not say; 0 for lists that come whole.
+    #[serde(deserialize_with = "values::whole::<0, 1_000_000, _, _>")]
+    pub(crate) page_size: u32,
+    /// How many items a page has at most.
+    #[serde(deserialize_with = "values::whole::<1, 1_000_000, _, _>")]
+    pub(crate) max_page_size: u32,
 }
 
 /// What is logged, and how.
@@ -177,6 +257,10 @@ struct Given {
     database: Database,
     tokens: Tokens,
     passwords: Passwords,
+    media: Media,
+    lists: Lists,
+    throttle: Throttle,
+    cors: Cors,
     log: Log,
 }
 
@@ -283,6 +367,13 @@ impl Given {
         } else {
             self.database_url
         };
+        let root = &self.media.root;
+        let root = if root.as_os_str().is_empty() {
+            data_dir.join("media")
+        } else {
+            folder.join(root)
+        };
+        let media = Media { root, ..self.media };
         let allowed_hosts = if self.allowed_hosts.is_empty() {
             LOCAL_HOSTS.map(str::to_owned).to_vec()
         } else {
@@ -301,6 +392,10 @@ impl Given {
             database: self.database,
             tokens: self.tokens,
             passwords: self.passwords,
+            media,
+            lists: self.lists,
+            throttle: self.throttle,
+            allowed_origins: self.cors.settle(debug),
             log: self.log,
             warnings,
         }

@@ -5,10 +5,16 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use mycars_http::{bind, serve};
+use mycars_application::{App, images};
+use mycars_domain::Actor;
+use mycars_http::{Rates, bind, serve};
 
 use super::CommandError;
-use crate::{console::Console, settings::Settings, wiring};
+use crate::{
+    console::Console,
+    settings::{Settings, Throttle},
+    wiring,
+};
 
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let address = settings.server.bind;
@@ -18,16 +24,43 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         workers: settings.server.workers,
         blocking_threads: settings.database.pool_size as usize,
         allowed_hosts: settings.allowed_hosts.clone(),
+        lists: mycars_http::ListSettings {
+            page_size: Some(settings.lists.page_size).filter(|size| *size > 0),
+            max_page_size: settings.lists.max_page_size,
+        },
+        allowed_origins: settings.allowed_origins.clone(),
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+        throttle: rates(&settings.throttle),
         password_queue: settings.passwords.queue,
         shutdown_seconds: settings.server.shutdown_seconds,
     };
     let banner = banner(settings, &listener)?;
+    sweep_in_background(app.clone());
     actix_web::rt::System::new().block_on(async {
         let server = serve(app, &http, listener)?;
         console.say(&banner);
         server.await
     })?;
     Ok(())
+}
+
+fn rates(throttle: &Throttle) -> Option<Rates> {
+    throttle.enabled.then_some(Rates {
+        login: throttle.login,
+        register: throttle.register,
+        refresh: throttle.refresh,
+        anon: throttle.anon,
+        user: throttle.user,
+    })
+}
+
+/// Deletes what a crash may have left behind, while requests are served already.
+fn sweep_in_background(app: App) {
+    std::thread::spawn(move || match images::sweep(&app, &Actor::System) {
+        Ok(0) => {}
+        Ok(count) => tracing::info!("deleted {count} pictures that no car had"),
+        Err(error) => tracing::warn!(%error, "pictures that no car has could not be deleted"),
+    });
 }
 
 fn cant_listen(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {

@@ -71,6 +71,7 @@ fn every_setting_has_its_documented_default() {
     assert_eq!(settings.server.bind.to_string(), "127.0.0.1:8000");
     assert!(settings.server.workers >= 1);
     assert_eq!(settings.server.shutdown_seconds, 30);
+    assert_eq!(settings.server.trusted_proxies, TrustedProxies::default());
     assert_eq!(settings.database.pool_size, 8);
     assert_eq!(settings.database.timeout_seconds, 2);
     assert_eq!(settings.tokens.access_minutes, 60);
@@ -78,6 +79,13 @@ fn every_setting_has_its_documented_default() {
     assert!(!settings.tokens.rotate_refresh);
     assert_eq!(settings.passwords.bcrypt_cost, 12);
     assert_eq!(settings.passwords.queue, 64);
+    assert!(settings.throttle.enabled);
+    assert_eq!(settings.throttle.login, "10/min".parse().unwrap());
+    assert_eq!(settings.throttle.register, "20/hour".parse().unwrap());
+    assert_eq!(settings.throttle.refresh, "60/min".parse().unwrap());
+    assert_eq!(settings.throttle.anon, "300/min".parse().unwrap());
+    assert_eq!(settings.throttle.user, "6000/min".parse().unwrap());
+    assert_eq!(settings.allowed_origins, AllowedOrigins::Local);
     assert_eq!(settings.log.level, "info");
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.warnings, [""; 0]);
@@ -156,6 +164,7 @@ fn every_documented_variable_works() {
         ("MYCARS__SERVER__BIND", "[::]:80"),
         ("MYCARS__SERVER__WORKERS", "3"),
         ("MYCARS__SERVER__SHUTDOWN_SECONDS", "5"),
+        ("MYCARS__SERVER__TRUSTED_PROXIES", "10.0.0.1, fd00::/8"),
         ("MYCARS__DATABASE__POOL_SIZE", "4"),
         ("MYCARS__DATABASE__TIMEOUT_SECONDS", "9"),
         ("MYCARS__TOKENS__ACCESS_MINUTES", "5"),
@@ -163,6 +172,16 @@ fn every_documented_variable_works() {
         ("MYCARS__TOKENS__ROTATE_REFRESH", "true"),
         ("MYCARS__PASSWORDS__BCRYPT_COST", "10"),
         ("MYCARS__PASSWORDS__QUEUE", "7"),
+        ("MYCARS__THROTTLE__ENABLED", "false"),
+        ("MYCARS__THROTTLE__LOGIN", "1/s"),
+        ("MYCARS__THROTTLE__REGISTER", "2/m"),
+        ("MYCARS__THROTTLE__REFRESH", "3/hour"),
+        ("MYCARS__THROTTLE__ANON", "4/day"),
+        ("MYCARS__THROTTLE__USER", "5/minute"),
+        (
+            "MYCARS__CORS__ALLOWED_ORIGINS",
+            "https://app.example.org, http://localhost:3000",
+        ),
         ("MYCARS__LOG__LEVEL", "warn,mycars_http=debug"),
         ("MYCARS__LOG__FORMAT", "json"),
     ])
@@ -184,6 +203,10 @@ fn every_documented_variable_works() {
     assert_eq!(settings.server.bind.to_string(), "[::]:80");
     assert_eq!(settings.server.workers, 3);
     assert_eq!(settings.server.shutdown_seconds, 5);
+    assert_eq!(
+        settings.server.trusted_proxies,
+        TrustedProxies::new(&["10.0.0.1".into(), "fd00::/8".into()]).unwrap()
+    );
     assert_eq!(settings.database.pool_size, 4);
     assert_eq!(settings.database.timeout_seconds, 9);
     assert_eq!(settings.tokens.access_minutes, 5);
@@ -191,6 +214,19 @@ fn every_documented_variable_works() {
     assert!(settings.tokens.rotate_refresh);
     assert_eq!(settings.passwords.bcrypt_cost, 10);
     assert_eq!(settings.passwords.queue, 7);
+    assert!(!settings.throttle.enabled);
+    assert_eq!(settings.throttle.login, "1/sec".parse().unwrap());
+    assert_eq!(settings.throttle.register, "2/min".parse().unwrap());
+    assert_eq!(settings.throttle.refresh, "3/h".parse().unwrap());
+    assert_eq!(settings.throttle.anon, "4/d".parse().unwrap());
+    assert_eq!(settings.throttle.user, "5/min".parse().unwrap());
+    assert_eq!(
+        settings.allowed_origins,
+        AllowedOrigins::Listed(vec![
+            "https://app.example.org".into(),
+            "http://localhost:3000".into()
+        ])
+    );
     assert_eq!(settings.log.level, "warn,mycars_http=debug");
     assert_eq!(settings.log.format, LogFormat::Json);
 }
@@ -307,7 +343,7 @@ fn an_unknown_variable_is_named_with_those_it_may_have_meant() {
     assert_eq!(
         problem(load(&[("MYCARS__SERVER__BNID", "127.0.0.1:80")])),
         "MYCARS__SERVER__BNID is no setting: the settings there are MYCARS__SERVER__BIND, \
-         MYCARS__SERVER__SHUTDOWN_SECONDS, MYCARS__SERVER__WORKERS"
+         MYCARS__SERVER__SHUTDOWN_SECONDS, MYCARS__SERVER__TRUSTED_PROXIES, MYCARS__SERVER__WORKERS"
     );
     for name in [
         "MYCARS__",
@@ -369,6 +405,11 @@ fn a_wrong_variable_is_named_with_what_it_holds_and_what_it_should_be() {
             "a whole number from 0 to 3600",
         ),
         (
+            "MYCARS__SERVER__TRUSTED_PROXIES",
+            "10.0.0.1, proxy.example.org",
+            "IP addresses and networks such as 10.0.0.1, 10.0.0.0/8 or fd00::/8",
+        ),
+        (
             "MYCARS__DATABASE__POOL_SIZE",
             "0",
             "a whole number from 1 to 1000",
@@ -403,6 +444,17 @@ fn a_wrong_variable_is_named_with_what_it_holds_and_what_it_should_be() {
             "MYCARS__PASSWORDS__QUEUE",
             "yes",
             "a whole number from 1 to 100000",
+        ),
+        ("MYCARS__THROTTLE__ENABLED", "auto", "true or false"),
+        (
+            "MYCARS__THROTTLE__LOGIN",
+            "10 per minute",
+            "a rate such as 10/s, 10/min, 10/hour or 10/day",
+        ),
+        (
+            "MYCARS__CORS__ALLOWED_ORIGINS",
+            "app.example.org",
+            "origins such as https://app.example.org or http://localhost:3000, without a path, or *",
         ),
         (
             "MYCARS__LOG__LEVEL",
@@ -626,6 +678,26 @@ fn hosts_are_names_addresses_and_patterns() {
                  or *, without scheme and port"
             )
         );
+    }
+}
+
+#[test]
+fn other_sites_use_the_api_only_if_they_are_named_except_local_ones_while_debugging() {
+    let origins = |debug: &str, origins: &str| {
+        let pairs = [
+            IN_EARNEST[0],
+            IN_EARNEST[1],
+            ("DEBUG", debug),
+            ("MYCARS__CORS__ALLOWED_ORIGINS", origins),
+        ];
+        load(&pairs).unwrap().allowed_origins
+    };
+    let listed = AllowedOrigins::Listed(vec!["https://app.example.org".into()]);
+    assert_eq!(origins("false", ""), AllowedOrigins::Listed(Vec::new()));
+    assert_eq!(origins("true", ""), AllowedOrigins::Local);
+    for debug in ["true", "false"] {
+        assert_eq!(origins(debug, "https://app.example.org"), listed);
+        assert_eq!(origins(debug, "*"), AllowedOrigins::Any);
     }
 }
 

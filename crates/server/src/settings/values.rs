@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 
+use mycars_http::{AllowedOrigins, Rate, TrustedProxies};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::LogFormat;
@@ -159,10 +160,42 @@ pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
     })
 }
 
+/// The path of a folder, or none.
+pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    read_text(deserializer, "the path of a folder", |text| {
+        Some(PathBuf::from(text.trim()))
+    })
+}
+
 /// An IP address and a port.
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let expected = "an IP address and a port such as 127.0.0.1:8000, 0.0.0.0:8000 or [::]:8000";
     read_text(deserializer, expected, |text| text.trim().parse().ok())
+}
+
+/// Addresses and networks of proxies.
+pub(super) fn proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrustedProxies, D::Error> {
+    let expected = "IP addresses and networks such as 10.0.0.1, 10.0.0.0/8 or fd00::/8";
+    read(deserializer, expected, |value| {
+        TrustedProxies::new(&to_list(value)?)
+    })
+}
+
+/// How often something may happen.
+pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D::Error> {
+    read_text(
+        deserializer,
+        "a rate such as 10/s, 10/min, 10/hour or 10/day",
+        |text| text.parse().ok(),
+    )
+}
+
+/// Origins as browsers write them, or `*`.
+pub(super) fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AllowedOrigins, D::Error> {
+    let expected = "origins such as https://app.example.org or http://localhost:3000, without a path, or *";
+    read(deserializer, expected, |value| {
+        AllowedOrigins::new(&to_list(value)?)
+    })
 }
 
 /// A level of the log, or directives.
