@@ -13,7 +13,7 @@ use crate::{
     body::{Body, Form},
     error::ApiError,
     fields::{FieldSpec, Kind},
-    query::{ListSettings, ListView, Query},
+    query::{ListSettings, ListSpec, ListView, Query},
 };
 
 /// One resource and what can be done to it.
@@ -26,6 +26,8 @@ pub(crate) struct Endpoint {
     pub(crate) description: &'static str,
     /// Who may call it.
     pub(crate) access: Access,
+    /// What it can be asked for, where it is a list.
+    pub(crate) list: Option<&'static ListSpec>,
     /// What can be done to it, one operation for each method.
     pub(crate) operations: &'static [Operation],
 }

@@ -25,6 +25,73 @@ impl Default for ListSettings {
     }
 }
 
+/// What a list can be asked for, for people: the forms of its page and the documents are made from it.
+#[derive(Debug)]
+pub(crate) struct ListSpec {
+    /// What `?search=` looks at.
+    pub(crate) searched: &'static str,
+    pub(crate) filters: &'static [FilterSpec],
+    /// The names that `?ordering=` takes.
+    pub(crate) orderings: &'static [&'static str],
+}
+
+/// One filter.
+#[derive(Debug)]
+pub(crate) struct FilterSpec {
+    pub(crate) name: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) kind: FilterKind,
+}
+
+/// What a filter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FilterKind {
+    Text,
+    Number,
+    /// One of these values.
+    Choice(&'static [&'static str]),
+}
+
+const fn filter(name: &'static str, label: &'static str, kind: FilterKind) -> FilterSpec {
+    FilterSpec { name, label, kind }
+}
+
+/// What lists of cars can be asked for.
+pub(crate) static CARS: ListSpec = ListSpec {
+    searched: "brand, model, license, VIN and notes",
+    filters: &[
+        filter("brand", "Brand", FilterKind::Text),
+        filter("model", "Model", FilterKind::Text),
+        filter("year", "Year", FilterKind::Number),
+        filter("year_min", "Year from", FilterKind::Number),
+        filter("year_max", "Year to", FilterKind::Number),
+        filter("color", "Color", FilterKind::Text),
+        filter("license", "License", FilterKind::Text),
+        filter("vin", "VIN", FilterKind::Text),
+        filter("mileage_min", "Mileage from", FilterKind::Number),
+        filter("mileage_max", "Mileage to", FilterKind::Number),
+    ],
+    orderings: &[
+        "created_at",
+        "updated_at",
+        "year",
+        "mileage",
+        "brand",
+        "model",
+        "license",
+    ],
+};
+
+/// What the list of users can be asked for.
+pub(crate) static USERS: ListSpec = ListSpec {
+    searched: "username, e-mail address, names and phone",
+    filters: &[
+        filter("role", "Role", FilterKind::Choice(&["client", "admin", "all"])),
+        filter("is_active", "Active", FilterKind::Choice(&["true", "false"])),
+    ],
+    orderings: &["username", "email", "date_joined", "last_login"],
+};
+
 /// The parameters of a query. Of several with one name the last counts.
 pub(crate) struct Query(Vec<(String, String)>);
 

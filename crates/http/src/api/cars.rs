@@ -19,6 +19,7 @@ use crate::{
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::{ApiError, Missing},
     fields::{FieldSpec, Kind},
+    query,
     views::{CarView, OwnerView},
 };
 
@@ -27,6 +28,7 @@ pub(crate) static OWN_LIST: Endpoint = Endpoint {
     name: "Car List",
     description: "Your own cars, newest first.",
     access: Access::Authenticated,
+    list: Some(&query::CARS),
     operations: &LIST,
 };
 
@@ -35,6 +37,7 @@ pub(crate) static OWN_DETAIL: Endpoint = Endpoint {
     name: "Car Instance",
     description: "One of your own cars.",
     access: Access::Authenticated,
+    list: None,
     operations: &DETAIL,
 };
 
@@ -43,6 +46,7 @@ pub(crate) static USERS_LIST: Endpoint = Endpoint {
     name: "Admin User Car List",
     description: "The cars of a user, newest first.",
     access: Access::Admin,
+    list: Some(&query::CARS),
     operations: &LIST,
 };
 
@@ -51,6 +55,7 @@ pub(crate) static USERS_DETAIL: Endpoint = Endpoint {
     name: "Admin User Car Instance",
     description: "A car of a user. It is only found under its owner.",
     access: Access::Admin,
+    list: None,
     operations: &DETAIL,
 };
 

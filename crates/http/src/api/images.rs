@@ -18,6 +18,7 @@ pub(crate) static OWN: Endpoint = Endpoint {
     name: "Upload Image",
     description: "The picture of one of your own cars: JPEG, PNG, WebP or GIF, at most 5 MiB.",
     access: Access::Authenticated,
+    list: None,
     operations: &OPERATIONS,
 };
 
@@ -26,6 +27,7 @@ pub(crate) static USERS: Endpoint = Endpoint {
     name: "Admin Upload Image",
     description: "The picture of a user's car: JPEG, PNG, WebP or GIF, at most 5 MiB.",
     access: Access::Admin,
+    list: None,
     operations: &OPERATIONS,
 };
 

@@ -15,6 +15,7 @@ pub(crate) static LOGOUT: Endpoint = Endpoint {
     name: "Logout",
     description: "End a login by giving up its refresh token.",
     access: Access::Authenticated,
+    list: None,
     operations: &[Operation {
         verb: Verb::Post,
         fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text)],

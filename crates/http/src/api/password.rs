@@ -15,6 +15,7 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
     name: "Change Password",
     description: "Change your own password. Every refresh token issued before stops working.",
     access: Access::Authenticated,
+    list: None,
     operations: &[Operation {
         verb: Verb::Put,
         fields: &[

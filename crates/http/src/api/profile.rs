@@ -18,6 +18,7 @@ pub(crate) static ME: Endpoint = Endpoint {
     name: "Me",
     description: "Your own account.",
     access: Access::Authenticated,
+    list: None,
     operations: &[
         Operation::plain(Verb::Get, read),
         Operation {

@@ -20,6 +20,7 @@ pub(crate) static REGISTER: Endpoint = Endpoint {
     name: "Register",
     description: "Make an account. Only an administrator can make one with the role of an administrator.",
     access: Access::Optional,
+    list: None,
     operations: &[Operation {
         verb: Verb::Post,
         fields: &FIELDS,

@@ -13,6 +13,7 @@ pub(crate) static ROOT: Endpoint = Endpoint {
     name: "Api Root",
     description: "Where everything is. Open to all; nearly everything behind it needs a token.",
     access: Access::Optional,
+    list: None,
     operations: &[Operation::plain(Verb::Get, read)],
 };
 

@@ -15,6 +15,7 @@ pub(crate) static OBTAIN: Endpoint = Endpoint {
     name: "Token Obtain Pair",
     description: "Takes a username and a password and answers an access and a refresh token.",
     access: Access::Open,
+    list: None,
     operations: &[Operation {
         verb: Verb::Post,
         fields: &[
@@ -30,6 +31,7 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
     name: "Token Refresh",
     description: "Takes a refresh token and answers a new access token.",
     access: Access::Open,
+    list: None,
     operations: &[Operation {
         verb: Verb::Post,
         fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text)],
@@ -42,6 +44,7 @@ pub(crate) static VERIFY: Endpoint = Endpoint {
     name: "Token Verify",
     description: "Takes a token of either type and says whether it is good.",
     access: Access::Open,
+    list: None,
     operations: &[Operation {
         verb: Verb::Post,
         fields: &[FieldSpec::required(Field::Token, "Token", Kind::Text)],

@@ -15,6 +15,7 @@ use crate::{
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
     fields::{FieldSpec, Kind},
+    query,
     views::{OwnerView, UserView, UserWithCarsView},
 };
 
@@ -23,6 +24,7 @@ pub(crate) static LIST: Endpoint = Endpoint {
     name: "Admin User List",
     description: "All clients; `?role=admin` and `?role=all` widen it.",
     access: Access::Admin,
+    list: Some(&query::USERS),
     operations: &[
         Operation::plain(Verb::Get, list),
         Operation {
@@ -38,6 +40,7 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
     name: "Admin User Instance",
     description: "A user and their cars.",
     access: Access::Admin,
+    list: None,
     operations: &[
         Operation::plain(Verb::Get, read),
         Operation {
