@@ -82,7 +82,12 @@ async fn reply(
         authorization: authorization.cloned(),
         ids: ids(http),
         base_url: base_url(client, http.headers()),
-        body: wait_for_body(state.max_body, Body::read(http, payload, state.max_body)).await?,
+        body: wait_for_body(
+            http.headers(),
+            state.max_body,
+            Body::read(http, payload, state.max_body),
+        )
+        .await?,
     };
     let lane = lane(endpoint, http.method());
     let blocking = state.blocking.clone();
