@@ -20,18 +20,16 @@ pub use log_in::{Credentials, TokenPair, log_in};
 pub use log_out::log_out;
 pub use profile::{ProfileInput, change_profile, read_profile};
 pub use refresh::{Refreshed, refresh};
-pub use register::{Registration, register};
+pub use register::register;
+pub(crate) use set_password::replace_password;
 pub use set_password::{find_for_password, set_password};
 pub use superuser::{NewSuperuser, check_email, check_username, create_superuser};
 pub use token::{TokenError, TokenType};
 pub use verify_token::verify_token;
 
-use mycars_domain::{Denied, Field, UserId, Violation, Violations, values::Email, values::Username};
+use mycars_domain::{Denied, Violation, Violations};
 
-use crate::{
-    input::Checker,
-    ports::{HashError, StoreError, UnitOfWork},
-};
+use crate::ports::{HashError, StoreError};
 
 /// Why a use-case about accounts and tokens did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -92,25 +90,4 @@ impl From<StoreError> for Error {
             other => Self::Store(other),
         }
     }
-}
-
-/// Adds to `checker` what is taken by a user other than `except`.
-fn check_unique(
-    unit: &mut dyn UnitOfWork,
-    checker: &mut Checker,
-    username: Option<&Username>,
-    email: Option<&Email>,
-    except: Option<UserId>,
-) -> Result<(), StoreError> {
-    if let Some(username) = username
-        && unit.users().username_is_taken(username, except)?
-    {
-        checker.add(Field::Username, Violation::Taken);
-    }
-    if let Some(email) = email
-        && unit.users().email_is_taken(email, except)?
-    {
-        checker.add(Field::Email, Violation::Taken);
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
-use crate::ports::{Clock, PasswordHasher, Random, Store, TokenCodec};
+use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, Store, TokenCodec};
 
 /// The ports that the use-cases work with, and what was set about them. Made once, when a program starts.
 #[derive(Clone)]
@@ -19,8 +19,14 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Makes what nobody can guess.
     pub random: Arc<dyn Random>,
+    /// Makes pictures fit to be kept.
+    pub image_processor: Arc<dyn ImageProcessor>,
+    /// Where pictures are kept.
+    pub images: Arc<dyn ImageStore>,
     /// How long tokens live.
     pub token_settings: TokenSettings,
+    /// How many bytes an uploaded picture may have at most.
+    pub max_image_bytes: u64,
 }
 
 impl App {

@@ -1,4 +1,4 @@
-//! The caller's own cars (wire contract, section 5).
+//! Cars: one's own (wire contract, section 5), and as an admin anybody's (section 6).
 
 mod create;
 mod delete;
@@ -16,7 +16,7 @@ pub use update::update;
 
 use mycars_domain::{Action, Actor, Car, Denied, Target, UserId, Violation, Violations, policy};
 
-use crate::ports::StoreError;
+use crate::{lists::Garage, ports::StoreError};
 
 /// Why a use-case about cars did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -64,18 +64,23 @@ impl From<StoreError> for Error {
     }
 }
 
-/// The caller, as the owner of cars that `action` is about.
-fn owner(actor: &Actor, action: Action) -> Result<UserId, Error> {
-    let owner = actor.user_id().ok_or(Denied::NotAuthenticated)?;
+/// Whose cars `garage` holds, if `actor` may do `action` to them.
+fn owner(actor: &Actor, action: Action, garage: Garage) -> Result<UserId, Error> {
+    let (action, owner) = match garage {
+        Garage::Own => (action, actor.user_id().ok_or(Denied::NotAuthenticated)?),
+        Garage::Of(owner) => (Action::ManageCars, owner),
+    };
     policy::check(actor, action, Target::car_of(owner))?;
     Ok(owner)
 }
 
-/// `car`, if it is there and `actor` may do `action` to it.
-fn permitted(actor: &Actor, action: Action, car: Option<Car>) -> Result<Car, Error> {
-    let target = car
-        .as_ref()
-        .map_or(Target::NOTHING, |car| Target::car_of(car.owner));
-    policy::check(actor, action, target)?;
-    car.ok_or(Error::NotFound)
+/// `car`, if it is there, in `garage`, and `actor` may do `action` to it.
+pub(crate) fn permitted(
+    actor: &Actor,
+    action: Action,
+    garage: Garage,
+    car: Option<Car>,
+) -> Result<Car, Error> {
+    let owner = owner(actor, action, garage)?;
+    car.filter(|car| car.owner == owner).ok_or(Error::NotFound)
 }

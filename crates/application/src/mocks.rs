@@ -4,14 +4,14 @@
 //! expected, then turn them into an [`App`]:
 //!
 //! ```
-//! use mycars_application::{cars, mocks::{Mocks, samples}};
+//! use mycars_application::{cars, lists::Garage, mocks::{Mocks, samples}};
 //! use mycars_domain::CarId;
 //!
 //! let mut mocks = Mocks::new();
 //! mocks.unit.cars.expect_find().returning(|_| Ok(None));
 //! let (app, store) = mocks.into_app();
 //!
-//! let refused = cars::read(&app, &samples::user().actor(), CarId(7));
+//! let refused = cars::read(&app, &samples::user().actor(), Garage::Own, CarId(7));
 //! assert!(matches!(refused, Err(cars::Error::NotFound)));
 //! assert_eq!(store.commits(), 0);
 //! ```
@@ -24,8 +24,8 @@ use std::sync::{
 use chrono::{DateTime, Utc};
 
 pub use crate::ports::{
-    MockCarRepository, MockPasswordHasher, MockRandom, MockRefreshTokenRepository, MockTokenCodec,
-    MockUserRepository,
+    MockCarRepository, MockImageProcessor, MockImageStore, MockPasswordHasher, MockRandom,
+    MockRefreshTokenRepository, MockTokenCodec, MockUserRepository,
 };
 use crate::{
     App, TokenSettings,
@@ -46,6 +46,10 @@ pub struct Mocks {
     pub tokens: MockTokenCodec,
     /// Makes what nobody can guess.
     pub random: MockRandom,
+    /// Makes pictures fit to be kept.
+    pub image_processor: MockImageProcessor,
+    /// Where pictures are kept.
+    pub images: MockImageStore,
     /// How long tokens live.
     pub token_settings: TokenSettings,
     /// Whether the store can't be reached.
@@ -75,6 +79,9 @@ impl Mocks {
             tokens: Arc::new(self.tokens),
             clock: Arc::new(FixedClock(samples::now())),
             random: Arc::new(self.random),
+            image_processor: Arc::new(self.image_processor),
+            images: Arc::new(self.images),
+            max_image_bytes: samples::MAX_IMAGE_BYTES,
             token_settings: self.token_settings,
         };
         (app, store)
@@ -180,6 +187,9 @@ pub mod samples {
 
     /// The time at which mocked tests happen, in seconds since 1970: 23 November 2026, 12:00 UTC.
     pub const NOW: i64 = 1_795_435_200;
+
+    /// How many bytes a picture may have at most in mocked tests.
+    pub const MAX_IMAGE_BYTES: u64 = 100;
 
     /// The time at which mocked tests happen.
     #[must_use]

@@ -49,11 +49,13 @@ pub enum Action {
     DeleteUser,
     /// Forget the refresh tokens that have expired.
     FlushTokens,
+    /// Delete the pictures that no car has.
+    SweepImages,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
@@ -74,6 +76,7 @@ impl Action {
         Self::DemoteUser,
         Self::DeleteUser,
         Self::FlushTokens,
+        Self::SweepImages,
     ];
 }
 
@@ -174,6 +177,7 @@ fn row(action: Action) -> Row {
         Action::DemoteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
         Action::DeleteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
         Action::FlushTokens    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
+        Action::SweepImages    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
     };
     Row { anonymous, client, admin, superuser }
 }
@@ -238,6 +242,7 @@ mod tests {
         DemoteUser     | login | no no      | notself yes super    | notself yes
         DeleteUser     | login | no no      | notself yes super    | notself yes
         FlushTokens    | login | no no      | no no no             | no no
+        SweepImages    | login | no no      | no no no             | no no
     ";
 
     fn word(verdict: Verdict) -> &'static str {

@@ -16,6 +16,8 @@ pub enum Field {
     LastName,
     /// A user's role.
     Role,
+    /// Whether a user may log in.
+    IsActive,
     /// A user's phone number.
     Phone,
     /// A user's postal address.
@@ -46,6 +48,8 @@ pub enum Field {
     Vin,
     /// How far the car has been driven.
     Mileage,
+    /// The car's picture.
+    Image,
     /// Anything else about the car.
     Notes,
 }
@@ -64,6 +68,8 @@ pub enum Violation {
     NotAString,
     /// Something that is not a whole number.
     NotAnInteger,
+    /// Something that is neither true nor false.
+    NotABoolean,
     /// A number written with more characters than anybody would read.
     NumberTooLong,
     /// None of the choices that there are; holds what was given.
@@ -114,6 +120,24 @@ pub enum Violation {
     AdminRoleNotGrantable,
     /// A token that is not valid, or is somebody else's.
     ForeignToken,
+    /// No file where one must be.
+    NoFile,
+    /// Something else than a file where one must be.
+    NotAFile,
+    /// A file without content.
+    EmptyFile,
+    /// A file that is too large.
+    FileTooLarge {
+        /// How many bytes there may be at most.
+        max_bytes: u64,
+    },
+    /// A file that is no picture in a format that is taken, or a broken one.
+    NotAnImage,
+    /// A picture with too many pixels.
+    TooManyPixels {
+        /// How many megapixels there may be at most.
+        max_megapixels: u32,
+    },
 }
 
 /// Everything that is wrong with the fields of one command, in the order of [`Field`].

@@ -1,17 +1,19 @@
 //! The endpoints: one file for each resource.
 
 mod cars;
+mod images;
 mod logout;
 mod password;
 mod profile;
 mod registration;
 mod root;
 mod tokens;
+mod users;
 
 use crate::endpoint::Endpoint;
 
 /// Every endpoint, in the order in which the API's root names them.
-pub(crate) static ENDPOINTS: [&Endpoint; 10] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 16] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::OBTAIN,
@@ -20,6 +22,12 @@ pub(crate) static ENDPOINTS: [&Endpoint; 10] = [
     &password::CHANGE,
     &logout::LOGOUT,
     &profile::ME,
-    &cars::LIST,
-    &cars::DETAIL,
+    &cars::OWN_LIST,
+    &cars::OWN_DETAIL,
+    &images::OWN,
+    &users::LIST,
+    &users::DETAIL,
+    &cars::USERS_LIST,
+    &cars::USERS_DETAIL,
+    &images::USERS,
 ];

@@ -18,9 +18,11 @@ use tracing::Span;
 pub(crate) enum Lane {
     /// On the threads that talk to the database: work of milliseconds.
     Database,
-    /// On the one thread that hashes passwords, which takes a quarter of a second each time. On the other
+    /// On the one thread that hashes passwords, which takes a quarter of a second each time. On the database's
     /// lane a few logins at once would keep everybody else waiting.
     Passwords,
+    /// On the one thread that decodes pictures, which takes time and memory: one at a time bounds both.
+    Images,
 }
 
 /// Why work was not done.
@@ -34,11 +36,12 @@ pub(crate) enum BlockingError {
     Panicked,
 }
 
-/// The two lanes.
+/// The lanes.
 #[derive(Clone)]
 pub(crate) struct Blocking {
     waiting: Arc<Semaphore>,
     passwords: SyncSender<Job>,
+    images: SyncSender<Job>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -46,16 +49,17 @@ type Job = Box<dyn FnOnce() + Send>;
 /// How many pieces of work may be on the database's lane, running or waiting.
 const MAX_WAITING: usize = 512;
 
+/// How many uploads may wait for the thread that decodes pictures.
+const MAX_WAITING_IMAGES: usize = 64;
+
 impl Blocking {
-    /// Starts the thread that hashes passwords, before which at most `max_queue` pieces of work may wait.
-    pub(crate) fn start(max_queue: usize) -> std::io::Result<Self> {
-        let (passwords, jobs) = sync_channel(max_queue);
-        thread::Builder::new()
-            .name("passwords".into())
-            .spawn(move || work_off(&jobs))?;
+    /// Starts the threads that hash passwords and decode pictures. At most `max_passwords` pieces of work may
+    /// wait for the former.
+    pub(crate) fn start(max_passwords: usize) -> std::io::Result<Self> {
         Ok(Self {
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
-            passwords,
+            passwords: start_thread("passwords", max_passwords)?,
+            images: start_thread("images", MAX_WAITING_IMAGES)?,
         })
     }
 
@@ -69,7 +73,8 @@ impl Blocking {
         let work = move || span.in_scope(work);
         match lane {
             Lane::Database => self.run_on_database_lane(work).await,
-            Lane::Passwords => self.run_on_password_lane(work).await,
+            Lane::Passwords => run_on_thread(&self.passwords, work).await,
+            Lane::Images => run_on_thread(&self.images, work).await,
         }
     }
 
@@ -88,21 +93,31 @@ impl Blocking {
         });
         result.await.map_err(|_| BlockingError::Panicked)
     }
+}
 
-    async fn run_on_password_lane<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, BlockingError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(move || {
-            // Nobody waits any more for work whose client hung up before its turn came.
-            if !reply.is_closed() {
-                drop(reply.send(work()));
-            }
-        });
-        self.passwords.try_send(job).map_err(|_| BlockingError::Busy)?;
-        answer.await.map_err(|_| BlockingError::Panicked)
-    }
+/// Does `work` on a thread of its own kind.
+async fn run_on_thread<T: Send + 'static>(
+    thread: &SyncSender<Job>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, BlockingError> {
+    let (reply, answer) = oneshot::channel();
+    let job = Box::new(move || {
+        // Nobody waits any more for work whose client hung up before its turn came.
+        if !reply.is_closed() {
+            drop(reply.send(work()));
+        }
+    });
+    thread.try_send(job).map_err(|_| BlockingError::Busy)?;
+    answer.await.map_err(|_| BlockingError::Panicked)
+}
+
+/// Starts a thread for slow work, before which at most `max_queue` pieces may wait.
+fn start_thread(name: &str, max_queue: usize) -> std::io::Result<SyncSender<Job>> {
+    let (sender, jobs) = sync_channel(max_queue);
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(move || work_off(&jobs))?;
+    Ok(sender)
 }
 
 /// Does one piece of work after the other until the server is gone. A panic ends the piece, not the thread.
@@ -110,17 +125,17 @@ fn work_off(jobs: &Receiver<Job>) {
     yield_to_others();
     for job in jobs {
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            tracing::error!("work on the password thread panicked");
+            tracing::error!("work on a thread for slow work panicked");
         }
     }
 }
 
-/// Lets every other thread go first: hashing can wait, requests can't. On Linux the nice value is the calling
+/// Lets every other thread go first: slow work can wait, other requests can't. On Linux the nice value is the calling
 /// thread's own; elsewhere it would be the whole program's, and is left alone.
 fn yield_to_others() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, 19) {
-        tracing::warn!(%error, "the password thread keeps its priority");
+        tracing::warn!(%error, "a thread for slow work keeps its priority");
     }
 }
 
@@ -131,16 +146,17 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn both_lanes_answer_what_the_work_answers() {
+    async fn every_lane_answers_what_the_work_answers() {
         let blocking = Blocking::start(1).unwrap();
         assert_eq!(blocking.run(Lane::Database, || 1).await.unwrap(), 1);
         assert_eq!(blocking.run(Lane::Passwords, || 2).await.unwrap(), 2);
+        assert_eq!(blocking.run(Lane::Images, || 3).await.unwrap(), 3);
     }
 
     #[actix_web::test]
     async fn a_panic_ends_the_work_and_not_the_lane() {
         let blocking = Blocking::start(1).unwrap();
-        for lane in [Lane::Database, Lane::Passwords] {
+        for lane in [Lane::Database, Lane::Passwords, Lane::Images] {
             let panicked = blocking.run(lane, || -> u8 { panic!("on purpose") }).await;
             assert!(matches!(panicked, Err(BlockingError::Panicked)), "{lane:?}");
             assert_eq!(blocking.run(lane, || 1).await.unwrap(), 1, "{lane:?}");

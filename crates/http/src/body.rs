@@ -6,13 +6,17 @@
 mod form;
 mod number;
 
-use actix_multipart::{Multipart, MultipartError};
+use std::{cell::RefCell, io::Write as _, rc::Rc};
+
+use actix_multipart::{Field as PartReader, Multipart, MultipartError};
 use actix_web::{
     HttpRequest,
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
+    error::PayloadError,
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
     web::{Bytes, BytesMut, Payload},
 };
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use tempfile::SpooledTempFile;
 
 pub(crate) use form::Form;
 
@@ -32,14 +36,23 @@ pub(crate) enum Body {
     Unsupported(String),
     /// More bytes than the limit, which it holds.
     TooLarge(usize),
+    /// A file that could not be put aside.
+    NotKept(std::io::ErrorKind),
 }
 
 /// What a form holds under one name.
 pub(crate) enum Part {
     /// Text.
     Text(String),
-    /// A file. Its content is not kept: no field of a form like this takes one.
-    File,
+    /// A file, put aside: in memory while it is small, on disk when it is not. Where no file may come it is
+    /// empty.
+    File(RefCell<File>),
+}
+
+/// A file that was sent.
+pub(crate) struct File {
+    pub(crate) content: SpooledTempFile,
+    pub(crate) size: u64,
 }
 
 /// So many bytes beyond the limit are read and thrown away, so that a client that only listens after it has
@@ -49,37 +62,40 @@ const MAX_DISCARDED: usize = 32 * 1024 * 1024;
 /// So many parts of a form are read: many times what any form here has.
 const MAX_PARTS: usize = 1000;
 
+/// Files up to so many bytes are kept in memory.
+const MAX_FILE_IN_MEMORY: usize = 64 * 1024;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
+
 impl Body {
-    /// Reads the body of a request, of which at most `limit` bytes are kept.
+    /// Reads the body of a request, of which at most `limit` bytes are kept, and no files.
     pub(crate) async fn read(http: &HttpRequest, payload: Payload, limit: usize) -> Self {
-        let Some(bytes) = read_bytes(http.headers(), payload, limit).await else {
-            return Self::TooLarge(limit);
-        };
+        Self::read_limited(http, Limited::new(payload, limit), false).await
+    }
+
+    /// Reads the body of a request, of which at most `limit` bytes are kept, files too.
+    pub(crate) async fn read_with_file(http: &HttpRequest, payload: Payload, limit: usize) -> Self {
+        Self::read_limited(http, Limited::new(payload, limit), true).await
+    }
+
+    async fn read_limited(http: &HttpRequest, payload: Limited, keep_files: bool) -> Self {
         let given = http
             .headers()
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .unwrap_or("");
         let essence = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-        let is_form = matches!(
-            essence.as_str(),
-            "application/x-www-form-urlencoded" | "multipart/form-data"
-        );
-        match essence.as_str() {
-            _ if bytes.is_empty() => Self::Empty { is_form },
-            "application/json" => Self::Json(bytes),
-            "application/x-www-form-urlencoded" => Self::Form(
-                form_urlencoded::parse(&bytes)
-                    .take(MAX_PARTS)
-                    .map(|(name, value)| (name.into_owned(), Part::Text(value.into_owned())))
-                    .collect(),
-            ),
-            "multipart/form-data" => match read_multipart(http.headers(), bytes).await {
-                Ok(parts) => Self::Form(parts),
-                Err(error) => Self::BrokenMultipart(say(&error)),
-            },
-            _ => Self::Unsupported(given.to_owned()),
+        let body = if essence == MULTIPART && has_body(http) {
+            read_multipart(http, &payload, keep_files).await
+        } else {
+            read_whole(&essence, given, &payload).await
+        };
+        if payload.is_over() {
+            payload.discard().await;
+            return Self::TooLarge(payload.limit);
         }
+        body
     }
 
     /// The body's fields, to be read by their description.
@@ -94,48 +110,155 @@ impl Body {
             }
             Self::Unsupported(given) => Err(ApiError::UnsupportedMediaType(given.clone())),
             Self::TooLarge(limit) => Err(ApiError::TooLarge(*limit)),
+            Self::NotKept(kind) => Err(ApiError::Internal(std::io::Error::from(*kind).into())),
+        }
+    }
+
+    /// Whether the body may hold a field of this name. In doubt it does.
+    pub(crate) fn may_hold(&self, name: &str) -> bool {
+        match self {
+            // A name can be written with escapes.
+            Self::Json(bytes) => {
+                bytes.contains(&b'\\') || bytes.windows(name.len()).any(|window| window == name.as_bytes())
+            }
+            Self::Form(parts) => parts.iter().any(|(known, _)| known == name),
+            _ => false,
         }
     }
 }
 
-/// The bytes of a body, or `None` if there are more than `limit`. A body that breaks off is what came of it:
-/// nobody is left to hear about it.
-async fn read_bytes(headers: &HeaderMap, mut payload: Payload, limit: usize) -> Option<Bytes> {
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(limit));
-    let mut received = 0;
-    while let Some(Ok(chunk)) = payload.next().await {
-        received += chunk.len();
-        if received > limit + MAX_DISCARDED {
-            break;
-        }
-        if received <= limit {
-            bytes.extend_from_slice(&chunk);
-        }
+fn has_body(http: &HttpRequest) -> bool {
+    match http.headers().get(CONTENT_LENGTH) {
+        Some(length) => length != "0",
+        None => http.headers().contains_key(TRANSFER_ENCODING),
     }
-    (received <= limit).then(|| bytes.freeze())
 }
 
-async fn read_multipart(headers: &HeaderMap, bytes: Bytes) -> Result<Vec<(String, Part)>, MultipartError> {
+async fn read_whole(essence: &str, given: &str, payload: &Limited) -> Body {
+    let mut bytes = BytesMut::new();
+    let mut chunks = payload.chunks();
+    // A body that breaks off is what came of it: nobody is left to hear about it.
+    while let Some(Ok(chunk)) = chunks.next().await {
+        bytes.extend_from_slice(&chunk);
+    }
+    let bytes = bytes.freeze();
+    match essence {
+        _ if bytes.is_empty() => Body::Empty {
+            is_form: matches!(essence, FORM | MULTIPART),
+        },
+        "application/json" => Body::Json(bytes),
+        FORM => Body::Form(
+            form_urlencoded::parse(&bytes)
+                .take(MAX_PARTS)
+                .map(|(name, value)| (name.into_owned(), Part::Text(value.into_owned())))
+                .collect(),
+        ),
+        _ => Body::Unsupported(given.to_owned()),
+    }
+}
+
+async fn read_multipart(http: &HttpRequest, payload: &Limited, keep_files: bool) -> Body {
+    let mut multipart = Multipart::new(http.headers(), payload.chunks());
     let mut parts = Vec::new();
-    let mut fields = Multipart::new(headers, stream::iter([Ok(bytes)]));
-    while let Some(mut field) = fields.try_next().await? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let is_file = field
-            .content_disposition()
-            .is_some_and(|disposition| disposition.get_filename().is_some());
-        let mut content = BytesMut::new();
-        while let Some(chunk) = field.try_next().await? {
-            content.extend_from_slice(&chunk);
-        }
-        if parts.len() < MAX_PARTS {
-            let text = String::from_utf8_lossy(&content).into_owned();
-            parts.push((name, if is_file { Part::File } else { Part::Text(text) }));
+    loop {
+        let part = match multipart.try_next().await {
+            Ok(Some(part)) => part,
+            Ok(None) => return Body::Form(parts),
+            Err(error) => return Body::BrokenMultipart(say(&error)),
+        };
+        match read_part(part, keep_files).await {
+            Ok(Some(part)) if parts.len() < MAX_PARTS => parts.push(part),
+            Ok(_) => {}
+            Err(PartError::Multipart(error)) => return Body::BrokenMultipart(say(&error)),
+            Err(PartError::NotKept(error)) => return Body::NotKept(error.kind()),
         }
     }
-    Ok(parts)
+}
+
+enum PartError {
+    Multipart(MultipartError),
+    NotKept(std::io::Error),
+}
+
+impl From<MultipartError> for PartError {
+    fn from(error: MultipartError) -> Self {
+        Self::Multipart(error)
+    }
+}
+
+/// A part and its name; `None` for a file that nobody chose, which browsers send all the same.
+async fn read_part(mut part: PartReader, keep_files: bool) -> Result<Option<(String, Part)>, PartError> {
+    let name = part.name().unwrap_or_default().to_owned();
+    let file_name = part
+        .content_disposition()
+        .and_then(|disposition| disposition.get_filename());
+    let Some(file_name) = file_name else {
+        let mut text = BytesMut::new();
+        while let Some(chunk) = part.try_next().await? {
+            text.extend_from_slice(&chunk);
+        }
+        return Ok(Some((
+            name,
+            Part::Text(String::from_utf8_lossy(&text).into_owned()),
+        )));
+    };
+    let was_chosen = !file_name.is_empty();
+    let mut file = File {
+        content: SpooledTempFile::new(MAX_FILE_IN_MEMORY),
+        size: 0,
+    };
+    while let Some(chunk) = part.try_next().await? {
+        if keep_files {
+            file.content.write_all(&chunk).map_err(PartError::NotKept)?;
+            file.size += chunk.len() as u64;
+        }
+    }
+    Ok(was_chosen.then(|| (name, Part::File(RefCell::new(file)))))
+}
+
+/// A payload of which only so many bytes are let through.
+struct Limited {
+    payload: Rc<RefCell<Payload>>,
+    received: Rc<RefCell<usize>>,
+    limit: usize,
+}
+
+impl Limited {
+    fn new(payload: Payload, limit: usize) -> Self {
+        Self {
+            payload: Rc::new(RefCell::new(payload)),
+            received: Rc::default(),
+            limit,
+        }
+    }
+
+    /// The chunks of the payload, until it ends or has more bytes than the limit.
+    fn chunks(&self) -> impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<> {
+        let (payload, received, limit) = (Rc::clone(&self.payload), Rc::clone(&self.received), self.limit);
+        stream::poll_fn(move |context| {
+            payload.borrow_mut().poll_next_unpin(context).map(|chunk| {
+                let chunk = chunk?;
+                if let Ok(bytes) = &chunk {
+                    *received.borrow_mut() += bytes.len();
+                }
+                Some(if *received.borrow() > limit {
+                    Err(PayloadError::Overflow)
+                } else {
+                    chunk
+                })
+            })
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        *self.received.borrow() > self.limit
+    }
+
+    /// Reads on for a while and forgets what comes.
+    async fn discard(&self) {
+        let mut chunks = self.chunks();
+        while *self.received.borrow() <= self.limit + MAX_DISCARDED && chunks.next().await.is_some() {}
+    }
 }
 
 /// What is wrong with a multipart body, in words of our own.

@@ -11,7 +11,7 @@ use actix_web::{
     web::{Data, Payload},
 };
 use mycars_application::{App, accounts};
-use mycars_domain::User;
+use mycars_domain::{Action, Target, User, policy};
 
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
@@ -22,6 +22,7 @@ use crate::{
     metadata::Metadata,
     negotiation::{Accepted, negotiate},
     patience::wait_for_body,
+    query::{ListSettings, Query},
     throttle::Throttles,
 };
 
@@ -29,11 +30,14 @@ use crate::{
 pub(crate) struct State {
     pub(crate) app: Arc<App>,
     pub(crate) blocking: Blocking,
+    pub(crate) lists: ListSettings,
     pub(crate) proxies: TrustedProxies,
     /// Counts requests, if anybody wants them counted.
     pub(crate) throttles: Option<Throttles>,
     /// The largest body that is read, in bytes.
     pub(crate) max_body: usize,
+    /// The largest body that is read where a file may come, in bytes.
+    pub(crate) max_upload: usize,
 }
 
 /// Answers a request to an endpoint, whatever its method.
@@ -69,27 +73,33 @@ async fn reply(
     payload: Payload,
 ) -> Result<Reply, ApiError> {
     let client = state.proxies.client(http.head());
-    let authorization = http.headers().get(header::AUTHORIZATION);
+    let headers = http.headers();
+    let authorization = headers.get(header::AUTHORIZATION);
     let is_nobodys = is_nobodys(endpoint, authorization);
     if is_nobodys {
         // Who is too many is not even listened to, nor takes the place of others before the passwords' thread.
         state.count(endpoint, http.method(), client, None)?;
     }
+    let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
+    let body = if operation.is_some_and(Operation::takes_file) {
+        let limit = state.max_upload;
+        wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await?
+    } else {
+        let limit = state.max_body;
+        wait_for_body(headers, limit, Body::read(http, payload, limit)).await?
+    };
     let incoming = Incoming {
         method: http.method().clone(),
         client,
         is_counted: is_nobodys,
         authorization: authorization.cloned(),
         ids: ids(http),
-        base_url: base_url(client, http.headers()),
-        body: wait_for_body(
-            http.headers(),
-            state.max_body,
-            Body::read(http, payload, state.max_body),
-        )
-        .await?,
+        base_url: base_url(client, headers),
+        path: http.path().to_owned(),
+        query: Query::parse(http.query_string()),
+        body,
     };
-    let lane = lane(endpoint, http.method());
+    let lane = operation.map_or(Lane::Database, |operation| operation.lane(&incoming.body));
     let blocking = state.blocking.clone();
     let outcome = blocking.run(lane, move || answer(endpoint, &state, &incoming));
     outcome.await.map_err(ApiError::from).flatten()
@@ -104,6 +114,8 @@ struct Incoming {
     authorization: Option<HeaderValue>,
     ids: Vec<(String, i64)>,
     base_url: String,
+    path: String,
+    query: Query,
     body: Body,
 }
 
@@ -129,12 +141,6 @@ impl State {
     }
 }
 
-/// Where a request runs: where its operation says, or on the quick lane if there is none.
-fn lane(endpoint: &'static Endpoint, method: &Method) -> Lane {
-    let operation = Verb::answering(method).and_then(|verb| endpoint.operation(verb));
-    operation.map_or(Lane::Database, |operation| operation.lane)
-}
-
 /// The order of checks is the wire contract's (section 1): who asks, then how often, then the method, then the
 /// rest.
 fn answer(endpoint: &'static Endpoint, state: &State, incoming: &Incoming) -> Result<Reply, ApiError> {
@@ -149,6 +155,9 @@ fn answer(endpoint: &'static Endpoint, state: &State, incoming: &Incoming) -> Re
             caller: caller.as_ref(),
             ids: &incoming.ids,
             base_url: &incoming.base_url,
+            path: &incoming.path,
+            query: &incoming.query,
+            lists: state.lists,
             body: &incoming.body,
         })
     };
@@ -184,10 +193,14 @@ fn caller(access: Access, app: &App, authorization: Option<&HeaderValue>) -> Res
         Some(token) => Some(accounts::authenticate(app, token)?),
         None => None,
     };
-    if user.is_none() && access == Access::Authenticated {
-        return Err(ApiError::NoCredentials);
+    match (access, &user) {
+        (Access::Authenticated | Access::Admin, None) => Err(ApiError::NoCredentials),
+        (Access::Admin, Some(admin)) => {
+            policy::check(&admin.actor(), Action::ReadUsers, Target::NOTHING)?;
+            Ok(user)
+        }
+        _ => Ok(user),
     }
-    Ok(user)
 }
 
 /// The token after `Bearer`. The scheme is case-sensitive, as simplejwt's is; any other counts as no
@@ -280,7 +293,9 @@ pub(crate) mod tests {
             blocking: Blocking::start(1).unwrap(),
             proxies: TrustedProxies::default(),
             throttles: None,
+            lists: ListSettings::default(),
             max_body: 100,
+            max_upload: 100,
         }
     }
 
@@ -293,6 +308,8 @@ pub(crate) mod tests {
             authorization: Some(HeaderValue::from_static("Bearer token")),
             ids: vec![("car_id".into(), 10)],
             base_url: "http://localhost".into(),
+            path: "/".into(),
+            query: Query::parse(""),
             body: Body::Empty { is_form: false },
         }
     }

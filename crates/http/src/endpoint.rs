@@ -1,7 +1,10 @@
 //! What an endpoint is: data that the dispatcher, the router, OPTIONS and the documents read.
 
 use actix_web::http::Method;
-use mycars_application::App;
+use mycars_application::{
+    App,
+    lists::{Listed, Page},
+};
 use mycars_domain::{Actor, Field, User};
 use serde::Serialize;
 
@@ -9,7 +12,8 @@ use crate::{
     blocking::Lane,
     body::{Body, Form},
     error::ApiError,
-    fields::FieldSpec,
+    fields::{FieldSpec, Kind},
+    query::{ListSettings, ListView, Query},
 };
 
 /// One resource and what can be done to it.
@@ -35,6 +39,8 @@ pub(crate) enum Access {
     Optional,
     /// Whoever proves to be a user.
     Authenticated,
+    /// Whoever proves to be an admin.
+    Admin,
 }
 
 /// What one method does to an endpoint.
@@ -42,11 +48,12 @@ pub(crate) struct Operation {
     pub(crate) verb: Verb,
     /// The fields of the body; empty where there is none.
     pub(crate) fields: &'static [FieldSpec],
-    /// Where it runs.
-    pub(crate) lane: Lane,
     /// Does it.
-    pub(crate) handle: fn(&Request<'_>) -> Result<Reply, ApiError>,
+    pub(crate) handle: Handler,
 }
+
+/// Does what an operation does.
+pub(crate) type Handler = fn(&Request<'_>) -> Result<Reply, ApiError>;
 
 /// The methods that operations have. HEAD goes with GET, and OPTIONS goes with everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +89,39 @@ impl Verb {
     }
 }
 
+impl Operation {
+    /// An operation without a body.
+    pub(crate) const fn plain(verb: Verb, handle: Handler) -> Self {
+        Self {
+            verb,
+            fields: &[],
+            handle,
+        }
+    }
+
+    /// Where the operation runs with this body: away from the others if it takes time. The description says
+    /// which fields make it do so.
+    pub(crate) fn lane(&self, body: &Body) -> Lane {
+        let is_sent = |kind| {
+            self.fields
+                .iter()
+                .any(|spec| spec.kind == kind && body.may_hold(spec.name))
+        };
+        if self.takes_file() {
+            Lane::Images
+        } else if is_sent(Kind::Password) {
+            Lane::Passwords
+        } else {
+            Lane::Database
+        }
+    }
+
+    /// Whether the body may hold a file.
+    pub(crate) fn takes_file(&self) -> bool {
+        self.fields.iter().any(|spec| spec.kind == Kind::ImageUpload)
+    }
+}
+
 impl Endpoint {
     /// The operation that answers a verb.
     pub(crate) fn operation(&self, verb: Verb) -> Option<&'static Operation> {
@@ -113,6 +153,9 @@ pub(crate) struct Request<'a> {
     pub(crate) ids: &'a [(String, i64)],
     /// `http://host`, as the client wrote it.
     pub(crate) base_url: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a Query,
+    pub(crate) lists: ListSettings,
     pub(crate) body: &'a Body,
 }
 
@@ -127,12 +170,27 @@ impl Request<'_> {
         self.caller.ok_or(ApiError::NoCredentials)
     }
 
-    /// The number that stands in the path under this name; -1, which is nothing's id, if none does.
-    pub(crate) fn id(&self, name: &str) -> i64 {
+    /// The number that stands in the path under this name.
+    pub(crate) fn id(&self, name: &str) -> Option<i64> {
         self.ids
             .iter()
             .find(|(known, _)| known == name)
-            .map_or(-1, |(_, id)| *id)
+            .map(|(_, id)| *id)
+    }
+
+    /// The path as it is written: with a slash at its end.
+    pub(crate) fn canonical_path(&self) -> String {
+        format!("{}/", self.path.trim_end_matches('/'))
+    }
+
+    /// A list that was asked for, as a reply; in an envelope if a page was asked for.
+    pub(crate) fn list<T: Serialize>(
+        &self,
+        listed: Listed<T>,
+        page: Option<Page>,
+    ) -> Result<Reply, ApiError> {
+        let url = format!("{}{}", self.base_url, self.path);
+        Reply::ok(&ListView::new(listed, page, self.query, &url))
     }
 
     /// The body's fields.

@@ -7,8 +7,9 @@ use actix_web::{
 };
 use mycars_application::{
     accounts::{self, AuthenticationError, TokenError},
-    cars,
+    cars, images,
     ports::{BoxError, StoreError},
+    users,
 };
 use mycars_domain::{Denied, Field, Violation, Violations};
 use serde::{Serialize, Serializer};
@@ -20,6 +21,8 @@ use crate::words;
 pub(crate) enum ApiError {
     /// Fields are wrong.
     Fields(Violations),
+    /// Parameters of the query are wrong: the name and what is said of each.
+    Parameters(Vec<(&'static str, String)>),
     /// Something is wrong that belongs to no field.
     NonField(String),
     /// The body can't be read.
@@ -72,6 +75,7 @@ pub(crate) enum ApiError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     Car,
+    User,
     Route,
 }
 
@@ -81,9 +85,11 @@ const RETRY_AFTER: &str = "2";
 impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Fields(_) | Self::NonField(_) | Self::Malformed(_) | Self::HostNotAllowed => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Fields(_)
+            | Self::Parameters(_)
+            | Self::NonField(_)
+            | Self::Malformed(_)
+            | Self::HostNotAllowed => StatusCode::BAD_REQUEST,
             Self::NoCredentials
             | Self::BadAuthorizationHeader
             | Self::AccessToken(_)
@@ -136,6 +142,7 @@ impl ApiError {
     fn body(&self) -> ErrorBody {
         match self {
             Self::Fields(violations) => ErrorBody::Fields(FieldErrors(violations.clone())),
+            Self::Parameters(errors) => ErrorBody::Parameters(ParameterErrors(errors.clone())),
             Self::NonField(message) => ErrorBody::NonField {
                 non_field_errors: [message.clone()],
             },
@@ -173,6 +180,7 @@ impl ApiError {
             Self::Token(error) => ErrorBody::coded(token_message(*error), "token_not_valid"),
             Self::Forbidden(detail) => (*detail).into(),
             Self::NotFound(Missing::Car) => "No Car matches the given query.".into(),
+            Self::NotFound(Missing::User) => "No User matches the given query.".into(),
             Self::NotFound(Missing::Route) => "Not found.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
@@ -237,6 +245,7 @@ enum ErrorBody {
         non_field_errors: [String; 1],
     },
     Fields(FieldErrors),
+    Parameters(ParameterErrors),
 }
 
 impl ErrorBody {
@@ -275,6 +284,14 @@ impl Serialize for FieldErrors {
                 .iter()
                 .map(|(field, violations)| (words::name(field), say_all(field, violations))),
         )
+    }
+}
+
+struct ParameterErrors(Vec<(&'static str, String)>);
+
+impl Serialize for ParameterErrors {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, message)| (name, [message])))
     }
 }
 
@@ -336,6 +353,27 @@ impl From<cars::Error> for ApiError {
             cars::Error::Denied(denied) => denied.into(),
             cars::Error::OwnerGone => Self::UserNotFound,
             cars::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<users::Error> for ApiError {
+    fn from(error: users::Error) -> Self {
+        match error {
+            users::Error::Invalid(violations) => Self::Fields(violations),
+            users::Error::NotFound => Self::NotFound(Missing::User),
+            users::Error::Denied(denied) => denied.into(),
+            users::Error::Hash(error) => Self::Internal(error.into()),
+            users::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<images::Error> for ApiError {
+    fn from(error: images::Error) -> Self {
+        match error {
+            images::Error::Car(error) => error.into(),
+            images::Error::Images(error) => Self::Internal(error.into()),
         }
     }
 }

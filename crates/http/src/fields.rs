@@ -22,10 +22,12 @@ pub(crate) enum Kind {
     Choice(&'static [(&'static str, &'static str)]),
     /// A date and time; only ever read.
     DateTime,
-    /// A boolean; only ever read here.
+    /// True or false.
     Boolean,
-    /// A picture, shown as its path.
+    /// A picture, shown as its path; only ever read.
     Image,
+    /// A picture to be uploaded.
+    ImageUpload,
     /// Anything else that is only ever read.
     Computed,
 }

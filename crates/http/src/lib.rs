@@ -19,9 +19,11 @@ mod fields;
 mod health;
 mod hosts;
 mod log;
+mod media;
 mod metadata;
 mod negotiation;
 mod patience;
+mod query;
 mod safety;
 mod server;
 mod throttle;
@@ -31,5 +33,6 @@ pub mod words;
 
 pub use client::TrustedProxies;
 pub use cors::AllowedOrigins;
+pub use query::ListSettings;
 pub use server::{Settings, bind, serve};
 pub use throttle::{NoRate, Rate, Rates};

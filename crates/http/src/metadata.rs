@@ -121,7 +121,7 @@ fn type_name(kind: Kind) -> &'static str {
         Kind::Choice(_) => "choice",
         Kind::DateTime => "datetime",
         Kind::Boolean => "boolean",
-        Kind::Image => "image upload",
+        Kind::Image | Kind::ImageUpload => "image upload",
         Kind::Computed => "field",
     }
 }

@@ -27,7 +27,9 @@ use crate::{
     health,
     hosts::{self, AllowedHosts},
     log::{RequestIds, log},
-    patience, safety,
+    media, patience,
+    query::ListSettings,
+    safety,
     throttle::{Rates, Throttles},
 };
 
@@ -40,6 +42,8 @@ pub struct Settings {
     pub blocking_threads: usize,
     /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
     pub allowed_hosts: Vec<String>,
+    /// How long lists are.
+    pub lists: ListSettings,
     /// The origins whose scripts may read answers.
     pub allowed_origins: AllowedOrigins,
     /// The proxies that may say where requests come from.
@@ -54,6 +58,9 @@ pub struct Settings {
 
 /// The largest body that is read, in bytes (wire contract, section 2).
 const MAX_BODY: usize = 1024 * 1024;
+
+/// The largest body that is read where a picture may come, in bytes.
+const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 
 /// Takes an address, before anything is served there.
 ///
@@ -73,12 +80,14 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let state = Data::new(State {
         app: Arc::new(app),
         blocking: Blocking::start(settings.password_queue)?,
+        lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         throttles: settings
             .throttle
             .as_ref()
             .map(|rates| Throttles::new(rates, &DefaultClock::default())),
         max_body: MAX_BODY,
+        max_upload: MAX_UPLOAD,
     });
     let proxies = settings.trusted_proxies.clone();
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
@@ -120,8 +129,21 @@ fn routes(config: &mut ServiceConfig) {
         config.service(web::resource([with_slash, without_slash]).to(handler));
     }
     config
-        .route("/health/live", web::get().to(health::live))
-        .route("/health/ready", web::get().to(health::ready))
+        .service(
+            web::resource("/health/live")
+                .route(web::get().to(health::live))
+                .route(web::head().to(health::live)),
+        )
+        .service(
+            web::resource("/health/ready")
+                .route(web::get().to(health::ready))
+                .route(web::head().to(health::ready)),
+        )
+        .service(
+            web::resource("/media/{path:.*}")
+                .route(web::get().to(media::serve))
+                .route(web::head().to(media::serve)),
+        )
         .route("/", web::get().to(to_api))
         .default_service(web::to(no_such_route));
 }
@@ -171,6 +193,7 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
+            lists: ListSettings::default(),
             workers: 1,
             blocking_threads: 1,
             allowed_hosts: vec!["localhost".into()],

@@ -108,3 +108,20 @@ impl<'a> From<&'a User> for UserView<'a> {
         }
     }
 }
+
+/// A user and all their cars.
+#[derive(Serialize)]
+pub(crate) struct UserWithCarsView<'a> {
+    #[serde(flatten)]
+    user: UserView<'a>,
+    cars: Vec<CarView<'a>>,
+}
+
+impl<'a> UserWithCarsView<'a> {
+    pub(crate) fn new(user: &'a User, cars: &'a [Car], owner: &'a OwnerView<'a>) -> Self {
+        Self {
+            user: user.into(),
+            cars: cars.iter().map(|car| CarView::new(car, owner)).collect(),
+        }
+    }
+}

@@ -11,6 +11,7 @@ pub const fn name(field: Field) -> &'static str {
         Field::FirstName => "first_name",
         Field::LastName => "last_name",
         Field::Role => "role",
+        Field::IsActive => "is_active",
         Field::Phone => "phone",
         Field::Address => "address",
         Field::Password => "password",
@@ -26,6 +27,7 @@ pub const fn name(field: Field) -> &'static str {
         Field::License => "license",
         Field::Vin => "vin",
         Field::Mileage => "mileage",
+        Field::Image => "image",
         Field::Notes => "notes",
         _ => "non_field_errors",
     }
@@ -40,6 +42,7 @@ pub fn say(field: Field, violation: &Violation) -> String {
         Violation::Blank => "This field may not be blank.".into(),
         Violation::NotAString => "Not a valid string.".into(),
         Violation::NotAnInteger => "A valid integer is required.".into(),
+        Violation::NotABoolean => "Must be a valid boolean.".into(),
         Violation::NumberTooLong => "String value too large.".into(),
         Violation::NotAChoice(given) => format!("\"{given}\" is not a valid choice."),
         Violation::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
@@ -71,7 +74,32 @@ pub fn say(field: Field, violation: &Violation) -> String {
         }
         Violation::AdminRoleNotGrantable => "Only an administrator can grant the admin role.".into(),
         Violation::ForeignToken => "Token is invalid or does not belong to you.".into(),
+        Violation::NoFile => "No file was submitted.".into(),
+        Violation::NotAFile => {
+            "The submitted data was not a file. Check the encoding type on the form.".into()
+        }
+        Violation::EmptyFile => "The submitted file is empty.".into(),
+        Violation::FileTooLarge { max_bytes } => {
+            format!("The image is too large: at most {}.", bytes(*max_bytes))
+        }
+        Violation::NotAnImage => "Upload a valid image. The file you uploaded was either not an image or a \
+                                  corrupted image."
+            .into(),
+        Violation::TooManyPixels { max_megapixels } => {
+            format!("The image has too many pixels: at most {max_megapixels} megapixels.")
+        }
         _ => "This value is not valid.".into(),
+    }
+}
+
+/// A number of bytes, in the largest unit that it is a whole number of.
+fn bytes(count: u64) -> String {
+    const KIB: u64 = 1024;
+    const MIB: u64 = KIB * KIB;
+    match count {
+        _ if count.is_multiple_of(MIB) => format!("{} MiB", count / MIB),
+        _ if count.is_multiple_of(KIB) => format!("{} KiB", count / KIB),
+        _ => format!("{count} bytes"),
     }
 }
 

@@ -14,7 +14,7 @@
 //! # Ok::<(), mycars_persistence::OpenError>(())
 //! ```
 //!
-//! The files in `shared/` are plain Diesel, compiled twice: once inside [`postgres`] and once inside [`sqlite`],
+//! The files in `shared/` are plain Diesel, compiled twice: once inside `postgres.rs` and once inside `sqlite.rs`,
 //! which hold only what differs. Nothing is generic over the database, so errors of the compiler stay readable.
 //!
 //! [`Store`]: mycars_application::ports::Store

@@ -18,6 +18,7 @@ macro_rules! schema {
                 is_active -> Bool,
                 is_superuser -> Bool,
                 password -> Text,
+                search_key -> Text,
                 password_changed_at -> Nullable<$Time>,
                 date_joined -> $Time,
                 last_login -> Nullable<$Time>,
@@ -40,6 +41,7 @@ macro_rules! schema {
                 mileage -> Integer,
                 image -> Nullable<Text>,
                 notes -> Nullable<Text>,
+                search_key -> Text,
                 created_at -> $Time,
                 updated_at -> $Time,
             }

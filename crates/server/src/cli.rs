@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// The car-management server. Without a command it serves, as `runserver` does.
 #[derive(Debug, Parser)]
-#[command(name = "mycars", version, about)]
+#[command(name = "mycars", version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     },
     /// Forget refresh tokens that have expired. Run it now and then, for example once a day.
     Flushexpiredtokens,
+    /// Delete pictures that no car has any more. The server does so too, each time it starts.
+    Sweepmedia,
 }
 
 /// What `createsuperuser` is told instead of asking.

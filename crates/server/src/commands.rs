@@ -6,6 +6,7 @@ mod flushexpiredtokens;
 mod migrate;
 mod passwords;
 mod runserver;
+mod sweepmedia;
 
 use std::io;
 
@@ -38,6 +39,9 @@ pub(crate) enum CommandError {
     /// A use-case failed.
     #[error("{}", with_causes(.0))]
     Failed(accounts::Error),
+    /// A use-case about pictures failed.
+    #[error("{}", with_causes(.0))]
+    Images(#[from] mycars_application::images::Error),
     /// The terminal failed, or nobody answers any more.
     #[error("Operation cancelled.")]
     Cancelled(#[from] io::Error),
@@ -74,6 +78,7 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         Command::Changepassword { username } => {
             changepassword::run(&wiring::app(&settings)?, &username, console)
         }
+        Command::Sweepmedia => sweepmedia::run(&wiring::app(&settings)?, console),
         Command::Flushexpiredtokens => flushexpiredtokens::run(&wiring::app(&settings)?, console),
     }
 }
@@ -96,9 +101,9 @@ fn say_all(violations: &Violations) -> String {
     lines.join(" ")
 }
 
-fn with_causes(error: &accounts::Error) -> String {
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
         if !line.ends_with(&cause_text) {

@@ -24,6 +24,9 @@ const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 /// A century, which leaves room to add it to any date.
 const MAX_MINUTES: i64 = 100 * 365 * 24 * 60;
 
+/// A whole request with a picture has at most so many bytes.
+const MAX_IMAGE_BYTES: i64 = 8 * 1024 * 1024;
+
 /// Environment variables, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
@@ -47,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
+    pub(crate) media: Media,
+    pub(crate) lists: Lists,
     pub(crate) throttle: Throttle,
     /// The origins whose scripts may use the API.
     pub(crate) allowed_origins: AllowedOrigins,
@@ -152,6 +157,32 @@ impl Cors {
     }
 }
 
+/// How pictures are kept.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Media {
+    /// The folder that they are kept in; it need not exist yet.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub(crate) root: PathBuf,
+    /// How many bytes an upload may have at most.
+    #[serde(deserialize_with = "values::whole::<1, MAX_IMAGE_BYTES, _, _>")]
+    pub(crate) max_bytes: u64,
+    #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
+    pub(crate) max_megapixels: u32,
+}
+
+/// How long lists are.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lists {
+    /// How many items a page has where the client does not say; 0 for lists that come whole.
+    #[serde(deserialize_with = "values::whole::<0, 1_000_000, _, _>")]
+    pub(crate) page_size: u32,
+    /// How many items a page has at most.
+    #[serde(deserialize_with = "values::whole::<1, 1_000_000, _, _>")]
+    pub(crate) max_page_size: u32,
+}
+
 /// What is logged, and how.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,6 +257,8 @@ struct Given {
     database: Database,
     tokens: Tokens,
     passwords: Passwords,
+    media: Media,
+    lists: Lists,
     throttle: Throttle,
     cors: Cors,
     log: Log,
@@ -334,6 +367,13 @@ impl Given {
         } else {
             self.database_url
         };
+        let root = &self.media.root;
+        let root = if root.as_os_str().is_empty() {
+            data_dir.join("media")
+        } else {
+            folder.join(root)
+        };
+        let media = Media { root, ..self.media };
         let allowed_hosts = if self.allowed_hosts.is_empty() {
             LOCAL_HOSTS.map(str::to_owned).to_vec()
         } else {
@@ -352,6 +392,8 @@ impl Given {
             database: self.database,
             tokens: self.tokens,
             passwords: self.passwords,
+            media,
+            lists: self.lists,
             throttle: self.throttle,
             allowed_origins: self.cors.settle(debug),
             log: self.log,

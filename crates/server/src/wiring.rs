@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use mycars_application::{App, TokenSettings};
+use mycars_media::{FileImageStore, JpegProcessor};
 use mycars_persistence::{Database, Options};
 use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
 
@@ -50,6 +51,11 @@ pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
         tokens: Arc::new(JwtCodec::new(key.reveal(), fallbacks)?),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
+        image_processor: Arc::new(JpegProcessor {
+            max_megapixels: settings.media.max_megapixels,
+        }),
+        images: Arc::new(FileImageStore::new(settings.media.root.clone())),
+        max_image_bytes: settings.media.max_bytes,
         token_settings: TokenSettings {
             access_lifetime: TimeDelta::minutes(settings.tokens.access_minutes),
             refresh_lifetime: TimeDelta::minutes(settings.tokens.refresh_minutes),

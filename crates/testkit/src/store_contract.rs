@@ -38,6 +38,13 @@ macro_rules! store_contract {
             a_plate_is_unique_whatever_its_case
             a_plate_is_not_taken_by_its_own_car
             cars_are_listed_newest_first_and_by_id_among_equals
+            cars_are_found_by_words_whatever_their_case
+            cars_are_filtered_exactly
+            cars_are_ordered_the_same_everywhere
+            cars_come_in_pages
+            pictures_are_found_by_their_owner_and_by_themselves
+            users_are_found_filtered_and_ordered_the_same_everywhere
+            a_deleted_user_takes_their_cars_along
             no_car_gets_the_id_of_another_one_that_was_deleted
             only_the_cars_of_their_owner_are_listed
             unset_and_blank_are_two_things_for_a_car

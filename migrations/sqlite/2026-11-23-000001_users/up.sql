@@ -1,7 +1,8 @@
 -- Times are text in UTC, `2026-11-23 08:30:00.123456+00:00`, without digits of the fraction that say nothing:
 -- such texts sort as the times do. AUTOINCREMENT keeps the id of a deleted row from being used again.
 -- The *_key columns hold usernames and e-mail addresses in lower case, as the domain writes them: what is
--- unique is then the same on every database, whatever its collation.
+-- unique is then the same on every database, whatever its collation. search_key holds everything that is
+-- searched, folded the same way.
 CREATE TABLE users (
     id INTEGER NOT NULL CONSTRAINT users_pkey PRIMARY KEY AUTOINCREMENT,
     username TEXT NOT NULL,
@@ -16,6 +17,7 @@ CREATE TABLE users (
     is_active BOOLEAN NOT NULL,
     is_superuser BOOLEAN NOT NULL,
     password TEXT NOT NULL,
+    search_key TEXT NOT NULL,
     password_changed_at TEXT,
     date_joined TEXT NOT NULL,
     last_login TEXT,

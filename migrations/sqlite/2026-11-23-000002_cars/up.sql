@@ -1,3 +1,4 @@
+-- search_key holds everything that is searched, in lower case, as the application folds it.
 CREATE TABLE cars (
     id INTEGER NOT NULL CONSTRAINT cars_pkey PRIMARY KEY AUTOINCREMENT,
     owner_id INTEGER NOT NULL CONSTRAINT cars_owner_fkey REFERENCES users (id) ON DELETE CASCADE,
@@ -11,9 +12,13 @@ CREATE TABLE cars (
     mileage INTEGER NOT NULL CONSTRAINT cars_mileage_not_negative CHECK (mileage >= 0),
     image TEXT,
     notes TEXT,
+    search_key TEXT NOT NULL,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL
 );
 
 -- The order in which the cars of a user are listed.
 CREATE INDEX cars_of_owner ON cars (owner_id, created_at DESC, id DESC);
+
+-- Which car has a picture is asked for each picture when orphans are swept.
+CREATE INDEX cars_image ON cars (image);

@@ -37,11 +37,11 @@ pub fn change_password(app: &App, actor: &Actor, input: &PasswordChange) -> Resu
     let hash = app.hasher.hash(&new_password)?;
     app.store.write(|unit| {
         // Hashing took long: meanwhile somebody else may have changed the password.
-        let now = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let mut now = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
         if now.password != user.password {
             return Err(wrong_password());
         }
-        replace_password(app, unit, now, hash)
+        Ok(replace_password(app, unit, &mut now, hash)?)
     })
 }
 

@@ -5,11 +5,12 @@ use mycars_domain::{
     values::{Address, Email, FirstName, LastName, Phone},
 };
 
-use super::{Error, check_unique};
+use super::Error;
 use crate::{
     App, Completeness, Input,
     input::{Checker, set},
     ports::UnitOfWork,
+    users::fields::check_unique,
 };
 
 /// What somebody sent to change their profile. The default is that nothing was sent.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     App, Completeness, Input,
     input::{Checker, claimed},
-    ports::{RefreshToken, Revocation, UnitOfWork},
+    ports::{RefreshToken, Revocation},
 };
 
 /// What a refresh answers.
@@ -51,7 +51,11 @@ pub(super) fn required(field: Field, input: &Input<String>) -> Result<String, Er
 fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
     let user = app.store.read(|unit| {
         let known = unit.refresh_tokens().find(&token.id)?;
-        owner(unit, token, known.as_ref())
+        let user = match token.user {
+            Some(id) => unit.users().find(id)?,
+            None => None,
+        };
+        owner(token, known.as_ref(), user)
     })?;
     Ok(Refreshed {
         access: token::issue_access(app, user.id)?,
@@ -59,16 +63,17 @@ fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
     })
 }
 
+/// The user is locked first, as everything that ends a user's logins does: a password change either waits until
+/// the new token is known, and ends it, or was there before, and ends the old one.
 fn rotate(app: &App, token: &Verified) -> Result<Refreshed, Error> {
     app.store.write(|unit| {
-        let before = unit.refresh_tokens().find(&token.id)?;
-        let user = owner(unit, token, before.as_ref())?;
-        // Of two requests with one token the second waits here, and then finds it rotated.
+        let user = match token.user {
+            Some(id) => unit.users().find_for_update(id)?,
+            None => None,
+        };
+        let known = unit.refresh_tokens().find_for_update(&token.id)?;
+        let user = owner(token, known.as_ref(), user)?;
         unit.refresh_tokens().record(&token.record())?;
-        let locked = unit.refresh_tokens().find_for_update(&token.id)?;
-        if locked.is_none_or(|known| known.revoked.is_some()) {
-            return Err(TokenError::Blacklisted.into());
-        }
         unit.refresh_tokens()
             .revoke(&token.id, Revocation::Rotated, app.now())?;
         let (refresh, record) = token::issue_refresh(app, user.id)?;
@@ -81,14 +86,10 @@ fn rotate(app: &App, token: &Verified) -> Result<Refreshed, Error> {
 }
 
 /// Whose token it is, if they may log in and it is not dead.
-fn owner(unit: &mut dyn UnitOfWork, token: &Verified, known: Option<&RefreshToken>) -> Result<User, Error> {
+fn owner(token: &Verified, known: Option<&RefreshToken>, user: Option<User>) -> Result<User, Error> {
     if known.is_some_and(|known| known.revoked.is_some()) {
         return Err(TokenError::Blacklisted.into());
     }
-    let user = match token.user {
-        Some(id) => unit.users().find(id)?,
-        None => None,
-    };
     let user = user
         .filter(|user| user.is_active)
         .ok_or(Error::NoActiveAccountForToken)?;
@@ -241,29 +242,42 @@ mod tests {
         }
     }
 
-    fn rotating(known: Option<RefreshToken>, locked: RefreshToken) -> Mocks {
-        let mut mocks = mocks(claims(), known, Some(samples::user()));
+    /// Mocks in which tokens are rotated. Whoever locks the token before the user could wait for a password
+    /// change that waits for the token.
+    fn rotating(known: Option<RefreshToken>) -> Mocks {
+        let mut order = mockall::Sequence::new();
+        let mut mocks = mocks(claims(), None, None);
         mocks.token_settings = TokenSettings {
             rotate_refresh: true,
             ..TokenSettings::default()
         };
         mocks
             .unit
-            .refresh_tokens
-            .expect_record()
-            .withf(|token| token.id == "old")
-            .return_once(|_| Ok(()));
+            .users
+            .expect_find_for_update()
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_| Ok(Some(samples::user())));
         mocks
             .unit
             .refresh_tokens
             .expect_find_for_update()
-            .return_once(|_| Ok(Some(locked)));
+            .once()
+            .in_sequence(&mut order)
+            .return_once(|_| Ok(known));
         mocks
     }
 
     #[test]
     fn a_rotated_token_is_replaced_and_dead() {
-        let mut mocks = rotating(None, known(None));
+        let mut mocks = rotating(None);
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_record()
+            .withf(|token| token.id == "old")
+            .once()
+            .returning(|_| Ok(()));
         mocks
             .unit
             .refresh_tokens
@@ -292,7 +306,7 @@ mod tests {
 
     #[test]
     fn of_two_requests_with_one_rotated_token_the_second_is_refused() {
-        let mocks = rotating(Some(known(None)), known(Some(Revocation::Rotated)));
+        let mocks = rotating(Some(known(Some(Revocation::Rotated))));
         let (app, store) = mocks.into_app();
         let refused = refresh(&app, &"token".into());
         assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));

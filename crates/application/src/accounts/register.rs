@@ -1,177 +1,51 @@
 //! Make an account for oneself.
 
-use mycars_domain::{
-    Action, Actor, Field, NewUser, Role, Target, User, Violation, password, policy,
-    values::{Address, Email, FirstName, LastName, Password, Phone, Username},
-};
+use mycars_domain::{Action, Actor, Target, User, policy};
 
-use super::{Error, check_unique};
+use super::Error;
 use crate::{
-    App, Completeness, Input,
-    input::{Checker, claimed},
-    ports::{StoreError, UnitOfWork},
+    App,
+    users::{
+        UserInput,
+        fields::{PasswordRules, UserFields},
+    },
 };
 
-/// What somebody sent to register. The default is that nothing was sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Registration {
-    /// The name to log in with.
-    pub username: Input<String>,
-    /// The e-mail address.
-    pub email: Input<String>,
-    /// The first name.
-    pub first_name: Input<String>,
-    /// The last name.
-    pub last_name: Input<String>,
-    /// The password.
-    pub password: Input<String>,
-    /// The password once more; need not be sent, but must match if it is.
-    pub password_confirmation: Input<String>,
-    /// The role, by its name.
-    pub role: Input<String>,
-    /// The phone number.
-    pub phone: Input<String>,
-    /// The postal address.
-    pub address: Input<String>,
-}
-
-/// What was sent, if it was right.
-struct Fields {
-    username: Option<Username>,
-    email: Option<Email>,
-    first_name: Option<FirstName>,
-    last_name: Option<LastName>,
-    password: Option<Password>,
-    role: Role,
-    phone: Option<Phone>,
-    address: Option<Address>,
-}
-
-/// Makes an account (wire contract, section 4) and answers it.
+/// Makes an account (wire contract, section 4) and answers it. Whether it is active is not the caller's to say.
 ///
 /// # Errors
 /// [`Error::Invalid`] with everything that is wrong: fields, a taken username or e-mail address, a password
 /// that is not good enough or does not match, and the admin role from anybody but an admin. [`Error::Hash`],
 /// [`Error::Store`].
-pub fn register(app: &App, actor: &Actor, input: &Registration) -> Result<User, Error> {
+pub fn register(app: &App, actor: &Actor, input: &UserInput) -> Result<User, Error> {
     policy::check(actor, Action::Register, Target::NOTHING)?;
-    let fields = app.store.read(|unit| check(unit, actor, input))?;
-    let Fields {
-        username,
-        email,
-        first_name,
-        last_name,
-        password,
-        role,
-        phone,
-        address,
-    } = fields;
-    let (Some(username), Some(email), Some(first_name), Some(last_name), Some(password)) =
-        (username, email, first_name, last_name, password)
-    else {
-        return Err(unchecked());
-    };
-    let user = NewUser {
-        username,
-        email,
-        first_name,
-        last_name,
-        role,
-        phone,
-        address,
-        is_active: true,
-        is_superuser: false,
-        password: app.hasher.hash(&password)?,
-        created_at: app.now(),
-    };
+    let fields = app
+        .store
+        .read(|unit| Ok::<_, Error>(UserFields::check_new(unit, actor, input, PasswordRules::Chosen)??))?;
+    let hash = fields.hash::<Error>(app)?;
+    let user = fields.into_new(app, hash)?;
     app.store.write(|unit| Ok(unit.users().insert(&user)?))
-}
-
-fn check(unit: &mut dyn UnitOfWork, actor: &Actor, input: &Registration) -> Result<Fields, Error> {
-    let mut checker = Checker::new(Completeness::Whole);
-    let fields = Fields {
-        username: checker.required(Field::Username, &input.username, Username::parse),
-        email: checker.required(Field::Email, &input.email, Email::parse),
-        first_name: checker.required(Field::FirstName, &input.first_name, FirstName::parse),
-        last_name: checker.required(Field::LastName, &input.last_name, LastName::parse),
-        password: checker.required(Field::Password, &input.password, Password::parse),
-        role: checker
-            .optional(Field::Role, &input.role, Role::parse)
-            .unwrap_or_default(),
-        phone: checker
-            .nullable(Field::Phone, &input.phone, Phone::parse)
-            .flatten(),
-        address: checker
-            .nullable(Field::Address, &input.address, Address::parse)
-            .flatten(),
-    };
-    if let Some(password) = &fields.password {
-        checker.extend(Field::Password, password::check_chosen(password, &owner(input)));
-    }
-    check_confirmation(&mut checker, input);
-    if fields.role == Role::Admin && policy::check(actor, Action::GrantAdminRole, Target::NOTHING).is_err() {
-        checker.add(Field::Role, Violation::AdminRoleNotGrantable);
-    }
-    check_unique(
-        unit,
-        &mut checker,
-        fields.username.as_ref(),
-        fields.email.as_ref(),
-        None,
-    )?;
-    checker.finish()?;
-    Ok(fields)
-}
-
-/// What is known of the owner of the password, right or wrong: a password like it is no good either way.
-fn owner(input: &Registration) -> password::Owner<'_> {
-    fn text(input: &Input<String>) -> &str {
-        input.given().map_or("", |text| text.trim())
-    }
-    password::Owner {
-        username: text(&input.username),
-        first_name: text(&input.first_name),
-        last_name: text(&input.last_name),
-        email: text(&input.email),
-    }
-}
-
-fn check_confirmation(checker: &mut Checker, input: &Registration) {
-    let confirmation = &input.password_confirmation;
-    checker.optional(Field::PasswordConfirmation, confirmation, |text: &str| {
-        let differs = input
-            .password
-            .given()
-            .is_some_and(|password| password.trim() != text.trim());
-        claimed(text)?;
-        if differs {
-            Err(vec![Violation::PasswordsDiffer])
-        } else {
-            Ok(())
-        }
-    });
-}
-
-/// Can't happen: the fields were checked as a whole.
-fn unchecked() -> Error {
-    StoreError::Other("a user was made of fields that were not checked as a whole".into()).into()
 }
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Rank, UserId, Violations, values::PasswordHash};
+    use mycars_domain::{Field, NewUser, Rank, Role, UserId, Violation, Violations, values::PasswordHash};
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        Input,
+        mocks::{Mocks, samples},
+        ports::StoreError,
+    };
 
-    fn john() -> Registration {
-        Registration {
+    fn john() -> UserInput {
+        UserInput {
             username: "john_doe".into(),
             email: "John@Example.com".into(),
             first_name: " John ".into(),
             last_name: "Doe".into(),
             password: "Harbour-x7-9".into(),
-            ..Registration::default()
+            ..UserInput::default()
         }
     }
 
@@ -193,7 +67,7 @@ mod tests {
         mocks
     }
 
-    fn refused(mocks: Mocks, actor: &Actor, input: &Registration) -> Violations {
+    fn refused(mocks: Mocks, actor: &Actor, input: &UserInput) -> Violations {
         let (app, store) = mocks.into_app();
         let Err(Error::Invalid(violations)) = register(&app, actor, input) else {
             panic!("must be refused")
@@ -204,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_admin_role_is_an_admins_to_give() {
-        let input = Registration {
+        let input = UserInput {
             role: "admin".into(),
             ..john()
         };
@@ -232,7 +106,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_said_at_once() {
-        let violations = refused(nothing_may_be_kept(), &Actor::Anonymous, &Registration::default());
+        let violations = refused(nothing_may_be_kept(), &Actor::Anonymous, &UserInput::default());
         let required: Vec<Field> = violations
             .iter()
             .map(|(field, violations)| {
@@ -261,7 +135,7 @@ mod tests {
             .expect_username_is_taken()
             .returning(|_, _| Ok(true));
         mocks.unit.users.expect_email_is_taken().never();
-        let input = Registration {
+        let input = UserInput {
             email: "nonsense".into(),
             last_name: Input::Null,
             password: "john_doe".into(),
@@ -288,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_password_is_held_against_names_that_are_wrong_themselves() {
-        let input = Registration {
+        let input = UserInput {
             username: "john doe!".into(),
             password: "johndoe!9".into(),
             ..john()
@@ -302,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_confirmation_may_be_left_out_but_not_be_null_or_blank() {
-        let confirmed = |confirmation| Registration {
+        let confirmed = |confirmation| UserInput {
             password_confirmation: confirmation,
             ..john()
         };

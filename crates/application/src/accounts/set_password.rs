@@ -8,7 +8,7 @@ use mycars_domain::{
 use super::Error;
 use crate::{
     App,
-    ports::{Revocation, UnitOfWork},
+    ports::{Revocation, StoreError, UnitOfWork},
 };
 
 /// The user whose password is to be set, by the exact username.
@@ -32,27 +32,26 @@ pub fn set_password(app: &App, actor: &Actor, id: UserId, password: &Password) -
     policy::check(actor, Action::SetPassword, Target::NOTHING)?;
     let hash = app.hasher.hash(password)?;
     app.store.write(|unit| {
-        let user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let mut user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
         policy::check(actor, Action::SetPassword, Target::user(user.id, user.rank()))?;
-        replace_password(app, unit, user, hash)
+        Ok(replace_password(app, unit, &mut user, hash)?)
     })
 }
 
 /// Gives a user who is locked a new password hash and ends their logins.
-pub(super) fn replace_password(
+pub(crate) fn replace_password(
     app: &App,
     unit: &mut dyn UnitOfWork,
-    mut user: User,
+    user: &mut User,
     hash: PasswordHash,
-) -> Result<(), Error> {
+) -> Result<(), StoreError> {
     let now = app.now();
     user.password = hash;
     user.password_changed_at = Some(now);
     user.updated_at = now;
-    unit.users().update(&user)?;
-    Ok(unit
-        .refresh_tokens()
-        .revoke_all_of(user.id, Revocation::PasswordChanged, now)?)
+    unit.users().update(user)?;
+    unit.refresh_tokens()
+        .revoke_all_of(user.id, Revocation::PasswordChanged, now)
 }
 
 #[cfg(test)]

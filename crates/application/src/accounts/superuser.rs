@@ -5,8 +5,8 @@ use mycars_domain::{
     values::{Email, FirstName, LastName, Password, PasswordHash, Username},
 };
 
-use super::{Error, check_unique};
-use crate::{App, Completeness, input::Checker};
+use super::Error;
+use crate::{App, Completeness, input::Checker, users::fields::check_unique};
 
 /// A superuser to be made. Whether the password is good enough is for the caller to have judged: see
 /// [`mycars_domain::password`].

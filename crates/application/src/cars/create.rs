@@ -1,17 +1,17 @@
-//! Add a car to one's own.
+//! Add a car.
 
 use mycars_domain::{Action, Actor, Car};
 
 use super::{CarInput, Error, fields::CarFields, owner};
-use crate::{App, Completeness};
+use crate::{App, Completeness, lists::Garage};
 
-/// Adds a car to those of `actor` (wire contract, section 5) and answers it.
+/// Adds a car to a garage and answers it.
 ///
 /// # Errors
-/// [`Error::Denied`] for nobody; [`Error::Invalid`] with everything that is wrong, the plate of another car
+/// [`Error::Denied`] for who may not; [`Error::Invalid`] with everything that is wrong, the plate of another car
 /// included; [`Error::OwnerGone`]; [`Error::Store`].
-pub fn create(app: &App, actor: &Actor, input: &CarInput) -> Result<Car, Error> {
-    let owner = owner(actor, Action::CreateCar)?;
+pub fn create(app: &App, actor: &Actor, garage: Garage, input: &CarInput) -> Result<Car, Error> {
+    let owner = owner(actor, Action::CreateCar, garage)?;
     app.store.write(|unit| {
         let fields = CarFields::check(app, unit, input, Completeness::Whole, None)?;
         Ok(unit.cars().insert(&fields.into_new(app, owner)?)?)
@@ -20,7 +20,7 @@ pub fn create(app: &App, actor: &Actor, input: &CarInput) -> Result<Car, Error> 
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Field, Violation, Violations};
+    use mycars_domain::{Denied, Field, Rank, Violation, Violations};
 
     use super::*;
     use crate::{
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn nobody_has_no_cars_to_add_to() {
         let (app, store) = Mocks::new().into_app();
-        let refused = create(&app, &Actor::Anonymous, &camry());
+        let refused = create(&app, &Actor::Anonymous, Garage::Own, &camry());
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
         assert_eq!(store.commits() + store.rollbacks(), 0);
     }
@@ -64,7 +64,8 @@ mod tests {
             ..CarInput::default()
         };
 
-        let Err(Error::Invalid(violations)) = create(&app, &samples::user().actor(), &input) else {
+        let Err(Error::Invalid(violations)) = create(&app, &samples::user().actor(), Garage::Own, &input)
+        else {
             panic!("must be refused");
         };
         assert_eq!(violations.of(Field::Brand), [Violation::Required]);
@@ -85,7 +86,7 @@ mod tests {
             license: " ".into(),
             ..camry()
         };
-        let refused = create(&app, &samples::user().actor(), &input);
+        let refused = create(&app, &samples::user().actor(), Garage::Own, &input);
         let blank = Violations::one(Field::License, Violation::Blank);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == blank));
     }
@@ -104,7 +105,7 @@ mod tests {
             .expect_insert()
             .returning(|_| Err(StoreError::Taken(Field::License)));
         let (app, store) = mocks.into_app();
-        let refused = create(&app, &samples::user().actor(), &camry());
+        let refused = create(&app, &samples::user().actor(), Garage::Own, &camry());
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
@@ -135,7 +136,7 @@ mod tests {
             .returning(|_| Ok(samples::car()));
         let (app, store) = mocks.into_app();
         assert_eq!(
-            create(&app, &samples::user().actor(), &camry()).unwrap(),
+            create(&app, &samples::user().actor(), Garage::Own, &camry()).unwrap(),
             samples::car()
         );
         assert_eq!((store.commits(), store.rollbacks()), (1, 0));
@@ -165,7 +166,34 @@ mod tests {
             notes: Input::Null,
             ..camry()
         };
-        assert!(create(&app, &samples::user().actor(), &input).is_ok());
+        assert!(create(&app, &samples::user().actor(), Garage::Own, &input).is_ok());
+    }
+
+    #[test]
+    fn an_admin_adds_a_car_to_somebody_elses_and_a_client_does_not() {
+        let of_ann = Garage::Of(samples::user().id);
+        let (app, _) = Mocks::new().into_app();
+        let refused = create(&app, &samples::user().actor(), of_ann, &camry());
+        assert!(
+            matches!(refused, Err(Error::Denied(Denied::Forbidden))),
+            "not even to one's own that way"
+        );
+
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_license_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .cars
+            .expect_insert()
+            .withf(|car| car.owner == samples::user().id)
+            .once()
+            .returning(|_| Ok(samples::car()));
+        let (app, _) = mocks.into_app();
+        assert!(create(&app, &samples::somebody_else(Rank::Admin), of_ann, &camry()).is_ok());
     }
 
     #[test]
@@ -183,7 +211,7 @@ mod tests {
             .returning(|_| Err(StoreError::OwnerGone));
         let (app, _) = mocks.into_app();
         assert!(matches!(
-            create(&app, &samples::user().actor(), &camry()),
+            create(&app, &samples::user().actor(), Garage::Own, &camry()),
             Err(Error::OwnerGone)
         ));
     }

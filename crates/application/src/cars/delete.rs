@@ -1,25 +1,28 @@
-//! Delete one of one's own cars.
+//! Delete a car.
 
 use mycars_domain::{Action, Actor, CarId};
 
 use super::{Error, permitted};
-use crate::App;
+use crate::{App, images, lists::Garage};
 
-/// Deletes one of the cars of `actor` (wire contract, section 5).
+/// Deletes a car of a garage, and then its picture.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for nobody; [`Error::Store`].
-pub fn delete(app: &App, actor: &Actor, id: CarId) -> Result<(), Error> {
-    app.store.write(|unit| {
-        permitted(actor, Action::DeleteCar, unit.cars().find_for_update(id)?)?;
-        Ok(unit.cars().delete(id)?)
-    })
+/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
+pub fn delete(app: &App, actor: &Actor, garage: Garage, id: CarId) -> Result<(), Error> {
+    let image = app.store.write(|unit| {
+        let car = permitted(actor, Action::DeleteCar, garage, unit.cars().find_for_update(id)?)?;
+        unit.cars().delete(id)?;
+        Ok::<_, Error>(car.image)
+    })?;
+    images::forget(app, image);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use mockall::predicate::eq;
-    use mycars_domain::Rank;
+    use mycars_domain::{Car, Rank, values::ImagePath};
 
     use super::*;
     use crate::mocks::{Mocks, samples};
@@ -35,7 +38,7 @@ mod tests {
                 .returning(|_| Ok(Some(samples::car())));
             mocks.unit.cars.expect_delete().never();
             let (app, store) = mocks.into_app();
-            let refused = delete(&app, &samples::somebody_else(rank), CarId(10));
+            let refused = delete(&app, &samples::somebody_else(rank), Garage::Own, CarId(10));
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
             assert_eq!(store.commits(), 0);
         }
@@ -47,7 +50,7 @@ mod tests {
         mocks.unit.cars.expect_find_for_update().returning(|_| Ok(None));
         let (app, _) = mocks.into_app();
         assert!(matches!(
-            delete(&app, &samples::user().actor(), CarId(10)),
+            delete(&app, &samples::user().actor(), Garage::Own, CarId(10)),
             Err(Error::NotFound)
         ));
     }
@@ -68,7 +71,29 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        delete(&app, &samples::user().actor(), CarId(10)).unwrap();
+        delete(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn its_picture_is_deleted_after_the_row() {
+        let path = || ImagePath::from_storage("cars/car_10_x.jpg".into());
+        let mut mocks = Mocks::new();
+        mocks.unit.cars.expect_find_for_update().returning(move |_| {
+            Ok(Some(Car {
+                image: Some(path()),
+                ..samples::car()
+            }))
+        });
+        mocks.unit.cars.expect_delete().once().returning(|_| Ok(()));
+        mocks
+            .images
+            .expect_delete()
+            .withf(move |deleted| *deleted == path())
+            .once()
+            .returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        delete(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap();
         assert_eq!(store.commits(), 1);
     }
 }

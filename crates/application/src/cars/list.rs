@@ -1,34 +1,46 @@
-//! List one's own cars.
+//! List cars.
 
 use mycars_domain::{Action, Actor, Car};
 
 use super::{Error, owner};
-use crate::App;
+use crate::{
+    App,
+    lists::{CarQuery, Garage, Listed},
+};
 
-/// All cars of `actor`, newest first (wire contract, section 5).
+/// The cars of a garage that `query` asks for, in a fixed number of queries however many there are.
 ///
 /// # Errors
-/// [`Error::Denied`] for nobody; [`Error::Store`].
-pub fn list(app: &App, actor: &Actor) -> Result<Vec<Car>, Error> {
-    let owner = owner(actor, Action::ListCars)?;
-    app.store.read(|unit| Ok(unit.cars().list(owner)?))
+/// [`Error::Denied`] for who may not; [`Error::Store`].
+pub fn list(app: &App, actor: &Actor, garage: Garage, query: &CarQuery) -> Result<Listed<Car>, Error> {
+    let owner = owner(actor, Action::ListCars, garage)?;
+    app.store.read(|unit| {
+        let total = match query.page {
+            Some(_) => Some(unit.cars().count(owner, query)?),
+            None => None,
+        };
+        Ok(Listed {
+            items: unit.cars().list(owner, query)?,
+            total,
+        })
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use mockall::predicate::eq;
     use mycars_domain::{Denied, Rank, UserId};
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        lists::Page,
+        mocks::{Mocks, samples},
+    };
 
     #[test]
     fn nobody_has_no_cars() {
         let (app, store) = Mocks::new().into_app();
-        assert!(matches!(
-            list(&app, &Actor::Anonymous),
-            Err(Error::Denied(Denied::NotAuthenticated))
-        ));
+        let refused = list(&app, &Actor::Anonymous, Garage::Own, &CarQuery::default());
+        assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
         assert_eq!(store.reads(), 0);
     }
 
@@ -39,12 +51,74 @@ mod tests {
             .unit
             .cars
             .expect_list()
-            .with(eq(UserId(2)))
+            .withf(|owner, _| *owner == UserId(2))
             .once()
-            .returning(|_| Ok(vec![samples::car()]));
+            .returning(|_, _| Ok(vec![samples::car()]));
         let (app, _) = mocks.into_app();
-        let cars = list(&app, &samples::somebody_else(Rank::Superuser)).unwrap();
-        assert_eq!(cars, [samples::car()]);
+        let admin = samples::somebody_else(Rank::Superuser);
+        let cars = list(&app, &admin, Garage::Own, &CarQuery::default()).unwrap();
+        assert_eq!(
+            cars,
+            Listed {
+                items: vec![samples::car()],
+                total: None
+            }
+        );
+    }
+
+    #[test]
+    fn only_an_admin_sees_somebody_elses() {
+        let of_ann = Garage::Of(samples::user().id);
+        let (app, store) = Mocks::new().into_app();
+        for actor in [samples::user().actor(), samples::somebody_else(Rank::Client)] {
+            let refused = list(&app, &actor, of_ann, &CarQuery::default());
+            assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+        }
+        assert_eq!(store.reads(), 0);
+
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_list()
+            .withf(|owner, _| *owner == UserId(1))
+            .once()
+            .returning(|_, _| Ok(vec![]));
+        let (app, _) = mocks.into_app();
+        assert!(
+            list(
+                &app,
+                &samples::somebody_else(Rank::Admin),
+                of_ann,
+                &CarQuery::default()
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_page_says_how_many_there_are_on_all() {
+        let mut mocks = Mocks::new();
+        mocks.unit.cars.expect_count().once().returning(|_, _| Ok(7));
+        mocks
+            .unit
+            .cars
+            .expect_list()
+            .once()
+            .returning(|_, _| Ok(vec![samples::car()]));
+        let (app, _) = mocks.into_app();
+        let query = CarQuery {
+            page: Some(Page { limit: 1, offset: 2 }),
+            ..CarQuery::default()
+        };
+        let cars = list(&app, &samples::user().actor(), Garage::Own, &query).unwrap();
+        assert_eq!(
+            cars,
+            Listed {
+                items: vec![samples::car()],
+                total: Some(7)
+            }
+        );
     }
 
     #[test]
@@ -54,7 +128,7 @@ mod tests {
             ..Mocks::new()
         }
         .into_app();
-        let failed = list(&app, &samples::user().actor());
+        let failed = list(&app, &samples::user().actor(), Garage::Own, &CarQuery::default());
         assert!(matches!(
             failed,
             Err(Error::Store(crate::ports::StoreError::Unavailable(_)))

@@ -1,24 +1,23 @@
-//! Read one of one's own cars.
+//! Read a car.
 
 use mycars_domain::{Action, Actor, Car, CarId};
 
 use super::{Error, permitted};
-use crate::App;
+use crate::{App, lists::Garage};
 
-/// One of the cars of `actor` (wire contract, section 5). Somebody else's does not exist, for an admin
-/// neither.
+/// A car of a garage. Among one's own, somebody else's does not exist, for an admin neither.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for nobody; [`Error::Store`].
-pub fn read(app: &App, actor: &Actor, id: CarId) -> Result<Car, Error> {
+/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
+pub fn read(app: &App, actor: &Actor, garage: Garage, id: CarId) -> Result<Car, Error> {
     let car = app.store.read(|unit| unit.cars().find(id))?;
-    permitted(actor, Action::ReadCar, car)
+    permitted(actor, Action::ReadCar, garage, car)
 }
 
 #[cfg(test)]
 mod tests {
     use mockall::predicate::eq;
-    use mycars_domain::Rank;
+    use mycars_domain::{Denied, Rank, UserId};
 
     use super::*;
     use crate::mocks::{Mocks, samples};
@@ -39,14 +38,14 @@ mod tests {
     fn somebody_elses_car_is_not_found_whatever_ones_rank() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
             let app = app_with(Some(samples::car()));
-            let refused = read(&app, &samples::somebody_else(rank), CarId(10));
+            let refused = read(&app, &samples::somebody_else(rank), Garage::Own, CarId(10));
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
         }
     }
 
     #[test]
     fn a_car_that_is_not_there_is_not_found() {
-        let refused = read(&app_with(None), &samples::user().actor(), CarId(10));
+        let refused = read(&app_with(None), &samples::user().actor(), Garage::Own, CarId(10));
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
@@ -54,8 +53,36 @@ mod tests {
     fn ones_own_car_is_read() {
         let app = app_with(Some(samples::car()));
         assert_eq!(
-            read(&app, &samples::user().actor(), CarId(10)).unwrap(),
+            read(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap(),
             samples::car()
         );
+    }
+
+    #[test]
+    fn an_admin_reads_a_car_under_its_owner_only() {
+        let admin = samples::somebody_else(Rank::Admin);
+        let read_of = |owner| {
+            read(
+                &app_with(Some(samples::car())),
+                &admin,
+                Garage::Of(owner),
+                CarId(10),
+            )
+        };
+        assert!(read_of(UserId(1)).is_ok());
+        assert!(matches!(read_of(UserId(2)), Err(Error::NotFound)));
+        assert!(matches!(read_of(UserId(3)), Err(Error::NotFound)));
+    }
+
+    #[test]
+    fn a_client_reads_no_car_as_an_admin_would() {
+        let ann = samples::user();
+        let refused = read(
+            &app_with(Some(samples::car())),
+            &ann.actor(),
+            Garage::Of(ann.id),
+            CarId(10),
+        );
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 }

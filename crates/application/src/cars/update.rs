@@ -1,26 +1,26 @@
-//! Replace or change one of one's own cars.
+//! Replace or change a car.
 
 use mycars_domain::{Action, Actor, Car, CarId};
 
 use super::{CarInput, Error, fields::CarFields, permitted};
-use crate::{App, Completeness};
+use crate::{App, Completeness, lists::Garage};
 
-/// Puts the fields that were sent into one of the cars of `actor` (wire contract, section 5) and answers the
-/// car. [`Completeness::Whole`] is PUT: the required fields must be there. Optional ones that are left out
+/// Puts the fields that were sent into a car of a garage and answers the car. [`Completeness::Whole`] is PUT: the required fields must be there. Optional ones that are left out
 /// keep their value either way.
 ///
 /// # Errors
 /// [`Error::NotFound`], before anything is said about fields; [`Error::Invalid`] with everything that is
-/// wrong; [`Error::Denied`] for nobody; [`Error::Store`].
+/// wrong; [`Error::Denied`] for who may not; [`Error::Store`].
 pub fn update(
     app: &App,
     actor: &Actor,
+    garage: Garage,
     id: CarId,
     input: &CarInput,
     completeness: Completeness,
 ) -> Result<Car, Error> {
     app.store.write(|unit| {
-        let mut car = permitted(actor, Action::ChangeCar, unit.cars().find_for_update(id)?)?;
+        let mut car = permitted(actor, Action::ChangeCar, garage, unit.cars().find_for_update(id)?)?;
         CarFields::check(app, unit, input, completeness, Some(id))?.apply_to(app, &mut car);
         unit.cars().update(&car)?;
         Ok(car)
@@ -66,6 +66,7 @@ mod tests {
             let refused = update(
                 &app,
                 &samples::somebody_else(rank),
+                Garage::Own,
                 CarId(10),
                 &input,
                 Completeness::Partial,
@@ -83,6 +84,7 @@ mod tests {
         let refused = update(
             &app,
             &samples::user().actor(),
+            Garage::Own,
             CarId(10),
             &CarInput::default(),
             Completeness::Partial,
@@ -101,6 +103,7 @@ mod tests {
         let refused = update(
             &app,
             &samples::user().actor(),
+            Garage::Own,
             CarId(10),
             &input,
             Completeness::Whole,
@@ -118,6 +121,7 @@ mod tests {
         let changed = update(
             &app,
             &samples::user().actor(),
+            Garage::Own,
             CarId(10),
             &input,
             Completeness::Partial,
@@ -147,6 +151,7 @@ mod tests {
         let car = update(
             &app,
             &samples::user().actor(),
+            Garage::Own,
             CarId(10),
             &input,
             Completeness::Partial,
@@ -175,6 +180,7 @@ mod tests {
         let refused = update(
             &app,
             &samples::user().actor(),
+            Garage::Own,
             CarId(10),
             &input,
             Completeness::Partial,

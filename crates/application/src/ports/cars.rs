@@ -1,8 +1,12 @@
 //! The cars that are kept.
 
-use mycars_domain::{Car, CarId, NewCar, UserId, values::LicensePlate};
+use mycars_domain::{
+    Car, CarId, NewCar, UserId,
+    values::{ImagePath, LicensePlate},
+};
 
 use super::StoreError;
+use crate::lists::CarQuery;
 
 /// The cars that are kept. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -19,11 +23,17 @@ pub trait CarRepository {
     /// The database's.
     fn find_for_update(&mut self, id: CarId) -> Result<Option<Car>, StoreError>;
 
-    /// All cars of a user, newest first; of those made at the same moment the greatest id first.
+    /// The cars of a user that a query asks for, in its order.
     ///
     /// # Errors
     /// The database's.
-    fn list(&mut self, owner: UserId) -> Result<Vec<Car>, StoreError>;
+    fn list(&mut self, owner: UserId, query: &CarQuery) -> Result<Vec<Car>, StoreError>;
+
+    /// How many cars of a user a query asks for, on all its pages.
+    ///
+    /// # Errors
+    /// The database's.
+    fn count(&mut self, owner: UserId, query: &CarQuery) -> Result<u64, StoreError>;
 
     /// Whether a car other than `except` has this plate, ignoring case.
     ///
@@ -50,4 +60,16 @@ pub trait CarRepository {
     /// # Errors
     /// The database's.
     fn delete(&mut self, id: CarId) -> Result<(), StoreError>;
+
+    /// The pictures of a user's cars.
+    ///
+    /// # Errors
+    /// The database's.
+    fn images_of(&mut self, owner: UserId) -> Result<Vec<ImagePath>, StoreError>;
+
+    /// Whether some car has this picture.
+    ///
+    /// # Errors
+    /// The database's.
+    fn has_image(&mut self, path: &ImagePath) -> Result<bool, StoreError>;
 }

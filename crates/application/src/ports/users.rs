@@ -6,6 +6,7 @@ use mycars_domain::{
 };
 
 use super::StoreError;
+use crate::lists::UserQuery;
 
 /// The users that are kept. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -51,4 +52,22 @@ pub trait UserRepository {
     /// # Errors
     /// MUST be [`StoreError::Taken`] with the field where the username or the e-mail address is taken.
     fn update(&mut self, user: &User) -> Result<(), StoreError>;
+
+    /// Forgets a user and their cars; does nothing if there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    fn delete(&mut self, id: UserId) -> Result<(), StoreError>;
+
+    /// The users that a query asks for, in its order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn list(&mut self, query: &UserQuery) -> Result<Vec<User>, StoreError>;
+
+    /// How many users a query asks for, on all its pages.
+    ///
+    /// # Errors
+    /// The database's.
+    fn count(&mut self, query: &UserQuery) -> Result<u64, StoreError>;
 }

@@ -1,76 +1,82 @@
-//! `/api/cars/` and `/api/cars/{car_id}/`: the caller's own cars.
+//! Cars: one's own under `/api/cars/`, and as an admin somebody's under `/api/admin/users/{user_id}/cars/`. Both
+//! are served by the same functions; whose cars it is about stands in the path.
+
+use std::borrow::Cow;
 
 use mycars_application::{
     Completeness,
     cars::{self, CarInput},
+    lists::{Garage, Listed},
+    users,
 };
 use mycars_domain::{
-    Car, CarId, Field,
+    Car, CarId, Field, User, UserId,
     values::{Brand, Color, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
 use crate::{
-    blocking::Lane,
     body::Form,
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
-    error::ApiError,
+    error::{ApiError, Missing},
     fields::{FieldSpec, Kind},
     views::{CarView, OwnerView},
 };
 
-pub(crate) static LIST: Endpoint = Endpoint {
+pub(crate) static OWN_LIST: Endpoint = Endpoint {
     path: "/api/cars/",
     name: "Car List",
     description: "Your own cars, newest first.",
     access: Access::Authenticated,
-    operations: &[
-        Operation {
-            verb: Verb::Get,
-            fields: &[],
-            lane: Lane::Database,
-            handle: list,
-        },
-        Operation {
-            verb: Verb::Post,
-            fields: &FIELDS,
-            lane: Lane::Database,
-            handle: create,
-        },
-    ],
+    operations: &LIST,
 };
 
-pub(crate) static DETAIL: Endpoint = Endpoint {
+pub(crate) static OWN_DETAIL: Endpoint = Endpoint {
     path: "/api/cars/{car_id}/",
     name: "Car Instance",
     description: "One of your own cars.",
     access: Access::Authenticated,
-    operations: &[
-        Operation {
-            verb: Verb::Get,
-            fields: &[],
-            lane: Lane::Database,
-            handle: read,
-        },
-        Operation {
-            verb: Verb::Put,
-            fields: &FIELDS,
-            lane: Lane::Database,
-            handle: replace,
-        },
-        Operation {
-            verb: Verb::Patch,
-            fields: &FIELDS,
-            lane: Lane::Database,
-            handle: change,
-        },
-        Operation {
-            verb: Verb::Delete,
-            fields: &[],
-            lane: Lane::Database,
-            handle: delete,
-        },
-    ],
+    operations: &DETAIL,
 };
+
+pub(crate) static USERS_LIST: Endpoint = Endpoint {
+    path: "/api/admin/users/{user_id}/cars/",
+    name: "Admin User Car List",
+    description: "The cars of a user, newest first.",
+    access: Access::Admin,
+    operations: &LIST,
+};
+
+pub(crate) static USERS_DETAIL: Endpoint = Endpoint {
+    path: "/api/admin/users/{user_id}/cars/{car_id}/",
+    name: "Admin User Car Instance",
+    description: "A car of a user. It is only found under its owner.",
+    access: Access::Admin,
+    operations: &DETAIL,
+};
+
+static LIST: [Operation; 2] = [
+    Operation::plain(Verb::Get, list),
+    Operation {
+        verb: Verb::Post,
+        fields: &FIELDS,
+        handle: create,
+    },
+];
+
+static DETAIL: [Operation; 4] = [
+    Operation::plain(Verb::Get, read),
+    Operation {
+        verb: Verb::Put,
+        fields: &FIELDS,
+        handle: replace,
+    },
+    Operation {
+        verb: Verb::Patch,
+        fields: &FIELDS,
+        handle: change,
+    },
+    Operation::plain(Verb::Delete, delete),
+];
 
 static FIELDS: [FieldSpec; 15] = [
     FieldSpec::read_only("id", "ID", Kind::Integer),
@@ -104,21 +110,75 @@ static FIELDS: [FieldSpec; 15] = [
     FieldSpec::read_only("updated_at", "Updated at", Kind::DateTime),
 ];
 
+/// Whose cars a request is about.
+pub(super) struct Scope<'a> {
+    pub(super) garage: Garage,
+    owner: Cow<'a, User>,
+}
+
+impl<'a> Scope<'a> {
+    /// The user whose id stands in the path, or the caller if none does.
+    pub(super) fn of(request: &'a Request<'_>) -> Result<Self, ApiError> {
+        match request.id("user_id") {
+            None => Ok(Self {
+                garage: Garage::Own,
+                owner: Cow::Borrowed(request.caller()?),
+            }),
+            Some(id) => {
+                let owner = users::read(request.app, &request.actor(), UserId(id))?;
+                Ok(Self {
+                    garage: Garage::Of(owner.id),
+                    owner: Cow::Owned(owner),
+                })
+            }
+        }
+    }
+
+    /// The car whose id stands in the path.
+    pub(super) fn find(&self, request: &Request<'_>) -> Result<Car, ApiError> {
+        Ok(cars::read(
+            request.app,
+            &request.actor(),
+            self.garage,
+            id(request),
+        )?)
+    }
+
+    pub(super) fn show(&self, car: &Car) -> Result<Reply, ApiError> {
+        Reply::ok(&CarView::new(car, &OwnerView::from(&*self.owner)))
+    }
+}
+
+/// The car that the path names; without one, none that there is.
+pub(super) fn id(request: &Request<'_>) -> CarId {
+    CarId(request.id("car_id").unwrap_or(-1))
+}
+
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let cars = cars::list(request.app, &request.actor())?;
-    let owner = OwnerView::from(request.caller()?);
-    let views: Vec<CarView<'_>> = cars.iter().map(|car| CarView::new(car, &owner)).collect();
-    Reply::ok(&views)
+    let scope = Scope::of(request)?;
+    let query = request.query.cars(request.lists)?;
+    let Listed { items, total } = cars::list(request.app, &request.actor(), scope.garage, &query)?;
+    let owner = OwnerView::from(&*scope.owner);
+    let items = items.iter().map(|car| CarView::new(car, &owner)).collect();
+    request.list(Listed { items, total }, query.page)
 }
 
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let car = cars::create(request.app, &request.actor(), &input(&request.form()?))?;
-    let owner = OwnerView::from(request.caller()?);
-    Reply::created(&CarView::new(&car, &owner), format!("/api/cars/{}/", car.id))
+    let scope = Scope::of(request)?;
+    let input = input(&request.form()?);
+    let car = match cars::create(request.app, &request.actor(), scope.garage, &input) {
+        Err(cars::Error::OwnerGone) if scope.garage != Garage::Own => {
+            return Err(ApiError::NotFound(Missing::User));
+        }
+        created => created?,
+    };
+    let location = format!("{}{}/", request.canonical_path(), car.id);
+    Reply::created(&CarView::new(&car, &OwnerView::from(&*scope.owner)), location)
 }
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
-    show(request, &find(request)?)
+    let scope = Scope::of(request)?;
+    scope.show(&scope.find(request)?)
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -129,28 +189,24 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
     update(request, Completeness::Partial)
 }
 
-fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
-    cars::delete(request.app, &request.actor(), id(request))?;
-    Ok(Reply::no_content())
-}
-
 fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, ApiError> {
-    let input = input(&request.form_unless_missing(|| find(request))?);
-    let car = cars::update(request.app, &request.actor(), id(request), &input, completeness)?;
-    show(request, &car)
+    let scope = Scope::of(request)?;
+    let input = input(&request.form_unless_missing(|| scope.find(request))?);
+    let car = cars::update(
+        request.app,
+        &request.actor(),
+        scope.garage,
+        id(request),
+        &input,
+        completeness,
+    )?;
+    scope.show(&car)
 }
 
-fn find(request: &Request<'_>) -> Result<Car, ApiError> {
-    Ok(cars::read(request.app, &request.actor(), id(request))?)
-}
-
-fn show(request: &Request<'_>, car: &Car) -> Result<Reply, ApiError> {
-    let owner = OwnerView::from(request.caller()?);
-    Reply::ok(&CarView::new(car, &owner))
-}
-
-fn id(request: &Request<'_>) -> CarId {
-    CarId(request.id("car_id"))
+fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
+    let scope = Scope::of(request)?;
+    cars::delete(request.app, &request.actor(), scope.garage, id(request))?;
+    Ok(Reply::no_content())
 }
 
 fn input(form: &Form<'_>) -> CarInput {

@@ -5,7 +5,6 @@ use mycars_domain::Field;
 use serde_json::json;
 
 use crate::{
-    blocking::Lane,
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
     fields::{FieldSpec, Kind},
@@ -19,7 +18,6 @@ pub(crate) static LOGOUT: Endpoint = Endpoint {
     operations: &[Operation {
         verb: Verb::Post,
         fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text)],
-        lane: Lane::Database,
         handle: log_out,
     }],
 };

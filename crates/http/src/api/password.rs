@@ -5,7 +5,6 @@ use mycars_domain::{Field, values::Password};
 use serde_json::json;
 
 use crate::{
-    blocking::Lane,
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
     fields::{FieldSpec, Kind},
@@ -24,7 +23,6 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
                 .at_most(Password::MAX_LENGTH)
                 .help("At least 8 characters; not a common password, not digits alone, not like your name."),
         ],
-        lane: Lane::Passwords,
         handle: change,
     }],
 };

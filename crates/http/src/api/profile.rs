@@ -7,7 +7,6 @@ use mycars_domain::{
 };
 
 use crate::{
-    blocking::Lane,
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
     fields::{FieldSpec, Kind},
@@ -20,16 +19,10 @@ pub(crate) static ME: Endpoint = Endpoint {
     description: "Your own account.",
     access: Access::Authenticated,
     operations: &[
-        Operation {
-            verb: Verb::Get,
-            fields: &[],
-            lane: Lane::Database,
-            handle: read,
-        },
+        Operation::plain(Verb::Get, read),
         Operation {
             verb: Verb::Patch,
             fields: &FIELDS,
-            lane: Lane::Database,
             handle: change,
         },
     ],

@@ -1,13 +1,13 @@
 //! `/api/register/`: make an account.
 
-use mycars_application::accounts::{self, Registration};
+use mycars_application::{accounts, users::UserInput};
 use mycars_domain::{
     Field,
     values::{Address, Email, FirstName, LastName, Password, Phone, Username},
 };
 
+use super::users::ROLES;
 use crate::{
-    blocking::Lane,
     body::Form,
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
@@ -23,13 +23,9 @@ pub(crate) static REGISTER: Endpoint = Endpoint {
     operations: &[Operation {
         verb: Verb::Post,
         fields: &FIELDS,
-        lane: Lane::Passwords,
         handle: register,
     }],
 };
-
-/// The roles, and how they are shown.
-const ROLES: Kind = Kind::Choice(&[("client", "Client"), ("admin", "Admin")]);
 
 static FIELDS: [FieldSpec; 9] = [
     FieldSpec::required(Field::Username, "Username", Kind::Text)
@@ -54,13 +50,13 @@ static FIELDS: [FieldSpec; 9] = [
 ];
 
 fn register(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let input = registration(&request.form()?);
+    let input = input(&request.form()?);
     let user = accounts::register(request.app, &request.actor(), &input)?;
     Reply::created(&UserView::from(&user), format!("/api/admin/users/{}/", user.id))
 }
 
-fn registration(form: &Form<'_>) -> Registration {
-    Registration {
+fn input(form: &Form<'_>) -> UserInput {
+    UserInput {
         username: form.text(Field::Username),
         email: form.text(Field::Email),
         first_name: form.text(Field::FirstName),
@@ -70,5 +66,6 @@ fn registration(form: &Form<'_>) -> Registration {
         role: form.text(Field::Role),
         phone: form.text(Field::Phone),
         address: form.text(Field::Address),
+        ..UserInput::default()
     }
 }

@@ -4,7 +4,6 @@ use serde::{Serialize, Serializer};
 
 use super::ENDPOINTS;
 use crate::{
-    blocking::Lane,
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
 };
@@ -14,12 +13,7 @@ pub(crate) static ROOT: Endpoint = Endpoint {
     name: "Api Root",
     description: "Where everything is. Open to all; nearly everything behind it needs a token.",
     access: Access::Optional,
-    operations: &[Operation {
-        verb: Verb::Get,
-        fields: &[],
-        lane: Lane::Database,
-        handle: read,
-    }],
+    operations: &[Operation::plain(Verb::Get, read)],
 };
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {

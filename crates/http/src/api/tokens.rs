@@ -5,7 +5,6 @@ use mycars_domain::Field;
 use serde::Serialize;
 
 use crate::{
-    blocking::Lane,
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::{ApiError, token_message},
     fields::{FieldSpec, Kind},
@@ -22,7 +21,6 @@ pub(crate) static OBTAIN: Endpoint = Endpoint {
             FieldSpec::required(Field::Username, "Username", Kind::Text),
             FieldSpec::required(Field::Password, "Password", Kind::Password),
         ],
-        lane: Lane::Passwords,
         handle: obtain,
     }],
 };
@@ -35,7 +33,6 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
     operations: &[Operation {
         verb: Verb::Post,
         fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text)],
-        lane: Lane::Database,
         handle: refresh,
     }],
 };
@@ -47,8 +44,7 @@ pub(crate) static VERIFY: Endpoint = Endpoint {
     access: Access::Open,
     operations: &[Operation {
         verb: Verb::Post,
-        fields: &[FieldSpec::required(Field::Token, "Token", Kind::Password)],
-        lane: Lane::Database,
+        fields: &[FieldSpec::required(Field::Token, "Token", Kind::Text)],
         handle: verify,
     }],
 };

@@ -1,13 +1,13 @@
 //! Reading fields by their description, with the coercions of Django REST framework (wire contract, section 1).
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
 
 use mycars_application::Input;
 use mycars_domain::{Field, Violation};
 use serde_json::{error::Category, value::RawValue};
 
 use super::{
-    Part,
+    File, Part,
     number::{as_python_text, parse_integer},
 };
 use crate::{
@@ -36,8 +36,9 @@ enum Raw<'a> {
     /// A number, as JSON writes it.
     Number(&'a str),
     Boolean(bool),
-    /// A list or an object, as JSON writes it, or a file.
+    /// A list or an object, as JSON writes it.
     Other(&'a str),
+    File(&'a RefCell<File>),
     /// Text with half a surrogate pair in it.
     Surrogate(u16),
 }
@@ -89,7 +90,7 @@ impl<'a> Form<'a> {
                 Input::Given(if value { "True" } else { "False" }.to_owned())
             }
             (Raw::Other(json), Kind::Choice(_)) => Input::Invalid(Violation::NotAChoice(json.to_owned())),
-            (Raw::Boolean(_) | Raw::Other(_), _) => Input::Invalid(Violation::NotAString),
+            (Raw::Boolean(_) | Raw::Other(_) | Raw::File(_), _) => Input::Invalid(Violation::NotAString),
         }
     }
 
@@ -103,11 +104,49 @@ impl<'a> Form<'a> {
             Raw::Null => return Input::Null,
             Raw::Text(text) => parse_integer(&text),
             Raw::Number(json) => parse_integer(&as_python_text(json)),
-            Raw::Boolean(_) | Raw::Other(_) | Raw::Surrogate(_) => Err(Violation::NotAnInteger),
+            Raw::Boolean(_) | Raw::Other(_) | Raw::File(_) | Raw::Surrogate(_) => {
+                Err(Violation::NotAnInteger)
+            }
         };
         match number {
             Ok(number) => Input::Given(number),
             Err(violation) => Input::Invalid(violation),
+        }
+    }
+
+    /// The boolean of a field, in any of the ways in which Django REST framework reads one.
+    pub(crate) fn boolean(&self, field: Field) -> Input<bool> {
+        let Some(spec) = self.spec(field) else {
+            return Input::Absent;
+        };
+        let text = match self.raw(spec) {
+            Raw::Absent => return Input::Absent,
+            Raw::Null => return Input::Null,
+            Raw::Boolean(value) => return Input::Given(value),
+            Raw::Text(text) => text.trim().to_ascii_lowercase(),
+            Raw::Number(json) => as_python_text(json),
+            Raw::Other(_) | Raw::File(_) | Raw::Surrogate(_) => {
+                return Input::Invalid(Violation::NotABoolean);
+            }
+        };
+        match text.as_str() {
+            "t" | "y" | "yes" | "true" | "on" | "1" | "1.0" => Input::Given(true),
+            "f" | "n" | "no" | "false" | "off" | "0" | "0.0" => Input::Given(false),
+            "null" | "" => Input::Null,
+            _ => Input::Invalid(Violation::NotABoolean),
+        }
+    }
+
+    /// The file of a field.
+    pub(crate) fn file(&self, field: Field) -> Input<&RefCell<File>> {
+        let Some(spec) = self.spec(field) else {
+            return Input::Absent;
+        };
+        match self.raw(spec) {
+            Raw::Absent => Input::Absent,
+            Raw::Null => Input::Null,
+            Raw::File(file) => Input::Given(file),
+            _ => Input::Invalid(Violation::NotAFile),
         }
     }
 
@@ -147,7 +186,7 @@ fn raw_json(json: &str) -> Raw<'_> {
 fn raw_html<'a>(parts: &'a [(String, Part)], spec: &FieldSpec) -> Raw<'a> {
     match parts.iter().rev().find(|(name, _)| name == spec.name) {
         None => Raw::Absent,
-        Some((_, Part::File)) => Raw::Other("file"),
+        Some((_, Part::File(file))) => Raw::File(file),
         Some((_, Part::Text(text))) if text.is_empty() && !spec.may_be_blank && spec.nullable => Raw::Null,
         Some((_, Part::Text(text))) if text.is_empty() && !spec.may_be_blank && !spec.required => Raw::Absent,
         Some((_, Part::Text(text))) => Raw::Text(text.clone()),
@@ -200,6 +239,7 @@ mod tests {
         FieldSpec::optional(Field::Color, "Color", Kind::Text).nullable(),
         FieldSpec::optional(Field::Mileage, "Mileage", Kind::Integer),
         FieldSpec::optional(Field::Role, "Role", Kind::Choice(&[("client", "Client")])),
+        FieldSpec::optional(Field::IsActive, "Active", Kind::Boolean),
     ];
 
     fn json(body: &str) -> Form<'_> {
@@ -344,11 +384,30 @@ mod tests {
 
     #[test]
     fn a_file_is_no_text() {
-        let parts = [("brand".into(), Part::File)];
-        assert_eq!(
-            Form::html(SPECS, &parts).text(Field::Brand),
-            Input::Invalid(Violation::NotAString)
-        );
+        let file = RefCell::new(File {
+            content: tempfile::SpooledTempFile::new(0),
+            size: 0,
+        });
+        let parts = [("brand".to_owned(), Part::File(file))];
+        let form = Form::html(SPECS, &parts);
+        assert_eq!(form.text(Field::Brand), Input::Invalid(Violation::NotAString));
+    }
+
+    #[test]
+    fn booleans_are_read_in_many_ways() {
+        let active = |value: &str| json(&format!("{{\"is_active\": {value}}}")).boolean(Field::IsActive);
+        for yes in ["true", "1", "1.0", "\"on\"", "\" Yes \"", "\"T\""] {
+            assert_eq!(active(yes), Input::Given(true), "{yes}");
+        }
+        for no in ["false", "0", "\"off\"", "\"N\""] {
+            assert_eq!(active(no), Input::Given(false), "{no}");
+        }
+        for null in ["null", "\"\"", "\"null\""] {
+            assert_eq!(active(null), Input::Null, "{null}");
+        }
+        for wrong in ["\"maybe\"", "2", "[]", "{}"] {
+            assert_eq!(active(wrong), Input::Invalid(Violation::NotABoolean), "{wrong}");
+        }
     }
 
     proptest! {
@@ -357,6 +416,7 @@ mod tests {
             if let Ok(form) = Form::json(SPECS, &bytes) {
                 form.text(Field::Brand);
                 form.integer(Field::Mileage);
+                form.boolean(Field::IsActive);
             }
         }
 

@@ -5,14 +5,21 @@
 )]
 
 use chrono::{DateTime, Utc};
-use diesel::{prelude::*, result::Error::NotFound};
-use mycars_application::ports::{CarRepository, StoreError};
+use diesel::{dsl::exists, prelude::*, result::Error::NotFound, select};
+use mycars_application::{
+    lists::{CarOrder, CarQuery, Direction, Page, fold},
+    ports::{CarRepository, StoreError},
+};
 use mycars_domain::{
     Car, CarId, NewCar, UserId,
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
-use super::{DB, schema::cars, store::Unit};
+use super::{
+    DB,
+    schema::cars,
+    store::{Unit, containing, count_of},
+};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = cars, check_for_backend(DB))]
@@ -67,6 +74,7 @@ struct Values<'a> {
     mileage: i32,
     image: Option<&'a str>,
     notes: Option<&'a str>,
+    search_key: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -85,6 +93,13 @@ impl<'a> From<&'a NewCar> for Values<'a> {
             mileage: car.mileage.get(),
             image: None,
             notes: car.notes.as_ref().map(Notes::as_str),
+            search_key: search_key(
+                &car.brand,
+                &car.model,
+                &car.license,
+                car.vin.as_ref(),
+                car.notes.as_ref(),
+            ),
             created_at: car.created_at,
             updated_at: car.created_at,
         }
@@ -105,9 +120,101 @@ impl<'a> From<&'a Car> for Values<'a> {
             mileage: car.mileage.get(),
             image: car.image.as_ref().map(ImagePath::as_str),
             notes: car.notes.as_ref().map(Notes::as_str),
+            search_key: search_key(
+                &car.brand,
+                &car.model,
+                &car.license,
+                car.vin.as_ref(),
+                car.notes.as_ref(),
+            ),
             created_at: car.created_at,
             updated_at: car.updated_at,
         }
+    }
+}
+
+/// Everything that is searched of a car, folded. Between the fields stands a line break, so that no word is
+/// found across two of them.
+fn search_key(
+    brand: &Brand,
+    model: &Model,
+    license: &LicensePlate,
+    vin: Option<&Vin>,
+    notes: Option<&Notes>,
+) -> String {
+    let fields = [
+        brand.as_str(),
+        model.as_str(),
+        license.as_str(),
+        vin.map_or("", Vin::as_str),
+        notes.map_or("", Notes::as_str),
+    ];
+    fold(&fields.join("\n"))
+}
+
+/// The cars of a user that a query asks for, on all its pages.
+fn filtered(owner: UserId, query: &CarQuery) -> cars::BoxedQuery<'_, DB> {
+    let mut found = cars::table.filter(cars::owner_id.eq(owner.0)).into_boxed();
+    for word in query.search.words() {
+        found = found.filter(cars::search_key.like(containing(word)).escape('\\'));
+    }
+    if let Some(brand) = &query.brand {
+        found = found.filter(cars::brand.eq(brand));
+    }
+    if let Some(model) = &query.model {
+        found = found.filter(cars::model.eq(model));
+    }
+    if let Some(color) = &query.color {
+        found = found.filter(cars::color.eq(color));
+    }
+    if let Some(license) = &query.license {
+        found = found.filter(cars::license.eq(license));
+    }
+    if let Some(vin) = &query.vin {
+        found = found.filter(cars::vin.eq(vin));
+    }
+    // A bound that the column can't hold is beyond every car, or before every car.
+    macro_rules! bounded {
+        ($column:expr, $min:expr, $max:expr) => {
+            match $min.map(i32::try_from) {
+                Some(Ok(min)) => found = found.filter($column.ge(min)),
+                Some(Err(_)) if $min > Some(0) => found = found.filter($column.gt(i32::MAX)),
+                Some(Err(_)) | None => {}
+            }
+            match $max.map(i32::try_from) {
+                Some(Ok(max)) => found = found.filter($column.le(max)),
+                Some(Err(_)) if $max < Some(0) => found = found.filter($column.lt(i32::MIN)),
+                Some(Err(_)) | None => {}
+            }
+        };
+    }
+    bounded!(cars::year, query.year_min, query.year_max);
+    bounded!(cars::mileage, query.mileage_min, query.mileage_max);
+    found
+}
+
+/// Puts an order at the end of those that a query has already.
+fn then_by(
+    found: cars::BoxedQuery<'_, DB>,
+    order: CarOrder,
+    direction: Direction,
+) -> cars::BoxedQuery<'_, DB> {
+    macro_rules! by {
+        ($column:expr) => {
+            match direction {
+                Direction::Ascending => found.then_order_by($column.asc()),
+                Direction::Descending => found.then_order_by($column.desc()),
+            }
+        };
+    }
+    match order {
+        CarOrder::CreatedAt => by!(cars::created_at),
+        CarOrder::UpdatedAt => by!(cars::updated_at),
+        CarOrder::Year => by!(cars::year),
+        CarOrder::Mileage => by!(cars::mileage),
+        CarOrder::Brand => by!(cars::brand),
+        CarOrder::Model => by!(cars::model),
+        CarOrder::License => by!(cars::license),
     }
 }
 
@@ -132,15 +239,24 @@ impl CarRepository for Unit<'_> {
         Ok(row.map(Car::from))
     }
 
-    fn list(&mut self, owner: UserId) -> Result<Vec<Car>, StoreError> {
-        let rows = self.query(|conn| {
-            cars::table
-                .filter(cars::owner_id.eq(owner.0))
-                .order((cars::created_at.desc(), cars::id.desc()))
-                .select(Row::as_select())
-                .load(conn)
-        })?;
+    fn list(&mut self, owner: UserId, query: &CarQuery) -> Result<Vec<Car>, StoreError> {
+        let mut found = filtered(owner, query);
+        for (order, direction) in &query.ordering {
+            found = then_by(found, *order, *direction);
+        }
+        found = found.then_order_by((cars::created_at.desc(), cars::id.desc()));
+        if let Some(Page { limit, offset }) = query.page {
+            found = found
+                .limit(limit.into())
+                .offset(i64::try_from(offset).unwrap_or(i64::MAX));
+        }
+        let rows = self.query(|conn| found.select(Row::as_select()).load(conn))?;
         Ok(rows.into_iter().map(Car::from).collect())
+    }
+
+    fn count(&mut self, owner: UserId, query: &CarQuery) -> Result<u64, StoreError> {
+        self.query(|conn| filtered(owner, query).count().get_result(conn))
+            .map(count_of)
     }
 
     fn license_is_taken(
@@ -183,5 +299,20 @@ impl CarRepository for Unit<'_> {
     fn delete(&mut self, id: CarId) -> Result<(), StoreError> {
         self.query(|conn| diesel::delete(cars::table.find(id.0)).execute(conn))?;
         Ok(())
+    }
+
+    fn images_of(&mut self, owner: UserId) -> Result<Vec<ImagePath>, StoreError> {
+        let paths: Vec<Option<String>> = self.query(|conn| {
+            cars::table
+                .filter(cars::owner_id.eq(owner.0))
+                .filter(cars::image.is_not_null())
+                .select(cars::image)
+                .load(conn)
+        })?;
+        Ok(paths.into_iter().flatten().map(ImagePath::from_storage).collect())
+    }
+
+    fn has_image(&mut self, path: &ImagePath) -> Result<bool, StoreError> {
+        self.query(|conn| select(exists(cars::table.filter(cars::image.eq(path.as_str())))).get_result(conn))
     }
 }

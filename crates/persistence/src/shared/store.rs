@@ -230,6 +230,17 @@ impl<'a> Unit<'a> {
     }
 }
 
+/// The pattern of `LIKE` for texts that contain a word; what is a wildcard there stands for itself.
+pub(super) fn containing(word: &str) -> String {
+    let escaped = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
+/// A count as the port answers it.
+pub(super) fn count_of(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
 impl UnitOfWork for Unit<'_> {
     fn users(&mut self) -> &mut dyn UserRepository {
         self

@@ -9,13 +9,20 @@ use diesel::{
     prelude::*,
     result::Error::{DeserializationError, NotFound},
 };
-use mycars_application::ports::{StoreError, UserRepository};
+use mycars_application::{
+    lists::{Direction, Page, UserOrder, UserQuery, fold},
+    ports::{StoreError, UserRepository},
+};
 use mycars_domain::{
     NewUser, Role, User, UserId,
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
-use super::{DB, schema::users, store::Unit};
+use super::{
+    DB,
+    schema::users,
+    store::{Unit, containing, count_of},
+};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(DB))]
@@ -81,6 +88,7 @@ struct Values<'a> {
     is_active: bool,
     is_superuser: bool,
     password: &'a str,
+    search_key: String,
     password_changed_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
@@ -103,6 +111,13 @@ impl<'a> From<&'a NewUser> for Values<'a> {
             is_active: user.is_active,
             is_superuser: user.is_superuser,
             password: user.password.reveal(),
+            search_key: search_key(
+                &user.username,
+                &user.email,
+                &user.first_name,
+                &user.last_name,
+                user.phone.as_ref(),
+            ),
             password_changed_at: None,
             date_joined: user.created_at,
             last_login: None,
@@ -127,12 +142,83 @@ impl<'a> From<&'a User> for Values<'a> {
             is_active: user.is_active,
             is_superuser: user.is_superuser,
             password: user.password.reveal(),
+            search_key: search_key(
+                &user.username,
+                &user.email,
+                &user.first_name,
+                &user.last_name,
+                user.phone.as_ref(),
+            ),
             password_changed_at: user.password_changed_at,
             date_joined: user.date_joined,
             last_login: user.last_login,
             created_at: user.created_at,
             updated_at: user.updated_at,
         }
+    }
+}
+
+/// Everything that is searched of a user, folded. Between the fields stands a line break, so that no word is
+/// found across two of them.
+fn search_key(
+    username: &Username,
+    email: &Email,
+    first_name: &FirstName,
+    last_name: &LastName,
+    phone: Option<&Phone>,
+) -> String {
+    let fields = [
+        username.as_str(),
+        email.as_str(),
+        first_name.as_str(),
+        last_name.as_str(),
+        phone.map_or("", Phone::as_str),
+    ];
+    fold(&fields.join("\n"))
+}
+
+/// The users that a query asks for, on all its pages.
+fn filtered(query: &UserQuery) -> users::BoxedQuery<'_, DB> {
+    let mut found = users::table.into_boxed();
+    for word in query.search.words() {
+        found = found.filter(users::search_key.like(containing(word)).escape('\\'));
+    }
+    if let Some(role) = query.role {
+        found = found.filter(users::role.eq(role.as_str()));
+    }
+    if let Some(is_active) = query.is_active {
+        found = found.filter(users::is_active.eq(is_active));
+    }
+    found
+}
+
+/// Puts an order at the end of those that a query has already.
+fn then_by(
+    found: users::BoxedQuery<'_, DB>,
+    order: UserOrder,
+    direction: Direction,
+) -> users::BoxedQuery<'_, DB> {
+    macro_rules! by {
+        ($column:expr) => {
+            match direction {
+                Direction::Ascending => found.then_order_by($column.asc()),
+                Direction::Descending => found.then_order_by($column.desc()),
+            }
+        };
+    }
+    match order {
+        UserOrder::Username => by!(users::username),
+        UserOrder::Email => by!(users::email),
+        UserOrder::DateJoined => by!(users::date_joined),
+        UserOrder::LastLogin => match direction {
+            // The databases don't agree on where NULL comes; this says it.
+            Direction::Ascending => {
+                found.then_order_by((users::last_login.is_not_null().asc(), users::last_login.asc()))
+            }
+            Direction::Descending => {
+                found.then_order_by((users::last_login.is_not_null().desc(), users::last_login.desc()))
+            }
+        },
     }
 }
 
@@ -209,5 +295,32 @@ impl UserRepository for Unit<'_> {
                 _ => Ok(()),
             }
         })
+    }
+
+    fn delete(&mut self, id: UserId) -> Result<(), StoreError> {
+        self.query(|conn| diesel::delete(users::table.find(id.0)).execute(conn))?;
+        Ok(())
+    }
+
+    fn list(&mut self, query: &UserQuery) -> Result<Vec<User>, StoreError> {
+        let mut found = filtered(query);
+        for (order, direction) in &query.ordering {
+            found = then_by(found, *order, *direction);
+        }
+        found = found.then_order_by(users::id.asc());
+        if let Some(Page { limit, offset }) = query.page {
+            found = found
+                .limit(limit.into())
+                .offset(i64::try_from(offset).unwrap_or(i64::MAX));
+        }
+        self.query(|conn| {
+            let rows = found.select(Row::as_select()).load(conn)?;
+            rows.into_iter().map(User::try_from).collect()
+        })
+    }
+
+    fn count(&mut self, query: &UserQuery) -> Result<u64, StoreError> {
+        self.query(|conn| filtered(query).count().get_result(conn))
+            .map(count_of)
     }
 }

@@ -1,4 +1,9 @@
 //! The tests of the store against real databases: one binary, so that there is one PostgreSQL server for all.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what tests share may panic as they do"
+)]
 
 mod connections;
 mod contract;

@@ -5,6 +5,8 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
+use mycars_application::{App, images};
+use mycars_domain::Actor;
 use mycars_http::{Rates, bind, serve};
 
 use super::CommandError;
@@ -22,6 +24,10 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         workers: settings.server.workers,
         blocking_threads: settings.database.pool_size as usize,
         allowed_hosts: settings.allowed_hosts.clone(),
+        lists: mycars_http::ListSettings {
+            page_size: Some(settings.lists.page_size).filter(|size| *size > 0),
+            max_page_size: settings.lists.max_page_size,
+        },
         allowed_origins: settings.allowed_origins.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
         throttle: rates(&settings.throttle),
@@ -29,6 +35,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         shutdown_seconds: settings.server.shutdown_seconds,
     };
     let banner = banner(settings, &listener)?;
+    sweep_in_background(app.clone());
     actix_web::rt::System::new().block_on(async {
         let server = serve(app, &http, listener)?;
         console.say(&banner);
@@ -45,6 +52,15 @@ fn rates(throttle: &Throttle) -> Option<Rates> {
         anon: throttle.anon,
         user: throttle.user,
     })
+}
+
+/// Deletes what a crash may have left behind, while requests are served already.
+fn sweep_in_background(app: App) {
+    std::thread::spawn(move || match images::sweep(&app, &Actor::System) {
+        Ok(0) => {}
+        Ok(count) => tracing::info!("deleted {count} pictures that no car had"),
+        Err(error) => tracing::warn!(%error, "pictures that no car has could not be deleted"),
+    });
 }
 
 fn cant_listen(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {

@@ -160,6 +160,13 @@ pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
     })
 }
 
+/// The path of a folder, or none.
+pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    read_text(deserializer, "the path of a folder", |text| {
+        Some(PathBuf::from(text.trim()))
+    })
+}
+
 /// An IP address and a port.
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let expected = "an IP address and a port such as 127.0.0.1:8000, 0.0.0.0:8000 or [::]:8000";

@@ -1,6 +1,9 @@
 //! Rules about cars.
 
-use mycars_application::ports::{Store, StoreError};
+use mycars_application::{
+    lists::{CarOrder, CarQuery, Direction, Page, Search},
+    ports::{Store, StoreError},
+};
 use mycars_domain::{
     Car, CarId, Field, NewCar, UserId,
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
@@ -214,7 +217,7 @@ fn find(store: &dyn Store, id: CarId) -> Option<Car> {
 
 fn list(store: &dyn Store, owner: UserId) -> Vec<CarId> {
     let cars = store
-        .read(|unit| unit.cars().list(owner))
+        .read(|unit| unit.cars().list(owner, &CarQuery::default()))
         .expect("the store answers");
     cars.into_iter().map(|car| car.id).collect()
 }
@@ -233,4 +236,238 @@ fn is_taken(store: &dyn Store, license: &LicensePlate, except: Option<CarId>) ->
     store
         .read(|unit| unit.cars().license_is_taken(license, except))
         .expect("the store answers")
+}
+
+/// Words are found in every searched field, in any case and script, all of them, and not across two fields;
+/// wildcards stand for themselves.
+pub fn cars_are_found_by_words_whatever_their_case(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let golf = keep_car(
+        store,
+        &NewCar {
+            brand: Brand::from_storage("VW".into()),
+            model: Model::from_storage("Golf Élan".into()),
+            notes: Some(Notes::from_storage("100% winter_tyres".into())),
+            ..new_car(owner.id, "B-ÖA 1")
+        },
+    );
+    let polo = keep_car(
+        store,
+        &NewCar {
+            brand: Brand::from_storage("VW".into()),
+            model: Model::from_storage("Polo".into()),
+            vin: Some(Vin::from_storage("WVWZZZ1JZXW000003".into())),
+            notes: None,
+            ..new_car(owner.id, "B-ÖA 2")
+        },
+    );
+    let found = |words: &str| {
+        let query = CarQuery {
+            search: Search::parse(words),
+            ..CarQuery::default()
+        };
+        listed(store, owner.id, &query)
+    };
+    assert_eq!(found("vw"), [polo.id, golf.id]);
+    assert_eq!(found("ÉLAN golf"), [golf.id]);
+    assert_eq!(found("öa"), [polo.id, golf.id]);
+    assert_eq!(found("000003"), [polo.id]);
+    assert_eq!(found("100% WINTER_"), [golf.id]);
+    assert_eq!(found("golf polo"), []);
+    for nothing in ["\"vw golf\"", "wint%", "winter-tyres", "_olf", "\\", "0_w"] {
+        assert_eq!(found(nothing), [], "{nothing}");
+    }
+}
+
+/// Filters heed case, and bounds are themselves within.
+pub fn cars_are_filtered_exactly(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let car = |plate: &str, color: Option<&str>, year, mileage| {
+        let new = NewCar {
+            color: color.map(|color| Color::from_storage(color.into())),
+            year: Year::from_storage(year),
+            mileage: Mileage::from_storage(mileage),
+            ..new_car(owner.id, plate)
+        };
+        keep_car(store, &new).id
+    };
+    let (red, small, none) = (
+        car("1", Some("Red"), 2001, 0),
+        car("2", Some("red"), 2002, 1000),
+        car("3", None, 2003, i32::MAX),
+    );
+    let found = |query: CarQuery| listed(store, owner.id, &query);
+    let all = CarQuery::default;
+    assert_eq!(
+        found(CarQuery {
+            color: Some("Red".into()),
+            ..all()
+        }),
+        [red]
+    );
+    assert_eq!(
+        found(CarQuery {
+            license: Some("2".into()),
+            ..all()
+        }),
+        [small]
+    );
+    assert_eq!(
+        found(CarQuery {
+            year_min: Some(2002),
+            ..all()
+        }),
+        [none, small]
+    );
+    assert_eq!(
+        found(CarQuery {
+            year_max: Some(2002),
+            ..all()
+        }),
+        [small, red]
+    );
+    assert_eq!(
+        found(CarQuery {
+            year_min: Some(2002),
+            year_max: Some(2002),
+            ..all()
+        }),
+        [small]
+    );
+    assert_eq!(
+        found(CarQuery {
+            mileage_min: Some(i64::from(i32::MAX)),
+            ..all()
+        }),
+        [none]
+    );
+    assert_eq!(
+        found(CarQuery {
+            mileage_min: Some(i64::from(i32::MAX) + 1),
+            ..all()
+        }),
+        []
+    );
+    assert_eq!(
+        found(CarQuery {
+            mileage_max: Some(i64::MAX),
+            ..all()
+        }),
+        [none, small, red]
+    );
+    assert_eq!(
+        found(CarQuery {
+            mileage_max: Some(i64::MIN),
+            ..all()
+        }),
+        []
+    );
+    assert_eq!(
+        found(CarQuery {
+            mileage_min: Some(i64::MIN),
+            ..all()
+        }),
+        [none, small, red]
+    );
+}
+
+/// Text is ordered by its bytes, several orders count one after the other, and ties are newest first.
+pub fn cars_are_ordered_the_same_everywhere(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let car = |plate: &str, brand: &str, year| {
+        let new = NewCar {
+            brand: Brand::from_storage(brand.into()),
+            year: Year::from_storage(year),
+            ..new_car(owner.id, plate)
+        };
+        keep_car(store, &new).id
+    };
+    let (small, big, umlaut, same) = (
+        car("1", "audi", 2001),
+        car("2", "Zil", 2002),
+        car("3", "Ätna", 2001),
+        car("4", "audi", 2001),
+    );
+    let ordered = |ordering: &[(CarOrder, Direction)]| {
+        listed(
+            store,
+            owner.id,
+            &CarQuery {
+                ordering: ordering.to_vec(),
+                ..CarQuery::default()
+            },
+        )
+    };
+    assert_eq!(
+        ordered(&[(CarOrder::Brand, Direction::Ascending)]),
+        [big, same, small, umlaut]
+    );
+    assert_eq!(
+        ordered(&[(CarOrder::Brand, Direction::Descending)]),
+        [umlaut, same, small, big]
+    );
+    assert_eq!(
+        ordered(&[
+            (CarOrder::Year, Direction::Descending),
+            (CarOrder::License, Direction::Ascending)
+        ]),
+        [big, small, umlaut, same]
+    );
+}
+
+/// A page has so many items after so many others, and the count is that of all pages.
+pub fn cars_come_in_pages(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let other = keep_user(store, &new_user("other"));
+    keep_car(store, &new_car(other.id, "other"));
+    let ids: Vec<CarId> = (0..5)
+        .map(|n| keep_car(store, &new_car(owner.id, &format!("{n}"))).id)
+        .collect();
+    let page = |limit, offset| {
+        let query = CarQuery {
+            page: Some(Page { limit, offset }),
+            ..CarQuery::default()
+        };
+        let count = store
+            .read(|unit| unit.cars().count(owner.id, &query))
+            .expect("cars can be counted");
+        (listed(store, owner.id, &query), count)
+    };
+    assert_eq!(page(2, 0), (vec![ids[4], ids[3]], 5));
+    assert_eq!(page(2, 4), (vec![ids[0]], 5));
+    assert_eq!(page(2, u64::MAX), (vec![], 5));
+}
+
+/// The pictures of a user's cars are known, and whether a picture is some car's.
+pub fn pictures_are_found_by_their_owner_and_by_themselves(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let path = ImagePath::from_storage("cars/car_1_abc.jpg".into());
+    let car = keep_car(store, &new_car(owner.id, "1"));
+    keep_car(store, &new_car(owner.id, "2"));
+    update(
+        store,
+        &Car {
+            image: Some(path.clone()),
+            ..car
+        },
+    )
+    .expect("the car can be changed");
+    let images = store
+        .read(|unit| unit.cars().images_of(owner.id))
+        .expect("pictures can be listed");
+    assert_eq!(images, std::slice::from_ref(&path));
+    let has = |path: &ImagePath| {
+        store
+            .read(|unit| unit.cars().has_image(path))
+            .expect("pictures can be found")
+    };
+    assert!(has(&path));
+    assert!(!has(&ImagePath::from_storage("cars/car_1_xyz.jpg".into())));
+}
+
+fn listed(store: &dyn Store, owner: UserId, query: &CarQuery) -> Vec<CarId> {
+    let cars = store
+        .read(|unit| unit.cars().list(owner, query))
+        .expect("cars can be listed");
+    cars.into_iter().map(|car| car.id).collect()
 }

@@ -1,13 +1,16 @@
 //! Rules about users.
 
-use mycars_application::ports::{Store, StoreError};
+use mycars_application::{
+    lists::{CarQuery, Direction, Page, Search, UserOrder, UserQuery},
+    ports::{Store, StoreError},
+};
 use mycars_domain::{
     Field, NewUser, Role, User, UserId,
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
 use super::{assert_taken, insert_user, keep_user};
-use crate::samples::{moment, new_user};
+use crate::samples::{moment, new_car, new_user, refresh_token};
 
 /// Every field of a new user comes back, and what it does not say is unset.
 pub fn a_user_is_kept_as_it_was_given(store: &dyn Store) {
@@ -213,4 +216,112 @@ fn is_email_taken(store: &dyn Store, email: &Email, except: Option<UserId>) -> b
     store
         .read(|unit| unit.users().email_is_taken(email, except))
         .expect("the store answers")
+}
+
+/// Words, filters, orders and pages answer the same on every database; who never logged in comes before
+/// everybody else.
+pub fn users_are_found_filtered_and_ordered_the_same_everywhere(store: &dyn Store) {
+    let user = |name: &str, role, is_active, last_login: Option<i64>| {
+        let new = NewUser {
+            role,
+            is_active,
+            phone: Some(Phone::from_storage("+49 30 77".into())),
+            ..named(name, &format!("{name}@Example.com"))
+        };
+        let kept = keep_user(store, &new);
+        update(
+            store,
+            &User {
+                last_login: last_login.map(moment),
+                ..kept.clone()
+            },
+        )
+        .expect("it can be changed");
+        kept.id
+    };
+    let ann = user("ann", Role::Client, true, Some(2));
+    let bob = user("Bob", Role::Client, false, None);
+    let cem = user("Öcem", Role::Admin, true, Some(1));
+    let found = |query: &UserQuery| -> Vec<UserId> {
+        let users = store
+            .read(|unit| unit.users().list(query))
+            .expect("users can be listed");
+        users.into_iter().map(|user| user.id).collect()
+    };
+    let all = UserQuery::default;
+    assert_eq!(found(&all()), [ann, bob, cem]);
+    assert_eq!(
+        found(&UserQuery {
+            search: Search::parse("öCEM @example"),
+            ..all()
+        }),
+        [cem]
+    );
+    assert_eq!(
+        found(&UserQuery {
+            search: Search::parse("\"30 77\""),
+            ..all()
+        }),
+        [ann, bob, cem]
+    );
+    assert_eq!(
+        found(&UserQuery {
+            role: Some(Role::Client),
+            ..all()
+        }),
+        [ann, bob]
+    );
+    assert_eq!(
+        found(&UserQuery {
+            is_active: Some(true),
+            ..all()
+        }),
+        [ann, cem]
+    );
+    let by = |order, direction| {
+        found(&UserQuery {
+            ordering: vec![(order, direction)],
+            ..all()
+        })
+    };
+    assert_eq!(by(UserOrder::Username, Direction::Ascending), [bob, ann, cem]);
+    assert_eq!(by(UserOrder::Email, Direction::Descending), [cem, ann, bob]);
+    assert_eq!(by(UserOrder::LastLogin, Direction::Ascending), [bob, cem, ann]);
+    assert_eq!(by(UserOrder::LastLogin, Direction::Descending), [ann, cem, bob]);
+    let page = UserQuery {
+        page: Some(Page { limit: 1, offset: 1 }),
+        ..all()
+    };
+    assert_eq!(found(&page), [bob]);
+    assert_eq!(
+        store
+            .read(|unit| unit.users().count(&page))
+            .expect("users can be counted"),
+        3
+    );
+}
+
+/// With a user go their cars; their tokens stay known, so that one that is blacklisted stays so.
+pub fn a_deleted_user_takes_their_cars_along(store: &dyn Store) {
+    let ann = keep_user(store, &new_user("ann"));
+    let eve = keep_user(store, &new_user("eve"));
+    store
+        .write(|unit| {
+            unit.cars().insert(&new_car(ann.id, "B-AB 1"))?;
+            unit.cars().insert(&new_car(eve.id, "B-AB 2"))?;
+            unit.refresh_tokens().record(&refresh_token("a", ann.id))
+        })
+        .expect("cars and tokens can be kept");
+    let delete = || store.write(|unit| unit.users().delete(ann.id));
+    delete().expect("a user can be deleted");
+    delete().expect("deleting one who is gone does nothing");
+    let cars_of = |owner| store.read(|unit| unit.cars().count(owner, &CarQuery::default()));
+    assert_eq!(cars_of(ann.id).expect("cars can be counted"), 0);
+    assert_eq!(cars_of(eve.id).expect("cars can be counted"), 1);
+    let token = store
+        .read(|unit| unit.refresh_tokens().find("a"))
+        .expect("tokens can be found");
+    assert_eq!(token.expect("the token is known").user, None);
+    let next = keep_user(store, &new_user("ann"));
+    assert!(next.id > eve.id, "an id is never used again");
 }

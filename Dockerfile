@@ -1,0 +1,52 @@
+# Builds and packs the server. `docker build -t mycars .`; docker-compose.yml starts it with PostgreSQL.
+
+FROM rust:1-bookworm AS build
+# OpenSSL's headers, for libpq with TLS (feature `pg-tls`). libpq itself and SQLite are compiled into the binary.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libssl-dev pkg-config \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+# The settings' defaults and the migrations become part of the binary.
+COPY Cargo.toml Cargo.lock ./
+COPY config config
+COPY migrations migrations
+COPY crates crates
+# The caches last from one build to the next; the binary must be taken out of them.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked --package mycars-server --no-default-features --features pg-tls \
+    && install -D target/release/mycars /out/mycars
+
+FROM debian:bookworm-slim
+# OpenSSL, which the binary is linked with, and the authorities for `sslmode=verify-full&sslrootcert=system`.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates libssl3 \
+    && rm -rf /var/lib/apt/lists/*
+# A fixed id, so that the owner of a mounted folder can be set from outside.
+RUN groupadd --gid 10001 mycars \
+    && useradd --uid 10001 --gid mycars --home-dir /data --no-create-home --shell /usr/sbin/nologin mycars \
+    && install --directory --owner=mycars --group=mycars --mode=0700 /data
+COPY --from=build /out/mycars /usr/local/bin/mycars
+COPY LICENSE /usr/share/doc/mycars/LICENSE
+
+LABEL org.opencontainers.image.title="My Cars" \
+      org.opencontainers.image.description="Car-management backend with role-based access" \
+      org.opencontainers.image.licenses="MIT"
+
+# `production` turns DEBUG off, so that SECRET_KEY and ALLOWED_HOSTS must be given, and logs as JSON.
+ENV MYCARS_ENVIRONMENT=production \
+    MYCARS__DATA_DIR=/data \
+    MYCARS__SERVER__BIND=0.0.0.0:8000
+
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+
+# Without curl: bash speaks TCP itself. /health/ready answers for any host, and 200 only while the database does.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8000 && printf 'GET /health/ready HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ \"$status\" = 200 ]"]
+
+ENTRYPOINT ["mycars"]
+CMD ["runserver"]

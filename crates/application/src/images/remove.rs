@@ -1,0 +1,93 @@
+//! Take a car's picture away.
+
+use mycars_domain::{Action, Actor, CarId};
+
+use super::{Error, forget};
+use crate::{
+    App,
+    cars::{self, permitted},
+    lists::Garage,
+};
+
+/// Takes the picture of a car of a garage away; does nothing if it has none.
+///
+/// # Errors
+/// [`cars::Error::NotFound`]; [`cars::Error::Denied`] for who may not; [`cars::Error::Store`].
+pub fn remove(app: &App, actor: &Actor, garage: Garage, id: CarId) -> Result<(), Error> {
+    let old = app.store.write(|unit| {
+        let car = unit.cars().find_for_update(id)?;
+        let mut car = permitted(actor, Action::ChangeCar, garage, car)?;
+        let old = car.image.take();
+        if old.is_some() {
+            car.updated_at = app.now();
+            unit.cars().update(&car)?;
+        }
+        Ok::<_, cars::Error>(old)
+    })?;
+    forget(app, old);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Car, Rank, values::ImagePath};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    fn pictured() -> Car {
+        Car {
+            image: Some(ImagePath::from_storage("cars/car_10_x.jpg".into())),
+            ..samples::car()
+        }
+    }
+
+    #[test]
+    fn somebody_elses_picture_stays() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(pictured())));
+        mocks.images.expect_delete().never();
+        let (app, store) = mocks.into_app();
+        let refused = remove(&app, &samples::somebody_else(Rank::Admin), Garage::Own, CarId(10));
+        assert!(matches!(refused, Err(Error::Car(cars::Error::NotFound))));
+        assert_eq!(store.commits(), 0);
+    }
+
+    #[test]
+    fn a_picture_is_taken_from_the_row_and_then_deleted() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(pictured())));
+        mocks
+            .unit
+            .cars
+            .expect_update()
+            .withf(|car| car.image.is_none())
+            .once()
+            .returning(|_| Ok(()));
+        mocks.images.expect_delete().once().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        remove(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn a_car_without_a_picture_is_left_alone() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::car())));
+        mocks.unit.cars.expect_update().never();
+        let (app, _) = mocks.into_app();
+        remove(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap();
+    }
+}

@@ -1,0 +1,255 @@
+//! Give a car a picture.
+
+use mycars_domain::{Action, Actor, Car, CarId, Field, Violation, Violations, values::ImagePath};
+
+use super::{Error, forget};
+use crate::{
+    App, Input,
+    cars::{self, permitted},
+    lists::Garage,
+    ports::{ImageError, ImageStoreError, Upload},
+};
+
+/// A file that somebody sent.
+pub struct UploadedFile<'a> {
+    /// Its content.
+    pub content: &'a mut dyn Upload,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// Gives a car of a garage a picture, in place of the one that it may have, and answers the car.
+///
+/// # Errors
+/// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before anything is said about the file;
+/// [`cars::Error::Invalid`] for what is no picture that is taken; [`Error::Images`]; [`cars::Error::Store`].
+pub fn upload(
+    app: &App,
+    actor: &Actor,
+    garage: Garage,
+    id: CarId,
+    file: Input<UploadedFile<'_>>,
+) -> Result<Car, Error> {
+    cars::read(app, actor, garage, id)?;
+    let jpeg = process(app, file)?;
+    let path = ImagePath::from_storage(format!("cars/car_{id}_{}.jpg", app.random.hex(16)));
+    app.images.put(&path, &jpeg)?;
+    let written = app.store.write(|unit| {
+        let car = unit.cars().find_for_update(id)?;
+        let mut car = permitted(actor, Action::ChangeCar, garage, car)?;
+        let old = car.image.replace(path.clone());
+        car.updated_at = app.now();
+        unit.cars().update(&car)?;
+        Ok::<_, cars::Error>((car, old))
+    });
+    match written {
+        Ok((car, old)) => {
+            forget(app, old);
+            Ok(car)
+        }
+        Err(error) => {
+            forget(app, Some(path));
+            Err(error.into())
+        }
+    }
+}
+
+fn process(app: &App, file: Input<UploadedFile<'_>>) -> Result<Vec<u8>, Error> {
+    let file = match file {
+        Input::Absent => return Err(refused(Violation::NoFile)),
+        Input::Null => return Err(refused(Violation::Null)),
+        Input::Invalid(violation) => return Err(refused(violation)),
+        Input::Given(file) => file,
+    };
+    if file.size == 0 {
+        return Err(refused(Violation::EmptyFile));
+    }
+    if file.size > app.max_image_bytes {
+        return Err(refused(Violation::FileTooLarge {
+            max_bytes: app.max_image_bytes,
+        }));
+    }
+    app.image_processor
+        .process(file.content)
+        .map_err(|error| match error {
+            ImageError::NotAnImage => refused(Violation::NotAnImage),
+            ImageError::TooManyPixels { max_megapixels } => {
+                refused(Violation::TooManyPixels { max_megapixels })
+            }
+            ImageError::Failed(cause) => ImageStoreError(cause).into(),
+        })
+}
+
+fn refused(violation: Violation) -> Error {
+    cars::Error::Invalid(Violations::one(Field::Image, violation)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use mockall::Sequence;
+    use mycars_domain::Rank;
+
+    use super::*;
+    use crate::{
+        mocks::{Mocks, samples},
+        ports::StoreError,
+    };
+
+    const NEW: &str = "cars/car_10_random.jpg";
+    const OLD: &str = "cars/car_10_old.jpg";
+
+    fn upload_of(size: u64, mocks: Mocks) -> Result<Car, Error> {
+        let mut content = Cursor::new(vec![0; usize::try_from(size).unwrap()]);
+        let file = UploadedFile {
+            content: &mut content,
+            size,
+        };
+        let (app, _) = mocks.into_app();
+        upload(
+            &app,
+            &samples::user().actor(),
+            Garage::Own,
+            CarId(10),
+            Input::Given(file),
+        )
+    }
+
+    fn mocks() -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_find()
+            .returning(|_| Ok(Some(samples::car())));
+        mocks
+    }
+
+    fn violation(result: Result<Car, Error>) -> Violation {
+        match result {
+            Err(Error::Car(cars::Error::Invalid(violations))) => violations.of(Field::Image)[0].clone(),
+            other => panic!("must be refused: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn somebody_elses_car_is_not_found_before_the_file_is_looked_at() {
+        let mut mocks = mocks();
+        mocks.image_processor.expect_process().never();
+        let (app, _) = mocks.into_app();
+        for rank in [Rank::Client, Rank::Admin] {
+            let actor = samples::somebody_else(rank);
+            let refused = upload(&app, &actor, Garage::Own, CarId(10), Input::Absent);
+            assert!(matches!(refused, Err(Error::Car(cars::Error::NotFound))));
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_an_empty_one_or_a_large_one_is_refused_unread() {
+        let absent = |file| {
+            let (app, _) = mocks().into_app();
+            violation(upload(
+                &app,
+                &samples::user().actor(),
+                Garage::Own,
+                CarId(10),
+                file,
+            ))
+        };
+        assert_eq!(absent(Input::Absent), Violation::NoFile);
+        assert_eq!(absent(Input::Null), Violation::Null);
+        assert_eq!(absent(Input::Invalid(Violation::NotAFile)), Violation::NotAFile);
+        assert_eq!(violation(upload_of(0, mocks())), Violation::EmptyFile);
+        let max_bytes = samples::MAX_IMAGE_BYTES;
+        assert_eq!(
+            violation(upload_of(max_bytes + 1, mocks())),
+            Violation::FileTooLarge { max_bytes }
+        );
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused_and_nothing_is_kept() {
+        let mut broken = mocks();
+        broken
+            .image_processor
+            .expect_process()
+            .returning(|_| Err(ImageError::NotAnImage));
+        broken.images.expect_put().never();
+        assert_eq!(violation(upload_of(1, broken)), Violation::NotAnImage);
+
+        let mut huge = mocks();
+        huge.image_processor
+            .expect_process()
+            .returning(|_| Err(ImageError::TooManyPixels { max_megapixels: 40 }));
+        assert_eq!(
+            violation(upload_of(1, huge)),
+            Violation::TooManyPixels { max_megapixels: 40 }
+        );
+    }
+
+    #[test]
+    fn the_new_picture_is_kept_then_the_row_then_the_old_one_is_deleted() {
+        let mut order = Sequence::new();
+        let mut mocks = mocks();
+        mocks.random.expect_hex().return_const("random");
+        mocks
+            .image_processor
+            .expect_process()
+            .returning(|_| Ok(vec![1, 2, 3]));
+        mocks
+            .images
+            .expect_put()
+            .withf(|path, jpeg| path.as_str() == NEW && jpeg == [1, 2, 3])
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_, _| Ok(()));
+        mocks.unit.cars.expect_find_for_update().returning(|_| {
+            Ok(Some(Car {
+                image: Some(ImagePath::from_storage(OLD.into())),
+                ..samples::car()
+            }))
+        });
+        mocks
+            .unit
+            .cars
+            .expect_update()
+            .withf(|car| car.image.as_ref().is_some_and(|path| path.as_str() == NEW))
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_| Ok(()));
+        mocks
+            .images
+            .expect_delete()
+            .withf(|path| path.as_str() == OLD)
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_| Ok(()));
+        let car = upload_of(1, mocks).unwrap();
+        assert_eq!(car.image.unwrap().as_str(), NEW);
+        assert_eq!(car.updated_at, samples::now());
+    }
+
+    #[test]
+    fn if_the_row_is_not_written_the_new_picture_goes_and_the_old_one_stays() {
+        let mut mocks = mocks();
+        mocks.random.expect_hex().return_const("random");
+        mocks.image_processor.expect_process().returning(|_| Ok(vec![1]));
+        mocks.images.expect_put().once().returning(|_, _| Ok(()));
+        mocks
+            .unit
+            .cars
+            .expect_find_for_update()
+            .returning(|_| Err(StoreError::Unavailable("away".into())));
+        mocks
+            .images
+            .expect_delete()
+            .withf(|path| path.as_str() == NEW)
+            .once()
+            .returning(|_| Ok(()));
+        assert!(matches!(
+            upload_of(1, mocks),
+            Err(Error::Car(cars::Error::Store(_)))
+        ));
+    }
+}

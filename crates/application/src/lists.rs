@@ -1,0 +1,190 @@
+//! What lists can be asked for: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
+
+use mycars_domain::{Role, UserId};
+
+/// So many items, after so many others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many items there are at most.
+    pub limit: u32,
+    /// How many items come before.
+    pub offset: u64,
+}
+
+/// A list, or a page of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// How many there are on all pages; `None` where no page was asked for.
+    pub total: Option<u64>,
+}
+
+/// Which way a list is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The least first.
+    Ascending,
+    /// The greatest first.
+    Descending,
+}
+
+/// Text to search for, as words that must all be found, whatever their case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search(Vec<String>);
+
+impl Search {
+    /// Splits what somebody typed at white space and commas; what stands in double or single quotes stays
+    /// together.
+    ///
+    /// ```
+    /// use mycars_application::lists::Search;
+    ///
+    /// let words: Vec<_> = Search::parse("Golf, \"two  words\" ÖL").words().map(str::to_owned).collect();
+    /// assert_eq!(words, ["golf", "two  words", "öl"]);
+    /// ```
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut words = Vec::new();
+        let mut word = String::new();
+        let mut quote = None;
+        for c in text.chars() {
+            match quote {
+                Some(end) if c == end => quote = None,
+                None if matches!(c, '"' | '\'') && word.is_empty() && text.matches(c).count() > 1 => {
+                    quote = Some(c);
+                }
+                None if c.is_whitespace() || c == ',' => words.push(std::mem::take(&mut word)),
+                _ => word.push(c),
+            }
+        }
+        words.push(word);
+        Self(
+            words
+                .into_iter()
+                .filter(|word| !word.is_empty())
+                .map(|word| fold(&word))
+                .collect(),
+        )
+    }
+
+    /// The words, folded as [`fold`] folds.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// Text without its case: what is searched, and what is searched for, are compared in this form, so that both
+/// databases find the same in every script.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// Which cars, in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CarQuery {
+    /// Words that must all be found in brand, model, plate, number or notes.
+    pub search: Search,
+    /// Exactly this brand.
+    pub brand: Option<String>,
+    /// Exactly this model.
+    pub model: Option<String>,
+    /// Exactly this colour.
+    pub color: Option<String>,
+    /// Exactly this plate.
+    pub license: Option<String>,
+    /// Exactly this vehicle identification number.
+    pub vin: Option<String>,
+    /// Not built before this year.
+    pub year_min: Option<i64>,
+    /// Not built after this year.
+    pub year_max: Option<i64>,
+    /// Driven at least so far, in kilometres.
+    pub mileage_min: Option<i64>,
+    /// Driven at most so far, in kilometres.
+    pub mileage_max: Option<i64>,
+    /// What to order by first, second and so on; ties are newest first, then by descending id.
+    pub ordering: Vec<(CarOrder, Direction)>,
+    /// Which page; everything if `None`.
+    pub page: Option<Page>,
+}
+
+/// What cars can be ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarOrder {
+    /// When it was first kept.
+    CreatedAt,
+    /// When it was last changed.
+    UpdatedAt,
+    /// When it was built.
+    Year,
+    /// How far it has been driven.
+    Mileage,
+    /// Who built it.
+    Brand,
+    /// Which car of its brand it is.
+    Model,
+    /// Its plate.
+    License,
+}
+
+/// Which users, in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserQuery {
+    /// Words that must all be found in username, e-mail address, names or phone number.
+    pub search: Search,
+    /// Exactly this role.
+    pub role: Option<Role>,
+    /// Only those who may log in, or only those who may not.
+    pub is_active: Option<bool>,
+    /// What to order by first, second and so on; ties are by id.
+    pub ordering: Vec<(UserOrder, Direction)>,
+    /// Which page; everything if `None`.
+    pub page: Option<Page>,
+}
+
+/// What users can be ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserOrder {
+    /// The username.
+    Username,
+    /// The e-mail address.
+    Email,
+    /// When they came.
+    DateJoined,
+    /// When they last logged in; who never did comes before everybody else.
+    LastLogin,
+}
+
+/// Whose cars a use-case is about, and in which capacity the actor asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Garage {
+    /// The actor's own, as their owner (wire contract, section 5).
+    Own,
+    /// This user's, as an admin (wire contract, section 6).
+    Of(UserId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        Search::parse(text).words().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn words_are_split_at_space_and_commas_and_folded() {
+        assert_eq!(words(" Golf  plus,ÉLAN "), ["golf", "plus", "élan"]);
+        assert_eq!(words(" , "), Vec::<String>::new());
+    }
+
+    #[test]
+    fn quotes_keep_words_together_and_a_lone_quote_is_text() {
+        assert_eq!(words("\"two words\" three"), ["two words", "three"]);
+        assert_eq!(words("'a b'"), ["a b"]);
+        assert_eq!(words("\"never closed"), ["\"never", "closed"]);
+        assert_eq!(words("rock'n'roll"), ["rock'n'roll"]);
+    }
+}

@@ -1,0 +1,56 @@
+//! Everybody's accounts, for admins (wire contract, section 6).
+
+mod create;
+mod delete;
+pub(crate) mod fields;
+mod list;
+mod read;
+mod update;
+
+pub use create::create;
+pub use delete::delete;
+pub use fields::UserInput;
+pub use list::list;
+pub use read::{read, read_with_cars};
+pub use update::update;
+
+use mycars_domain::{Denied, Violation, Violations};
+
+use crate::ports::{HashError, StoreError};
+
+/// Why a use-case about users did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields are wrong; nothing was changed.
+    #[error("fields are wrong: {0:?}")]
+    Invalid(Violations),
+    /// There is no such user.
+    #[error("there is no such user")]
+    NotFound,
+    /// Who asks may not do this.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<Violations> for Error {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid(violations)
+    }
+}
+
+impl From<StoreError> for Error {
+    /// A unique value that is taken is a wrong field, also when another request took it a moment ago.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),
+            StoreError::OwnerGone => Self::NotFound,
+            other => Self::Store(other),
+        }
+    }
+}

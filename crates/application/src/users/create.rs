@@ -1,0 +1,123 @@
+//! Make an account for somebody.
+
+use mycars_domain::{Action, Actor, Target, User, policy};
+
+use super::{
+    Error,
+    fields::{PasswordRules, UserFields, UserInput},
+};
+use crate::App;
+
+/// Makes an account for somebody and answers it. Of the password rules only the length holds.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Invalid`] with everything that is wrong; [`Error::Hash`];
+/// [`Error::Store`].
+pub fn create(app: &App, actor: &Actor, input: &UserInput) -> Result<User, Error> {
+    policy::check(actor, Action::CreateUser, Target::NOTHING)?;
+    let fields = app
+        .store
+        .read(|unit| Ok::<_, Error>(UserFields::check_new(unit, actor, input, PasswordRules::Given)??))?;
+    let hash = fields.hash::<Error>(app)?;
+    let user = fields.into_new(app, hash)?;
+    app.store.write(|unit| Ok(unit.users().insert(&user)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Denied, Field, Rank, Role, Violation, values::PasswordHash};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    fn jane(password: &str) -> UserInput {
+        UserInput {
+            username: "jane_smith".into(),
+            email: "jane@example.com".into(),
+            first_name: "Jane".into(),
+            last_name: "Smith".into(),
+            password: password.into(),
+            ..UserInput::default()
+        }
+    }
+
+    fn mocks() -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_username_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .users
+            .expect_email_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+    }
+
+    #[test]
+    fn only_an_admin_makes_accounts_for_others() {
+        for (actor, denied) in [
+            (Actor::Anonymous, Denied::NotAuthenticated),
+            (samples::somebody_else(Rank::Client), Denied::Forbidden),
+        ] {
+            let (app, store) = Mocks::new().into_app();
+            let refused = create(&app, &actor, &jane("password123"));
+            assert!(matches!(refused, Err(Error::Denied(why)) if why == denied));
+            assert_eq!(store.reads(), 0);
+        }
+    }
+
+    #[test]
+    fn a_common_password_will_do_and_a_short_one_will_not() {
+        let admin = samples::somebody_else(Rank::Admin);
+        let (app, _) = mocks().into_app();
+        let Err(Error::Invalid(violations)) = create(&app, &admin, &jane("short")) else {
+            panic!("must be refused")
+        };
+        assert_eq!(
+            violations.of(Field::Password),
+            [Violation::PasswordTooShort { min: 8 }]
+        );
+
+        let mut mocks = mocks();
+        mocks
+            .hasher
+            .expect_hash()
+            .once()
+            .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
+        mocks
+            .unit
+            .users
+            .expect_insert()
+            .withf(|user| user.role == Role::Admin && !user.is_active && !user.is_superuser)
+            .once()
+            .returning(|_| Ok(samples::user()));
+        let (app, store) = mocks.into_app();
+        let input = UserInput {
+            role: "admin".into(),
+            is_active: crate::Input::Given(false),
+            ..jane("password123")
+        };
+        create(&app, &admin, &input).unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn the_confirmation_must_match_if_it_is_there() {
+        let (app, _) = mocks().into_app();
+        let input = UserInput {
+            password_confirmation: "different1".into(),
+            ..jane("password123")
+        };
+        let Err(Error::Invalid(violations)) = create(&app, &samples::somebody_else(Rank::Admin), &input)
+        else {
+            panic!("must be refused")
+        };
+        assert_eq!(
+            violations.of(Field::PasswordConfirmation),
+            [Violation::PasswordsDiffer]
+        );
+    }
+}

@@ -1,0 +1,249 @@
+//! The fields of a user as somebody sent them.
+
+use mycars_domain::{
+    Action, Actor, Field, NewUser, Role, Target, User, UserId, Violation, Violations, password, policy,
+    values::{Address, Email, FirstName, LastName, Password, PasswordHash, Phone, Username},
+};
+
+use crate::{
+    App, Completeness, Input,
+    input::{Checker, claimed, set},
+    ports::{StoreError, UnitOfWork},
+};
+
+/// The fields of a user as somebody sent them. The default is that nothing was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserInput {
+    /// The name to log in with.
+    pub username: Input<String>,
+    /// The e-mail address.
+    pub email: Input<String>,
+    /// The first name.
+    pub first_name: Input<String>,
+    /// The last name.
+    pub last_name: Input<String>,
+    /// The password.
+    pub password: Input<String>,
+    /// The password once more; need not be sent, but must match if it is.
+    pub password_confirmation: Input<String>,
+    /// The role, by its name.
+    pub role: Input<String>,
+    /// Whether the user may log in.
+    pub is_active: Input<bool>,
+    /// The phone number.
+    pub phone: Input<String>,
+    /// The postal address.
+    pub address: Input<String>,
+}
+
+/// Which rules hold for a password (wire contract, section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PasswordRules {
+    /// All of them: a person chooses their own.
+    Chosen,
+    /// Its length alone: an admin sets somebody else's.
+    Given,
+}
+
+/// The fields that were sent and are right; `None` for what was left out.
+#[derive(Debug)]
+pub(crate) struct UserFields {
+    username: Option<Username>,
+    email: Option<Email>,
+    first_name: Option<FirstName>,
+    last_name: Option<LastName>,
+    pub(crate) password: Option<Password>,
+    pub(crate) role: Option<Role>,
+    pub(crate) is_active: Option<bool>,
+    phone: Option<Option<Phone>>,
+    address: Option<Option<Address>>,
+}
+
+impl UserFields {
+    /// Checks the fields of a user who is to be made.
+    pub(crate) fn check_new(
+        unit: &mut dyn UnitOfWork,
+        actor: &Actor,
+        input: &UserInput,
+        rules: PasswordRules,
+    ) -> Result<Result<Self, Violations>, StoreError> {
+        let mut checker = Checker::new(Completeness::Whole);
+        let password = checker.required(Field::Password, &input.password, Password::parse);
+        check_confirmation(&mut checker, input);
+        let owner = owner(input, password::Owner::default());
+        Self::check(
+            unit,
+            actor,
+            checker,
+            input,
+            password.map(|password| (password, rules, owner)),
+            None,
+        )
+    }
+
+    /// Checks the fields of a user who is there already. The password may be left out either way.
+    pub(crate) fn check_change(
+        unit: &mut dyn UnitOfWork,
+        actor: &Actor,
+        input: &UserInput,
+        completeness: Completeness,
+        user: &User,
+    ) -> Result<Result<Self, Violations>, StoreError> {
+        let mut checker = Checker::new(completeness);
+        let password = checker.optional(Field::Password, &input.password, Password::parse);
+        let is_own = actor.user_id() == Some(user.id);
+        let rules = if is_own {
+            PasswordRules::Chosen
+        } else {
+            PasswordRules::Given
+        };
+        let owner = owner(input, user.into());
+        let password = password.map(|password| (password, rules, owner));
+        Self::check(unit, actor, checker, input, password, Some(user.id))
+    }
+
+    fn check(
+        unit: &mut dyn UnitOfWork,
+        actor: &Actor,
+        mut checker: Checker,
+        input: &UserInput,
+        password: Option<(Password, PasswordRules, password::Owner<'_>)>,
+        except: Option<UserId>,
+    ) -> Result<Result<Self, Violations>, StoreError> {
+        if let Some((password, rules, owner)) = &password {
+            checker.extend(
+                Field::Password,
+                match rules {
+                    PasswordRules::Chosen => password::check_chosen(password, owner),
+                    PasswordRules::Given => password::check_given(password),
+                },
+            );
+        }
+        let fields = Self {
+            username: checker.required(Field::Username, &input.username, Username::parse),
+            email: checker.required(Field::Email, &input.email, Email::parse),
+            first_name: checker.required(Field::FirstName, &input.first_name, FirstName::parse),
+            last_name: checker.required(Field::LastName, &input.last_name, LastName::parse),
+            password: password.map(|(password, ..)| password),
+            role: checker.optional(Field::Role, &input.role, Role::parse),
+            is_active: checker.optional(Field::IsActive, &input.is_active, |flag: &bool| Ok(*flag)),
+            phone: checker.nullable(Field::Phone, &input.phone, Phone::parse),
+            address: checker.nullable(Field::Address, &input.address, Address::parse),
+        };
+        let may_grant = policy::check(actor, Action::GrantAdminRole, Target::NOTHING).is_ok();
+        if fields.role == Some(Role::Admin) && !may_grant {
+            checker.add(Field::Role, Violation::AdminRoleNotGrantable);
+        }
+        check_unique(
+            unit,
+            &mut checker,
+            fields.username.as_ref(),
+            fields.email.as_ref(),
+            except,
+        )?;
+        Ok(checker.finish().map(|()| fields))
+    }
+
+    /// A new user with these fields; the optional ones that were left out have their defaults.
+    pub(crate) fn into_new(self, app: &App, password: PasswordHash) -> Result<NewUser, StoreError> {
+        let (Some(username), Some(email), Some(first_name), Some(last_name)) =
+            (self.username, self.email, self.first_name, self.last_name)
+        else {
+            return Err(unchecked());
+        };
+        Ok(NewUser {
+            username,
+            email,
+            first_name,
+            last_name,
+            role: self.role.unwrap_or_default(),
+            phone: self.phone.flatten(),
+            address: self.address.flatten(),
+            is_active: self.is_active.unwrap_or(true),
+            is_superuser: false,
+            password,
+            created_at: app.now(),
+        })
+    }
+
+    /// Hashes the password of a user who is to be made.
+    pub(crate) fn hash<E>(&self, app: &App) -> Result<PasswordHash, E>
+    where
+        E: From<StoreError> + From<crate::ports::HashError>,
+    {
+        let password = self.password.as_ref().ok_or_else(unchecked)?;
+        Ok(app.hasher.hash(password)?)
+    }
+
+    /// Puts the fields that were sent into `user`, except the password; what was left out stays as it is.
+    pub(crate) fn apply_to(self, app: &App, user: &mut User) {
+        set(&mut user.username, self.username);
+        set(&mut user.email, self.email);
+        set(&mut user.first_name, self.first_name);
+        set(&mut user.last_name, self.last_name);
+        set(&mut user.role, self.role);
+        set(&mut user.is_active, self.is_active);
+        set(&mut user.phone, self.phone);
+        set(&mut user.address, self.address);
+        user.updated_at = app.now();
+    }
+}
+
+/// Adds to `checker` what is taken by a user other than `except`.
+pub(crate) fn check_unique(
+    unit: &mut dyn UnitOfWork,
+    checker: &mut Checker,
+    username: Option<&Username>,
+    email: Option<&Email>,
+    except: Option<UserId>,
+) -> Result<(), StoreError> {
+    if let Some(username) = username
+        && unit.users().username_is_taken(username, except)?
+    {
+        checker.add(Field::Username, Violation::Taken);
+    }
+    if let Some(email) = email
+        && unit.users().email_is_taken(email, except)?
+    {
+        checker.add(Field::Email, Violation::Taken);
+    }
+    Ok(())
+}
+
+/// What is known of the owner of a password: what was sent, right or wrong, since a password like it is no good
+/// either way, and what was known before.
+fn owner<'a>(input: &'a UserInput, before: password::Owner<'a>) -> password::Owner<'a> {
+    fn sent_or<'a>(input: &'a Input<String>, before: &'a str) -> &'a str {
+        input.given().map_or(before, |text| text.trim())
+    }
+    password::Owner {
+        username: sent_or(&input.username, before.username),
+        first_name: sent_or(&input.first_name, before.first_name),
+        last_name: sent_or(&input.last_name, before.last_name),
+        email: sent_or(&input.email, before.email),
+    }
+}
+
+fn check_confirmation(checker: &mut Checker, input: &UserInput) {
+    checker.optional(
+        Field::PasswordConfirmation,
+        &input.password_confirmation,
+        |text: &str| {
+            let differs = input
+                .password
+                .given()
+                .is_some_and(|password| password.trim() != text.trim());
+            claimed(text)?;
+            if differs {
+                Err(vec![Violation::PasswordsDiffer])
+            } else {
+                Ok(())
+            }
+        },
+    );
+}
+
+/// Can't happen: whoever makes a new user checks the fields as a whole first.
+fn unchecked() -> StoreError {
+    StoreError::Other("a new user was made of fields that were not checked as a whole".into())
+}

@@ -1,0 +1,71 @@
+//! List users.
+
+use mycars_domain::{Action, Actor, Target, User, policy};
+
+use super::Error;
+use crate::{
+    App,
+    lists::{Listed, UserQuery},
+};
+
+/// The users that `query` asks for, in a fixed number of queries however many there are.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn list(app: &App, actor: &Actor, query: &UserQuery) -> Result<Listed<User>, Error> {
+    policy::check(actor, Action::ReadUsers, Target::NOTHING)?;
+    app.store.read(|unit| {
+        let total = match query.page {
+            Some(_) => Some(unit.users().count(query)?),
+            None => None,
+        };
+        Ok(Listed {
+            items: unit.users().list(query)?,
+            total,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Denied, Rank};
+
+    use super::*;
+    use crate::{
+        lists::Page,
+        mocks::{Mocks, samples},
+    };
+
+    #[test]
+    fn only_an_admin_sees_who_is_there() {
+        let (app, store) = Mocks::new().into_app();
+        let refused = list(&app, &samples::user().actor(), &UserQuery::default());
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+        assert_eq!(store.reads(), 0);
+    }
+
+    #[test]
+    fn a_page_says_how_many_there_are_on_all() {
+        let mut mocks = Mocks::new();
+        mocks.unit.users.expect_count().once().returning(|_| Ok(9));
+        mocks
+            .unit
+            .users
+            .expect_list()
+            .once()
+            .returning(|_| Ok(vec![samples::user()]));
+        let (app, _) = mocks.into_app();
+        let query = UserQuery {
+            page: Some(Page { limit: 1, offset: 0 }),
+            ..UserQuery::default()
+        };
+        let users = list(&app, &samples::somebody_else(Rank::Admin), &query).unwrap();
+        assert_eq!(
+            users,
+            Listed {
+                items: vec![samples::user()],
+                total: Some(9)
+            }
+        );
+    }
+}

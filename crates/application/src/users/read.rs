@@ -1,0 +1,74 @@
+//! Read a user.
+
+use mycars_domain::{Action, Actor, Car, Target, User, UserId, policy};
+
+use super::Error;
+use crate::{App, lists::CarQuery};
+
+/// A user.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin, whether there is such a user or not; [`Error::NotFound`];
+/// [`Error::Store`].
+pub fn read(app: &App, actor: &Actor, id: UserId) -> Result<User, Error> {
+    policy::check(actor, Action::ReadUsers, Target::NOTHING)?;
+    app.store
+        .read(|unit| unit.users().find(id))?
+        .ok_or(Error::NotFound)
+}
+
+/// A user and all their cars, newest first.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_with_cars(app: &App, actor: &Actor, id: UserId) -> Result<(User, Vec<Car>), Error> {
+    let user = read(app, actor, id)?;
+    let cars = app
+        .store
+        .read(|unit| unit.cars().list(id, &CarQuery::default()))?;
+    Ok((user, cars))
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Denied, Rank};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    #[test]
+    fn a_client_does_not_even_read_themselves_that_way() {
+        let (app, store) = Mocks::new().into_app();
+        let ann = samples::user();
+        let refused = read(&app, &ann.actor(), ann.id);
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+        assert_eq!(store.reads(), 0);
+    }
+
+    #[test]
+    fn who_is_not_there_is_not_found() {
+        let mut mocks = Mocks::new();
+        mocks.unit.users.expect_find().returning(|_| Ok(None));
+        let (app, _) = mocks.into_app();
+        let refused = read_with_cars(&app, &samples::somebody_else(Rank::Admin), UserId(9));
+        assert!(matches!(refused, Err(Error::NotFound)));
+    }
+
+    #[test]
+    fn an_admin_reads_a_user_and_their_cars() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks
+            .unit
+            .cars
+            .expect_list()
+            .returning(|_, _| Ok(vec![samples::car()]));
+        let (app, _) = mocks.into_app();
+        let read = read_with_cars(&app, &samples::somebody_else(Rank::Admin), UserId(1)).unwrap();
+        assert_eq!(read, (samples::user(), vec![samples::car()]));
+    }
+}

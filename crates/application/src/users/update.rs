@@ -1,0 +1,322 @@
+//! Replace or change a user.
+
+use mycars_domain::{Action, Actor, Role, Target, User, UserId, policy, values::PasswordHash};
+
+use super::{
+    Error,
+    fields::{UserFields, UserInput},
+};
+use crate::{App, Completeness, accounts::replace_password, ports::UnitOfWork};
+
+/// Puts the fields that were sent into a user and answers the user. [`Completeness::Whole`] is PUT: the required
+/// fields must be there. A password that is set ends the user's logins; for an admin's own all rules hold.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin, for who is no superuser and changes one, and for who deactivates or
+/// demotes themselves; [`Error::NotFound`]; [`Error::Invalid`] with everything that is wrong; [`Error::Hash`];
+/// [`Error::Store`].
+pub fn update(
+    app: &App,
+    actor: &Actor,
+    id: UserId,
+    input: &UserInput,
+    completeness: Completeness,
+) -> Result<User, Error> {
+    policy::check(actor, Action::ReadUsers, Target::NOTHING)?;
+    let hash = match input.password.given() {
+        Some(_) => hash(app, actor, id, input, completeness)?,
+        None => None,
+    };
+    app.store.write(|unit| {
+        let user = unit.users().find_for_update(id)?;
+        let (mut user, fields) = checked(unit, actor, user, input, completeness)?;
+        fields.apply_to(app, &mut user);
+        match hash {
+            Some(hash) => replace_password(app, unit, &mut user, hash)?,
+            None => unit.users().update(&user)?,
+        }
+        Ok(user)
+    })
+}
+
+/// The hash of the new password, once everything else is known to be right. Hashing takes long, and so comes
+/// before the transaction, which checks again.
+fn hash(
+    app: &App,
+    actor: &Actor,
+    id: UserId,
+    input: &UserInput,
+    completeness: Completeness,
+) -> Result<Option<PasswordHash>, Error> {
+    let (_, fields) = app.store.read(|unit| {
+        let user = unit.users().find(id)?;
+        checked(unit, actor, user, input, completeness)
+    })?;
+    Ok(fields
+        .password
+        .map(|password| app.hasher.hash(&password))
+        .transpose()?)
+}
+
+/// The user, if `actor` may change them as asked, and what is to be changed, if it is right.
+fn checked(
+    unit: &mut dyn UnitOfWork,
+    actor: &Actor,
+    user: Option<User>,
+    input: &UserInput,
+    completeness: Completeness,
+) -> Result<(User, UserFields), Error> {
+    let user = user.ok_or(Error::NotFound)?;
+    let target = Target::user(user.id, user.rank());
+    policy::check(actor, Action::ChangeUser, target)?;
+    let fields = UserFields::check_change(unit, actor, input, completeness, &user)??;
+    if fields.password.is_some() {
+        policy::check(actor, Action::SetPassword, target)?;
+    }
+    if user.is_active && fields.is_active == Some(false) {
+        policy::check(actor, Action::DeactivateUser, target)?;
+    }
+    if user.role == Role::Admin && fields.role == Some(Role::Client) {
+        policy::check(actor, Action::DemoteUser, target)?;
+    }
+    Ok((user, fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Denied, Field, Rank, Violation};
+
+    use super::*;
+    use crate::{
+        Input,
+        mocks::{Mocks, samples},
+    };
+
+    fn mocks(user: &User) -> Mocks {
+        let mut mocks = Mocks::new();
+        let (found, locked) = (user.clone(), user.clone());
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .returning(move |_| Ok(Some(found.clone())));
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(move |_| Ok(Some(locked.clone())));
+        mocks
+            .unit
+            .users
+            .expect_username_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+            .unit
+            .users
+            .expect_email_is_taken()
+            .returning(|_, _| Ok(false));
+        mocks
+    }
+
+    fn admin_ann() -> User {
+        User {
+            role: Role::Admin,
+            ..samples::user()
+        }
+    }
+
+    fn deactivate() -> UserInput {
+        UserInput {
+            is_active: Input::Given(false),
+            ..UserInput::default()
+        }
+    }
+
+    fn demote() -> UserInput {
+        UserInput {
+            role: "client".into(),
+            ..UserInput::default()
+        }
+    }
+
+    fn rename() -> UserInput {
+        UserInput {
+            first_name: "Bea".into(),
+            ..UserInput::default()
+        }
+    }
+
+    fn denied(user: &User, actor: &Actor, input: &UserInput) -> Denied {
+        let (app, store) = mocks(user).into_app();
+        match update(&app, actor, user.id, input, Completeness::Partial) {
+            Err(Error::Denied(denied)) => {
+                assert_eq!(store.commits(), 0);
+                denied
+            }
+            other => panic!("must be refused: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_client_changes_nobody_whether_there_or_not() {
+        let (app, store) = Mocks::new().into_app();
+        let refused = update(
+            &app,
+            &samples::user().actor(),
+            UserId(9),
+            &rename(),
+            Completeness::Partial,
+        );
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+        assert_eq!(store.reads() + store.rollbacks(), 0);
+    }
+
+    #[test]
+    fn nobody_deactivates_or_demotes_themselves() {
+        let ann = admin_ann();
+        let superuser = User {
+            is_superuser: true,
+            ..admin_ann()
+        };
+        for user in [ann, superuser] {
+            assert_eq!(denied(&user, &user.actor(), &deactivate()), Denied::NotToOneself);
+            assert_eq!(denied(&user, &user.actor(), &demote()), Denied::NotToOneself);
+        }
+    }
+
+    #[test]
+    fn one_may_change_the_rest_of_oneself() {
+        let ann = admin_ann();
+        let mut mocks = mocks(&ann);
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .withf(|user| user.first_name.as_str() == "Bea" && user.updated_at == samples::now())
+            .once()
+            .returning(|_| Ok(()));
+        let (app, _) = mocks.into_app();
+        update(&app, &ann.actor(), ann.id, &rename(), Completeness::Partial).unwrap();
+    }
+
+    #[test]
+    fn only_a_superuser_touches_a_superuser() {
+        let root = User {
+            is_superuser: true,
+            ..admin_ann()
+        };
+        let admin = samples::somebody_else(Rank::Admin);
+        let set_password = UserInput {
+            password: "password123".into(),
+            ..UserInput::default()
+        };
+        for input in [rename(), deactivate(), demote(), set_password] {
+            assert_eq!(denied(&root, &admin, &input), Denied::SuperusersOnly);
+        }
+        let mut mocks = mocks(&root);
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .withf(|user| !user.is_active)
+            .once()
+            .returning(|_| Ok(()));
+        let (app, _) = mocks.into_app();
+        let superuser = samples::somebody_else(Rank::Superuser);
+        update(&app, &superuser, root.id, &deactivate(), Completeness::Partial).unwrap();
+    }
+
+    #[test]
+    fn a_replacement_must_name_what_is_required_and_everything_wrong_is_said_at_once() {
+        let (app, _) = mocks(&samples::user()).into_app();
+        let input = UserInput {
+            role: Input::Null,
+            is_active: Input::Null,
+            password: "short".into(),
+            ..UserInput::default()
+        };
+        let admin = samples::somebody_else(Rank::Admin);
+        let Err(Error::Invalid(violations)) = update(&app, &admin, UserId(1), &input, Completeness::Whole)
+        else {
+            panic!("must be refused")
+        };
+        for field in [Field::Username, Field::Email, Field::FirstName, Field::LastName] {
+            assert_eq!(violations.of(field), [Violation::Required]);
+        }
+        assert_eq!(violations.of(Field::Role), [Violation::Null]);
+        assert_eq!(violations.of(Field::IsActive), [Violation::Null]);
+        assert_eq!(
+            violations.of(Field::Password),
+            [Violation::PasswordTooShort { min: 8 }]
+        );
+        assert_eq!(violations.iter().count(), 7);
+    }
+
+    #[test]
+    fn a_password_that_is_set_ends_the_users_logins() {
+        let mut mocks = mocks(&samples::user());
+        mocks
+            .hasher
+            .expect_hash()
+            .once()
+            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .withf(|user| user.password.reveal() == "new" && user.password_changed_at.is_some())
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .once()
+            .returning(|_, _, _| Ok(()));
+        let (app, store) = mocks.into_app();
+        let input = UserInput {
+            password: "password123".into(),
+            ..UserInput::default()
+        };
+        update(
+            &app,
+            &samples::somebody_else(Rank::Admin),
+            UserId(1),
+            &input,
+            Completeness::Partial,
+        )
+        .unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn for_ones_own_password_all_rules_hold() {
+        let ann = admin_ann();
+        let (app, _) = mocks(&ann).into_app();
+        let input = UserInput {
+            password: "password123".into(),
+            ..UserInput::default()
+        };
+        let Err(Error::Invalid(violations)) =
+            update(&app, &ann.actor(), ann.id, &input, Completeness::Partial)
+        else {
+            panic!("must be refused")
+        };
+        assert_eq!(violations.of(Field::Password), [Violation::PasswordTooCommon]);
+    }
+
+    #[test]
+    fn who_is_not_there_is_not_found() {
+        let mut mocks = Mocks::new();
+        mocks.unit.users.expect_find_for_update().returning(|_| Ok(None));
+        let (app, _) = mocks.into_app();
+        let refused = update(
+            &app,
+            &samples::somebody_else(Rank::Admin),
+            UserId(9),
+            &rename(),
+            Completeness::Partial,
+        );
+        assert!(matches!(refused, Err(Error::NotFound)));
+    }
+}

@@ -1,0 +1,196 @@
+//! `/api/admin/users/` and `/api/admin/users/{user_id}/`: everybody's accounts, for admins.
+
+use mycars_application::{
+    Completeness,
+    lists::Listed,
+    users::{self, UserInput},
+};
+use mycars_domain::{
+    Field, User, UserId,
+    values::{Address, Email, FirstName, LastName, Password, Phone, Username},
+};
+
+use crate::{
+    body::Form,
+    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    error::ApiError,
+    fields::{FieldSpec, Kind},
+    views::{OwnerView, UserView, UserWithCarsView},
+};
+
+pub(crate) static LIST: Endpoint = Endpoint {
+    path: "/api/admin/users/",
+    name: "Admin User List",
+    description: "All clients; `?role=admin` and `?role=all` widen it.",
+    access: Access::Admin,
+    operations: &[
+        Operation::plain(Verb::Get, list),
+        Operation {
+            verb: Verb::Post,
+            fields: &NEW,
+            handle: create,
+        },
+    ],
+};
+
+pub(crate) static DETAIL: Endpoint = Endpoint {
+    path: "/api/admin/users/{user_id}/",
+    name: "Admin User Instance",
+    description: "A user and their cars.",
+    access: Access::Admin,
+    operations: &[
+        Operation::plain(Verb::Get, read),
+        Operation {
+            verb: Verb::Put,
+            fields: &CHANGED,
+            handle: replace,
+        },
+        Operation {
+            verb: Verb::Patch,
+            fields: &CHANGED,
+            handle: change,
+        },
+        Operation::plain(Verb::Delete, delete),
+    ],
+};
+
+/// The roles, and how they are shown.
+pub(super) const ROLES: Kind = Kind::Choice(&[("client", "Client"), ("admin", "Admin")]);
+
+const USERNAME: FieldSpec = FieldSpec::required(Field::Username, "Username", Kind::Text)
+    .at_most(Username::MAX_LENGTH)
+    .help("At most 150 characters: letters, digits and @/./+/-/_ only.");
+const EMAIL: FieldSpec =
+    FieldSpec::required(Field::Email, "Email address", Kind::Email).at_most(Email::MAX_LENGTH);
+const FIRST_NAME: FieldSpec =
+    FieldSpec::required(Field::FirstName, "First name", Kind::Text).at_most(FirstName::MAX_LENGTH);
+const LAST_NAME: FieldSpec =
+    FieldSpec::required(Field::LastName, "Last name", Kind::Text).at_most(LastName::MAX_LENGTH);
+const PASSWORD: FieldSpec = FieldSpec::required(Field::Password, "Password", Kind::Password)
+    .at_most(Password::MAX_LENGTH)
+    .help("At least 8 characters.");
+const ROLE: FieldSpec = FieldSpec::optional(Field::Role, "Role", ROLES);
+const IS_ACTIVE: FieldSpec = FieldSpec::optional(Field::IsActive, "Active", Kind::Boolean)
+    .help("Whether the user may log in. Their tokens stop working at once when not.");
+const PHONE: FieldSpec = FieldSpec::optional(Field::Phone, "Phone", Kind::Text)
+    .nullable()
+    .at_most(Phone::MAX_LENGTH);
+const ADDRESS: FieldSpec = FieldSpec::optional(Field::Address, "Address", Kind::Text)
+    .nullable()
+    .at_most(Address::MAX_LENGTH);
+const ID: FieldSpec = FieldSpec::read_only("id", "ID", Kind::Integer);
+const IS_SUPERUSER: FieldSpec = FieldSpec::read_only("is_superuser", "Superuser status", Kind::Boolean);
+const DATE_JOINED: FieldSpec = FieldSpec::read_only("date_joined", "Date joined", Kind::DateTime);
+const LAST_LOGIN: FieldSpec = FieldSpec::read_only("last_login", "Last login", Kind::DateTime);
+const CREATED_AT: FieldSpec = FieldSpec::read_only("created_at", "Created at", Kind::DateTime);
+const UPDATED_AT: FieldSpec = FieldSpec::read_only("updated_at", "Updated at", Kind::DateTime);
+
+static NEW: [FieldSpec; 16] = [
+    ID,
+    USERNAME,
+    EMAIL,
+    FIRST_NAME,
+    LAST_NAME,
+    PASSWORD,
+    FieldSpec::optional(Field::PasswordConfirmation, "Password (again)", Kind::Password)
+        .at_most(Password::MAX_LENGTH)
+        .help("May be left out; must match if it is there."),
+    ROLE,
+    PHONE,
+    ADDRESS,
+    IS_ACTIVE,
+    IS_SUPERUSER,
+    DATE_JOINED,
+    LAST_LOGIN,
+    CREATED_AT,
+    UPDATED_AT,
+];
+
+static CHANGED: [FieldSpec; 15] = [
+    ID,
+    USERNAME,
+    EMAIL,
+    FIRST_NAME,
+    LAST_NAME,
+    FieldSpec::optional(Field::Password, "Password", Kind::Password)
+        .at_most(Password::MAX_LENGTH)
+        .help("At least 8 characters. Ends all logins of the user."),
+    ROLE,
+    PHONE,
+    ADDRESS,
+    IS_ACTIVE,
+    IS_SUPERUSER,
+    DATE_JOINED,
+    LAST_LOGIN,
+    CREATED_AT,
+    UPDATED_AT,
+];
+
+fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
+    let query = request.query.users(request.lists)?;
+    let Listed { items, total } = users::list(request.app, &request.actor(), &query)?;
+    let items = items.iter().map(UserView::from).collect();
+    request.list(Listed { items, total }, query.page)
+}
+
+fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
+    let form = request.form()?;
+    let input = UserInput {
+        password_confirmation: form.text(Field::PasswordConfirmation),
+        ..input(&form)
+    };
+    let user = users::create(request.app, &request.actor(), &input)?;
+    Reply::created(
+        &UserView::from(&user),
+        format!("{}{}/", request.canonical_path(), user.id),
+    )
+}
+
+fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
+    let (user, cars) = users::read_with_cars(request.app, &request.actor(), id(request))?;
+    Reply::ok(&UserWithCarsView::new(&user, &cars, &OwnerView::from(&user)))
+}
+
+fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {
+    update(request, Completeness::Whole)
+}
+
+fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
+    update(request, Completeness::Partial)
+}
+
+fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, ApiError> {
+    let input = input(&request.form_unless_missing(|| find(request))?);
+    users::update(request.app, &request.actor(), id(request), &input, completeness)?;
+    read(request)
+}
+
+fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
+    users::delete(request.app, &request.actor(), id(request))?;
+    Ok(Reply::no_content())
+}
+
+fn find(request: &Request<'_>) -> Result<User, ApiError> {
+    Ok(users::read(request.app, &request.actor(), id(request))?)
+}
+
+/// The user whom the path names; without one, nobody who is there.
+fn id(request: &Request<'_>) -> UserId {
+    UserId(request.id("user_id").unwrap_or(-1))
+}
+
+/// The fields that new and changed users have in common.
+fn input(form: &Form<'_>) -> UserInput {
+    UserInput {
+        username: form.text(Field::Username),
+        email: form.text(Field::Email),
+        first_name: form.text(Field::FirstName),
+        last_name: form.text(Field::LastName),
+        password: form.text(Field::Password),
+        role: form.text(Field::Role),
+        is_active: form.boolean(Field::IsActive),
+        phone: form.text(Field::Phone),
+        address: form.text(Field::Address),
+        ..UserInput::default()
+    }
+}

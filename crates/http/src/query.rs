@@ -1,0 +1,438 @@
+//! The query of a URL: filters, search, ordering and pages, as Django REST framework and django-filter read
+//! them (wire contract, section 7).
+
+use mycars_application::lists::{CarOrder, CarQuery, Direction, Listed, Page, Search, UserOrder, UserQuery};
+use mycars_domain::Role;
+use serde::Serialize;
+
+use crate::error::ApiError;
+
+/// What can be set about lists.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSettings {
+    /// How many items a page has where the client does not say; without it a list comes whole.
+    pub page_size: Option<u32>,
+    /// How many items a page has at most.
+    pub max_page_size: u32,
+}
+
+impl Default for ListSettings {
+    fn default() -> Self {
+        Self {
+            page_size: None,
+            max_page_size: 1000,
+        }
+    }
+}
+
+/// The parameters of a query. Of several with one name the last counts.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn parse(query: &str) -> Self {
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// A parameter that says something: blank ones count as left out.
+    fn get(&self, name: &str) -> Option<&str> {
+        let value = self
+            .0
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.trim())?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// The page asked for. What is no number of items counts as left out, and so does an offset without it.
+    pub(crate) fn page(&self, settings: ListSettings) -> Option<Page> {
+        let limit = self
+            .get("limit")
+            .and_then(|text| text.parse::<u64>().ok())
+            .filter(|limit| *limit > 0);
+        let limit = match limit {
+            Some(limit) => u32::try_from(limit).unwrap_or(u32::MAX),
+            None => settings.page_size?,
+        };
+        let offset = self.get("offset").and_then(|text| text.parse().ok()).unwrap_or(0);
+        Some(Page {
+            limit: limit.min(settings.max_page_size),
+            offset,
+        })
+    }
+
+    /// The cars asked for.
+    pub(crate) fn cars(&self, settings: ListSettings) -> Result<CarQuery, ApiError> {
+        let mut reader = Reader {
+            query: self,
+            errors: Vec::new(),
+        };
+        let year = reader.number("year");
+        let query = CarQuery {
+            search: reader.search(),
+            brand: reader.text("brand"),
+            model: reader.text("model"),
+            color: reader.text("color"),
+            license: reader.text("license"),
+            vin: reader.text("vin"),
+            year_min: greatest(year.map(Number::up), reader.number("year_min").map(Number::up)),
+            year_max: least(
+                year.map(Number::down),
+                reader.number("year_max").map(Number::down),
+            ),
+            mileage_min: reader.number("mileage_min").map(Number::up),
+            mileage_max: reader.number("mileage_max").map(Number::down),
+            ordering: self.ordering(car_order),
+            page: self.page(settings),
+        };
+        reader.finish(query)
+    }
+
+    /// The users asked for: clients, unless a role is named or `role=all`.
+    pub(crate) fn users(&self, settings: ListSettings) -> Result<UserQuery, ApiError> {
+        let mut reader = Reader {
+            query: self,
+            errors: Vec::new(),
+        };
+        let query = UserQuery {
+            search: reader.search(),
+            role: reader.role(),
+            is_active: reader.boolean("is_active"),
+            ordering: self.ordering(user_order),
+            page: self.page(settings),
+        };
+        reader.finish(query)
+    }
+
+    /// The orders asked for; names that there are not are passed over.
+    fn ordering<T>(&self, order: impl Fn(&str) -> Option<T>) -> Vec<(T, Direction)> {
+        let names = self.get("ordering").unwrap_or("").split(',').map(str::trim);
+        let orders = names.filter_map(|name| match name.strip_prefix('-') {
+            Some(name) => Some((order(name)?, Direction::Descending)),
+            None => Some((order(name)?, Direction::Ascending)),
+        });
+        // A client gains nothing by more orders than there are names.
+        orders.take(16).collect()
+    }
+
+    /// The URL of another page: the same query with another offset, its parameters in order.
+    fn link(&self, url: &str, limit: u32, offset: u64) -> String {
+        let mut parameters: Vec<(&str, String)> = self
+            .0
+            .iter()
+            .filter(|(name, _)| name != "limit" && name != "offset")
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
+        parameters.push(("limit", limit.to_string()));
+        if offset > 0 {
+            parameters.push(("offset", offset.to_string()));
+        }
+        parameters.sort_by(|one, other| one.0.cmp(other.0));
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(parameters)
+            .finish();
+        format!("{url}?{query}")
+    }
+}
+
+fn car_order(name: &str) -> Option<CarOrder> {
+    Some(match name {
+        "created_at" => CarOrder::CreatedAt,
+        "updated_at" => CarOrder::UpdatedAt,
+        "year" => CarOrder::Year,
+        "mileage" => CarOrder::Mileage,
+        "brand" => CarOrder::Brand,
+        "model" => CarOrder::Model,
+        "license" => CarOrder::License,
+        _ => return None,
+    })
+}
+
+fn user_order(name: &str) -> Option<UserOrder> {
+    Some(match name {
+        "username" => UserOrder::Username,
+        "email" => UserOrder::Email,
+        "date_joined" => UserOrder::DateJoined,
+        "last_login" => UserOrder::LastLogin,
+        _ => return None,
+    })
+}
+
+/// Reads parameters and collects what is wrong with them.
+struct Reader<'a> {
+    query: &'a Query,
+    errors: Vec<(&'static str, String)>,
+}
+
+impl Reader<'_> {
+    fn finish<T>(self, query: T) -> Result<T, ApiError> {
+        if self.errors.is_empty() {
+            Ok(query)
+        } else {
+            Err(ApiError::Parameters(self.errors))
+        }
+    }
+
+    /// Text, which no database must be asked for if it holds the character that none can keep.
+    fn text(&mut self, name: &'static str) -> Option<String> {
+        let text = self.query.get(name)?;
+        if text.contains('\0') {
+            self.errors
+                .push((name, "Null characters are not allowed.".into()));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    fn search(&mut self) -> Search {
+        self.text("search")
+            .map(|text| Search::parse(&text))
+            .unwrap_or_default()
+    }
+
+    fn number(&mut self, name: &'static str) -> Option<Number> {
+        let number = Number::parse(self.query.get(name)?);
+        if number.is_none() {
+            self.errors.push((name, "Enter a number.".into()));
+        }
+        number
+    }
+
+    fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        match self.query.get(name)?.to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            other => {
+                self.errors.push((name, no_choice(other)));
+                None
+            }
+        }
+    }
+
+    fn role(&mut self) -> Option<Role> {
+        match self.query.get("role") {
+            None => Some(Role::Client),
+            Some("all") => None,
+            Some(name) => Role::parse(name)
+                .map_err(|_| self.errors.push(("role", no_choice(name))))
+                .ok(),
+        }
+    }
+}
+
+fn no_choice(value: &str) -> String {
+    format!("Select a valid choice. {value} is not one of the available choices.")
+}
+
+/// A number as somebody typed it, which need not be a whole one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Number(f64);
+
+impl Number {
+    fn parse(text: &str) -> Option<Self> {
+        // "inf" and "nan" are numbers to Rust, and not here.
+        let is_plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+        is_plain.then(|| text.parse().ok()).flatten().map(Self)
+    }
+
+    /// The least whole number that is not below it.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a bound beyond 64 bits is as good as their end"
+    )]
+    fn up(self) -> i64 {
+        self.0.ceil() as i64
+    }
+
+    /// The greatest whole number that is not above it.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a bound beyond 64 bits is as good as their end"
+    )]
+    fn down(self) -> i64 {
+        self.0.floor() as i64
+    }
+}
+
+fn greatest(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.max(other)
+}
+
+fn least(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A page in Django REST framework's envelope.
+#[derive(Serialize)]
+pub(crate) struct Envelope<T> {
+    count: u64,
+    next: Option<String>,
+    previous: Option<String>,
+    results: Vec<T>,
+}
+
+/// A list, in its envelope if a page was asked for.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum ListView<T> {
+    Page(Envelope<T>),
+    Whole(Vec<T>),
+}
+
+impl<T> ListView<T> {
+    /// `url` is the list's own, without a query.
+    pub(crate) fn new(listed: Listed<T>, page: Option<Page>, query: &Query, url: &str) -> Self {
+        let (Some(count), Some(Page { limit, offset })) = (listed.total, page) else {
+            return Self::Whole(listed.items);
+        };
+        let after = offset.saturating_add(limit.into());
+        Self::Page(Envelope {
+            count,
+            next: (after < count).then(|| query.link(url, limit, after)),
+            previous: (offset > 0).then(|| query.link(url, limit, offset.saturating_sub(limit.into()))),
+            results: listed.items,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(query: &str) -> Option<(u32, u64)> {
+        Query::parse(query)
+            .page(ListSettings::default())
+            .map(|page| (page.limit, page.offset))
+    }
+
+    fn cars(query: &str) -> CarQuery {
+        Query::parse(query).cars(ListSettings::default()).unwrap()
+    }
+
+    fn errors(query: &str) -> Vec<(&'static str, String)> {
+        match Query::parse(query).cars(ListSettings::default()) {
+            Err(ApiError::Parameters(errors)) => errors,
+            other => panic!("must be refused: {:?}", other.map(|_| ())),
+        }
+    }
+
+    #[test]
+    fn a_page_needs_a_limit_and_what_is_no_number_counts_as_left_out() {
+        assert_eq!(page("limit=2&offset=4"), Some((2, 4)));
+        assert_eq!(page("limit=2"), Some((2, 0)));
+        assert_eq!(page("limit=2&offset=abc"), Some((2, 0)));
+        assert_eq!(page("limit=2&offset=-1"), Some((2, 0)));
+        assert_eq!(page("limit=5000"), Some((1000, 0)));
+        assert_eq!(page("limit=99999999999"), Some((1000, 0)));
+        for none in ["", "offset=3", "limit=0", "limit=-2", "limit=abc", "limit="] {
+            assert_eq!(page(none), None, "{none}");
+        }
+        let with_default = ListSettings {
+            page_size: Some(20),
+            max_page_size: 50,
+        };
+        assert_eq!(Query::parse("").page(with_default).unwrap().limit, 20);
+    }
+
+    #[test]
+    fn filters_that_are_blank_or_unknown_are_passed_over() {
+        assert_eq!(
+            cars("brand=&year=&unknown=1&ordering=nonsense,"),
+            CarQuery::default()
+        );
+    }
+
+    #[test]
+    fn a_year_is_both_bounds_and_a_broken_one_matches_none() {
+        let query = cars("year=2003&year_min=2000");
+        assert_eq!((query.year_min, query.year_max), (Some(2003), Some(2003)));
+        let query = cars("year=2003.5");
+        assert_eq!((query.year_min, query.year_max), (Some(2004), Some(2003)));
+        let query = cars("mileage_min=1e300&mileage_max=-1e300");
+        assert_eq!(
+            (query.mileage_min, query.mileage_max),
+            (Some(i64::MAX), Some(i64::MIN))
+        );
+    }
+
+    #[test]
+    fn every_parameter_that_is_wrong_is_said_at_once() {
+        assert_eq!(
+            errors("year_min=x&mileage_max=nan&brand=a%00"),
+            [
+                ("brand", "Null characters are not allowed.".to_owned()),
+                ("year_min", "Enter a number.".to_owned()),
+                ("mileage_max", "Enter a number.".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn orders_count_one_after_the_other() {
+        assert_eq!(
+            cars("ordering=-year, brand,nonsense").ordering,
+            [
+                (CarOrder::Year, Direction::Descending),
+                (CarOrder::Brand, Direction::Ascending)
+            ]
+        );
+    }
+
+    #[test]
+    fn users_are_clients_unless_another_role_or_all_are_asked_for() {
+        let role = |query: &str| Query::parse(query).users(ListSettings::default()).unwrap().role;
+        assert_eq!(role(""), Some(Role::Client));
+        assert_eq!(role("role=admin"), Some(Role::Admin));
+        assert_eq!(role("role=all"), None);
+        let Err(ApiError::Parameters(errors)) =
+            Query::parse("role=boss&is_active=maybe").users(ListSettings::default())
+        else {
+            panic!("must be refused");
+        };
+        assert_eq!(
+            errors[0],
+            (
+                "role",
+                "Select a valid choice. boss is not one of the available choices.".to_owned()
+            )
+        );
+        assert_eq!(errors[1].0, "is_active");
+    }
+
+    #[test]
+    fn links_keep_the_query_and_are_left_out_at_the_ends() {
+        let links = |query: &str, total| {
+            let query = Query::parse(query);
+            let listed = Listed {
+                items: vec![1],
+                total: Some(total),
+            };
+            match ListView::new(
+                listed,
+                query.page(ListSettings::default()),
+                &query,
+                "http://h/api/cars/",
+            ) {
+                ListView::Page(page) => (page.next, page.previous),
+                ListView::Whole(_) => panic!("must be a page"),
+            }
+        };
+        let url = |query: &str| Some(format!("http://h/api/cars/?{query}"));
+        assert_eq!(
+            links("limit=2&offset=2&color=Red", 5),
+            (url("color=Red&limit=2&offset=4"), url("color=Red&limit=2"))
+        );
+        assert_eq!(
+            links("limit=2&offset=1", 5),
+            (url("limit=2&offset=3"), url("limit=2"))
+        );
+        assert_eq!(links("limit=2&offset=4", 5), (None, url("limit=2&offset=2")));
+        assert_eq!(links("limit=2&offset=50", 5), (None, url("limit=2&offset=48")));
+        assert_eq!(links("limit=10", 5), (None, None));
+    }
+}

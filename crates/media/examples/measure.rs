@@ -1,0 +1,60 @@
+//! Prints how long the processing of large pictures, bombs and given files takes, and how much memory at most:
+//! `cargo run --release -p mycars-media --example measure [FILE…]`. Linux only.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "printing is what it is for"
+)]
+
+use std::{fs, io::Cursor, time::Instant};
+
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use mycars_application::ports::ImageProcessor;
+use mycars_media::JpegProcessor;
+
+#[path = "../tests/processor/bombs.rs"]
+mod bombs;
+
+fn main() {
+    for (name, bytes) in bombs::all().into_iter().chain(bombs::harmless()) {
+        measure(name, bytes);
+    }
+    measure("jpeg: 12 megapixels", encoded(4000, 3000, ImageFormat::Jpeg));
+    measure("png: 40 megapixels", encoded(8000, 5000, ImageFormat::Png));
+    measure("webp: 12 megapixels", encoded(4000, 3000, ImageFormat::WebP));
+    for path in std::env::args().skip(1) {
+        let bytes = fs::read(&path).unwrap();
+        measure(&path, bytes);
+    }
+}
+
+fn measure(name: &str, bytes: Vec<u8>) {
+    // Makes the kernel forget the peak so far.
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = peak_kibibytes();
+    let size = bytes.len();
+    let start = Instant::now();
+    let outcome = JpegProcessor { max_megapixels: 40 }.process(&mut Cursor::new(bytes));
+    let elapsed = start.elapsed();
+    let extra = (peak_kibibytes() - before) / 1024;
+    let outcome = outcome.map(|jpeg| jpeg.len());
+    println!("{name} ({size} bytes): {elapsed:.1?}, {extra} MiB more at most, {outcome:?}");
+}
+
+fn peak_kibibytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// A picture with structure and some noise.
+fn encoded(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
+    let pixel = |x: u32, y: u32| {
+        let noise = x.wrapping_mul(0x9e37_79b1) ^ y.wrapping_mul(0x85eb_ca6b);
+        [x / 16, y / 16, (x + y) / 32].map(|value| (value.to_le_bytes()[0] & 0xf8) | (noise >> 29) as u8)
+    };
+    let image = RgbImage::from_fn(width, height, |x, y| Rgb(pixel(x, y)));
+    let mut bytes = Cursor::new(Vec::new());
+    DynamicImage::from(image).write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}

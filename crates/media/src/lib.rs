@@ -1,0 +1,13 @@
+//! Pictures: the adapters of the application's ports that decode them, encode them and keep them.
+//!
+//! - [`JpegProcessor`]: of an upload only the pixels, upright, as a JPEG.
+//! - [`FileImageStore`]: pictures as files in a folder.
+#![warn(missing_docs)]
+
+mod container;
+mod processor;
+mod store;
+mod upright;
+
+pub use processor::JpegProcessor;
+pub use store::FileImageStore;

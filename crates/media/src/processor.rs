@@ -1,0 +1,123 @@
+//! Makes an upload fit to be kept: decodes it within limits, and encodes its pixels anew.
+
+use std::io::{self, Cursor};
+
+use image::{
+    ImageDecoder, ImageFormat, ImageResult, Limits,
+    codecs::{gif::GifDecoder, jpeg::JpegDecoder, jpeg::JpegEncoder, png::PngDecoder, webp::WebPDecoder},
+};
+use mycars_application::ports::{ImageError, ImageProcessor, Upload};
+
+use crate::{container::Container, upright::Upright};
+
+/// Hardly worse to look at than 100, and a fraction of the size.
+const QUALITY: u8 = 85;
+/// The longest side of a JPEG.
+const MAX_SIDE: u32 = 65_535;
+/// What a decoder may take for each pixel: four channels of 16 bits, or the frame and the screen of a GIF.
+const BYTES_PER_PIXEL: u64 = 8;
+/// What a PNG may take for its texts and profiles: much more than honest ones need, and little for a bomb.
+const PNG_METADATA_BYTES: u64 = 16 << 20;
+
+/// Takes JPEG, PNG, WebP and GIF, and makes baseline JPEGs of them that hold pixels and nothing else.
+///
+/// A colour profile is dropped without converting the colours.
+#[derive(Debug, Clone, Copy)]
+pub struct JpegProcessor {
+    /// How many millions of pixels there may be at most.
+    pub max_megapixels: u32,
+}
+
+impl ImageProcessor for JpegProcessor {
+    fn process(&self, upload: &mut dyn Upload) -> Result<Vec<u8>, ImageError> {
+        let bytes = read(upload).map_err(|error| ImageError::Failed(error.into()))?;
+        let picture = self.decode(&bytes)?;
+        drop(bytes);
+        encode(&picture).map_err(|error| ImageError::Failed(error.into()))
+    }
+}
+
+impl JpegProcessor {
+    fn decode(self, bytes: &[u8]) -> Result<Upright, ImageError> {
+        let format = image::guess_format(bytes).map_err(not_an_image)?;
+        let container = Container::read(format, bytes).ok_or(ImageError::NotAnImage)?;
+        for frame in container.frames {
+            self.check(frame)?;
+        }
+        let decoder = decoder(format, container.bytes).map_err(not_an_image)?;
+        self.check(decoder.dimensions())?;
+        self.read_pixels(decoder).map_err(not_an_image)
+    }
+
+    /// Refuses a size that has too many pixels, or none.
+    fn check(self, (width, height): (u32, u32)) -> Result<(), ImageError> {
+        match u64::from(width) * u64::from(height) {
+            0 => Err(ImageError::NotAnImage),
+            pixels if pixels > self.max_pixels() => Err(ImageError::TooManyPixels {
+                max_megapixels: self.max_megapixels,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_pixels(self, mut decoder: Box<dyn ImageDecoder + '_>) -> ImageResult<Upright> {
+        let (size, color) = (decoder.dimensions(), decoder.color_type());
+        let orientation = decoder.orientation()?;
+        let mut limits = self.limits();
+        limits.reserve_buffer(size.0, size.1, color)?;
+        decoder.set_limits(limits)?;
+        let mut samples = vec![0; size.0 as usize * size.1 as usize * usize::from(color.bytes_per_pixel())];
+        decoder.read_image(&mut samples)?;
+        Ok(Upright {
+            samples,
+            color,
+            size,
+            orientation,
+        })
+    }
+
+    fn limits(self) -> Limits {
+        let mut limits = Limits::no_limits();
+        limits.max_image_width = Some(MAX_SIDE);
+        limits.max_image_height = Some(MAX_SIDE);
+        limits.max_alloc = Some(self.max_pixels() * BYTES_PER_PIXEL);
+        limits
+    }
+
+    fn max_pixels(self) -> u64 {
+        u64::from(self.max_megapixels) * 1_000_000
+    }
+}
+
+fn read(upload: &mut dyn Upload) -> io::Result<Vec<u8>> {
+    upload.rewind()?;
+    let mut bytes = Vec::new();
+    upload.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The decoder of one of the formats that have a [`Container`].
+fn decoder(format: ImageFormat, bytes: &[u8]) -> ImageResult<Box<dyn ImageDecoder + '_>> {
+    let bytes = Cursor::new(bytes);
+    Ok(match format {
+        ImageFormat::Jpeg => Box::new(JpegDecoder::new(bytes)?),
+        ImageFormat::Gif => Box::new(GifDecoder::new(bytes)?),
+        ImageFormat::WebP => Box::new(WebPDecoder::new(bytes)?),
+        _ => {
+            let mut limits = Limits::no_limits();
+            limits.max_alloc = Some(PNG_METADATA_BYTES);
+            Box::new(PngDecoder::with_limits(bytes, limits)?)
+        }
+    })
+}
+
+/// Nobody but the uploader could do anything about the details.
+fn not_an_image(_: image::ImageError) -> ImageError {
+    ImageError::NotAnImage
+}
+
+fn encode(picture: &Upright) -> ImageResult<Vec<u8>> {
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, QUALITY).encode_image(picture)?;
+    Ok(jpeg)
+}

@@ -1,0 +1,180 @@
+//! Uploads that are taken, and what becomes of them.
+
+use std::io::{Cursor, Read};
+
+use image::{
+    GrayAlphaImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage,
+    metadata::Orientation,
+};
+use mycars_application::ports::ImageProcessor;
+use mycars_media::JpegProcessor;
+
+use super::{assert_all, bombs, encoded, file, process, taken};
+
+#[test]
+fn the_files_of_the_contract_keep_their_size() {
+    for (name, size) in [
+        ("tiny.jpg", (4, 3)),
+        ("tiny.png", (4, 3)),
+        ("tiny.webp", (4, 3)),
+        ("tiny.gif", (5, 2)),
+        ("exif.jpg", (40, 60)),
+    ] {
+        assert_eq!(taken(&file(name)).dimensions(), size, "{name}");
+    }
+}
+
+#[test]
+fn what_follows_a_picture_does_not_matter() {
+    for name in ["tiny.jpg", "tiny.png", "tiny.webp", "tiny.gif"] {
+        let padded = [file(name), vec![0; 1000]].concat();
+        assert_eq!(process(&padded).unwrap(), process(&file(name)).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn an_upload_is_read_from_its_start() {
+    let mut upload = Cursor::new(file("tiny.jpg"));
+    upload.read_exact(&mut [0; 10]).unwrap();
+    assert!(JpegProcessor { max_megapixels: 40 }.process(&mut upload).is_ok());
+}
+
+#[test]
+fn nothing_of_the_upload_but_its_pixels_is_left() {
+    let upload = file("exif.jpg");
+    assert!(contains(&upload, b"Exif") && contains(&upload, b"SecretCam"));
+    let jpeg = process(&upload).unwrap();
+    for secret in [
+        b"Exif".as_slice(),
+        b"SecretCam",
+        b"GPS",
+        b"ns.adobe.com",
+        b"ICC_PROFILE",
+    ] {
+        assert!(!contains(&jpeg, secret), "{secret:?}");
+    }
+    assert_eq!(application_segments(&jpeg), [0xe0]);
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// The markers of application segments up to the first scan.
+fn application_segments(jpeg: &[u8]) -> Vec<u8> {
+    let (mut rest, mut markers) = (&jpeg[2..], Vec::new());
+    while rest[1] != 0xda {
+        markers.extend(Some(rest[1]).filter(|marker| (0xe0..=0xef).contains(marker)));
+        rest = &rest[2 + usize::from(u16::from_be_bytes([rest[2], rest[3]]))..];
+    }
+    markers
+}
+
+#[test]
+fn the_orientation_of_a_photo_is_applied() {
+    let upload = file("exif.jpg");
+    let mut expected = image::load_from_memory(&upload).unwrap();
+    expected.apply_orientation(Orientation::Rotate90);
+    let (expected, picture) = (expected.into_rgb8(), taken(&upload));
+    let difference = |(one, other): (&u8, &u8)| u64::from(one.abs_diff(*other));
+    let sum: u64 = expected.iter().zip(picture.iter()).map(difference).sum();
+    // What JPEG loses of noise. Turned wrongly, the difference is 80.
+    assert!(sum / expected.len() as u64 <= 8, "{sum}");
+}
+
+#[test]
+fn transparency_becomes_white() {
+    let clear = RgbaImage::from_pixel(8, 8, Rgba([200, 0, 0, 0]));
+    let half = RgbaImage::from_pixel(8, 8, Rgba([255, 0, 0, 128]));
+    for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif] {
+        assert_all(&taken(&encoded(clear.clone(), format)), [255; 3]);
+    }
+    for format in [ImageFormat::Png, ImageFormat::WebP] {
+        assert_all(&taken(&encoded(half.clone(), format)), [255, 127, 127]);
+    }
+    let grey = GrayAlphaImage::from_pixel(8, 8, LumaA([0, 51]));
+    assert_all(&taken(&encoded(grey, ImageFormat::Png)), [204; 3]);
+}
+
+#[test]
+fn grey_and_16_bits_are_taken() {
+    assert_all(
+        &taken(&encoded(
+            GrayImage::from_pixel(8, 8, Luma([90])),
+            ImageFormat::Png,
+        )),
+        [90; 3],
+    );
+    assert_all(
+        &taken(&encoded(
+            GrayImage::from_pixel(8, 8, Luma([90])),
+            ImageFormat::Jpeg,
+        )),
+        [90; 3],
+    );
+    let wide = ImageBuffer::from_pixel(8, 8, Luma([90 * 257_u16]));
+    assert_all(&taken(&encoded(wide, ImageFormat::Png)), [90; 3]);
+    let wide = ImageBuffer::from_pixel(8, 8, Rgb([0, 128 * 257, u16::MAX]));
+    assert_all(&taken(&encoded(wide, ImageFormat::Png)), [0, 128, 255]);
+    let wide = ImageBuffer::from_pixel(8, 8, Rgba([0, 0, 0, u16::MAX / 5]));
+    assert_all(&taken(&encoded(wide, ImageFormat::Png)), [204; 3]);
+}
+
+#[test]
+fn a_jpeg_made_for_print_is_taken() {
+    // Cyan, magenta, yellow and black are 128 each; Adobe stores them inverted.
+    assert_all(&taken(&print_jpeg()), [64; 3]);
+}
+
+/// The smallest JPEG with four colours: 8 × 8, each block no different from the one before.
+fn print_jpeg() -> Vec<u8> {
+    let mut bytes = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0".to_vec();
+    bytes.extend(bombs::jpeg_tables());
+    bytes.extend([0xff, 0xc0, 0, 20, 8, 0, 8, 0, 8, 4]);
+    bytes.extend([1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0]);
+    bytes.extend([0xff, 0xda, 0, 14, 4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 63, 0]);
+    bytes.extend([0x00, 0xff, 0xd9]);
+    bytes
+}
+
+#[test]
+fn of_an_animation_the_first_frame_counts() {
+    let [red, blue] = [[255, 0, 0], [0, 0, 255]];
+    let square = |color, format| encoded(RgbImage::from_pixel(8, 8, Rgb(color)), format);
+    assert_all(&taken(&file("tiny.gif")), red);
+    assert_all(
+        &taken(&animated_png(
+            &square(red, ImageFormat::Png),
+            &square(blue, ImageFormat::Png),
+        )),
+        red,
+    );
+    let frames = [red, blue].map(|color| square(color, ImageFormat::WebP)[12..].to_vec());
+    assert_all(&taken(&bombs::animation(7, &frames)), red);
+}
+
+/// A PNG that shows one picture of 8 × 8 and then another.
+fn animated_png(first: &[u8], second: &[u8]) -> Vec<u8> {
+    const BEFORE_DATA: usize = 8 + 25;
+    let control = |sequence: u8| {
+        let mut control = vec![0, 0, 0, sequence, 0, 0, 0, 8, 0, 0, 0, 8];
+        control.extend([0; 14]);
+        control
+    };
+    let length = usize::from(second[BEFORE_DATA + 3]);
+    let data = &second[BEFORE_DATA + 8..][..length];
+    let mut bytes = first[..BEFORE_DATA].to_vec();
+    bombs::png_chunk(&mut bytes, *b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]);
+    bombs::png_chunk(&mut bytes, *b"fcTL", &control(0));
+    bytes.extend(&first[BEFORE_DATA..first.len() - 12]);
+    bombs::png_chunk(&mut bytes, *b"fcTL", &control(1));
+    bombs::png_chunk(&mut bytes, *b"fdAT", &[&[0, 0, 0, 2], data].concat());
+    bombs::png_chunk(&mut bytes, *b"IEND", &[]);
+    bytes
+}
+
+#[test]
+fn as_many_pixels_as_allowed_are_taken() {
+    let image = GrayImage::from_pixel(1000, 1000, Luma([0]));
+    assert!(super::process_within(1, &encoded(image, ImageFormat::Png)).is_ok());
+}

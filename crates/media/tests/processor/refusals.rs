@@ -1,0 +1,96 @@
+//! Uploads that are refused, before they cost anything.
+
+use image::{GrayImage, ImageFormat};
+use mycars_application::ports::{ImageError, ImageProcessor};
+use mycars_media::JpegProcessor;
+
+use super::{Unreadable, bombs, encoded, file, process, process_within, taken};
+
+#[test]
+fn what_is_no_whole_picture_is_refused() {
+    for name in [
+        "text.jpg",
+        "drawing.svg",
+        "empty.jpg",
+        "truncated.jpg",
+        "truncated.png",
+        "polyglot.gif",
+    ] {
+        assert!(
+            matches!(process(&file(name)), Err(ImageError::NotAnImage)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn other_formats_are_refused_though_they_are_pictures() {
+    for magic in [
+        b"BM".as_slice(),
+        b"II*\0",
+        b"MM\0*",
+        b"qoif",
+        b"\0\0\x01\0",
+        b"P6 1 1 255 ",
+        b"8BPS",
+    ] {
+        let upload = [magic, &[0; 1000]].concat();
+        assert!(
+            matches!(process(&upload), Err(ImageError::NotAnImage)),
+            "{magic:?}"
+        );
+    }
+}
+
+#[test]
+fn one_pixel_row_too_many_is_refused() {
+    let upload = encoded(GrayImage::new(1000, 1001), ImageFormat::Png);
+    let outcome = process_within(1, &upload);
+    assert!(matches!(
+        outcome,
+        Err(ImageError::TooManyPixels { max_megapixels: 1 })
+    ));
+}
+
+#[test]
+fn who_claims_too_many_pixels_is_told_so() {
+    for name in ["bomb.png", "bomb-full.png"] {
+        let outcome = process(&file(name));
+        assert!(
+            matches!(outcome, Err(ImageError::TooManyPixels { max_megapixels: 40 })),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_is_too_long_for_a_jpeg_is_refused() {
+    let upload = encoded(GrayImage::new(65_536, 1), ImageFormat::Png);
+    assert!(matches!(process(&upload), Err(ImageError::NotAnImage)));
+}
+
+#[test]
+fn bombs_are_refused() {
+    for (name, bytes) in bombs::all() {
+        assert!(
+            matches!(
+                process(&bytes),
+                Err(ImageError::NotAnImage | ImageError::TooManyPixels { .. })
+            ),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_unfolds_beside_the_pixels_is_left_folded() {
+    for (name, bytes) in bombs::harmless() {
+        assert_eq!(taken(&bytes).dimensions(), (1, 1), "{name}");
+    }
+}
+
+#[test]
+fn an_upload_that_cannot_be_read_is_no_fault_of_the_picture() {
+    let outcome = JpegProcessor { max_megapixels: 40 }.process(&mut Unreadable);
+    assert!(matches!(outcome, Err(ImageError::Failed(_))));
+}

@@ -1,0 +1,263 @@
+//! The image store, in folders that are thrown away.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
+use std::{
+    fs::{self, File},
+    io::Read,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use mycars_application::ports::ImageStore;
+use mycars_domain::values::ImagePath;
+use mycars_media::FileImageStore;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+/// Paths that no picture can have.
+const IMPOSSIBLE: [&str; 22] = [
+    "",
+    "cars",
+    "cars/",
+    "/cars/a.jpg",
+    "cars//a.jpg",
+    "cars/./a.jpg",
+    "cars/.",
+    "cars/..",
+    "cars/../secret",
+    "cars/../../secret",
+    "cars/a/../../secret",
+    "../secret",
+    "secret",
+    "carsa.jpg",
+    "CARS/a.jpg",
+    "other/a.jpg",
+    "cars/.hidden",
+    "cars/.tmp-a",
+    "cars/a..jpg",
+    "cars/a.jpg\0",
+    "cars/a\\b.jpg",
+    "cars/ä.jpg",
+];
+
+/// A root that does not exist yet, in a folder with a secret, and the store below it.
+fn store() -> (TempDir, FileImageStore) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("secret"), "secret").unwrap();
+    let store = FileImageStore::new(folder.path().join("data/media"));
+    (folder, store)
+}
+
+fn cars(folder: &TempDir) -> std::path::PathBuf {
+    folder.path().join("data/media/cars")
+}
+
+fn path(text: &str) -> ImagePath {
+    ImagePath::from_storage(text.into())
+}
+
+fn content(store: &FileImageStore, text: &str) -> Option<String> {
+    let mut file = store.open(&path(text)).unwrap()?;
+    let mut content = String::new();
+    file.read_to_string(&mut content).unwrap();
+    Some(content)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
+    names.sort();
+    names
+}
+
+fn touch(file: &Path, time: SystemTime) {
+    File::options()
+        .write(true)
+        .open(file)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+}
+
+/// An hour that has passed, and what was before and after it.
+fn hour() -> [SystemTime; 3] {
+    [1_000, 2_000, 3_000].map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+#[test]
+fn what_is_put_can_be_opened() {
+    let (_folder, store) = store();
+    store.put(&path("cars/car_1_a.jpg"), b"one").unwrap();
+    store.put(&path("cars/car_2_B-9.jpg"), b"two").unwrap();
+    assert_eq!(content(&store, "cars/car_1_a.jpg").unwrap(), "one");
+    assert_eq!(content(&store, "cars/car_2_B-9.jpg").unwrap(), "two");
+    assert_eq!(content(&store, "cars/car_3_c.jpg"), None);
+}
+
+#[test]
+fn the_owner_writes_and_everyone_may_read() {
+    let (folder, store) = store();
+    store.put(&path("cars/a.jpg"), b"one").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    // The tests may be run by someone who is stricter still.
+    assert_eq!(mode(&cars(&folder)) & !0o755, 0);
+    assert_eq!(mode(&cars(&folder)) & 0o700, 0o700);
+    assert_eq!(mode(&cars(&folder).join("a.jpg")) & !0o644, 0);
+    assert_eq!(mode(&cars(&folder).join("a.jpg")) & 0o600, 0o600);
+}
+
+#[test]
+fn nothing_but_the_picture_is_left_in_the_folder() {
+    let (folder, store) = store();
+    store.put(&path("cars/a.jpg"), b"one").unwrap();
+    assert_eq!(names(&cars(&folder)), ["a.jpg"]);
+}
+
+#[test]
+fn a_picture_is_never_overwritten() {
+    let (folder, store) = store();
+    store.put(&path("cars/a.jpg"), b"one").unwrap();
+    assert!(store.put(&path("cars/a.jpg"), b"two").is_err());
+    assert_eq!(content(&store, "cars/a.jpg").unwrap(), "one");
+    assert_eq!(names(&cars(&folder)), ["a.jpg"]);
+}
+
+#[test]
+fn deleting_twice_is_deleting_once() {
+    let (_folder, store) = store();
+    store.delete(&path("cars/a.jpg")).unwrap();
+    store.put(&path("cars/a.jpg"), b"one").unwrap();
+    store.delete(&path("cars/a.jpg")).unwrap();
+    assert_eq!(content(&store, "cars/a.jpg"), None);
+    store.delete(&path("cars/a.jpg")).unwrap();
+}
+
+#[test]
+fn a_path_that_leads_elsewhere_is_no_picture() {
+    let (folder, store) = store();
+    store.put(&path("cars/a.jpg"), b"one").unwrap();
+    let long = format!("cars/{}", "a".repeat(256));
+    let absolute = folder.path().join("secret").to_str().unwrap().to_owned();
+    for text in IMPOSSIBLE.into_iter().chain([long.as_str(), absolute.as_str()]) {
+        assert!(store.open(&path(text)).unwrap().is_none(), "{text:?}");
+        assert!(store.put(&path(text), b"evil").is_err(), "{text:?}");
+        store.delete(&path(text)).unwrap();
+    }
+    assert_eq!(names(folder.path()), ["data", "secret"]);
+    assert_eq!(names(&cars(&folder)), ["a.jpg"]);
+}
+
+#[test]
+fn only_a_regular_file_is_a_picture() {
+    let (folder, store) = store();
+    store.put(&path("cars/a.jpg"), b"one").unwrap();
+    fs::create_dir(cars(&folder).join("folder.jpg")).unwrap();
+    symlink("../../../secret", cars(&folder).join("link.jpg")).unwrap();
+    symlink("a.jpg", cars(&folder).join("near.jpg")).unwrap();
+    symlink("nowhere", cars(&folder).join("dangling.jpg")).unwrap();
+    for name in ["folder", "link", "near", "dangling"] {
+        assert_eq!(content(&store, &format!("cars/{name}.jpg")), None, "{name}");
+    }
+    let [.., later] = hour();
+    assert_eq!(store.list_older_than(later).unwrap(), []);
+}
+
+#[test]
+fn pictures_may_be_kept_behind_a_link_that_the_operator_made() {
+    let (folder, store) = store();
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("data/media")).unwrap();
+    symlink(elsewhere.path(), cars(&folder)).unwrap();
+    store.put(&path("cars/a.jpg"), b"one").unwrap();
+    assert_eq!(content(&store, "cars/a.jpg").unwrap(), "one");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_picture_keeps_nobody_waiting() {
+    let (folder, store) = store();
+    fs::create_dir_all(cars(&folder)).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(cars(&folder).join("a.jpg"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    assert_eq!(content(&store, "cars/a.jpg"), None);
+}
+
+#[test]
+fn a_store_that_nothing_was_put_into_is_empty() {
+    let (folder, store) = store();
+    let [.., later] = hour();
+    assert_eq!(store.list_older_than(later).unwrap(), []);
+    assert_eq!(content(&store, "cars/a.jpg"), None);
+    assert_eq!(names(folder.path()), ["secret"]);
+}
+
+#[test]
+fn only_old_pictures_are_listed() {
+    let (folder, store) = store();
+    let [earlier, then, later] = hour();
+    for (name, time) in [("old.jpg", earlier), ("just.jpg", then), ("new.jpg", later)] {
+        store.put(&path(&format!("cars/{name}")), b"one").unwrap();
+        touch(&cars(&folder).join(name), time);
+    }
+    assert_eq!(store.list_older_than(then).unwrap(), [path("cars/old.jpg")]);
+    assert_eq!(names(&cars(&folder)), ["just.jpg", "new.jpg", "old.jpg"]);
+}
+
+#[test]
+fn what_a_crash_left_half_written_goes_when_it_is_old() {
+    let (folder, store) = store();
+    let [earlier, then, later] = hour();
+    fs::create_dir_all(cars(&folder)).unwrap();
+    for (name, time) in [
+        (".tmp-old", earlier),
+        (".tmp-new", later),
+        (".keep", earlier),
+        ("a b", earlier),
+    ] {
+        fs::write(cars(&folder).join(name), "half").unwrap();
+        touch(&cars(&folder).join(name), time);
+    }
+    assert_eq!(store.list_older_than(then).unwrap(), []);
+    assert_eq!(names(&cars(&folder)), [".keep", ".tmp-new", "a b"]);
+}
+
+#[test]
+fn uploads_at_once_do_not_disturb_each_other() {
+    let (folder, store) = store();
+    let put = |number: usize| store.put(&path(&format!("cars/{number}.jpg")), b"one");
+    let same = || store.put(&path("cars/same.jpg"), b"one").is_ok();
+    let won = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|number| {
+                scope.spawn(move || {
+                    put(number).unwrap();
+                    same()
+                })
+            })
+            .collect();
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .filter(|won| *won)
+            .count()
+    });
+    assert_eq!(won, 1);
+    assert_eq!(names(&cars(&folder)).len(), 9);
+}
+
+proptest! {
+    #[test]
+    fn no_path_leads_out_of_the_folder(text in r"(cars)?[/.\\a\PC]{0,12}") {
+        let (folder, store) = store();
+        let put = store.put(&path(&text), b"one");
+        prop_assert_eq!(put.is_ok(), store.open(&path(&text)).unwrap().is_some());
+        if put.is_ok() {
+            prop_assert_eq!(names(&cars(&folder)), [&text["cars/".len()..]]);
+        }
+        store.delete(&path(&text)).unwrap();
+        prop_assert_eq!(fs::read_to_string(folder.path().join("secret")).unwrap(), "secret");
+    }
+}

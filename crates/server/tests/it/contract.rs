@@ -1,0 +1,185 @@
+//! Replays the recorded cases of `tests/contract/`, whose README explains them, against the server: every case,
+//! on both databases.
+
+mod case;
+mod check;
+mod json;
+mod matching;
+mod picture;
+mod request;
+mod scene;
+mod tokens;
+mod world;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use case::{Area, Case, Step};
+use scene::Scene;
+use world::World;
+
+use crate::support::{Installation, at_once, on_both_databases};
+
+on_both_databases!(every_case_is_answered_as_recorded);
+
+/// The cases that are allowed to fail, because what they ask for is not served yet: area, name of the case, why.
+/// A case that is here and passes fails the test, too: it must be taken off the list.
+const NOT_SERVED_YET: &[(&str, &str, &str)] = &[
+    ("admin-cars", "a car is only under its owner", ADMIN),
+    ("admin-cars", "create, read, change, delete", ADMIN),
+    ("admin-cars", "deleting a user deletes cars and photos", ADMIN),
+    (
+        "admin-users",
+        "a password set by an admin ends the user's logins",
+        ADMIN,
+    ),
+    ("admin-users", "a role takes effect at the next request", ADMIN),
+    ("admin-users", "admins may not lock themselves out", ADMIN),
+    ("admin-users", "create, read, change, delete", ADMIN),
+    ("admin-users", "refused", ADMIN),
+    ("admin-users", "the detail holds the cars, newest first", ADMIN),
+    ("auth", "an inactive user cannot log in", ADMIN),
+    (
+        "authorisation",
+        "a client is no admin, not even for their own id",
+        ADMIN,
+    ),
+    ("authorisation", "without a token", ADMIN),
+    (
+        "lists",
+        "an admin sees one user's cars with the same pages and filters",
+        LISTS,
+    ),
+    ("lists", "cars: plain array, newest first, and pages", LISTS),
+    ("lists", "cars: search, filters, ordering", LISTS),
+    ("lists", "users", ADMIN),
+    ("protocol", "HEAD and OPTIONS", BROWSABLE),
+    ("protocol", "beside the API", DOCUMENTS),
+    ("protocol", "escaping in the browsable API", BROWSABLE),
+    ("protocol", "methods", ADMIN),
+    ("protocol", "what comes out", BROWSABLE),
+    ("tokens", "tokens of users who are gone", ADMIN),
+    ("uploads", "a deleted car's photo goes with it", UPLOADS),
+    ("uploads", "each format, judged by decoding", UPLOADS),
+    ("uploads", "no file", UPLOADS),
+    ("uploads", "not an image", UPLOADS),
+    ("uploads", "not one's own car", UPLOADS),
+    ("uploads", "upload, replace, remove", UPLOADS),
+];
+
+const ADMIN: &str = "the administrator's endpoints";
+const BROWSABLE: &str = "the browsable API and the choice of a format";
+const DOCUMENTS: &str = "the API's documents, metrics and the admin panel";
+const LISTS: &str = "pages, filters and order of lists";
+const UPLOADS: &str = "photos of cars";
+
+/// How many cases run at a time.
+const THREADS: usize = 4;
+
+/// What went wrong in a case, or what could not even be asked.
+type Outcome<T> = Result<T, String>;
+
+/// A case that was run, and what was wrong: nothing if it passed.
+struct Ran<'w> {
+    area: &'w str,
+    case: &'w str,
+    faults: Vec<String>,
+}
+
+fn every_case_is_answered_as_recorded(installation: &Installation) {
+    installation.create_superuser(world::ADMIN);
+    let server = installation.start();
+    let world = World::of(&server);
+    let areas = case::areas();
+    let ran = run_all(&world, &areas);
+    assert!(ran.len() >= 55, "only {} cases were found", ran.len());
+    let complaints = complaints(&ran);
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+fn run_all<'w>(world: &World<'w>, areas: &'w [Area]) -> Vec<Ran<'w>> {
+    let cases: Vec<_> = areas
+        .iter()
+        .flat_map(|area| area.cases.iter().map(move |case| (area, case)))
+        .collect();
+    let waiting = Mutex::new(cases.iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let ran = at_once(THREADS, |_| {
+        std::iter::from_fn(next)
+            .map(|(area, case)| Ran {
+                area: &area.area,
+                case: &case.name,
+                faults: run(world, case),
+            })
+            .collect::<Vec<_>>()
+    });
+    ran.into_iter().flatten().collect()
+}
+
+/// Runs a case, and says what was wrong in which step.
+fn run(world: &World<'_>, case: &Case) -> Vec<String> {
+    let mut scene = match Scene::of(world, case) {
+        Ok(scene) => scene,
+        Err(error) => return vec![format!("its people: {error}")],
+    };
+    let mut faults = Vec::new();
+    for (number, step) in (1..).zip(&case.steps) {
+        let found = play(&mut scene, step).unwrap_or_else(|error| vec![error]);
+        if !found.is_empty() {
+            faults.push(format!("step {number}, {}: {}", step.call, found.join(" | ")));
+        }
+    }
+    faults
+}
+
+/// Takes one step, and says what was wrong with the answer.
+fn play(scene: &mut Scene<'_>, step: &Step) -> Outcome<Vec<String>> {
+    let request = request::of(scene, step)?;
+    if let Some(times) = step.race {
+        return race(scene, step, &request, times);
+    }
+    let answer = scene.world.client.send(&request)?;
+    let mut faults = check::faults(scene, &step.expect, &request, &answer)?;
+    if faults.is_empty() {
+        faults.extend(scene.keep(&step.keep, &answer).err());
+    }
+    Ok(faults)
+}
+
+/// Sends the same request many times at once, and counts the answers.
+fn race(
+    scene: &Scene<'_>,
+    step: &Step,
+    request: &crate::support::Request,
+    times: usize,
+) -> Outcome<Vec<String>> {
+    let client = scene.world.client;
+    let answers: Outcome<Vec<_>> = at_once(times, |_| client.send(request)).into_iter().collect();
+    Ok(check::race_faults(&step.expect, &answers?))
+}
+
+/// What the cases that were run and the list of what is not served yet have to say against each other.
+fn complaints(ran: &[Ran<'_>]) -> Vec<String> {
+    let listed: BTreeSet<_> = NOT_SERVED_YET
+        .iter()
+        .map(|(area, case, _)| (*area, *case))
+        .collect();
+    let names: BTreeSet<_> = ran.iter().map(|ran| (ran.area, ran.case)).collect();
+    let unknown = listed.difference(&names).map(|(area, case)| {
+        format!("{area}: {case}: is listed as not served yet, but there is no such case")
+    });
+    let judged = ran.iter().flat_map(|ran| {
+        let Ran { area, case, faults } = ran;
+        match (listed.contains(&(*area, *case)), faults.is_empty()) {
+            (true, true) => vec![format!("{area}: {case}: passes, but is listed as not served yet")],
+            (true, false) => Vec::new(),
+            (false, _) => faults
+                .iter()
+                .map(|fault| format!("{area}: {case}: {fault}"))
+                .collect(),
+        }
+    });
+    unknown.chain(judged).collect()
+}

@@ -1,0 +1,153 @@
+//! The recorded cases as they are written. A key that is not known here is an error: what nobody checks must
+//! not look checked.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+
+use super::json::{Json, Object};
+
+/// The cases about one thing: one file.
+#[derive(Deserialize)]
+pub(super) struct Area {
+    pub(super) area: String,
+    pub(super) cases: Vec<Case>,
+}
+
+/// Some people, and what they do.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Case {
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) users: Object,
+    #[serde(default)]
+    pub(super) jwt: Object,
+    pub(super) steps: Vec<Step>,
+}
+
+/// A request, and what the answer should be.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
+    #[serde(rename = "do")]
+    pub(super) call: String,
+    #[serde(rename = "as")]
+    pub(super) actor: Option<String>,
+    #[serde(default)]
+    pub(super) headers: Object,
+    /// `Some(Json::Null)` is the body `null`.
+    #[serde(default, deserialize_with = "given")]
+    pub(super) json: Option<Json>,
+    pub(super) form: Option<Object>,
+    pub(super) multipart: Option<Object>,
+    pub(super) raw: Option<String>,
+    pub(super) raw_base64: Option<String>,
+    #[serde(default)]
+    pub(super) keep: Object,
+    pub(super) race: Option<usize>,
+    /// For readers of the case: it makes no difference to how it is checked.
+    #[serde(rename = "hand", default)]
+    _is_written_by_hand: bool,
+    pub(super) expect: Expect,
+}
+
+/// What an answer should be. What is not said is not checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expect {
+    pub(super) status: Option<Status>,
+    /// Of a race: how many answers have which status.
+    pub(super) statuses: Option<BTreeMap<String, usize>>,
+    #[serde(default)]
+    pub(super) headers: Object,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) body: Option<Json>,
+    #[serde(rename = "match")]
+    pub(super) strictness: Option<Strictness>,
+    #[serde(default)]
+    pub(super) empty: bool,
+    #[serde(default)]
+    pub(super) contains: Vec<String>,
+    #[serde(default)]
+    pub(super) lacks: Vec<String>,
+    pub(super) bytes: Option<usize>,
+    pub(super) image: Option<Picture>,
+}
+
+/// The status, or those that are fine.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Status {
+    One(u16),
+    AnyOf(Vec<u16>),
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Strictness {
+    /// The body may hold more than what is said.
+    Subset,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Picture {
+    /// Width and height in pixels.
+    pub(super) size: [u16; 2],
+}
+
+impl Status {
+    pub(super) fn allows(&self, status: u16) -> bool {
+        match self {
+            Self::One(one) => *one == status,
+            Self::AnyOf(statuses) => statuses.contains(&status),
+        }
+    }
+
+    /// Whether only a status that means success is allowed.
+    pub(super) fn is_success(&self) -> bool {
+        matches!(self, Self::One(one) if *one < 400)
+    }
+}
+
+/// What is there, be it `null`.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
+}
+
+/// All cases, in the order of their files.
+pub(super) fn areas() -> Vec<Area> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder())
+        .expect("the cases are there")
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| !path.ends_with("shapes.json"))
+        .collect();
+    files.sort();
+    files.iter().map(|path| read(path)).collect()
+}
+
+/// The shapes that cases name, by their names.
+pub(super) fn shapes() -> Object {
+    read(&folder().join("shapes.json"))
+}
+
+/// A file that a case sends.
+pub(super) fn file(name: &str) -> Vec<u8> {
+    let path = folder().join("files").join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> T {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract")
+}

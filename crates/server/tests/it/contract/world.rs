@@ -1,0 +1,102 @@
+//! What all cases of a run share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mycars_application::ports::Clock as _;
+use mycars_security::SystemClock;
+
+use super::{
+    Outcome, case,
+    json::{Json, Object},
+};
+use crate::support::{
+    Client, Request, Server, accounts,
+    installation::{SECRET_KEY, SUPERUSER_PASSWORD},
+};
+
+/// The administrator whom cases call `admin`.
+pub(super) const ADMIN: &str = "admin";
+
+/// A server that runs, its administrator, and words that nobody has used yet.
+pub(super) struct World<'s> {
+    pub(super) client: &'s Client,
+    pub(super) secret_key: &'static str,
+    pub(super) shapes: Object,
+    pub(super) admin: Object,
+    pub(super) year: i64,
+    words: AtomicU64,
+}
+
+impl<'s> World<'s> {
+    pub(super) fn of(server: &'s Server) -> Self {
+        Self {
+            client: server.client(),
+            secret_key: SECRET_KEY,
+            shapes: case::shapes(),
+            admin: admin(server),
+            year: i64::from(chrono::Datelike::year(&SystemClock.now())),
+            words: AtomicU64::new(0),
+        }
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn now() -> i64 {
+        SystemClock.now().timestamp()
+    }
+
+    /// The start of absolute URLs.
+    pub(super) fn base(&self) -> String {
+        format!("http://{}", self.client.address())
+    }
+
+    /// A word of letters and digits that nobody has used yet. Neighbours look nothing alike, or else passwords
+    /// made of one would be too similar to usernames made of the next.
+    pub(super) fn word(&self, length: usize) -> String {
+        const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        let mut rest = scatter(self.words.fetch_add(1, Ordering::Relaxed));
+        let mut word = String::new();
+        while word.len() < length {
+            let digit = usize::try_from(rest % 36).expect("it is small");
+            word.push(char::from(LETTERS[digit]));
+            rest /= 36;
+        }
+        word
+    }
+
+    /// Makes a request that a case depends on, and answers the object that comes back.
+    pub(super) fn call(&self, request: &Request) -> Outcome<Object> {
+        let answer = self.client.send(request)?;
+        let (method, path) = (&request.method, &request.path);
+        if !matches!(answer.status, 200 | 201) {
+            return Err(format!(
+                "{method} {path} answered {} {}",
+                answer.status,
+                answer.text()
+            ));
+        }
+        serde_json::from_slice(&answer.body).map_err(|_| format!("{method} {path} answered no JSON object"))
+    }
+}
+
+/// A number that looks nothing like that of its neighbours; no two share one (the finaliser of `SplitMix64`).
+fn scatter(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+fn admin(server: &Server) -> Object {
+    let tokens = accounts::log_in(server, ADMIN, SUPERUSER_PASSWORD);
+    let id = accounts::me(server, &tokens.access).json(200)["id"]
+        .as_i64()
+        .expect("an id is a number");
+    let mut admin = Object::default();
+    admin.set("id", Json::from(id));
+    admin.set("username", ADMIN);
+    admin.set("email", format!("{ADMIN}@example.com"));
+    admin.set("password", SUPERUSER_PASSWORD);
+    admin.set("access", tokens.access);
+    admin.set("refresh", tokens.refresh);
+    admin
+}

@@ -1,0 +1,21 @@
+//! The black-box tests: the binary `mycars` itself, in a folder of its own, on SQLite and on PostgreSQL. One
+//! test binary, so that it is linked once and there is one PostgreSQL server for all.
+//!
+//! - [`support`]: how to run the binary, and how to talk to it.
+//! - [`contract`]: the recorded cases of `tests/contract/`, which say what clients rely on.
+//! - [`start`], [`commands`], [`race`], [`protocol`]: what no recorded case can say.
+//! - [`architecture`]: which crate may depend on what.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test, and all that helps it, ends with a panic where something is not as it should be"
+)]
+
+mod architecture;
+mod commands;
+mod contract;
+mod protocol;
+mod race;
+mod start;
+mod support;

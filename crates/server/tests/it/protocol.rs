@@ -1,0 +1,210 @@
+//! HTTP itself: slashes, sizes, pieces, hosts, ids of requests, and how the server stops.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::support::{
+    Answer, Installation, Request, Server,
+    accounts::{PASSWORD, join, login, new_car, register, registration},
+    on_both_databases,
+    raw::{self, Connection},
+};
+
+on_both_databases!(
+    every_route_is_the_same_without_its_slash,
+    a_body_that_is_too_large_is_refused_with_an_answer,
+    a_body_in_pieces_is_read_like_any_other,
+    every_answer_names_its_request,
+    a_host_that_is_not_allowed_is_refused,
+    an_unknown_route_is_refused_in_json,
+    an_answer_to_head_has_no_body,
+    a_login_in_flight_is_answered_before_the_server_ends,
+);
+
+/// Two mebibytes: twice what any body may have that holds no image.
+const TOO_LARGE: usize = 2 << 20;
+
+fn every_route_is_the_same_without_its_slash(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let car = server.send(&new_car(&access, "B-AB 12")).json(201)["id"].clone();
+    let mut paths = routes(&server);
+    paths.push(format!("/api/cars/{car}/"));
+    for path in paths {
+        for method in ["GET", "OPTIONS", "POST", "PATCH"] {
+            let ask = |path: &str| {
+                let request = Request::new(method, path).bearer(&access).json(&json!({}));
+                server.send(&request)
+            };
+            let (with, without) = (ask(&path), ask(path.trim_end_matches('/')));
+            assert_ne!(with.status, 404, "{method} {path}");
+            assert_eq!(with.status, without.status, "{method} {path}");
+            assert_eq!(shape(&with), shape(&without), "{method} {path}");
+        }
+    }
+}
+
+/// The paths that the API's root names, and its own.
+fn routes(server: &Server) -> Vec<String> {
+    let root = server.send(&Request::get("/api/")).json(200);
+    let links = root.as_object().unwrap().values();
+    let base = format!("http://{}", server.address());
+    let path_of = |link: &serde_json::Value| link.as_str().unwrap().strip_prefix(&base).unwrap().to_owned();
+    let mut paths: Vec<String> = links.map(path_of).collect();
+    assert!(paths.contains(&"/api/cars/".to_owned()), "{paths:?}");
+    paths.push("/api/".to_owned());
+    paths
+}
+
+/// What must be equal in the answers to two equal requests: all of the body but what changes with each write.
+fn shape(answer: &Answer) -> serde_json::Value {
+    let mut body = answer.json(answer.status);
+    if let Some(object) = body.as_object_mut() {
+        object.remove("updated_at");
+    }
+    body
+}
+
+fn a_body_that_is_too_large_is_refused_with_an_answer(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let notes = "n".repeat(TOO_LARGE);
+    let body =
+        json!({"brand": "Toyota", "model": "Camry", "year": 2023, "license": "B-AB 12", "notes": notes});
+    let announced = Request::post("/api/cars/", &body).bearer(&access);
+    let answer = server.send(&announced).json(413);
+    assert!(answer["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+
+    let head = chunked_head("/api/cars/", &access);
+    let mut connection = Connection::to(server.address());
+    connection.send(head);
+    connection.send(raw::chunked(body.to_string().as_bytes(), 65536));
+    let answer = connection.read_to_end();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    let (_, body) = raw::split(&answer);
+    assert!(body.contains("\"detail\""), "{answer}");
+}
+
+/// The head of a request whose body comes in pieces. The server closes the connection after its answer.
+fn chunked_head(path: &str, access: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {access}\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    )
+}
+
+fn a_body_in_pieces_is_read_like_any_other(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let body = new_car(&access, "B-AB 12").body;
+    let mut connection = Connection::to(server.address());
+    connection.send(chunked_head("/api/cars/", &access));
+    connection.send(raw::chunked(&body, 7));
+    let answer = connection.read_to_end();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert!(answer.contains("\"license\":\"B-AB 12\""), "{answer}");
+}
+
+fn every_answer_names_its_request(installation: &Installation) {
+    let server = installation.start();
+    let requests = [
+        Request::get("/api/"),
+        Request::get("/api/me/"),
+        Request::get("/api/nothing/"),
+        Request::get("/health/live"),
+        Request::new("DELETE", "/api/token/"),
+        Request::get("/api/").header("Host", "evil.example"),
+        Request::new("POST", "/api/register/").json(&json!({})),
+        registration("ann", "ann@example.com"),
+    ];
+    let ids: BTreeSet<String> = requests
+        .iter()
+        .chain(&requests)
+        .map(|request| server.send(request).header("X-Request-Id").expect("it has an id"))
+        .collect();
+    assert_eq!(ids.len(), 2 * requests.len(), "{ids:?}");
+    let log = server.stop().stderr;
+    for id in ids {
+        assert!(log.contains(&id), "{id} is not in the log:\n{log}");
+    }
+}
+
+fn a_host_that_is_not_allowed_is_refused(installation: &Installation) {
+    let server = installation.start();
+    let ask = |path: &str, host: &str| server.send(&Request::get(path).header("Host", host));
+    for host in [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:80",
+    ] {
+        let refusal = ask("/api/", host).json(400);
+        assert!(refusal["detail"].is_string(), "{refusal}");
+    }
+    for host in ["localhost", "LOCALHOST:1234", "127.0.0.1"] {
+        ask("/api/", host).json(200);
+    }
+    // Probes ask by address.
+    ask("/health/live", "10.1.2.3").json(200);
+}
+
+fn an_unknown_route_is_refused_in_json(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    for path in [
+        "/nothing",
+        "/api/nothing/",
+        "/api/cars/one/",
+        "/api/cars/1/nothing/",
+        "/api//cars/",
+    ] {
+        for method in ["GET", "POST", "DELETE", "OPTIONS"] {
+            let refusal = server.send(&Request::new(method, path).bearer(&access)).json(404);
+            assert_eq!(refusal, json!({"detail": "Not found."}), "{method} {path}");
+        }
+    }
+}
+
+fn an_answer_to_head_has_no_body(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    for path in ["/api/", "/api/cars/", "/api/me/", "/api/nothing/"] {
+        let ask = |method: &str| {
+            let mut connection = Connection::to(server.address());
+            connection.send(format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {access}\r\n\
+                 Connection: close\r\n\r\n"
+            ));
+            connection.read_to_end()
+        };
+        let (get, head) = (ask("GET"), ask("HEAD"));
+        let (get_head, get_body) = raw::split(&get);
+        let (head_head, head_body) = raw::split(&head);
+        assert_eq!(get_head.lines().next(), head_head.lines().next(), "{path}");
+        assert_ne!(get_body, "", "{path}");
+        assert_eq!(head_body, "", "{path}");
+    }
+}
+
+fn a_login_in_flight_is_answered_before_the_server_ends(installation: &Installation) {
+    let server = installation.start_with("MYCARS__PASSWORDS__BCRYPT_COST", "12");
+    register(&server, "ann");
+    let body = login("ann", PASSWORD).body;
+    let mut connection = Connection::to(server.address());
+    connection.send(format!(
+        "POST /api/token/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
+        body.len()
+    ));
+    // The server asks for the body: the request is in its hands.
+    let go_on = connection.read_until("\r\n\r\n");
+    assert!(go_on.starts_with("HTTP/1.1 100 "), "{go_on}");
+    connection.send(&body);
+    server.terminate();
+
+    let answer = connection.read_to_end();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\"access\":\""), "{answer}");
+    let finished = server.wait();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+}

@@ -1,0 +1,223 @@
+//! Starting: with nothing set, again, after a crash, and with settings that can't work.
+
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path};
+
+use mycars_testkit::TestDatabase;
+
+use crate::support::{
+    Installation, Request,
+    accounts::{self, join, log_in, new_car, plates},
+    on_both_databases,
+};
+
+on_both_databases!(
+    a_restart_keeps_tokens_and_data,
+    what_was_answered_survives_a_kill,
+    the_server_can_be_stopped_as_soon_as_it_says_how,
+);
+
+/// A URL of a PostgreSQL that is not there, with a password that nobody should see.
+const UNREACHABLE: &str = "postgres://ann:hunter2@127.0.0.1:1/mycars";
+
+fn a_restart_keeps_tokens_and_data(installation: &Installation) {
+    let server = installation.start();
+    let tokens = join(&server, "ann");
+    server.send(&new_car(&tokens.access, "B-AB 12")).json(201);
+    assert_eq!(server.stop().code, Some(0));
+
+    let server = installation.start();
+    assert_eq!(plates(&server, &tokens.access), ["B-AB 12"]);
+    log_in(&server, "ann", accounts::PASSWORD);
+}
+
+fn what_was_answered_survives_a_kill(installation: &Installation) {
+    let server = installation.start();
+    let tokens = join(&server, "ann");
+    let mut expected = Vec::new();
+    for number in 0..3 {
+        let plate = format!("B-AB {number}");
+        server.send(&new_car(&tokens.access, &plate)).json(201);
+        expected.insert(0, plate);
+    }
+    server.kill();
+
+    let server = installation.start();
+    assert_eq!(plates(&server, &tokens.access), expected);
+}
+
+fn the_server_can_be_stopped_as_soon_as_it_says_how(installation: &Installation) {
+    let server = installation.start();
+    let finished = server.stop();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(!finished.stderr.contains("ERROR"), "{}", finished.stderr);
+}
+
+#[test]
+fn with_nothing_set_it_serves_at_once() {
+    let installation = Installation::empty();
+    let server = installation.start();
+    server.send(&Request::get("/health/ready")).json(200);
+    let tokens = join(&server, "ann");
+    server.send(&new_car(&tokens.access, "B-AB 12")).json(201);
+}
+
+#[test]
+fn the_banner_names_the_url_the_data_folder_and_the_next_command() {
+    let installation = Installation::empty();
+    let server = installation.start();
+    for line in [
+        format!("http://{}/api/", server.address()),
+        installation.folder().join("data").display().to_string(),
+        "mycars createsuperuser".to_owned(),
+    ] {
+        assert!(server.banner.contains(&line), "{line:?}: {}", server.banner);
+    }
+}
+
+#[test]
+fn what_is_kept_with_nothing_set_is_for_its_owner_only() {
+    let installation = Installation::empty();
+    let server = installation.start();
+    join(&server, "ann");
+    let data = installation.path("data");
+    assert_eq!(mode(&data), 0o700);
+    for name in ["mycars.sqlite3", "secret_key"] {
+        assert!(data.join(name).is_file(), "{name}");
+    }
+    let open_to_others: Vec<_> = fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| mode(path) & 0o077 != 0)
+        .collect();
+    assert!(open_to_others.is_empty(), "{open_to_others:?}");
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_second_start_with_nothing_set_uses_the_same_key_and_data() {
+    let installation = Installation::empty();
+    let server = installation.start();
+    let tokens = join(&server, "ann");
+    server.send(&new_car(&tokens.access, "B-AB 12")).json(201);
+    let key = fs::read(installation.path("data/secret_key")).unwrap();
+    server.kill();
+
+    let server = installation.start();
+    assert_eq!(plates(&server, &tokens.access), ["B-AB 12"]);
+    assert_eq!(fs::read(installation.path("data/secret_key")).unwrap(), key);
+}
+
+#[test]
+fn nothing_is_written_outside_the_data_folder() {
+    let installation = Installation::empty();
+    let server = installation.start();
+    join(&server, "ann");
+    server.stop();
+    let names: Vec<_> = fs::read_dir(installation.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["data"]);
+}
+
+/// Settings that a server in earnest can start with, on a database that does not exist yet.
+fn in_earnest() -> Installation {
+    Installation::on(TestDatabase::empty_sqlite())
+}
+
+/// Runs the server with settings that can't work. It must end with one line that says all of this.
+#[track_caller]
+fn refuses(installation: &Installation, expected: &[&str]) {
+    let refusal = installation.run(&[]).refusal();
+    for part in expected {
+        assert!(refusal.contains(part), "{part:?} is not in {refusal:?}");
+    }
+    assert!(!refusal.contains("hunter2"), "it shows a password: {refusal:?}");
+}
+
+#[test]
+fn a_database_of_an_unknown_kind_is_refused() {
+    let installation = in_earnest().with("DATABASE_URL", "mysql://ann:hunter2@localhost/mycars");
+    refuses(&installation, &["DATABASE_URL", "sqlite://", "postgres://"]);
+}
+
+#[test]
+fn a_postgres_that_is_not_there_is_named_without_its_password() {
+    let installation = in_earnest().with("DATABASE_URL", UNREACHABLE);
+    refuses(&installation, &["127.0.0.1:1/mycars", "check"]);
+}
+
+#[test]
+fn the_commands_name_an_unreachable_database_without_its_password_too() {
+    let installation = in_earnest().with("DATABASE_URL", UNREACHABLE);
+    for command in ["migrate", "flushexpiredtokens"] {
+        let refusal = installation.run(&[command]).refusal();
+        assert!(refusal.contains("127.0.0.1:1/mycars"), "{refusal}");
+        assert!(!refusal.contains("hunter2"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_port_that_is_in_use_is_refused() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap().to_string();
+    let installation = in_earnest().with("MYCARS__SERVER__BIND", &address);
+    refuses(&installation, &[&address, "another port"]);
+}
+
+#[test]
+fn the_port_on_the_command_line_wins() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap().to_string();
+    let refusal = in_earnest().run(&["runserver", &address]).refusal();
+    assert!(refusal.contains(&address), "{refusal}");
+}
+
+#[test]
+fn a_weak_key_is_refused_unless_one_debugs() {
+    let weak = in_earnest().with("SECRET_KEY", "hunter2");
+    refuses(&weak, &["SECRET_KEY", "weak", "openssl rand -hex 32"]);
+
+    let debugging = weak.with("DEBUG", "true");
+    let server = debugging.start();
+    server.send(&Request::get("/health/ready")).json(200);
+}
+
+#[test]
+fn without_a_key_the_server_starts_only_while_debugging() {
+    let keyless = in_earnest().without("SECRET_KEY");
+    refuses(&keyless, &["SECRET_KEY", "openssl rand -hex 32"]);
+}
+
+#[test]
+fn without_hosts_the_server_starts_only_while_debugging() {
+    let hostless = in_earnest().without("ALLOWED_HOSTS");
+    refuses(&hostless, &["ALLOWED_HOSTS="]);
+}
+
+#[test]
+fn a_setting_that_does_not_exist_is_refused_with_those_that_do() {
+    let installation = in_earnest().with("MYCARS__SERVER__BNID", "127.0.0.1:0");
+    refuses(&installation, &["MYCARS__SERVER__BNID", "MYCARS__SERVER__BIND"]);
+}
+
+#[test]
+fn a_setting_with_a_wrong_value_is_refused_with_what_it_should_be() {
+    let installation = in_earnest().with("MYCARS__DATABASE__POOL_SIZE", "many");
+    refuses(
+        &installation,
+        &["MYCARS__DATABASE__POOL_SIZE", "many", "a whole number"],
+    );
+}
+
+#[test]
+fn a_data_folder_that_can_not_be_made_is_refused() {
+    for installation in [Installation::empty(), in_earnest()] {
+        let installation = installation.with("MYCARS__DATA_DIR", "taken");
+        fs::write(installation.path("taken"), "").unwrap();
+        refuses(&installation, &["taken", "MYCARS__DATA_DIR"]);
+    }
+}

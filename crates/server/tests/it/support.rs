@@ -1,0 +1,79 @@
+//! How to run the binary, and how to talk to it.
+
+pub(crate) mod accounts;
+pub(crate) mod http;
+pub(crate) mod installation;
+pub(crate) mod output;
+pub(crate) mod process;
+pub(crate) mod raw;
+
+pub(crate) use http::{Answer, Client, Request};
+pub(crate) use installation::{Installation, Server};
+
+use std::{
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a test waits for something that should happen soon. Only a failing test waits so long, though on a
+/// busy machine a single hash may take most of a minute, because it lets everybody else go first.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+
+/// Makes two tests of each function: one on SQLite, one on PostgreSQL. Each function is given an
+/// [`Installation`] of its own with an empty, migrated database.
+macro_rules! on_both_databases {
+    ($($test:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test(&crate::support::Installation::on(mycars_testkit::TestDatabase::sqlite()));
+                }
+            )+
+        }
+
+        mod on_postgres {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test(&crate::support::Installation::on(mycars_testkit::TestDatabase::postgres()));
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_both_databases;
+
+/// Asks again and again until there is an answer, and panics if there is none for too long.
+pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = poll() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Does something on many threads at the same moment, and answers what came of it. Each thread is given its
+/// number.
+pub(crate) fn at_once<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let start = Barrier::new(threads);
+    let (start, work) = (&start, &work);
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|number| {
+                scope.spawn(move || {
+                    start.wait();
+                    work(number)
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("no thread panics"))
+            .collect()
+    })
+}

@@ -1,0 +1,189 @@
+//! A place where My Cars is installed, and the server that runs there.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use mycars_testkit::TestDatabase;
+use tempfile::TempDir;
+
+use super::{
+    http::{Answer, Client, Request},
+    process::{Finished, Process},
+};
+
+/// Signs the tokens of every installation whose database is named.
+pub(crate) const SECRET_KEY: &str = "the-key-of-the-black-box-tests-0123456789";
+
+/// A folder, a database and settings: what stays when the server stops. Nothing of the environment of the
+/// tests gets in but the `PATH`.
+pub(crate) struct Installation {
+    folder: TempDir,
+    variables: BTreeMap<String, String>,
+    database: Option<TestDatabase>,
+}
+
+impl Installation {
+    /// An empty folder in which nothing is set but what tests need: a free port, hashes that don't take long,
+    /// and so much patience with the database that a slow machine changes no answer.
+    pub(crate) fn empty() -> Self {
+        let installation = Self {
+            folder: TempDir::new().expect("a folder can be made"),
+            variables: BTreeMap::new(),
+            database: None,
+        };
+        installation
+            .with("MYCARS__SERVER__BIND", "127.0.0.1:0")
+            .with("MYCARS__PASSWORDS__BCRYPT_COST", "4")
+            .with("MYCARS__DATABASE__TIMEOUT_SECONDS", "30")
+    }
+
+    /// One in earnest, where a database, a key and hosts are set, so that `DEBUG` is off.
+    pub(crate) fn on(database: TestDatabase) -> Self {
+        let url = database.url();
+        let installation = Self {
+            database: Some(database),
+            ..Self::empty()
+        };
+        installation
+            .with("DATABASE_URL", &url)
+            .with("SECRET_KEY", SECRET_KEY)
+            .with("ALLOWED_HOSTS", "127.0.0.1,localhost")
+    }
+
+    /// The same with an environment variable.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The same without an environment variable.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        assert!(self.variables.remove(name).is_some(), "{name} is not set");
+        self
+    }
+
+    /// A path inside the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The folder as the system names it, without links on the way.
+    pub(crate) fn folder(&self) -> PathBuf {
+        Path::canonicalize(self.folder.path()).unwrap()
+    }
+
+    /// The database that was named.
+    pub(crate) fn database(&self) -> &TestDatabase {
+        self.database.as_ref().expect("a database is named")
+    }
+
+    /// Runs `mycars` with these arguments until it ends.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        self.spawn(arguments).wait()
+    }
+
+    /// Starts the server, and waits until it serves.
+    pub(crate) fn start(&self) -> Server {
+        Server::of(self.spawn(&[]))
+    }
+
+    /// The same with an environment variable for this one start.
+    pub(crate) fn start_with(&self, name: &str, value: &str) -> Server {
+        Server::of(Process::spawn(self.command().env(name, value)))
+    }
+
+    /// Makes a superuser of this name, whose password is [`SUPERUSER_PASSWORD`].
+    pub(crate) fn create_superuser(&self, username: &str) {
+        let mut command = self.command();
+        command
+            .args(["createsuperuser", "--noinput", "--username", username, "--email"])
+            .arg(format!("{username}@example.com"))
+            .env("MYCARS_SUPERUSER_PASSWORD", SUPERUSER_PASSWORD);
+        Process::spawn(&mut command).wait().success();
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Process {
+        Process::spawn(self.command().args(arguments))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycars"));
+        command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .envs(&self.variables);
+        command
+    }
+}
+
+/// The password of every superuser that [`Installation::create_superuser`] makes.
+pub(crate) const SUPERUSER_PASSWORD: &str = "Lantern-river-83";
+
+/// A server that serves, killed when this is dropped.
+pub(crate) struct Server {
+    process: Process,
+    client: Client,
+    /// What it said when it began to serve.
+    pub(crate) banner: String,
+}
+
+impl Server {
+    fn of(process: Process) -> Self {
+        let banner = process
+            .stdout
+            .wait_for(|text| text.contains("Stop with").then(|| text.to_owned()))
+            .unwrap_or_else(|| panic!("the server did not start: {}", process.stderr.complete()));
+        let address = banner
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("http://")?.strip_suffix("/api/"))
+            .unwrap_or_else(|| panic!("the banner names no URL: {banner}"));
+        Self {
+            client: Client::new(address),
+            process,
+            banner,
+        }
+    }
+
+    /// Where it listens: host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.client.address()
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends a request, and answers what it answers.
+    #[track_caller]
+    pub(crate) fn send(&self, request: &Request) -> Answer {
+        self.client.send(request).unwrap_or_else(|error| {
+            let log = self.process.stderr.so_far();
+            panic!("{request:?} got no answer: {error}\n{log}")
+        })
+    }
+
+    /// Asks it to end, without waiting for it.
+    pub(crate) fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(self) -> Finished {
+        self.process.wait()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(self) -> Finished {
+        self.terminate();
+        self.wait()
+    }
+
+    /// Ends it without asking.
+    pub(crate) fn kill(mut self) {
+        self.process.kill();
+    }
+}

@@ -1,0 +1,85 @@
+//! A run of the binary.
+
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{output::Output, wait_for};
+
+/// A run of the binary, killed when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// The exit code; `None` if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be run");
+        Self {
+            stdout: Output::of(child.stdout.take().expect("it is piped")),
+            stderr: Output::of(child.stderr.take().expect("it is piped")),
+            child,
+        }
+    }
+
+    /// Asks it to end, as whoever stops a service does.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it still runs");
+    }
+
+    /// Ends it without asking, as a power cut does.
+    pub(crate) fn kill(&mut self) {
+        // It fails only where there is nothing left to end.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(mut self) -> Finished {
+        let status = wait_for("the process to end", || self.child.try_wait().unwrap());
+        Finished {
+            code: status.code(),
+            stdout: self.stdout.complete(),
+            stderr: self.stderr.complete(),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Finished {
+    /// What it said on standard output, if all went well.
+    #[track_caller]
+    pub(crate) fn success(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.stdout
+    }
+
+    /// Why it refused: the one line on standard error, which is all that it said.
+    #[track_caller]
+    pub(crate) fn refusal(self) -> String {
+        assert!(self.code.is_some_and(|code| code != 0), "{self:?}");
+        assert_eq!(self.stdout, "", "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        self.stderr.trim_end().to_owned()
+    }
+}
