@@ -390,10 +390,9 @@ pub(crate) mod tests {
         let mut waiting = std::pin::pin!(state.blocking.run(Lane::Passwords, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
-        let http = TestRequest::post().to_http_request();
-        let payload = Payload::from_request(&http, &mut dev::Payload::None)
-            .await
-            .unwrap();
+        let login = serde_json::json!({"username": "ann", "password": "secret"});
+        let (http, mut payload) = TestRequest::post().set_json(login).to_http_parts();
+        let payload = Payload::from_request(&http, &mut payload).await.unwrap();
         let response = dispatch(endpoint("/api/token/"), state.clone(), http, payload).await;
         assert_eq!(response.status().as_u16(), 503);
         assert!(response.headers().contains_key(header::RETRY_AFTER));
