@@ -26,8 +26,8 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// An empty folder in which nothing is set but what tests need: a free port, hashes that don't take long,
-    /// and so much patience with the database that a slow machine changes no answer.
+    /// An empty folder in which nothing is set but what tests need: a free port, hashes that don't take long, no
+    /// throttles, and so much patience with the database that a slow machine changes no answer.
     pub(crate) fn empty() -> Self {
         let installation = Self {
             folder: TempDir::new().expect("a folder can be made"),
@@ -38,6 +38,7 @@ impl Installation {
             .with("MYCARS__SERVER__BIND", "127.0.0.1:0")
             .with("MYCARS__PASSWORDS__BCRYPT_COST", "4")
             .with("MYCARS__DATABASE__TIMEOUT_SECONDS", "30")
+            .with("MYCARS__THROTTLE__ENABLED", "false")
     }
 
     /// One in earnest, where a database, a key and hosts are set, so that `DEBUG` is off.
