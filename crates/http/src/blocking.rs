@@ -130,11 +130,16 @@ fn work_off(jobs: &Receiver<Job>) {
     }
 }
 
+/// Low enough that slow work gets a tenth of what a thread that serves requests gets, and high enough that
+/// logins don't wait for ever on a machine that is busy with something else.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 /// Lets every other thread go first: slow work can wait, other requests can't. On Linux the nice value is the calling
 /// thread's own; elsewhere it would be the whole program's, and is left alone.
 fn yield_to_others() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
         tracing::warn!(%error, "a thread for slow work keeps its priority");
     }
 }

@@ -153,7 +153,10 @@ impl Database {
         match &self.0 {
             Kind::Sqlite { path } => match Path::new(path).parent() {
                 Some(folder) if !folder.is_dir() => Err(OpenError::NoFolder(folder.display().to_string())),
-                _ => Ok(path.clone()),
+                _ => {
+                    make_private(path);
+                    Ok(path.clone())
+                }
             },
             Kind::Postgres { url, .. } => Ok(with_connect_timeout(url, options.timeout)),
         }
@@ -201,6 +204,17 @@ impl fmt::Debug for Database {
 
 /// The path of a SQLite database, so written that SQLite reads nothing special into it: not `:memory:`, and
 /// not a URI of its own.
+/// Makes the file of a SQLite database, for its owner only, if there is none: SQLite would let everybody read
+/// it, and gives the files beside it the mode of this one. Whatever goes wrong, SQLite says more clearly when
+/// it opens the file.
+fn make_private(path: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
+}
+
 fn sqlite_path(path: &str) -> Result<String, OpenError> {
     match path {
         "" | ":memory:" => Err(OpenError::NoFile),

@@ -36,12 +36,12 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
 /// # Errors
 /// If the database can't be opened or migrated, or there is no key.
 pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
+    let (database, options) = database(settings)?;
     let (key, warning) = settings.signing_key()?;
     for warning in settings.warnings.iter().chain(&warning) {
         tracing::warn!("{warning}");
     }
     let fallbacks = settings.secret_key_fallbacks.iter().map(Secret::reveal);
-    let (database, options) = database(settings)?;
     for name in database.migrate(&options)? {
         tracing::info!("applied migration {name}");
     }

@@ -37,9 +37,11 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     let banner = banner(settings, &listener)?;
     sweep_in_background(app.clone());
     actix_web::rt::System::new().block_on(async {
-        let server = serve(app, &http, listener)?;
+        let server = actix_web::rt::spawn(serve(app, &http, listener)?);
+        // The server listens to signals from its first turn on: whoever reads the banner may stop it.
+        actix_web::rt::task::yield_now().await;
         console.say(&banner);
-        server.await
+        server.await?
     })?;
     Ok(())
 }
