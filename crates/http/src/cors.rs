@@ -48,6 +48,7 @@ impl AllowedOrigins {
             .expose_headers([LOCATION, RETRY_AFTER, REQUEST_ID])
             .max_age(MAX_AGE);
         match self {
+            Self::Listed(origins) if origins.is_empty() => closed,
             Self::Listed(origins) => origins
                 .iter()
                 .fold(closed, |cors, origin| cors.allowed_origin(origin))

@@ -73,7 +73,8 @@ async fn reply(
     payload: Payload,
 ) -> Result<Reply, ApiError> {
     let client = state.proxies.client(http.head());
-    let authorization = http.headers().get(header::AUTHORIZATION);
+    let headers = http.headers();
+    let authorization = headers.get(header::AUTHORIZATION);
     let is_nobodys = is_nobodys(endpoint, authorization);
     if is_nobodys {
         // Who is too many is not even listened to, nor takes the place of others before the passwords' thread.
@@ -82,10 +83,10 @@ async fn reply(
     let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
     let body = if operation.is_some_and(Operation::takes_file) {
         let limit = state.max_upload;
-        wait_for_body(limit, Body::read_with_file(http, payload, limit)).await?
+        wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await?
     } else {
         let limit = state.max_body;
-        wait_for_body(limit, Body::read(http, payload, limit)).await?
+        wait_for_body(headers, limit, Body::read(http, payload, limit)).await?
     };
     let incoming = Incoming {
         method: http.method().clone(),
@@ -93,7 +94,7 @@ async fn reply(
         is_counted: is_nobodys,
         authorization: authorization.cloned(),
         ids: ids(http),
-        base_url: base_url(client, http.headers()),
+        base_url: base_url(client, headers),
         path: http.path().to_owned(),
         query: Query::parse(http.query_string()),
         body,
@@ -389,10 +390,9 @@ pub(crate) mod tests {
         let mut waiting = std::pin::pin!(state.blocking.run(Lane::Passwords, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
-        let http = TestRequest::post().to_http_request();
-        let payload = Payload::from_request(&http, &mut dev::Payload::None)
-            .await
-            .unwrap();
+        let login = serde_json::json!({"username": "ann", "password": "secret"});
+        let (http, mut payload) = TestRequest::post().set_json(login).to_http_parts();
+        let payload = Payload::from_request(&http, &mut payload).await.unwrap();
         let response = dispatch(endpoint("/api/token/"), state.clone(), http, payload).await;
         assert_eq!(response.status().as_u16(), 503);
         assert!(response.headers().contains_key(header::RETRY_AFTER));

@@ -394,6 +394,11 @@ mod tests {
                 "Origin: https://app.example",
                 Some("true"),
             ),
+            (
+                AllowedOrigins::Listed(Vec::new()),
+                "Origin: https://app.example",
+                None,
+            ),
             (AllowedOrigins::Local, "Origin: http://localhost", None),
             (AllowedOrigins::Any, "Origin: https://app.example", None),
         ] {
