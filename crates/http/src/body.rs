@@ -36,6 +36,8 @@ pub(crate) enum Body {
     Unsupported(String),
     /// More bytes than the limit, which it holds.
     TooLarge(usize),
+    /// A part of a body whose rest never came.
+    BrokenOff,
     /// A file that could not be put aside.
     NotKept(std::io::ErrorKind),
 }
@@ -110,6 +112,7 @@ impl Body {
             }
             Self::Unsupported(given) => Err(ApiError::UnsupportedMediaType(given.clone())),
             Self::TooLarge(limit) => Err(ApiError::TooLarge(*limit)),
+            Self::BrokenOff => Err(ApiError::Malformed("The request body ends too early.".into())),
             Self::NotKept(kind) => Err(ApiError::Internal(std::io::Error::from(*kind).into())),
         }
     }
@@ -137,9 +140,11 @@ fn has_body(http: &HttpRequest) -> bool {
 async fn read_whole(essence: &str, given: &str, payload: &Limited) -> Body {
     let mut bytes = BytesMut::new();
     let mut chunks = payload.chunks();
-    // A body that breaks off is what came of it: nobody is left to hear about it.
-    while let Some(Ok(chunk)) = chunks.next().await {
-        bytes.extend_from_slice(&chunk);
+    while let Some(chunk) = chunks.next().await {
+        match chunk {
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
+            Err(_) => return Body::BrokenOff,
+        }
     }
     let bytes = bytes.freeze();
     match essence {
