@@ -10,6 +10,8 @@
 mod api;
 mod blocking;
 mod body;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing answers with pages yet"))]
+mod browsable;
 mod client;
 mod cors;
 mod dispatch;
