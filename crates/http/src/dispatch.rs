@@ -474,7 +474,13 @@ pub(crate) mod tests {
     fn options(path: &str, car: Option<Car>) -> Value {
         let mut mocks = with_ann();
         mocks.unit.cars.expect_find().returning(move |_| Ok(car.clone()));
-        let reply = answer(endpoint(path), &state(mocks), &anns(Method::OPTIONS)).unwrap();
+        let reply = answer(
+            endpoint(path),
+            &state(mocks),
+            &anns(Method::OPTIONS),
+            &mut Seen::default(),
+        )
+        .unwrap();
         serde_json::from_slice(&reply.json).unwrap()
     }
 
@@ -492,7 +498,12 @@ pub(crate) mod tests {
         let mut mocks = with_ann();
         mocks.store_is_away = true;
         let request = anns(Method::OPTIONS);
-        let refused = answer(endpoint("/api/cars/{car_id}/"), &state(mocks), &request);
+        let refused = answer(
+            endpoint("/api/cars/{car_id}/"),
+            &state(mocks),
+            &request,
+            &mut Seen::default(),
+        );
         assert_eq!(refused.err().map(|error| error.status().as_u16()), Some(503));
     }
 

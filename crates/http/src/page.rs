@@ -58,7 +58,7 @@ pub(crate) fn present(
             endpoint.name
         }),
         description: endpoint.map_or("", |endpoint| endpoint.description),
-        method: visit.verb.map_or(http.method().as_str(), Verb::as_str),
+        method: visit.verb.map_or(http.method().as_str(), |verb| verb.as_str()),
         path: http.path(),
         query: http.query_string(),
         base_url: &visit.base_url,

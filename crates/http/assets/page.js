@@ -1,0 +1,1 @@
+// What pages can do more with a script.
