@@ -8,8 +8,11 @@
 //! To add an endpoint, add a file under `api/` with its `Endpoint` and name it in `api::ENDPOINTS`.
 
 mod api;
+mod assets;
 mod blocking;
 mod body;
+mod browsable;
+mod browser;
 mod client;
 mod cors;
 mod dispatch;
@@ -19,9 +22,11 @@ mod fields;
 mod health;
 mod hosts;
 mod log;
+mod login;
 mod media;
 mod metadata;
 mod negotiation;
+mod page;
 mod patience;
 mod query;
 mod safety;
