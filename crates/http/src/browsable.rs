@@ -20,9 +20,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 use serde_json::{Map, Value};
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "nothing answers with pages yet"))]
 pub(crate) use assets::asset;
-use assets::asset_url;
 
 use crate::{
     endpoint::{Operation, Verb},
