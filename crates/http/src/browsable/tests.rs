@@ -197,6 +197,7 @@ fn a_refused_form_says_what_is_wrong_where_it_is_and_keeps_what_was_typed() {
         year.attribute("aria-describedby"),
         Some("post-year-help post-year-error")
     );
+    assert!(!html.contains("id=\"filter-year-error\""));
     assert!(html.contains("<a href=\"#post-form\">Something belongs to no field.</a>"));
 }
 
