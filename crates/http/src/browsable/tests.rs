@@ -261,7 +261,7 @@ fn nothing_is_offered_that_cant_succeed() {
 fn after_something_was_made_or_deleted_it_goes_on() {
     assert!(samples::html("created").contains("<a href=\"/api/cars/8/\">Open it</a>"));
     let deleted = samples::html("deleted");
-    assert!(deleted.contains("Deleted. <a href=\"/api/cars/\">Cars</a>"));
+    assert!(deleted.contains("Deleted. <a href=\"/api/cars/\">Back to Cars</a>"));
     assert!(deleted.contains("It is shown as a page"));
 }
 
