@@ -298,7 +298,7 @@ fn pages_are_written() {
         fs::write(folder.join(format!("{name}.html")), html).unwrap();
     }
     for name in ["page.css", "page.js", "icon.svg"] {
-        let url = asset_url(name);
+        let url = assets::asset_url(name);
         fs::write(folder.join(&url[1..]), asset(url).unwrap().bytes).unwrap();
     }
 }
