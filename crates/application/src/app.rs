@@ -25,6 +25,8 @@ pub struct App {
     pub images: Arc<dyn ImageStore>,
     /// How long tokens live.
     pub token_settings: TokenSettings,
+    /// How long browsers stay logged in.
+    pub session_settings: SessionSettings,
     /// How many bytes an uploaded picture may have at most.
     pub max_image_bytes: u64,
 }
@@ -58,6 +60,25 @@ impl Default for TokenSettings {
             access_lifetime: TimeDelta::minutes(60),
             refresh_lifetime: TimeDelta::days(1),
             rotate_refresh: false,
+        }
+    }
+}
+
+/// How long browsers stay logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionSettings {
+    /// How long without a request.
+    pub idle: TimeDelta,
+    /// How long at all.
+    pub lifetime: TimeDelta,
+}
+
+impl Default for SessionSettings {
+    /// A day without a request, two weeks at all.
+    fn default() -> Self {
+        Self {
+            idle: TimeDelta::days(1),
+            lifetime: TimeDelta::days(14),
         }
     }
 }

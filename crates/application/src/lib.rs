@@ -5,7 +5,7 @@
 //! answers a domain entity or an error that says what is wrong as data. It knows nothing of HTTP and of
 //! databases: its tests run without either.
 //!
-//! - [`accounts`], [`cars`], [`images`], [`users`]: the use-cases, one file for each.
+//! - [`accounts`], [`cars`], [`images`], [`sessions`], [`users`]: the use-cases, one file for each.
 //! - [`ports`]: what the use-cases need of the world.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
 #![warn(missing_docs)]
@@ -19,7 +19,8 @@ pub mod lists;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod ports;
+pub mod sessions;
 pub mod users;
 
-pub use app::{App, TokenSettings};
+pub use app::{App, SessionSettings, TokenSettings};
 pub use input::{Completeness, Input};

@@ -25,13 +25,13 @@ use chrono::{DateTime, Utc};
 
 pub use crate::ports::{
     MockCarRepository, MockImageProcessor, MockImageStore, MockPasswordHasher, MockRandom,
-    MockRefreshTokenRepository, MockTokenCodec, MockUserRepository,
+    MockRefreshTokenRepository, MockSessionRepository, MockTokenCodec, MockUserRepository,
 };
 use crate::{
-    App, TokenSettings,
+    App, SessionSettings, TokenSettings,
     ports::{
-        CarRepository, Clock, Mode, RefreshTokenRepository, Rollback, Store, StoreError, UnitOfWork,
-        UserRepository,
+        CarRepository, Clock, Mode, RefreshTokenRepository, Rollback, SessionRepository, Store, StoreError,
+        UnitOfWork, UserRepository,
     },
 };
 
@@ -83,6 +83,7 @@ impl Mocks {
             images: Arc::new(self.images),
             max_image_bytes: samples::MAX_IMAGE_BYTES,
             token_settings: self.token_settings,
+            session_settings: SessionSettings::default(),
         };
         (app, store)
     }
@@ -97,6 +98,8 @@ pub struct MockUnit {
     pub cars: MockCarRepository,
     /// The refresh tokens.
     pub refresh_tokens: MockRefreshTokenRepository,
+    /// The sessions of browsers.
+    pub sessions: MockSessionRepository,
 }
 
 impl UnitOfWork for MockUnit {
@@ -110,6 +113,10 @@ impl UnitOfWork for MockUnit {
 
     fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository {
         &mut self.refresh_tokens
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
+        &mut self.sessions
     }
 }
 

@@ -10,6 +10,7 @@ mod images;
 mod password_hasher;
 mod random;
 mod refresh_tokens;
+mod sessions;
 mod store;
 mod tokens;
 mod users;
@@ -20,6 +21,7 @@ pub use images::{ImageError, ImageProcessor, ImageStore, ImageStoreError, Upload
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use random::Random;
 pub use refresh_tokens::{RefreshToken, RefreshTokenRepository, Revocation};
+pub use sessions::{Session, SessionRepository};
 pub use store::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
 pub use tokens::{Claims, TokenCodec, Undecodable};
 pub use users::UserRepository;
@@ -31,6 +33,7 @@ pub use {
     password_hasher::MockPasswordHasher,
     random::MockRandom,
     refresh_tokens::MockRefreshTokenRepository,
+    sessions::MockSessionRepository,
     tokens::MockTokenCodec,
     users::MockUserRepository,
 };

@@ -51,11 +51,13 @@ pub enum Action {
     FlushTokens,
     /// Delete the pictures that no car has.
     SweepImages,
+    /// Forget the sessions of browsers whose time is over.
+    ClearSessions,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
@@ -77,6 +79,7 @@ impl Action {
         Self::DeleteUser,
         Self::FlushTokens,
         Self::SweepImages,
+        Self::ClearSessions,
     ];
 }
 
@@ -178,6 +181,7 @@ fn row(action: Action) -> Row {
         Action::DeleteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
         Action::FlushTokens    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
         Action::SweepImages    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
+        Action::ClearSessions  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
     };
     Row { anonymous, client, admin, superuser }
 }
@@ -243,6 +247,7 @@ mod tests {
         DeleteUser     | login | no no      | notself yes super    | notself yes
         FlushTokens    | login | no no      | no no no             | no no
         SweepImages    | login | no no      | no no no             | no no
+        ClearSessions  | login | no no      | no no no             | no no
     ";
 
     fn word(verdict: Verdict) -> &'static str {

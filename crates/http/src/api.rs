@@ -12,6 +12,9 @@ mod users;
 
 use crate::endpoint::Endpoint;
 
+/// Where tokens are got: logins of browsers are counted with it.
+pub(crate) use tokens::OBTAIN as LOGIN;
+
 /// Every endpoint, in the order in which the API's root names them.
 pub(crate) static ENDPOINTS: [&Endpoint; 16] = [
     &root::ROOT,

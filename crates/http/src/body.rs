@@ -20,7 +20,7 @@ use tempfile::SpooledTempFile;
 
 pub(crate) use form::Form;
 
-use crate::{error::ApiError, fields::FieldSpec};
+use crate::{browser::CSRF_FIELD, endpoint::Verb, error::ApiError, fields::FieldSpec};
 
 /// A body as it came, not yet read as fields.
 pub(crate) enum Body {
@@ -50,6 +50,23 @@ pub(crate) enum Part {
     /// empty.
     File(RefCell<File>),
 }
+
+/// What a form of our own pages sent.
+#[derive(Debug, Default)]
+pub(crate) enum SentForm {
+    #[default]
+    Nothing,
+    /// Its fields.
+    Fields(Vec<(String, String)>),
+    /// The media type and the text of a raw body.
+    Raw(String, String),
+}
+
+/// The field in which a form names the verb that it stands for.
+const VERB_FIELD: &str = "_method";
+/// The fields in which a form carries a raw body.
+const CONTENT_FIELD: &str = "_content";
+const CONTENT_TYPE_FIELD: &str = "_content_type";
 
 /// A file that was sent.
 pub(crate) struct File {
@@ -100,6 +117,23 @@ impl Body {
         body
     }
 
+    /// A body of which every byte is there.
+    fn whole(essence: &str, given: &str, bytes: Bytes) -> Self {
+        match essence {
+            _ if bytes.is_empty() => Self::Empty {
+                is_form: matches!(essence, FORM | MULTIPART),
+            },
+            "application/json" => Self::Json(bytes),
+            FORM => Self::Form(
+                form_urlencoded::parse(&bytes)
+                    .take(MAX_PARTS)
+                    .map(|(name, value)| (name.into_owned(), Part::Text(value.into_owned())))
+                    .collect(),
+            ),
+            _ => Self::Unsupported(given.to_owned()),
+        }
+    }
+
     /// The body's fields, to be read by their description.
     pub(crate) fn form(&self, specs: &'static [FieldSpec]) -> Result<Form<'_>, ApiError> {
         match self {
@@ -115,6 +149,38 @@ impl Body {
             Self::BrokenOff => Err(ApiError::Malformed("The request body ends too early.".into())),
             Self::NotKept(kind) => Err(ApiError::Internal(std::io::Error::from(*kind).into())),
         }
+    }
+
+    /// The text under a name in a form.
+    pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
+        let Self::Form(parts) = self else { return None };
+        parts.iter().rev().find_map(|(known, part)| match part {
+            Part::Text(text) if known == name => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Reads what a form of our own pages says beside its fields: the verb that it stands for, and the raw body
+    /// that it carries, which takes the form's place. What was sent is noted, to be shown again if it is refused.
+    pub(crate) fn take_page_form(&mut self, sent: &mut SentForm) -> Option<Verb> {
+        let verb = self.text_of(VERB_FIELD).and_then(Verb::named);
+        if let Some(content) = self.text_of(CONTENT_FIELD).map(str::to_owned) {
+            let media_type = self
+                .text_of(CONTENT_TYPE_FIELD)
+                .unwrap_or("application/json")
+                .to_owned();
+            *self = Self::whole(&media_type, &media_type, Bytes::from(content.clone()));
+            *sent = SentForm::Raw(media_type, content);
+        } else if let Self::Form(parts) = self {
+            let fields = parts.iter().filter_map(|(name, part)| match part {
+                Part::Text(text) if name != CSRF_FIELD && name != VERB_FIELD => {
+                    Some((name.clone(), text.clone()))
+                }
+                _ => None,
+            });
+            *sent = SentForm::Fields(fields.collect());
+        }
+        verb
     }
 
     /// Whether the body may hold a field of this name. In doubt it does.
@@ -146,22 +212,8 @@ async fn read_whole(essence: &str, given: &str, payload: &Limited) -> Body {
             Err(_) => return Body::BrokenOff,
         }
     }
-    let bytes = bytes.freeze();
-    match essence {
-        _ if bytes.is_empty() => Body::Empty {
-            is_form: matches!(essence, FORM | MULTIPART),
-        },
-        "application/json" => Body::Json(bytes),
-        FORM => Body::Form(
-            form_urlencoded::parse(&bytes)
-                .take(MAX_PARTS)
-                .map(|(name, value)| (name.into_owned(), Part::Text(value.into_owned())))
-                .collect(),
-        ),
-        _ => Body::Unsupported(given.to_owned()),
-    }
+    Body::whole(essence, given, bytes.freeze())
 }
-
 async fn read_multipart(http: &HttpRequest, payload: &Limited, keep_files: bool) -> Body {
     let mut multipart = Multipart::new(http.headers(), payload.chunks());
     let mut parts = Vec::new();

@@ -20,8 +20,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 use serde_json::{Map, Value};
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "nothing answers with pages yet"))]
-pub(crate) use assets::{Asset, asset, asset_url};
+pub(crate) use assets::asset;
 
 use crate::{
     endpoint::{Operation, Verb},
@@ -236,11 +235,8 @@ fn curl(page: &Page<'_>) -> String {
     command.push_str(" -H 'Accept: application/json' -H \"Authorization: Bearer $TOKEN\"");
     if let Sent::Raw(_, content, media_type) = page.sent {
         let content_type = format!("Content-Type: {media_type}");
-        command.push_str(&format!(
-            " -H {} --data-raw {}",
-            shell(&content_type),
-            shell(content)
-        ));
+        let data = format!(" -H {} --data-raw {}", shell(&content_type), shell(content));
+        command.push_str(&data);
     }
     command
 }

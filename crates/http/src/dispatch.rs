@@ -1,26 +1,28 @@
 //! What holds for every endpoint: find out who asks, let them in or not, find the operation, answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
-        Method,
-        header::{self, HeaderMap, HeaderValue},
+        Method, StatusCode,
+        header::{self, ContentType, HeaderMap, HeaderValue},
     },
     web::{Data, Payload},
 };
-use mycars_application::{App, accounts};
+use mycars_application::{App, accounts, sessions};
 use mycars_domain::{Action, Target, User, policy};
 
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
-    body::Body,
+    body::{Body, SentForm},
+    browser::{Browser, CSRF_FIELD},
     client::{Client, TrustedProxies},
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
     metadata::Metadata,
     negotiation::{Accepted, negotiate},
+    page,
     patience::wait_for_body,
     query::{ListSettings, Query},
     throttle::Throttles,
@@ -47,71 +49,153 @@ pub(crate) async fn dispatch(
     http: HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
-    let mut response = match negotiate(&http) {
-        Ok(accepted) => accepted.indent(match reply(endpoint, state, &http, payload).await {
-            Ok(reply) => write(reply, &accepted),
+    let started = Instant::now();
+    let accepted = negotiate(&http);
+    let is_page = accepted.as_ref().is_ok_and(Accepted::is_page);
+    let mut visit = Visit::new(&state, &http, is_page);
+    let mut response = match &accepted {
+        Ok(accepted) => accepted.indent(match reply(endpoint, &state, &http, payload, &mut visit).await {
+            Ok(reply) => write(reply),
             Err(error) => error.response(),
         }),
         Err(error) => error.response(),
     };
     let headers = response.headers_mut();
-    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Cookie"));
     // Django REST framework leaves this out. But nearly every answer holds a token or somebody's data, which no
     // browser should keep on disk; and a rule without exceptions can't be forgotten.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
         headers.insert(header::ALLOW, allow);
     }
-    response
+    if is_page {
+        page::present(Some(endpoint), response, &http, &visit, started.elapsed())
+    } else {
+        response
+    }
 }
 
 /// Reads the body and finds the answer, the latter where blocking is allowed.
 async fn reply(
     endpoint: &'static Endpoint,
-    state: Data<State>,
+    state: &Data<State>,
     http: &HttpRequest,
     payload: Payload,
+    visit: &mut Visit,
 ) -> Result<Reply, ApiError> {
-    let client = state.proxies.client(http.head());
     let headers = http.headers();
     let authorization = headers.get(header::AUTHORIZATION);
-    let is_nobodys = is_nobodys(endpoint, authorization);
+    let is_nobodys = is_nobodys(endpoint, authorization, &visit.browser);
     if is_nobodys {
         // Who is too many is not even listened to, nor takes the place of others before the passwords' thread.
-        state.count(endpoint, http.method(), client, None)?;
+        state.count(endpoint, http.method(), visit.client, None)?;
     }
-    let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
-    let body = if operation.is_some_and(Operation::takes_file) {
+    let takes_file = Verb::answering(http.method())
+        .and_then(|verb| endpoint.operation(verb))
+        .is_some_and(Operation::takes_file);
+    let mut body = if takes_file {
         let limit = state.max_upload;
         wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await?
     } else {
         let limit = state.max_body;
         wait_for_body(headers, limit, Body::read(http, payload, limit)).await?
     };
+    let form_token = body.text_of(CSRF_FIELD).map(str::to_owned);
+    let form_verb = if visit.is_page {
+        body.take_page_form(&mut visit.sent)
+    } else {
+        None
+    };
+    let verb = form_verb.or(Verb::answering(http.method()));
     let incoming = Incoming {
         method: http.method().clone(),
-        client,
+        verb,
+        names_its_verb: form_verb.is_some(),
+        client: visit.client,
         is_counted: is_nobodys,
         authorization: authorization.cloned(),
+        browser: visit.browser.clone(),
+        form_token,
+        is_page: visit.is_page,
         ids: ids(http),
-        base_url: base_url(client, headers),
+        base_url: visit.base_url.clone(),
         path: http.path().to_owned(),
         query: Query::parse(http.query_string()),
         body,
     };
+    let operation = verb.and_then(|verb| endpoint.operation(verb));
     let lane = operation.map_or(Lane::Database, |operation| operation.lane(&incoming.body));
-    let blocking = state.blocking.clone();
-    let outcome = blocking.run(lane, move || answer(endpoint, &state, &incoming));
-    outcome.await.map_err(ApiError::from).flatten()
+    let work = {
+        let state = Data::clone(state);
+        move || {
+            let mut seen = Seen::default();
+            let reply = answer(endpoint, &state, &incoming, &mut seen);
+            (reply, seen)
+        }
+    };
+    let (reply, seen) = state.blocking.run(lane, work).await?;
+    visit.seen = seen;
+    visit.verb = verb;
+    reply
+}
+
+/// What a page needs to know of a request beside its answer.
+pub(crate) struct Visit {
+    pub(crate) is_page: bool,
+    pub(crate) client: Client,
+    pub(crate) browser: Browser,
+    pub(crate) base_url: String,
+    /// The token that the page's forms send back: the browser's, or a new one that it is to keep.
+    pub(crate) csrf_token: String,
+    pub(crate) verb: Option<Verb>,
+    pub(crate) sent: SentForm,
+    pub(crate) seen: Seen,
+}
+
+impl Visit {
+    pub(crate) fn new(state: &State, http: &HttpRequest, is_page: bool) -> Self {
+        let client = state.proxies.client(http.head());
+        let browser = Browser::of(http.headers());
+        let csrf_token = browser
+            .csrf_token()
+            .map_or_else(|| state.app.random.hex(16), str::to_owned);
+        Self {
+            is_page,
+            client,
+            base_url: base_url(client, http.headers()),
+            csrf_token,
+            browser,
+            verb: None,
+            sent: SentForm::default(),
+            seen: Seen::default(),
+        }
+    }
+}
+
+/// What was seen while a request was answered, for its page.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Who is logged in.
+    pub(crate) username: Option<String>,
+    /// What is there now, as JSON, where the endpoint is about one thing that can be changed.
+    pub(crate) object: Option<Vec<u8>>,
 }
 
 /// The parts of a request that go to the blocking lane.
 struct Incoming {
     method: Method,
+    /// What is to be done: what the method says, or what a form of our pages says.
+    verb: Option<Verb>,
+    /// Whether the verb was named by a form.
+    names_its_verb: bool,
     client: Client,
     /// Whether the throttles have counted it.
     is_counted: bool,
     authorization: Option<HeaderValue>,
+    browser: Browser,
+    /// The token against forgery that a form sent.
+    form_token: Option<String>,
+    is_page: bool,
     ids: Vec<(String, i64)>,
     base_url: String,
     path: String,
@@ -121,13 +205,14 @@ struct Incoming {
 
 /// Whether it is clear from the start that a request proves nobody to ask, and that this is no reason to
 /// refuse it.
-fn is_nobodys(endpoint: &Endpoint, authorization: Option<&HeaderValue>) -> bool {
-    endpoint.access == Access::Open || endpoint.access == Access::Optional && authorization.is_none()
+fn is_nobodys(endpoint: &Endpoint, authorization: Option<&HeaderValue>, browser: &Browser) -> bool {
+    let is_silent = authorization.is_none() && browser.session_key.is_none();
+    endpoint.access == Access::Open || endpoint.access == Access::Optional && is_silent
 }
 
 impl State {
     /// Counts a request, as that of a user or else of an address.
-    fn count(
+    pub(crate) fn count(
         &self,
         endpoint: &Endpoint,
         method: &Method,
@@ -143,8 +228,15 @@ impl State {
 
 /// The order of checks is the wire contract's (section 1): who asks, then how often, then the method, then the
 /// rest.
-fn answer(endpoint: &'static Endpoint, state: &State, incoming: &Incoming) -> Result<Reply, ApiError> {
-    let caller = caller(endpoint.access, &state.app, incoming.authorization.as_ref())?;
+fn answer(
+    endpoint: &'static Endpoint,
+    state: &State,
+    incoming: &Incoming,
+    seen: &mut Seen,
+) -> Result<Reply, ApiError> {
+    let caller = caller(endpoint.access, &state.app, incoming)?;
+    seen.username = caller.as_ref().map(|user| user.username.to_string());
+    permit(endpoint.access, caller.as_ref())?;
     if !incoming.is_counted {
         state.count(endpoint, &incoming.method, incoming.client, caller.as_ref())?;
     }
@@ -164,10 +256,38 @@ fn answer(endpoint: &'static Endpoint, state: &State, incoming: &Incoming) -> Re
     if incoming.method == Method::OPTIONS {
         return Reply::ok(&Metadata::new(endpoint, is_there(endpoint, handle)?));
     }
-    let operation = Verb::answering(&incoming.method)
+    // A form may name a verb only where it has proved to be ours: that is, where somebody is logged in.
+    let verb = if incoming.names_its_verb && caller.is_none() {
+        None
+    } else {
+        incoming.verb
+    };
+    let operation = verb
         .and_then(|verb| endpoint.operation(verb))
         .ok_or_else(|| ApiError::MethodNotAllowed(incoming.method.to_string()))?;
-    handle(operation)
+    let reply = handle(operation);
+    if incoming.is_page {
+        seen.object = object(endpoint, operation, &reply, handle);
+    }
+    reply
+}
+
+/// What is there now, for the forms that change it.
+fn object(
+    endpoint: &'static Endpoint,
+    operation: &'static Operation,
+    reply: &Result<Reply, ApiError>,
+    handle: impl FnOnce(&'static Operation) -> Result<Reply, ApiError>,
+) -> Option<Vec<u8>> {
+    let can_change = endpoint.operation(Verb::Put).or(endpoint.operation(Verb::Patch));
+    let read = endpoint.operation(Verb::Get).filter(|_| can_change.is_some())?;
+    match (operation.verb, reply) {
+        (Verb::Get | Verb::Put | Verb::Patch, Ok(reply)) => Some(reply.json.clone()),
+        (Verb::Put | Verb::Patch, Err(error)) if error.status() == StatusCode::BAD_REQUEST => {
+            handle(read).ok().map(|reply| reply.json)
+        }
+        _ => None,
+    }
 }
 
 /// Whether there is, for who asks, what a PUT to this path would replace: what can't be read is not there.
@@ -184,22 +304,36 @@ fn is_there(
     }
 }
 
-/// Who asks, as far as the endpoint wants to know.
-fn caller(access: Access, app: &App, authorization: Option<&HeaderValue>) -> Result<Option<User>, ApiError> {
+/// Who asks, as far as the endpoint wants to know: by a token, or else by the session of a browser, whose
+/// changes must come from our own pages.
+fn caller(access: Access, app: &App, incoming: &Incoming) -> Result<Option<User>, ApiError> {
     if access == Access::Open {
         return Ok(None);
     }
-    let user = match bearer_token(authorization)? {
-        Some(token) => Some(accounts::authenticate(app, token)?),
-        None => None,
+    if let Some(token) = bearer_token(incoming.authorization.as_ref())? {
+        return Ok(Some(accounts::authenticate(app, token)?));
+    }
+    let Some(key) = &incoming.browser.session_key else {
+        return Ok(None);
     };
-    match (access, &user) {
+    let user = sessions::authenticate(app, key)?;
+    if user.is_some() {
+        let token = incoming.form_token.as_deref();
+        incoming
+            .browser
+            .check_csrf(&incoming.method, &incoming.base_url, token)?;
+    }
+    Ok(user)
+}
+
+/// Whether the endpoint lets in who asks.
+fn permit(access: Access, caller: Option<&User>) -> Result<(), ApiError> {
+    match (access, caller) {
         (Access::Authenticated | Access::Admin, None) => Err(ApiError::NoCredentials),
         (Access::Admin, Some(admin)) => {
-            policy::check(&admin.actor(), Action::ReadUsers, Target::NOTHING)?;
-            Ok(user)
+            Ok(policy::check(&admin.actor(), Action::ReadUsers, Target::NOTHING)?)
         }
-        _ => Ok(user),
+        _ => Ok(()),
     }
 }
 
@@ -234,7 +368,7 @@ fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
 }
 
 /// The start of absolute URLs, as the client wrote it.
-fn base_url(client: Client, headers: &HeaderMap) -> String {
+pub(crate) fn base_url(client: Client, headers: &HeaderMap) -> String {
     let scheme = if client.is_https { "https" } else { "http" };
     let host = headers
         .get(header::HOST)
@@ -243,8 +377,8 @@ fn base_url(client: Client, headers: &HeaderMap) -> String {
     format!("{scheme}://{host}")
 }
 
-fn write(reply: Reply, accepted: &Accepted) -> HttpResponse {
-    let status = actix_web::http::StatusCode::from_u16(reply.status).unwrap_or_default();
+fn write(reply: Reply) -> HttpResponse {
+    let status = StatusCode::from_u16(reply.status).unwrap_or_default();
     let mut response = HttpResponse::build(status);
     if let Some(location) = reply.location {
         response.insert_header((header::LOCATION, location));
@@ -252,9 +386,7 @@ fn write(reply: Reply, accepted: &Accepted) -> HttpResponse {
     if reply.json.is_empty() {
         return response.finish();
     }
-    response
-        .content_type(accepted.renderer.media_type)
-        .body(reply.json)
+    response.content_type(ContentType::json()).body(reply.json)
 }
 
 impl From<BlockingError> for ApiError {
@@ -302,6 +434,11 @@ pub(crate) mod tests {
     /// A request of Ann's, without a body.
     fn anns(method: Method) -> Incoming {
         Incoming {
+            verb: Verb::answering(&method),
+            names_its_verb: false,
+            browser: Browser::default(),
+            form_token: None,
+            is_page: false,
             method,
             client: TrustedProxies::default().client(TestRequest::default().to_http_request().head()),
             is_counted: false,
@@ -337,7 +474,13 @@ pub(crate) mod tests {
     fn options(path: &str, car: Option<Car>) -> Value {
         let mut mocks = with_ann();
         mocks.unit.cars.expect_find().returning(move |_| Ok(car.clone()));
-        let reply = answer(endpoint(path), &state(mocks), &anns(Method::OPTIONS)).unwrap();
+        let reply = answer(
+            endpoint(path),
+            &state(mocks),
+            &anns(Method::OPTIONS),
+            &mut Seen::default(),
+        )
+        .unwrap();
         serde_json::from_slice(&reply.json).unwrap()
     }
 
@@ -355,7 +498,12 @@ pub(crate) mod tests {
         let mut mocks = with_ann();
         mocks.store_is_away = true;
         let request = anns(Method::OPTIONS);
-        let refused = answer(endpoint("/api/cars/{car_id}/"), &state(mocks), &request);
+        let refused = answer(
+            endpoint("/api/cars/{car_id}/"),
+            &state(mocks),
+            &request,
+            &mut Seen::default(),
+        );
         assert_eq!(refused.err().map(|error| error.status().as_u16()), Some(503));
     }
 

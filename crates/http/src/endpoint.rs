@@ -78,6 +78,13 @@ impl Verb {
         }
     }
 
+    /// The verb of this name, for what changes something.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Put, Self::Patch, Self::Delete]
+            .into_iter()
+            .find(|verb| verb.as_str().eq_ignore_ascii_case(name))
+    }
+
     /// The verb that answers a method: GET answers HEAD.
     pub(crate) fn answering(method: &Method) -> Option<Self> {
         match *method {

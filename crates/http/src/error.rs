@@ -49,6 +49,8 @@ pub(crate) enum ApiError {
     NoActiveAccountForToken,
     /// A token in the body is not good.
     Token(TokenError),
+    /// A browser's request does not come from our own pages; says why.
+    Csrf(String),
     /// Who asks may not.
     Forbidden(&'static str),
     /// There is no such thing.
@@ -99,7 +101,7 @@ impl ApiError {
             | Self::NoActiveAccount
             | Self::NoActiveAccountForToken
             | Self::Token(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Self::Csrf(_) | Self::Forbidden(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -178,6 +180,7 @@ impl ApiError {
             Self::NoActiveAccount => "No active account found with the given credentials".into(),
             Self::NoActiveAccountForToken => "No active account found for the given token.".into(),
             Self::Token(error) => ErrorBody::coded(token_message(*error), "token_not_valid"),
+            Self::Csrf(why) => format!("CSRF Failed: {why}").into(),
             Self::Forbidden(detail) => (*detail).into(),
             Self::NotFound(Missing::Car) => "No Car matches the given query.".into(),
             Self::NotFound(Missing::User) => "No User matches the given query.".into(),

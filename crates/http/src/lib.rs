@@ -8,10 +8,11 @@
 //! To add an endpoint, add a file under `api/` with its `Endpoint` and name it in `api::ENDPOINTS`.
 
 mod api;
+mod assets;
 mod blocking;
 mod body;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing answers with pages yet"))]
 mod browsable;
+mod browser;
 mod client;
 mod cors;
 mod dispatch;
@@ -21,9 +22,11 @@ mod fields;
 mod health;
 mod hosts;
 mod log;
+mod login;
 mod media;
 mod metadata;
 mod negotiation;
+mod page;
 mod patience;
 mod query;
 mod safety;

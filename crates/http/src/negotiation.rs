@@ -23,10 +23,19 @@ pub(crate) struct Renderer {
 }
 
 /// Every form in which answers can be written, the preferred one first.
-pub(crate) static RENDERERS: [Renderer; 1] = [Renderer {
-    format: "json",
-    media_type: "application/json",
-}];
+pub(crate) static RENDERERS: [Renderer; 2] = [
+    Renderer {
+        format: "json",
+        media_type: "application/json",
+    },
+    Renderer {
+        format: PAGE,
+        media_type: "text/html",
+    },
+];
+
+/// The format of the browsable API.
+const PAGE: &str = "api";
 
 /// What a client gets.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +43,13 @@ pub(crate) struct Accepted {
     pub(crate) renderer: &'static Renderer,
     /// By how many spaces the client wants JSON indented.
     pub(crate) indent: Option<usize>,
+}
+
+impl Accepted {
+    /// Whether the answer is a page of the browsable API.
+    pub(crate) fn is_page(&self) -> bool {
+        self.renderer.format == PAGE
+    }
 }
 
 /// Chooses how a request is answered.

@@ -101,6 +101,10 @@ impl Query {
     }
 
     /// A parameter that says something: blank ones count as left out.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         let value = self
             .0

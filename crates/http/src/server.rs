@@ -4,6 +4,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
+    time::Duration,
 };
 
 use actix_web::{
@@ -18,16 +19,19 @@ use mycars_application::App;
 
 use crate::{
     api::ENDPOINTS,
+    assets,
     blocking::Blocking,
     client::TrustedProxies,
     cors::{self, AllowedOrigins},
-    dispatch::{State, dispatch},
+    dispatch::{State, Visit, dispatch},
     endpoint::Endpoint,
     error::{ApiError, Missing},
     health,
     hosts::{self, AllowedHosts},
     log::{RequestIds, log},
-    media, patience,
+    login, media,
+    negotiation::negotiate,
+    page, patience,
     query::ListSettings,
     safety,
     throttle::{Rates, Throttles},
@@ -144,6 +148,13 @@ fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(media::serve))
                 .route(web::head().to(media::serve)),
         )
+        .service(web::resource(["/api-auth/login/", "/api-auth/login"]).to(login::log_in))
+        .service(web::resource(["/api-auth/logout/", "/api-auth/logout"]).to(login::log_out))
+        .service(
+            web::resource("/static/{name}")
+                .route(web::get().to(assets::serve))
+                .route(web::head().to(assets::serve)),
+        )
         .route("/", web::get().to(to_api))
         .default_service(web::to(no_such_route));
 }
@@ -159,8 +170,22 @@ async fn to_api() -> HttpResponse {
         .finish()
 }
 
-async fn no_such_route() -> HttpResponse {
-    ApiError::NotFound(Missing::Route).response()
+/// A page for people who look for one under the API, JSON for everybody else.
+async fn no_such_route(state: Data<State>, http: HttpRequest) -> HttpResponse {
+    let answer = ApiError::NotFound(Missing::Route).response();
+    let is_page =
+        http.path().starts_with("/api/") && negotiate(&http).is_ok_and(|accepted| accepted.is_page());
+    if is_page {
+        page::present(
+            None,
+            answer,
+            &http,
+            &Visit::new(&state, &http, true),
+            Duration::ZERO,
+        )
+    } else {
+        answer
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ macro_rules! for_update {
 mod cars;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
+#[path = "shared/sessions.rs"]
+mod sessions;
 #[path = "shared/store.rs"]
 mod store;
 #[path = "shared/users.rs"]

@@ -58,5 +58,15 @@ macro_rules! schema {
                 revocation -> Nullable<Text>,
             }
         }
+
+        diesel::table! {
+            sessions (id) {
+                id -> BigInt,
+                key_hash -> Text,
+                user_id -> BigInt,
+                created_at -> $Time,
+                last_seen_at -> $Time,
+            }
+        }
     };
 }

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     },
     /// Forget refresh tokens that have expired. Run it now and then, for example once a day.
     Flushexpiredtokens,
+    /// Forget browsers' logins whose time is over. Run it now and then, for example once a day.
+    Clearsessions,
     /// Delete pictures that no car has any more. The server does so too, each time it starts.
     Sweepmedia,
 }

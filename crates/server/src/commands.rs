@@ -1,6 +1,7 @@
 //! The commands: one file for each.
 
 mod changepassword;
+mod clearsessions;
 mod createsuperuser;
 mod flushexpiredtokens;
 mod migrate;
@@ -78,6 +79,7 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         Command::Changepassword { username } => {
             changepassword::run(&wiring::app(&settings)?, &username, console)
         }
+        Command::Clearsessions => clearsessions::run(&wiring::app(&settings)?, console),
         Command::Sweepmedia => sweepmedia::run(&wiring::app(&settings)?, console),
         Command::Flushexpiredtokens => flushexpiredtokens::run(&wiring::app(&settings)?, console),
     }

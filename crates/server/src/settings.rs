@@ -49,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) database: Database,
     pub(crate) tokens: Tokens,
+    pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
     pub(crate) media: Media,
     pub(crate) lists: Lists,
@@ -101,6 +102,16 @@ pub(crate) struct Tokens {
     /// Whether each use of a refresh token replaces it.
     #[serde(deserialize_with = "values::flag")]
     pub(crate) rotate_refresh: bool,
+}
+
+/// How long browsers stay logged in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sessions {
+    #[serde(deserialize_with = "values::whole::<1, MAX_MINUTES, _, _>")]
+    pub(crate) idle_minutes: i64,
+    #[serde(deserialize_with = "values::whole::<1, MAX_MINUTES, _, _>")]
+    pub(crate) lifetime_minutes: i64,
 }
 
 /// How passwords are hashed.
@@ -256,6 +267,7 @@ struct Given {
     server: Server,
     database: Database,
     tokens: Tokens,
+    sessions: Sessions,
     passwords: Passwords,
     media: Media,
     lists: Lists,
@@ -391,6 +403,7 @@ impl Given {
             server: self.server,
             database: self.database,
             tokens: self.tokens,
+            sessions: self.sessions,
             passwords: self.passwords,
             media,
             lists: self.lists,

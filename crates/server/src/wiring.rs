@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use mycars_application::{App, TokenSettings};
+use mycars_application::{App, SessionSettings, TokenSettings};
 use mycars_media::{FileImageStore, JpegProcessor};
 use mycars_persistence::{Database, Options};
 use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
@@ -60,6 +60,10 @@ pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
             access_lifetime: TimeDelta::minutes(settings.tokens.access_minutes),
             refresh_lifetime: TimeDelta::minutes(settings.tokens.refresh_minutes),
             rotate_refresh: settings.tokens.rotate_refresh,
+        },
+        session_settings: SessionSettings {
+            idle: TimeDelta::minutes(settings.sessions.idle_minutes),
+            lifetime: TimeDelta::minutes(settings.sessions.lifetime_minutes),
         },
     })
 }

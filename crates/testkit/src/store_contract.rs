@@ -5,11 +5,13 @@
 
 mod cars;
 mod refresh_tokens;
+mod sessions;
 mod transactions;
 mod users;
 
 pub use cars::*;
 pub use refresh_tokens::*;
+pub use sessions::*;
 pub use transactions::*;
 pub use users::*;
 
@@ -54,6 +56,9 @@ macro_rules! store_contract {
             a_token_is_recorded_once
             a_token_of_nobody_that_is_there_is_refused
             expired_tokens_are_deleted_and_counted
+            a_session_is_kept_as_it_was_given
+            expired_sessions_are_deleted_and_counted
+            sessions_end_one_by_one_and_all_of_a_user
             a_committed_write_is_kept
             a_failed_statement_undoes_the_whole_write
             a_read_sees_only_what_was_committed
@@ -123,6 +128,7 @@ mod tests {
         let rules = [
             include_str!("store_contract/cars.rs"),
             include_str!("store_contract/refresh_tokens.rs"),
+            include_str!("store_contract/sessions.rs"),
             include_str!("store_contract/transactions.rs"),
             include_str!("store_contract/users.rs"),
         ];

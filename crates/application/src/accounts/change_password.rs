@@ -164,6 +164,12 @@ mod tests {
             .returning(|_| Ok(()));
         mocks
             .unit
+            .sessions
+            .expect_delete_all_of()
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
             .refresh_tokens
             .expect_revoke_all_of()
             .withf(|user, why, _| *user == samples::user().id && *why == Revocation::PasswordChanged)

@@ -37,6 +37,24 @@ pub struct TokenPair {
 /// [`Error::Invalid`] if something was not sent; [`Error::NoActiveAccount`] for a wrong password, a user who
 /// does not exist and one who is not active alike, after the same time; [`Error::Store`].
 pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> {
+    let proof = prove(app, credentials)?;
+    let access = token::issue_access(app, proof.user.id)?;
+    let (refresh, record) = token::issue_refresh(app, proof.user.id)?;
+    app.store.write(|unit| {
+        proof.accept(app, unit)?;
+        Ok::<_, Error>(token::keep(unit, &record)?)
+    })?;
+    Ok(TokenPair { refresh, access })
+}
+
+/// That credentials are right, found out outside a transaction because it takes long.
+pub(crate) struct Proof {
+    user: User,
+    new_hash: Option<PasswordHash>,
+}
+
+/// Finds out whether credentials are right.
+pub(crate) fn prove(app: &App, credentials: &Credentials) -> Result<Proof, Error> {
     let (username, password) = check(credentials)?;
     let user = app.store.read(|unit| unit.users().find_by_username(&username))?;
     let Some(user) = user else {
@@ -51,18 +69,20 @@ pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> 
         Verification::RightButOutdated => rehash(app, &password)?,
         Verification::Right | Verification::Wrong => None,
     };
-    let access = token::issue_access(app, user.id)?;
-    let (refresh, record) = token::issue_refresh(app, user.id)?;
-    app.store.write(|unit| {
-        let mut user = still_the_same(unit, &user)?;
+    Ok(Proof { user, new_hash })
+}
+
+impl Proof {
+    /// Lets the user in, inside the transaction that keeps the login.
+    pub(crate) fn accept(self, app: &App, unit: &mut dyn UnitOfWork) -> Result<User, Error> {
+        let mut user = still_the_same(unit, &self.user)?;
         user.last_login = Some(app.now());
-        if let Some(hash) = new_hash {
+        if let Some(hash) = self.new_hash {
             user.password = hash;
         }
         unit.users().update(&user)?;
-        Ok::<_, Error>(token::keep(unit, &record)?)
-    })?;
-    Ok(TokenPair { refresh, access })
+        Ok(user)
+    }
 }
 
 fn check(credentials: &Credentials) -> Result<(String, String), Error> {

@@ -50,6 +50,7 @@ pub(crate) fn replace_password(
     user.password_changed_at = Some(now);
     user.updated_at = now;
     unit.users().update(user)?;
+    unit.sessions().delete_all_of(user.id)?;
     unit.refresh_tokens()
         .revoke_all_of(user.id, Revocation::PasswordChanged, now)
 }
@@ -113,6 +114,12 @@ mod tests {
             .users
             .expect_update()
             .withf(|user| user.password.reveal() == "new")
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .sessions
+            .expect_delete_all_of()
             .once()
             .returning(|_| Ok(()));
         mocks

@@ -2,7 +2,7 @@
 
 use mycars_domain::Field;
 
-use super::{CarRepository, RefreshTokenRepository, UserRepository};
+use super::{CarRepository, RefreshTokenRepository, SessionRepository, UserRepository};
 
 /// The cause of an adapter's failure, for the log and never for a client.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -45,6 +45,8 @@ pub trait UnitOfWork {
     fn cars(&mut self) -> &mut dyn CarRepository;
     /// The refresh tokens.
     fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository;
+    /// The sessions of browsers.
+    fn sessions(&mut self) -> &mut dyn SessionRepository;
 }
 
 /// Where everything is kept.
@@ -55,7 +57,8 @@ pub trait Store: Send + Sync {
     /// Does `work` with one connection.
     ///
     /// With [`Mode::Write`], `work` is called at most once, inside a transaction: committed if it answers
-    /// `Ok`, undone if it answers [`Rollback`], and then this answers `Ok` all the same. With [`Mode::Read`]
+    /// `Ok`, undone if it answers [`Rollback`], and then this answers `Ok` all the same. A statement that failed
+    /// inside it undoes it too, whatever `work` answers. With [`Mode::Read`]
     /// there is no transaction, and `work` is called once more, with a new connection, if it failed because
     /// the first connection had died.
     ///

@@ -30,7 +30,12 @@ pub fn update(
     app.store.write(|unit| {
         let user = unit.users().find_for_update(id)?;
         let (mut user, fields) = checked(unit, actor, user, input, completeness)?;
+        let was_active = user.is_active;
         fields.apply_to(app, &mut user);
+        if was_active && !user.is_active {
+            // Or else a browser would be logged in again on the day that the user is let in again.
+            unit.sessions().delete_all_of(user.id)?;
+        }
         match hash {
             Some(hash) => replace_password(app, unit, &mut user, hash)?,
             None => unit.users().update(&user)?,
@@ -221,6 +226,13 @@ mod tests {
             .withf(|user| !user.is_active)
             .once()
             .returning(|_| Ok(()));
+        mocks
+            .unit
+            .sessions
+            .expect_delete_all_of()
+            .withf(|id| *id == UserId(1))
+            .once()
+            .returning(|_| Ok(()));
         let (app, _) = mocks.into_app();
         let superuser = samples::somebody_else(Rank::Superuser);
         update(&app, &superuser, root.id, &deactivate(), Completeness::Partial).unwrap();
@@ -265,6 +277,12 @@ mod tests {
             .users
             .expect_update()
             .withf(|user| user.password.reveal() == "new" && user.password_changed_at.is_some())
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .sessions
+            .expect_delete_all_of()
             .once()
             .returning(|_| Ok(()));
         mocks

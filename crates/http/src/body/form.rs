@@ -11,6 +11,7 @@ use super::{
     number::{as_python_text, parse_integer},
 };
 use crate::{
+    browser::CSRF_FIELD,
     error::ApiError,
     fields::{FieldSpec, Kind},
 };
@@ -25,7 +26,10 @@ enum Source<'a> {
     /// Each value as it is written; of several with one name the last.
     Json(HashMap<String, &'a RawValue>),
     /// A form of HTML, in which everything is text.
-    Html(&'a [(String, Part)]),
+    Html {
+        parts: &'a [(String, Part)],
+        is_ours: bool,
+    },
 }
 
 /// A value that was read without looking at what it is for.
@@ -67,11 +71,13 @@ impl<'a> Form<'a> {
         )))
     }
 
-    /// A form of HTML.
+    /// A form of HTML. In one of our own pages' forms a blank field that may be null means null, as people who
+    /// empty a field mean it; programs that send forms mean what they send.
     pub(super) fn html(specs: &'static [FieldSpec], parts: &'a [(String, Part)]) -> Self {
+        let is_ours = parts.iter().any(|(name, _)| name == CSRF_FIELD);
         Self {
             specs,
-            source: Source::Html(parts),
+            source: Source::Html { parts, is_ours },
         }
     }
 
@@ -162,7 +168,10 @@ impl<'a> Form<'a> {
             Source::Json(fields) => fields
                 .get(spec.name)
                 .map_or(Raw::Absent, |value| raw_json(value.get())),
-            Source::Html(parts) => raw_html(parts, spec),
+            Source::Html { parts, is_ours } => match raw_html(parts, spec) {
+                Raw::Text(text) if *is_ours && spec.nullable && text.trim().is_empty() => Raw::Null,
+                raw => raw,
+            },
         }
     }
 }
@@ -380,6 +389,14 @@ mod tests {
         assert_eq!(form.text(Field::Color), "".into(), "it may be blank");
         assert_eq!(form.integer(Field::Mileage), Input::Absent);
         assert_eq!(form.text(Field::Role), Input::Absent);
+    }
+
+    #[test]
+    fn in_a_form_of_our_pages_blank_is_null_where_it_may_be() {
+        let parts = html(&[("csrfmiddlewaretoken", "x"), ("brand", ""), ("color", " ")]);
+        let form = Form::html(SPECS, &parts);
+        assert_eq!(form.text(Field::Color), Input::Null);
+        assert_eq!(form.text(Field::Brand), "".into());
     }
 
     #[test]

@@ -12,8 +12,8 @@ use diesel::{
 };
 use diesel_migrations::MigrationHarness as _;
 use mycars_application::ports::{
-    BoxError, CarRepository, Mode, RefreshTokenRepository, Rollback, Store, StoreError, UnitOfWork,
-    UserRepository,
+    BoxError, CarRepository, Mode, RefreshTokenRepository, Rollback, SessionRepository, Store, StoreError,
+    UnitOfWork, UserRepository,
 };
 
 use super::{BEGIN, Conn, MIGRATIONS, Writers, begin_migrations, prepare};
@@ -251,6 +251,10 @@ impl UnitOfWork for Unit<'_> {
     }
 
     fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository {
+        self
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
         self
     }
 }

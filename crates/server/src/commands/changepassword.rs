@@ -82,6 +82,12 @@ mod tests {
         mocks.unit.users.expect_update().once().returning(|_| Ok(()));
         mocks
             .unit
+            .sessions
+            .expect_delete_all_of()
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
             .refresh_tokens
             .expect_revoke_all_of()
             .once()

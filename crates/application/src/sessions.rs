@@ -1,0 +1,37 @@
+//! The logins of browsers: a random key in a cookie, and its hash in the store.
+
+mod authenticate;
+mod clear;
+mod log_in;
+mod log_out;
+
+pub use authenticate::authenticate;
+pub use clear::clear_expired;
+pub use log_in::{LoggedIn, log_in};
+pub use log_out::log_out;
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+/// What is kept of a session's key. The key is random and long, so that a fast hash will do.
+fn hash(key: &str) -> String {
+    Sha256::digest(key).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string never fails.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_sha_256() {
+        assert_eq!(
+            hash("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! Find out who asks, by a session.
+
+use chrono::TimeDelta;
+use mycars_domain::User;
+
+use super::hash;
+use crate::{App, ports::StoreError};
+
+/// A session that was seen this long ago is noted to be seen again: not at each request, because that would
+/// make a write of every read.
+const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(1);
+
+/// The user whose session has this key, as they are in the store now; `None` if there is no such session, its
+/// time is over, or the user may not log in any more.
+///
+/// # Errors
+/// The store's.
+pub fn authenticate(app: &App, key: &str) -> Result<Option<User>, StoreError> {
+    let key_hash = hash(key);
+    let now = app.now();
+    let found = app.store.read(|unit| {
+        let Some(session) = unit.sessions().find(&key_hash)? else {
+            return Ok::<_, StoreError>(None);
+        };
+        Ok(unit.users().find(session.user)?.map(|user| (session, user)))
+    })?;
+    let Some((session, user)) = found else {
+        return Ok(None);
+    };
+    let settings = app.session_settings;
+    let is_over =
+        session.last_seen_at + settings.idle <= now || session.created_at + settings.lifetime <= now;
+    if is_over || !user.is_active {
+        return Ok(None);
+    }
+    if session.last_seen_at + TOUCH_AFTER <= now {
+        app.store.write(|unit| unit.sessions().touch(&key_hash, now))?;
+    }
+    Ok(Some(user))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::{
+        SessionSettings,
+        mocks::{Mocks, samples},
+        ports::Session,
+    };
+
+    fn mocks(created_at: DateTime<Utc>, last_seen_at: DateTime<Utc>, user: User) -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .sessions
+            .expect_find()
+            .withf(|given| given == hash("key"))
+            .returning(move |given| {
+                Ok(Some(Session {
+                    key_hash: given.into(),
+                    user: samples::user().id,
+                    created_at,
+                    last_seen_at,
+                }))
+            });
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .returning(move |_| Ok(Some(user.clone())));
+        mocks
+    }
+
+    fn ago(delta: TimeDelta) -> DateTime<Utc> {
+        samples::now() - delta
+    }
+
+    #[test]
+    fn a_key_that_nobody_has_is_nobodys() {
+        let mut mocks = Mocks::new();
+        mocks.unit.sessions.expect_find().returning(|_| Ok(None));
+        assert_eq!(authenticate(&mocks.into_app().0, "key").unwrap(), None);
+    }
+
+    #[test]
+    fn a_session_dies_when_it_was_idle_too_long_or_is_too_old() {
+        let SessionSettings { idle, lifetime } = SessionSettings::default();
+        for (created, seen) in [(idle, idle), (lifetime, TimeDelta::zero())] {
+            let (app, _) = mocks(ago(created), ago(seen), samples::user()).into_app();
+            assert_eq!(authenticate(&app, "key").unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn an_inactive_users_session_stops_working_at_once() {
+        let inactive = User {
+            is_active: false,
+            ..samples::user()
+        };
+        let (app, _) = mocks(samples::now(), samples::now(), inactive).into_app();
+        assert_eq!(authenticate(&app, "key").unwrap(), None);
+    }
+
+    #[test]
+    fn a_session_that_was_just_seen_costs_no_write() {
+        let (app, store) = mocks(samples::now(), samples::now(), samples::user()).into_app();
+        assert_eq!(authenticate(&app, "key").unwrap(), Some(samples::user()));
+        assert_eq!((store.reads(), store.commits()), (1, 0));
+    }
+
+    #[test]
+    fn a_session_that_was_not_seen_for_a_minute_is_noted() {
+        let mut mocks = mocks(
+            ago(TimeDelta::hours(1)),
+            ago(TimeDelta::minutes(1)),
+            samples::user(),
+        );
+        mocks
+            .unit
+            .sessions
+            .expect_touch()
+            .withf(|_, at| *at == samples::now())
+            .once()
+            .returning(|_, _| Ok(()));
+        let (app, store) = mocks.into_app();
+        assert_eq!(authenticate(&app, "key").unwrap(), Some(samples::user()));
+        assert_eq!(store.commits(), 1);
+    }
+}

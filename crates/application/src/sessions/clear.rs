@@ -1,0 +1,48 @@
+//! Forget the sessions whose time is over.
+
+use mycars_domain::{Action, Actor, Target, policy};
+
+use crate::{App, accounts::Error};
+
+/// Forgets the sessions whose time is over, which are refused anyway, and answers how many there were.
+///
+/// # Errors
+/// [`Error::Denied`] for everybody but the program itself; [`Error::Store`].
+pub fn clear_expired(app: &App, actor: &Actor) -> Result<usize, Error> {
+    policy::check(actor, Action::ClearSessions, Target::NOTHING)?;
+    let (now, settings) = (app.now(), app.session_settings);
+    app.store.write(|unit| {
+        Ok(unit
+            .sessions()
+            .delete_expired(now - settings.idle, now - settings.lifetime)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Denied, Rank};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    #[test]
+    fn not_even_a_superuser_clears_sessions_through_the_api() {
+        let (app, _) = Mocks::new().into_app();
+        let refused = clear_expired(&app, &samples::somebody_else(Rank::Superuser));
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+    }
+
+    #[test]
+    fn what_was_idle_too_long_or_is_too_old_is_forgotten() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .sessions
+            .expect_delete_expired()
+            .withf(|seen, created| created < seen && *seen < samples::now())
+            .once()
+            .returning(|_, _| Ok(2));
+        let (app, _) = mocks.into_app();
+        assert_eq!(clear_expired(&app, &Actor::System).unwrap(), 2);
+    }
+}

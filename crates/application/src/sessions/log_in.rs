@@ -1,0 +1,117 @@
+//! Log a browser in.
+
+use mycars_domain::User;
+
+use super::hash;
+use crate::{
+    App,
+    accounts::{Credentials, Error, prove},
+    ports::Session,
+};
+
+/// What a login answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedIn {
+    /// The key that the browser is to hold, and nobody else.
+    pub key: String,
+    /// Who logged in.
+    pub user: User,
+}
+
+/// Logs a browser in. The session has a new key, whatever key the browser held before (`old_key`), and that one
+/// is dead: a key that somebody planted there never becomes somebody's login.
+///
+/// # Errors
+/// Those of [`accounts::log_in`](crate::accounts::log_in).
+pub fn log_in(app: &App, credentials: &Credentials, old_key: Option<&str>) -> Result<LoggedIn, Error> {
+    let proof = prove(app, credentials)?;
+    let key = app.random.hex(32);
+    let now = app.now();
+    let user = app.store.write(|unit| {
+        let user = proof.accept(app, unit)?;
+        if let Some(old_key) = old_key {
+            unit.sessions().delete(&hash(old_key))?;
+        }
+        let session = Session {
+            key_hash: hash(&key),
+            user: user.id,
+            created_at: now,
+            last_seen_at: now,
+        };
+        unit.sessions().insert(&session)?;
+        Ok::<_, Error>(user)
+    })?;
+    Ok(LoggedIn { key, user })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mocks::{Mocks, samples},
+        ports::Verification,
+    };
+
+    fn mocks(verification: Verification) -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find_by_username()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks.hasher.expect_verify().returning(move |_, _| verification);
+        mocks
+    }
+
+    fn credentials() -> Credentials {
+        Credentials {
+            username: "ann".into(),
+            password: "secret".into(),
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_opens_no_session_and_ends_none() {
+        let (app, store) = mocks(Verification::Wrong).into_app();
+        assert!(matches!(
+            log_in(&app, &credentials(), Some("old")),
+            Err(Error::NoActiveAccount)
+        ));
+        assert_eq!(store.commits(), 0);
+    }
+
+    #[test]
+    fn a_login_has_a_new_key_and_the_old_one_is_dead() {
+        let mut mocks = mocks(Verification::Right);
+        mocks
+            .random
+            .expect_hex()
+            .withf(|bytes| *bytes == 32)
+            .returning(|_| "new".into());
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks.unit.users.expect_update().once().returning(|_| Ok(()));
+        mocks
+            .unit
+            .sessions
+            .expect_delete()
+            .withf(|given| given == hash("old"))
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .sessions
+            .expect_insert()
+            .withf(|session| session.key_hash == hash("new") && session.user == samples::user().id)
+            .once()
+            .returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let logged_in = log_in(&app, &credentials(), Some("old")).unwrap();
+        assert_eq!(logged_in.key, "new");
+        assert_eq!(logged_in.user.last_login, Some(samples::now()));
+        assert_eq!(store.commits(), 1);
+    }
+}

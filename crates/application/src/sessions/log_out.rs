@@ -1,0 +1,33 @@
+//! Log a browser out.
+
+use super::hash;
+use crate::{App, ports::StoreError};
+
+/// Ends the session with this key, if there is one.
+///
+/// # Errors
+/// The store's.
+pub fn log_out(app: &App, key: &str) -> Result<(), StoreError> {
+    app.store.write(|unit| unit.sessions().delete(&hash(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mocks::Mocks;
+
+    #[test]
+    fn the_key_is_dead_on_the_server() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .sessions
+            .expect_delete()
+            .withf(|given| given == hash("key"))
+            .once()
+            .returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        log_out(&app, "key").unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+}

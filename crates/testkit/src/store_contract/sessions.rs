@@ -1,0 +1,92 @@
+//! Rules about sessions.
+
+use mycars_application::ports::{Session, Store, StoreError};
+use mycars_domain::UserId;
+
+use super::{keep_owner, keep_user};
+use crate::samples::{moment, new_user};
+
+fn session(key_hash: &str, user: UserId, created: i64, seen: i64) -> Session {
+    Session {
+        key_hash: key_hash.into(),
+        user,
+        created_at: moment(created),
+        last_seen_at: moment(seen),
+    }
+}
+
+fn insert(store: &dyn Store, session: &Session) -> Result<(), StoreError> {
+    store.write(|unit| unit.sessions().insert(session))
+}
+
+fn find(store: &dyn Store, key_hash: &str) -> Option<Session> {
+    store
+        .read(|unit| unit.sessions().find(key_hash))
+        .expect("sessions can be found")
+}
+
+/// A session comes back as it was, and when it was seen can be noted.
+pub fn a_session_is_kept_as_it_was_given(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let kept = session("a", owner.id, 1, 2);
+    insert(store, &kept).expect("a session can be kept");
+    assert_eq!(find(store, "a"), Some(kept.clone()));
+    assert_eq!(find(store, "A"), None);
+    store
+        .write(|unit| unit.sessions().touch("a", moment(3)))
+        .expect("a session can be noted");
+    assert_eq!(
+        find(store, "a"),
+        Some(Session {
+            last_seen_at: moment(3),
+            ..kept
+        })
+    );
+    store
+        .write(|unit| unit.sessions().touch("b", moment(3)))
+        .expect("noting none does nothing");
+}
+
+/// One session can be ended, all of a user can, and a deleted user's go with them.
+pub fn sessions_end_one_by_one_and_all_of_a_user(store: &dyn Store) {
+    let ann = keep_user(store, &new_user("ann")).id;
+    let eve = keep_user(store, &new_user("eve")).id;
+    for (key, user) in [("a", ann), ("b", ann), ("c", ann), ("d", eve)] {
+        insert(store, &session(key, user, 1, 1)).expect("a session can be kept");
+    }
+    store
+        .write(|unit| unit.sessions().delete("a"))
+        .expect("a session can be ended");
+    assert_eq!((find(store, "a"), find(store, "b").is_some()), (None, true));
+    store
+        .write(|unit| unit.sessions().delete_all_of(ann))
+        .expect("all can be ended");
+    assert_eq!(
+        (find(store, "b"), find(store, "c"), find(store, "d").is_some()),
+        (None, None, true)
+    );
+    store
+        .write(|unit| unit.users().delete(eve))
+        .expect("a user can be deleted");
+    assert_eq!(find(store, "d"), None);
+    let gone = insert(store, &session("e", eve, 1, 1));
+    assert!(matches!(gone, Err(StoreError::OwnerGone)), "{gone:?}");
+}
+
+/// What was idle too long or is too old is deleted and counted.
+pub fn expired_sessions_are_deleted_and_counted(store: &dyn Store) {
+    let owner = keep_owner(store).id;
+    for (key, created, seen) in [("old", 0, 100), ("idle", 50, 50), ("live", 50, 100)] {
+        insert(store, &session(key, owner, created, seen)).expect("a session can be kept");
+    }
+    let deleted = store.write(|unit| unit.sessions().delete_expired(moment(60), moment(10)));
+    assert_eq!(deleted.expect("sessions can be deleted"), 2);
+    assert_eq!(
+        (
+            find(store, "old"),
+            find(store, "idle"),
+            find(store, "live").is_some()
+        ),
+        (None, None, true)
+    );
+}
