@@ -275,7 +275,10 @@ fn notice(page: &Page<'_>) -> Option<Notice> {
             } else {
                 "Done."
             },
-            link: navigation::parent(page.path),
+            link: navigation::parent(page.path).map(|parent| Link {
+                label: format!("Back to {}", parent.label),
+                ..parent
+            }),
         }),
         _ => None,
     }

@@ -238,6 +238,8 @@ impl Filling<'_> {
         match spec.kind {
             Kind::Password => Control::Input("password"),
             Kind::Email => Control::Input("email"),
+            // Browsers show nothing in a field for numbers that holds something else.
+            Kind::Integer if self.is_no_number(spec) => Control::Input("text"),
             Kind::Integer => Control::Input("number"),
             Kind::Choice(choices) => Control::Select(with_default(choices, !spec.required && !has_value)),
             Kind::Boolean if has_value => Control::Checkbox,
@@ -246,6 +248,11 @@ impl Filling<'_> {
             _ if spec.max_length.is_some_and(|max| max > LONGEST_LINE) => Control::TextArea,
             _ => Control::Input("text"),
         }
+    }
+
+    fn is_no_number(&self, spec: &FieldSpec) -> bool {
+        let value = self.value(spec);
+        !value.is_empty() && value.parse::<f64>().is_err()
     }
 
     fn value(&self, spec: &FieldSpec) -> String {
@@ -305,6 +312,17 @@ impl<'a> Refusal<'a> {
             _ => Map::new(),
         };
         Self { page, body }
+    }
+
+    /// Of the page's query; empty where it was a body that was refused.
+    pub(super) fn of_query(page: &'a Page<'a>) -> Self {
+        match page.method {
+            "GET" | "HEAD" => Self::of(page),
+            _ => Self {
+                page,
+                body: Map::new(),
+            },
+        }
     }
 
     /// What is said of one field.

@@ -46,7 +46,7 @@ pub(super) struct Ordering {
 impl ListControls {
     pub(super) fn new(page: &Page<'_>, spec: &'static ListSpec) -> Self {
         let parameters = Parameters::parse(page.query);
-        let refusal = Refusal::of(page);
+        let refusal = Refusal::of_query(page);
         let filters: Vec<Filter> = spec
             .filters
             .iter()
