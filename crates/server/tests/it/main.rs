@@ -5,6 +5,7 @@
 //! - [`contract`]: the recorded cases of `tests/contract/`, which say what clients rely on.
 //! - [`start`], [`commands`], [`race`], [`protocol`]: what no recorded case can say.
 //! - [`matrix`]: who is let in where.
+//! - [`session`]: browsers, and what protects them from other sites.
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: what stays when the server is killed, and when its database is away.
 //! - [`architecture`]: which crate may depend on what.
@@ -24,5 +25,6 @@ mod outage;
 mod property;
 mod protocol;
 mod race;
+mod session;
 mod start;
 mod support;

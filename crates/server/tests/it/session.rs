@@ -1,0 +1,309 @@
+//! Browsers: logging in and out, and what protects them from other sites.
+
+use serde_json::json;
+
+use crate::support::{
+    Answer, Installation, Request, Server,
+    accounts::{PASSWORD, join, log_in, new_car, plates, register},
+    installation::SUPERUSER_PASSWORD,
+    on_both_databases,
+};
+
+on_both_databases!(
+    a_browser_logs_in_with_a_form_of_our_own_only,
+    a_wrong_password_is_said_and_the_name_is_kept,
+    after_a_login_one_stays_on_this_site,
+    a_session_reads_without_and_writes_only_with_the_token,
+    another_sites_page_changes_nothing,
+    a_form_may_name_a_verb_only_on_our_own_pages,
+    a_login_has_a_new_key_and_the_old_one_is_dead,
+    a_session_dies_at_logout_password_change_and_deactivation,
+);
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A browser, as far as cookies go.
+struct Browser<'s> {
+    server: &'s Server,
+    session: Option<String>,
+    token: String,
+}
+
+impl<'s> Browser<'s> {
+    /// A browser that has opened the login page.
+    fn new(server: &'s Server) -> Self {
+        let page = server.send(&Request::get("/api-auth/login/"));
+        assert_eq!(page.status, 200);
+        let token = cookie(&page, "csrftoken").expect("the page sets a token");
+        assert!(page.text().contains(&token), "the form holds the token");
+        Self {
+            server,
+            session: None,
+            token,
+        }
+    }
+
+    /// A browser in which somebody is logged in.
+    fn of(server: &'s Server, username: &str) -> Self {
+        let mut browser = Self::new(server);
+        let answer = browser.log_in(username, PASSWORD, "/api/");
+        assert_eq!(answer.status, 302, "{}", answer.text());
+        browser
+    }
+
+    fn log_in(&mut self, username: &str, password: &str, next: &str) -> Answer {
+        let fields = [("username", username), ("password", password), ("next", next)];
+        let answer = self.submit("/api-auth/login/", &fields);
+        self.session = cookie(&answer, "sessionid").or(self.session.take());
+        self.token = cookie(&answer, "csrftoken").unwrap_or(self.token.clone());
+        answer
+    }
+
+    /// Sends a form with the token.
+    fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = ("csrfmiddlewaretoken", self.token.as_str());
+        let fields: Vec<(&str, &str)> = fields.iter().copied().chain([token]).collect();
+        self.send(form(path, &fields).header("Accept", "text/html"))
+    }
+
+    fn send(&self, request: Request) -> Answer {
+        let session = self
+            .session
+            .as_ref()
+            .map(|key| format!("; sessionid={key}"))
+            .unwrap_or_default();
+        self.server
+            .send(&request.header("Cookie", &format!("csrftoken={}{session}", self.token)))
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path))
+    }
+}
+
+fn form(path: &str, fields: &[(&str, &str)]) -> Request {
+    let escape = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+                other => format!("%{other:02X}"),
+            })
+            .collect()
+    };
+    let pairs: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", escape(name), escape(value)))
+        .collect();
+    let mut request = Request::new("POST", path).header("Content-Type", FORM);
+    request.body = pairs.join("&").into_bytes();
+    request
+}
+
+/// The value of a cookie that an answer sets.
+fn cookie(answer: &Answer, name: &str) -> Option<String> {
+    answer.headers.get_all("set-cookie").iter().find_map(|header| {
+        let (known, rest) = header.to_str().ok()?.split_once('=')?;
+        (known == name).then(|| rest.split(';').next().unwrap_or_default().to_owned())
+    })
+}
+
+fn a_browser_logs_in_with_a_form_of_our_own_only(installation: &Installation) {
+    let server = installation.start();
+    register(&server, "ann");
+    let mut browser = Browser::new(&server);
+    let credentials = [("username", "ann"), ("password", PASSWORD)];
+    let forged = server.send(&form("/api-auth/login/", &credentials));
+    assert_eq!(forged.status, 403);
+    assert_eq!(cookie(&forged, "sessionid"), None);
+
+    let answer = browser.log_in("ann", PASSWORD, "/api/cars/?limit=2");
+    assert_eq!(
+        (answer.status, answer.header("Location").as_deref()),
+        (302, Some("/api/cars/?limit=2"))
+    );
+    let cookies = answer.header("Set-Cookie").unwrap();
+    assert!(
+        cookies.contains("sessionid=") && cookies.contains("HttpOnly; SameSite=Lax; Path=/"),
+        "{cookies}"
+    );
+    assert_eq!(browser.get("/api/me/").json(200)["username"], "ann");
+}
+
+fn a_wrong_password_is_said_and_the_name_is_kept(installation: &Installation) {
+    let server = installation.start();
+    register(&server, "ann");
+    let mut browser = Browser::new(&server);
+    for (username, password) in [("ann", "wrong"), ("nobody", PASSWORD), ("ann", "")] {
+        let answer = browser.log_in(username, password, "/api/");
+        assert_eq!(answer.status, 200);
+        assert!(
+            answer
+                .text()
+                .contains("Please enter a correct username and password.")
+        );
+        assert!(answer.text().contains(&format!("value=\"{username}\"")));
+        assert_eq!(cookie(&answer, "sessionid"), None);
+    }
+}
+
+fn after_a_login_one_stays_on_this_site(installation: &Installation) {
+    let server = installation.start();
+    register(&server, "ann");
+    for next in ["//evil.example", "https://evil.example/", "/\\evil.example", ""] {
+        let answer = Browser::new(&server).log_in("ann", PASSWORD, next);
+        assert_eq!(answer.header("Location").as_deref(), Some("/api/"), "{next:?}");
+    }
+}
+
+fn a_session_reads_without_and_writes_only_with_the_token(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let browser = Browser::of(&server, "ann");
+    assert_eq!(browser.get("/api/cars/").json(200), json!([]));
+
+    let car = json!({"brand": "Toyota", "model": "Camry", "year": 2023, "license": "B-AB 1"});
+    let without = browser.send(Request::post("/api/cars/", &car));
+    assert_eq!(
+        without.json(403),
+        json!({"detail": "CSRF Failed: CSRF token missing."})
+    );
+    let wrong = browser.send(Request::post("/api/cars/", &car).header("X-CSRFToken", &"x".repeat(32)));
+    let detail = "CSRF Failed: CSRF token from the 'X-Csrftoken' HTTP header incorrect.";
+    assert_eq!(wrong.json(403), json!({"detail": detail}));
+    assert!(plates(&server, &access).is_empty());
+
+    browser
+        .send(Request::post("/api/cars/", &car).header("X-CSRFToken", &browser.token))
+        .json(201);
+    assert_eq!(plates(&server, &access), ["B-AB 1"]);
+    // A token in the header `Authorization` needs no proof: no other site can send it.
+    browser.send(new_car(&access, "B-AB 2")).json(201);
+}
+
+fn another_sites_page_changes_nothing(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let browser = Browser::of(&server, "ann");
+    let car = json!({"brand": "Toyota", "model": "Camry", "year": 2023, "license": "B-AB 1"});
+    let with_token = || Request::post("/api/cars/", &car).header("X-CSRFToken", &browser.token);
+    let foreign = browser.send(with_token().header("Origin", "https://evil.example"));
+    let detail =
+        "CSRF Failed: Origin checking failed - https://evil.example does not match any trusted origins.";
+    assert_eq!(foreign.json(403), json!({"detail": detail}));
+    assert_eq!(
+        browser
+            .send(with_token().header("Sec-Fetch-Site", "cross-site"))
+            .status,
+        403
+    );
+    assert!(plates(&server, &access).is_empty());
+}
+
+fn a_form_may_name_a_verb_only_on_our_own_pages(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let id = server.send(&new_car(&access, "B-AB 1")).json(201)["id"].clone();
+    let path = format!("/api/cars/{id}/");
+    let browser = Browser::of(&server, "ann");
+    let delete = [("_method", "DELETE")];
+
+    assert_eq!(
+        server.send(&form(&path, &delete).bearer(&access)).status,
+        405,
+        "a program names no verb so"
+    );
+    assert_eq!(
+        browser
+            .send(form(&path, &delete).header("Accept", "text/html"))
+            .status,
+        403,
+        "without the token"
+    );
+    let mut smuggled = form(&path, &delete).header("Accept", "text/html");
+    "GET".clone_into(&mut smuggled.method);
+    assert_eq!(
+        browser.send(smuggled).status,
+        200,
+        "a GET reads, whatever it carries"
+    );
+    assert_eq!(plates(&server, &access), ["B-AB 1"]);
+
+    let edited = browser.submit(&path, &[("_method", "PATCH"), ("brand", "Honda"), ("color", "")]);
+    assert_eq!(edited.status, 200, "{}", edited.text());
+    let car = server.send(&Request::get(&path).bearer(&access)).json(200);
+    assert_eq!((&car["brand"], &car["color"]), (&json!("Honda"), &json!(null)));
+    assert_eq!(
+        browser.submit(&path, &delete).status,
+        200,
+        "a page stands for 204"
+    );
+    assert!(plates(&server, &access).is_empty());
+}
+
+fn a_login_has_a_new_key_and_the_old_one_is_dead(installation: &Installation) {
+    let server = installation.start();
+    register(&server, "ann");
+    let mut browser = Browser::of(&server, "ann");
+    let before = browser.session.clone().unwrap();
+    browser.log_in("ann", PASSWORD, "/api/");
+    assert_ne!(browser.session.as_ref(), Some(&before));
+    assert_eq!(browser.get("/api/me/").status, 200);
+    let old = Request::get("/api/me/").header("Cookie", &format!("sessionid={before}"));
+    assert_eq!(server.send(&old).status, 401);
+
+    let planted = "0".repeat(64);
+    let mut victim = Browser::new(&server);
+    victim.session = Some(planted.clone());
+    victim.log_in("ann", PASSWORD, "/api/");
+    let attacker = Request::get("/api/me/").header("Cookie", &format!("sessionid={planted}"));
+    assert_eq!(
+        server.send(&attacker).status,
+        401,
+        "a key that was planted is nobody's login"
+    );
+}
+
+fn a_session_dies_at_logout_password_change_and_deactivation(installation: &Installation) {
+    installation.create_superuser("root");
+    let server = installation.start();
+    let ann = join(&server, "ann").access;
+    let id = server.send(&Request::get("/api/me/").bearer(&ann)).json(200)["id"].clone();
+
+    let browser = Browser::of(&server, "ann");
+    assert_eq!(
+        browser
+            .submit("/api-auth/logout/", &[("next", "/api/cars/")])
+            .status,
+        302
+    );
+    assert_eq!(browser.get("/api/me/").status, 401);
+
+    let browser = Browser::of(&server, "ann");
+    let root = log_in(&server, "root", SUPERUSER_PASSWORD).access;
+    let active = |flag: bool| {
+        let path = format!("/api/admin/users/{id}/");
+        let change = Request::new("PATCH", &path)
+            .json(&json!({"is_active": flag}))
+            .bearer(&root);
+        server.send(&change).json(200);
+    };
+    active(false);
+    assert_eq!(browser.get("/api/me/").status, 401);
+    active(true);
+    assert_eq!(
+        browser.get("/api/me/").status,
+        401,
+        "it does not come back to life"
+    );
+
+    let browser = Browser::of(&server, "ann");
+    let change = json!({"old_password": PASSWORD, "new_password": "Meadow-x-55"});
+    server
+        .send(
+            &Request::new("PUT", "/api/change-password/")
+                .json(&change)
+                .bearer(&ann),
+        )
+        .json(200);
+    assert_eq!(browser.get("/api/me/").status, 401);
+}
