@@ -202,6 +202,15 @@ fn a_refused_form_says_what_is_wrong_where_it_is_and_keeps_what_was_typed() {
 }
 
 #[test]
+fn a_login_that_fails_says_so_at_its_form() {
+    let html = samples::html("refused-token");
+    assert!(html.contains("<a href=\"#post-form\">No active account found with the given credentials</a>"));
+    assert!(html.contains("<p class=\"error\">No active account"));
+    assert!(!html.contains("<p class=\"error\">for_programs") && !html.contains("secret"));
+    assert!(!html.contains("You are not logged in"));
+}
+
+#[test]
 fn a_refused_body_is_kept_and_shown() {
     let html = samples::html("refused-raw");
     assert!(html.contains("<a href=\"#change-raw-content\">"));

@@ -346,6 +346,21 @@ fn refused() -> Vec<Sample> {
             )
         },
     ];
+    refused.push(Sample {
+        method: "POST",
+        username: None,
+        status: 401,
+        fields: Some((
+            Verb::Post,
+            pairs(&[("username", "karim"), ("password", "secret")]),
+        )),
+        ..Sample::new(
+            "refused-token",
+            "/api/token/",
+            "/api/token/",
+            &json!({"detail": "No active account found with the given credentials", "code": "for_programs"}),
+        )
+    });
     for (name, status) in [
         ("403", 403),
         ("404", 404),
