@@ -34,3 +34,16 @@ pub(crate) static ENDPOINTS: [&Endpoint; 16] = [
     &cars::USERS_DETAIL,
     &images::USERS,
 ];
+
+/// The method and the path of every operation, for whoever has something to say about each of them. HEAD goes
+/// with GET, and OPTIONS with everything.
+#[must_use]
+pub fn routes() -> Vec<(&'static str, &'static str)> {
+    let operations = |endpoint: &'static Endpoint| {
+        endpoint
+            .operations
+            .iter()
+            .map(|one| (one.verb.as_str(), endpoint.path))
+    };
+    ENDPOINTS.into_iter().flat_map(operations).collect()
+}

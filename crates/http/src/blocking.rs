@@ -1,5 +1,7 @@
-//! Where blocking work runs. Everything that blocks goes through here, and everything here is bounded: work
-//! that would have to wait too long is refused at once.
+//! Where blocking work runs. Everything that waits for the database or takes time goes through here, and
+//! everything here is bounded: work that would have to wait too long is refused at once. Only files are read
+//! and written elsewhere, in small pieces: pictures that are served, by actix itself, and uploads that are put
+//! aside while they arrive.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

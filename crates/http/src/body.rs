@@ -76,7 +76,7 @@ pub(crate) struct File {
 
 /// So many bytes beyond the limit are read and thrown away, so that a client that only listens after it has
 /// sent everything hears why it was refused. Beyond that, the connection is closed on it.
-const MAX_DISCARDED: usize = 32 * 1024 * 1024;
+const MAX_DISCARDED: usize = 16 * 1024 * 1024;
 
 /// So many parts of a form are read: many times what any form here has.
 const MAX_PARTS: usize = 1000;
@@ -194,6 +194,11 @@ impl Body {
             _ => false,
         }
     }
+}
+
+/// Reads a body of which nothing is wanted, and forgets it.
+pub(crate) async fn discard(payload: Payload, limit: usize) {
+    Limited::new(payload, limit).discard().await;
 }
 
 fn has_body(http: &HttpRequest) -> bool {

@@ -9,6 +9,8 @@ use actix_web::{
     },
 };
 
+use chrono::TimeDelta;
+
 use crate::error::ApiError;
 
 /// The cookie that holds the key of a session.
@@ -126,11 +128,11 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// The cookie of a login. Scripts can't read it, other sites' forms don't send it, and it goes over HTTPS alone
-/// where the site does.
-pub(crate) fn session_cookie(key: &str, is_https: bool) -> Cookie<'static> {
+/// where the site does. It lives as long as a login may.
+pub(crate) fn session_cookie(key: &str, lifetime: TimeDelta, is_https: bool) -> Cookie<'static> {
     build(SESSION_COOKIE, key, is_https)
         .http_only(true)
-        .max_age(Duration::weeks(2))
+        .max_age(Duration::seconds(lifetime.num_seconds()))
         .finish()
 }
 

@@ -15,7 +15,7 @@ use mycars_domain::{Action, Target, User, policy};
 
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
-    body::{Body, SentForm},
+    body::{self, Body, SentForm},
     browser::{Browser, CSRF_FIELD},
     client::{Client, TrustedProxies},
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
@@ -90,10 +90,13 @@ async fn reply(
         // Who is too many is not even listened to, nor takes the place of others before the passwords' thread.
         state.count(endpoint, http.method(), visit.client, None)?;
     }
-    let takes_file = Verb::answering(http.method())
-        .and_then(|verb| endpoint.operation(verb))
-        .is_some_and(Operation::takes_file);
-    let mut body = if takes_file {
+    let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
+    if let Err(refused) = let_in(endpoint, operation, state, http, visit).await {
+        // A client that only listens after it has sent everything hears of it too.
+        wait_for_body(headers, state.max_body, body::discard(payload, state.max_body)).await?;
+        return Err(refused);
+    }
+    let mut body = if operation.is_some_and(Operation::takes_file) {
         let limit = state.max_upload;
         wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await?
     } else {
@@ -101,7 +104,8 @@ async fn reply(
         wait_for_body(headers, limit, Body::read(http, payload, limit)).await?
     };
     let form_token = body.text_of(CSRF_FIELD).map(str::to_owned);
-    let form_verb = if visit.is_page {
+    let may_be_form = visit.is_page && http.method() == Method::POST;
+    let form_verb = if may_be_form {
         body.take_page_form(&mut visit.sent)
     } else {
         None
@@ -139,6 +143,35 @@ async fn reply(
     reply
 }
 
+/// Refuses who has no business here before their body is kept, and before they take a place on a slow lane. Who
+/// gives credentials is looked up twice then: what is slow can bear that.
+async fn let_in(
+    endpoint: &'static Endpoint,
+    operation: Option<&'static Operation>,
+    state: &Data<State>,
+    http: &HttpRequest,
+    visit: &Visit,
+) -> Result<(), ApiError> {
+    let access = endpoint.access;
+    if !matches!(access, Access::Authenticated | Access::Admin) {
+        return Ok(());
+    }
+    let authorization = http.headers().get(header::AUTHORIZATION).cloned();
+    let session_key = visit.browser.session_key.clone();
+    if bearer_token(authorization.as_ref())?.is_none() && session_key.is_none() {
+        return Err(ApiError::NoCredentials);
+    }
+    if !operation.is_some_and(Operation::may_be_slow) {
+        return Ok(());
+    }
+    let app = Arc::clone(&state.app);
+    let look_up = move || {
+        let user = identify(&app, authorization.as_ref(), session_key.as_deref())?;
+        permit(access, user.as_ref())
+    };
+    state.blocking.run(Lane::Database, look_up).await?
+}
+
 /// What a page needs to know of a request beside its answer.
 pub(crate) struct Visit {
     pub(crate) is_page: bool,
@@ -156,9 +189,11 @@ impl Visit {
     pub(crate) fn new(state: &State, http: &HttpRequest, is_page: bool) -> Self {
         let client = state.proxies.client(http.head());
         let browser = Browser::of(http.headers());
-        let csrf_token = browser
-            .csrf_token()
-            .map_or_else(|| state.app.random.hex(16), str::to_owned);
+        let csrf_token = match browser.csrf_token() {
+            Some(token) => token.to_owned(),
+            None if is_page => state.app.random.hex(16),
+            None => String::new(),
+        };
         Self {
             is_page,
             client,
@@ -304,26 +339,34 @@ fn is_there(
     }
 }
 
-/// Who asks, as far as the endpoint wants to know: by a token, or else by the session of a browser, whose
-/// changes must come from our own pages.
+/// Who asks, as far as the endpoint wants to know. What a browser's session changes must come from our own
+/// pages.
 fn caller(access: Access, app: &App, incoming: &Incoming) -> Result<Option<User>, ApiError> {
     if access == Access::Open {
         return Ok(None);
     }
-    if let Some(token) = bearer_token(incoming.authorization.as_ref())? {
-        return Ok(Some(accounts::authenticate(app, token)?));
-    }
-    let Some(key) = &incoming.browser.session_key else {
-        return Ok(None);
-    };
-    let user = sessions::authenticate(app, key)?;
-    if user.is_some() {
+    let authorization = incoming.authorization.as_ref();
+    let user = identify(app, authorization, incoming.browser.session_key.as_deref())?;
+    if user.is_some() && bearer_token(authorization)?.is_none() {
         let token = incoming.form_token.as_deref();
         incoming
             .browser
             .check_csrf(&incoming.method, &incoming.base_url, token)?;
     }
     Ok(user)
+}
+
+/// Who asks: by a token, or else by the session of a browser.
+fn identify(
+    app: &App,
+    authorization: Option<&HeaderValue>,
+    session_key: Option<&str>,
+) -> Result<Option<User>, ApiError> {
+    match (bearer_token(authorization)?, session_key) {
+        (Some(token), _) => Ok(Some(accounts::authenticate(app, token)?)),
+        (None, Some(key)) => Ok(sessions::authenticate(app, key)?),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Whether the endpoint lets in who asks.

@@ -125,6 +125,11 @@ impl Operation {
         }
     }
 
+    /// Whether there are bodies with which it takes long.
+    pub(crate) fn may_be_slow(&self) -> bool {
+        self.takes_file() || self.fields.iter().any(|spec| spec.kind == Kind::Password)
+    }
+
     /// Whether the body may hold a file.
     pub(crate) fn takes_file(&self) -> bool {
         self.fields.iter().any(|spec| spec.kind == Kind::ImageUpload)

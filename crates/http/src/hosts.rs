@@ -27,15 +27,29 @@ impl AllowedHosts {
     fn allow(&self, header: &str) -> bool {
         let host = without_port(header).to_ascii_lowercase();
         let host = host.strip_suffix('.').unwrap_or(&host);
-        self.0.iter().any(|pattern| match pattern.strip_prefix('.') {
-            Some(domain) => {
-                host == domain
-                    || host
-                        .strip_suffix(domain)
-                        .is_some_and(|below| below.ends_with('.'))
-            }
-            None => pattern == "*" || pattern == host,
-        })
+        is_host(host)
+            && self.0.iter().any(|pattern| match pattern.strip_prefix('.') {
+                Some(domain) => {
+                    host == domain
+                        || host
+                            .strip_suffix(domain)
+                            .is_some_and(|below| below.ends_with('.'))
+                }
+                None => pattern == "*" || pattern == host,
+            })
+    }
+}
+
+/// Whether this is the name of a host, or an IPv6 address in brackets, and nothing else: links are made of it.
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+        }
     }
 }
 
@@ -98,11 +112,21 @@ mod tests {
             assert!(allows(&[".example.org"], header), "{header}");
         }
         assert!(!allows(&[".example.org"], "badexample.org"));
+        for trick in [
+            "evil.com/x.example.org",
+            "evil.com?.example.org",
+            "evil.com#.example.org",
+            "a@b.example.org",
+        ] {
+            assert!(!allows(&[".example.org"], trick), "{trick}");
+            assert!(!allows(&["*"], trick), "{trick}");
+        }
     }
 
     #[test]
     fn a_star_allows_everything_and_nothing_allows_nothing() {
         assert!(allows(&["*"], "evil.example"));
+        assert!(allows(&["*"], "127.0.0.1:8000"));
         assert!(!allows(&[], "localhost"));
     }
 }

@@ -36,6 +36,7 @@ mod timestamp;
 mod views;
 pub mod words;
 
+pub use api::routes;
 pub use client::TrustedProxies;
 pub use cors::AllowedOrigins;
 pub use query::ListSettings;

@@ -69,7 +69,11 @@ async fn try_to_log_in(
             let mut response = HttpResponse::Found();
             response
                 .insert_header((LOCATION, local(&next)))
-                .cookie(session_cookie(&key, is_https));
+                .cookie(session_cookie(
+                    &key,
+                    state.app.session_settings.lifetime,
+                    is_https,
+                ));
             // Who planted a token before the login does not know the one after it.
             response.cookie(csrf_cookie(&state.app.random.hex(16), is_https));
             Ok(response.finish())

@@ -229,6 +229,9 @@ fn user_order(name: &str) -> Option<UserOrder> {
     })
 }
 
+/// Nobody types more to search for.
+const MAX_SEARCH_LENGTH: usize = 1000;
+
 /// Reads parameters and collects what is wrong with them.
 struct Reader<'a> {
     query: &'a Query,
@@ -256,6 +259,15 @@ impl Reader<'_> {
     }
 
     fn search(&mut self) -> Search {
+        if self
+            .query
+            .get("search")
+            .is_some_and(|text| text.chars().count() > MAX_SEARCH_LENGTH)
+        {
+            let message = format!("Ensure this value has at most {MAX_SEARCH_LENGTH} characters.");
+            self.errors.push(("search", message));
+            return Search::default();
+        }
         self.text("search")
             .map(|text| Search::parse(&text))
             .unwrap_or_default()
@@ -440,6 +452,18 @@ mod tests {
                 ("year_min", "Enter a number.".to_owned()),
                 ("mileage_max", "Enter a number.".to_owned()),
             ]
+        );
+    }
+
+    #[test]
+    fn a_search_has_at_most_1000_characters() {
+        assert_eq!(errors(&format!("search={}", "a+".repeat(501)))[0].0, "search");
+        assert!(
+            cars(&format!("search={}", "a".repeat(1000)))
+                .search
+                .words()
+                .next()
+                .is_some()
         );
     }
 

@@ -155,7 +155,11 @@ fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(assets::serve))
                 .route(web::head().to(assets::serve)),
         )
-        .route("/", web::get().to(to_api))
+        .service(
+            web::resource("/")
+                .route(web::get().to(to_api))
+                .route(web::head().to(to_api)),
+        )
         .default_service(web::to(no_such_route));
 }
 
@@ -403,7 +407,7 @@ mod tests {
         exposed.sort_unstable();
         assert_eq!(exposed, ["location", "retry-after", "x-request-id"]);
         let vary = header(&answer, "Vary").unwrap();
-        assert!(vary.starts_with("Accept, Origin"), "{vary}");
+        assert!(vary.starts_with("Accept, Cookie, Origin"), "{vary}");
         assert_eq!(
             answer.to_ascii_lowercase().matches("vary:").count(),
             1,

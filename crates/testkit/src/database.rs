@@ -15,6 +15,23 @@ pub struct TestDatabase {
     kept: Kept,
 }
 
+/// Waits for the end of all other sessions, and fails if they last too long.
+const UNTIL_LEFT: &str = "
+    DO $$
+    BEGIN
+        FOR step IN 1..6000 LOOP
+            PERFORM pg_stat_clear_snapshot();
+            IF NOT EXISTS (
+                SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+            ) THEN
+                RETURN;
+            END IF;
+            PERFORM pg_sleep(0.01);
+        END LOOP;
+        RAISE 'somebody is still connected';
+    END
+    $$";
+
 enum Kept {
     Sqlite(TempDir),
     Postgres(PostgresDatabase),
@@ -98,6 +115,14 @@ impl TestDatabase {
             }
         };
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Waits until nobody is connected to it: PostgreSQL goes on for a moment with what a client that was
+    /// killed had begun. SQLite has no life of its own.
+    pub fn wait_until_left(&self) {
+        if matches!(self.kept, Kept::Postgres(_)) {
+            self.execute(UNTIL_LEFT);
+        }
     }
 
     fn parsed(&self) -> Database {

@@ -3,6 +3,7 @@
 //! The server is a throw-away one of this process ([`cluster`]), or that of `TEST_DATABASE_URL`.
 
 mod cluster;
+mod own;
 
 use std::sync::{
     OnceLock,
@@ -14,7 +15,10 @@ use diesel::{
 };
 use mycars_persistence::{Database, Options};
 
-use cluster::Cluster;
+use cluster::{Cluster, Commits};
+
+pub use cluster::Shutdown;
+pub use own::PostgresServer;
 
 static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
 
@@ -76,7 +80,7 @@ impl Server {
     fn start() -> Result<Self, String> {
         let (url, cluster) = match std::env::var("TEST_DATABASE_URL") {
             Ok(url) => (url, None),
-            Err(_) => Cluster::start().map(|cluster| (cluster.url(), Some(cluster)))?,
+            Err(_) => Cluster::start(Commits::MayBeLost).map(|cluster| (cluster.url(), Some(cluster)))?,
         };
         let mut conn = PgConnection::establish(&url)
             .map_err(|error| format!("the tests' PostgreSQL can't be reached: {error}"))?;
@@ -133,7 +137,7 @@ fn template_name() -> String {
 extern "C" fn stop() {
     let Some(Ok(server)) = SERVER.get() else { return };
     match &server.cluster {
-        Some(cluster) => cluster.stop(),
+        Some(cluster) => cluster.remove(),
         None => drop_template(server),
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 pub(crate) static OWN: Endpoint = Endpoint {
     path: "/api/cars/{car_id}/upload-image/",
     name: "Upload Image",
-    description: "The picture of one of your own cars: JPEG, PNG, WebP or GIF, at most 5 MiB.",
+    description: "The picture of one of your own cars: JPEG, PNG, WebP or GIF.",
     access: Access::Authenticated,
     list: None,
     operations: &OPERATIONS,
@@ -25,7 +25,7 @@ pub(crate) static OWN: Endpoint = Endpoint {
 pub(crate) static USERS: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/cars/{car_id}/upload-image/",
     name: "Admin Upload Image",
-    description: "The picture of a user's car: JPEG, PNG, WebP or GIF, at most 5 MiB.",
+    description: "The picture of a user's car: JPEG, PNG, WebP or GIF.",
     access: Access::Admin,
     list: None,
     operations: &OPERATIONS,

@@ -1,8 +1,8 @@
 //! `/api/admin/users/` and `/api/admin/users/{user_id}/`: everybody's accounts, for admins.
 
 use mycars_application::{
-    Completeness,
-    lists::Listed,
+    Completeness, cars,
+    lists::{CarQuery, Garage, Listed},
     users::{self, UserInput},
 };
 use mycars_domain::{
@@ -164,8 +164,15 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
 
 fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, ApiError> {
     let input = input(&request.form_unless_missing(|| find(request))?);
-    users::update(request.app, &request.actor(), id(request), &input, completeness)?;
-    read(request)
+    let user = users::update(request.app, &request.actor(), id(request), &input, completeness)?;
+    let cars = cars::list(
+        request.app,
+        &request.actor(),
+        Garage::Of(user.id),
+        &CarQuery::default(),
+    )?
+    .items;
+    Reply::ok(&UserWithCarsView::new(&user, &cars, &OwnerView::from(&user)))
 }
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {

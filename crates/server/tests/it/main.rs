@@ -4,6 +4,9 @@
 //! - [`support`]: how to run the binary, and how to talk to it.
 //! - [`contract`]: the recorded cases of `tests/contract/`, which say what clients rely on.
 //! - [`start`], [`commands`], [`race`], [`protocol`]: what no recorded case can say.
+//! - [`matrix`]: who is let in where.
+//! - [`property`]: no input makes the server fail.
+//! - [`crash`], [`outage`]: what stays when the server is killed, and when its database is away.
 //! - [`architecture`]: which crate may depend on what.
 
 #![expect(
@@ -15,6 +18,10 @@
 mod architecture;
 mod commands;
 mod contract;
+mod crash;
+mod matrix;
+mod outage;
+mod property;
 mod protocol;
 mod race;
 mod start;

@@ -5,6 +5,7 @@ pub(crate) mod http;
 pub(crate) mod installation;
 pub(crate) mod output;
 pub(crate) mod process;
+pub(crate) mod random;
 pub(crate) mod raw;
 
 pub(crate) use http::{Answer, Client, Request};

@@ -8,7 +8,11 @@ use std::{
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{
+        OnceLock,
+        atomic::{AtomicI32, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -19,10 +23,9 @@ use tempfile::TempDir;
 use crate::scratch;
 
 /// Settings of a server whose data nobody wants to keep.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 8] = [
     "listen_addresses=",
     "fsync=off",
-    "synchronous_commit=off",
     "full_page_writes=off",
     "wal_level=minimal",
     "max_wal_senders=0",
@@ -40,15 +43,55 @@ const MISSING: &str = "these tests need PostgreSQL's server binaries: run ./scri
     or install them (`apt-get install postgresql`), or say in PG_BIN where they are, or in TEST_DATABASE_URL \
     which server to use";
 
-/// A running server.
+/// Whether what was committed survives the server.
+#[derive(Clone, Copy)]
+pub(super) enum Commits {
+    /// The faster way, where the server is stopped once and for all.
+    MayBeLost,
+    /// Where the server is to be started again. A crash of the whole machine loses them all the same.
+    OutliveTheServer,
+}
+
+impl Commits {
+    fn setting(self) -> &'static str {
+        match self {
+            Self::MayBeLost => "synchronous_commit=off",
+            Self::OutliveTheServer => "synchronous_commit=on",
+        }
+    }
+}
+
+/// How a server is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// It ends every session, writes down what it has in memory, and ends.
+    Fast,
+    /// It ends at once, as if it had crashed, and repairs its data when it starts.
+    Immediate,
+}
+
+impl Shutdown {
+    fn signal(self) -> i32 {
+        match self {
+            Self::Fast => libc::SIGINT,
+            Self::Immediate => libc::SIGQUIT,
+        }
+    }
+}
+
+/// A server, which runs or can be started again.
 pub(super) struct Cluster {
     folder: TempDir,
-    pid: i32,
+    binaries: PathBuf,
+    user: Option<User>,
+    commits: Commits,
+    /// Zero while it does not run.
+    pid: AtomicI32,
 }
 
 impl Cluster {
     /// Makes a server and starts it.
-    pub(super) fn start() -> Result<Self, String> {
+    pub(super) fn start(commits: Commits) -> Result<Self, String> {
         let binaries = binaries().ok_or(MISSING)?;
         let folder = scratch::folder();
         let user = unprivileged_user();
@@ -56,12 +99,24 @@ impl Cluster {
             let owned = chown(folder.path(), Some(user.id), Some(user.group));
             owned.map_err(|error| format!("{}: {error}", folder.path().display()))?;
         }
-        let command = |name: &str| command(&binaries.join(name), user);
-        make_data(command("initdb"), folder.path())?;
-        let pid = spawn(server(command("postgres"), folder.path())?)?;
-        let cluster = Self { folder, pid };
-        cluster.wait_until_ready().inspect_err(|_| cluster.stop())?;
+        make_data(command(&binaries.join("initdb"), user), folder.path())?;
+        let cluster = Self {
+            folder,
+            binaries,
+            user,
+            commits,
+            pid: AtomicI32::new(0),
+        };
+        cluster.start_again()?;
         Ok(cluster)
+    }
+
+    /// Starts the server on the data that it has.
+    pub(super) fn start_again(&self) -> Result<(), String> {
+        let postgres = command(&self.binaries.join("postgres"), self.user);
+        let pid = spawn(server(postgres, self.folder.path(), self.commits)?)?;
+        self.pid.store(pid, Ordering::Relaxed);
+        self.wait_until_ready().inspect_err(|_| self.remove())
     }
 
     /// The URL of the server's own database. The socket's folder stands where a host would, and its slashes
@@ -71,16 +126,26 @@ impl Cluster {
         format!("postgres://postgres@{socket}/postgres")
     }
 
-    /// Stops the server at once and removes its data.
-    pub(super) fn stop(&self) {
+    /// Stops the server, and answers whether it has ended.
+    pub(super) fn stop(&self, how: Shutdown) -> bool {
+        let pid = self.pid.swap(0, Ordering::Relaxed);
+        if pid == 0 {
+            return true;
+        }
         // SAFETY: a signal to a child process of ours.
-        unsafe { libc::kill(self.pid, libc::SIGQUIT) };
+        unsafe { libc::kill(pid, how.signal()) };
         for _ in 0..STEPS {
-            if !scratch::is_alive(self.pid) {
-                break;
+            if !scratch::is_alive(pid) {
+                return true;
             }
             thread::sleep(STEP);
         }
+        false
+    }
+
+    /// Stops the server at once and removes its data.
+    pub(super) fn remove(&self) {
+        self.stop(Shutdown::Immediate);
         fs::remove_dir_all(self.folder.path()).ok();
     }
 
@@ -91,7 +156,7 @@ impl Cluster {
                 Ok(_) => return Ok(()),
                 Err(error) => last_error = error.to_string(),
             }
-            if !scratch::is_alive(self.pid) {
+            if !scratch::is_alive(self.pid.load(Ordering::Relaxed)) {
                 break;
             }
             thread::sleep(STEP);
@@ -158,13 +223,14 @@ fn unprivileged_user() -> Option<User> {
     if unsafe { libc::geteuid() } != 0 {
         return None;
     }
-    ["postgres", "nobody"].into_iter().find_map(user_named)
+    static USER: OnceLock<Option<User>> = OnceLock::new();
+    *USER.get_or_init(|| ["postgres", "nobody"].into_iter().find_map(user_named))
 }
 
 fn user_named(name: &str) -> Option<User> {
     let name = CString::new(name).ok()?;
-    // SAFETY: the name is a C string. Only one thread starts a server, so nobody overwrites the answer, which
-    // is null where there is no such user.
+    // SAFETY: the name is a C string. Only one thread ever asks, so nobody overwrites the answer, which is null
+    // where there is no such user.
     let entry = unsafe { libc::getpwnam(name.as_ptr()).as_ref() }?;
     Some(User {
         id: entry.pw_uid,
@@ -206,10 +272,10 @@ fn make_data(mut initdb: Command, folder: &Path) -> Result<(), String> {
     }
 }
 
-fn server(mut postgres: Command, folder: &Path) -> Result<Command, String> {
+fn server(mut postgres: Command, folder: &Path, commits: Commits) -> Result<Command, String> {
     let log = File::create(folder.join("log")).map_err(|error| error.to_string())?;
     postgres.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
-    for setting in SETTINGS {
+    for setting in SETTINGS.into_iter().chain([commits.setting()]) {
         postgres.args(["-c", setting]);
     }
     postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

@@ -10,6 +10,12 @@ use ureq::{
 
 use super::PATIENCE;
 
+/// A picture that is taken.
+pub(crate) const TINY_JPEG: &[u8] = include_bytes!("../../contract/files/tiny.jpg");
+
+/// What stands between the parts of an upload.
+const BOUNDARY: &str = "----upload-7d1c93ab50e2f864";
+
 /// A request. What is not set is not sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
@@ -39,6 +45,24 @@ impl Request {
     pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
         self.body = serde_json::to_vec(body).expect("it can be written as JSON");
         self.header("Content-Type", "application/json")
+    }
+
+    /// Sends a file as a car's picture.
+    pub(crate) fn upload(path: &str, file: &[u8]) -> Self {
+        let mut request = Self::new("POST", path).header(
+            "Content-Type",
+            &format!("multipart/form-data; boundary={BOUNDARY}"),
+        );
+        request.body = [
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\n\r\n"
+            )
+            .as_bytes(),
+            file,
+            format!("\r\n--{BOUNDARY}--\r\n").as_bytes(),
+        ]
+        .concat();
+        request
     }
 
     /// The same with an access token.

@@ -44,12 +44,16 @@ impl Installation {
     /// One in earnest, where a database, a key and hosts are set, so that `DEBUG` is off.
     pub(crate) fn on(database: TestDatabase) -> Self {
         let url = database.url();
-        let installation = Self {
+        Self {
             database: Some(database),
-            ..Self::empty()
-        };
-        installation
-            .with("DATABASE_URL", &url)
+            ..Self::at(&url)
+        }
+    }
+
+    /// The same on the database of this URL, which is not this installation's own.
+    pub(crate) fn at(url: &str) -> Self {
+        Self::empty()
+            .with("DATABASE_URL", url)
             .with("SECRET_KEY", SECRET_KEY)
             .with("ALLOWED_HOSTS", "127.0.0.1,localhost")
     }

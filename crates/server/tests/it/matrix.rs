@@ -1,0 +1,327 @@
+//! Who is let in where: every route and method of the program against every kind of caller. What is asked has
+//! no body or an empty one, so that 400 stands for somebody who was let in and said too little.
+
+use std::{cell::Cell, collections::BTreeSet};
+
+use serde_json::json;
+
+use crate::support::{
+    Installation, Request, Server,
+    accounts::{join, log_in, me, new_car},
+    http::TINY_JPEG,
+    installation::SUPERUSER_PASSWORD,
+    on_both_databases,
+};
+
+on_both_databases!(
+    every_route_lets_in_whom_the_table_says,
+    whatever_else_is_asked_of_a_route_meets_the_same_gate,
+);
+
+/// The columns of the tables. `deactivated` holds an access token from before; `superuser` and `admin` have
+/// nothing to do with the owner.
+const CALLERS: [&str; 6] = ["anonymous", "owner", "other", "admin", "superuser", "deactivated"];
+
+/// One row for each method of each route. `{user_id}` and `{car_id}` are the owner and their car.
+const ROUTES: &str = "
+                                                              anonymous owner other admin superuser deactivated
+    GET    /api/                                                  | 200   200   200   200   200   401
+    POST   /api/register/                                         | 400   400   400   400   400   401
+    POST   /api/token/                                            | 400   400   400   400   400   400
+    POST   /api/token/refresh/                                    | 400   400   400   400   400   400
+    POST   /api/token/verify/                                     | 400   400   400   400   400   400
+    PUT    /api/change-password/                                  | 401   400   400   400   400   401
+    POST   /api/logout/                                           | 401   400   400   400   400   401
+    GET    /api/me/                                               | 401   200   200   200   200   401
+    PATCH  /api/me/                                               | 401   200   200   200   200   401
+
+    GET    /api/cars/                                             | 401   200   200   200   200   401
+    POST   /api/cars/                                             | 401   400   400   400   400   401
+    GET    /api/cars/{car_id}/                                    | 401   200   404   404   404   401
+    PUT    /api/cars/{car_id}/                                    | 401   400   404   404   404   401
+    PATCH  /api/cars/{car_id}/                                    | 401   200   404   404   404   401
+    DELETE /api/cars/{car_id}/                                    | 401   204   404   404   404   401
+    POST   /api/cars/{car_id}/upload-image/                       | 401   400   404   404   404   401
+    DELETE /api/cars/{car_id}/upload-image/                       | 401   204   404   404   404   401
+
+    GET    /api/admin/users/                                      | 401   403   403   200   200   401
+    POST   /api/admin/users/                                      | 401   403   403   400   400   401
+    GET    /api/admin/users/{user_id}/                            | 401   403   403   200   200   401
+    PUT    /api/admin/users/{user_id}/                            | 401   403   403   400   400   401
+    PATCH  /api/admin/users/{user_id}/                            | 401   403   403   200   200   401
+    DELETE /api/admin/users/{user_id}/                            | 401   403   403   204   204   401
+    GET    /api/admin/users/{user_id}/cars/                       | 401   403   403   200   200   401
+    POST   /api/admin/users/{user_id}/cars/                       | 401   403   403   400   400   401
+    GET    /api/admin/users/{user_id}/cars/{car_id}/              | 401   403   403   200   200   401
+    PUT    /api/admin/users/{user_id}/cars/{car_id}/              | 401   403   403   400   400   401
+    PATCH  /api/admin/users/{user_id}/cars/{car_id}/              | 401   403   403   200   200   401
+    DELETE /api/admin/users/{user_id}/cars/{car_id}/              | 401   403   403   204   204   401
+    POST   /api/admin/users/{user_id}/cars/{car_id}/upload-image/ | 401   403   403   400   400   401
+    DELETE /api/admin/users/{user_id}/cars/{car_id}/upload-image/ | 401   403   403   204   204   401
+";
+
+/// What is no endpoint of the API, and what the same routes say about people of a higher rank, about oneself,
+/// and about a car under the id of somebody who does not own it.
+const BESIDES: &str = "
+                                                              anonymous owner other admin superuser deactivated
+    GET    /                                                      | 302   302   302   302   302   302
+    GET    /health/live                                           | 200   200   200   200   200   200
+    GET    /health/ready                                          | 200   200   200   200   200   200
+    GET    {image}                                                | 200   200   200   200   200   200
+    GET    /media/cars/                                           | 404   404   404   404   404   404
+    GET    /api/admin/users/{superuser_id}/cars/{car_id}/         | 401   403   403   404   404   401
+    DELETE /api/admin/users/{superuser_id}/cars/{car_id}/         | 401   403   403   404   404   401
+    GET    /api/admin/users/{superuser_id}/                       | 401   403   403   200   200   401
+    PUT    /api/admin/users/{superuser_id}/                       | 401   403   403   403   400   401
+    PATCH  /api/admin/users/{superuser_id}/                       | 401   403   403   403   200   401
+    PATCH  /api/admin/users/{own_id}/                             | 401   403   403   200   200   401
+    DELETE /api/admin/users/{own_id}/                             | 401   403   403   403   403   401
+    DELETE /api/admin/users/{superuser_id}/                       | 401   403   403   403   204   401
+";
+
+/// A row of a table.
+#[derive(Debug)]
+struct Row {
+    method: &'static str,
+    path: &'static str,
+    expected: [u16; CALLERS.len()],
+}
+
+fn rows(table: &'static str) -> Vec<Row> {
+    let is_row = |line: &&str| line.contains('|');
+    table.lines().filter(is_row).map(row).collect()
+}
+
+fn row(line: &'static str) -> Row {
+    let (call, cells) = line.split_once('|').unwrap();
+    let mut call = call.split_whitespace();
+    let statuses: Vec<u16> = cells
+        .split_whitespace()
+        .map(|cell| cell.parse().unwrap())
+        .collect();
+    Row {
+        method: call.next().unwrap(),
+        path: call.next().unwrap(),
+        expected: statuses
+            .try_into()
+            .unwrap_or_else(|_| panic!("not one cell for each caller: {line}")),
+    }
+}
+
+#[test]
+fn every_route_has_its_row_and_every_row_its_route() {
+    let routes: BTreeSet<_> = mycars_http::routes().into_iter().collect();
+    let table: BTreeSet<_> = rows(ROUTES).iter().map(|row| (row.method, row.path)).collect();
+    let missing = routes
+        .difference(&table)
+        .map(|(method, path)| format!("add a row for `{method} {path}` to ROUTES: who may call it?"));
+    let needless = table
+        .difference(&routes)
+        .map(|(method, path)| format!("there is no route `{method} {path}`: take its row out of ROUTES"));
+    let complaints: Vec<_> = missing.chain(needless).collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+    assert_eq!(rows(ROUTES).len(), table.len(), "a row of ROUTES is there twice");
+}
+
+/// Somebody who calls.
+#[derive(Default)]
+struct Caller {
+    /// None of nobody.
+    access: Option<String>,
+    id: i64,
+}
+
+/// What is called upon: a user, their car and its picture.
+struct Victim {
+    owner: Caller,
+    car: i64,
+    image: String,
+}
+
+/// Everybody, on a server that runs.
+struct Cast<'s> {
+    server: &'s Server,
+    /// In the order of the columns; the owner's place is empty, because each victim has one of its own.
+    callers: [Caller; CALLERS.len()],
+    /// A superuser who never calls.
+    superuser: i64,
+    /// How many victims there were.
+    victims: Cell<u32>,
+}
+
+fn every_route_lets_in_whom_the_table_says(installation: &Installation) {
+    let server = start(installation);
+    let cast = Cast::on(&server);
+    let mut faults = Vec::new();
+    for row in rows(ROUTES).iter().chain(&rows(BESIDES)) {
+        let victim = cast.victim();
+        faults.extend(cast.faults(row, victim));
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+fn start(installation: &Installation) -> Server {
+    installation.create_superuser("root");
+    installation.create_superuser("boss");
+    installation.start()
+}
+
+impl<'s> Cast<'s> {
+    fn on(server: &'s Server) -> Self {
+        let [root, boss] =
+            ["root", "boss"].map(|name| caller(server, log_in(server, name, SUPERUSER_PASSWORD).access));
+        let access = root.access.as_deref().unwrap();
+        let [other, admin, deactivated] = ["other", "admin", "deactivated"].map(|name| {
+            let access = join(server, name).access;
+            caller(server, access)
+        });
+        change(server, access, &admin, &json!({"role": "admin"}));
+        change(server, access, &deactivated, &json!({"is_active": false}));
+        let [anonymous, owner] = <[Caller; 2]>::default();
+        Self {
+            server,
+            callers: [anonymous, owner, other, admin, root, deactivated],
+            superuser: boss.id,
+            victims: Cell::new(0),
+        }
+    }
+
+    /// A new user with a car and a picture.
+    fn victim(&self) -> Victim {
+        let number = self.victims.get();
+        self.victims.set(number + 1);
+        let owner = caller(self.server, join(self.server, &format!("owner{number}")).access);
+        let access = owner.access.as_deref().unwrap();
+        let car = self
+            .server
+            .send(&new_car(access, &format!("B-AB {number}")))
+            .json(201);
+        let upload = Request::upload(&format!("/api/cars/{}/upload-image/", car["id"]), TINY_JPEG);
+        let image = self.server.send(&upload.bearer(access)).json(200)["image"].clone();
+        Victim {
+            car: car["id"].as_i64().unwrap(),
+            image: image.as_str().unwrap().to_owned(),
+            owner,
+        }
+    }
+
+    /// What is wrong with the answers to a row.
+    fn faults(&self, row: &Row, mut victim: Victim) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (column, expected) in row.expected.into_iter().enumerate() {
+            let before = self.seen(&victim);
+            let status = self.ask(row.method, row.path, column, &victim);
+            let call = format!("{} {} as {}", row.method, row.path, CALLERS[column]);
+            if status != expected {
+                faults.push(format!("{call}: {status} instead of {expected}"));
+            }
+            if status >= 400 && self.seen(&victim) != before {
+                faults.push(format!("{call}: {status}, and yet something was changed"));
+            }
+            if status == 204 {
+                // The next caller must have something to delete, too.
+                victim = self.victim();
+            }
+        }
+        faults
+    }
+
+    /// What a refusal must leave as it is: everybody, and everything of the victim's.
+    fn seen(&self, victim: &Victim) -> [serde_json::Value; 2] {
+        let one = format!("/api/admin/users/{}/", victim.owner.id);
+        [
+            self.superuser_sees("/api/admin/users/?role=all"),
+            self.superuser_sees(&one),
+        ]
+    }
+
+    fn superuser_sees(&self, path: &str) -> serde_json::Value {
+        let access = self.callers[4].access.as_deref().unwrap();
+        self.server.send(&Request::get(path).bearer(access)).json(200)
+    }
+
+    /// Asks as one of the callers, and answers the status.
+    fn ask(&self, method: &str, path: &str, column: usize, victim: &Victim) -> u16 {
+        let caller = match CALLERS[column] {
+            "owner" => &victim.owner,
+            _ => &self.callers[column],
+        };
+        let path = path
+            .replace("{user_id}", &victim.owner.id.to_string())
+            .replace("{car_id}", &victim.car.to_string())
+            .replace("{image}", &victim.image)
+            .replace("{superuser_id}", &self.superuser.to_string())
+            .replace("{own_id}", &caller.id.to_string());
+        let mut request = Request::new(method, &path);
+        if matches!(method, "POST" | "PUT" | "PATCH") {
+            request = request.json(&json!({}));
+        }
+        if let Some(access) = &caller.access {
+            request = request.bearer(access);
+        }
+        self.server.send(&request).status
+    }
+}
+
+fn caller(server: &Server, access: String) -> Caller {
+    let id = me(server, &access).json(200)["id"].as_i64();
+    Caller {
+        access: Some(access),
+        id: id.unwrap(),
+    }
+}
+
+fn change(server: &Server, access: &str, user: &Caller, body: &serde_json::Value) {
+    let path = format!("/api/admin/users/{}/", user.id);
+    server
+        .send(&Request::new("PATCH", &path).json(body).bearer(access))
+        .json(200);
+}
+
+/// Who asks and whether they may comes before the method: OPTIONS, HEAD and methods that a route does not have
+/// are refused to the same callers.
+fn whatever_else_is_asked_of_a_route_meets_the_same_gate(installation: &Installation) {
+    let server = start(installation);
+    let cast = Cast::on(&server);
+    let victim = cast.victim();
+    let rows = rows(ROUTES);
+    let paths: BTreeSet<_> = rows.iter().map(|row| row.path).collect();
+    let mut faults = Vec::new();
+    for path in paths {
+        for method in [
+            "OPTIONS", "HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "TRACE",
+        ] {
+            for (column, caller) in CALLERS.iter().enumerate() {
+                let Some(expected) = besides_the_table(&rows, method, path, column) else {
+                    continue;
+                };
+                let status = cast.ask(method, path, column, &victim);
+                if status != expected {
+                    faults.push(format!(
+                        "{method} {path} as {caller}: {status} instead of {expected}"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// The status of what the table does not say, from what it says; `None` for what it says.
+fn besides_the_table(rows: &[Row], method: &str, path: &str, column: usize) -> Option<u16> {
+    let of_path = || rows.iter().filter(|row| row.path == path);
+    let cell = |method: &str| {
+        of_path()
+            .find(|row| row.method == method)
+            .map(|row| row.expected[column])
+    };
+    let gate = of_path()
+        .map(|row| row.expected[column])
+        .find(|status| matches!(status, 401 | 403));
+    match method {
+        "OPTIONS" => Some(gate.unwrap_or(200)),
+        "HEAD" => Some(gate.or(cell("GET")).unwrap_or(405)),
+        _ if cell(method).is_some() => None,
+        _ => Some(gate.unwrap_or(405)),
+    }
+}
