@@ -390,8 +390,13 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     pages.chain([("login", render_login(&login))]).collect()
 }
 
+/// One sample.
+pub(super) fn sample(name: &str) -> Sample {
+    let mut samples = typical().into_iter().chain(refused());
+    samples.find(|sample| sample.name == name).unwrap()
+}
+
 /// The HTML of one page.
 pub(super) fn html(name: &str) -> String {
-    let mut samples = typical().into_iter().chain(refused());
-    samples.find(|sample| sample.name == name).unwrap().html()
+    sample(name).html()
 }
