@@ -11,6 +11,17 @@ mod forms;
 mod json;
 mod lists;
 mod navigation;
+#[cfg(any(test, feature = "bench"))]
+#[expect(clippy::unwrap_used, reason = "samples are for tests and benchmarks alone")]
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        clippy::wildcard_imports,
+        reason = "the benchmark needs one sample of many"
+    )
+)]
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 

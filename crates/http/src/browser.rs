@@ -26,8 +26,8 @@ pub(crate) const CSRF_FIELD: &str = "csrfmiddlewaretoken";
 const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrftoken");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What a request says about the browser that sent it.
-#[derive(Debug, Clone, Default)]
+/// What a request says about the browser that sent it. Not for printing: it holds keys.
+#[derive(Clone, Default)]
 pub(crate) struct Browser {
     /// The key of a session, if it holds one.
     pub(crate) session_key: Option<String>,

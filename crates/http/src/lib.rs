@@ -42,3 +42,16 @@ pub use cors::AllowedOrigins;
 pub use query::ListSettings;
 pub use server::{Settings, bind, serve};
 pub use throttle::{NoRate, Rate, Rates};
+
+/// What is measured by the benchmarks.
+#[cfg(feature = "bench")]
+pub mod bench {
+    use crate::browsable::samples;
+
+    /// Renders a page with a list of 20 cars, each time it is called.
+    #[must_use]
+    pub fn list_of_20_cars() -> impl Fn() -> String {
+        let sample = samples::sample("twenty-cars");
+        move || sample.html()
+    }
+}

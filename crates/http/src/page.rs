@@ -72,7 +72,7 @@ pub(crate) fn present(
         sent: sent(status, visit),
         list: endpoint
             .and_then(|endpoint| endpoint.list)
-            .filter(|_| status.is_success()),
+            .filter(|_| shows_list(status, http)),
         elapsed,
     });
     let status = if status == StatusCode::NO_CONTENT {
@@ -130,12 +130,17 @@ fn offered(endpoint: &'static Endpoint, status: StatusCode, visit: &Visit) -> Ve
     endpoint.operations.iter().collect()
 }
 
+/// Whether there is a list to be asked for something else: also where a filter was wrong.
+fn shows_list(status: StatusCode, http: &HttpRequest) -> bool {
+    status.is_success() || (status == StatusCode::BAD_REQUEST && http.method().is_safe())
+}
+
 /// What was sent, where it was refused.
 fn sent(status: StatusCode, visit: &Visit) -> Sent<'_> {
     let verb = visit.verb.filter(|_| status.is_client_error());
     match (verb, &visit.sent) {
         (Some(verb), SentForm::Fields(fields)) => Sent::Fields(verb, fields),
-        (Some(verb), SentForm::Raw(media_type, content)) => Sent::Raw(verb, media_type, content),
+        (Some(verb), SentForm::Raw(media_type, content)) => Sent::Raw(verb, content, media_type),
         _ => Sent::Nothing,
     }
 }

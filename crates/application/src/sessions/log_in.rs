@@ -9,8 +9,8 @@ use crate::{
     ports::Session,
 };
 
-/// What a login answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a login answers. Not for printing: it holds the key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct LoggedIn {
     /// The key that the browser is to hold, and nobody else.
     pub key: String,

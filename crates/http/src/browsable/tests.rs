@@ -1,12 +1,10 @@
 //! What holds for every page, whatever stands in it.
 
 mod html;
-mod samples;
-
-use std::{fs, time::Instant};
 
 use html::{Tag, text, unescaped};
-use samples::{all, samples};
+
+use super::samples::{self, all, samples};
 
 use super::*;
 
@@ -297,32 +295,4 @@ fn a_command_is_quoted_for_the_shell_and_names_no_token() {
 fn a_list_of_twenty_cars_is_small() {
     let html = samples::html("twenty-cars");
     assert!(html.len() < 120_000, "{}", html.len());
-}
-
-/// Says how long a page takes: `cargo test --release -p mycars-http pages_are_timed -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn pages_are_timed() {
-    let sample = samples::sample("twenty-cars");
-    let start = Instant::now();
-    for _ in 0..1000 {
-        sample.html();
-    }
-    println!("{:?} for each list of 20 cars", start.elapsed() / 1000);
-}
-
-/// Writes all pages to a folder, to be looked at: `cargo test -p mycars-http pages_are_written -- --ignored`, and
-/// then any server of static files there.
-#[test]
-#[ignore = "writes files"]
-fn pages_are_written() {
-    let folder = std::env::temp_dir().join("mycars-pages");
-    fs::create_dir_all(folder.join("static")).unwrap();
-    for (name, html) in all() {
-        fs::write(folder.join(format!("{name}.html")), html).unwrap();
-    }
-    for name in ["page.css", "page.js", "icon.svg"] {
-        let url = assets::asset_url(name);
-        fs::write(folder.join(&url[1..]), asset(url).unwrap().bytes).unwrap();
-    }
 }

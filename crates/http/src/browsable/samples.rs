@@ -6,8 +6,8 @@ use super::*;
 use crate::{api::ENDPOINTS, endpoint::Endpoint};
 
 /// What a page is made of, with a life of its own.
-pub(super) struct Sample {
-    pub(super) name: &'static str,
+pub(crate) struct Sample {
+    pub(crate) name: &'static str,
     endpoint: Option<&'static Endpoint>,
     title: String,
     description: String,
@@ -62,7 +62,7 @@ impl Sample {
         }
     }
 
-    pub(super) fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let operations: Vec<&'static Operation> = match self.endpoint {
             Some(endpoint) if self.is_open => endpoint.operations.iter().collect(),
             _ => Vec::new(),
@@ -124,7 +124,7 @@ const CARS: &str = "/api/cars/";
 const CAR: &str = "/api/cars/{car_id}/";
 
 /// A page of each kind, in which `text` stands wherever text can.
-pub(super) fn samples(text: &str) -> Vec<Sample> {
+pub(crate) fn samples(text: &str) -> Vec<Sample> {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("search", text)
         .append_pair("brand", text)
@@ -376,7 +376,7 @@ fn refused() -> Vec<Sample> {
 }
 
 /// The HTML of every page there is, by its name.
-pub(super) fn all() -> Vec<(&'static str, String)> {
+pub(crate) fn all() -> Vec<(&'static str, String)> {
     let login = Login {
         next: "/api/cars/?limit=20",
         username: "karim",
@@ -391,12 +391,12 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
 }
 
 /// One sample.
-pub(super) fn sample(name: &str) -> Sample {
+pub(crate) fn sample(name: &str) -> Sample {
     let mut samples = typical().into_iter().chain(refused());
     samples.find(|sample| sample.name == name).unwrap()
 }
 
 /// The HTML of one page.
-pub(super) fn html(name: &str) -> String {
+pub(crate) fn html(name: &str) -> String {
     sample(name).html()
 }
