@@ -7,30 +7,16 @@ use mycars_application::ports::Store;
 use mycars_persistence::{Database, Options};
 use tempfile::TempDir;
 
-use crate::{postgres::PostgresDatabase, scratch};
+use crate::{
+    postgres::{NOBODY_ELSE, PostgresDatabase, until},
+    scratch,
+};
 
 /// A database of its own for one test, gone when it is dropped. Other processes can use it as well, by its
 /// [`url`](Self::url).
 pub struct TestDatabase {
     kept: Kept,
 }
-
-/// Waits for the end of all other sessions, and fails if they last too long.
-const UNTIL_LEFT: &str = "
-    DO $$
-    BEGIN
-        FOR step IN 1..6000 LOOP
-            PERFORM pg_stat_clear_snapshot();
-            IF NOT EXISTS (
-                SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-            ) THEN
-                RETURN;
-            END IF;
-            PERFORM pg_sleep(0.01);
-        END LOOP;
-        RAISE 'somebody is still connected';
-    END
-    $$";
 
 enum Kept {
     Sqlite(TempDir),
@@ -121,7 +107,7 @@ impl TestDatabase {
     /// killed had begun. SQLite has no life of its own.
     pub fn wait_until_left(&self) {
         if matches!(self.kept, Kept::Postgres(_)) {
-            self.execute(UNTIL_LEFT);
+            self.execute(&until(NOBODY_ELSE));
         }
     }
 

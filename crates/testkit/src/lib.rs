@@ -12,4 +12,4 @@ mod scratch;
 pub mod store_contract;
 
 pub use database::TestDatabase;
-pub use postgres::{PostgresServer, Shutdown};
+pub use postgres::{PostgresServer, Session, Shutdown};

@@ -18,7 +18,7 @@ use mycars_persistence::{Database, Options};
 use cluster::{Cluster, Commits};
 
 pub use cluster::Shutdown;
-pub use own::PostgresServer;
+pub use own::{PostgresServer, Session};
 
 static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
 
@@ -67,6 +67,29 @@ impl Drop for PostgresDatabase {
         // A store that is dropped later may still hold connections.
         server().execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
     }
+}
+
+/// Holds when no other session uses the database.
+pub(crate) const NOBODY_ELSE: &str = "NOT EXISTS (
+    SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+)";
+
+/// SQL that waits until a condition holds, and fails if it never does.
+pub(crate) fn until(condition: &str) -> String {
+    format!(
+        "DO $$
+        BEGIN
+            FOR step IN 1..6000 LOOP
+                PERFORM pg_stat_clear_snapshot();
+                IF {condition} THEN
+                    RETURN;
+                END IF;
+                PERFORM pg_sleep(0.01);
+            END LOOP;
+            RAISE 'waited in vain';
+        END
+        $$"
+    )
 }
 
 fn server() -> &'static Server {

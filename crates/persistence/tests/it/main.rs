@@ -9,4 +9,5 @@ mod connections;
 mod contract;
 mod migrations;
 mod opening;
+mod queries;
 mod rows;

@@ -45,7 +45,7 @@ fn while_the_database_is_away_the_answer_is_503_and_afterwards_all_is_as_before(
         for how in [Shutdown::Fast, Shutdown::Immediate] {
             thread::sleep(UP);
             weather.change();
-            postgres.stop(how);
+            ann.is_cut_off_in_the_middle(&server, &postgres, how);
             weather.change();
             ann.is_told_to_wait(&server, how);
             weather.change();
@@ -114,6 +114,25 @@ impl Ann {
             access: tokens.access,
             refresh: tokens.refresh,
         }
+    }
+
+    /// Stops the database in the middle of a write: one that waits for a row, which somebody else has locked.
+    fn is_cut_off_in_the_middle(&self, server: &Server, postgres: &PostgresServer, how: Shutdown) {
+        let id = &self.car["id"];
+        let drive = Request::new("PATCH", &format!("/api/cars/{id}/"));
+        let drive = drive.json(&json!({"mileage": 1})).bearer(&self.access);
+        let _locked = postgres.begin(&format!("SELECT FROM cars WHERE id = {id} FOR UPDATE"));
+        let answer = thread::scope(|scope| {
+            let waiting = scope.spawn(|| server.send(&drive));
+            postgres.wait_until_somebody_is_locked_out();
+            postgres.stop(how);
+            waiting.join().unwrap()
+        });
+        assert!(
+            is_come_back_later(&answer),
+            "{how:?}, cut off: {}",
+            say(&drive, &answer)
+        );
     }
 
     /// What can't be answered without the database.

@@ -1,1 +1,156 @@
-//! todo
+//! No request makes the server fail, whatever is in it: made-up requests are thrown at every route, and every
+//! answer is one that a client may get.
+
+mod bodies;
+mod judge;
+mod requests;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::support::{
+    Installation, Request, Server,
+    accounts::{join, log_in, me, new_car},
+    at_once,
+    http::TINY_JPEG,
+    installation::SUPERUSER_PASSWORD,
+    on_both_databases,
+    random::{Random, how_to_repeat, seed},
+    raw::KeepAlive,
+};
+use requests::Scene;
+
+on_both_databases!(
+    no_request_is_answered_with_a_fault,
+    a_search_for_more_words_than_anybody_types_is_answered,
+);
+
+const THREADS: usize = 2;
+
+/// How many requests each thread makes, and after how many it starts on new people and cars: requests delete
+/// what they ask about sooner or later.
+const REQUESTS: usize = 1500;
+const SCENE: usize = 50;
+
+/// What is said in the end about a run that went well: that it asked for everything.
+const REACHED: [u16; 10] = [200, 201, 204, 400, 401, 403, 404, 405, 406, 415];
+
+fn no_request_is_answered_with_a_fault(installation: &Installation) {
+    installation.create_superuser("root");
+    let server = installation.start();
+    let seed = seed();
+    let ran = at_once(THREADS, |thread| throw(&server, seed, thread));
+    let faults: Vec<_> = ran
+        .iter()
+        .flat_map(|(_, faults)| faults)
+        .take(10)
+        .cloned()
+        .collect();
+    let (faults, errors) = (faults.join("\n\n"), errors(&server));
+    assert!(
+        faults.is_empty() && errors.is_empty(),
+        "{faults}\n{errors}\n{}",
+        how_to_repeat(seed)
+    );
+    assert_eq!(server.stop().code, Some(0));
+    report(ran.into_iter().map(|(statuses, _)| statuses), seed);
+}
+
+/// Each word is a condition of the query, and conditions are nested: at some depth the database refuses them,
+/// and at some the program would run out of stack and be gone for everybody.
+fn a_search_for_more_words_than_anybody_types_is_answered(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    for words in [10, 100, 1_100, 30_000] {
+        let path = format!("/api/cars/?search={}", "a+".repeat(words));
+        let answer = server.client().send(&Request::get(&path).bearer(&access));
+        let status = answer.map(|answer| answer.status);
+        assert!(
+            matches!(status, Ok(200 | 400)),
+            "{words} words: {status:?}\n{}",
+            errors(&server)
+        );
+    }
+    server.send(&Request::get("/health/live")).json(200);
+}
+
+/// What the server logged that it should not have had to.
+fn errors(server: &Server) -> String {
+    let log = server.log();
+    let is_bad = |line: &&str| {
+        ["ERROR", "WARN", "panicked", "overflowed"]
+            .iter()
+            .any(|word| line.contains(word))
+    };
+    log.lines().filter(is_bad).take(20).collect::<Vec<_>>().join("\n")
+}
+
+/// Makes requests one after the other, and answers how many answers had which status, and what was wrong.
+fn throw(server: &Server, seed: u64, thread: usize) -> (BTreeMap<u16, usize>, Vec<String>) {
+    let mut random = Random::new(seed, thread);
+    let mut connection = KeepAlive::to(server.address());
+    let (mut statuses, mut faults) = (BTreeMap::new(), Vec::new());
+    let mut scene = scene(server, thread, 0);
+    for number in 0..REQUESTS {
+        if number % SCENE == SCENE - 1 {
+            scene = self::scene(server, thread, number);
+        }
+        let request = requests::request(&mut random, &scene);
+        let answer = connection.ask(&request);
+        let found = match &answer {
+            Ok(answer) => judge::faults(&request, answer),
+            Err(error) => vec![error.clone()],
+        };
+        if !found.is_empty() {
+            faults.push(format!("{}\n  {}", found.join("; "), judge::shown(&request)));
+        }
+        // Where there is no answer there is no server any more.
+        let Ok(answer) = answer else { break };
+        *statuses.entry(answer.status).or_insert(0) += 1;
+    }
+    (statuses, faults)
+}
+
+/// New people and a car with a picture.
+fn scene(server: &Server, thread: usize, number: usize) -> Scene {
+    let root = log_in(server, "root", SUPERUSER_PASSWORD);
+    let name = format!("ann{thread}x{number}");
+    let tokens = join(server, &name);
+    let car = server
+        .send(&new_car(&tokens.access, &format!("P{thread} {number}")))
+        .json(201);
+    let upload = Request::upload(&format!("/api/cars/{}/upload-image/", car["id"]), TINY_JPEG);
+    let image = server.send(&upload.bearer(&tokens.access)).json(200)["image"].clone();
+    Scene {
+        user: me(server, &tokens.access).json(200)["id"].to_string(),
+        car: car["id"].to_string(),
+        image: image.as_str().unwrap().to_owned(),
+        username: name,
+        refresh: tokens.refresh,
+        tokens: [root.access, tokens.access],
+        host: server.address().to_owned(),
+        routes: mycars_http::routes(),
+    }
+}
+
+/// Says what came of it, for whoever runs this with `--nocapture`, and holds that the requests reached far.
+#[expect(
+    clippy::print_stderr,
+    reason = "only whoever asks for it sees what a test prints"
+)]
+fn report(ran: impl Iterator<Item = BTreeMap<u16, usize>>, seed: u64) {
+    let mut all: BTreeMap<u16, usize> = BTreeMap::new();
+    for (status, count) in ran.flatten() {
+        *all.entry(status).or_default() += count;
+    }
+    eprintln!("seed {seed}: {all:?}");
+    let missing: BTreeSet<_> = REACHED
+        .iter()
+        .filter(|status| !all.contains_key(status))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "no request was answered with {missing:?}: {}",
+        how_to_repeat(seed)
+    );
+}

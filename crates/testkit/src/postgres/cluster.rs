@@ -219,11 +219,11 @@ struct User {
 
 /// Whom to run PostgreSQL as, because it refuses to run as root.
 fn unprivileged_user() -> Option<User> {
+    static USER: OnceLock<Option<User>> = OnceLock::new();
     // SAFETY: the call has no preconditions.
     if unsafe { libc::geteuid() } != 0 {
         return None;
     }
-    static USER: OnceLock<Option<User>> = OnceLock::new();
     *USER.get_or_init(|| ["postgres", "nobody"].into_iter().find_map(user_named))
 }
 

@@ -1,6 +1,14 @@
 //! A PostgreSQL server of its own for one test, which is away for as long as the test likes.
 
-use super::cluster::{Cluster, Commits, Shutdown};
+use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
+
+use super::{
+    cluster::{Cluster, Commits, Shutdown},
+    until,
+};
+
+/// Holds when some session wants what another one has locked.
+const SOMEBODY_LOCKED_OUT: &str = "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')";
 
 /// A PostgreSQL server of its own for one test, gone when it is dropped. It needs the server's binaries, also
 /// where `TEST_DATABASE_URL` names a server for all other tests: that one is not ours to stop.
@@ -19,6 +27,25 @@ impl PostgresServer {
         self.0.url()
     }
 
+    /// Does this in a transaction that stays open: what it locks stays locked.
+    #[must_use]
+    pub fn begin(&self, sql: &str) -> Session {
+        let mut conn = self.connection();
+        conn.batch_execute(&format!("BEGIN; {sql}"))
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        Session { _conn: conn }
+    }
+
+    /// Waits until somebody waits for what a session has locked.
+    pub fn wait_until_somebody_is_locked_out(&self) {
+        let waited = self.connection().batch_execute(&until(SOMEBODY_LOCKED_OUT));
+        waited.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    fn connection(&self) -> PgConnection {
+        PgConnection::establish(&self.url()).expect("PostgreSQL answers")
+    }
+
     /// Stops it, and waits until it has ended.
     pub fn stop(&self, how: Shutdown) {
         assert!(self.0.stop(how), "PostgreSQL does not end");
@@ -28,6 +55,11 @@ impl PostgresServer {
     pub fn start_again(&self) {
         self.0.start_again().unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+/// An open transaction, undone when this is dropped.
+pub struct Session {
+    _conn: PgConnection,
 }
 
 impl Drop for PostgresServer {

@@ -171,6 +171,11 @@ impl Server {
         })
     }
 
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.stderr.so_far()
+    }
+
     /// Asks it to end, without waiting for it.
     pub(crate) fn terminate(&self) {
         self.process.terminate();

@@ -1,11 +1,13 @@
 //! HTTP byte by byte, for what no decent client sends or shows.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
 };
 
-use super::PATIENCE;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{PATIENCE, http::Answer};
 
 /// A connection on which nothing is sent or understood but what a test says.
 pub(crate) struct Connection(TcpStream);
@@ -13,10 +15,7 @@ pub(crate) struct Connection(TcpStream);
 impl Connection {
     /// Connects to a host and port.
     pub(crate) fn to(address: &str) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self(stream)
+        Self(connect(address).expect("the server listens"))
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -45,6 +44,99 @@ impl Connection {
             .expect("the server answers and closes");
         String::from_utf8_lossy(&read).into_owned()
     }
+}
+
+fn connect(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A connection on which one request is sent after the other, for as long as the server keeps it.
+pub(crate) struct KeepAlive {
+    address: String,
+    stream: Option<BufReader<TcpStream>>,
+}
+
+impl KeepAlive {
+    pub(crate) fn to(address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            stream: None,
+        }
+    }
+
+    /// Sends the bytes of one request, whatever they are, and answers what comes back.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Answer, String> {
+        if let Some(used) = self.stream.take() {
+            // The server may have closed a connection that was used before; that says nothing about this request.
+            if let Ok(answer) = self.ask_on(used, request) {
+                return Ok(answer);
+            }
+        }
+        let stream = connect(&self.address).map_err(|error| format!("nobody listens: {error}"))?;
+        self.ask_on(BufReader::new(stream), request)
+    }
+
+    fn ask_on(&mut self, mut stream: BufReader<TcpStream>, request: &[u8]) -> Result<Answer, String> {
+        // A server that refuses early may not take everything, and says why all the same.
+        let sent = stream.get_mut().write_all(request);
+        let is_head = request.starts_with(b"HEAD ");
+        let answer = read_answer(&mut stream, is_head)
+            .map_err(|error| format!("no answer: {error}; what was sent: {sent:?}"))?;
+        if sent.is_ok() && answer.header("Connection").as_deref() != Some("close") {
+            self.stream = Some(stream);
+        }
+        Ok(answer)
+    }
+}
+
+fn read_answer(stream: &mut BufReader<TcpStream>, is_head: bool) -> Result<Answer, String> {
+    let status_line = read_line(stream)?;
+    let status: u16 = status_line
+        .strip_prefix("HTTP/1.1 ")
+        .or_else(|| status_line.strip_prefix("HTTP/1.0 "))
+        .and_then(|rest| rest.get(..3)?.parse().ok())
+        .ok_or_else(|| format!("this begins no answer: {status_line:?}"))?;
+    let mut headers = HeaderMap::new();
+    loop {
+        let line = read_line(stream)?;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = line
+            .split_once(':')
+            .ok_or_else(|| format!("this is no header: {line:?}"))?;
+        headers.append(
+            HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string())?,
+            HeaderValue::from_str(value.trim()).map_err(|error| error.to_string())?,
+        );
+    }
+    let mut answer = Answer {
+        status,
+        headers,
+        body: Vec::new(),
+    };
+    if !is_head && !matches!(status, 204 | 304) {
+        let length = answer
+            .header("Content-Length")
+            .and_then(|length| length.parse().ok());
+        answer.body = vec![0; length.ok_or("the answer does not say how long it is")?];
+        stream
+            .read_exact(&mut answer.body)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(answer)
+}
+
+fn read_line(stream: &mut BufReader<TcpStream>) -> Result<String, String> {
+    let mut line = String::new();
+    stream.read_line(&mut line).map_err(|error| error.to_string())?;
+    line.strip_suffix("\r\n")
+        .map(str::to_owned)
+        .ok_or_else(|| format!("closed after {line:?}"))
 }
 
 /// The head and the body of an answer.

@@ -1,0 +1,79 @@
+//! What must be true of every answer.
+
+use crate::support::Answer;
+
+/// What no client should read: what the server is made of.
+const INTERNALS: [&str; 12] = [
+    "diesel",
+    "serde",
+    "sql",
+    "postgres",
+    "libpq",
+    "actix",
+    "r2d2",
+    "panicked",
+    ".rs:",
+    "src/",
+    "backtrace",
+    "utf8error",
+];
+
+/// What is wrong with the answer to a request.
+pub(super) fn faults(request: &[u8], answer: &Answer) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut must = |is_so: bool, what: &str| {
+        if !is_so {
+            faults.push(format!("{}: {what}: {}", answer.status, answer.text()));
+        }
+    };
+    must(answer.status < 500, "the server failed");
+    must(
+        answer.status != 401 || answer.header("WWW-Authenticate").is_some(),
+        "no WWW-Authenticate",
+    );
+    must(
+        answer.status != 405 || answer.header("Allow").is_some(),
+        "no Allow",
+    );
+    let is_picture = answer.header("Content-Type").as_deref() == Some("image/jpeg") && answer.status < 400;
+    if !answer.body.is_empty() && !is_picture {
+        must(
+            answer.header("Content-Type").as_deref() == Some("application/json"),
+            "the body is not called JSON",
+        );
+        must(
+            serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok(),
+            "the body is not JSON",
+        );
+        let text = answer.text().to_ascii_lowercase();
+        let told = INTERNALS.iter().find(|word| text.contains(**word));
+        must(told.is_none(), &format!("tells {told:?}"));
+    }
+    // What never became a request is refused by the connection itself, without a word.
+    let is_refused_unread = answer.header("X-Request-Id").is_none();
+    must(
+        answer.status != 400 || !is_refused_unread || answer.body.is_empty(),
+        "no X-Request-Id",
+    );
+    must(
+        !is_refused_unread || answer.status == 400 && !is_plain(request),
+        "no X-Request-Id",
+    );
+    faults
+}
+
+/// Whether the head of a request is so plain that every server can read it.
+fn is_plain(request: &[u8]) -> bool {
+    let end = request.windows(4).position(|window| window == b"\r\n\r\n");
+    let head = &request[..end.unwrap_or(request.len())];
+    head.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0x20..0x7f)) && head.len() < 16 * 1024
+}
+
+/// A request as it can be shown, and sent again with `printf`.
+pub(super) fn shown(request: &[u8]) -> String {
+    let text = request.escape_ascii().to_string();
+    if text.len() <= 2000 {
+        return text;
+    }
+    format!("{} … ({} bytes)", &text[..2000], request.len())
+}
