@@ -12,7 +12,7 @@ run *arguments:
 test *arguments:
     ./scripts/test {{arguments}}
 
-# Runs the tests of the pages in a browser.
+# Runs the tests of the pages in a browser; arguments go to `cargo test`.
 test-browser *arguments:
     ./scripts/test-browser {{arguments}}
 
