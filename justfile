@@ -8,9 +8,13 @@ default:
 run *arguments:
     cargo run -- {{arguments}}
 
-# Runs all tests; arguments go to `cargo test`.
+# Runs all tests but those in a browser; arguments go to `cargo test`.
 test *arguments:
     ./scripts/test {{arguments}}
+
+# Runs the tests of the pages in a browser; arguments go to `cargo test`.
+test-browser *arguments:
+    ./scripts/test-browser {{arguments}}
 
 # Checks style and the lints.
 lint:
