@@ -1,6 +1,6 @@
 //! What lists can be asked for: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
 
-use mycars_domain::{Role, UserId};
+use mycars_domain::{Role, UserId, fold};
 
 /// So many items, after so many others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub enum Direction {
     Descending,
 }
 
-/// Text to search for, as words that must all be found, whatever their case.
+/// Text to search for, as words that must all be found, whatever their case. What is searched is folded as the words
+/// are, so that both databases find the same in every script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search(Vec<String>);
 
@@ -79,13 +80,6 @@ impl Search {
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
-}
-
-/// Text without its case: what is searched, and what is searched for, are compared in this form, so that both
-/// databases find the same in every script.
-#[must_use]
-pub fn fold(text: &str) -> String {
-    text.to_lowercase()
 }
 
 /// Which cars, in which order.

@@ -7,11 +7,11 @@
 use chrono::{DateTime, Utc};
 use diesel::{dsl::exists, prelude::*, result::Error::NotFound, select};
 use mycars_application::{
-    lists::{CarOrder, CarQuery, Direction, Page, fold},
+    lists::{CarOrder, CarQuery, Direction, Page},
     ports::{CarRepository, StoreError},
 };
 use mycars_domain::{
-    Car, CarId, NewCar, UserId,
+    Car, CarId, NewCar, UserId, fold,
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
