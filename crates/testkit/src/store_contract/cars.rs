@@ -455,7 +455,7 @@ pub fn pictures_are_found_by_their_owner_and_by_themselves(store: &dyn Store) {
     )
     .expect("the car can be changed");
     let images = store
-        .read(|unit| unit.cars().images_of(owner.id))
+        .write(|unit| unit.cars().images_of(owner.id))
         .expect("pictures can be listed");
     assert_eq!(images, std::slice::from_ref(&path));
     let has = |path: &ImagePath| {
