@@ -1,8 +1,8 @@
 //! Pictures of cars (wire contract, section 5).
 //!
 //! The order of effects keeps every row right whatever happens: a picture is kept before its row is committed,
-//! and the old one is deleted after. What a crash leaves behind is a picture without a row, and [`sweep`] finds
-//! it.
+//! and the old one is deleted after. What a crash, or a store that fails half-way, leaves behind is a picture
+//! without a row, and [`sweep`] finds it.
 
 mod open;
 mod remove;

@@ -1,6 +1,6 @@
 //! What lists can be asked for: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
 
-use mycars_domain::{Role, UserId};
+use mycars_domain::{Role, UserId, fold};
 
 /// So many items, after so many others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +29,19 @@ pub enum Direction {
     Descending,
 }
 
-/// Text to search for, as words that must all be found, whatever their case.
+/// Text to search for, as words that must all be found, whatever their case. What is searched is folded as the words
+/// are, so that both databases find the same in every script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search(Vec<String>);
 
 impl Search {
+    /// How many words are searched for at most.
+    pub const MAX_WORDS: usize = 32;
+
     /// Splits what somebody typed at white space and commas; what stands in double or single quotes stays
-    /// together.
+    /// together. Words after the first [`MAX_WORDS`](Self::MAX_WORDS) are left out, because each is a condition of
+    /// its own in the query, and databases don't nest conditions without end. How long the text may be is for the
+    /// caller to say.
     ///
     /// ```
     /// use mycars_application::lists::Search;
@@ -45,15 +51,16 @@ impl Search {
     /// ```
     #[must_use]
     pub fn parse(text: &str) -> Self {
+        let is_paired = |quote: &char| text.matches(*quote).count() > 1;
+        // Counted here and not at each quote, so that a text of quotes takes no longer than any other.
+        let quotes: Vec<char> = ['"', '\''].into_iter().filter(is_paired).collect();
         let mut words = Vec::new();
         let mut word = String::new();
         let mut quote = None;
         for c in text.chars() {
             match quote {
                 Some(end) if c == end => quote = None,
-                None if matches!(c, '"' | '\'') && word.is_empty() && text.matches(c).count() > 1 => {
-                    quote = Some(c);
-                }
+                None if word.is_empty() && quotes.contains(&c) => quote = Some(c),
                 None if c.is_whitespace() || c == ',' => words.push(std::mem::take(&mut word)),
                 _ => word.push(c),
             }
@@ -63,6 +70,7 @@ impl Search {
             words
                 .into_iter()
                 .filter(|word| !word.is_empty())
+                .take(Self::MAX_WORDS)
                 .map(|word| fold(&word))
                 .collect(),
         )
@@ -72,13 +80,6 @@ impl Search {
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
-}
-
-/// Text without its case: what is searched, and what is searched for, are compared in this form, so that both
-/// databases find the same in every script.
-#[must_use]
-pub fn fold(text: &str) -> String {
-    text.to_lowercase()
 }
 
 /// Which cars, in which order.
@@ -186,5 +187,17 @@ mod tests {
         assert_eq!(words("'a b'"), ["a b"]);
         assert_eq!(words("\"never closed"), ["\"never", "closed"]);
         assert_eq!(words("rock'n'roll"), ["rock'n'roll"]);
+    }
+
+    #[test]
+    fn only_the_first_words_count() {
+        let typed: Vec<String> = (0..40).map(|number| format!("word{number}")).collect();
+        assert_eq!(words(&typed.join(" , ")), typed[..Search::MAX_WORDS]);
+    }
+
+    #[test]
+    fn a_text_of_quotes_takes_no_longer_than_any_other() {
+        // If each quote were looked for in the whole text, this test would take hours.
+        assert_eq!(words(&"''".repeat(2_000_000)), Vec::<String>::new());
     }
 }

@@ -7,6 +7,7 @@
 //!   outside, and answers what is wrong as [`Violation`]s: data, not text.
 //! - [`Car`] and [`User`]: the entities.
 //! - [`policy`]: who may do what to which car or user, as one table.
+//! - [`fold`]: how text is compared whatever its case.
 //! - [`password`]: which passwords a person may choose.
 //!
 //! ```
@@ -21,6 +22,7 @@
 
 mod actor;
 mod car;
+mod fold;
 pub mod password;
 pub mod policy;
 mod user;
@@ -29,6 +31,7 @@ mod violation;
 
 pub use actor::{Actor, Rank};
 pub use car::{Car, CarId, NewCar};
+pub use fold::fold;
 pub use policy::{Action, Denied, Target};
 pub use user::{NewUser, Role, User, UserId};
 pub use violation::{Field, Violation, Violations};

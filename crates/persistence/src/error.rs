@@ -12,11 +12,15 @@ const UNIQUE: [(&str, &str, Field); 3] = [
 ];
 
 /// How messages begin that have no kind of their own, and that mean no more than "not now".
-const PASSING: [&str; 5] = [
+const PASSING: [&str; 7] = [
     // SQLite: another process is writing.
     "database is locked",
     // PostgreSQL: somebody else keeps a row locked.
     "canceling statement due to lock timeout",
+    // PostgreSQL: two wait for each other, and this one was chosen to give way.
+    "deadlock detected",
+    // PostgreSQL: it is too busy, or somebody keeps it so.
+    "canceling statement due to statement timeout",
     "terminating connection",
     "the database system is",
     "server closed the connection unexpectedly",
@@ -129,6 +133,8 @@ mod tests {
             (Kind::UnableToSendCommand, "no connection to the server"),
             (Kind::Unknown, "database is locked"),
             (Kind::Unknown, "canceling statement due to lock timeout"),
+            (Kind::Unknown, "canceling statement due to statement timeout"),
+            (Kind::Unknown, "deadlock detected"),
             (
                 Kind::Unknown,
                 "terminating connection due to administrator command",

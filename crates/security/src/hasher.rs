@@ -26,6 +26,10 @@ const MAX_KEPT_COST: u32 = 16;
 /// The same for PBKDF2: about 2 seconds. Django's default is 1,000,000.
 const MAX_ITERATIONS: u32 = 10_000_000;
 
+/// About how many iterations of PBKDF2 take as long as one of the rounds of bcrypt, of which a hash has two to the
+/// power of its cost.
+const ITERATIONS_PER_ROUND: u32 = 400;
+
 /// Hashes passwords as Django does.
 #[derive(Debug, Clone)]
 pub struct DjangoHasher {
@@ -50,19 +54,22 @@ impl DjangoHasher {
         }
     }
 
-    fn verify_bcrypt(&self, password: &[u8], kept: &Bcrypt<'_>) -> Verification {
-        let matches = bcrypt::verify(password, kept.hash).unwrap_or(false);
-        if !matches {
-            // A hash cheaper than new ones must not tell by its speed that it is there. The work of all
-            // costs from its own to just below the configured one is what it lacks.
-            (kept.cost..self.cost).for_each(|cost| work(password, cost));
-            return Verification::Wrong;
-        }
-        if kept.prehashed && kept.cost == self.cost {
+    fn compare(&self, password: &str, kept: &Kept<'_>) -> Verification {
+        if !kept.is_of(password) {
+            Verification::Wrong
+        } else if kept.is_new(self.cost) {
             Verification::Right
         } else {
             Verification::RightButOutdated
         }
+    }
+
+    /// The costs of the bcrypt hashes that do what is left of a new hash's work after so many rounds of it.
+    fn lacking(&self, rounds: u64) -> impl Iterator<Item = u32> {
+        let lacking = (1_u64 << self.cost).saturating_sub(rounds);
+        // A bcrypt hash does as many rounds as two to its cost, so that each bit is one hash. The lowest bits are
+        // below bcrypt's least cost, and too short to be seen.
+        COSTS.filter(move |cost| lacking >> cost & 1 == 1)
     }
 }
 
@@ -74,23 +81,21 @@ impl PasswordHasher for DjangoHasher {
     }
 
     fn verify(&self, password: &str, hash: &PasswordHash) -> Verification {
-        match Kept::parse(hash.reveal(), self.cost.max(MAX_KEPT_COST)) {
-            Some(Kept::Bcrypt(kept)) if kept.prehashed => {
-                self.verify_bcrypt(prehash(password).as_bytes(), &kept)
-            }
-            Some(Kept::Bcrypt(kept)) => self.verify_bcrypt(password.as_bytes(), &kept),
-            Some(Kept::Pbkdf2(kept)) if kept.is_of(password) => Verification::RightButOutdated,
-            Some(Kept::Pbkdf2(_)) => Verification::Wrong,
-            // That a user has no usable password must not show in the time a login takes.
-            None => {
-                self.verify_nobody(password);
-                Verification::Wrong
-            }
+        let kept = Kept::parse(hash.reveal(), self.cost.max(MAX_KEPT_COST));
+        let verification = kept
+            .as_ref()
+            .map_or(Verification::Wrong, |kept| self.compare(password, kept));
+        if verification == Verification::Wrong {
+            // Neither that a hash is cheaper than new ones, nor that a user has no usable password, must show in the
+            // time that a failed login takes.
+            let rounds = kept.as_ref().map_or(0, Kept::rounds);
+            self.lacking(rounds).for_each(|cost| work(password, cost));
         }
+        verification
     }
 
     fn verify_nobody(&self, password: &str) {
-        work(prehash(password).as_bytes(), self.cost);
+        work(password, self.cost);
     }
 }
 
@@ -111,6 +116,26 @@ impl<'a> Kept<'a> {
             _ => None,
         }
     }
+
+    fn is_of(&self, password: &str) -> bool {
+        match self {
+            Self::Bcrypt(kept) => kept.is_of(password),
+            Self::Pbkdf2(kept) => kept.is_of(password),
+        }
+    }
+
+    /// Whether it is as new ones of this cost are.
+    fn is_new(&self, new_cost: u32) -> bool {
+        matches!(self, Self::Bcrypt(kept) if kept.prehashed && kept.cost == new_cost)
+    }
+
+    /// How much work it is to verify it, in rounds of bcrypt.
+    fn rounds(&self) -> u64 {
+        match self {
+            Self::Bcrypt(kept) => 1 << kept.cost,
+            Self::Pbkdf2(kept) => u64::from(kept.iterations / ITERATIONS_PER_ROUND),
+        }
+    }
 }
 
 struct Bcrypt<'a> {
@@ -129,6 +154,15 @@ impl<'a> Bcrypt<'a> {
             cost,
             prehashed,
         })
+    }
+
+    fn is_of(&self, password: &str) -> bool {
+        let matches = if self.prehashed {
+            bcrypt::verify(prehash(password), self.hash)
+        } else {
+            bcrypt::verify(password, self.hash)
+        };
+        matches.unwrap_or(false)
     }
 }
 
@@ -167,8 +201,8 @@ fn prehash(password: &str) -> String {
 }
 
 /// Does the work of one bcrypt hash and forgets it.
-fn work(password: &[u8], cost: u32) {
-    let _ = black_box(bcrypt::hash_with_salt(password, cost, [0; 16]));
+fn work(password: &str, cost: u32) {
+    let _ = black_box(bcrypt::hash_with_salt(prehash(password), cost, [0; 16]));
 }
 
 #[cfg(test)]
@@ -329,11 +363,41 @@ mod tests {
                 this > usual / 4 && this < usual * 4
             })
         };
-        for kept in ["!", "nonsense", BCRYPT_SHA256, BCRYPT] {
+        for kept in ["!", "nonsense", BCRYPT_SHA256, BCRYPT, PBKDF2] {
             let hash = PasswordHash::from_storage(kept.to_owned());
             assert!(takes_as_long(&|| fail(&hash)), "{kept}");
         }
         assert!(takes_as_long(&|| hasher.verify_nobody("wrong")));
+    }
+
+    #[test]
+    fn a_failed_login_is_the_work_of_one_new_hash_whatever_is_kept() {
+        let hasher = DjangoHasher::new(12).unwrap();
+        let new = "bcrypt_sha256$$2b$12$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26";
+        let stronger = new.replacen("$12$", "$13$", 1);
+        let pbkdf2 = |iterations: u32| PBKDF2.replacen("1000", &iterations.to_string(), 1);
+        let work_after = |kept: &str| {
+            let rounds = Kept::parse(kept, 16).map_or(0, |kept| kept.rounds());
+            let besides: u64 = hasher.lacking(rounds).map(|cost| 1 << cost).sum();
+            (rounds + besides, besides)
+        };
+        for kept in [
+            "!",
+            new,
+            BCRYPT,
+            BCRYPT_SHA256_COST_5,
+            PBKDF2,
+            &pbkdf2(1),
+            &pbkdf2(600_000),
+            &pbkdf2(1_000_000),
+        ] {
+            let (work, _) = work_after(kept);
+            // What is below the least cost of bcrypt is left out.
+            assert!((4096 - 15..=4096).contains(&work), "{kept}: {work}");
+        }
+        for kept in [new, &stronger, &pbkdf2(10_000_000)] {
+            assert_eq!(work_after(kept).1, 0, "{kept}");
+        }
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub trait CarRepository {
     /// The database's.
     fn delete(&mut self, id: CarId) -> Result<(), StoreError>;
 
-    /// The pictures of a user's cars.
+    /// The pictures of a user's cars, which nobody else can change until the transaction ends, nor give another one
+    /// to a car.
     ///
     /// # Errors
     /// The database's.

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::text::{Rule, text_type};
-use crate::Violation;
+use crate::{Violation, fold};
 
 text_type! {
     /// An e-mail address: at most 254 characters, as Django's validator takes them. Its domain is kept
@@ -54,10 +54,10 @@ impl Email {
         }
     }
 
-    /// What is the same for two addresses that differ in case alone, and for no others.
+    /// What is the same for two addresses that [`fold`] makes the same.
     #[must_use]
     pub fn key(&self) -> String {
-        self.as_str().to_lowercase()
+        fold(self.as_str())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A car's licence plate.
 
 use super::text::{Rule, text_type};
-use crate::Violation;
+use crate::{Violation, fold};
 
 text_type! {
     /// A car's licence plate: 1 to 20 characters, kept as written, unique over all cars.
@@ -27,7 +27,7 @@ impl LicensePlate {
         .map(Self)
     }
 
-    /// What is the same for two plates that differ in case alone, and for no others.
+    /// What is the same for two plates that [`fold`] makes the same.
     ///
     /// ```
     /// # use mycars_domain::values::LicensePlate;
@@ -37,7 +37,7 @@ impl LicensePlate {
     /// ```
     #[must_use]
     pub fn key(&self) -> String {
-        self.as_str().to_lowercase()
+        fold(self.as_str())
     }
 }
 

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::text::{Rule, text_type};
-use crate::Violation;
+use crate::{Violation, fold};
 
 text_type! {
     /// The name that a user logs in with: 1 to 150 letters and digits of any script and `@.+-_`, in Unicode's
@@ -55,10 +55,10 @@ impl Username {
         text.trim().nfkc().collect()
     }
 
-    /// What is the same for two usernames that differ in case alone, and for no others.
+    /// What is the same for two usernames that [`fold`] makes the same.
     #[must_use]
     pub fn key(&self) -> String {
-        self.as_str().to_lowercase()
+        fold(self.as_str())
     }
 }
 
@@ -105,6 +105,10 @@ mod tests {
         assert_eq!(
             Username::parse("Ann").unwrap().key(),
             Username::parse("aNN").unwrap().key()
+        );
+        assert_eq!(
+            Username::parse("Νίκος").unwrap().key(),
+            Username::parse("νίκοσ").unwrap().key()
         );
     }
 }

@@ -7,11 +7,11 @@
 use chrono::{DateTime, Utc};
 use diesel::{dsl::exists, prelude::*, result::Error::NotFound, select};
 use mycars_application::{
-    lists::{CarOrder, CarQuery, Direction, Page, fold},
+    lists::{CarOrder, CarQuery, Direction, Page},
     ports::{CarRepository, StoreError},
 };
 use mycars_domain::{
-    Car, CarId, NewCar, UserId,
+    Car, CarId, NewCar, UserId, fold,
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
@@ -302,12 +302,9 @@ impl CarRepository for Unit<'_> {
     }
 
     fn images_of(&mut self, owner: UserId) -> Result<Vec<ImagePath>, StoreError> {
+        // The cars without a picture as well: they are locked too, so that none is given one meanwhile.
         let paths: Vec<Option<String>> = self.query(|conn| {
-            cars::table
-                .filter(cars::owner_id.eq(owner.0))
-                .filter(cars::image.is_not_null())
-                .select(cars::image)
-                .load(conn)
+            for_update!(cars::table.filter(cars::owner_id.eq(owner.0)).select(cars::image)).load(conn)
         })?;
         Ok(paths.into_iter().flatten().map(ImagePath::from_storage).collect())
     }

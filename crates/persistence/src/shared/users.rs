@@ -10,11 +10,11 @@ use diesel::{
     result::Error::{DeserializationError, NotFound},
 };
 use mycars_application::{
-    lists::{Direction, Page, UserOrder, UserQuery, fold},
+    lists::{Direction, Page, UserOrder, UserQuery},
     ports::{StoreError, UserRepository},
 };
 use mycars_domain::{
-    NewUser, Role, User, UserId,
+    NewUser, Role, User, UserId, fold,
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 

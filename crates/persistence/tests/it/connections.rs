@@ -7,7 +7,7 @@ use std::{
 };
 
 use mycars_application::ports::{Store, StoreError};
-use mycars_domain::UserId;
+use mycars_domain::{Car, UserId, values::ImagePath};
 use mycars_persistence::Options;
 use mycars_testkit::{TestDatabase, samples};
 
@@ -69,6 +69,34 @@ fn who_waits_too_long_for_another_writer_is_told_so() {
             })
             .unwrap();
         assert_eq!(wanted(&*other).unwrap(), Some(ann));
+    }
+}
+
+#[test]
+fn no_car_gets_a_picture_while_those_of_its_owner_are_listed_to_go() {
+    for database in both() {
+        let options = Options {
+            timeout: PATIENCE,
+            ..Options::default()
+        };
+        let (store, other) = (database.store_with(&options), database.store_with(&options));
+        let car = store
+            .write(|unit| {
+                let ann = unit.users().insert(&samples::new_user("ann"))?;
+                unit.cars().insert(&samples::new_car(ann.id, "B-AB 1"))
+            })
+            .unwrap();
+        let with_picture = Car {
+            image: Some(ImagePath::from_storage("cars/car_1_abc.jpg".into())),
+            ..car.clone()
+        };
+        store
+            .write(|unit| {
+                assert_eq!(unit.cars().images_of(car.owner)?, []);
+                assert_unavailable_in_time(|| other.write(|unit| unit.cars().update(&with_picture)));
+                unit.users().delete(car.owner)
+            })
+            .unwrap();
     }
 }
 
