@@ -47,9 +47,7 @@
     try {
       const headers = { Accept: "text/html" };
       if (token && isOurs(url)) headers.Authorization = "Bearer " + token;
-      // With a token, nothing else may say who asks.
-      const credentials = token ? "omit" : "same-origin";
-      const response = await fetch(url, { ...options, headers, credentials, cache: "no-store" });
+      const response = await fetch(url, { ...options, headers, credentials: "same-origin", cache: "no-store" });
       const text = await response.text();
       if (!(response.headers.get("Content-Type") || "").startsWith("text/html")) throw new Error(response.status);
       return { url: response.url, page: new DOMParser().parseFromString(text, "text/html") };

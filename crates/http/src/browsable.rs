@@ -280,6 +280,10 @@ fn notice(page: &Page<'_>) -> Option<Notice> {
                 ..parent
             }),
         }),
+        405 if page.method == "GET" && !page.operations.is_empty() => Some(Notice {
+            text: "There is nothing to read here, only something to send.",
+            link: None,
+        }),
         _ => None,
     }
 }

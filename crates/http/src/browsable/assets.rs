@@ -41,9 +41,15 @@ static SOURCES: [Source; 3] = [
 /// Where each source is found, hashed once.
 static URLS: LazyLock<[String; 3]> = LazyLock::new(|| SOURCES.each_ref().map(url));
 
-/// The asset at a path such as `/static/page.0123456789abcdef.css`.
-pub(crate) fn asset(path: &str) -> Option<Asset> {
-    let index = URLS.iter().position(|url| url == path)?;
+/// Where assets are found.
+const FOLDER: &str = "/static/";
+
+/// The asset with a name such as `page.0123456789abcdef.css`, with or without the folder before it.
+pub(crate) fn asset(name: &str) -> Option<Asset> {
+    let name = name.strip_prefix(FOLDER).unwrap_or(name);
+    let index = URLS
+        .iter()
+        .position(|url| url.strip_prefix(FOLDER) == Some(name))?;
     SOURCES.get(index).map(|source| Asset {
         content_type: source.content_type,
         bytes: source.bytes,
@@ -66,7 +72,7 @@ fn url(source: &Source) -> String {
         // Writing to a string does not fail.
         let _ = write!(hash, "{byte:02x}");
     }
-    format!("/static/{stem}.{hash}.{extension}")
+    format!("{FOLDER}{stem}.{hash}.{extension}")
 }
 
 #[cfg(test)]
@@ -78,6 +84,11 @@ mod tests {
         for source in &SOURCES {
             let url = asset_url(source.name);
             assert_eq!(asset(url).unwrap().bytes, source.bytes, "{url}");
+            assert_eq!(
+                asset(&url["/static/".len()..]).unwrap().bytes,
+                source.bytes,
+                "{url}"
+            );
             assert!(asset(&format!("/static/{}", source.name)).is_none());
         }
         assert_ne!(asset_url("page.css"), asset_url("page.js"));

@@ -298,7 +298,7 @@ fn with_default(
     default.into_iter().chain(choices.iter().copied()).collect()
 }
 
-/// What a 400 says is wrong.
+/// What an answer says is wrong with what was sent: a 400 of each field, any other of the whole.
 pub(super) struct Refusal<'a> {
     page: &'a Page<'a>,
     body: Map<String, Value>,
@@ -307,10 +307,14 @@ pub(super) struct Refusal<'a> {
 impl<'a> Refusal<'a> {
     /// Of a page; empty where nothing was refused.
     pub(super) fn of(page: &'a Page<'a>) -> Self {
-        let body = match page.status {
-            400 => serde_json::from_slice(page.json).unwrap_or_default(),
+        let mut body: Map<String, Value> = match page.status {
+            400..500 => serde_json::from_slice(page.json).unwrap_or_default(),
             _ => Map::new(),
         };
+        if page.status != 400 {
+            // Beside it stands only what is for programs.
+            body.retain(|name, _| name == "detail");
+        }
         Self { page, body }
     }
 

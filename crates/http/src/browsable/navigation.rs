@@ -2,6 +2,9 @@
 
 use crate::{api::ENDPOINTS, endpoint::Endpoint};
 
+/// The path under which everything is.
+const ROOT: &str = "/api/";
+
 /// A link to another page.
 pub(super) struct Link {
     pub(super) label: String,
@@ -45,10 +48,10 @@ pub(super) fn parent(path: &str) -> Option<Link> {
     })
 }
 
-/// The pages right below a path, such as `upload-image/` of a car.
+/// The pages right below a path, such as `upload-image/` of a car. Those below the root are its answer.
 pub(super) fn children(path: &str) -> Vec<Link> {
     let path = local_path(path);
-    let Some(parent) = endpoint_at(&path) else {
+    let Some(parent) = endpoint_at(&path).filter(|endpoint| endpoint.path != ROOT) else {
         return Vec::new();
     };
     let below = |endpoint: &&Endpoint| endpoint.path.strip_prefix(parent.path);
@@ -89,8 +92,8 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 
 /// What a step is called: the root by its name, all others by theirs in the path.
 fn label(url: &str, segment: &str) -> String {
-    match ENDPOINTS.first() {
-        Some(root) if root.path == url => root.name.to_owned(),
+    match endpoint_at(url) {
+        Some(root) if root.path == ROOT => root.name.to_owned(),
         _ => words(segment),
     }
 }
@@ -207,6 +210,7 @@ mod tests {
         assert_eq!(below("/api/cars/12"), ["/api/cars/12/upload-image/"]);
         assert_eq!(below("/api/admin/users/3/"), ["/api/admin/users/3/cars/"]);
         assert_eq!(below("/api/cars/"), [] as [&str; 0]);
+        assert_eq!(below("/api/"), [] as [&str; 0]);
         assert_eq!(below("/nothing/"), [] as [&str; 0]);
         assert!(has_items("/api/cars/"));
         assert!(!has_items("/api/me/"));

@@ -67,12 +67,11 @@ fn tag(text: &str) -> (Tag, &str) {
             !letter.is_ascii_whitespace() && !"=>/".contains(letter)
         });
         assert!(!name.is_empty(), "a broken tag: {text:.80}");
-        let (value, after) = match after.strip_prefix("=\"") {
-            Some(value) => value.split_once('"').unwrap(),
-            None => {
-                assert!(!after.starts_with('='), "a value without quotes: {text:.80}");
-                ("", after)
-            }
+        let (value, after) = if let Some(value) = after.strip_prefix("=\"") {
+            value.split_once('"').unwrap()
+        } else {
+            assert!(!after.starts_with('='), "a value without quotes: {text:.80}");
+            ("", after)
         };
         attributes.push((name.to_owned(), unescaped(value)));
         rest = after;

@@ -346,6 +346,21 @@ fn refused() -> Vec<Sample> {
             )
         },
     ];
+    refused.push(Sample {
+        method: "POST",
+        username: None,
+        status: 401,
+        fields: Some((
+            Verb::Post,
+            pairs(&[("username", "karim"), ("password", "secret")]),
+        )),
+        ..Sample::new(
+            "refused-token",
+            "/api/token/",
+            "/api/token/",
+            &json!({"detail": "No active account found with the given credentials", "code": "for_programs"}),
+        )
+    });
     for (name, status) in [
         ("403", 403),
         ("404", 404),
@@ -375,8 +390,13 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     pages.chain([("login", render_login(&login))]).collect()
 }
 
+/// One sample.
+pub(super) fn sample(name: &str) -> Sample {
+    let mut samples = typical().into_iter().chain(refused());
+    samples.find(|sample| sample.name == name).unwrap()
+}
+
 /// The HTML of one page.
 pub(super) fn html(name: &str) -> String {
-    let mut samples = typical().into_iter().chain(refused());
-    samples.find(|sample| sample.name == name).unwrap().html()
+    sample(name).html()
 }
