@@ -1,0 +1,189 @@
+//! Every kind of page, light and dark, on a screen and on a phone: no rule of axe-core is broken, and nothing
+//! makes one scroll sideways.
+
+use crate::support::{CLIENT, ROOT, Site, cars, wait_for};
+
+/// As long as a name may be, and without a place to break it.
+const LONG: &str =
+    "Donaudampfschifffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaftsfahrzeugpark";
+
+/// A list of what is wrong with some pages.
+struct Inspection<'a> {
+    site: &'a Site,
+    found: Vec<String>,
+}
+
+impl<'a> Inspection<'a> {
+    fn of(site: &'a Site) -> Self {
+        Self {
+            site,
+            found: Vec::new(),
+        }
+    }
+
+    /// Goes to a page and inspects it.
+    #[track_caller]
+    fn visit(&mut self, path: &str, status: u16) {
+        let seen = self.site.visit(path);
+        assert_eq!(seen, status, "{path}: {}", self.site.browser.text());
+        self.look(&format!("{status} {path}"));
+    }
+
+    /// Inspects the page that is shown.
+    fn look(&mut self, name: &str) {
+        self.found.extend(self.site.inspect(name));
+        self.site.dress(1280, 800, "light");
+    }
+
+    #[track_caller]
+    fn end(self) {
+        self.site.assert_quiet();
+        assert!(
+            self.found.is_empty(),
+            "{} problems:\n{}",
+            self.found.len(),
+            self.found.join("\n")
+        );
+    }
+}
+
+#[test]
+fn everybody_can_read_what_nobody_in_particular_sees() {
+    let site = Site::open();
+    let mut inspection = Inspection::of(&site);
+    inspection.visit("/api/", 200);
+    inspection.visit("/api/cars/", 401);
+    inspection.visit("/api/register/", 405);
+    inspection.visit("/api/token/", 405);
+    inspection.visit("/api-auth/login/", 200);
+    site.fill_in_login(CLIENT, "wrong");
+    inspection.look("login, refused");
+    inspection.end();
+}
+
+#[test]
+fn everybody_can_use_the_pages_of_cars() {
+    let site = Site::open();
+    let api = site.api_of(CLIENT);
+    for number in 0..5 {
+        let mut car = cars::car(&format!("B-{number}"));
+        car["model"] = LONG.into();
+        car["notes"] = LONG.repeat(3).into();
+        api.create("/api/cars/", &car);
+    }
+    site.log_in(CLIENT);
+    let mut inspection = Inspection::of(&site);
+    inspection.visit("/api/", 200);
+    inspection.visit("/api/cars/", 200);
+    inspection.visit(
+        "/api/cars/?limit=2&offset=2&ordering=year&brand=toyota&search=b",
+        200,
+    );
+    inspection.visit(&format!("/api/cars/?search={LONG}"), 200);
+    inspection.visit("/api/cars/?year=x", 400);
+    inspection.visit("/api/cars/1/upload-image/", 405);
+    let form = site.form("POST");
+    form.field("Image").type_in(&cars::picture("tiny.jpg"));
+    form.press("POST");
+    inspection.look("answer to an upload");
+    inspection.visit("/api/cars/1/", 200);
+    inspection.visit("/api/cars/99/", 404);
+    inspection.visit("/api/admin/users/", 403);
+    inspection.visit("/api/me/", 200);
+    inspection.visit("/api/change-password/", 405);
+    inspection.end();
+}
+
+#[test]
+fn everybody_can_use_what_forms_lead_to() {
+    let site = Site::open();
+    site.api_of(CLIENT).create("/api/cars/", &cars::car("B-1"));
+    site.log_in(CLIENT);
+    let mut inspection = Inspection::of(&site);
+    site.visit("/api/cars/");
+    assert_eq!(
+        site.form("POST")
+            .fill("License", "b-1")
+            .fill("VIN", "x")
+            .press("POST"),
+        400
+    );
+    inspection.look("400 of a form");
+    assert_eq!(
+        site.raw_form("POST")
+            .fill("Content", "{\"year\": 1,\n oh")
+            .press("POST"),
+        400
+    );
+    inspection.look("400 of a text");
+    site.visit("/api/cars/");
+    let form = site.form("POST");
+    form.fill("Brand", "Fiat")
+        .fill("Model", "Panda")
+        .fill("Year", "1985")
+        .fill("License", "B-2");
+    assert_eq!(form.press("POST"), 201);
+    inspection.look("201");
+    site.follow(&site.link("Open it"));
+    assert_eq!(site.delete(), 200);
+    inspection.look("204");
+    site.visit("/api/cars/");
+    site.button("OPTIONS").click();
+    wait_for("the description", || {
+        (site.browser.find("#request .verb").text() == "OPTIONS").then_some(())
+    });
+    inspection.look("OPTIONS");
+    inspection.end();
+}
+
+#[test]
+fn everybody_can_use_the_pages_of_users() {
+    let site = Site::open();
+    site.api_of(CLIENT).create("/api/cars/", &cars::car("B-1"));
+    site.log_in(ROOT);
+    let mut inspection = Inspection::of(&site);
+    inspection.visit("/api/admin/users/?limit=1", 200);
+    inspection.visit("/api/admin/users/2/", 200);
+    inspection.visit("/api/admin/users/2/cars/", 200);
+    inspection.visit("/api/admin/users/2/cars/1/", 200);
+    site.visit("/api/admin/users/");
+    assert_eq!(site.form("POST").press("POST"), 400);
+    inspection.look("400 of a user");
+    inspection.end();
+}
+
+#[test]
+fn the_keyboard_is_enough() {
+    let site = Site::open();
+    site.log_in(CLIENT);
+    site.visit("/api/cars/");
+    let active = "return document.activeElement.innerText || document.activeElement.id";
+    let press = |key: &str| site.browser.find("body").type_in(key);
+    press("\u{e004}");
+    assert_eq!(site.browser.run(active, &[]), "Skip to content");
+    let rest = "return document.activeElement.closest('#main') === null";
+    let seen = "const box = document.activeElement.getBoundingClientRect();
+        return box.width > 1 && box.height > 1 && box.top >= 0 && box.left >= 0";
+    assert_eq!(site.browser.run(seen, &[]), true, "one sees where one is");
+    site.browser
+        .element("return document.activeElement", &[])
+        .unwrap()
+        .type_in("\u{e007}");
+    assert_eq!(site.browser.run(rest, &[]), false, "it leads to the content");
+
+    // What is wrong is where one is, when the page is there.
+    site.form("POST").press("POST");
+    assert_eq!(
+        site.browser.run("return document.activeElement.className", &[]),
+        "problems"
+    );
+
+    // Escape shuts what was opened, and leads back to what opened it.
+    site.visit("/api/");
+    let summary = site.button("Authorize");
+    summary.type_in("\u{e007}");
+    assert!(site.browser.find("#token").is_shown());
+    site.browser.find("#token").type_in("\u{e00c}");
+    assert!(!site.browser.find("#token").is_shown());
+    assert_eq!(site.browser.run(active, &[]), "Authorize");
+}

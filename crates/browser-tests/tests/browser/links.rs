@@ -1,0 +1,92 @@
+//! Every link leads somewhere, and every page keeps to the policy that comes with it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::json;
+
+use crate::support::{CLIENT, ROOT, Site, cars};
+
+#[test]
+fn every_link_leads_to_a_page_without_complaints() {
+    let site = Site::open();
+    let ann = site.api_of(CLIENT);
+    for number in 0..3 {
+        ann.create("/api/cars/", &cars::car(&format!("A-{number}")));
+    }
+    let car = site.api_of(ROOT).create("/api/cars/", &cars::car("R-1"));
+    site.log_in(ROOT);
+    site.visit(&format!("/api/cars/{car}/upload-image/"));
+    let upload = site.form("POST");
+    upload.field("Image").type_in(&cars::picture("tiny.jpg"));
+    upload.press("POST");
+
+    let statuses = walk(&site);
+    let dead: Vec<_> = statuses
+        .iter()
+        .filter(|(_, status)| !matches!(status, 200 | 405))
+        .collect();
+    assert!(dead.is_empty(), "{dead:?}");
+    for part in ["/upload-image/", "limit=20", "format=json", "/media/", "/cars/"] {
+        assert!(
+            statuses.keys().any(|url| url.contains(part)),
+            "no link has {part}: {statuses:?}"
+        );
+    }
+    site.assert_quiet();
+}
+
+/// Follows all links from the root on, and answers the status that each led to.
+fn walk(site: &Site) -> BTreeMap<String, u16> {
+    let mut statuses = BTreeMap::new();
+    let mut ahead = VecDeque::from(["/api/".to_owned()]);
+    while let Some(path) = ahead.pop_front() {
+        if statuses.contains_key(&path) {
+            continue;
+        }
+        assert!(statuses.len() < 300, "this never ends: {statuses:?}");
+        let status = site.visit(&path);
+        statuses.insert(path.clone(), status);
+        let script = "const links = [...document.links];
+            return {
+                ahead: links.map((it) => it.href.split('#')[0]),
+                lost: links.map((it) => it.getAttribute('href'))
+                    .filter((it) => it.length > 1 && it.startsWith('#') && !document.getElementById(it.slice(1))),
+                broken: [...document.images].filter((it) => it.complete && !it.naturalWidth).map((it) => it.src),
+            };";
+        let found = site.browser.run(script, &[]);
+        for complaint in ["lost", "broken"] {
+            assert_eq!(found[complaint], json!([]), "{complaint} on {path}");
+        }
+        for url in found["ahead"].as_array().unwrap() {
+            let url = url.as_str().unwrap();
+            let path = url.strip_prefix(site.url());
+            ahead.push_back(
+                path.unwrap_or_else(|| panic!("{path:?} leads to {url}"))
+                    .to_owned(),
+            );
+        }
+    }
+    statuses
+}
+
+#[test]
+fn what_the_policy_forbids_is_noticed() {
+    let site = Site::open();
+    site.visit("/api/");
+    site.assert_quiet();
+    let script =
+        "document.body.append(Object.assign(document.createElement('script'), {text: 'window.hacked = 1'}));
+        return window.hacked === undefined;";
+    assert_eq!(
+        site.browser.run(script, &[]),
+        true,
+        "the policy lets scripts in the page run"
+    );
+    let complaints = site.complaints();
+    assert!(
+        complaints
+            .iter()
+            .any(|complaint| complaint.contains("Content Security Policy")),
+        "{complaints:?}"
+    );
+}

@@ -1,0 +1,105 @@
+//! Logging in and out.
+
+use serde_json::Value;
+
+use crate::support::{CLIENT, PASSWORD, ROOT, Site};
+
+const REFUSED: &str = "Please enter a correct username and password.";
+
+/// A page that only those who are logged in see, and that is not where one goes without being asked to.
+const ASKED_FOR: &str = "/api/cars/?limit=2&ordering=-year";
+
+#[test]
+fn one_logs_in_and_out() {
+    logs_in_and_out(&Site::open());
+}
+
+#[test]
+fn without_scripts_one_logs_in_and_out() {
+    logs_in_and_out(&Site::without_scripts());
+}
+
+fn logs_in_and_out(site: &Site) {
+    assert_eq!(site.visit(ASKED_FOR), 401);
+    assert_eq!(site.follow(&site.link("Log in")), 200);
+    site.fill_in_login(CLIENT, "wrong");
+    assert!(site.browser.text().contains(REFUSED), "{}", site.browser.text());
+    let form = site.form_with("Log in");
+    assert_eq!(form.value("Username"), CLIENT);
+    assert_eq!(form.value("Password"), "");
+    assert!(site.browser.cookie("sessionid").is_none());
+
+    site.fill_in_login(CLIENT, PASSWORD);
+    assert_eq!(site.path(), ASKED_FOR);
+    assert_eq!(site.status(), 200);
+    assert_eq!(site.browser.find(".username").text(), CLIENT);
+
+    assert_eq!(site.follow(&site.button("Log out")), 401, "one stays on the page");
+    assert_eq!(site.path(), ASKED_FOR);
+    assert!(site.browser.cookie("sessionid").is_none());
+    site.assert_quiet();
+}
+
+#[test]
+fn a_login_leads_to_no_other_server() {
+    let site = Site::open();
+    for next in [
+        "//evil.example",
+        "https://evil.example/",
+        "/%5Cevil.example",
+        "javascript:alert(1)",
+        "",
+    ] {
+        site.visit(&format!("/api-auth/login/?next={next}"));
+        site.fill_in_login(CLIENT, PASSWORD);
+        assert_eq!(site.path(), "/api/", "{next}");
+    }
+    site.assert_quiet();
+}
+
+#[test]
+fn a_session_is_kept_in_a_cookie_that_scripts_and_other_sites_do_not_get() {
+    let site = Site::open();
+    site.log_in(CLIENT);
+    let session = session(&site);
+    assert_eq!(session["httpOnly"], true, "{session}");
+    assert_eq!(session["sameSite"], "Lax", "{session}");
+    assert_eq!(session["path"], "/", "{session}");
+    let seen = site.browser.run("return document.cookie", &[]);
+    assert!(!seen.as_str().unwrap().contains("sessionid"), "{seen}");
+}
+
+#[test]
+fn each_login_has_a_session_of_its_own() {
+    let site = Site::open();
+    let mut keys = Vec::new();
+    let mut tokens = Vec::new();
+    for username in [CLIENT, CLIENT, ROOT] {
+        // The second time without a logout between.
+        site.log_in(username);
+        keys.push(session(&site)["value"].as_str().unwrap().to_owned());
+        tokens.push(site.browser.cookie("csrftoken").unwrap()["value"].clone());
+    }
+    for list in [&mut keys.clone(), &mut texts(&tokens)] {
+        list.sort();
+        list.dedup();
+        assert_eq!(list.len(), 3, "one was kept: {list:?}");
+    }
+    let status = |key: &str| {
+        site.api()
+            .status_with_cookie("/api/me/", &format!("sessionid={key}"))
+    };
+    assert_eq!(status(&keys[2]), 200);
+    assert_eq!(status(&keys[1]), 401, "a login ends what this browser had before");
+    site.browser.go(&format!("{}/api/", site.url()));
+    site.follow(&site.button("Log out"));
+    assert_eq!(status(&keys[2]), 401, "the server forgets it as well");
+}
+
+fn session(site: &Site) -> Value {
+    site.browser.cookie("sessionid").expect("somebody is logged in")
+}
+
+fn texts(values: &[Value]) -> Vec<String> {
+    values.iter().map(Value::to_string).collect()
+}

@@ -1,0 +1,47 @@
+//! How to run the server and a browser, and what a person does with them.
+
+pub(crate) mod api;
+pub(crate) mod axe;
+pub(crate) mod cars;
+pub(crate) mod driver;
+pub(crate) mod server;
+pub(crate) mod site;
+
+pub(crate) use site::{CLIENT, PASSWORD, ROOT, Site};
+
+use std::{
+    env,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a test waits for something that should happen soon. Only a failing test waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A path that `scripts/test-browser` names in an environment variable.
+#[track_caller]
+pub(crate) fn named_path(variable: &str) -> PathBuf {
+    let Some(path) = env::var_os(variable).map(PathBuf::from) else {
+        panic!("{variable} is not set: run these tests with scripts/test-browser");
+    };
+    assert!(
+        path.exists(),
+        "{variable} names what is not there: {}",
+        path.display()
+    );
+    path
+}
+
+/// Asks again and again until there is an answer, and panics if there is none for too long.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = poll() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}

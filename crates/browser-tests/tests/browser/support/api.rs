@@ -1,0 +1,96 @@
+//! The API as programs use it: what is there before a test begins, and what is true after it.
+
+use serde_json::{Value, json};
+use ureq::{Agent, http::Request};
+
+use super::PATIENCE;
+
+/// A client of one server, with or without a token.
+pub(crate) struct Api {
+    agent: Agent,
+    url: String,
+    token: Option<String>,
+}
+
+impl Api {
+    pub(crate) fn new(url: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_connections(0)
+            .timeout_global(Some(PATIENCE))
+            .build();
+        Self {
+            agent: config.into(),
+            url: url.to_owned(),
+            token: None,
+        }
+    }
+
+    /// The same as a user.
+    #[track_caller]
+    pub(crate) fn log_in(&self, username: &str, password: &str) -> Self {
+        let credentials = json!({"username": username, "password": password});
+        let (status, tokens) = self.send("POST", "/api/token/", Some(&credentials));
+        assert_eq!(status, 200, "{tokens}");
+        Self {
+            agent: self.agent.clone(),
+            url: self.url.clone(),
+            token: tokens["access"].as_str().map(str::to_owned),
+        }
+    }
+
+    /// The access token.
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().expect("somebody is logged in")
+    }
+
+    /// What is there.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let (status, body) = self.send("GET", path, None);
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// The status alone.
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        self.send("GET", path, None).0
+    }
+
+    /// The status for a browser that has this cookie.
+    pub(crate) fn status_with_cookie(&self, path: &str, cookie: &str) -> u16 {
+        let request = Request::get(format!("{}{path}", self.url)).header("Cookie", cookie);
+        let answer = self.agent.run(request.body(()).expect("it is a request"));
+        answer.expect("the server answers").status().as_u16()
+    }
+
+    /// Makes something, and answers its id.
+    #[track_caller]
+    pub(crate) fn create(&self, path: &str, body: &Value) -> u64 {
+        let (status, made) = self.send("POST", path, Some(body));
+        assert_eq!(status, 201, "{path}: {made}");
+        made["id"].as_u64().expect("it has an id")
+    }
+
+    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("Accept", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header("Content-Type", "application/json");
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = request.body(body).expect("it is a request");
+        let mut answer = self.agent.run(request).expect("the server answers");
+        let text = answer.body_mut().read_to_string().expect("it is text");
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+}

@@ -1,0 +1,101 @@
+//! The server, in a folder of its own.
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use tempfile::TempDir;
+
+use super::{PATIENCE, named_path};
+
+/// A process, ended when this is dropped.
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts a program, and answers what `find` finds in a line of its standard output as soon as it is there.
+    #[track_caller]
+    pub(crate) fn start<T: Send + 'static>(
+        command: &mut Command,
+        find: impl Fn(&str) -> Option<T> + Send + 'static,
+    ) -> (Self, T) {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} can't be run: {error}"));
+        let output = child.stdout.take().expect("it is piped");
+        let process = Self(child);
+        let (sender, found) = mpsc::channel();
+        // It reads to the end: a pipe that nobody reads fills, and then the process waits for ever.
+        thread::spawn(move || read(output, &find, &sender));
+        let found = found.recv_timeout(PATIENCE);
+        (
+            process,
+            found.unwrap_or_else(|_| panic!("{command:?} did not start")),
+        )
+    }
+}
+
+fn read<T>(output: impl Read, find: &impl Fn(&str) -> Option<T>, sender: &mpsc::Sender<T>) {
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        if let Some(found) = find(&line) {
+            // Nobody listens any more when it is found twice.
+            sender.send(found).ok();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It fails only where there is nothing left to end.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A server with SQLite in a folder of its own, in which there is one superuser.
+pub(crate) struct Server {
+    // Ended before its folder is deleted.
+    _process: Process,
+    _folder: TempDir,
+    /// `http://127.0.0.1:port`.
+    pub(crate) url: String,
+}
+
+impl Server {
+    /// Makes the superuser, and starts the server.
+    pub(crate) fn start(superuser: &str, password: &str) -> Self {
+        let folder = TempDir::new().expect("a folder can be made");
+        let command = || {
+            let mut command = Command::new(named_path("BROWSER_TESTS_SERVER"));
+            command
+                .current_dir(folder.path())
+                .env_clear()
+                .env("MYCARS__SERVER__BIND", "127.0.0.1:0")
+                .env("MYCARS__PASSWORDS__BCRYPT_COST", "4")
+                .env("MYCARS__DATABASE__TIMEOUT_SECONDS", "30")
+                .env("MYCARS__THROTTLE__ENABLED", "false");
+            command
+        };
+        let made = command()
+            .args(["createsuperuser", "--noinput", "--username", superuser, "--email"])
+            .arg(format!("{superuser}@example.com"))
+            .env("MYCARS_SUPERUSER_PASSWORD", password)
+            .output()
+            .expect("the server's binary can be run");
+        assert!(made.status.success(), "{made:?}");
+        let (process, url) = Process::start(&mut command(), |line| {
+            let word = line.split_whitespace().find(|word| word.ends_with("/api/"))?;
+            word.strip_suffix("/api/").map(str::to_owned)
+        });
+        Self {
+            _process: process,
+            _folder: folder,
+            url,
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! A server and a browser in front of it, and what a person does there.
+
+use serde_json::{Value, json};
+
+use super::{
+    api::Api,
+    driver::{Browser, Element, Scripts},
+    server::Server,
+    wait_for,
+};
+
+/// The superuser that every server has.
+pub(crate) const ROOT: &str = "root";
+
+/// The client that every server has.
+pub(crate) const CLIENT: &str = "ann";
+
+/// The password of everybody.
+pub(crate) const PASSWORD: &str = "Quartz-meadow-71";
+
+/// A server and a browser in front of it.
+pub(crate) struct Site {
+    // Closed before the server ends, so that it complains of nothing.
+    pub(crate) browser: Browser,
+    server: Server,
+}
+
+impl Site {
+    /// With scripts, as most people have them.
+    pub(crate) fn open() -> Self {
+        Self::with(Scripts::On)
+    }
+
+    pub(crate) fn without_scripts() -> Self {
+        Self::with(Scripts::Off)
+    }
+
+    fn with(scripts: Scripts) -> Self {
+        let server = Server::start(ROOT, PASSWORD);
+        let site = Self {
+            browser: Browser::open(scripts),
+            server,
+        };
+        site.register(CLIENT);
+        site
+    }
+
+    /// Where the server is: `http://127.0.0.1:port`.
+    pub(crate) fn url(&self) -> &str {
+        &self.server.url
+    }
+
+    /// The API for programs, as nobody.
+    pub(crate) fn api(&self) -> Api {
+        Api::new(self.url())
+    }
+
+    /// The same as somebody.
+    pub(crate) fn api_of(&self, username: &str) -> Api {
+        self.api().log_in(username, PASSWORD)
+    }
+
+    /// Registers a client.
+    pub(crate) fn register(&self, username: &str) {
+        let registration = json!({
+            "username": username,
+            "email": format!("{username}@example.com"),
+            "first_name": "Ann",
+            "last_name": "Lee",
+            "password": PASSWORD,
+            "password2": PASSWORD,
+        });
+        self.api().create("/api/register/", &registration);
+    }
+
+    /// Goes to a page, and answers its status.
+    #[track_caller]
+    pub(crate) fn visit(&self, path: &str) -> u16 {
+        self.browser.go(&format!("{}{path}", self.url()));
+        self.status()
+    }
+
+    /// The status of the page that was loaded.
+    #[track_caller]
+    pub(crate) fn status(&self) -> u16 {
+        let script = "return performance.getEntriesByType('navigation')[0].responseStatus";
+        let status = self.browser.run(script, &[]).as_u64();
+        status
+            .and_then(|status| status.try_into().ok())
+            .expect("it is a status")
+    }
+
+    /// Where the browser is, without the server's name.
+    pub(crate) fn path(&self) -> String {
+        let url = self.browser.url();
+        url.strip_prefix(self.url()).map_or(url.clone(), str::to_owned)
+    }
+
+    /// Fills in the login form of the page that is shown.
+    #[track_caller]
+    pub(crate) fn fill_in_login(&self, username: &str, password: &str) {
+        let form = self.form_with("Log in");
+        form.fill("Username", username);
+        form.fill("Password", password);
+        form.press("Log in");
+    }
+
+    /// Logs in on the page for it.
+    #[track_caller]
+    pub(crate) fn log_in(&self, username: &str) {
+        self.visit("/api-auth/login/");
+        self.fill_in_login(username, PASSWORD);
+        assert_eq!(self.path(), "/api/", "{}", self.browser.text());
+    }
+
+    /// The form to fill in, of a card of this title.
+    #[track_caller]
+    pub(crate) fn form(&self, title: &str) -> Form<'_> {
+        self.tab(title, "HTML form")
+    }
+
+    /// The form to write in oneself, of a card of this title.
+    #[track_caller]
+    pub(crate) fn raw_form(&self, title: &str) -> Form<'_> {
+        self.tab(title, "Raw data")
+    }
+
+    #[track_caller]
+    fn tab(&self, title: &str, tab: &str) -> Form<'_> {
+        let script = "const [title, tab] = arguments;
+            const card = [...document.querySelectorAll('section')]
+                .find((card) => card.querySelector('h2')?.textContent.trim() === title);
+            return card && [...card.querySelectorAll('summary')]
+                .find((summary) => summary.textContent.trim() === tab) || null;";
+        let summary = self
+            .browser
+            .element(script, &[json!(title), json!(tab)])
+            .unwrap_or_else(|| panic!("no card {title} has a tab {tab}:\n{}", self.browser.text()));
+        let details = self.up(&summary, "details");
+        if details.property("open") != true {
+            summary.click();
+        }
+        Form {
+            site: self,
+            element: self.inside(&details, "form"),
+        }
+    }
+
+    /// The form that a button of this name sends.
+    #[track_caller]
+    pub(crate) fn form_with(&self, button: &str) -> Form<'_> {
+        let button = self.button(button);
+        Form {
+            site: self,
+            element: self.up(&button, "form"),
+        }
+    }
+
+    /// The form that asks for another view of a list, with all of it open.
+    #[track_caller]
+    pub(crate) fn filters(&self) -> Form<'_> {
+        let form = self.form_with("Apply");
+        let details = self.inside(&form.element, "details");
+        if details.property("open") != true {
+            self.inside(&form.element, "summary").click();
+        }
+        form
+    }
+
+    /// The link of this text.
+    #[track_caller]
+    pub(crate) fn link(&self, text: &str) -> Element<'_> {
+        self.named("a[href]", text)
+    }
+
+    /// The button, or what opens like one, of this text.
+    #[track_caller]
+    pub(crate) fn button(&self, text: &str) -> Element<'_> {
+        self.named("button, summary", text)
+    }
+
+    #[track_caller]
+    fn named(&self, selector: &str, text: &str) -> Element<'_> {
+        let script = "const [selector, text] = arguments;
+            return [...document.querySelectorAll(selector)].find((it) => it.innerText.trim() === text) || null;";
+        self.browser
+            .element(script, &[json!(selector), json!(text)])
+            .unwrap_or_else(|| panic!("no {selector} says {text:?}:\n{}", self.browser.text()))
+    }
+
+    /// Clicks on what leads to another page, and waits until that is there.
+    #[track_caller]
+    pub(crate) fn follow(&self, element: &Element<'_>) -> u16 {
+        self.browser.run("window.isLeft = true", &[]);
+        element.click();
+        wait_for("the next page", || {
+            let script = "return window.isLeft === undefined && document.readyState === 'complete'";
+            (self.browser.run(script, &[]) == true).then_some(())
+        });
+        self.status()
+    }
+
+    /// Deletes what the page is about.
+    #[track_caller]
+    pub(crate) fn delete(&self) -> u16 {
+        self.button("DELETE").click();
+        self.follow(&self.button("Delete"))
+    }
+
+    /// The answer that the page shows.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        let text = self
+            .browser
+            .run("return document.querySelector('pre.json').textContent", &[]);
+        let text = text.as_str().expect("it is text");
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// The plates of the cars that the page shows, in their order.
+    #[track_caller]
+    pub(crate) fn plates(&self) -> Vec<String> {
+        let shown = self.json();
+        let cars = shown
+            .as_array()
+            .or(shown["results"].as_array())
+            .expect("it is a list");
+        let plate = |car: &Value| car["license"].as_str().expect("it is text").to_owned();
+        cars.iter().map(plate).collect()
+    }
+
+    /// What the console complains of, but for pages whose status says that something is wrong.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let is_page = |message: &str| {
+            let url = message.split_whitespace().next().unwrap_or("");
+            let path = url.strip_prefix(self.url()).unwrap_or("");
+            path.starts_with("/api") && message.contains("the server responded with a status of 4")
+        };
+        self.browser
+            .console()
+            .into_iter()
+            .filter(|entry| !(entry.source == "network" && is_page(&entry.message)))
+            .map(|entry| format!("{} {}: {}", entry.level, entry.source, entry.message))
+            .collect()
+    }
+
+    /// Says that nothing forbidden was tried, nothing was missing and no script failed since the browser was
+    /// opened.
+    #[track_caller]
+    pub(crate) fn assert_quiet(&self) {
+        let complaints = self.complaints();
+        assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    }
+
+    #[track_caller]
+    fn up(&self, element: &Element<'_>, selector: &str) -> Element<'_> {
+        self.browser
+            .element(
+                "return arguments[0].closest(arguments[1])",
+                &[element.argument(), json!(selector)],
+            )
+            .unwrap_or_else(|| panic!("it is in no {selector}"))
+    }
+
+    #[track_caller]
+    fn inside(&self, element: &Element<'_>, selector: &str) -> Element<'_> {
+        self.browser
+            .element(
+                "return arguments[0].querySelector(arguments[1])",
+                &[element.argument(), json!(selector)],
+            )
+            .unwrap_or_else(|| panic!("no {selector} is in it"))
+    }
+}
+
+/// A form, whose fields are found by what they are called.
+pub(crate) struct Form<'a> {
+    site: &'a Site,
+    element: Element<'a>,
+}
+
+impl Form<'_> {
+    /// The field that a label is tied to.
+    #[track_caller]
+    pub(crate) fn field(&self, label: &str) -> Element<'_> {
+        let script = "const [form, label] = arguments;
+            const text = (it) => it.textContent.replace('*', '').trim();
+            return [...form.querySelectorAll('label')].find((it) => text(it) === label)?.control || null;";
+        self.site
+            .browser
+            .element(script, &[self.element.argument(), json!(label)])
+            .unwrap_or_else(|| panic!("no label {label} is tied to a field:\n{}", self.element.text()))
+    }
+
+    /// Fills a field, in the place of what is there.
+    #[track_caller]
+    pub(crate) fn fill(&self, label: &str, text: &str) -> &Self {
+        self.field(label).fill(text);
+        self
+    }
+
+    /// Chooses an option by its text.
+    #[track_caller]
+    pub(crate) fn choose(&self, label: &str, option: &str) -> &Self {
+        let field = self.field(label);
+        let script = "return [...arguments[0].options].find((it) => it.text.trim() === arguments[1]) || null";
+        self.site
+            .browser
+            .element(script, &[field.argument(), json!(option)])
+            .unwrap_or_else(|| panic!("{label} has no option {option}: {}", field.text()))
+            .click();
+        self
+    }
+
+    /// What is filled in.
+    #[track_caller]
+    pub(crate) fn value(&self, label: &str) -> String {
+        self.field(label).value()
+    }
+
+    /// What is said to be wrong with a field, to those who see it and to those who hear it.
+    #[track_caller]
+    pub(crate) fn error(&self, label: &str) -> String {
+        let field = self.field(label);
+        assert_eq!(
+            field.attribute("aria-invalid"),
+            "true",
+            "{label} is said to be right"
+        );
+        let script = "return (arguments[0].getAttribute('aria-describedby') || '').split(' ')
+            .map((id) => document.getElementById(id)).filter((it) => it && it.matches('.error'))
+            .map((it) => it.innerText).join(' ')";
+        let error = self.site.browser.run(script, &[field.argument()]);
+        error.as_str().expect("it is text").to_owned()
+    }
+
+    /// The button of this text.
+    #[track_caller]
+    pub(crate) fn button(&self, text: &str) -> Element<'_> {
+        let script = "return [...arguments[0].querySelectorAll('button')]
+            .find((it) => it.innerText.trim() === arguments[1]) || null";
+        self.site
+            .browser
+            .element(script, &[self.element.argument(), json!(text)])
+            .unwrap_or_else(|| panic!("there is no button {text}: {}", self.element.text()))
+    }
+
+    /// Presses a button that sends the form, waits for the next page, and answers its status.
+    #[track_caller]
+    pub(crate) fn press(&self, button: &str) -> u16 {
+        self.site.follow(&self.button(button))
+    }
+}
