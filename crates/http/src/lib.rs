@@ -49,7 +49,6 @@ pub mod bench {
     use crate::browsable::samples;
 
     /// Renders a page with a list of 20 cars, each time it is called.
-    #[must_use]
     pub fn list_of_20_cars() -> impl Fn() -> String {
         let sample = samples::sample("twenty-cars");
         move || sample.html()
