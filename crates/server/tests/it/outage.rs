@@ -21,9 +21,8 @@ use crate::support::{
 
 const CLIENTS: usize = 4;
 
-/// How long everything goes well before and after each outage: long enough for every client to ask for all that
-/// it asks for.
-const UP: Duration = Duration::from_millis(500);
+/// How many kinds of things a client asks for, one after the other.
+const KINDS: usize = 7;
 
 /// How soon the server is back after its database. It tries every second at least.
 const BACK: Duration = Duration::from_secs(20);
@@ -43,17 +42,18 @@ fn while_the_database_is_away_the_answer_is_503_and_afterwards_all_is_as_before(
         // Whatever goes wrong here, the clients come to an end.
         let _over = Over(&weather);
         for how in [Shutdown::Fast, Shutdown::Immediate] {
-            thread::sleep(UP);
+            weather.lasts_until_asked(CLIENTS * KINDS);
             weather.change();
             ann.is_cut_off_in_the_middle(&server, &postgres, how);
             weather.change();
             ann.is_told_to_wait(&server, how);
+            weather.lasts_until_asked(CLIENTS);
             weather.change();
             postgres.start_again();
             ann.is_served_again(&server, how);
             weather.change();
         }
-        thread::sleep(UP);
+        weather.lasts_until_asked(CLIENTS * KINDS);
     });
     let faults: Vec<_> = clients
         .iter()
@@ -74,12 +74,22 @@ fn while_the_database_is_away_the_answer_is_503_and_afterwards_all_is_as_before(
 #[derive(Default)]
 struct Weather {
     changes: AtomicUsize,
+    /// How much was asked and answered since the last change.
+    asked: AtomicUsize,
     is_over: AtomicBool,
 }
 
 impl Weather {
     fn change(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
+        self.asked.store(0, Ordering::SeqCst);
+    }
+
+    /// Waits until the clients have asked for so much in this weather.
+    fn lasts_until_asked(&self, times: usize) {
+        wait_for("the clients to ask", || {
+            (self.asked.load(Ordering::SeqCst) >= times).then_some(())
+        });
     }
 
     fn changes(&self) -> usize {
@@ -279,6 +289,9 @@ impl Client {
             let before = weather.changes();
             let answer = server.send(&request);
             let after = weather.changes();
+            if before == after {
+                weather.asked.fetch_add(1, Ordering::SeqCst);
+            }
             self.note(&answer);
             let when = when(before, after);
             *self.statuses.entry((when, answer.status)).or_default() += 1;
@@ -290,7 +303,7 @@ impl Client {
 
     fn request(&mut self) -> Request {
         let car = format!("/api/cars/{}/", self.car);
-        let request = match self.asked % 7 {
+        let request = match self.asked % KINDS {
             0 => return new_car(&self.access, &format!("C{} {}", self.number, self.asked)),
             1 => {
                 self.wanted = self.asked;
@@ -307,7 +320,7 @@ impl Client {
 
     /// Notes what was done, according to the answer.
     fn note(&mut self, answer: &Answer) {
-        match (self.asked % 7, answer.status) {
+        match (self.asked % KINDS, answer.status) {
             (0, 201) => {
                 self.plates.insert(format!("C{} {}", self.number, self.asked));
             }
