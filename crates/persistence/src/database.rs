@@ -202,8 +202,6 @@ impl fmt::Debug for Database {
     }
 }
 
-/// The path of a SQLite database, so written that SQLite reads nothing special into it: not `:memory:`, and
-/// not a URI of its own.
 /// Makes the file of a SQLite database, for its owner only, if there is none: SQLite would let everybody read
 /// it, and gives the files beside it the mode of this one. Whatever goes wrong, SQLite says more clearly when
 /// it opens the file.
@@ -215,6 +213,8 @@ fn make_private(path: &str) {
     drop(options.open(path));
 }
 
+/// The path of a SQLite database, so written that SQLite reads nothing special into it: not `:memory:`, and
+/// not a URI of its own.
 fn sqlite_path(path: &str) -> Result<String, OpenError> {
     match path {
         "" | ":memory:" => Err(OpenError::NoFile),
