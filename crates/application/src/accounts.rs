@@ -30,7 +30,7 @@ pub use verify_token::verify_token;
 
 use mycars_domain::{Denied, Violation, Violations};
 
-use crate::ports::{HashError, StoreError};
+use crate::ports::{HashError, StoreError, Unsignable};
 
 /// Why a use-case about accounts and tokens did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +53,12 @@ pub enum Error {
     /// Who asks may not do this.
     #[error(transparent)]
     Denied(Denied),
-    /// The password could not be hashed, or a token not signed.
+    /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// A token could not be signed.
+    #[error(transparent)]
+    Unsignable(#[from] Unsignable),
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),

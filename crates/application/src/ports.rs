@@ -23,7 +23,7 @@ pub use random::Random;
 pub use refresh_tokens::{RefreshToken, RefreshTokenRepository, Revocation};
 pub use sessions::{Session, SessionRepository};
 pub use store::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
-pub use tokens::{Claims, TokenCodec, Undecodable};
+pub use tokens::{Claims, TokenCodec, Undecodable, Unsignable};
 pub use users::UserRepository;
 
 #[cfg(feature = "mocks")]

@@ -7,7 +7,6 @@ use crate::{Actor, Rank, UserId};
 
 /// Something that can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Action {
     /// Make an account for oneself.
     Register,

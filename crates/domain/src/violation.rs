@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 /// A field of a car, of a user or of a command about them, in the order in which errors are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
 pub enum Field {
     /// The name that a user logs in with.
     Username,
@@ -56,7 +55,6 @@ pub enum Field {
 
 /// One way in which a value breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Violation {
     /// Nothing was given where something must be.
     Required,

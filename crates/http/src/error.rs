@@ -343,6 +343,7 @@ impl From<accounts::Error> for ApiError {
             accounts::Error::NotFound => Self::UserNotFound,
             accounts::Error::Denied(denied) => denied.into(),
             accounts::Error::Hash(error) => Self::Internal(error.into()),
+            accounts::Error::Unsignable(error) => Self::Internal(error.into()),
             accounts::Error::Store(error) => error.into(),
         }
     }

@@ -29,7 +29,6 @@ pub const fn name(field: Field) -> &'static str {
         Field::Mileage => "mileage",
         Field::Image => "image",
         Field::Notes => "notes",
-        _ => "non_field_errors",
     }
 }
 
@@ -88,7 +87,6 @@ pub fn say(field: Field, violation: &Violation) -> String {
         Violation::TooManyPixels { max_megapixels } => {
             format!("The image has too many pixels: at most {max_megapixels} megapixels.")
         }
-        _ => "This value is not valid.".into(),
     }
 }
 

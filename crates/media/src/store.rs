@@ -81,7 +81,9 @@ impl ImageStore for FileImageStore {
         let Some(file) = self.file(path) else {
             return Ok(());
         };
-        unless_missing(remove_file(file)).map(|_| ()).map_err(failed)
+        unless_missing(remove_file(&file))
+            .map(|_| ())
+            .map_err(|error| logged("a picture could not be deleted", &file, error))
     }
 
     fn open(&self, path: &ImagePath) -> Result<Option<File>, ImageStoreError> {
@@ -92,12 +94,19 @@ impl ImageStore for FileImageStore {
     }
 
     fn list_older_than(&self, before: SystemTime) -> Result<Vec<ImagePath>, ImageStoreError> {
-        self.try_list(before).map_err(failed)
+        self.try_list(before)
+            .map_err(|error| logged("pictures could not be listed", &self.folder(), error))
     }
 }
 
 fn failed(error: io::Error) -> ImageStoreError {
     ImageStoreError(error.into())
+}
+
+/// Says in the log as well what failed. Nobody waits for old pictures to go, so that nobody else might say it.
+fn logged(what: &str, path: &Path, error: io::Error) -> ImageStoreError {
+    tracing::warn!(path = %path.display(), %error, "{what}");
+    failed(error)
 }
 
 /// No name that leads elsewhere, is hidden, or means something to a shell or in a URL.

@@ -3,9 +3,10 @@
 
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{self, Read, Write},
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -65,7 +66,7 @@ fn content(store: &FileImageStore, text: &str) -> Option<String> {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
     let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(name).collect();
     names.sort();
     names
@@ -131,6 +132,58 @@ fn deleting_twice_is_deleting_once() {
     store.delete(&path("cars/a.jpg")).unwrap();
     assert_eq!(content(&store, "cars/a.jpg"), None);
     store.delete(&path("cars/a.jpg")).unwrap();
+}
+
+/// A log that a test can read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What `work` writes into the log.
+fn logged(work: impl FnOnce()) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, work);
+    let text = log.0.lock().unwrap().clone();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn what_can_not_be_deleted_or_listed_is_logged_with_its_cause() {
+    let (folder, store) = store();
+    // A mode would not keep from it whoever may do everything, as the user that runs the tests often may.
+    fs::create_dir_all(cars(&folder).join("a.jpg")).unwrap();
+    let log = logged(|| assert!(store.delete(&path("cars/a.jpg")).is_err()));
+    assert!(log.contains("WARN") && log.contains("cars/a.jpg"), "{log}");
+    assert!(
+        log.contains("Is a directory") || log.contains("not permitted"),
+        "{log}"
+    );
+
+    fs::remove_dir_all(cars(&folder)).unwrap();
+    fs::write(cars(&folder), "no folder").unwrap();
+    let [.., later] = hour();
+    let log = logged(|| assert!(store.list_older_than(later).is_err()));
+    assert!(log.contains("WARN") && log.contains("Not a directory"), "{log}");
+}
+
+#[test]
+fn what_is_not_there_is_deleted_without_a_word() {
+    let (_folder, store) = store();
+    assert_eq!(logged(|| store.delete(&path("cars/a.jpg")).unwrap()), "");
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl Database {
                     Ok(path.clone())
                 }
             },
-            Kind::Postgres { url, .. } => Ok(with_connect_timeout(url, options.timeout)),
+            Kind::Postgres { url, .. } => Ok(with_time_limits(url, options.timeout)),
         }
     }
 
@@ -202,8 +202,6 @@ impl fmt::Debug for Database {
     }
 }
 
-/// The path of a SQLite database, so written that SQLite reads nothing special into it: not `:memory:`, and
-/// not a URI of its own.
 /// Makes the file of a SQLite database, for its owner only, if there is none: SQLite would let everybody read
 /// it, and gives the files beside it the mode of this one. Whatever goes wrong, SQLite says more clearly when
 /// it opens the file.
@@ -215,6 +213,8 @@ fn make_private(path: &str) {
     drop(options.open(path));
 }
 
+/// The path of a SQLite database, so written that SQLite reads nothing special into it: not `:memory:`, and
+/// not a URI of its own.
 fn sqlite_path(path: &str) -> Result<String, OpenError> {
     match path {
         "" | ":memory:" => Err(OpenError::NoFile),
@@ -269,15 +269,33 @@ fn has_numeric_port(host: &str) -> bool {
         .is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Adds how long to wait for an answer from the server, unless the URL says so itself: libpq would wait for
-/// ever.
-fn with_connect_timeout(url: &str, timeout: Duration) -> String {
-    if url.contains("connect_timeout=") {
-        return url.to_owned();
-    }
-    let separator = if url.contains('?') { '&' } else { '?' };
+/// Adds when to give up a server, unless the URL says so itself: libpq would wait for ever for a connection, and
+/// hours for an answer over one whose other end is gone without a word.
+fn with_time_limits(url: &str, timeout: Duration) -> String {
     let seconds = timeout.as_millis().div_ceil(1000);
-    format!("{url}{separator}connect_timeout={seconds}")
+    [
+        ("connect_timeout", seconds),
+        // What was sent is not acknowledged for so many milliseconds.
+        ("tcp_user_timeout", 15_000),
+        // Nothing was heard for 10 seconds, nor after asking three times.
+        ("keepalives", 1),
+        ("keepalives_idle", 10),
+        ("keepalives_interval", 5),
+        ("keepalives_count", 3),
+    ]
+    .into_iter()
+    .filter(|(name, _)| !has_parameter(url, name))
+    .fold(url.to_owned(), |url, (name, value)| {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{separator}{name}={value}")
+    })
+}
+
+fn has_parameter(url: &str, name: &str) -> bool {
+    let (_, parameters) = url.split_once('?').unwrap_or_default();
+    parameters
+        .split('&')
+        .any(|parameter| parameter.split('=').next() == Some(name))
 }
 
 fn one_line(error: &BoxError) -> String {
@@ -377,17 +395,29 @@ mod tests {
     }
 
     #[test]
-    fn connecting_has_a_time_limit_unless_the_url_has_one() {
-        let limited = |url, millis| with_connect_timeout(url, Duration::from_millis(millis));
+    fn a_server_that_is_silent_is_given_up_in_time_unless_the_url_says_when() {
+        let limited = |url, millis| with_time_limits(url, Duration::from_millis(millis));
+        let silence = "tcp_user_timeout=15000&keepalives=1&keepalives_idle=10&keepalives_interval=5&\
+                       keepalives_count=3";
         assert_eq!(
             limited("postgres://h/d", 2000),
-            "postgres://h/d?connect_timeout=2"
+            format!("postgres://h/d?connect_timeout=2&{silence}")
         );
         assert_eq!(
             limited("postgres://h/d?a=b", 1),
-            "postgres://h/d?a=b&connect_timeout=1"
+            format!("postgres://h/d?a=b&connect_timeout=1&{silence}")
         );
-        let own = "postgres://h/d?connect_timeout=9";
-        assert_eq!(limited(own, 2000), own);
+        assert_eq!(
+            limited("postgres://h/d?connect_timeout=9", 2000),
+            format!("postgres://h/d?connect_timeout=9&{silence}")
+        );
+        assert_eq!(
+            limited(
+                "postgres://connect_timeout=:x@h/d?keepalives=0&tcp_user_timeout=1",
+                1
+            ),
+            "postgres://connect_timeout=:x@h/d?keepalives=0&tcp_user_timeout=1&connect_timeout=1&\
+             keepalives_idle=10&keepalives_interval=5&keepalives_count=3"
+        );
     }
 }

@@ -40,15 +40,31 @@ mod users;
 use store::begin;
 pub(crate) use store::{connect, migrate};
 
-/// Sets up a new connection: a statement that waits for a row longer than `patience` fails.
+/// The least time that a statement has. None of ours takes so long unless something is wrong.
+const LEAST_STATEMENT_TIME: Duration = Duration::from_secs(30);
+
+/// Sets up a new connection: a statement that waits for a row longer than `patience` fails, and so does one that
+/// takes so long that it would keep the connection from everybody else for ever.
 fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
-    conn.batch_execute(&format!("SET lock_timeout = {}", patience.as_millis()))
+    let statement = patience.saturating_mul(15).max(LEAST_STATEMENT_TIME);
+    conn.batch_execute(&format!(
+        "SET lock_timeout = {}; SET statement_timeout = {}",
+        milliseconds(patience),
+        milliseconds(statement)
+    ))
 }
 
-/// Begins the transaction that migrations are applied in, one instance of the program at a time.
+/// A time limit as PostgreSQL takes it.
+fn milliseconds(limit: Duration) -> i32 {
+    i32::try_from(limit.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// Begins the transaction that migrations are applied in, one instance of the program at a time. A migration takes
+/// as long as it takes.
 fn begin_migrations(conn: &mut Conn) -> QueryResult<()> {
-    // The number is our own, and means "the migrations of My Cars" to whoever else uses the database.
     begin(conn)?;
+    conn.batch_execute("SET LOCAL statement_timeout = 0")?;
+    // The number is our own, and means "the migrations of My Cars" to whoever else uses the database.
     conn.batch_execute("SELECT pg_advisory_xact_lock(7266292631)")
 }
 
@@ -72,3 +88,33 @@ impl Writers {
 
 /// The right to write.
 struct Turn;
+
+#[cfg(test)]
+mod tests {
+    use diesel::{Connection as _, RunQueryDsl as _, dsl::sql, select, sql_types::Text};
+    use mycars_testkit::TestDatabase;
+
+    use super::*;
+
+    fn limit(conn: &mut Conn) -> String {
+        let setting = sql::<Text>("current_setting('statement_timeout')");
+        select(setting).get_result(conn).unwrap()
+    }
+
+    #[test]
+    fn no_statement_but_a_migration_takes_for_ever() {
+        let database = TestDatabase::empty_postgres();
+        let mut conn = Conn::establish(&database.url()).unwrap();
+        for (patience, expected) in [
+            (Duration::from_millis(1), "30s"),
+            (Duration::from_secs(2), "30s"),
+            (Duration::from_mins(1), "15min"),
+            (Duration::MAX, "2147483647ms"),
+        ] {
+            prepare(&mut conn, patience).unwrap();
+            assert_eq!(limit(&mut conn), expected);
+        }
+        begin_migrations(&mut conn).unwrap();
+        assert_eq!(limit(&mut conn), "0");
+    }
+}

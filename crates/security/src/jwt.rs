@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation, crypto};
-use mycars_application::ports::{Claims, TokenCodec, Undecodable};
+use mycars_application::ports::{Claims, TokenCodec, Undecodable, Unsignable};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -61,15 +61,15 @@ impl JwtCodec {
 }
 
 impl TokenCodec for JwtCodec {
-    fn encode(&self, claims: &Claims) -> Result<String, Undecodable> {
-        let payload = serde_json::to_vec(&Payload::from(claims)).map_err(|_| Undecodable)?;
+    fn encode(&self, claims: &Claims) -> Result<String, Unsignable> {
+        let payload = serde_json::to_vec(&Payload::from(claims)).map_err(|error| Unsignable(error.into()))?;
         let message = format!(
             "{}.{}",
             BASE64_URL_SAFE_NO_PAD.encode(HEADER),
             BASE64_URL_SAFE_NO_PAD.encode(payload)
         );
-        let signature =
-            crypto::sign(message.as_bytes(), &self.signing_key, Algorithm::HS256).map_err(|_| Undecodable)?;
+        let signature = crypto::sign(message.as_bytes(), &self.signing_key, Algorithm::HS256)
+            .map_err(|error| Unsignable(error.into()))?;
         Ok(format!("{message}.{signature}"))
     }
 

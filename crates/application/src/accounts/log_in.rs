@@ -35,7 +35,7 @@ pub struct TokenPair {
 ///
 /// # Errors
 /// [`Error::Invalid`] if something was not sent; [`Error::NoActiveAccount`] for a wrong password, a user who
-/// does not exist and one who is not active alike, after the same time; [`Error::Store`].
+/// does not exist and one who is not active alike, after the same time; [`Error::Unsignable`]; [`Error::Store`].
 pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> {
     let proof = prove(app, credentials)?;
     let access = token::issue_access(app, proof.user.id)?;
@@ -118,7 +118,10 @@ mod tests {
     use mycars_domain::{Violation, Violations};
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        mocks::{Mocks, samples},
+        ports::Unsignable,
+    };
 
     fn credentials() -> Credentials {
         Credentials {
@@ -162,6 +165,19 @@ mod tests {
             log_in(&app, &credentials()),
             Err(Error::NoActiveAccount)
         ));
+        assert_eq!(store.commits(), 0);
+    }
+
+    #[test]
+    fn without_a_key_that_can_sign_nobody_is_let_in() {
+        let mut mocks = mocks(samples::user(), Verification::Right);
+        mocks.random.expect_hex().returning(|_| "jti".into());
+        mocks
+            .tokens
+            .expect_encode()
+            .returning(|_| Err(Unsignable("no key".into())));
+        let (app, store) = mocks.into_app();
+        assert!(matches!(log_in(&app, &credentials()), Err(Error::Unsignable(_))));
         assert_eq!(store.commits(), 0);
     }
 

@@ -26,7 +26,7 @@ pub struct Refreshed {
 ///
 /// # Errors
 /// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is not good;
-/// [`Error::NoActiveAccountForToken`] if its owner is gone or not active; [`Error::Store`].
+/// [`Error::NoActiveAccountForToken`] if its owner is gone or not active; [`Error::Unsignable`]; [`Error::Store`].
 pub fn refresh(app: &App, refresh_token: &Input<String>) -> Result<Refreshed, Error> {
     let token = token::verify(
         app,

@@ -5,7 +5,7 @@ use mycars_domain::{User, UserId};
 
 use crate::{
     App,
-    ports::{BoxError, Claims, HashError, RefreshToken, UnitOfWork},
+    ports::{Claims, RefreshToken, UnitOfWork, Unsignable},
 };
 
 /// The two types of tokens.
@@ -131,12 +131,12 @@ impl Verified {
 }
 
 /// A new access token for `user`.
-pub(super) fn issue_access(app: &App, user: UserId) -> Result<String, HashError> {
+pub(super) fn issue_access(app: &App, user: UserId) -> Result<String, Unsignable> {
     issue(app, TokenType::Access, user, app.token_settings.access_lifetime).map(|(token, _)| token)
 }
 
 /// A new refresh token for `user`, and what is to be kept of it.
-pub(super) fn issue_refresh(app: &App, user: UserId) -> Result<(String, RefreshToken), HashError> {
+pub(super) fn issue_refresh(app: &App, user: UserId) -> Result<(String, RefreshToken), Unsignable> {
     issue(app, TokenType::Refresh, user, app.token_settings.refresh_lifetime)
 }
 
@@ -145,7 +145,7 @@ fn issue(
     token_type: TokenType,
     user: UserId,
     lifetime: TimeDelta,
-) -> Result<(String, RefreshToken), HashError> {
+) -> Result<(String, RefreshToken), Unsignable> {
     let now = app.now();
     let record = RefreshToken {
         id: app.random.hex(16),
@@ -162,11 +162,7 @@ fn issue(
         id: Some(record.id.clone()),
         user_id: Some(user.to_string()),
     };
-    let token = app
-        .tokens
-        .encode(&claims)
-        .map_err(|error| HashError(BoxError::from(error)))?;
-    Ok((token, record))
+    Ok((app.tokens.encode(&claims)?, record))
 }
 
 /// Keeps a new refresh token, so that a password change can end it.

@@ -1,5 +1,7 @@
 //! Writing and reading signed tokens.
 
+use super::BoxError;
+
 /// What a token says, as far as anybody here asks. Whether it may be said is for the use-cases to judge.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
@@ -22,14 +24,19 @@ pub struct Claims {
 #[error("this is not a token of ours")]
 pub struct Undecodable;
 
+/// A token could not be signed.
+#[derive(Debug, thiserror::Error)]
+#[error("the token could not be signed")]
+pub struct Unsignable(#[source] pub BoxError);
+
 /// Signs tokens and reads signed ones.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait TokenCodec: Send + Sync {
     /// A signed token with these claims.
     ///
     /// # Errors
-    /// [`Undecodable`] if signing fails, which it does only for keys that can't sign.
-    fn encode(&self, claims: &Claims) -> Result<String, Undecodable>;
+    /// [`Unsignable`] if signing fails, which it does only for keys that can't sign.
+    fn encode(&self, claims: &Claims) -> Result<String, Unsignable>;
 
     /// The claims of a token whose signature is right. Nothing but the signature and the types of the claims
     /// is checked: an expired token is decoded.
