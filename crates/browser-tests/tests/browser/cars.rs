@@ -235,7 +235,7 @@ fn finds_cars(site: &Site) {
     assert_eq!(site.plates(), ["B-2", "B-3"]);
 
     let form = site.filters();
-    form.fill("Brand", "bmw");
+    form.fill("Brand", "BMW");
     assert_eq!(form.press("Apply"), 200);
     assert_eq!(
         site.plates(),
@@ -243,7 +243,7 @@ fn finds_cars(site: &Site) {
         "from the first page on, in the same order"
     );
     let form = site.filters();
-    assert_eq!(form.value("Brand"), "bmw");
+    assert_eq!(form.value("Brand"), "BMW");
     assert_eq!(form.value("Per page"), "2");
     form.fill("Search", "B-2");
     form.press("Apply");

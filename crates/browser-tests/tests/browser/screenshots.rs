@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path, process::Command};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::support::{CLIENT, Site, axe::SCHEMES, cars};
 
@@ -36,7 +38,10 @@ fn make_screenshots() {
     take(&site, "list");
     site.visit("/api/cars/1/upload-image/");
     let form = site.form("POST");
-    form.field("Image").type_in(&photo());
+    let folder = TempDir::new().unwrap();
+    let photo = folder.path().join("golf.jpg");
+    draw(&site, &photo);
+    form.field("Image").type_in(photo.to_str().unwrap());
     form.press("POST");
     site.visit("/api/cars/1/");
     take(&site, "detail");
@@ -77,7 +82,24 @@ fn take(site: &Site, name: &str) {
     site.dress(1280, 900, "light");
 }
 
-/// The path of a picture of a car: a drawing, as it needs nobody's leave.
-fn photo() -> String {
-    cars::picture("tiny.jpg")
+/// A picture of a car, drawn by the browser.
+fn draw(site: &Site, path: &Path) {
+    let script = "const canvas = Object.assign(document.createElement('canvas'), {width: 960, height: 640});
+        const pen = canvas.getContext('2d');
+        const fill = (colour, draw) => { pen.fillStyle = colour; pen.beginPath(); draw(); pen.fill(); };
+        const box = (colour, ...at) => fill(colour, () => pen.roundRect(...at));
+        const disc = (colour, x, y, size) => fill(colour, () => pen.arc(x, y, size, 0, 7));
+        box('#bcdcf5', 0, 0, 960, 640, 0);
+        disc('#fff4c2', 790, 120, 60);
+        box('#7da87b', 0, 380, 960, 260, 0);
+        box('#56606b', 0, 470, 960, 170, 0);
+        box('#a3262a', 300, 270, 350, 150, [90, 110, 0, 0]);
+        box('#dceaf5', 335, 295, 130, 85, [55, 8, 8, 8]);
+        box('#dceaf5', 485, 295, 130, 85, [8, 70, 8, 8]);
+        box('#c22f33', 170, 375, 620, 120, [60, 70, 30, 30]);
+        box('#ffe9a8', 745, 400, 40, 26, 10);
+        for (const x of [310, 650]) { disc('#20262c', x, 495, 62); disc('#b8c0c8', x, 495, 30); }
+        return canvas.toDataURL('image/jpeg', 0.9).split(',')[1];";
+    let encoded = site.browser.run(script, &[]);
+    fs::write(path, STANDARD.decode(encoded.as_str().unwrap()).unwrap()).unwrap();
 }

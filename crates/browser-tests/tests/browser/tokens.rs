@@ -62,7 +62,10 @@ fn a_token_can_be_forgotten() {
     wait_for_status(&site, "200");
     site.browser.find("#authorize summary").click();
     site.button("Forget it").click();
-    assert_eq!(site.follow(&site.link("GET")), 401);
+    wait_for_status(&site, "401");
+    assert_nowhere(&site, api.token());
+    assert!(site.button("Authorize").is_shown());
+    site.assert_quiet();
 }
 
 #[test]

@@ -18,7 +18,11 @@ impl Site {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.browser
             .devtools("Emulation.setDeviceMetricsOverride", &metrics);
-        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        // Without motion, as colours on their way to others have no contrast of their own.
+        let media = json!({"features": [
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
         self.browser.devtools("Emulation.setEmulatedMedia", &media);
     }
 

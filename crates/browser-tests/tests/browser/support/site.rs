@@ -229,18 +229,22 @@ impl Site {
         cars.iter().map(plate).collect()
     }
 
-    /// What the console complains of, but for pages whose status says that something is wrong.
+    /// The errors on the console, but for pages whose status says that something is wrong.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let is_page = |message: &str| {
             let url = message.split_whitespace().next().unwrap_or("");
             let path = url.strip_prefix(self.url()).unwrap_or("");
-            path.starts_with("/api") && message.contains("the server responded with a status of 4")
+            let is_refused = message.contains("the server responded with a status of 4");
+            // For the icon of what is no page, such as a picture, browsers look where no page sends them.
+            is_refused && (path.starts_with("/api") || path == "/favicon.ico")
         };
         self.browser
             .console()
             .into_iter()
-            .filter(|entry| !(entry.source == "network" && is_page(&entry.message)))
-            .map(|entry| format!("{} {}: {}", entry.level, entry.source, entry.message))
+            .filter(|entry| {
+                entry.level == "SEVERE" && !(entry.source == "network" && is_page(&entry.message))
+            })
+            .map(|entry| format!("{}: {}", entry.source, entry.message))
             .collect()
     }
 
