@@ -35,15 +35,21 @@ pub(super) fn faults(request: &[u8], answer: &Answer) -> Vec<String> {
         answer.status != 405 || answer.header("Allow").is_some(),
         "no Allow",
     );
-    let is_picture = answer.header("Content-Type").as_deref() == Some("image/jpeg") && answer.status < 400;
+    let media_type = answer.header("Content-Type").unwrap_or_default();
+    let is_picture = media_type == "image/jpeg" && answer.status < 400;
+    let is_page = media_type == "text/html; charset=utf-8";
     if !answer.body.is_empty() && !is_picture {
         must(
-            answer.header("Content-Type").as_deref() == Some("application/json"),
-            "the body is not called JSON",
+            is_page || media_type == "application/json",
+            "the body is neither called JSON nor a page",
         );
         must(
-            serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok(),
+            is_page || serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok(),
             "the body is not JSON",
+        );
+        must(
+            !is_page || answer.header("Content-Security-Policy").is_some(),
+            "the page has no Content-Security-Policy",
         );
         let text = answer.text().to_ascii_lowercase();
         let told = INTERNALS.iter().find(|word| text.contains(**word));
