@@ -153,6 +153,23 @@ fn everybody_can_use_the_pages_of_users() {
 }
 
 #[test]
+fn what_is_wrong_with_a_page_is_noticed() {
+    let site = Site::open();
+    site.visit("/api/");
+    assert!(site.inspect("root").is_empty());
+    let script = "const wide = document.createElement('div');
+        wide.style.width = '2000px';
+        wide.append('wide');
+        document.querySelector('main').append(wide, document.createElement('input'));";
+    site.browser.run(script, &[]);
+    let found = site.inspect("root");
+    for problem in [" px wide because of ", "Form elements must have labels"] {
+        let times = found.iter().filter(|found| found.contains(problem)).count();
+        assert_eq!(times, 4, "in each colour and width: {found:?}");
+    }
+}
+
+#[test]
 fn the_keyboard_is_enough() {
     let site = Site::open();
     site.log_in(CLIENT);

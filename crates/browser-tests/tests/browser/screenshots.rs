@@ -62,6 +62,8 @@ fn take(site: &Site, name: &str) {
     for (device, width, height) in SIZES {
         for scheme in SCHEMES {
             site.dress(width, height, scheme);
+            let hidden = json!({"hidden": true});
+            site.browser.devtools("Emulation.setScrollbarsHidden", &hidden);
             site.browser.run("scrollTo(0, 0)", &[]);
             let path = folder.join(format!("{name}-{device}-{scheme}.png"));
             fs::write(&path, site.browser.screenshot()).unwrap();

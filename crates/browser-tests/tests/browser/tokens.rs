@@ -101,6 +101,16 @@ fn options_leaves_what_was_typed() {
     site.assert_quiet();
 }
 
+#[test]
+fn what_needs_a_script_is_not_there_without_one() {
+    for (site, has_scripts) in [(Site::open(), true), (Site::without_scripts(), false)] {
+        site.visit("/api/");
+        for selector in ["#authorize", "[data-options]", "[data-copy]", "[data-copy-json]"] {
+            assert_eq!(site.browser.find(selector).is_shown(), has_scripts, "{selector}");
+        }
+    }
+}
+
 #[track_caller]
 fn wait_for_status(site: &Site, status: &str) {
     wait_for(status, || {
