@@ -8,6 +8,7 @@ mod read;
 mod update;
 
 pub use create::create;
+pub(crate) use create::make;
 pub use delete::delete;
 pub use fields::UserInput;
 pub use list::list;

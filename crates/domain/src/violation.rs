@@ -163,8 +163,14 @@ impl Violations {
     /// One violation of one field.
     #[must_use]
     pub fn one(field: Field, violation: Violation) -> Self {
+        Self::several(field, vec![violation])
+    }
+
+    /// Several violations of one field.
+    #[must_use]
+    pub fn several(field: Field, several: Vec<Violation>) -> Self {
         let mut violations = Self::new();
-        violations.add(field, violation);
+        violations.extend(field, several);
         violations
     }
 

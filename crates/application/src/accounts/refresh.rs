@@ -93,7 +93,7 @@ fn owner(token: &Verified, known: Option<&RefreshToken>, user: Option<User>) -> 
     let user = user
         .filter(|user| user.is_active)
         .ok_or(Error::NoActiveAccountForToken)?;
-    if token.is_dead(known, &user) {
+    if known.is_none() && token.may_be_older_than_password(&user) {
         Err(TokenError::Blacklisted.into())
     } else {
         Ok(user)
@@ -183,6 +183,13 @@ mod tests {
 
         user.password_changed_at = DateTime::from_timestamp(samples::NOW - 61, 0);
         assert!(refreshed(mocks(claims(), None, Some(user))).is_ok());
+    }
+
+    #[test]
+    fn a_known_token_that_was_not_revoked_is_good_whenever_the_password_was_changed() {
+        let mut user = samples::user();
+        user.password_changed_at = Some(samples::now());
+        assert!(refreshed(mocks(claims(), Some(known(None)), Some(user))).is_ok());
     }
 
     #[test]

@@ -5,10 +5,7 @@ use mycars_domain::{Action, Actor, Target, User, policy};
 use super::Error;
 use crate::{
     App,
-    users::{
-        UserInput,
-        fields::{PasswordRules, UserFields},
-    },
+    users::{UserInput, fields::PasswordRules, make},
 };
 
 /// Makes an account (wire contract, section 4) and answers it. Whether it is active is not the caller's to say.
@@ -19,12 +16,7 @@ use crate::{
 /// [`Error::Store`].
 pub fn register(app: &App, actor: &Actor, input: &UserInput) -> Result<User, Error> {
     policy::check(actor, Action::Register, Target::NOTHING)?;
-    let fields = app
-        .store
-        .read(|unit| Ok::<_, Error>(UserFields::check_new(unit, actor, input, PasswordRules::Chosen)??))?;
-    let hash = fields.hash::<Error>(app)?;
-    let user = fields.into_new(app, hash)?;
-    app.store.write(|unit| Ok(unit.users().insert(&user)?))
+    make(app, actor, input, PasswordRules::Chosen)
 }
 
 #[cfg(test)]

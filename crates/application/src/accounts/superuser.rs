@@ -1,7 +1,7 @@
 //! Make a superuser, on the command line.
 
 use mycars_domain::{
-    Action, Actor, Field, NewUser, Role, Target, User, policy,
+    Action, Actor, Field, NewUser, Role, Target, User, Violation, Violations, policy,
     values::{Email, FirstName, LastName, Password, PasswordHash, Username},
 };
 
@@ -62,13 +62,15 @@ pub fn create_superuser(app: &App, actor: &Actor, superuser: NewSuperuser) -> Re
 /// [`Error::Invalid`] if it is wrong or taken; [`Error::Denied`]; [`Error::Store`].
 pub fn check_username(app: &App, actor: &Actor, text: &str) -> Result<Username, Error> {
     policy::check(actor, Action::CreateUser, Target::NOTHING)?;
-    app.store.read(|unit| {
-        let mut checker = Checker::new(Completeness::Whole);
-        let username = checker.required(Field::Username, &text.into(), Username::parse);
-        check_unique(unit, &mut checker, username.as_ref(), None, None)?;
-        checker.finish()?;
-        username.ok_or(Error::NotFound)
-    })
+    let username =
+        Username::parse(text).map_err(|violations| Violations::several(Field::Username, violations))?;
+    if app
+        .store
+        .read(|unit| unit.users().username_is_taken(&username, None))?
+    {
+        return Err(Violations::one(Field::Username, Violation::Taken).into());
+    }
+    Ok(username)
 }
 
 /// An e-mail address that could be a new user's, to be said before anything else is asked.
@@ -77,18 +79,16 @@ pub fn check_username(app: &App, actor: &Actor, text: &str) -> Result<Username, 
 /// [`Error::Invalid`] if it is wrong or taken; [`Error::Denied`]; [`Error::Store`].
 pub fn check_email(app: &App, actor: &Actor, text: &str) -> Result<Email, Error> {
     policy::check(actor, Action::CreateUser, Target::NOTHING)?;
-    app.store.read(|unit| {
-        let mut checker = Checker::new(Completeness::Whole);
-        let email = checker.required(Field::Email, &text.into(), Email::parse);
-        check_unique(unit, &mut checker, None, email.as_ref(), None)?;
-        checker.finish()?;
-        email.ok_or(Error::NotFound)
-    })
+    let email = Email::parse(text).map_err(|violations| Violations::several(Field::Email, violations))?;
+    if app.store.read(|unit| unit.users().email_is_taken(&email, None))? {
+        return Err(Violations::one(Field::Email, Violation::Taken).into());
+    }
+    Ok(email)
 }
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Violation};
+    use mycars_domain::Denied;
 
     use super::*;
     use crate::mocks::{Mocks, samples};
@@ -139,6 +139,22 @@ mod tests {
             check_email(&app, &Actor::System, "root@example.com"),
             Err(Error::Invalid(_))
         ));
+    }
+
+    #[test]
+    fn what_is_no_username_and_no_address_is_said_without_asking_the_store() {
+        let (app, store) = Mocks::new().into_app();
+        let username = check_username(&app, &Actor::System, "two words");
+        let email = check_email(&app, &Actor::System, " ");
+        let Err(Error::Invalid(violations)) = username else {
+            panic!("must be refused");
+        };
+        assert_eq!(violations.of(Field::Username), [Violation::InvalidUsername]);
+        let Err(Error::Invalid(violations)) = email else {
+            panic!("must be refused");
+        };
+        assert_eq!(violations.of(Field::Email), [Violation::Blank]);
+        assert_eq!(store.reads(), 0);
     }
 
     #[test]

@@ -114,19 +114,15 @@ impl Verified {
         }
     }
 
-    /// Whether this refresh token of `user` is dead, by what is `known` of it here.
+    /// Whether this refresh token of `user`, of which nothing is known here, may be older than their password.
     ///
-    /// Of a token that was issued here it is known to the microsecond whether a password change came after
-    /// it. One that was not (it is another system's, signed with the same key) says only in whole seconds
-    /// when it was issued: in doubt it is dead.
-    pub(super) fn is_dead(&self, known: Option<&RefreshToken>, user: &User) -> bool {
-        match known {
-            Some(known) => known.revoked.is_some(),
-            None => user.password_changed_at.is_some_and(|changed| {
-                self.issued_at
-                    .is_none_or(|issued| issued.timestamp() <= changed.timestamp())
-            }),
-        }
+    /// A token that was issued here is known, and a password change revokes it. One that was not (it is another
+    /// system's, signed with the same key) says only in whole seconds when it was issued: in doubt it is older.
+    pub(super) fn may_be_older_than_password(&self, user: &User) -> bool {
+        user.password_changed_at.is_some_and(|changed| {
+            self.issued_at
+                .is_none_or(|issued| issued.timestamp() <= changed.timestamp())
+        })
     }
 }
 
@@ -173,7 +169,7 @@ pub(super) fn keep(unit: &mut dyn UnitOfWork, record: &RefreshToken) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mocks::samples, ports::Revocation};
+    use crate::mocks::samples;
 
     const NOW: i64 = samples::NOW;
 
@@ -295,28 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_token_is_dead_once_it_is_revoked() {
-        let token = checked(good()).unwrap();
-        let user = samples::user();
-        let alive = token.record();
-        assert!(!token.is_dead(Some(&alive), &user));
-        for why in [
-            Revocation::LoggedOut,
-            Revocation::Rotated,
-            Revocation::PasswordChanged,
-        ] {
-            assert!(token.is_dead(
-                Some(&RefreshToken {
-                    revoked: Some(why),
-                    ..alive.clone()
-                }),
-                &user
-            ));
-        }
-    }
-
-    #[test]
-    fn an_unknown_token_is_dead_if_the_password_may_have_changed_since() {
+    fn a_token_may_be_older_than_a_password_that_was_changed_in_its_second_or_later() {
         let token = checked(good()).unwrap();
         let undated = checked(Claims {
             issued_at: None,
@@ -328,10 +303,10 @@ mod tests {
             user.password_changed_at = DateTime::from_timestamp(seconds, 500);
             user
         };
-        assert!(!token.is_dead(None, &samples::user()));
-        assert!(!undated.is_dead(None, &samples::user()));
-        assert!(!token.is_dead(None, &changed(NOW - 1)));
-        assert!(token.is_dead(None, &changed(NOW)));
-        assert!(undated.is_dead(None, &changed(NOW - 1)));
+        assert!(!token.may_be_older_than_password(&samples::user()));
+        assert!(!undated.may_be_older_than_password(&samples::user()));
+        assert!(!token.may_be_older_than_password(&changed(NOW - 1)));
+        assert!(token.may_be_older_than_password(&changed(NOW)));
+        assert!(undated.may_be_older_than_password(&changed(NOW - 1)));
     }
 }

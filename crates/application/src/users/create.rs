@@ -1,12 +1,15 @@
 //! Make an account for somebody.
 
-use mycars_domain::{Action, Actor, Target, User, policy};
+use mycars_domain::{Action, Actor, Target, User, Violations, policy};
 
 use super::{
     Error,
     fields::{PasswordRules, UserFields, UserInput},
 };
-use crate::App;
+use crate::{
+    App,
+    ports::{HashError, StoreError},
+};
 
 /// Makes an account for somebody and answers it. Of the password rules only the length holds.
 ///
@@ -15,10 +18,18 @@ use crate::App;
 /// [`Error::Store`].
 pub fn create(app: &App, actor: &Actor, input: &UserInput) -> Result<User, Error> {
     policy::check(actor, Action::CreateUser, Target::NOTHING)?;
+    make(app, actor, input, PasswordRules::Given)
+}
+
+/// Makes an account of what `actor` sent, who may, and answers it. These rules hold for its password.
+pub(crate) fn make<E>(app: &App, actor: &Actor, input: &UserInput, rules: PasswordRules) -> Result<User, E>
+where
+    E: From<Violations> + From<HashError> + From<StoreError>,
+{
     let fields = app
         .store
-        .read(|unit| Ok::<_, Error>(UserFields::check_new(unit, actor, input, PasswordRules::Given)??))?;
-    let hash = fields.hash::<Error>(app)?;
+        .read(|unit| Ok::<_, E>(UserFields::check_new(unit, actor, input, rules)??))?;
+    let hash = fields.hash::<E>(app)?;
     let user = fields.into_new(app, hash)?;
     app.store.write(|unit| Ok(unit.users().insert(&user)?))
 }

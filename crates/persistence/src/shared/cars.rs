@@ -11,14 +11,14 @@ use mycars_application::{
     ports::{CarRepository, StoreError},
 };
 use mycars_domain::{
-    Car, CarId, NewCar, UserId, fold,
+    Car, CarId, NewCar, UserId,
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
 use super::{
     DB,
     schema::cars,
-    store::{Unit, containing, count_of},
+    store::{Unit, containing, count_of, search_key},
 };
 
 #[derive(Queryable, Selectable)]
@@ -79,77 +79,47 @@ struct Values<'a> {
     updated_at: DateTime<Utc>,
 }
 
+/// The values of a car, new or kept; what differs between the two is given.
+macro_rules! values {
+    ($car:ident, $($field:ident: $value:expr),+) => {
+        Values {
+            owner_id: $car.owner.0,
+            brand: $car.brand.as_str(),
+            model: $car.model.as_str(),
+            year: $car.year.get(),
+            color: $car.color.as_ref().map(Color::as_str),
+            license: $car.license.as_str(),
+            license_key: $car.license.key(),
+            vin: $car.vin.as_ref().map(Vin::as_str),
+            mileage: $car.mileage.get(),
+            notes: $car.notes.as_ref().map(Notes::as_str),
+            search_key: search_key(&[
+                $car.brand.as_str(),
+                $car.model.as_str(),
+                $car.license.as_str(),
+                $car.vin.as_ref().map_or("", Vin::as_str),
+                $car.notes.as_ref().map_or("", Notes::as_str),
+            ]),
+            created_at: $car.created_at,
+            $($field: $value),+
+        }
+    };
+}
+
 impl<'a> From<&'a NewCar> for Values<'a> {
     fn from(car: &'a NewCar) -> Self {
-        Self {
-            owner_id: car.owner.0,
-            brand: car.brand.as_str(),
-            model: car.model.as_str(),
-            year: car.year.get(),
-            color: car.color.as_ref().map(Color::as_str),
-            license: car.license.as_str(),
-            license_key: car.license.key(),
-            vin: car.vin.as_ref().map(Vin::as_str),
-            mileage: car.mileage.get(),
-            image: None,
-            notes: car.notes.as_ref().map(Notes::as_str),
-            search_key: search_key(
-                &car.brand,
-                &car.model,
-                &car.license,
-                car.vin.as_ref(),
-                car.notes.as_ref(),
-            ),
-            created_at: car.created_at,
-            updated_at: car.created_at,
-        }
+        values! { car, image: None, updated_at: car.created_at }
     }
 }
 
 impl<'a> From<&'a Car> for Values<'a> {
     fn from(car: &'a Car) -> Self {
-        Self {
-            owner_id: car.owner.0,
-            brand: car.brand.as_str(),
-            model: car.model.as_str(),
-            year: car.year.get(),
-            color: car.color.as_ref().map(Color::as_str),
-            license: car.license.as_str(),
-            license_key: car.license.key(),
-            vin: car.vin.as_ref().map(Vin::as_str),
-            mileage: car.mileage.get(),
+        values! {
+            car,
             image: car.image.as_ref().map(ImagePath::as_str),
-            notes: car.notes.as_ref().map(Notes::as_str),
-            search_key: search_key(
-                &car.brand,
-                &car.model,
-                &car.license,
-                car.vin.as_ref(),
-                car.notes.as_ref(),
-            ),
-            created_at: car.created_at,
-            updated_at: car.updated_at,
+            updated_at: car.updated_at
         }
     }
-}
-
-/// Everything that is searched of a car, folded. Between the fields stands a line break, so that no word is
-/// found across two of them.
-fn search_key(
-    brand: &Brand,
-    model: &Model,
-    license: &LicensePlate,
-    vin: Option<&Vin>,
-    notes: Option<&Notes>,
-) -> String {
-    let fields = [
-        brand.as_str(),
-        model.as_str(),
-        license.as_str(),
-        vin.map_or("", Vin::as_str),
-        notes.map_or("", Notes::as_str),
-    ];
-    fold(&fields.join("\n"))
 }
 
 /// The cars of a user that a query asks for, on all its pages.

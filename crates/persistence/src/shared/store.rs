@@ -15,6 +15,7 @@ use mycars_application::ports::{
     BoxError, CarRepository, Mode, RefreshTokenRepository, Rollback, SessionRepository, Store, StoreError,
     UnitOfWork, UserRepository,
 };
+use mycars_domain::fold;
 
 use super::{BEGIN, Conn, MIGRATIONS, Writers, begin_migrations, prepare};
 use crate::{
@@ -228,6 +229,12 @@ impl<'a> Unit<'a> {
             store_error(error)
         })
     }
+}
+
+/// What is searched of a row, folded. Between the fields stands a line break, so that no word is found across two
+/// of them.
+pub(super) fn search_key(fields: &[&str]) -> String {
+    fold(&fields.join("\n"))
 }
 
 /// The pattern of `LIKE` for texts that contain a word; what is a wildcard there stands for itself.

@@ -14,14 +14,14 @@ use mycars_application::{
     ports::{StoreError, UserRepository},
 };
 use mycars_domain::{
-    NewUser, Role, User, UserId, fold,
+    NewUser, Role, User, UserId,
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
 use super::{
     DB,
     schema::users,
-    store::{Unit, containing, count_of},
+    store::{Unit, containing, count_of, search_key},
 };
 
 #[derive(Queryable, Selectable)]
@@ -96,85 +96,57 @@ struct Values<'a> {
     updated_at: DateTime<Utc>,
 }
 
+/// The values of a user, new or kept; what differs between the two is given.
+macro_rules! values {
+    ($user:ident, $($field:ident: $value:expr),+) => {
+        Values {
+            username: $user.username.as_str(),
+            username_key: $user.username.key(),
+            email: $user.email.as_str(),
+            email_key: $user.email.key(),
+            first_name: $user.first_name.as_str(),
+            last_name: $user.last_name.as_str(),
+            role: $user.role.as_str(),
+            phone: $user.phone.as_ref().map(Phone::as_str),
+            address: $user.address.as_ref().map(Address::as_str),
+            is_active: $user.is_active,
+            is_superuser: $user.is_superuser,
+            password: $user.password.reveal(),
+            search_key: search_key(&[
+                $user.username.as_str(),
+                $user.email.as_str(),
+                $user.first_name.as_str(),
+                $user.last_name.as_str(),
+                $user.phone.as_ref().map_or("", Phone::as_str),
+            ]),
+            created_at: $user.created_at,
+            $($field: $value),+
+        }
+    };
+}
+
 impl<'a> From<&'a NewUser> for Values<'a> {
     fn from(user: &'a NewUser) -> Self {
-        Self {
-            username: user.username.as_str(),
-            username_key: user.username.key(),
-            email: user.email.as_str(),
-            email_key: user.email.key(),
-            first_name: user.first_name.as_str(),
-            last_name: user.last_name.as_str(),
-            role: user.role.as_str(),
-            phone: user.phone.as_ref().map(Phone::as_str),
-            address: user.address.as_ref().map(Address::as_str),
-            is_active: user.is_active,
-            is_superuser: user.is_superuser,
-            password: user.password.reveal(),
-            search_key: search_key(
-                &user.username,
-                &user.email,
-                &user.first_name,
-                &user.last_name,
-                user.phone.as_ref(),
-            ),
+        values! {
+            user,
             password_changed_at: None,
             date_joined: user.created_at,
             last_login: None,
-            created_at: user.created_at,
-            updated_at: user.created_at,
+            updated_at: user.created_at
         }
     }
 }
 
 impl<'a> From<&'a User> for Values<'a> {
     fn from(user: &'a User) -> Self {
-        Self {
-            username: user.username.as_str(),
-            username_key: user.username.key(),
-            email: user.email.as_str(),
-            email_key: user.email.key(),
-            first_name: user.first_name.as_str(),
-            last_name: user.last_name.as_str(),
-            role: user.role.as_str(),
-            phone: user.phone.as_ref().map(Phone::as_str),
-            address: user.address.as_ref().map(Address::as_str),
-            is_active: user.is_active,
-            is_superuser: user.is_superuser,
-            password: user.password.reveal(),
-            search_key: search_key(
-                &user.username,
-                &user.email,
-                &user.first_name,
-                &user.last_name,
-                user.phone.as_ref(),
-            ),
+        values! {
+            user,
             password_changed_at: user.password_changed_at,
             date_joined: user.date_joined,
             last_login: user.last_login,
-            created_at: user.created_at,
-            updated_at: user.updated_at,
+            updated_at: user.updated_at
         }
     }
-}
-
-/// Everything that is searched of a user, folded. Between the fields stands a line break, so that no word is
-/// found across two of them.
-fn search_key(
-    username: &Username,
-    email: &Email,
-    first_name: &FirstName,
-    last_name: &LastName,
-    phone: Option<&Phone>,
-) -> String {
-    let fields = [
-        username.as_str(),
-        email.as_str(),
-        first_name.as_str(),
-        last_name.as_str(),
-        phone.map_or("", Phone::as_str),
-    ];
-    fold(&fields.join("\n"))
 }
 
 /// The users that a query asks for, on all its pages.
