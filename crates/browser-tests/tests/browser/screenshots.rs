@@ -1,6 +1,11 @@
-//! Makes the pictures of `docs/screenshots/`.
+//! Takes pictures of the main pages: those of `docs/screenshots/`, where `scripts/test-browser --screenshots`
+//! asks for them, and else for nobody to keep.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
@@ -12,8 +17,10 @@ use crate::support::{CLIENT, Site, axe::SCHEMES, cars};
 const SIZES: [(&str, u32, u32); 2] = [("desktop", 1280, 900), ("phone", 390, 844)];
 
 #[test]
-#[ignore = "writes to docs/screenshots: scripts/test-browser --screenshots"]
-fn make_screenshots() {
+fn the_main_pages_can_be_taken_pictures_of() {
+    let thrown_away = TempDir::new().unwrap();
+    let kept = env::var_os("BROWSER_TESTS_SCREENSHOTS").map(PathBuf::from);
+    let pictures = kept.as_deref().unwrap_or(thrown_away.path());
     let site = Site::open();
     let api = site.api_of(CLIENT);
     for (plate, brand, model, year) in [
@@ -30,12 +37,12 @@ fn make_screenshots() {
         api.create("/api/cars/", &car);
     }
     site.visit("/api-auth/login/");
-    take(&site, "login");
+    take(&site, pictures, "login");
     site.log_in(CLIENT);
-    take(&site, "root");
+    take(&site, pictures, "root");
     site.visit("/api/cars/?limit=2&ordering=-year&year_min=2018&search=vo");
     site.filters();
-    take(&site, "list");
+    take(&site, pictures, "list");
     site.visit("/api/cars/1/upload-image/");
     let form = site.form("POST");
     let folder = TempDir::new().unwrap();
@@ -44,7 +51,7 @@ fn make_screenshots() {
     form.field("Image").type_in(photo.to_str().unwrap());
     form.press("POST");
     site.visit("/api/cars/1/");
-    take(&site, "detail");
+    take(&site, pictures, "detail");
     site.visit("/api/cars/");
     let form = site.form("POST");
     form.fill("Brand", "Fiat")
@@ -52,13 +59,11 @@ fn make_screenshots() {
         .fill("License", "b-mc 101")
         .fill("VIN", "TOO-SHORT");
     form.press("POST");
-    take(&site, "errors");
+    take(&site, pictures, "errors");
 }
 
 /// Takes a picture of the page that is shown, in each size and all colours.
-fn take(site: &Site, name: &str) {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/screenshots"));
-    fs::create_dir_all(folder).unwrap();
+fn take(site: &Site, folder: &Path, name: &str) {
     for (device, width, height) in SIZES {
         for scheme in SCHEMES {
             site.dress(width, height, scheme);
@@ -73,12 +78,9 @@ fn take(site: &Site, name: &str) {
                 .arg(&path)
                 .status();
             drop(smaller);
-            let bytes = fs::metadata(&path).unwrap().len();
-            assert!(
-                bytes < 150_000,
-                "{} has {bytes} bytes: is pngquant installed?",
-                path.display()
-            );
+            let picture = fs::read(&path).unwrap();
+            let pixels = [width.to_be_bytes(), height.to_be_bytes()].concat();
+            assert_eq!(picture[16..24], pixels, "the size of {}", path.display());
         }
     }
     site.dress(1280, 900, "light");

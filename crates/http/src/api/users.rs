@@ -22,7 +22,7 @@ use crate::{
 pub(crate) static LIST: Endpoint = Endpoint {
     path: "/api/admin/users/",
     name: "Admin User List",
-    description: "All clients; `?role=admin` and `?role=all` widen it.",
+    description: "All clients; ?role=admin and ?role=all widen it.",
     access: Access::Admin,
     list: Some(&query::USERS),
     operations: &[
