@@ -219,6 +219,7 @@ async fn read_whole(essence: &str, given: &str, payload: &Limited) -> Body {
     }
     Body::whole(essence, given, bytes.freeze())
 }
+
 async fn read_multipart(http: &HttpRequest, payload: &Limited, keep_files: bool) -> Body {
     let mut multipart = Multipart::new(http.headers(), payload.chunks());
     let mut parts = Vec::new();
