@@ -36,6 +36,12 @@ impl App {
         self.clock.now()
     }
 
+    /// The time of a change to something that was last changed at `previous`: now, but always later than that, so
+    /// that the time of the last change tells one version from the next.
+    pub(crate) fn now_after(&self, previous: DateTime<Utc>) -> DateTime<Utc> {
+        self.now().max(previous + TimeDelta::microseconds(1))
+    }
+
     /// The calendar year in UTC, which bounds the year of a car.
     pub(crate) fn current_year(&self) -> i32 {
         self.now().year()

@@ -1,9 +1,10 @@
-//! Cars: one's own (wire contract, section 5), and as an admin anybody's (section 6).
+//! Cars: one's own (wire contract, section 5), and as an admin anybody's (section 6); for the panel, everybody's at once.
 
 mod create;
 mod delete;
 mod fields;
 mod list;
+mod many;
 mod read;
 mod update;
 
@@ -11,12 +12,13 @@ pub use create::create;
 pub use delete::delete;
 pub use fields::CarInput;
 pub use list::list;
+pub use many::{brands, ids, read_all};
 pub use read::read;
 pub use update::update;
 
-use mycars_domain::{Action, Actor, Car, Denied, Target, UserId, Violation, Violations, policy};
+use mycars_domain::{Action, Car, Denied, Target, UserId, Violation, Violations, policy};
 
-use crate::{lists::Garage, ports::StoreError};
+use crate::{Caller, lists::Garage, ports::StoreError};
 
 /// Why a use-case about cars did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +32,12 @@ pub enum Error {
     /// Who asks may not do this.
     #[error(transparent)]
     Denied(Denied),
-    /// The user who asks was deleted meanwhile.
-    #[error("who asks is gone")]
+    /// The user whose car it is, or was to be, was deleted meanwhile.
+    #[error("the owner is gone")]
     OwnerGone,
+    /// Somebody else changed the car since the version that was to be changed; nothing was changed.
+    #[error("the car was changed meanwhile")]
+    Conflict,
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -64,23 +69,29 @@ impl From<StoreError> for Error {
     }
 }
 
-/// Whose cars `garage` holds, if `actor` may do `action` to them.
-fn owner(actor: &Actor, action: Action, garage: Garage) -> Result<UserId, Error> {
+/// Whose cars `garage` holds, if `caller` may do `action` to them; `None` for everybody's.
+fn owner(caller: &Caller, action: Action, garage: Garage) -> Result<Option<UserId>, Error> {
     let (action, owner) = match garage {
-        Garage::Own => (action, actor.user_id().ok_or(Denied::NotAuthenticated)?),
-        Garage::Of(owner) => (Action::ManageCars, owner),
+        Garage::Own => (action, Some(caller.user_id().ok_or(Denied::NotAuthenticated)?)),
+        Garage::Of(owner) => (Action::ManageCars, Some(owner)),
+        Garage::All => (Action::ManageCars, None),
     };
-    policy::check(actor, action, Target::car_of(owner))?;
+    policy::check(
+        &caller.actor,
+        action,
+        owner.map_or(Target::NOTHING, Target::car_of),
+    )?;
     Ok(owner)
 }
 
-/// `car`, if it is there, in `garage`, and `actor` may do `action` to it.
+/// `car`, if it is there, in `garage`, and `caller` may do `action` to it.
 pub(crate) fn permitted(
-    actor: &Actor,
+    caller: &Caller,
     action: Action,
     garage: Garage,
     car: Option<Car>,
 ) -> Result<Car, Error> {
-    let owner = owner(actor, action, garage)?;
-    car.filter(|car| car.owner == owner).ok_or(Error::NotFound)
+    let owner = owner(caller, action, garage)?;
+    car.filter(|car| owner.is_none_or(|owner| car.owner == owner))
+        .ok_or(Error::NotFound)
 }

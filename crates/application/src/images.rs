@@ -12,7 +12,7 @@ mod upload;
 pub use open::open;
 pub use remove::remove;
 pub use sweep::sweep;
-pub use upload::{UploadedFile, upload};
+pub use upload::{Picture, UploadedFile, attach, prepare, upload};
 
 use mycars_domain::values::ImagePath;
 

@@ -1,6 +1,11 @@
 //! What lists can be asked for: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
 
-use mycars_domain::{Role, UserId, fold};
+use chrono::{DateTime, Utc};
+use mycars_domain::{
+    Role, UserId,
+    audit::{Action, ObjectType},
+    fold,
+};
 
 /// So many items, after so many others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,13 +163,119 @@ pub enum UserOrder {
     LastLogin,
 }
 
-/// Whose cars a use-case is about, and in which capacity the actor asks.
+/// How many users are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserCount {
+    /// Their role.
+    pub role: Role,
+    /// Whether they may log in.
+    pub is_active: bool,
+    /// How many they are.
+    pub count: u64,
+}
+
+/// Which entries of the audit log, in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Words that must all be found in the name of what an entry is about or of who did it.
+    pub search: Search,
+    /// Exactly this action.
+    pub action: Option<Action>,
+    /// About this kind of thing.
+    pub object_type: Option<ObjectType>,
+    /// About what has this id.
+    pub object_id: Option<String>,
+    /// About what was this user's.
+    pub owner: Option<UserId>,
+    /// Done by this user.
+    pub actor: Option<UserId>,
+    /// Not before this point in time.
+    pub since: Option<DateTime<Utc>>,
+    /// Before this point in time.
+    pub until: Option<DateTime<Utc>>,
+    /// Whether the oldest come first, and not the newest.
+    pub oldest_first: bool,
+    /// Which page; everything if `None`.
+    pub page: Option<Page>,
+}
+
+/// How many entries of the audit log are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryCount {
+    /// What was done.
+    pub action: Action,
+    /// To what kind of thing.
+    pub object_type: ObjectType,
+    /// How many they are.
+    pub count: u64,
+}
+
+/// Which refresh tokens, in which order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenQuery {
+    /// The time at which a token is expired or not.
+    pub now: DateTime<Utc>,
+    /// Words that must all be found in its `jti` or in what is searched of its owner.
+    pub search: Search,
+    /// Only those in this state.
+    pub state: Option<TokenState>,
+    /// Only those of this user.
+    pub user: Option<UserId>,
+    /// What to order by first, second and so on; ties are newest first.
+    pub ordering: Vec<(TokenOrder, Direction)>,
+    /// Which page; everything if `None`.
+    pub page: Option<Page>,
+}
+
+impl TokenQuery {
+    /// All tokens, as they are at a point in time.
+    #[must_use]
+    pub fn at(now: DateTime<Utc>) -> Self {
+        Self {
+            now,
+            search: Search::default(),
+            state: None,
+            user: None,
+            ordering: Vec::new(),
+            page: None,
+        }
+    }
+}
+
+/// Whether a refresh token can still be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenState {
+    /// It can.
+    Live,
+    /// It was ended before its time.
+    Revoked,
+    /// Its time is over, and nobody ended it before.
+    Expired,
+}
+
+impl TokenState {
+    /// Every state, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::Live, Self::Revoked, Self::Expired];
+}
+
+/// What refresh tokens can be ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenOrder {
+    /// When it was issued.
+    IssuedAt,
+    /// When it expires.
+    ExpiresAt,
+}
+
+/// Whose cars a use-case is about, and in which capacity the caller asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Garage {
-    /// The actor's own, as their owner (wire contract, section 5).
+    /// The caller's own, as their owner (wire contract, section 5).
     Own,
     /// This user's, as an admin (wire contract, section 6).
     Of(UserId),
+    /// Everybody's, as an admin.
+    All,
 }
 
 #[cfg(test)]

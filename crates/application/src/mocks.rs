@@ -11,7 +11,7 @@
 //! mocks.unit.cars.expect_find().returning(|_| Ok(None));
 //! let (app, store) = mocks.into_app();
 //!
-//! let refused = cars::read(&app, &samples::user().actor(), Garage::Own, CarId(7));
+//! let refused = cars::read(&app, &samples::ann(), Garage::Own, CarId(7));
 //! assert!(matches!(refused, Err(cars::Error::NotFound)));
 //! assert_eq!(store.commits(), 0);
 //! ```
@@ -22,16 +22,18 @@ use std::sync::{
 };
 
 use chrono::{DateTime, Utc};
+use mycars_domain::audit::{Entry, NewEntry};
 
 pub use crate::ports::{
-    MockCarRepository, MockImageProcessor, MockImageStore, MockPasswordHasher, MockRandom,
+    MockAuditLog, MockCarRepository, MockImageProcessor, MockImageStore, MockPasswordHasher, MockRandom,
     MockRefreshTokenRepository, MockSessionRepository, MockTokenCodec, MockUserRepository,
 };
 use crate::{
     App, SessionSettings, TokenSettings,
+    lists::{HistoryCount, HistoryQuery},
     ports::{
-        CarRepository, Clock, Mode, RefreshTokenRepository, Rollback, SessionRepository, Store, StoreError,
-        UnitOfWork, UserRepository,
+        AuditLog, CarRepository, Clock, Mode, RefreshTokenRepository, Rollback, SessionRepository, Store,
+        StoreError, UnitOfWork, UserRepository,
     },
 };
 
@@ -72,6 +74,7 @@ impl Mocks {
             reads: AtomicUsize::new(0),
             commits: AtomicUsize::new(0),
             rollbacks: AtomicUsize::new(0),
+            entries: Mutex::default(),
         });
         let app = App {
             store: Arc::clone(&store) as Arc<dyn Store>,
@@ -100,6 +103,9 @@ pub struct MockUnit {
     pub refresh_tokens: MockRefreshTokenRepository,
     /// The sessions of browsers.
     pub sessions: MockSessionRepository,
+    /// The audit log. What is read of it is mocked, what is written is noted: see [`MockStore::entries`].
+    pub audit_log: MockAuditLog,
+    appended: Vec<NewEntry>,
 }
 
 impl UnitOfWork for MockUnit {
@@ -118,6 +124,29 @@ impl UnitOfWork for MockUnit {
     fn sessions(&mut self) -> &mut dyn SessionRepository {
         &mut self.sessions
     }
+
+    fn audit_log(&mut self) -> &mut dyn AuditLog {
+        self
+    }
+}
+
+impl AuditLog for MockUnit {
+    fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
+        self.appended.extend_from_slice(entries);
+        Ok(())
+    }
+
+    fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
+        self.audit_log.list(query)
+    }
+
+    fn count(&mut self, query: &HistoryQuery) -> Result<u64, StoreError> {
+        self.audit_log.count(query)
+    }
+
+    fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
+        self.audit_log.counts(query)
+    }
 }
 
 /// A store that keeps nothing: it calls the work with mocked repositories and counts what became of it.
@@ -127,6 +156,7 @@ pub struct MockStore {
     reads: AtomicUsize,
     commits: AtomicUsize,
     rollbacks: AtomicUsize,
+    entries: Mutex<Vec<NewEntry>>,
 }
 
 impl MockStore {
@@ -138,6 +168,14 @@ impl MockStore {
     /// How many transactions were committed.
     pub fn commits(&self) -> usize {
         self.commits.load(Ordering::Relaxed)
+    }
+
+    /// What was written to the audit log, by transactions that were committed.
+    pub fn entries(&self) -> Vec<NewEntry> {
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// How many transactions were undone.
@@ -154,7 +192,13 @@ impl Store for MockStore {
     ) -> Result<(), StoreError> {
         self.ping()?;
         let mut unit = self.unit.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = match (mode, work(&mut *unit)) {
+        let outcome = work(&mut *unit);
+        let appended = std::mem::take(&mut unit.appended);
+        if mode == Mode::Write && outcome.is_ok() {
+            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            entries.extend(appended);
+        }
+        let counter = match (mode, outcome) {
             (Mode::Read, _) => &self.reads,
             (Mode::Write, Ok(())) => &self.commits,
             (Mode::Write, Err(Rollback)) => &self.rollbacks,
@@ -187,10 +231,13 @@ pub mod samples {
     use chrono::{DateTime, Utc};
     use mycars_domain::{
         Actor, Car, CarId, Rank, Role, User, UserId,
+        audit::{Channel, Origin},
         values::{
             Brand, Email, FirstName, LastName, LicensePlate, Mileage, Model, PasswordHash, Username, Year,
         },
     };
+
+    use crate::Caller;
 
     /// The time at which mocked tests happen, in seconds since 1970: 23 November 2026, 12:00 UTC.
     pub const NOW: i64 = 1_795_435_200;
@@ -219,7 +266,7 @@ pub mod samples {
             is_active: true,
             is_superuser: false,
             password: PasswordHash::from_storage("hash".into()),
-            password_changed_at: None,
+            logins_ended_at: None,
             date_joined: DateTime::UNIX_EPOCH,
             last_login: None,
             created_at: DateTime::UNIX_EPOCH,
@@ -247,9 +294,41 @@ pub mod samples {
         }
     }
 
-    /// Somebody who is not Ann, with the rank given.
+    /// Where requests come from in mocked tests.
     #[must_use]
-    pub fn somebody_else(rank: Rank) -> Actor {
-        Actor::User { id: UserId(2), rank }
+    pub fn origin() -> Origin {
+        Origin {
+            channel: Channel::Api,
+            request_id: Some("request".into()),
+            address: None,
+        }
+    }
+
+    /// A user as the one who asks.
+    #[must_use]
+    pub fn caller(user: &User) -> Caller {
+        Caller::user(user, origin())
+    }
+
+    /// Ann as the one who asks.
+    #[must_use]
+    pub fn ann() -> Caller {
+        caller(&user())
+    }
+
+    /// Nobody that is known.
+    #[must_use]
+    pub fn anonymous() -> Caller {
+        Caller::anonymous(origin())
+    }
+
+    /// Bob, who is not Ann, with the rank given.
+    #[must_use]
+    pub fn somebody_else(rank: Rank) -> Caller {
+        Caller {
+            actor: Actor::User { id: UserId(2), rank },
+            name: "bob".into(),
+            origin: origin(),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! gives it a thread, and its tests need no runtime. `None` says that something is not there; whether that is
 //! an error is for the use-case to say.
 
+mod audit_log;
 mod cars;
 mod clock;
 mod images;
@@ -15,12 +16,13 @@ mod store;
 mod tokens;
 mod users;
 
-pub use cars::CarRepository;
+pub use audit_log::AuditLog;
+pub use cars::{CarCount, CarRepository};
 pub use clock::Clock;
-pub use images::{ImageError, ImageProcessor, ImageStore, ImageStoreError, Upload};
+pub use images::{ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, Upload};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use random::Random;
-pub use refresh_tokens::{RefreshToken, RefreshTokenRepository, Revocation};
+pub use refresh_tokens::{ListedToken, RefreshToken, RefreshTokenRepository, Revocation};
 pub use sessions::{Session, SessionRepository};
 pub use store::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
 pub use tokens::{Claims, TokenCodec, Undecodable, Unsignable};
@@ -28,6 +30,7 @@ pub use users::UserRepository;
 
 #[cfg(feature = "mocks")]
 pub use {
+    audit_log::MockAuditLog,
     cars::MockCarRepository,
     images::{MockImageProcessor, MockImageStore},
     password_hasher::MockPasswordHasher,

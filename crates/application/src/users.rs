@@ -4,6 +4,7 @@ mod create;
 mod delete;
 pub(crate) mod fields;
 mod list;
+mod many;
 mod read;
 mod update;
 
@@ -12,7 +13,8 @@ pub(crate) use create::make;
 pub use delete::delete;
 pub use fields::UserInput;
 pub use list::list;
-pub use read::{read, read_with_cars};
+pub use many::{Belongings, belongings, counts, ids, read_all};
+pub use read::{find, read, read_with_cars};
 pub use update::update;
 
 use mycars_domain::{Denied, Violation, Violations};
@@ -25,6 +27,9 @@ pub enum Error {
     /// Fields are wrong; nothing was changed.
     #[error("fields are wrong: {0:?}")]
     Invalid(Violations),
+    /// Somebody else changed the user since the version that was to be changed; nothing was changed.
+    #[error("the user was changed meanwhile")]
+    Conflict,
     /// There is no such user.
     #[error("there is no such user")]
     NotFound,

@@ -6,6 +6,7 @@
 //! - [`values`]: one type for each field. A value of such a type is valid; `parse` is the only way in from
 //!   outside, and answers what is wrong as [`Violation`]s: data, not text.
 //! - [`Car`] and [`User`]: the entities.
+//! - [`audit`]: what is kept of every change.
 //! - [`policy`]: who may do what to which car or user, as one table.
 //! - [`fold`]: how text is compared whatever its case.
 //! - [`password`]: which passwords a person may choose.
@@ -21,6 +22,7 @@
 #![warn(missing_docs)]
 
 mod actor;
+pub mod audit;
 mod car;
 mod fold;
 pub mod password;

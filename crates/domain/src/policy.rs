@@ -46,6 +46,10 @@ pub enum Action {
     DemoteUser,
     /// Delete an account and its cars.
     DeleteUser,
+    /// End the logins of an account as an admin.
+    EndLogins,
+    /// Read what became of everybody's accounts and cars.
+    ReadHistory,
     /// Forget the refresh tokens that have expired.
     FlushTokens,
     /// Delete the pictures that no car has.
@@ -56,7 +60,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
@@ -76,6 +80,8 @@ impl Action {
         Self::DeactivateUser,
         Self::DemoteUser,
         Self::DeleteUser,
+        Self::EndLogins,
+        Self::ReadHistory,
         Self::FlushTokens,
         Self::SweepImages,
         Self::ClearSessions,
@@ -178,6 +184,8 @@ fn row(action: Action) -> Row {
         Action::DeactivateUser => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
         Action::DemoteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
         Action::DeleteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
+        Action::EndLogins      => (LOGIN,  [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES]),
+        Action::ReadHistory    => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES]),
         Action::FlushTokens    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
         Action::SweepImages    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
         Action::ClearSessions  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
@@ -244,6 +252,8 @@ mod tests {
         DeactivateUser | login | no no      | notself yes super    | notself yes
         DemoteUser     | login | no no      | notself yes super    | notself yes
         DeleteUser     | login | no no      | notself yes super    | notself yes
+        EndLogins      | login | no no      | yes yes super        | yes yes
+        ReadHistory    | login | no no      | yes yes yes          | yes yes
         FlushTokens    | login | no no      | no no no             | no no
         SweepImages    | login | no no      | no no no             | no no
         ClearSessions  | login | no no      | no no no             | no no

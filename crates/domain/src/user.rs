@@ -86,8 +86,9 @@ pub struct User {
     pub is_superuser: bool,
     /// The password, as it is kept.
     pub password: PasswordHash,
-    /// When the password was last changed, if it ever was: refresh tokens issued before are dead.
-    pub password_changed_at: Option<DateTime<Utc>>,
+    /// When all logins were last ended, by a new password or by an admin, if they ever were: refresh tokens
+    /// issued before are dead.
+    pub logins_ended_at: Option<DateTime<Utc>>,
     /// When the user came, to the microsecond.
     pub date_joined: DateTime<Utc>,
     /// When the user last logged in, if ever.
@@ -201,7 +202,7 @@ mod tests {
             is_active: true,
             is_superuser: false,
             password: PasswordHash::from_storage("!".into()),
-            password_changed_at: None,
+            logins_ended_at: None,
             date_joined: then,
             last_login: None,
             created_at: then,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// A field of a car, of a user or of a command about them, in the order in which errors are listed.
+/// A field of a car, of a user, of a login or of a command about them, in the order in which errors are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// The name that a user logs in with.
@@ -17,6 +17,8 @@ pub enum Field {
     Role,
     /// Whether a user may log in.
     IsActive,
+    /// Whether a user has every right.
+    IsSuperuser,
     /// A user's phone number.
     Phone,
     /// A user's postal address.
@@ -33,6 +35,12 @@ pub enum Field {
     Refresh,
     /// A token of any type.
     Token,
+    /// Why a refresh token is dead.
+    Revocation,
+    /// How many refresh tokens of a user are alive.
+    RefreshTokens,
+    /// How many browsers a user is logged in with.
+    Sessions,
     /// Who built the car.
     Brand,
     /// Which car of its brand it is.
@@ -47,10 +55,46 @@ pub enum Field {
     Vin,
     /// How far the car has been driven.
     Mileage,
+    /// The user whose car it is.
+    Owner,
     /// The car's picture.
     Image,
     /// Anything else about the car.
     Notes,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Self; 28] = [
+        Self::Username,
+        Self::Email,
+        Self::FirstName,
+        Self::LastName,
+        Self::Role,
+        Self::IsActive,
+        Self::IsSuperuser,
+        Self::Phone,
+        Self::Address,
+        Self::Password,
+        Self::PasswordConfirmation,
+        Self::OldPassword,
+        Self::NewPassword,
+        Self::Refresh,
+        Self::Token,
+        Self::Revocation,
+        Self::RefreshTokens,
+        Self::Sessions,
+        Self::Brand,
+        Self::Model,
+        Self::Year,
+        Self::Color,
+        Self::License,
+        Self::Vin,
+        Self::Mileage,
+        Self::Owner,
+        Self::Image,
+        Self::Notes,
+    ];
 }
 
 /// One way in which a value breaks a rule.

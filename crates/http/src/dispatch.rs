@@ -3,15 +3,19 @@
 use std::{sync::Arc, time::Instant};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpMessage as _, HttpRequest, HttpResponse,
     http::{
         Method, StatusCode,
         header::{self, ContentType, HeaderMap, HeaderValue},
     },
     web::{Data, Payload},
 };
-use mycars_application::{App, accounts, sessions};
-use mycars_domain::{Action, Target, User, policy};
+use mycars_application::{App, Caller, accounts, sessions};
+use mycars_domain::{
+    Action, Target, User,
+    audit::{Channel, Origin},
+    policy,
+};
 
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
@@ -20,6 +24,7 @@ use crate::{
     client::{Client, TrustedProxies},
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
+    log::RequestId,
     metadata::Metadata,
     negotiation::{Accepted, negotiate},
     page,
@@ -116,6 +121,7 @@ async fn reply(
         verb,
         names_its_verb: form_verb.is_some(),
         client: visit.client,
+        origin: origin(http, visit.client, Channel::Api),
         is_counted: is_nobodys,
         authorization: authorization.cloned(),
         browser: visit.browser.clone(),
@@ -224,6 +230,7 @@ struct Incoming {
     /// Whether the verb was named by a form.
     names_its_verb: bool,
     client: Client,
+    origin: Origin,
     /// Whether the throttles have counted it.
     is_counted: bool,
     authorization: Option<HeaderValue>,
@@ -269,17 +276,22 @@ fn answer(
     incoming: &Incoming,
     seen: &mut Seen,
 ) -> Result<Reply, ApiError> {
-    let caller = caller(endpoint.access, &state.app, incoming)?;
-    seen.username = caller.as_ref().map(|user| user.username.to_string());
-    permit(endpoint.access, caller.as_ref())?;
+    let user = user(endpoint.access, &state.app, incoming)?;
+    seen.username = user.as_ref().map(|user| user.username.to_string());
+    permit(endpoint.access, user.as_ref())?;
     if !incoming.is_counted {
-        state.count(endpoint, &incoming.method, incoming.client, caller.as_ref())?;
+        state.count(endpoint, &incoming.method, incoming.client, user.as_ref())?;
     }
+    let caller = match &user {
+        Some(user) => Caller::user(user, incoming.origin.clone()),
+        None => Caller::anonymous(incoming.origin.clone()),
+    };
     let handle = |operation: &'static Operation| {
         (operation.handle)(&Request {
             app: &state.app,
             operation,
-            caller: caller.as_ref(),
+            caller: &caller,
+            user: user.as_ref(),
             ids: &incoming.ids,
             base_url: &incoming.base_url,
             path: &incoming.path,
@@ -292,7 +304,7 @@ fn answer(
         return Reply::ok(&Metadata::new(endpoint, is_there(endpoint, handle)?));
     }
     // A form may name a verb only where it has proved to be ours: that is, where somebody is logged in.
-    let verb = if incoming.names_its_verb && caller.is_none() {
+    let verb = if incoming.names_its_verb && user.is_none() {
         None
     } else {
         incoming.verb
@@ -341,7 +353,7 @@ fn is_there(
 
 /// Who asks, as far as the endpoint wants to know. What a browser's session changes must come from our own
 /// pages.
-fn caller(access: Access, app: &App, incoming: &Incoming) -> Result<Option<User>, ApiError> {
+fn user(access: Access, app: &App, incoming: &Incoming) -> Result<Option<User>, ApiError> {
     if access == Access::Open {
         return Ok(None);
     }
@@ -354,6 +366,15 @@ fn caller(access: Access, app: &App, incoming: &Incoming) -> Result<Option<User>
             .check_csrf(&incoming.method, &incoming.base_url, token)?;
     }
     Ok(user)
+}
+
+/// Where a request comes from, as the audit log keeps it.
+pub(crate) fn origin(http: &HttpRequest, client: Client, channel: Channel) -> Origin {
+    Origin {
+        channel,
+        request_id: http.extensions().get::<RequestId>().map(|id| id.0.clone()),
+        address: Some(client.address),
+    }
 }
 
 /// Who asks: by a token, or else by the session of a browser.
@@ -370,8 +391,8 @@ fn identify(
 }
 
 /// Whether the endpoint lets in who asks.
-fn permit(access: Access, caller: Option<&User>) -> Result<(), ApiError> {
-    match (access, caller) {
+fn permit(access: Access, user: Option<&User>) -> Result<(), ApiError> {
+    match (access, user) {
         (Access::Authenticated | Access::Admin, None) => Err(ApiError::NoCredentials),
         (Access::Admin, Some(admin)) => {
             Ok(policy::check(&admin.actor(), Action::ReadUsers, Target::NOTHING)?)
@@ -484,6 +505,7 @@ pub(crate) mod tests {
             is_page: false,
             method,
             client: TrustedProxies::default().client(TestRequest::default().to_http_request().head()),
+            origin: samples::origin(),
             is_counted: false,
             authorization: Some(HeaderValue::from_static("Bearer token")),
             ids: vec![("car_id".into(), 10)],

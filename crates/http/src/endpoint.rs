@@ -2,10 +2,10 @@
 
 use actix_web::http::Method;
 use mycars_application::{
-    App,
+    App, Caller,
     lists::{Listed, Page},
 };
-use mycars_domain::{Actor, Field, User};
+use mycars_domain::{Field, User};
 use serde::Serialize;
 
 use crate::{
@@ -161,8 +161,10 @@ impl Endpoint {
 pub(crate) struct Request<'a> {
     pub(crate) app: &'a App,
     pub(crate) operation: &'static Operation,
+    /// Who asks, for use-cases.
+    pub(crate) caller: &'a Caller,
     /// Who asks, if anybody proved to.
-    pub(crate) caller: Option<&'a User>,
+    pub(crate) user: Option<&'a User>,
     /// The numbers in the path, by their names.
     pub(crate) ids: &'a [(String, i64)],
     /// `http://host`, as the client wrote it.
@@ -174,14 +176,9 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Who asks, for a use-case.
-    pub(crate) fn actor(&self) -> Actor {
-        self.caller.map_or(Actor::Anonymous, User::actor)
-    }
-
     /// Who asks, where the endpoint lets nobody else in.
-    pub(crate) fn caller(&self) -> Result<&User, ApiError> {
-        self.caller.ok_or(ApiError::NoCredentials)
+    pub(crate) fn user(&self) -> Result<&User, ApiError> {
+        self.user.ok_or(ApiError::NoCredentials)
     }
 
     /// The number that stands in the path under this name.

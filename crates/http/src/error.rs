@@ -55,6 +55,8 @@ pub(crate) enum ApiError {
     Forbidden(&'static str),
     /// There is no such thing.
     NotFound(Missing),
+    /// Somebody else changed meanwhile what was to be changed.
+    Conflict,
     /// The endpoint has no such method.
     MethodNotAllowed(String),
     /// The client accepts no form in which this could be answered.
@@ -103,6 +105,7 @@ impl ApiError {
             | Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Csrf(_) | Self::Forbidden(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Conflict => StatusCode::CONFLICT,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -185,6 +188,7 @@ impl ApiError {
             Self::NotFound(Missing::Car) => "No Car matches the given query.".into(),
             Self::NotFound(Missing::User) => "No User matches the given query.".into(),
             Self::NotFound(Missing::Route) => "Not found.".into(),
+            Self::Conflict => "It was changed by somebody else meanwhile.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
             Self::UnsupportedMediaType(given) => {
@@ -356,6 +360,7 @@ impl From<cars::Error> for ApiError {
             cars::Error::NotFound => Self::NotFound(Missing::Car),
             cars::Error::Denied(denied) => denied.into(),
             cars::Error::OwnerGone => Self::UserNotFound,
+            cars::Error::Conflict => Self::Conflict,
             cars::Error::Store(error) => error.into(),
         }
     }
@@ -366,6 +371,7 @@ impl From<users::Error> for ApiError {
         match error {
             users::Error::Invalid(violations) => Self::Fields(violations),
             users::Error::NotFound => Self::NotFound(Missing::User),
+            users::Error::Conflict => Self::Conflict,
             users::Error::Denied(denied) => denied.into(),
             users::Error::Hash(error) => Self::Internal(error.into()),
             users::Error::Store(error) => error.into(),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_web::{
-    Error,
+    Error, HttpMessage as _,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::header::{HeaderName, HeaderValue},
@@ -21,6 +21,10 @@ use crate::client::TrustedProxies;
 
 /// The response header that names a request's id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request, among its extensions.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub(crate) String);
 
 /// Makes ids for requests: some random digits for the process, so that those of several don't mix, and a
 /// number.
@@ -56,6 +60,7 @@ pub(crate) async fn log(
     let method = request.method().clone();
     let path = request.path().to_owned();
     let span = tracing::info_span!("request", %id);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.call(request).instrument(span.clone()).await?;
     let status = response.status().as_u16();
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;

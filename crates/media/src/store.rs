@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use mycars_application::ports::{ImageStore, ImageStoreError};
+use mycars_application::ports::{ImageStore, ImageStoreError, ImageUsage};
 use mycars_domain::values::ImagePath;
 use rustix::fs::{Mode, OFlags};
 
@@ -72,6 +72,23 @@ impl FileImageStore {
     }
 }
 
+impl FileImageStore {
+    fn try_usage(&self) -> io::Result<ImageUsage> {
+        let mut usage = ImageUsage {
+            count: 0,
+            bytes: 0,
+            free_bytes: free_bytes(&self.root),
+        };
+        for entry in unless_missing(read_dir(self.folder()))?.into_iter().flatten() {
+            if let Some(bytes) = unless_missing(size_of_picture(&entry?))?.flatten() {
+                usage.count += 1;
+                usage.bytes += bytes;
+            }
+        }
+        Ok(usage)
+    }
+}
+
 impl ImageStore for FileImageStore {
     fn put(&self, path: &ImagePath, jpeg: &[u8]) -> Result<(), ImageStoreError> {
         self.try_put(path, jpeg).map_err(failed)
@@ -96,6 +113,11 @@ impl ImageStore for FileImageStore {
     fn list_older_than(&self, before: SystemTime) -> Result<Vec<ImagePath>, ImageStoreError> {
         self.try_list(before)
             .map_err(|error| logged("pictures could not be listed", &self.folder(), error))
+    }
+
+    fn usage(&self) -> Result<ImageUsage, ImageStoreError> {
+        self.try_usage()
+            .map_err(|error| logged("pictures could not be counted", &self.folder(), error))
     }
 }
 
@@ -131,6 +153,20 @@ fn old_picture(entry: &DirEntry, before: SystemTime) -> io::Result<Option<ImageP
         Some(name) if name.starts_with(TEMPORARY) => remove_file(entry.path()).map(|()| None),
         _ => Ok(None),
     }
+}
+
+/// How many bytes the picture in a file has, if it is one.
+fn size_of_picture(entry: &DirEntry) -> io::Result<Option<u64>> {
+    let is_picture = entry.file_name().to_str().is_some_and(is_picture_name);
+    let metadata = entry.metadata()?;
+    Ok((is_picture && metadata.is_file()).then(|| metadata.len()))
+}
+
+/// How many bytes are free where a folder is, or will be; `None` if that can't be found out.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let present = folder.ancestors().find(|folder| folder.is_dir())?;
+    let disk = rustix::fs::statvfs(present).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Opens a file, but neither follows a link nor waits for the other end of a pipe.

@@ -27,6 +27,7 @@
 #[macro_use]
 mod schema;
 
+mod changes;
 mod database;
 mod error;
 mod postgres;

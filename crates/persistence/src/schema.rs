@@ -19,7 +19,7 @@ macro_rules! schema {
                 is_superuser -> Bool,
                 password -> Text,
                 search_key -> Text,
-                password_changed_at -> Nullable<$Time>,
+                logins_ended_at -> Nullable<$Time>,
                 date_joined -> $Time,
                 last_login -> Nullable<$Time>,
                 created_at -> $Time,
@@ -60,6 +60,25 @@ macro_rules! schema {
         }
 
         diesel::table! {
+            audit_log (id) {
+                id -> BigInt,
+                at -> $Time,
+                action -> Text,
+                object_type -> Text,
+                object_id -> Text,
+                object_name -> Text,
+                owner_id -> Nullable<BigInt>,
+                actor_id -> Nullable<BigInt>,
+                actor_name -> Text,
+                channel -> Text,
+                request_id -> Nullable<Text>,
+                address -> Nullable<Text>,
+                changes -> Text,
+                search_key -> Text,
+            }
+        }
+
+        diesel::table! {
             sessions (id) {
                 id -> BigInt,
                 key_hash -> Text,
@@ -68,5 +87,8 @@ macro_rules! schema {
                 last_seen_at -> $Time,
             }
         }
+
+        // Cars and tokens are also searched for by their users.
+        diesel::allow_tables_to_appear_in_same_query!(users, cars, refresh_tokens);
     };
 }

@@ -28,6 +28,8 @@ macro_rules! for_update {
     };
 }
 
+#[path = "shared/audit_log.rs"]
+mod audit_log;
 #[path = "shared/cars.rs"]
 mod cars;
 #[path = "shared/refresh_tokens.rs"]

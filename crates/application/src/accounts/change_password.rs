@@ -1,12 +1,12 @@
 //! Change one's own password by proving the old one.
 
 use mycars_domain::{
-    Action, Actor, Denied, Field, Rank, Target, User, Violation, password, policy, values::Password,
+    Action, Denied, Field, Rank, Target, User, Violation, password, policy, values::Password,
 };
 
 use super::{Error, set_password::replace_password};
 use crate::{
-    App, Completeness, Input,
+    App, Caller, Completeness, Input, audit,
     input::{Checker, claimed},
     ports::Verification,
 };
@@ -20,15 +20,19 @@ pub struct PasswordChange {
     pub new_password: Input<String>,
 }
 
-/// Changes the password of `actor` (wire contract, section 4). Every refresh token issued before is dead
+/// Changes the password of `caller` (wire contract, section 4). Every refresh token issued before is dead
 /// afterwards; the access token in hand lives to its own expiry.
 ///
 /// # Errors
 /// [`Error::Invalid`] with everything that is wrong: fields, a wrong old password, a new one that is not good
 /// enough; [`Error::Denied`] for nobody; [`Error::Hash`]; [`Error::Store`].
-pub fn change_password(app: &App, actor: &Actor, input: &PasswordChange) -> Result<(), Error> {
-    let id = actor.user_id().ok_or(Denied::NotAuthenticated)?;
-    policy::check(actor, Action::ChangePassword, Target::user(id, Rank::Client))?;
+pub fn change_password(app: &App, caller: &Caller, input: &PasswordChange) -> Result<(), Error> {
+    let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
+    policy::check(
+        &caller.actor,
+        Action::ChangePassword,
+        Target::user(id, Rank::Client),
+    )?;
     let user = app
         .store
         .read(|unit| unit.users().find(id))?
@@ -37,11 +41,13 @@ pub fn change_password(app: &App, actor: &Actor, input: &PasswordChange) -> Resu
     let hash = app.hasher.hash(&new_password)?;
     app.store.write(|unit| {
         // Hashing took long: meanwhile somebody else may have changed the password.
-        let mut now = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
-        if now.password != user.password {
+        let before = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        if before.password != user.password {
             return Err(wrong_password());
         }
-        Ok(replace_password(app, unit, &mut now, hash)?)
+        let mut after = before.clone();
+        replace_password(app, unit, &mut after, hash)?;
+        Ok(audit::user_changed(app, unit, caller, &before, &after)?)
     })
 }
 
@@ -95,7 +101,7 @@ mod tests {
 
     fn refused(mocks: Mocks, input: &PasswordChange) -> Violations {
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = change_password(&app, &samples::user().actor(), input) else {
+        let Err(Error::Invalid(violations)) = change_password(&app, &samples::ann(), input) else {
             panic!("must be refused");
         };
         assert_eq!(store.commits(), 0);
@@ -105,7 +111,7 @@ mod tests {
     #[test]
     fn nobody_has_no_password() {
         let (app, _) = Mocks::new().into_app();
-        let refused = change_password(&app, &Actor::Anonymous, &change("a", "b"));
+        let refused = change_password(&app, &samples::anonymous(), &change("a", "b"));
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
     }
 
@@ -159,7 +165,7 @@ mod tests {
             .unit
             .users
             .expect_update()
-            .withf(|user| user.password.reveal() == "new" && user.password_changed_at == Some(samples::now()))
+            .withf(|user| user.password.reveal() == "new" && user.logins_ended_at == Some(samples::now()))
             .once()
             .returning(|_| Ok(()));
         mocks
@@ -167,16 +173,16 @@ mod tests {
             .sessions
             .expect_delete_all_of()
             .once()
-            .returning(|_| Ok(()));
+            .returning(|_| Ok(1));
         mocks
             .unit
             .refresh_tokens
             .expect_revoke_all_of()
             .withf(|user, why, _| *user == samples::user().id && *why == Revocation::PasswordChanged)
             .once()
-            .returning(|_, _, _| Ok(()));
+            .returning(|_, _, _| Ok(1));
         let (app, store) = mocks.into_app();
-        change_password(&app, &samples::user().actor(), &change("old", "Meadow-x-55")).unwrap();
+        change_password(&app, &samples::ann(), &change("old", "Meadow-x-55")).unwrap();
         assert_eq!(store.commits(), 1);
     }
 

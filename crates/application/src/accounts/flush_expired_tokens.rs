@@ -1,17 +1,17 @@
 //! Forget the refresh tokens that have expired.
 
-use mycars_domain::{Action, Actor, Target, policy};
+use mycars_domain::{Action, Target, policy};
 
 use super::Error;
-use crate::App;
+use crate::{App, Caller};
 
 /// Forgets the refresh tokens that have expired, which are refused without being known, and answers how many
 /// there were.
 ///
 /// # Errors
 /// [`Error::Denied`] for everybody but the program itself; [`Error::Store`].
-pub fn flush_expired_tokens(app: &App, actor: &Actor) -> Result<usize, Error> {
-    policy::check(actor, Action::FlushTokens, Target::NOTHING)?;
+pub fn flush_expired_tokens(app: &App, caller: &Caller) -> Result<usize, Error> {
+    policy::check(&caller.actor, Action::FlushTokens, Target::NOTHING)?;
     app.store
         .write(|unit| Ok(unit.refresh_tokens().delete_expired(app.now())?))
 }
@@ -41,7 +41,7 @@ mod tests {
             .once()
             .returning(|_| Ok(3));
         let (app, store) = mocks.into_app();
-        assert_eq!(flush_expired_tokens(&app, &Actor::System).unwrap(), 3);
+        assert_eq!(flush_expired_tokens(&app, &Caller::system()).unwrap(), 3);
         assert_eq!(store.commits(), 1);
     }
 }

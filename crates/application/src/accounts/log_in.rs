@@ -329,7 +329,7 @@ mod tests {
             .unit
             .users
             .expect_update()
-            .withf(|user| user.password.reveal() == "stronger" && user.password_changed_at.is_none())
+            .withf(|user| user.password.reveal() == "stronger" && user.logins_ended_at.is_none())
             .once()
             .returning(|_| Ok(()));
         mocks

@@ -1,6 +1,6 @@
 //! End a login by giving up its refresh token.
 
-use mycars_domain::{Action, Actor, Denied, Field, Target, Violation, Violations, policy};
+use mycars_domain::{Action, Denied, Field, Target, Violation, Violations, audit::Object, policy};
 
 use super::{
     Error,
@@ -8,20 +8,20 @@ use super::{
     token::{self, TokenType, Verified},
 };
 use crate::{
-    App, Input,
+    App, Caller, Input, audit,
     ports::{Revocation, UnitOfWork},
 };
 
-/// Blacklists a refresh token of `actor` (wire contract, section 4). One that died with a password change may
-/// still be given up: clients log out right after changing the password.
+/// Blacklists a refresh token of `caller` (wire contract, section 4). One that died with a password change, or
+/// was ended by an admin, may still be given up: clients log out right after changing the password.
 ///
 /// # Errors
 /// [`Error::Invalid`] if no token was sent, or one that is not good, is somebody else's, or was given up
 /// before; [`Error::Denied`] for nobody; [`Error::Store`].
-pub fn log_out(app: &App, actor: &Actor, refresh_token: &Input<String>) -> Result<(), Error> {
-    let id = actor.user_id().ok_or(Denied::NotAuthenticated)?;
+pub fn log_out(app: &App, caller: &Caller, refresh_token: &Input<String>) -> Result<(), Error> {
+    let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
     policy::check(
-        actor,
+        &caller.actor,
         Action::LogOut,
         Target::user(id, mycars_domain::Rank::Client),
     )?;
@@ -30,17 +30,24 @@ pub fn log_out(app: &App, actor: &Actor, refresh_token: &Input<String>) -> Resul
     if token.user != Some(id) {
         return Err(refused());
     }
-    app.store.write(|unit| give_up(app, unit, &token))
+    app.store.write(|unit| give_up(app, unit, caller, &token))
 }
 
-fn give_up(app: &App, unit: &mut dyn UnitOfWork, token: &Verified) -> Result<(), Error> {
+fn give_up(app: &App, unit: &mut dyn UnitOfWork, caller: &Caller, token: &Verified) -> Result<(), Error> {
     unit.refresh_tokens().record(&token.record())?;
     let known = unit.refresh_tokens().find_for_update(&token.id)?;
     match known.and_then(|known| known.revoked) {
-        None | Some(Revocation::PasswordChanged) => {
-            Ok(unit
-                .refresh_tokens()
-                .revoke(&token.id, Revocation::LoggedOut, app.now())?)
+        before @ (None | Some(Revocation::PasswordChanged | Revocation::Revoked)) => {
+            unit.refresh_tokens()
+                .revoke(&token.id, Revocation::LoggedOut, app.now())?;
+            Ok(audit::token_revoked(
+                app,
+                unit,
+                caller,
+                Object::refresh_token(&token.id, token.user),
+                before,
+                Revocation::LoggedOut,
+            )?)
         }
         Some(Revocation::LoggedOut | Revocation::Rotated) => Err(refused()),
     }
@@ -79,7 +86,7 @@ mod tests {
 
     fn is_refused(mocks: Mocks) {
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = log_out(&app, &samples::user().actor(), &"token".into()) else {
+        let Err(Error::Invalid(violations)) = log_out(&app, &samples::ann(), &"token".into()) else {
             panic!("must be refused");
         };
         assert_eq!(
@@ -117,7 +124,7 @@ mod tests {
     #[test]
     fn nobody_has_no_login_to_end() {
         let (app, _) = Mocks::new().into_app();
-        let refused = log_out(&app, &Actor::Anonymous, &"token".into());
+        let refused = log_out(&app, &samples::anonymous(), &"token".into());
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
     }
 
@@ -164,7 +171,7 @@ mod tests {
                 .once()
                 .returning(|_, _, _| Ok(()));
             let (app, store) = mocks.into_app();
-            log_out(&app, &samples::user().actor(), &"token".into()).unwrap();
+            log_out(&app, &samples::ann(), &"token".into()).unwrap();
             assert_eq!(store.commits(), 1);
         }
     }
@@ -172,7 +179,7 @@ mod tests {
     #[test]
     fn a_token_must_be_sent() {
         let (app, _) = Mocks::new().into_app();
-        let Err(Error::Invalid(violations)) = log_out(&app, &samples::user().actor(), &Input::Absent) else {
+        let Err(Error::Invalid(violations)) = log_out(&app, &samples::ann(), &Input::Absent) else {
             panic!("must be refused");
         };
         assert_eq!(violations.of(Field::Refresh), [Violation::Required]);

@@ -1,13 +1,13 @@
 //! Read and change one's own profile.
 
 use mycars_domain::{
-    Action, Actor, Denied, Field, Rank, Target, User, UserId, policy,
+    Action, Denied, Field, Rank, Target, User, UserId, policy,
     values::{Address, Email, FirstName, LastName, Phone},
 };
 
 use super::Error;
 use crate::{
-    App, Completeness, Input,
+    App, Caller, Completeness, Input, audit,
     input::{Checker, set},
     ports::UnitOfWork,
     users::fields::check_unique,
@@ -28,36 +28,38 @@ pub struct ProfileInput {
     pub address: Input<String>,
 }
 
-/// The account of `actor` (wire contract, section 4).
+/// The account of `caller` (wire contract, section 4).
 ///
 /// # Errors
 /// [`Error::Denied`] for nobody; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Store`].
-pub fn read_profile(app: &App, actor: &Actor) -> Result<User, Error> {
-    let id = own(actor, Action::ReadProfile)?;
+pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
+    let id = own(caller, Action::ReadProfile)?;
     app.store
         .read(|unit| unit.users().find(id))?
         .ok_or(Error::NotFound)
 }
 
-/// Puts the fields that were sent into the account of `actor` (wire contract, section 4) and answers it.
+/// Puts the fields that were sent into the account of `caller` (wire contract, section 4) and answers it.
 ///
 /// # Errors
 /// [`Error::Invalid`] with everything that is wrong; [`Error::Denied`] for nobody; [`Error::NotFound`] if the
 /// user was deleted meanwhile; [`Error::Store`].
-pub fn change_profile(app: &App, actor: &Actor, input: &ProfileInput) -> Result<User, Error> {
-    let id = own(actor, Action::ChangeProfile)?;
+pub fn change_profile(app: &App, caller: &Caller, input: &ProfileInput) -> Result<User, Error> {
+    let id = own(caller, Action::ChangeProfile)?;
     app.store.write(|unit| {
-        let mut user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let before = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let mut user = before.clone();
         apply(unit, &mut user, input)?;
-        user.updated_at = app.now();
+        user.updated_at = app.now_after(before.updated_at);
         unit.users().update(&user)?;
+        audit::user_changed(app, unit, caller, &before, &user)?;
         Ok(user)
     })
 }
 
-fn own(actor: &Actor, action: Action) -> Result<UserId, Error> {
-    let id = actor.user_id().ok_or(Denied::NotAuthenticated)?;
-    policy::check(actor, action, Target::user(id, Rank::Client))?;
+fn own(caller: &Caller, action: Action) -> Result<UserId, Error> {
+    let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
+    policy::check(&caller.actor, action, Target::user(id, Rank::Client))?;
     Ok(id)
 }
 
@@ -88,9 +90,9 @@ mod tests {
     #[test]
     fn nobody_has_no_profile() {
         let (app, _) = Mocks::new().into_app();
-        let read = read_profile(&app, &Actor::Anonymous);
+        let read = read_profile(&app, &samples::anonymous());
         assert!(matches!(read, Err(Error::Denied(Denied::NotAuthenticated))));
-        let changed = change_profile(&app, &Actor::Anonymous, &ProfileInput::default());
+        let changed = change_profile(&app, &samples::anonymous(), &ProfileInput::default());
         assert!(matches!(changed, Err(Error::Denied(Denied::NotAuthenticated))));
     }
 
@@ -105,7 +107,10 @@ mod tests {
             .withf(|id| *id == UserId(1))
             .once()
             .returning(|_| Ok(Some(samples::user())));
-        assert_eq!(read_profile(&mocks.into_app().0, &ann.actor()).unwrap(), ann);
+        assert_eq!(
+            read_profile(&mocks.into_app().0, &samples::caller(&ann)).unwrap(),
+            ann
+        );
     }
 
     #[test]
@@ -124,7 +129,7 @@ mod tests {
             phone: "5".repeat(21).as_str().into(),
             ..ProfileInput::default()
         };
-        let Err(Error::Invalid(violations)) = change_profile(&app, &samples::user().actor(), &input) else {
+        let Err(Error::Invalid(violations)) = change_profile(&app, &samples::ann(), &input) else {
             panic!("must be refused");
         };
         assert_eq!(violations.of(Field::Email), [Violation::InvalidEmail]);
@@ -152,7 +157,7 @@ mod tests {
             email: "bob@example.com".into(),
             ..ProfileInput::default()
         };
-        let refused = change_profile(&app, &samples::user().actor(), &input);
+        let refused = change_profile(&app, &samples::ann(), &input);
         let taken = Violations::one(Field::Email, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
     }
@@ -176,7 +181,7 @@ mod tests {
             last_name: "Ng".into(),
             ..ProfileInput::default()
         };
-        let user = change_profile(&app, &samples::user().actor(), &input).unwrap();
+        let user = change_profile(&app, &samples::ann(), &input).unwrap();
         assert_eq!(user.phone, None);
         assert_eq!(user.last_name.as_str(), "Ng");
         assert_eq!(user.first_name, samples::user().first_name);

@@ -1,13 +1,16 @@
 //! Get a new access token for a refresh token.
 
-use mycars_domain::{Field, User};
+use mycars_domain::{
+    Field, User,
+    audit::{Object, Origin},
+};
 
 use super::{
     Error,
     token::{self, TokenError, TokenType, Verified},
 };
 use crate::{
-    App, Completeness, Input,
+    App, Caller, Completeness, Input, audit,
     input::{Checker, claimed},
     ports::{RefreshToken, Revocation},
 };
@@ -27,14 +30,14 @@ pub struct Refreshed {
 /// # Errors
 /// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is not good;
 /// [`Error::NoActiveAccountForToken`] if its owner is gone or not active; [`Error::Unsignable`]; [`Error::Store`].
-pub fn refresh(app: &App, refresh_token: &Input<String>) -> Result<Refreshed, Error> {
+pub fn refresh(app: &App, origin: Origin, refresh_token: &Input<String>) -> Result<Refreshed, Error> {
     let token = token::verify(
         app,
         &required(Field::Refresh, refresh_token)?,
         Some(TokenType::Refresh),
     )?;
     if app.token_settings.rotate_refresh {
-        rotate(app, &token)
+        rotate(app, origin, &token)
     } else {
         reuse(app, &token)
     }
@@ -65,7 +68,7 @@ fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
 
 /// The user is locked first, as everything that ends a user's logins does: a password change either waits until
 /// the new token is known, and ends it, or was there before, and ends the old one.
-fn rotate(app: &App, token: &Verified) -> Result<Refreshed, Error> {
+fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Error> {
     app.store.write(|unit| {
         let user = match token.user {
             Some(id) => unit.users().find_for_update(id)?,
@@ -76,6 +79,14 @@ fn rotate(app: &App, token: &Verified) -> Result<Refreshed, Error> {
         unit.refresh_tokens().record(&token.record())?;
         unit.refresh_tokens()
             .revoke(&token.id, Revocation::Rotated, app.now())?;
+        audit::token_revoked(
+            app,
+            unit,
+            &Caller::user(&user, origin),
+            Object::refresh_token(&token.id, token.user),
+            None,
+            Revocation::Rotated,
+        )?;
         let (refresh, record) = token::issue_refresh(app, user.id)?;
         token::keep(unit, &record)?;
         Ok(Refreshed {
@@ -156,7 +167,7 @@ mod tests {
     }
 
     fn refreshed(mocks: Mocks) -> Result<Refreshed, Error> {
-        refresh(&mocks.into_app().0, &"token".into())
+        refresh(&mocks.into_app().0, samples::origin(), &"token".into())
     }
 
     #[test]
@@ -177,18 +188,18 @@ mod tests {
     #[test]
     fn a_foreign_token_issued_before_a_password_change_is_dead() {
         let mut user = samples::user();
-        user.password_changed_at = DateTime::from_timestamp(samples::NOW - 60, 0);
+        user.logins_ended_at = DateTime::from_timestamp(samples::NOW - 60, 0);
         let refused = refreshed(mocks(claims(), None, Some(user.clone())));
         assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));
 
-        user.password_changed_at = DateTime::from_timestamp(samples::NOW - 61, 0);
+        user.logins_ended_at = DateTime::from_timestamp(samples::NOW - 61, 0);
         assert!(refreshed(mocks(claims(), None, Some(user))).is_ok());
     }
 
     #[test]
     fn a_known_token_that_was_not_revoked_is_good_whenever_the_password_was_changed() {
         let mut user = samples::user();
-        user.password_changed_at = Some(samples::now());
+        user.logins_ended_at = Some(samples::now());
         assert!(refreshed(mocks(claims(), Some(known(None)), Some(user))).is_ok());
     }
 
@@ -228,7 +239,7 @@ mod tests {
             (Input::Null, Violation::Null),
             (" ".into(), Violation::Blank),
         ] {
-            let Err(Error::Invalid(violations)) = refresh(&app, &input) else {
+            let Err(Error::Invalid(violations)) = refresh(&app, samples::origin(), &input) else {
                 panic!("must be refused")
             };
             assert_eq!(violations.of(Field::Refresh), [violation]);
@@ -300,7 +311,7 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        let answer = refresh(&app, &"token".into()).unwrap();
+        let answer = refresh(&app, samples::origin(), &"token".into()).unwrap();
         assert_eq!(
             answer,
             Refreshed {
@@ -315,7 +326,7 @@ mod tests {
     fn of_two_requests_with_one_rotated_token_the_second_is_refused() {
         let mocks = rotating(Some(known(Some(Revocation::Rotated))));
         let (app, store) = mocks.into_app();
-        let refused = refresh(&app, &"token".into());
+        let refused = refresh(&app, samples::origin(), &"token".into());
         assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
     }

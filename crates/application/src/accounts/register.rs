@@ -1,10 +1,10 @@
 //! Make an account for oneself.
 
-use mycars_domain::{Action, Actor, Target, User, policy};
+use mycars_domain::{Action, Target, User, policy};
 
 use super::Error;
 use crate::{
-    App,
+    App, Caller,
     users::{UserInput, fields::PasswordRules, make},
 };
 
@@ -14,9 +14,9 @@ use crate::{
 /// [`Error::Invalid`] with everything that is wrong: fields, a taken username or e-mail address, a password
 /// that is not good enough or does not match, and the admin role from anybody but an admin. [`Error::Hash`],
 /// [`Error::Store`].
-pub fn register(app: &App, actor: &Actor, input: &UserInput) -> Result<User, Error> {
-    policy::check(actor, Action::Register, Target::NOTHING)?;
-    make(app, actor, input, PasswordRules::Chosen)
+pub fn register(app: &App, caller: &Caller, input: &UserInput) -> Result<User, Error> {
+    policy::check(&caller.actor, Action::Register, Target::NOTHING)?;
+    make(app, caller, input, PasswordRules::Chosen)
 }
 
 #[cfg(test)]
@@ -59,9 +59,9 @@ mod tests {
         mocks
     }
 
-    fn refused(mocks: Mocks, actor: &Actor, input: &UserInput) -> Violations {
+    fn refused(mocks: Mocks, caller: &Caller, input: &UserInput) -> Violations {
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = register(&app, actor, input) else {
+        let Err(Error::Invalid(violations)) = register(&app, caller, input) else {
             panic!("must be refused")
         };
         assert_eq!(store.commits(), 0);
@@ -75,11 +75,11 @@ mod tests {
             ..john()
         };
         let only_role = Violations::one(Field::Role, Violation::AdminRoleNotGrantable);
-        for actor in [Actor::Anonymous, samples::somebody_else(Rank::Client)] {
+        for caller in [samples::anonymous(), samples::somebody_else(Rank::Client)] {
             assert_eq!(
-                refused(nothing_may_be_kept(), &actor, &input),
+                refused(nothing_may_be_kept(), &caller, &input),
                 only_role,
-                "{actor:?}"
+                "{caller:?}"
             );
         }
         for rank in [Rank::Admin, Rank::Superuser] {
@@ -98,7 +98,11 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_said_at_once() {
-        let violations = refused(nothing_may_be_kept(), &Actor::Anonymous, &UserInput::default());
+        let violations = refused(
+            nothing_may_be_kept(),
+            &samples::anonymous(),
+            &UserInput::default(),
+        );
         let required: Vec<Field> = violations
             .iter()
             .map(|(field, violations)| {
@@ -136,7 +140,7 @@ mod tests {
             phone: Input::Invalid(Violation::NotAString),
             ..john()
         };
-        let violations = refused(mocks, &Actor::Anonymous, &input);
+        let violations = refused(mocks, &samples::anonymous(), &input);
         assert_eq!(violations.of(Field::Username), [Violation::Taken]);
         assert_eq!(violations.of(Field::Email), [Violation::InvalidEmail]);
         assert_eq!(violations.of(Field::LastName), [Violation::Null]);
@@ -159,7 +163,7 @@ mod tests {
             password: "johndoe!9".into(),
             ..john()
         };
-        let violations = refused(nothing_may_be_kept(), &Actor::Anonymous, &input);
+        let violations = refused(nothing_may_be_kept(), &samples::anonymous(), &input);
         assert_eq!(
             violations.of(Field::Password),
             [Violation::PasswordTooSimilar(Field::Username)]
@@ -172,7 +176,13 @@ mod tests {
             password_confirmation: confirmation,
             ..john()
         };
-        let with = |confirmation| refused(nothing_may_be_kept(), &Actor::Anonymous, &confirmed(confirmation));
+        let with = |confirmation| {
+            refused(
+                nothing_may_be_kept(),
+                &samples::anonymous(),
+                &confirmed(confirmation),
+            )
+        };
         let only = |violation| Violations::one(Field::PasswordConfirmation, violation);
         assert_eq!(with(Input::Null), only(Violation::Null));
         assert_eq!(with(" ".into()), only(Violation::Blank));
@@ -185,7 +195,7 @@ mod tests {
                 .expect_hash()
                 .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
             let (app, _) = mocks.into_app();
-            assert!(register(&app, &Actor::Anonymous, &confirmed(confirmation)).is_ok());
+            assert!(register(&app, &samples::anonymous(), &confirmed(confirmation)).is_ok());
         }
     }
 
@@ -211,7 +221,7 @@ mod tests {
             .users
             .expect_insert()
             .returning(|_| Err(StoreError::Taken(Field::Email)));
-        let violations = refused(mocks, &Actor::Anonymous, &john());
+        let violations = refused(mocks, &samples::anonymous(), &john());
         assert_eq!(violations, Violations::one(Field::Email, Violation::Taken));
     }
 
@@ -234,7 +244,10 @@ mod tests {
             .once()
             .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
         let (app, store) = mocks.into_app();
-        assert_eq!(register(&app, &Actor::Anonymous, &john()).unwrap().id, UserId(1));
+        assert_eq!(
+            register(&app, &samples::anonymous(), &john()).unwrap().id,
+            UserId(1)
+        );
         assert_eq!((store.reads(), store.commits()), (1, 1));
     }
 

@@ -1,13 +1,13 @@
 //! Set somebody's password without proving the old one.
 
 use mycars_domain::{
-    Action, Actor, Target, User, UserId, policy,
+    Action, Target, User, UserId, policy,
     values::{Password, PasswordHash},
 };
 
 use super::Error;
 use crate::{
-    App,
+    App, Caller, audit,
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
@@ -15,8 +15,8 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who may not set passwords; [`Error::Store`].
-pub fn find_for_password(app: &App, actor: &Actor, username: &str) -> Result<User, Error> {
-    policy::check(actor, Action::SetPassword, Target::NOTHING)?;
+pub fn find_for_password(app: &App, caller: &Caller, username: &str) -> Result<User, Error> {
+    policy::check(&caller.actor, Action::SetPassword, Target::NOTHING)?;
     app.store
         .read(|unit| unit.users().find_by_username(username))?
         .ok_or(Error::NotFound)
@@ -28,13 +28,19 @@ pub fn find_for_password(app: &App, actor: &Actor, username: &str) -> Result<Use
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who may not do this to this user; [`Error::Hash`];
 /// [`Error::Store`].
-pub fn set_password(app: &App, actor: &Actor, id: UserId, password: &Password) -> Result<(), Error> {
-    policy::check(actor, Action::SetPassword, Target::NOTHING)?;
+pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password) -> Result<(), Error> {
+    policy::check(&caller.actor, Action::SetPassword, Target::NOTHING)?;
     let hash = app.hasher.hash(password)?;
     app.store.write(|unit| {
-        let mut user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
-        policy::check(actor, Action::SetPassword, Target::user(user.id, user.rank()))?;
-        Ok(replace_password(app, unit, &mut user, hash)?)
+        let before = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        policy::check(
+            &caller.actor,
+            Action::SetPassword,
+            Target::user(before.id, before.rank()),
+        )?;
+        let mut after = before.clone();
+        replace_password(app, unit, &mut after, hash)?;
+        Ok(audit::user_changed(app, unit, caller, &before, &after)?)
     })
 }
 
@@ -47,12 +53,13 @@ pub(crate) fn replace_password(
 ) -> Result<(), StoreError> {
     let now = app.now();
     user.password = hash;
-    user.password_changed_at = Some(now);
-    user.updated_at = now;
+    user.logins_ended_at = Some(now);
+    user.updated_at = app.now_after(user.updated_at);
     unit.users().update(user)?;
     unit.sessions().delete_all_of(user.id)?;
     unit.refresh_tokens()
-        .revoke_all_of(user.id, Revocation::PasswordChanged, now)
+        .revoke_all_of(user.id, Revocation::PasswordChanged, now)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -70,7 +77,7 @@ mod tests {
     fn a_client_may_not_set_passwords_not_even_their_own() {
         let (app, store) = Mocks::new().into_app();
         let ann = samples::user();
-        let refused = set_password(&app, &ann.actor(), ann.id, &password());
+        let refused = set_password(&app, &samples::caller(&ann), ann.id, &password());
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
         assert_eq!(store.commits(), 0);
     }
@@ -121,15 +128,15 @@ mod tests {
             .sessions
             .expect_delete_all_of()
             .once()
-            .returning(|_| Ok(()));
+            .returning(|_| Ok(1));
         mocks
             .unit
             .refresh_tokens
             .expect_revoke_all_of()
             .once()
-            .returning(|_, _, _| Ok(()));
+            .returning(|_, _, _| Ok(1));
         let (app, store) = mocks.into_app();
-        set_password(&app, &Actor::System, UserId(1), &password()).unwrap();
+        set_password(&app, &Caller::system(), UserId(1), &password()).unwrap();
         assert_eq!(store.commits(), 1);
     }
 
@@ -139,7 +146,7 @@ mod tests {
         mocks.unit.users.expect_find_by_username().returning(|_| Ok(None));
         let (app, _) = mocks.into_app();
         assert!(matches!(
-            find_for_password(&app, &Actor::System, "x"),
+            find_for_password(&app, &Caller::system(), "x"),
             Err(Error::NotFound)
         ));
     }

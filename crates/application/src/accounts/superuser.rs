@@ -1,12 +1,12 @@
 //! Make a superuser, on the command line.
 
 use mycars_domain::{
-    Action, Actor, Field, NewUser, Role, Target, User, Violation, Violations, policy,
+    Action, Field, NewUser, Role, Target, User, Violation, Violations, policy,
     values::{Email, FirstName, LastName, Password, PasswordHash, Username},
 };
 
 use super::Error;
-use crate::{App, Completeness, input::Checker, users::fields::check_unique};
+use crate::{App, Caller, Completeness, audit, input::Checker, users::fields::check_unique};
 
 /// A superuser to be made. Whether the password is good enough is for the caller to have judged: see
 /// [`mycars_domain::password`].
@@ -29,8 +29,8 @@ pub struct NewSuperuser {
 /// # Errors
 /// [`Error::Invalid`] if the username or the e-mail address is taken; [`Error::Denied`] for who is not an
 /// admin; [`Error::Hash`]; [`Error::Store`].
-pub fn create_superuser(app: &App, actor: &Actor, superuser: NewSuperuser) -> Result<User, Error> {
-    policy::check(actor, Action::CreateUser, Target::NOTHING)?;
+pub fn create_superuser(app: &App, caller: &Caller, superuser: NewSuperuser) -> Result<User, Error> {
+    policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     let password = match &superuser.password {
         Some(password) => app.hasher.hash(password)?,
         None => PasswordHash::unusable(),
@@ -52,7 +52,9 @@ pub fn create_superuser(app: &App, actor: &Actor, superuser: NewSuperuser) -> Re
         let mut checker = Checker::new(Completeness::Whole);
         check_unique(unit, &mut checker, Some(&user.username), Some(&user.email), None)?;
         checker.finish()?;
-        Ok(unit.users().insert(&user)?)
+        let user = unit.users().insert(&user)?;
+        audit::user_created(app, unit, caller, &user)?;
+        Ok(user)
     })
 }
 
@@ -60,8 +62,8 @@ pub fn create_superuser(app: &App, actor: &Actor, superuser: NewSuperuser) -> Re
 ///
 /// # Errors
 /// [`Error::Invalid`] if it is wrong or taken; [`Error::Denied`]; [`Error::Store`].
-pub fn check_username(app: &App, actor: &Actor, text: &str) -> Result<Username, Error> {
-    policy::check(actor, Action::CreateUser, Target::NOTHING)?;
+pub fn check_username(app: &App, caller: &Caller, text: &str) -> Result<Username, Error> {
+    policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     let username =
         Username::parse(text).map_err(|violations| Violations::several(Field::Username, violations))?;
     if app
@@ -77,8 +79,8 @@ pub fn check_username(app: &App, actor: &Actor, text: &str) -> Result<Username, 
 ///
 /// # Errors
 /// [`Error::Invalid`] if it is wrong or taken; [`Error::Denied`]; [`Error::Store`].
-pub fn check_email(app: &App, actor: &Actor, text: &str) -> Result<Email, Error> {
-    policy::check(actor, Action::CreateUser, Target::NOTHING)?;
+pub fn check_email(app: &App, caller: &Caller, text: &str) -> Result<Email, Error> {
+    policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     let email = Email::parse(text).map_err(|violations| Violations::several(Field::Email, violations))?;
     if app.store.read(|unit| unit.users().email_is_taken(&email, None))? {
         return Err(Violations::one(Field::Email, Violation::Taken).into());
@@ -106,7 +108,7 @@ mod tests {
     #[test]
     fn a_client_may_not_make_a_superuser() {
         let (app, store) = Mocks::new().into_app();
-        let refused = create_superuser(&app, &samples::user().actor(), root(None));
+        let refused = create_superuser(&app, &samples::ann(), root(None));
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
         assert_eq!(store.commits(), 0);
     }
@@ -126,17 +128,17 @@ mod tests {
             .returning(|_, _| Ok(true));
         mocks.unit.users.expect_insert().never();
         let (app, _) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = create_superuser(&app, &Actor::System, root(None)) else {
+        let Err(Error::Invalid(violations)) = create_superuser(&app, &Caller::system(), root(None)) else {
             panic!("must be refused");
         };
         assert_eq!(violations.of(Field::Username), [Violation::Taken]);
         assert_eq!(violations.of(Field::Email), [Violation::Taken]);
         assert!(matches!(
-            check_username(&app, &Actor::System, "root"),
+            check_username(&app, &Caller::system(), "root"),
             Err(Error::Invalid(_))
         ));
         assert!(matches!(
-            check_email(&app, &Actor::System, "root@example.com"),
+            check_email(&app, &Caller::system(), "root@example.com"),
             Err(Error::Invalid(_))
         ));
     }
@@ -144,8 +146,8 @@ mod tests {
     #[test]
     fn what_is_no_username_and_no_address_is_said_without_asking_the_store() {
         let (app, store) = Mocks::new().into_app();
-        let username = check_username(&app, &Actor::System, "two words");
-        let email = check_email(&app, &Actor::System, " ");
+        let username = check_username(&app, &Caller::system(), "two words");
+        let email = check_email(&app, &Caller::system(), " ");
         let Err(Error::Invalid(violations)) = username else {
             panic!("must be refused");
         };
@@ -184,7 +186,7 @@ mod tests {
             .returning(|_| Ok(samples::user()));
         mocks.hasher.expect_hash().never();
         let (app, store) = mocks.into_app();
-        create_superuser(&app, &Actor::System, root(None)).unwrap();
+        create_superuser(&app, &Caller::system(), root(None)).unwrap();
         assert_eq!(store.commits(), 1);
     }
 
@@ -214,6 +216,6 @@ mod tests {
             .once()
             .returning(|_| Ok(samples::user()));
         let (app, _) = mocks.into_app();
-        create_superuser(&app, &Actor::System, root(Some("admin"))).unwrap();
+        create_superuser(&app, &Caller::system(), root(Some("admin"))).unwrap();
     }
 }

@@ -119,7 +119,7 @@ impl Verified {
     /// A token that was issued here is known, and a password change revokes it. One that was not (it is another
     /// system's, signed with the same key) says only in whole seconds when it was issued: in doubt it is older.
     pub(super) fn may_be_older_than_password(&self, user: &User) -> bool {
-        user.password_changed_at.is_some_and(|changed| {
+        user.logins_ended_at.is_some_and(|changed| {
             self.issued_at
                 .is_none_or(|issued| issued.timestamp() <= changed.timestamp())
         })
@@ -300,7 +300,7 @@ mod tests {
         .unwrap();
         let changed = |seconds| {
             let mut user = samples::user();
-            user.password_changed_at = DateTime::from_timestamp(seconds, 500);
+            user.logins_ended_at = DateTime::from_timestamp(seconds, 500);
             user
         };
         assert!(!token.may_be_older_than_password(&samples::user()));

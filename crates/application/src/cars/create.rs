@@ -1,20 +1,22 @@
 //! Add a car.
 
-use mycars_domain::{Action, Actor, Car};
+use mycars_domain::{Action, Car};
 
 use super::{CarInput, Error, fields::CarFields, owner};
-use crate::{App, Completeness, lists::Garage};
+use crate::{App, Caller, Completeness, audit, lists::Garage};
 
-/// Adds a car to a garage and answers it.
+/// Adds a car to a garage and answers it. Where the garage is everybody's, the input says who owns it.
 ///
 /// # Errors
 /// [`Error::Denied`] for who may not; [`Error::Invalid`] with everything that is wrong, the plate of another car
 /// included; [`Error::OwnerGone`]; [`Error::Store`].
-pub fn create(app: &App, actor: &Actor, garage: Garage, input: &CarInput) -> Result<Car, Error> {
-    let owner = owner(actor, Action::CreateCar, garage)?;
+pub fn create(app: &App, caller: &Caller, garage: Garage, input: &CarInput) -> Result<Car, Error> {
+    let owner = owner(caller, Action::CreateCar, garage)?;
     app.store.write(|unit| {
-        let fields = CarFields::check(app, unit, input, Completeness::Whole, None)?;
-        Ok(unit.cars().insert(&fields.into_new(app, owner)?)?)
+        let fields = CarFields::check(app, unit, garage, input, Completeness::Whole, None)?;
+        let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
+        audit::car_created(app, unit, caller, &car)?;
+        Ok(car)
     })
 }
 
@@ -42,7 +44,7 @@ mod tests {
     #[test]
     fn nobody_has_no_cars_to_add_to() {
         let (app, store) = Mocks::new().into_app();
-        let refused = create(&app, &Actor::Anonymous, Garage::Own, &camry());
+        let refused = create(&app, &samples::anonymous(), Garage::Own, &camry());
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
         assert_eq!(store.commits() + store.rollbacks(), 0);
     }
@@ -64,8 +66,7 @@ mod tests {
             ..CarInput::default()
         };
 
-        let Err(Error::Invalid(violations)) = create(&app, &samples::user().actor(), Garage::Own, &input)
-        else {
+        let Err(Error::Invalid(violations)) = create(&app, &samples::ann(), Garage::Own, &input) else {
             panic!("must be refused");
         };
         assert_eq!(violations.of(Field::Brand), [Violation::Required]);
@@ -86,7 +87,7 @@ mod tests {
             license: " ".into(),
             ..camry()
         };
-        let refused = create(&app, &samples::user().actor(), Garage::Own, &input);
+        let refused = create(&app, &samples::ann(), Garage::Own, &input);
         let blank = Violations::one(Field::License, Violation::Blank);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == blank));
     }
@@ -105,7 +106,7 @@ mod tests {
             .expect_insert()
             .returning(|_| Err(StoreError::Taken(Field::License)));
         let (app, store) = mocks.into_app();
-        let refused = create(&app, &samples::user().actor(), Garage::Own, &camry());
+        let refused = create(&app, &samples::ann(), Garage::Own, &camry());
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
@@ -136,7 +137,7 @@ mod tests {
             .returning(|_| Ok(samples::car()));
         let (app, store) = mocks.into_app();
         assert_eq!(
-            create(&app, &samples::user().actor(), Garage::Own, &camry()).unwrap(),
+            create(&app, &samples::ann(), Garage::Own, &camry()).unwrap(),
             samples::car()
         );
         assert_eq!((store.commits(), store.rollbacks()), (1, 0));
@@ -166,14 +167,14 @@ mod tests {
             notes: Input::Null,
             ..camry()
         };
-        assert!(create(&app, &samples::user().actor(), Garage::Own, &input).is_ok());
+        assert!(create(&app, &samples::ann(), Garage::Own, &input).is_ok());
     }
 
     #[test]
     fn an_admin_adds_a_car_to_somebody_elses_and_a_client_does_not() {
         let of_ann = Garage::Of(samples::user().id);
         let (app, _) = Mocks::new().into_app();
-        let refused = create(&app, &samples::user().actor(), of_ann, &camry());
+        let refused = create(&app, &samples::ann(), of_ann, &camry());
         assert!(
             matches!(refused, Err(Error::Denied(Denied::Forbidden))),
             "not even to one's own that way"
@@ -211,7 +212,7 @@ mod tests {
             .returning(|_| Err(StoreError::OwnerGone));
         let (app, _) = mocks.into_app();
         assert!(matches!(
-            create(&app, &samples::user().actor(), Garage::Own, &camry()),
+            create(&app, &samples::ann(), Garage::Own, &camry()),
             Err(Error::OwnerGone)
         ));
     }

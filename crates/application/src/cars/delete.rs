@@ -1,18 +1,25 @@
 //! Delete a car.
 
-use mycars_domain::{Action, Actor, CarId};
+use mycars_domain::{Action, CarId};
 
 use super::{Error, permitted};
-use crate::{App, images, lists::Garage};
+use crate::{App, Caller, audit, images, lists::Garage};
 
 /// Deletes a car of a garage, and then its picture.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
-pub fn delete(app: &App, actor: &Actor, garage: Garage, id: CarId) -> Result<(), Error> {
+pub fn delete(app: &App, caller: &Caller, garage: Garage, id: CarId) -> Result<(), Error> {
     let image = app.store.write(|unit| {
-        let car = permitted(actor, Action::DeleteCar, garage, unit.cars().find_for_update(id)?)?;
+        let car = permitted(
+            caller,
+            Action::DeleteCar,
+            garage,
+            unit.cars().find_for_update(id)?,
+        )?;
         unit.cars().delete(id)?;
+        unit.audit_log()
+            .append(&[audit::car_deleted(app, caller, &car)])?;
         Ok::<_, Error>(car.image)
     })?;
     images::forget(app, image);
@@ -50,7 +57,7 @@ mod tests {
         mocks.unit.cars.expect_find_for_update().returning(|_| Ok(None));
         let (app, _) = mocks.into_app();
         assert!(matches!(
-            delete(&app, &samples::user().actor(), Garage::Own, CarId(10)),
+            delete(&app, &samples::ann(), Garage::Own, CarId(10)),
             Err(Error::NotFound)
         ));
     }
@@ -71,7 +78,7 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        delete(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap();
+        delete(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
         assert_eq!(store.commits(), 1);
     }
 
@@ -93,7 +100,7 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        delete(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap();
+        delete(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
         assert_eq!(store.commits(), 1);
     }
 }

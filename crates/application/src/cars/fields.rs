@@ -1,5 +1,6 @@
 //! The fields of a car as somebody sent them.
 
+use chrono::{DateTime, Utc};
 use mycars_domain::{
     Car, CarId, Field, NewCar, UserId, Violation,
     values::{Brand, Color, LicensePlate, Mileage, Model, Notes, Vin, Year},
@@ -9,6 +10,7 @@ use super::Error;
 use crate::{
     App, Completeness, Input,
     input::{Checker, set},
+    lists::Garage,
     ports::{StoreError, UnitOfWork},
 };
 
@@ -31,6 +33,10 @@ pub struct CarInput {
     pub mileage: Input<i64>,
     /// Anything else about it.
     pub notes: Input<String>,
+    /// Whose it is. Heeded in everybody's garage alone: in any other it is known.
+    pub owner: Input<UserId>,
+    /// The version that is to be changed: when it was last changed. `None` changes whatever is there.
+    pub version: Option<DateTime<Utc>>,
 }
 
 /// The fields that were sent and are right; `None` for what was left out.
@@ -43,6 +49,7 @@ pub(super) struct CarFields {
     vin: Option<Option<Vin>>,
     mileage: Option<Mileage>,
     notes: Option<Option<Notes>>,
+    owner: Option<UserId>,
 }
 
 impl CarFields {
@@ -50,6 +57,7 @@ impl CarFields {
     pub(super) fn check(
         app: &App,
         unit: &mut dyn UnitOfWork,
+        garage: Garage,
         input: &CarInput,
         completeness: Completeness,
         except: Option<CarId>,
@@ -67,6 +75,10 @@ impl CarFields {
             vin: checker.nullable(Field::Vin, &blank_is_null(&input.vin), Vin::parse),
             mileage: checker.optional(Field::Mileage, &input.mileage, |km: &i64| Mileage::parse(*km)),
             notes: checker.nullable(Field::Notes, &input.notes, Notes::parse),
+            owner: match garage {
+                Garage::All => checker.required(Field::Owner, &input.owner, |id: &UserId| Ok(*id)),
+                Garage::Own | Garage::Of(_) => None,
+            },
         };
         if let Some(license) = &fields.license
             && unit.cars().license_is_taken(license, except)?
@@ -77,11 +89,15 @@ impl CarFields {
         Ok(fields)
     }
 
-    /// A new car of `owner` with these fields; the optional ones that were left out have their defaults.
-    pub(super) fn into_new(self, app: &App, owner: UserId) -> Result<NewCar, Error> {
-        let (Some(brand), Some(model), Some(year), Some(license)) =
-            (self.brand, self.model, self.year, self.license)
-        else {
+    /// A new car of `owner`, or else of whom the fields name; the optional ones that were left out have their defaults.
+    pub(super) fn into_new(self, app: &App, owner: Option<UserId>) -> Result<NewCar, Error> {
+        let (Some(brand), Some(model), Some(year), Some(license), Some(owner)) = (
+            self.brand,
+            self.model,
+            self.year,
+            self.license,
+            owner.or(self.owner),
+        ) else {
             return Err(unchecked());
         };
         Ok(NewCar {
@@ -108,7 +124,8 @@ impl CarFields {
         set(&mut car.vin, self.vin);
         set(&mut car.mileage, self.mileage);
         set(&mut car.notes, self.notes);
-        car.updated_at = app.now();
+        set(&mut car.owner, self.owner);
+        car.updated_at = app.now_after(car.updated_at);
     }
 }
 

@@ -1,10 +1,10 @@
 //! List cars.
 
-use mycars_domain::{Action, Actor, Car};
+use mycars_domain::{Action, Car};
 
 use super::{Error, owner};
 use crate::{
-    App,
+    App, Caller,
     lists::{CarQuery, Garage, Listed},
 };
 
@@ -12,8 +12,8 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Denied`] for who may not; [`Error::Store`].
-pub fn list(app: &App, actor: &Actor, garage: Garage, query: &CarQuery) -> Result<Listed<Car>, Error> {
-    let owner = owner(actor, Action::ListCars, garage)?;
+pub fn list(app: &App, caller: &Caller, garage: Garage, query: &CarQuery) -> Result<Listed<Car>, Error> {
+    let owner = owner(caller, Action::ListCars, garage)?;
     app.store.read(|unit| {
         let total = match query.page {
             Some(_) => Some(unit.cars().count(owner, query)?),
@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn nobody_has_no_cars() {
         let (app, store) = Mocks::new().into_app();
-        let refused = list(&app, &Actor::Anonymous, Garage::Own, &CarQuery::default());
+        let refused = list(&app, &samples::anonymous(), Garage::Own, &CarQuery::default());
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
         assert_eq!(store.reads(), 0);
     }
@@ -51,7 +51,7 @@ mod tests {
             .unit
             .cars
             .expect_list()
-            .withf(|owner, _| *owner == UserId(2))
+            .withf(|owner, _| *owner == Some(UserId(2)))
             .once()
             .returning(|_, _| Ok(vec![samples::car()]));
         let (app, _) = mocks.into_app();
@@ -70,8 +70,8 @@ mod tests {
     fn only_an_admin_sees_somebody_elses() {
         let of_ann = Garage::Of(samples::user().id);
         let (app, store) = Mocks::new().into_app();
-        for actor in [samples::user().actor(), samples::somebody_else(Rank::Client)] {
-            let refused = list(&app, &actor, of_ann, &CarQuery::default());
+        for caller in [samples::ann(), samples::somebody_else(Rank::Client)] {
+            let refused = list(&app, &caller, of_ann, &CarQuery::default());
             assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
         }
         assert_eq!(store.reads(), 0);
@@ -81,7 +81,7 @@ mod tests {
             .unit
             .cars
             .expect_list()
-            .withf(|owner, _| *owner == UserId(1))
+            .withf(|owner, _| *owner == Some(UserId(1)))
             .once()
             .returning(|_, _| Ok(vec![]));
         let (app, _) = mocks.into_app();
@@ -111,7 +111,7 @@ mod tests {
             page: Some(Page { limit: 1, offset: 2 }),
             ..CarQuery::default()
         };
-        let cars = list(&app, &samples::user().actor(), Garage::Own, &query).unwrap();
+        let cars = list(&app, &samples::ann(), Garage::Own, &query).unwrap();
         assert_eq!(
             cars,
             Listed {
@@ -128,7 +128,7 @@ mod tests {
             ..Mocks::new()
         }
         .into_app();
-        let failed = list(&app, &samples::user().actor(), Garage::Own, &CarQuery::default());
+        let failed = list(&app, &samples::ann(), Garage::Own, &CarQuery::default());
         assert!(matches!(
             failed,
             Err(Error::Store(crate::ports::StoreError::Unavailable(_)))

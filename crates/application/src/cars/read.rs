@@ -1,17 +1,17 @@
 //! Read a car.
 
-use mycars_domain::{Action, Actor, Car, CarId};
+use mycars_domain::{Action, Car, CarId};
 
 use super::{Error, permitted};
-use crate::{App, lists::Garage};
+use crate::{App, Caller, lists::Garage};
 
 /// A car of a garage. Among one's own, somebody else's does not exist, for an admin neither.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
-pub fn read(app: &App, actor: &Actor, garage: Garage, id: CarId) -> Result<Car, Error> {
+pub fn read(app: &App, caller: &Caller, garage: Garage, id: CarId) -> Result<Car, Error> {
     let car = app.store.read(|unit| unit.cars().find(id))?;
-    permitted(actor, Action::ReadCar, garage, car)
+    permitted(caller, Action::ReadCar, garage, car)
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_car_that_is_not_there_is_not_found() {
-        let refused = read(&app_with(None), &samples::user().actor(), Garage::Own, CarId(10));
+        let refused = read(&app_with(None), &samples::ann(), Garage::Own, CarId(10));
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
@@ -53,7 +53,7 @@ mod tests {
     fn ones_own_car_is_read() {
         let app = app_with(Some(samples::car()));
         assert_eq!(
-            read(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap(),
+            read(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap(),
             samples::car()
         );
     }
@@ -79,7 +79,7 @@ mod tests {
         let ann = samples::user();
         let refused = read(
             &app_with(Some(samples::car())),
-            &ann.actor(),
+            &samples::caller(&ann),
             Garage::Of(ann.id),
             CarId(10),
         );

@@ -1,28 +1,38 @@
 //! Replace or change a car.
 
-use mycars_domain::{Action, Actor, Car, CarId};
+use mycars_domain::{Action, Car, CarId};
 
 use super::{CarInput, Error, fields::CarFields, permitted};
-use crate::{App, Completeness, lists::Garage};
+use crate::{App, Caller, Completeness, audit, lists::Garage};
 
 /// Puts the fields that were sent into a car of a garage and answers the car. [`Completeness::Whole`] is PUT: the required fields must be there. Optional ones that are left out
 /// keep their value either way.
 ///
 /// # Errors
-/// [`Error::NotFound`], before anything is said about fields; [`Error::Invalid`] with everything that is
+/// [`Error::NotFound`] and [`Error::Conflict`], before anything is said about fields; [`Error::Invalid`] with everything that is
 /// wrong; [`Error::Denied`] for who may not; [`Error::Store`].
 pub fn update(
     app: &App,
-    actor: &Actor,
+    caller: &Caller,
     garage: Garage,
     id: CarId,
     input: &CarInput,
     completeness: Completeness,
 ) -> Result<Car, Error> {
     app.store.write(|unit| {
-        let mut car = permitted(actor, Action::ChangeCar, garage, unit.cars().find_for_update(id)?)?;
-        CarFields::check(app, unit, input, completeness, Some(id))?.apply_to(app, &mut car);
+        let before = permitted(
+            caller,
+            Action::ChangeCar,
+            garage,
+            unit.cars().find_for_update(id)?,
+        )?;
+        if input.version.is_some_and(|version| version != before.updated_at) {
+            return Err(Error::Conflict);
+        }
+        let mut car = before.clone();
+        CarFields::check(app, unit, garage, input, completeness, Some(id))?.apply_to(app, &mut car);
         unit.cars().update(&car)?;
+        audit::car_changed(app, unit, caller, &before, &car)?;
         Ok(car)
     })
 }
@@ -83,7 +93,7 @@ mod tests {
         let (app, _) = mocks.into_app();
         let refused = update(
             &app,
-            &samples::user().actor(),
+            &samples::ann(),
             Garage::Own,
             CarId(10),
             &CarInput::default(),
@@ -102,7 +112,7 @@ mod tests {
         let (app, store) = mocks().into_app();
         let refused = update(
             &app,
-            &samples::user().actor(),
+            &samples::ann(),
             Garage::Own,
             CarId(10),
             &input,
@@ -120,7 +130,7 @@ mod tests {
         let (app, store) = mocks.into_app();
         let changed = update(
             &app,
-            &samples::user().actor(),
+            &samples::ann(),
             Garage::Own,
             CarId(10),
             &input,
@@ -150,7 +160,7 @@ mod tests {
         };
         let car = update(
             &app,
-            &samples::user().actor(),
+            &samples::ann(),
             Garage::Own,
             CarId(10),
             &input,
@@ -179,7 +189,7 @@ mod tests {
         };
         let refused = update(
             &app,
-            &samples::user().actor(),
+            &samples::ann(),
             Garage::Own,
             CarId(10),
             &input,

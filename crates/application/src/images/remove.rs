@@ -1,10 +1,10 @@
 //! Take a car's picture away.
 
-use mycars_domain::{Action, Actor, CarId};
+use mycars_domain::{Action, Car, CarId};
 
 use super::{Error, forget};
 use crate::{
-    App,
+    App, Caller, audit,
     cars::{self, permitted},
     lists::Garage,
 };
@@ -13,16 +13,20 @@ use crate::{
 ///
 /// # Errors
 /// [`cars::Error::NotFound`]; [`cars::Error::Denied`] for who may not; [`cars::Error::Store`].
-pub fn remove(app: &App, actor: &Actor, garage: Garage, id: CarId) -> Result<(), Error> {
+pub fn remove(app: &App, caller: &Caller, garage: Garage, id: CarId) -> Result<(), Error> {
     let old = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
-        let mut car = permitted(actor, Action::ChangeCar, garage, car)?;
-        let old = car.image.take();
-        if old.is_some() {
-            car.updated_at = app.now();
-            unit.cars().update(&car)?;
+        let before = permitted(caller, Action::ChangeCar, garage, car)?;
+        if before.image.is_some() {
+            let after = Car {
+                image: None,
+                updated_at: app.now_after(before.updated_at),
+                ..before.clone()
+            };
+            unit.cars().update(&after)?;
+            audit::car_changed(app, unit, caller, &before, &after)?;
         }
-        Ok::<_, cars::Error>(old)
+        Ok::<_, cars::Error>(before.image)
     })?;
     forget(app, old);
     Ok(())
@@ -74,7 +78,7 @@ mod tests {
             .returning(|_| Ok(()));
         mocks.images.expect_delete().once().returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        remove(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap();
+        remove(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
         assert_eq!(store.commits(), 1);
     }
 
@@ -88,6 +92,6 @@ mod tests {
             .returning(|_| Ok(Some(samples::car())));
         mocks.unit.cars.expect_update().never();
         let (app, _) = mocks.into_app();
-        remove(&app, &samples::user().actor(), Garage::Own, CarId(10)).unwrap();
+        remove(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
     }
 }

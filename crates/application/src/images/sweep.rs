@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use mycars_domain::{Action, Actor, Target, policy};
+use mycars_domain::{Action, Target, policy};
 
 use super::Error;
-use crate::{App, cars};
+use crate::{App, Caller, cars};
 
 /// A picture younger than this may belong to an upload that is still under way.
 const GRACE: Duration = Duration::from_hours(1);
@@ -14,8 +14,8 @@ const GRACE: Duration = Duration::from_hours(1);
 ///
 /// # Errors
 /// [`cars::Error::Denied`] for everybody but the program itself; [`Error::Images`]; [`cars::Error::Store`].
-pub fn sweep(app: &App, actor: &Actor) -> Result<usize, Error> {
-    policy::check(actor, Action::SweepImages, Target::NOTHING).map_err(cars::Error::from)?;
+pub fn sweep(app: &App, caller: &Caller) -> Result<usize, Error> {
+    policy::check(&caller.actor, Action::SweepImages, Target::NOTHING).map_err(cars::Error::from)?;
     let before = SystemTime::from(app.now()) - GRACE;
     let mut swept = 0;
     for path in app.images.list_older_than(before)? {
@@ -67,6 +67,6 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, _) = mocks.into_app();
-        assert_eq!(sweep(&app, &Actor::System).unwrap(), 1);
+        assert_eq!(sweep(&app, &Caller::system()).unwrap(), 1);
     }
 }

@@ -1,10 +1,10 @@
 //! Give a car a picture.
 
-use mycars_domain::{Action, Actor, Car, CarId, Field, Violation, Violations, values::ImagePath};
+use mycars_domain::{Action, Car, CarId, Field, Violation, Violations, values::ImagePath};
 
 use super::{Error, forget};
 use crate::{
-    App, Input,
+    App, Caller, Input, audit,
     cars::{self, permitted},
     lists::Garage,
     ports::{ImageError, ImageStoreError, Upload},
@@ -25,22 +25,51 @@ pub struct UploadedFile<'a> {
 /// [`cars::Error::Invalid`] for what is no picture that is taken; [`Error::Images`]; [`cars::Error::Store`].
 pub fn upload(
     app: &App,
-    actor: &Actor,
+    caller: &Caller,
     garage: Garage,
     id: CarId,
     file: Input<UploadedFile<'_>>,
 ) -> Result<Car, Error> {
-    cars::read(app, actor, garage, id)?;
-    let jpeg = process(app, file)?;
+    cars::read(app, caller, garage, id)?;
+    let picture = prepare(app, file)?;
+    attach(app, caller, garage, id, &picture)
+}
+
+/// A picture that is fit to be kept, and is not kept yet.
+pub struct Picture(Vec<u8>);
+
+/// Makes what somebody sent fit to be kept: for who wants to know whether it is before they make the car.
+///
+/// # Errors
+/// [`cars::Error::Invalid`] for what is no picture that is taken; [`Error::Images`].
+pub fn prepare(app: &App, file: Input<UploadedFile<'_>>) -> Result<Picture, Error> {
+    process(app, file).map(Picture)
+}
+
+/// Keeps a picture and gives it to a car of a garage, in place of the one that it may have, and answers the car.
+///
+/// # Errors
+/// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`Error::Images`]; [`cars::Error::Store`].
+pub fn attach(
+    app: &App,
+    caller: &Caller,
+    garage: Garage,
+    id: CarId,
+    picture: &Picture,
+) -> Result<Car, Error> {
     let path = ImagePath::from_storage(format!("cars/car_{id}_{}.jpg", app.random.hex(16)));
-    app.images.put(&path, &jpeg)?;
+    app.images.put(&path, &picture.0)?;
     let written = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
-        let mut car = permitted(actor, Action::ChangeCar, garage, car)?;
-        let old = car.image.replace(path.clone());
-        car.updated_at = app.now();
+        let before = permitted(caller, Action::ChangeCar, garage, car)?;
+        let car = Car {
+            image: Some(path.clone()),
+            updated_at: app.now_after(before.updated_at),
+            ..before.clone()
+        };
         unit.cars().update(&car)?;
-        Ok::<_, cars::Error>((car, old))
+        audit::car_changed(app, unit, caller, &before, &car)?;
+        Ok::<_, cars::Error>((car, before.image))
     });
     match written {
         Ok((car, old)) => {
@@ -111,13 +140,7 @@ mod tests {
             size,
         };
         let (app, _) = mocks.into_app();
-        upload(
-            &app,
-            &samples::user().actor(),
-            Garage::Own,
-            CarId(10),
-            Input::Given(file),
-        )
+        upload(&app, &samples::ann(), Garage::Own, CarId(10), Input::Given(file))
     }
 
     fn mocks() -> Mocks {
@@ -143,8 +166,8 @@ mod tests {
         mocks.image_processor.expect_process().never();
         let (app, _) = mocks.into_app();
         for rank in [Rank::Client, Rank::Admin] {
-            let actor = samples::somebody_else(rank);
-            let refused = upload(&app, &actor, Garage::Own, CarId(10), Input::Absent);
+            let caller = samples::somebody_else(rank);
+            let refused = upload(&app, &caller, Garage::Own, CarId(10), Input::Absent);
             assert!(matches!(refused, Err(Error::Car(cars::Error::NotFound))));
         }
     }
@@ -153,13 +176,7 @@ mod tests {
     fn what_is_no_file_an_empty_one_or_a_large_one_is_refused_unread() {
         let absent = |file| {
             let (app, _) = mocks().into_app();
-            violation(upload(
-                &app,
-                &samples::user().actor(),
-                Garage::Own,
-                CarId(10),
-                file,
-            ))
+            violation(upload(&app, &samples::ann(), Garage::Own, CarId(10), file))
         };
         assert_eq!(absent(Input::Absent), Violation::NoFile);
         assert_eq!(absent(Input::Null), Violation::Null);

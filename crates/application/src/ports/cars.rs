@@ -8,6 +8,15 @@ use mycars_domain::{
 use super::StoreError;
 use crate::lists::CarQuery;
 
+/// How many cars there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CarCount {
+    /// All of them.
+    pub cars: u64,
+    /// Those with a picture.
+    pub pictures: u64,
+}
+
 /// The cars that are kept. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait CarRepository {
@@ -23,17 +32,49 @@ pub trait CarRepository {
     /// The database's.
     fn find_for_update(&mut self, id: CarId) -> Result<Option<Car>, StoreError>;
 
-    /// The cars of a user that a query asks for, in its order.
+    /// The cars that a query asks for, in its order: those of a user, or everybody's. Among everybody's, words are
+    /// also looked for in what is searched of their owners.
     ///
     /// # Errors
     /// The database's.
-    fn list(&mut self, owner: UserId, query: &CarQuery) -> Result<Vec<Car>, StoreError>;
+    fn list(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<Car>, StoreError>;
 
-    /// How many cars of a user a query asks for, on all its pages.
+    /// How many cars a query asks for, on all its pages.
     ///
     /// # Errors
     /// The database's.
-    fn count(&mut self, owner: UserId, query: &CarQuery) -> Result<u64, StoreError>;
+    fn count(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<u64, StoreError>;
+
+    /// The ids of all cars that a query asks for, in its order, whatever its page.
+    ///
+    /// # Errors
+    /// The database's.
+    fn ids(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<CarId>, StoreError>;
+
+    /// The brands that most of the cars have that a query asks for when its own brand is left aside, and how many
+    /// cars have each: at most so many brands, the most frequent first.
+    ///
+    /// # Errors
+    /// The database's.
+    fn brands(&mut self, query: &CarQuery, at_most: u32) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// The cars that have these ids, in any order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn find_all(&mut self, ids: &[CarId]) -> Result<Vec<Car>, StoreError>;
+
+    /// How many cars these users have, and how many of them have a picture.
+    ///
+    /// # Errors
+    /// The database's.
+    fn count_of(&mut self, owners: &[UserId]) -> Result<CarCount, StoreError>;
+
+    /// How many cars there are, and how many of them have a picture.
+    ///
+    /// # Errors
+    /// The database's.
+    fn count_all(&mut self) -> Result<CarCount, StoreError>;
 
     /// Whether a car other than `except` has this plate, ignoring case.
     ///
@@ -61,12 +102,11 @@ pub trait CarRepository {
     /// The database's.
     fn delete(&mut self, id: CarId) -> Result<(), StoreError>;
 
-    /// The pictures of a user's cars, which nobody else can change until the transaction ends, nor give another one
-    /// to a car.
+    /// All cars of a user, which nobody else can change until the transaction ends.
     ///
     /// # Errors
     /// The database's.
-    fn images_of(&mut self, owner: UserId) -> Result<Vec<ImagePath>, StoreError>;
+    fn list_for_update(&mut self, owner: UserId) -> Result<Vec<Car>, StoreError>;
 
     /// Whether some car has this picture.
     ///

@@ -49,6 +49,17 @@ pub trait ImageProcessor: Send + Sync {
 #[error("the image store failed")]
 pub struct ImageStoreError(#[source] pub BoxError);
 
+/// How much room pictures take, and how much is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageUsage {
+    /// How many pictures there are.
+    pub count: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// How many bytes are free where they are kept; `None` where nobody can say.
+    pub free_bytes: Option<u64>,
+}
+
 /// Where pictures are kept. It is not part of the store's transactions: a picture is put before its row is
 /// committed, and deleted after.
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -78,4 +89,10 @@ pub trait ImageStore: Send + Sync {
     /// # Errors
     /// The store's.
     fn list_older_than(&self, before: SystemTime) -> Result<Vec<ImagePath>, ImageStoreError>;
+
+    /// How much room the pictures take, and how much is left.
+    ///
+    /// # Errors
+    /// The store's.
+    fn usage(&self) -> Result<ImageUsage, ImageStoreError>;
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use mycars_domain::UserId;
 
 use super::StoreError;
+use crate::lists::TokenQuery;
 
 /// Why a refresh token is dead before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,37 @@ pub enum Revocation {
     Rotated,
     /// Its owner's password was changed after it was issued.
     PasswordChanged,
+    /// An admin ended it.
+    Revoked,
+}
+
+impl Revocation {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [
+        Self::LoggedOut,
+        Self::Rotated,
+        Self::PasswordChanged,
+        Self::Revoked,
+    ];
+
+    /// The reason's name, as it is written and kept.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged_out",
+            Self::Rotated => "rotated",
+            Self::PasswordChanged => "password_changed",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|revocation| revocation.as_str() == name)
+    }
 }
 
 /// What is kept of a refresh token: enough to refuse it, not enough to use it.
@@ -29,6 +61,17 @@ pub struct RefreshToken {
     pub expires_at: DateTime<Utc>,
     /// Why it is dead, if it is.
     pub revoked: Option<Revocation>,
+}
+
+/// A refresh token in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedToken {
+    /// The number of its row, by which lists know it.
+    pub number: i64,
+    /// The token.
+    pub token: RefreshToken,
+    /// What its owner is called, while they are there.
+    pub username: Option<String>,
 }
 
 /// The refresh tokens that are known here. Errors are those of the database; see [`StoreError`].
@@ -58,11 +101,40 @@ pub trait RefreshTokenRepository {
     /// The database's.
     fn revoke(&mut self, id: &str, why: Revocation, at: DateTime<Utc>) -> Result<(), StoreError>;
 
-    /// Says of all tokens of a user that are not dead yet why they are now.
+    /// Says of all tokens of a user that are not dead yet why they are now, and answers how many there were.
     ///
     /// # Errors
     /// The database's.
-    fn revoke_all_of(&mut self, user: UserId, why: Revocation, at: DateTime<Utc>) -> Result<(), StoreError>;
+    fn revoke_all_of(
+        &mut self,
+        user: UserId,
+        why: Revocation,
+        at: DateTime<Utc>,
+    ) -> Result<usize, StoreError>;
+
+    /// The tokens that a query asks for, in its order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn list(&mut self, query: &TokenQuery) -> Result<Vec<ListedToken>, StoreError>;
+
+    /// How many tokens a query asks for, on all its pages.
+    ///
+    /// # Errors
+    /// The database's.
+    fn count(&mut self, query: &TokenQuery) -> Result<u64, StoreError>;
+
+    /// The numbers of all tokens that a query asks for, in its order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn numbers(&mut self, query: &TokenQuery) -> Result<Vec<i64>, StoreError>;
+
+    /// The tokens that have these numbers, in any order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>, StoreError>;
 
     /// Forgets the tokens that had expired at `now`, and answers how many there were.
     ///

@@ -45,11 +45,17 @@ pub trait SessionRepository {
     /// The database's.
     fn delete(&mut self, key_hash: &str) -> Result<(), StoreError>;
 
-    /// Ends all sessions of a user.
+    /// Ends all sessions of a user, and answers how many there were.
     ///
     /// # Errors
     /// The database's.
-    fn delete_all_of(&mut self, user: UserId) -> Result<(), StoreError>;
+    fn delete_all_of(&mut self, user: UserId) -> Result<usize, StoreError>;
+
+    /// How many sessions these users have.
+    ///
+    /// # Errors
+    /// The database's.
+    fn count_of(&mut self, users: &[UserId]) -> Result<u64, StoreError>;
 
     /// Forgets the sessions that were last used before `seen_before` or began before `created_before`, and
     /// answers how many there were.

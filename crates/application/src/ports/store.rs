@@ -2,7 +2,7 @@
 
 use mycars_domain::Field;
 
-use super::{CarRepository, RefreshTokenRepository, SessionRepository, UserRepository};
+use super::{AuditLog, CarRepository, RefreshTokenRepository, SessionRepository, UserRepository};
 
 /// The cause of an adapter's failure, for the log and never for a client.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -47,6 +47,8 @@ pub trait UnitOfWork {
     fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository;
     /// The sessions of browsers.
     fn sessions(&mut self) -> &mut dyn SessionRepository;
+    /// The audit log.
+    fn audit_log(&mut self) -> &mut dyn AuditLog;
 }
 
 /// Where everything is kept.

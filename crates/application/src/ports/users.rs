@@ -6,7 +6,7 @@ use mycars_domain::{
 };
 
 use super::StoreError;
-use crate::lists::UserQuery;
+use crate::lists::{UserCount, UserQuery};
 
 /// The users that are kept. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -70,4 +70,23 @@ pub trait UserRepository {
     /// # Errors
     /// The database's.
     fn count(&mut self, query: &UserQuery) -> Result<u64, StoreError>;
+
+    /// The ids of all users that a query asks for, in its order, whatever its page.
+    ///
+    /// # Errors
+    /// The database's.
+    fn ids(&mut self, query: &UserQuery) -> Result<Vec<UserId>, StoreError>;
+
+    /// How many users there are of each role, active and not, among those that a query asks for when its own role
+    /// and activity are left aside.
+    ///
+    /// # Errors
+    /// The database's.
+    fn counts(&mut self, query: &UserQuery) -> Result<Vec<UserCount>, StoreError>;
+
+    /// The users who have these ids, in any order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn find_all(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
 }

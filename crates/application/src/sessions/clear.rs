@@ -1,15 +1,15 @@
 //! Forget the sessions whose time is over.
 
-use mycars_domain::{Action, Actor, Target, policy};
+use mycars_domain::{Action, Target, policy};
 
-use crate::{App, accounts::Error};
+use crate::{App, Caller, accounts::Error};
 
 /// Forgets the sessions whose time is over, which are refused anyway, and answers how many there were.
 ///
 /// # Errors
 /// [`Error::Denied`] for everybody but the program itself; [`Error::Store`].
-pub fn clear_expired(app: &App, actor: &Actor) -> Result<usize, Error> {
-    policy::check(actor, Action::ClearSessions, Target::NOTHING)?;
+pub fn clear_expired(app: &App, caller: &Caller) -> Result<usize, Error> {
+    policy::check(&caller.actor, Action::ClearSessions, Target::NOTHING)?;
     let (now, settings) = (app.now(), app.session_settings);
     app.store.write(|unit| {
         Ok(unit
@@ -43,6 +43,6 @@ mod tests {
             .once()
             .returning(|_, _| Ok(2));
         let (app, _) = mocks.into_app();
-        assert_eq!(clear_expired(&app, &Actor::System).unwrap(), 2);
+        assert_eq!(clear_expired(&app, &Caller::system()).unwrap(), 2);
     }
 }

@@ -1,13 +1,13 @@
 //! Make an account for somebody.
 
-use mycars_domain::{Action, Actor, Target, User, Violations, policy};
+use mycars_domain::{Action, Target, User, Violations, policy};
 
 use super::{
     Error,
     fields::{PasswordRules, UserFields, UserInput},
 };
 use crate::{
-    App,
+    App, Caller, audit,
     ports::{HashError, StoreError},
 };
 
@@ -16,22 +16,26 @@ use crate::{
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Invalid`] with everything that is wrong; [`Error::Hash`];
 /// [`Error::Store`].
-pub fn create(app: &App, actor: &Actor, input: &UserInput) -> Result<User, Error> {
-    policy::check(actor, Action::CreateUser, Target::NOTHING)?;
-    make(app, actor, input, PasswordRules::Given)
+pub fn create(app: &App, caller: &Caller, input: &UserInput) -> Result<User, Error> {
+    policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
+    make(app, caller, input, PasswordRules::Given)
 }
 
-/// Makes an account of what `actor` sent, who may, and answers it. These rules hold for its password.
-pub(crate) fn make<E>(app: &App, actor: &Actor, input: &UserInput, rules: PasswordRules) -> Result<User, E>
+/// Makes an account of what `caller` sent, who may, and answers it. These rules hold for its password.
+pub(crate) fn make<E>(app: &App, caller: &Caller, input: &UserInput, rules: PasswordRules) -> Result<User, E>
 where
     E: From<Violations> + From<HashError> + From<StoreError>,
 {
     let fields = app
         .store
-        .read(|unit| Ok::<_, E>(UserFields::check_new(unit, actor, input, rules)??))?;
+        .read(|unit| Ok::<_, E>(UserFields::check_new(unit, caller, input, rules)??))?;
     let hash = fields.hash::<E>(app)?;
     let user = fields.into_new(app, hash)?;
-    app.store.write(|unit| Ok(unit.users().insert(&user)?))
+    app.store.write(|unit| {
+        let user = unit.users().insert(&user)?;
+        audit::user_created(app, unit, caller, &user)?;
+        Ok(user)
+    })
 }
 
 #[cfg(test)]
@@ -69,12 +73,12 @@ mod tests {
 
     #[test]
     fn only_an_admin_makes_accounts_for_others() {
-        for (actor, denied) in [
-            (Actor::Anonymous, Denied::NotAuthenticated),
+        for (caller, denied) in [
+            (samples::anonymous(), Denied::NotAuthenticated),
             (samples::somebody_else(Rank::Client), Denied::Forbidden),
         ] {
             let (app, store) = Mocks::new().into_app();
-            let refused = create(&app, &actor, &jane("password123"));
+            let refused = create(&app, &caller, &jane("password123"));
             assert!(matches!(refused, Err(Error::Denied(why)) if why == denied));
             assert_eq!(store.reads(), 0);
         }

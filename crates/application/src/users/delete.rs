@@ -1,38 +1,45 @@
 //! Delete a user.
 
-use mycars_domain::{Action, Actor, Target, UserId, policy};
+use mycars_domain::{Action, Target, UserId, policy};
 
 use super::Error;
-use crate::{App, images};
+use crate::{App, Caller, audit, images};
 
 /// Deletes a user with their cars, and then the cars' pictures.
 ///
 /// # Errors
 /// [`Error::Denied`] for who is no admin, for who is no superuser and deletes one, and for who deletes
 /// themselves; [`Error::NotFound`]; [`Error::Store`].
-pub fn delete(app: &App, actor: &Actor, id: UserId) -> Result<(), Error> {
-    policy::check(actor, Action::ReadUsers, Target::NOTHING)?;
-    let pictures = app.store.write(|unit| {
+pub fn delete(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    let cars = app.store.write(|unit| {
         let user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
-        policy::check(actor, Action::DeleteUser, Target::user(user.id, user.rank()))?;
-        let pictures = unit.cars().images_of(id)?;
+        policy::check(
+            &caller.actor,
+            Action::DeleteUser,
+            Target::user(user.id, user.rank()),
+        )?;
+        let cars = unit.cars().list_for_update(id)?;
         unit.users().delete(id)?;
-        Ok::<_, Error>(pictures)
+        let of_cars = cars.iter().map(|car| audit::car_deleted(app, caller, car));
+        let entries: Vec<_> = of_cars.chain([audit::user_deleted(app, caller, &user)]).collect();
+        unit.audit_log().append(&entries)?;
+        Ok::<_, Error>(cars)
     })?;
-    for picture in pictures {
-        images::forget(app, Some(picture));
+    for car in cars {
+        images::forget(app, car.image);
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank, Role, User, values::ImagePath};
+    use mycars_domain::{Car, CarId, Denied, Rank, Role, User, values::ImagePath};
 
     use super::*;
     use crate::mocks::{Mocks, samples};
 
-    fn denied(user: User, actor: &Actor) -> Denied {
+    fn denied(user: User, caller: &Caller) -> Denied {
         let mut mocks = Mocks::new();
         let id = user.id;
         mocks
@@ -42,7 +49,7 @@ mod tests {
             .return_once(|_| Ok(Some(user)));
         mocks.unit.users.expect_delete().never();
         let (app, store) = mocks.into_app();
-        match delete(&app, actor, id) {
+        match delete(&app, caller, id) {
             Err(Error::Denied(denied)) => {
                 assert_eq!(store.commits(), 0);
                 denied
@@ -54,17 +61,23 @@ mod tests {
     #[test]
     fn a_client_deletes_nobody_and_nobody_deletes_themselves() {
         let ann = samples::user();
-        assert_eq!(denied(samples::user(), &ann.actor()), Denied::Forbidden);
+        assert_eq!(denied(samples::user(), &samples::caller(&ann)), Denied::Forbidden);
         let admin = User {
             role: Role::Admin,
             ..samples::user()
         };
-        assert_eq!(denied(admin.clone(), &admin.actor()), Denied::NotToOneself);
+        assert_eq!(
+            denied(admin.clone(), &samples::caller(&admin)),
+            Denied::NotToOneself
+        );
         let root = User {
             is_superuser: true,
             ..samples::user()
         };
-        assert_eq!(denied(root.clone(), &root.actor()), Denied::NotToOneself);
+        assert_eq!(
+            denied(root.clone(), &samples::caller(&root)),
+            Denied::NotToOneself
+        );
     }
 
     #[test]
@@ -96,10 +109,15 @@ mod tests {
             .users
             .expect_find_for_update()
             .returning(|_| Ok(Some(samples::user())));
-        mocks.unit.cars.expect_images_of().returning(|_| {
+        let with_picture = |id, path: &str| Car {
+            id: CarId(id),
+            image: Some(ImagePath::from_storage(path.into())),
+            ..samples::car()
+        };
+        mocks.unit.cars.expect_list_for_update().returning(move |_| {
             Ok(vec![
-                ImagePath::from_storage("cars/a.jpg".into()),
-                ImagePath::from_storage("cars/b.jpg".into()),
+                with_picture(10, "cars/a.jpg"),
+                with_picture(11, "cars/b.jpg"),
             ])
         });
         mocks

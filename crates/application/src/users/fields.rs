@@ -1,12 +1,13 @@
 //! The fields of a user as somebody sent them.
 
+use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Action, Actor, Field, NewUser, Role, Target, User, UserId, Violation, Violations, password, policy,
+    Action, Field, NewUser, Role, Target, User, UserId, Violation, Violations, password, policy,
     values::{Address, Email, FirstName, LastName, Password, PasswordHash, Phone, Username},
 };
 
 use crate::{
-    App, Completeness, Input,
+    App, Caller, Completeness, Input,
     input::{Checker, claimed, set},
     ports::{StoreError, UnitOfWork},
 };
@@ -34,6 +35,8 @@ pub struct UserInput {
     pub phone: Input<String>,
     /// The postal address.
     pub address: Input<String>,
+    /// The version that is to be changed: when they were last changed. `None` changes whatever is there.
+    pub version: Option<DateTime<Utc>>,
 }
 
 /// Which rules hold for a password (wire contract, section 4).
@@ -63,7 +66,7 @@ impl UserFields {
     /// Checks the fields of a user who is to be made.
     pub(crate) fn check_new(
         unit: &mut dyn UnitOfWork,
-        actor: &Actor,
+        caller: &Caller,
         input: &UserInput,
         rules: PasswordRules,
     ) -> Result<Result<Self, Violations>, StoreError> {
@@ -73,7 +76,7 @@ impl UserFields {
         let owner = owner(input, password::Owner::default());
         Self::check(
             unit,
-            actor,
+            caller,
             checker,
             input,
             password.map(|password| (password, rules, owner)),
@@ -84,14 +87,15 @@ impl UserFields {
     /// Checks the fields of a user who is there already. The password may be left out either way.
     pub(crate) fn check_change(
         unit: &mut dyn UnitOfWork,
-        actor: &Actor,
+        caller: &Caller,
         input: &UserInput,
         completeness: Completeness,
         user: &User,
     ) -> Result<Result<Self, Violations>, StoreError> {
         let mut checker = Checker::new(completeness);
         let password = checker.optional(Field::Password, &input.password, Password::parse);
-        let is_own = actor.user_id() == Some(user.id);
+        check_confirmation(&mut checker, input);
+        let is_own = caller.user_id() == Some(user.id);
         let rules = if is_own {
             PasswordRules::Chosen
         } else {
@@ -99,12 +103,12 @@ impl UserFields {
         };
         let owner = owner(input, user.into());
         let password = password.map(|password| (password, rules, owner));
-        Self::check(unit, actor, checker, input, password, Some(user.id))
+        Self::check(unit, caller, checker, input, password, Some(user.id))
     }
 
     fn check(
         unit: &mut dyn UnitOfWork,
-        actor: &Actor,
+        caller: &Caller,
         mut checker: Checker,
         input: &UserInput,
         password: Option<(Password, PasswordRules, password::Owner<'_>)>,
@@ -130,7 +134,7 @@ impl UserFields {
             phone: checker.nullable(Field::Phone, &input.phone, Phone::parse),
             address: checker.nullable(Field::Address, &input.address, Address::parse),
         };
-        let may_grant = policy::check(actor, Action::GrantAdminRole, Target::NOTHING).is_ok();
+        let may_grant = policy::check(&caller.actor, Action::GrantAdminRole, Target::NOTHING).is_ok();
         if fields.role == Some(Role::Admin) && !may_grant {
             checker.add(Field::Role, Violation::AdminRoleNotGrantable);
         }
@@ -185,7 +189,7 @@ impl UserFields {
         set(&mut user.is_active, self.is_active);
         set(&mut user.phone, self.phone);
         set(&mut user.address, self.address);
-        user.updated_at = app.now();
+        user.updated_at = app.now_after(user.updated_at);
     }
 }
 

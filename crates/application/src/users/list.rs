@@ -1,10 +1,10 @@
 //! List users.
 
-use mycars_domain::{Action, Actor, Target, User, policy};
+use mycars_domain::{Action, Target, User, policy};
 
 use super::Error;
 use crate::{
-    App,
+    App, Caller,
     lists::{Listed, UserQuery},
 };
 
@@ -12,8 +12,8 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
-pub fn list(app: &App, actor: &Actor, query: &UserQuery) -> Result<Listed<User>, Error> {
-    policy::check(actor, Action::ReadUsers, Target::NOTHING)?;
+pub fn list(app: &App, caller: &Caller, query: &UserQuery) -> Result<Listed<User>, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     app.store.read(|unit| {
         let total = match query.page {
             Some(_) => Some(unit.users().count(query)?),
@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn only_an_admin_sees_who_is_there() {
         let (app, store) = Mocks::new().into_app();
-        let refused = list(&app, &samples::user().actor(), &UserQuery::default());
+        let refused = list(&app, &samples::ann(), &UserQuery::default());
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
         assert_eq!(store.reads(), 0);
     }

@@ -1,31 +1,41 @@
 //! Read a user.
 
-use mycars_domain::{Action, Actor, Car, Target, User, UserId, policy};
+use mycars_domain::{Action, Car, Target, User, UserId, policy, values::Username};
 
 use super::Error;
-use crate::{App, lists::CarQuery};
+use crate::{App, Caller, lists::CarQuery};
 
 /// A user.
 ///
 /// # Errors
 /// [`Error::Denied`] for who is no admin, whether there is such a user or not; [`Error::NotFound`];
 /// [`Error::Store`].
-pub fn read(app: &App, actor: &Actor, id: UserId) -> Result<User, Error> {
-    policy::check(actor, Action::ReadUsers, Target::NOTHING)?;
+pub fn read(app: &App, caller: &Caller, id: UserId) -> Result<User, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     app.store
         .read(|unit| unit.users().find(id))?
         .ok_or(Error::NotFound)
+}
+
+/// The user with this username, whatever its case.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn find(app: &App, caller: &Caller, username: &str) -> Result<Option<User>, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    let username = Username::normalize(username.trim());
+    Ok(app.store.read(|unit| unit.users().find_by_username(&username))?)
 }
 
 /// A user and all their cars, newest first.
 ///
 /// # Errors
 /// Those of [`read`].
-pub fn read_with_cars(app: &App, actor: &Actor, id: UserId) -> Result<(User, Vec<Car>), Error> {
-    let user = read(app, actor, id)?;
+pub fn read_with_cars(app: &App, caller: &Caller, id: UserId) -> Result<(User, Vec<Car>), Error> {
+    let user = read(app, caller, id)?;
     let cars = app
         .store
-        .read(|unit| unit.cars().list(id, &CarQuery::default()))?;
+        .read(|unit| unit.cars().list(Some(id), &CarQuery::default()))?;
     Ok((user, cars))
 }
 
@@ -40,7 +50,7 @@ mod tests {
     fn a_client_does_not_even_read_themselves_that_way() {
         let (app, store) = Mocks::new().into_app();
         let ann = samples::user();
-        let refused = read(&app, &ann.actor(), ann.id);
+        let refused = read(&app, &samples::caller(&ann), ann.id);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
         assert_eq!(store.reads(), 0);
     }

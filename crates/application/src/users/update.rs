@@ -1,38 +1,38 @@
 //! Replace or change a user.
 
-use mycars_domain::{Action, Actor, Role, Target, User, UserId, policy, values::PasswordHash};
+use mycars_domain::{Action, Role, Target, User, UserId, policy, values::PasswordHash};
 
 use super::{
     Error,
     fields::{UserFields, UserInput},
 };
-use crate::{App, Completeness, accounts::replace_password, ports::UnitOfWork};
+use crate::{App, Caller, Completeness, accounts::replace_password, audit, ports::UnitOfWork};
 
 /// Puts the fields that were sent into a user and answers the user. [`Completeness::Whole`] is PUT: the required
 /// fields must be there. A password that is set ends the user's logins; for an admin's own all rules hold.
 ///
 /// # Errors
 /// [`Error::Denied`] for who is no admin, for who is no superuser and changes one, and for who deactivates or
-/// demotes themselves; [`Error::NotFound`]; [`Error::Invalid`] with everything that is wrong; [`Error::Hash`];
+/// demotes themselves; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Invalid`] with everything that is wrong; [`Error::Hash`];
 /// [`Error::Store`].
 pub fn update(
     app: &App,
-    actor: &Actor,
+    caller: &Caller,
     id: UserId,
     input: &UserInput,
     completeness: Completeness,
 ) -> Result<User, Error> {
-    policy::check(actor, Action::ReadUsers, Target::NOTHING)?;
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let hash = match input.password.given() {
-        Some(_) => hash(app, actor, id, input, completeness)?,
+        Some(_) => hash(app, caller, id, input, completeness)?,
         None => None,
     };
     app.store.write(|unit| {
         let user = unit.users().find_for_update(id)?;
-        let (mut user, fields) = checked(unit, actor, user, input, completeness)?;
-        let was_active = user.is_active;
+        let (before, fields) = checked(unit, caller, user, input, completeness)?;
+        let mut user = before.clone();
         fields.apply_to(app, &mut user);
-        if was_active && !user.is_active {
+        if before.is_active && !user.is_active {
             // Or else a browser would be logged in again on the day that the user is let in again.
             unit.sessions().delete_all_of(user.id)?;
         }
@@ -40,6 +40,7 @@ pub fn update(
             Some(hash) => replace_password(app, unit, &mut user, hash)?,
             None => unit.users().update(&user)?,
         }
+        audit::user_changed(app, unit, caller, &before, &user)?;
         Ok(user)
     })
 }
@@ -48,14 +49,14 @@ pub fn update(
 /// before the transaction, which checks again.
 fn hash(
     app: &App,
-    actor: &Actor,
+    caller: &Caller,
     id: UserId,
     input: &UserInput,
     completeness: Completeness,
 ) -> Result<Option<PasswordHash>, Error> {
     let (_, fields) = app.store.read(|unit| {
         let user = unit.users().find(id)?;
-        checked(unit, actor, user, input, completeness)
+        checked(unit, caller, user, input, completeness)
     })?;
     Ok(fields
         .password
@@ -63,26 +64,29 @@ fn hash(
         .transpose()?)
 }
 
-/// The user, if `actor` may change them as asked, and what is to be changed, if it is right.
+/// The user, if `caller` may change them as asked, and what is to be changed, if it is right.
 fn checked(
     unit: &mut dyn UnitOfWork,
-    actor: &Actor,
+    caller: &Caller,
     user: Option<User>,
     input: &UserInput,
     completeness: Completeness,
 ) -> Result<(User, UserFields), Error> {
     let user = user.ok_or(Error::NotFound)?;
     let target = Target::user(user.id, user.rank());
-    policy::check(actor, Action::ChangeUser, target)?;
-    let fields = UserFields::check_change(unit, actor, input, completeness, &user)??;
+    policy::check(&caller.actor, Action::ChangeUser, target)?;
+    if input.version.is_some_and(|version| version != user.updated_at) {
+        return Err(Error::Conflict);
+    }
+    let fields = UserFields::check_change(unit, caller, input, completeness, &user)??;
     if fields.password.is_some() {
-        policy::check(actor, Action::SetPassword, target)?;
+        policy::check(&caller.actor, Action::SetPassword, target)?;
     }
     if user.is_active && fields.is_active == Some(false) {
-        policy::check(actor, Action::DeactivateUser, target)?;
+        policy::check(&caller.actor, Action::DeactivateUser, target)?;
     }
     if user.role == Role::Admin && fields.role == Some(Role::Client) {
-        policy::check(actor, Action::DemoteUser, target)?;
+        policy::check(&caller.actor, Action::DemoteUser, target)?;
     }
     Ok((user, fields))
 }
@@ -151,9 +155,9 @@ mod tests {
         }
     }
 
-    fn denied(user: &User, actor: &Actor, input: &UserInput) -> Denied {
+    fn denied(user: &User, caller: &Caller, input: &UserInput) -> Denied {
         let (app, store) = mocks(user).into_app();
-        match update(&app, actor, user.id, input, Completeness::Partial) {
+        match update(&app, caller, user.id, input, Completeness::Partial) {
             Err(Error::Denied(denied)) => {
                 assert_eq!(store.commits(), 0);
                 denied
@@ -165,13 +169,7 @@ mod tests {
     #[test]
     fn a_client_changes_nobody_whether_there_or_not() {
         let (app, store) = Mocks::new().into_app();
-        let refused = update(
-            &app,
-            &samples::user().actor(),
-            UserId(9),
-            &rename(),
-            Completeness::Partial,
-        );
+        let refused = update(&app, &samples::ann(), UserId(9), &rename(), Completeness::Partial);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
         assert_eq!(store.reads() + store.rollbacks(), 0);
     }
@@ -184,8 +182,14 @@ mod tests {
             ..admin_ann()
         };
         for user in [ann, superuser] {
-            assert_eq!(denied(&user, &user.actor(), &deactivate()), Denied::NotToOneself);
-            assert_eq!(denied(&user, &user.actor(), &demote()), Denied::NotToOneself);
+            assert_eq!(
+                denied(&user, &samples::caller(&user), &deactivate()),
+                Denied::NotToOneself
+            );
+            assert_eq!(
+                denied(&user, &samples::caller(&user), &demote()),
+                Denied::NotToOneself
+            );
         }
     }
 
@@ -201,7 +205,14 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, _) = mocks.into_app();
-        update(&app, &ann.actor(), ann.id, &rename(), Completeness::Partial).unwrap();
+        update(
+            &app,
+            &samples::caller(&ann),
+            ann.id,
+            &rename(),
+            Completeness::Partial,
+        )
+        .unwrap();
     }
 
     #[test]
@@ -232,7 +243,7 @@ mod tests {
             .expect_delete_all_of()
             .withf(|id| *id == UserId(1))
             .once()
-            .returning(|_| Ok(()));
+            .returning(|_| Ok(1));
         let (app, _) = mocks.into_app();
         let superuser = samples::somebody_else(Rank::Superuser);
         update(&app, &superuser, root.id, &deactivate(), Completeness::Partial).unwrap();
@@ -276,7 +287,7 @@ mod tests {
             .unit
             .users
             .expect_update()
-            .withf(|user| user.password.reveal() == "new" && user.password_changed_at.is_some())
+            .withf(|user| user.password.reveal() == "new" && user.logins_ended_at.is_some())
             .once()
             .returning(|_| Ok(()));
         mocks
@@ -284,13 +295,13 @@ mod tests {
             .sessions
             .expect_delete_all_of()
             .once()
-            .returning(|_| Ok(()));
+            .returning(|_| Ok(1));
         mocks
             .unit
             .refresh_tokens
             .expect_revoke_all_of()
             .once()
-            .returning(|_, _, _| Ok(()));
+            .returning(|_, _, _| Ok(1));
         let (app, store) = mocks.into_app();
         let input = UserInput {
             password: "password123".into(),
@@ -315,9 +326,13 @@ mod tests {
             password: "password123".into(),
             ..UserInput::default()
         };
-        let Err(Error::Invalid(violations)) =
-            update(&app, &ann.actor(), ann.id, &input, Completeness::Partial)
-        else {
+        let Err(Error::Invalid(violations)) = update(
+            &app,
+            &samples::caller(&ann),
+            ann.id,
+            &input,
+            Completeness::Partial,
+        ) else {
             panic!("must be refused")
         };
         assert_eq!(violations.of(Field::Password), [Violation::PasswordTooCommon]);

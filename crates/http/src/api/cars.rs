@@ -127,10 +127,10 @@ impl<'a> Scope<'a> {
         match request.id("user_id") {
             None => Ok(Self {
                 garage: Garage::Own,
-                owner: Cow::Borrowed(request.caller()?),
+                owner: Cow::Borrowed(request.user()?),
             }),
             Some(id) => {
-                let owner = users::read(request.app, &request.actor(), UserId(id))?;
+                let owner = users::read(request.app, request.caller, UserId(id))?;
                 Ok(Self {
                     garage: Garage::Of(owner.id),
                     owner: Cow::Owned(owner),
@@ -141,12 +141,7 @@ impl<'a> Scope<'a> {
 
     /// The car whose id stands in the path.
     pub(super) fn find(&self, request: &Request<'_>) -> Result<Car, ApiError> {
-        Ok(cars::read(
-            request.app,
-            &request.actor(),
-            self.garage,
-            id(request),
-        )?)
+        Ok(cars::read(request.app, request.caller, self.garage, id(request))?)
     }
 
     pub(super) fn show(&self, car: &Car) -> Result<Reply, ApiError> {
@@ -162,7 +157,7 @@ pub(super) fn id(request: &Request<'_>) -> CarId {
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let query = request.query.cars(request.lists)?;
-    let Listed { items, total } = cars::list(request.app, &request.actor(), scope.garage, &query)?;
+    let Listed { items, total } = cars::list(request.app, request.caller, scope.garage, &query)?;
     let owner = OwnerView::from(&*scope.owner);
     let items = items.iter().map(|car| CarView::new(car, &owner)).collect();
     request.list(Listed { items, total }, query.page)
@@ -171,7 +166,7 @@ fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let input = input(&request.form()?);
-    let car = match cars::create(request.app, &request.actor(), scope.garage, &input) {
+    let car = match cars::create(request.app, request.caller, scope.garage, &input) {
         Err(cars::Error::OwnerGone) if scope.garage != Garage::Own => {
             return Err(ApiError::NotFound(Missing::User));
         }
@@ -199,7 +194,7 @@ fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, Ap
     let input = input(&request.form_unless_missing(|| scope.find(request))?);
     let car = cars::update(
         request.app,
-        &request.actor(),
+        request.caller,
         scope.garage,
         id(request),
         &input,
@@ -210,7 +205,7 @@ fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, Ap
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
-    cars::delete(request.app, &request.actor(), scope.garage, id(request))?;
+    cars::delete(request.app, request.caller, scope.garage, id(request))?;
     Ok(Reply::no_content())
 }
 
@@ -224,5 +219,6 @@ fn input(form: &Form<'_>) -> CarInput {
         vin: form.text(Field::Vin),
         mileage: form.integer(Field::Mileage),
         notes: form.text(Field::Notes),
+        ..CarInput::default()
     }
 }

@@ -58,12 +58,12 @@ fn upload(request: &Request<'_>) -> Result<Reply, ApiError> {
         Input::Null => Input::Null,
         Input::Invalid(violation) => Input::Invalid(violation),
     };
-    let car = images::upload(request.app, &request.actor(), scope.garage, id(request), input)?;
+    let car = images::upload(request.app, request.caller, scope.garage, id(request), input)?;
     scope.show(&car)
 }
 
 fn remove(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
-    images::remove(request.app, &request.actor(), scope.garage, id(request))?;
+    images::remove(request.app, request.caller, scope.garage, id(request))?;
     Ok(Reply::no_content())
 }

@@ -24,10 +24,6 @@ pub(crate) static LOGOUT: Endpoint = Endpoint {
 };
 
 fn log_out(request: &Request<'_>) -> Result<Reply, ApiError> {
-    accounts::log_out(
-        request.app,
-        &request.actor(),
-        &request.single_text(Field::Refresh)?,
-    )?;
+    accounts::log_out(request.app, request.caller, &request.single_text(Field::Refresh)?)?;
     Reply::ok(&json!({"detail": "Successfully logged out."}))
 }

@@ -34,6 +34,6 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
         old_password: form.text(Field::OldPassword),
         new_password: form.text(Field::NewPassword),
     };
-    accounts::change_password(request.app, &request.actor(), &input)?;
+    accounts::change_password(request.app, request.caller, &input)?;
     Reply::ok(&json!({"detail": "Password updated successfully."}))
 }

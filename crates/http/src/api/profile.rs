@@ -51,7 +51,7 @@ static FIELDS: [FieldSpec; 14] = [
 ];
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let user = accounts::read_profile(request.app, &request.actor())?;
+    let user = accounts::read_profile(request.app, request.caller)?;
     Reply::ok(&UserView::from(&user))
 }
 
@@ -64,6 +64,6 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
         phone: form.text(Field::Phone),
         address: form.text(Field::Address),
     };
-    let user = accounts::change_profile(request.app, &request.actor(), &input)?;
+    let user = accounts::change_profile(request.app, request.caller, &input)?;
     Reply::ok(&UserView::from(&user))
 }

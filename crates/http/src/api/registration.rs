@@ -52,7 +52,7 @@ static FIELDS: [FieldSpec; 9] = [
 
 fn register(request: &Request<'_>) -> Result<Reply, ApiError> {
     let input = input(&request.form()?);
-    let user = accounts::register(request.app, &request.actor(), &input)?;
+    let user = accounts::register(request.app, request.caller, &input)?;
     Reply::created(&UserView::from(&user), format!("/api/admin/users/{}/", user.id))
 }
 

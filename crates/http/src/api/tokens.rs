@@ -79,7 +79,11 @@ fn obtain(request: &Request<'_>) -> Result<Reply, ApiError> {
 }
 
 fn refresh(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let refreshed = accounts::refresh(request.app, &request.single_text(Field::Refresh)?)?;
+    let refreshed = accounts::refresh(
+        request.app,
+        request.caller.origin.clone(),
+        &request.single_text(Field::Refresh)?,
+    )?;
     Reply::ok(&RefreshedView {
         access: &refreshed.access,
         refresh: refreshed.refresh.as_deref(),

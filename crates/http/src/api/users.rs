@@ -131,7 +131,7 @@ static CHANGED: [FieldSpec; 15] = [
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.users(request.lists)?;
-    let Listed { items, total } = users::list(request.app, &request.actor(), &query)?;
+    let Listed { items, total } = users::list(request.app, request.caller, &query)?;
     let items = items.iter().map(UserView::from).collect();
     request.list(Listed { items, total }, query.page)
 }
@@ -142,7 +142,7 @@ fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
         password_confirmation: form.text(Field::PasswordConfirmation),
         ..input(&form)
     };
-    let user = users::create(request.app, &request.actor(), &input)?;
+    let user = users::create(request.app, request.caller, &input)?;
     Reply::created(
         &UserView::from(&user),
         format!("{}{}/", request.canonical_path(), user.id),
@@ -150,7 +150,7 @@ fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
 }
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let (user, cars) = users::read_with_cars(request.app, &request.actor(), id(request))?;
+    let (user, cars) = users::read_with_cars(request.app, request.caller, id(request))?;
     Reply::ok(&UserWithCarsView::new(&user, &cars, &OwnerView::from(&user)))
 }
 
@@ -164,10 +164,10 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
 
 fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, ApiError> {
     let input = input(&request.form_unless_missing(|| find(request))?);
-    let user = users::update(request.app, &request.actor(), id(request), &input, completeness)?;
+    let user = users::update(request.app, request.caller, id(request), &input, completeness)?;
     let cars = cars::list(
         request.app,
-        &request.actor(),
+        request.caller,
         Garage::Of(user.id),
         &CarQuery::default(),
     )?
@@ -176,12 +176,12 @@ fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, Ap
 }
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
-    users::delete(request.app, &request.actor(), id(request))?;
+    users::delete(request.app, request.caller, id(request))?;
     Ok(Reply::no_content())
 }
 
 fn find(request: &Request<'_>) -> Result<User, ApiError> {
-    Ok(users::read(request.app, &request.actor(), id(request))?)
+    Ok(users::read(request.app, request.caller, id(request))?)
 }
 
 /// The user whom the path names; without one, nobody who is there.

@@ -5,10 +5,16 @@
 )]
 
 use chrono::{DateTime, Utc};
-use diesel::{dsl::exists, prelude::*, result::Error::NotFound, select};
+use diesel::{
+    dsl::{count, count_star, exists},
+    prelude::*,
+    result::Error::NotFound,
+    select,
+    sql_types::Bool,
+};
 use mycars_application::{
     lists::{CarOrder, CarQuery, Direction, Page},
-    ports::{CarRepository, StoreError},
+    ports::{CarCount, CarRepository, StoreError},
 };
 use mycars_domain::{
     Car, CarId, NewCar, UserId,
@@ -17,8 +23,8 @@ use mycars_domain::{
 
 use super::{
     DB,
-    schema::cars,
-    store::{Unit, containing, count_of, search_key},
+    schema::{cars, users},
+    store::{IDS_AT_ONCE, Unit, containing, count_of, paged, search_key, where_all},
 };
 
 #[derive(Queryable, Selectable)]
@@ -122,45 +128,63 @@ impl<'a> From<&'a Car> for Values<'a> {
     }
 }
 
-/// The cars of a user that a query asks for, on all its pages.
-fn filtered(owner: UserId, query: &CarQuery) -> cars::BoxedQuery<'_, DB> {
-    let mut found = cars::table.filter(cars::owner_id.eq(owner.0)).into_boxed();
+type Condition<'a> = Box<dyn BoxableExpression<cars::table, DB, SqlType = Bool> + 'a>;
+
+/// What holds of the cars that a query asks for, of a user's or everybody's.
+fn conditions(owner: Option<UserId>, query: &CarQuery) -> Vec<Condition<'_>> {
+    let mut all: Vec<Condition<'_>> = Vec::new();
+    if let Some(owner) = owner {
+        all.push(Box::new(cars::owner_id.eq(owner.0)));
+    }
     for word in query.search.words() {
-        found = found.filter(cars::search_key.like(containing(word)).escape('\\'));
+        let has_word = cars::search_key.like(containing(word)).escape('\\');
+        if owner.is_some() {
+            all.push(Box::new(has_word));
+        } else {
+            let owners = users::table
+                .filter(users::search_key.like(containing(word)).escape('\\'))
+                .select(users::id);
+            all.push(Box::new(has_word.or(cars::owner_id.eq_any(owners))));
+        }
     }
     if let Some(brand) = &query.brand {
-        found = found.filter(cars::brand.eq(brand));
+        all.push(Box::new(cars::brand.eq(brand)));
     }
     if let Some(model) = &query.model {
-        found = found.filter(cars::model.eq(model));
+        all.push(Box::new(cars::model.eq(model)));
     }
     if let Some(color) = &query.color {
-        found = found.filter(cars::color.eq(color));
+        all.push(Box::new(cars::color.eq(color).assume_not_null()));
     }
     if let Some(license) = &query.license {
-        found = found.filter(cars::license.eq(license));
+        all.push(Box::new(cars::license.eq(license)));
     }
     if let Some(vin) = &query.vin {
-        found = found.filter(cars::vin.eq(vin));
+        all.push(Box::new(cars::vin.eq(vin).assume_not_null()));
     }
     // A bound that the column can't hold is beyond every car, or before every car.
     macro_rules! bounded {
         ($column:expr, $min:expr, $max:expr) => {
             match $min.map(i32::try_from) {
-                Some(Ok(min)) => found = found.filter($column.ge(min)),
-                Some(Err(_)) if $min > Some(0) => found = found.filter($column.gt(i32::MAX)),
+                Some(Ok(min)) => all.push(Box::new($column.ge(min))),
+                Some(Err(_)) if $min > Some(0) => all.push(Box::new($column.gt(i32::MAX))),
                 Some(Err(_)) | None => {}
             }
             match $max.map(i32::try_from) {
-                Some(Ok(max)) => found = found.filter($column.le(max)),
-                Some(Err(_)) if $max < Some(0) => found = found.filter($column.lt(i32::MIN)),
+                Some(Ok(max)) => all.push(Box::new($column.le(max))),
+                Some(Err(_)) if $max < Some(0) => all.push(Box::new($column.lt(i32::MIN))),
                 Some(Err(_)) | None => {}
             }
         };
     }
     bounded!(cars::year, query.year_min, query.year_max);
     bounded!(cars::mileage, query.mileage_min, query.mileage_max);
-    found
+    all
+}
+
+/// The cars of a user, or everybody's, that a query asks for, on all its pages.
+fn filtered(owner: Option<UserId>, query: &CarQuery) -> cars::BoxedQuery<'_, DB> {
+    where_all!(cars::table, conditions(owner, query))
 }
 
 /// Puts an order at the end of those that a query has already.
@@ -188,6 +212,22 @@ fn then_by(
     }
 }
 
+/// The cars that [`filtered`] finds, in the order of the query.
+fn ordered(owner: Option<UserId>, query: &CarQuery) -> cars::BoxedQuery<'_, DB> {
+    let mut found = filtered(owner, query);
+    for (order, direction) in &query.ordering {
+        found = then_by(found, *order, *direction);
+    }
+    found.then_order_by((cars::created_at.desc(), cars::id.desc()))
+}
+
+fn car_count((cars, pictures): (i64, i64)) -> CarCount {
+    CarCount {
+        cars: count_of(cars),
+        pictures: count_of(pictures),
+    }
+}
+
 impl CarRepository for Unit<'_> {
     fn find(&mut self, id: CarId) -> Result<Option<Car>, StoreError> {
         let row = self.query(|conn| {
@@ -209,24 +249,77 @@ impl CarRepository for Unit<'_> {
         Ok(row.map(Car::from))
     }
 
-    fn list(&mut self, owner: UserId, query: &CarQuery) -> Result<Vec<Car>, StoreError> {
-        let mut found = filtered(owner, query);
-        for (order, direction) in &query.ordering {
-            found = then_by(found, *order, *direction);
-        }
-        found = found.then_order_by((cars::created_at.desc(), cars::id.desc()));
-        if let Some(Page { limit, offset }) = query.page {
-            found = found
-                .limit(limit.into())
-                .offset(i64::try_from(offset).unwrap_or(i64::MAX));
-        }
-        let rows = self.query(|conn| found.select(Row::as_select()).load(conn))?;
+    fn list(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<Car>, StoreError> {
+        let page = paged!(ordered(owner, query), query.page);
+        let rows = self.query(|conn| page.select(Row::as_select()).load(conn))?;
         Ok(rows.into_iter().map(Car::from).collect())
     }
 
-    fn count(&mut self, owner: UserId, query: &CarQuery) -> Result<u64, StoreError> {
+    fn count(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<u64, StoreError> {
         self.query(|conn| filtered(owner, query).count().get_result(conn))
             .map(count_of)
+    }
+
+    fn ids(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<CarId>, StoreError> {
+        let ids = self.query(|conn| ordered(owner, query).select(cars::id).load(conn))?;
+        Ok(ids.into_iter().map(CarId).collect())
+    }
+
+    fn brands(&mut self, query: &CarQuery, at_most: u32) -> Result<Vec<(String, u64)>, StoreError> {
+        let aside = CarQuery {
+            brand: None,
+            ..query.clone()
+        };
+        let grouped = cars::table
+            .group_by(cars::brand)
+            .select((cars::brand, count_star()))
+            .order((count_star().desc(), cars::brand.asc()))
+            .limit(at_most.into());
+        let rows: Vec<(String, i64)> =
+            self.query(|conn| where_all!(grouped, conditions(None, &aside)).load(conn))?;
+        Ok(rows
+            .into_iter()
+            .map(|(brand, count)| (brand, count_of(count)))
+            .collect())
+    }
+
+    fn find_all(&mut self, ids: &[CarId]) -> Result<Vec<Car>, StoreError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        self.query(|conn| {
+            let mut cars = Vec::with_capacity(ids.len());
+            for ids in ids.chunks(IDS_AT_ONCE) {
+                let rows = cars::table
+                    .filter(cars::id.eq_any(ids))
+                    .select(Row::as_select())
+                    .load(conn)?;
+                cars.extend(rows.into_iter().map(Car::from));
+            }
+            Ok(cars)
+        })
+    }
+
+    fn count_of(&mut self, owners: &[UserId]) -> Result<CarCount, StoreError> {
+        owners
+            .chunks(IDS_AT_ONCE)
+            .try_fold(CarCount::default(), |sum, owners| {
+                let ids: Vec<i64> = owners.iter().map(|owner| owner.0).collect();
+                let counts = self.query(|conn| {
+                    cars::table
+                        .filter(cars::owner_id.eq_any(ids))
+                        .select((count_star(), count(cars::image)))
+                        .first(conn)
+                })?;
+                let more = car_count(counts);
+                Ok(CarCount {
+                    cars: sum.cars + more.cars,
+                    pictures: sum.pictures + more.pictures,
+                })
+            })
+    }
+
+    fn count_all(&mut self) -> Result<CarCount, StoreError> {
+        self.query(|conn| cars::table.select((count_star(), count(cars::image))).first(conn))
+            .map(car_count)
     }
 
     fn license_is_taken(
@@ -271,12 +364,12 @@ impl CarRepository for Unit<'_> {
         Ok(())
     }
 
-    fn images_of(&mut self, owner: UserId) -> Result<Vec<ImagePath>, StoreError> {
-        // The cars without a picture as well: they are locked too, so that none is given one meanwhile.
-        let paths: Vec<Option<String>> = self.query(|conn| {
-            for_update!(cars::table.filter(cars::owner_id.eq(owner.0)).select(cars::image)).load(conn)
+    fn list_for_update(&mut self, owner: UserId) -> Result<Vec<Car>, StoreError> {
+        let rows = self.query(|conn| {
+            let theirs = cars::table.filter(cars::owner_id.eq(owner.0));
+            for_update!(theirs.order(cars::id).select(Row::as_select())).load(conn)
         })?;
-        Ok(paths.into_iter().flatten().map(ImagePath::from_storage).collect())
+        Ok(rows.into_iter().map(Car::from).collect())
     }
 
     fn has_image(&mut self, path: &ImagePath) -> Result<bool, StoreError> {

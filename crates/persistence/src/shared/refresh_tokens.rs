@@ -1,11 +1,20 @@
 //! The table of refresh tokens. Compiled once for each database.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, result::Error::DeserializationError};
-use mycars_application::ports::{RefreshToken, RefreshTokenRepository, Revocation, StoreError};
+use mycars_application::{
+    lists::{Direction, Page, TokenOrder, TokenQuery, TokenState},
+    ports::{ListedToken, RefreshToken, RefreshTokenRepository, Revocation, StoreError},
+};
 use mycars_domain::UserId;
 
-use super::{DB, schema::refresh_tokens, store::Unit};
+use super::{
+    Conn, DB,
+    schema::{refresh_tokens, users},
+    store::{IDS_AT_ONCE, Unit, containing, count_of, paged},
+};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = refresh_tokens, check_for_backend(DB))]
@@ -31,24 +40,81 @@ impl TryFrom<Row> for RefreshToken {
     }
 }
 
-/// How a reason is written in the table.
-fn text(revocation: Revocation) -> &'static str {
-    match revocation {
-        Revocation::LoggedOut => "logged_out",
-        Revocation::Rotated => "rotated",
-        Revocation::PasswordChanged => "password_changed",
+fn revocation(name: &str) -> QueryResult<Revocation> {
+    Revocation::named(name)
+        .ok_or_else(|| DeserializationError(format!("there is no revocation `{name}`").into()))
+}
+
+/// The tokens that a query asks for, on all its pages.
+fn filtered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
+    let mut found = refresh_tokens::table.into_boxed();
+    for word in query.search.words() {
+        let owners = users::table
+            .filter(users::search_key.like(containing(word)).escape('\\'))
+            .select(users::id.nullable());
+        found = found.filter(
+            refresh_tokens::jti
+                .like(containing(word))
+                .escape('\\')
+                .or(refresh_tokens::user_id.eq_any(owners)),
+        );
+    }
+    if let Some(user) = query.user {
+        found = found.filter(refresh_tokens::user_id.eq(user.0));
+    }
+    let is_alive = refresh_tokens::revocation.is_null();
+    match query.state {
+        Some(TokenState::Live) => found
+            .filter(is_alive)
+            .filter(refresh_tokens::expires_at.gt(query.now)),
+        Some(TokenState::Expired) => found
+            .filter(is_alive)
+            .filter(refresh_tokens::expires_at.le(query.now)),
+        Some(TokenState::Revoked) => found.filter(refresh_tokens::revocation.is_not_null()),
+        None => found,
     }
 }
 
-fn revocation(name: &str) -> QueryResult<Revocation> {
-    [
-        Revocation::LoggedOut,
-        Revocation::Rotated,
-        Revocation::PasswordChanged,
-    ]
-    .into_iter()
-    .find(|revocation| text(*revocation) == name)
-    .ok_or_else(|| DeserializationError(format!("there is no revocation `{name}`").into()))
+/// The tokens that [`filtered`] finds, in the order of the query.
+fn ordered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
+    let mut found = filtered(query);
+    for (order, direction) in &query.ordering {
+        found = match (order, direction) {
+            (TokenOrder::IssuedAt, Direction::Ascending) => {
+                found.then_order_by(refresh_tokens::issued_at.asc())
+            }
+            (TokenOrder::IssuedAt, Direction::Descending) => {
+                found.then_order_by(refresh_tokens::issued_at.desc())
+            }
+            (TokenOrder::ExpiresAt, Direction::Ascending) => {
+                found.then_order_by(refresh_tokens::expires_at.asc())
+            }
+            (TokenOrder::ExpiresAt, Direction::Descending) => {
+                found.then_order_by(refresh_tokens::expires_at.desc())
+            }
+        };
+    }
+    found.then_order_by(refresh_tokens::id.desc())
+}
+
+/// Says of tokens what their owners are called.
+fn with_usernames(conn: &mut Conn, rows: Vec<(i64, Row)>) -> QueryResult<Vec<ListedToken>> {
+    let owners: Vec<i64> = rows.iter().filter_map(|(_, row)| row.user_id).collect();
+    let names: HashMap<i64, String> = users::table
+        .filter(users::id.eq_any(owners))
+        .select((users::id, users::username))
+        .load(conn)?
+        .into_iter()
+        .collect();
+    rows.into_iter()
+        .map(|(number, row)| {
+            Ok(ListedToken {
+                number,
+                username: row.user_id.and_then(|owner| names.get(&owner).cloned()),
+                token: row.try_into()?,
+            })
+        })
+        .collect()
 }
 
 impl RefreshTokenRepository for Unit<'_> {
@@ -58,7 +124,7 @@ impl RefreshTokenRepository for Unit<'_> {
             refresh_tokens::user_id.eq(token.user.map(|user| user.0)),
             refresh_tokens::issued_at.eq(token.issued_at),
             refresh_tokens::expires_at.eq(token.expires_at),
-            refresh_tokens::revocation.eq(token.revoked.map(text)),
+            refresh_tokens::revocation.eq(token.revoked.map(Revocation::as_str)),
         );
         self.query(|conn| {
             diesel::insert_into(refresh_tokens::table)
@@ -101,14 +167,19 @@ impl RefreshTokenRepository for Unit<'_> {
             diesel::update(refresh_tokens::table.filter(refresh_tokens::jti.eq(id)))
                 .set((
                     refresh_tokens::revoked_at.eq(at),
-                    refresh_tokens::revocation.eq(text(why)),
+                    refresh_tokens::revocation.eq(why.as_str()),
                 ))
                 .execute(conn)
         })?;
         Ok(())
     }
 
-    fn revoke_all_of(&mut self, user: UserId, why: Revocation, at: DateTime<Utc>) -> Result<(), StoreError> {
+    fn revoke_all_of(
+        &mut self,
+        user: UserId,
+        why: Revocation,
+        at: DateTime<Utc>,
+    ) -> Result<usize, StoreError> {
         let alive = refresh_tokens::user_id
             .eq(user.0)
             .and(refresh_tokens::revocation.is_null());
@@ -116,15 +187,45 @@ impl RefreshTokenRepository for Unit<'_> {
             diesel::update(refresh_tokens::table.filter(alive))
                 .set((
                     refresh_tokens::revoked_at.eq(at),
-                    refresh_tokens::revocation.eq(text(why)),
+                    refresh_tokens::revocation.eq(why.as_str()),
                 ))
                 .execute(conn)
-        })?;
-        Ok(())
+        })
     }
 
     fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<usize, StoreError> {
         let expired = refresh_tokens::expires_at.le(now);
         self.query(|conn| diesel::delete(refresh_tokens::table.filter(expired)).execute(conn))
+    }
+
+    fn list(&mut self, query: &TokenQuery) -> Result<Vec<ListedToken>, StoreError> {
+        let page = paged!(ordered(query), query.page);
+        self.query(|conn| {
+            let rows = page.select((refresh_tokens::id, Row::as_select())).load(conn)?;
+            with_usernames(conn, rows)
+        })
+    }
+
+    fn count(&mut self, query: &TokenQuery) -> Result<u64, StoreError> {
+        self.query(|conn| filtered(query).count().get_result(conn))
+            .map(count_of)
+    }
+
+    fn numbers(&mut self, query: &TokenQuery) -> Result<Vec<i64>, StoreError> {
+        self.query(|conn| ordered(query).select(refresh_tokens::id).load(conn))
+    }
+
+    fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>, StoreError> {
+        self.query(|conn| {
+            let mut tokens = Vec::with_capacity(numbers.len());
+            for numbers in numbers.chunks(IDS_AT_ONCE) {
+                let rows = refresh_tokens::table
+                    .filter(refresh_tokens::id.eq_any(numbers))
+                    .select((refresh_tokens::id, Row::as_select()))
+                    .load(conn)?;
+                tokens.extend(with_usernames(conn, rows)?);
+            }
+            Ok(tokens)
+        })
     }
 }

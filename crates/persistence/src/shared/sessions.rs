@@ -5,7 +5,11 @@ use diesel::prelude::*;
 use mycars_application::ports::{Session, SessionRepository, StoreError};
 use mycars_domain::UserId;
 
-use super::{DB, schema::sessions, store::Unit};
+use super::{
+    DB,
+    schema::sessions,
+    store::{IDS_AT_ONCE, Unit, count_of},
+};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(DB))]
@@ -63,11 +67,16 @@ impl SessionRepository for Unit<'_> {
         Ok(())
     }
 
-    fn delete_all_of(&mut self, user: UserId) -> Result<(), StoreError> {
-        self.query(|conn| {
-            diesel::delete(sessions::table.filter(sessions::user_id.eq(user.0))).execute(conn)
-        })?;
-        Ok(())
+    fn delete_all_of(&mut self, user: UserId) -> Result<usize, StoreError> {
+        self.query(|conn| diesel::delete(sessions::table.filter(sessions::user_id.eq(user.0))).execute(conn))
+    }
+
+    fn count_of(&mut self, users: &[UserId]) -> Result<u64, StoreError> {
+        users.chunks(IDS_AT_ONCE).try_fold(0, |count, users| {
+            let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
+            let theirs = sessions::table.filter(sessions::user_id.eq_any(ids));
+            Ok(count + count_of(self.query(|conn| theirs.count().get_result(conn))?))
+        })
     }
 
     fn delete_expired(

@@ -12,8 +12,8 @@ use diesel::{
 };
 use diesel_migrations::MigrationHarness as _;
 use mycars_application::ports::{
-    BoxError, CarRepository, Mode, RefreshTokenRepository, Rollback, SessionRepository, Store, StoreError,
-    UnitOfWork, UserRepository,
+    AuditLog, BoxError, CarRepository, Mode, RefreshTokenRepository, Rollback, SessionRepository, Store,
+    StoreError, UnitOfWork, UserRepository,
 };
 use mycars_domain::fold;
 
@@ -243,6 +243,32 @@ pub(super) fn containing(word: &str) -> String {
     format!("%{escaped}%")
 }
 
+/// So many ids are asked for in one query: databases take only so many parameters.
+pub(super) const IDS_AT_ONCE: usize = 1000;
+
+/// A page of a query, or all of it.
+macro_rules! paged {
+    ($query:expr, $page:expr) => {
+        match $page {
+            Some(Page { limit, offset }) => $query
+                .limit(limit.into())
+                .offset(i64::try_from(offset).unwrap_or(i64::MAX)),
+            None => $query,
+        }
+    };
+}
+pub(super) use paged;
+
+/// A query for what fulfils all of some conditions.
+macro_rules! where_all {
+    ($query:expr, $conditions:expr) => {
+        $conditions
+            .into_iter()
+            .fold($query.into_boxed(), |query, condition| query.filter(condition))
+    };
+}
+pub(super) use where_all;
+
 /// A count as the port answers it.
 pub(super) fn count_of(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
@@ -262,6 +288,10 @@ impl UnitOfWork for Unit<'_> {
     }
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn audit_log(&mut self) -> &mut dyn AuditLog {
         self
     }
 }

@@ -6,11 +6,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
+    dsl::count_star,
     prelude::*,
     result::Error::{DeserializationError, NotFound},
+    sql_types::Bool,
 };
 use mycars_application::{
-    lists::{Direction, Page, UserOrder, UserQuery},
+    lists::{Direction, Page, UserCount, UserOrder, UserQuery},
     ports::{StoreError, UserRepository},
 };
 use mycars_domain::{
@@ -21,7 +23,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::users,
-    store::{Unit, containing, count_of, search_key},
+    store::{IDS_AT_ONCE, Unit, containing, count_of, paged, search_key, where_all},
 };
 
 #[derive(Queryable, Selectable)]
@@ -38,7 +40,7 @@ struct Row {
     is_active: bool,
     is_superuser: bool,
     password: String,
-    password_changed_at: Option<DateTime<Utc>>,
+    logins_ended_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -63,7 +65,7 @@ impl TryFrom<Row> for User {
             is_active: row.is_active,
             is_superuser: row.is_superuser,
             password: PasswordHash::from_storage(row.password),
-            password_changed_at: row.password_changed_at,
+            logins_ended_at: row.logins_ended_at,
             date_joined: row.date_joined,
             last_login: row.last_login,
             created_at: row.created_at,
@@ -89,7 +91,7 @@ struct Values<'a> {
     is_superuser: bool,
     password: &'a str,
     search_key: String,
-    password_changed_at: Option<DateTime<Utc>>,
+    logins_ended_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -129,7 +131,7 @@ impl<'a> From<&'a NewUser> for Values<'a> {
     fn from(user: &'a NewUser) -> Self {
         values! {
             user,
-            password_changed_at: None,
+            logins_ended_at: None,
             date_joined: user.created_at,
             last_login: None,
             updated_at: user.created_at
@@ -141,7 +143,7 @@ impl<'a> From<&'a User> for Values<'a> {
     fn from(user: &'a User) -> Self {
         values! {
             user,
-            password_changed_at: user.password_changed_at,
+            logins_ended_at: user.logins_ended_at,
             date_joined: user.date_joined,
             last_login: user.last_login,
             updated_at: user.updated_at
@@ -149,19 +151,26 @@ impl<'a> From<&'a User> for Values<'a> {
     }
 }
 
-/// The users that a query asks for, on all its pages.
-fn filtered(query: &UserQuery) -> users::BoxedQuery<'_, DB> {
-    let mut found = users::table.into_boxed();
+type Condition<'a> = Box<dyn BoxableExpression<users::table, DB, SqlType = Bool> + 'a>;
+
+/// What holds of the users whom a query asks for.
+fn conditions(query: &UserQuery) -> Vec<Condition<'_>> {
+    let mut all: Vec<Condition<'_>> = Vec::new();
     for word in query.search.words() {
-        found = found.filter(users::search_key.like(containing(word)).escape('\\'));
+        all.push(Box::new(users::search_key.like(containing(word)).escape('\\')));
     }
     if let Some(role) = query.role {
-        found = found.filter(users::role.eq(role.as_str()));
+        all.push(Box::new(users::role.eq(role.as_str())));
     }
     if let Some(is_active) = query.is_active {
-        found = found.filter(users::is_active.eq(is_active));
+        all.push(Box::new(users::is_active.eq(is_active)));
     }
-    found
+    all
+}
+
+/// The users that a query asks for, on all its pages.
+fn filtered(query: &UserQuery) -> users::BoxedQuery<'_, DB> {
+    where_all!(users::table, conditions(query))
 }
 
 /// Puts an order at the end of those that a query has already.
@@ -192,6 +201,20 @@ fn then_by(
             }
         },
     }
+}
+
+/// The users that a query asks for, on all its pages, in its order.
+fn ordered(query: &UserQuery) -> users::BoxedQuery<'_, DB> {
+    let mut found = filtered(query);
+    for (order, direction) in &query.ordering {
+        found = then_by(found, *order, *direction);
+    }
+    found.then_order_by(users::id.asc())
+}
+
+/// The role that a row says.
+fn role(name: &str) -> QueryResult<Role> {
+    Role::parse(name).map_err(|_| DeserializationError(format!("there is no role `{name}`").into()))
 }
 
 impl UserRepository for Unit<'_> {
@@ -275,18 +298,10 @@ impl UserRepository for Unit<'_> {
     }
 
     fn list(&mut self, query: &UserQuery) -> Result<Vec<User>, StoreError> {
-        let mut found = filtered(query);
-        for (order, direction) in &query.ordering {
-            found = then_by(found, *order, *direction);
-        }
-        found = found.then_order_by(users::id.asc());
-        if let Some(Page { limit, offset }) = query.page {
-            found = found
-                .limit(limit.into())
-                .offset(i64::try_from(offset).unwrap_or(i64::MAX));
-        }
         self.query(|conn| {
-            let rows = found.select(Row::as_select()).load(conn)?;
+            let rows = paged!(ordered(query), query.page)
+                .select(Row::as_select())
+                .load(conn)?;
             rows.into_iter().map(User::try_from).collect()
         })
     }
@@ -294,5 +309,52 @@ impl UserRepository for Unit<'_> {
     fn count(&mut self, query: &UserQuery) -> Result<u64, StoreError> {
         self.query(|conn| filtered(query).count().get_result(conn))
             .map(count_of)
+    }
+
+    fn ids(&mut self, query: &UserQuery) -> Result<Vec<UserId>, StoreError> {
+        let ids = self.query(|conn| ordered(query).select(users::id).load(conn))?;
+        Ok(ids.into_iter().map(UserId).collect())
+    }
+
+    fn counts(&mut self, query: &UserQuery) -> Result<Vec<UserCount>, StoreError> {
+        let aside = UserQuery {
+            role: None,
+            is_active: None,
+            ..query.clone()
+        };
+        self.query(|conn| {
+            let grouped = users::table.group_by((users::role, users::is_active)).select((
+                users::role,
+                users::is_active,
+                count_star(),
+            ));
+            let rows: Vec<(String, bool, i64)> = where_all!(grouped, conditions(&aside)).load(conn)?;
+            rows.into_iter()
+                .map(|(name, is_active, count)| {
+                    Ok(UserCount {
+                        role: role(&name)?,
+                        is_active,
+                        count: count_of(count),
+                    })
+                })
+                .collect()
+        })
+    }
+
+    fn find_all(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        self.query(|conn| {
+            let mut users = Vec::with_capacity(ids.len());
+            for ids in ids.chunks(IDS_AT_ONCE) {
+                let rows = users::table
+                    .filter(users::id.eq_any(ids))
+                    .select(Row::as_select())
+                    .load(conn)?;
+                for row in rows {
+                    users.push(row.try_into()?);
+                }
+            }
+            Ok(users)
+        })
     }
 }

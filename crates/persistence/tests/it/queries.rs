@@ -13,13 +13,13 @@ use diesel::{
     sql_query, sql_types,
 };
 use mycars_application::{
-    App, accounts, cars,
+    App, Caller, accounts, cars,
     lists::{CarOrder, CarQuery, Direction, Garage, Page, Search, UserOrder, UserQuery},
     mocks::{self, Mocks},
     ports::{Claims, Store},
     users,
 };
-use mycars_domain::{Actor, CarId, Rank, User, UserId};
+use mycars_domain::{CarId, Rank, User, UserId};
 use mycars_testkit::{TestDatabase, samples};
 
 const FEW: usize = 10;
@@ -79,15 +79,14 @@ impl World {
         }
     }
 
-    fn actor(&self) -> Actor {
-        self.ann.actor()
+    fn caller(&self) -> Caller {
+        mocks::samples::caller(&self.ann)
     }
 }
 
-const ADMIN: Actor = Actor::User {
-    id: UserId(-1),
-    rank: Rank::Superuser,
-};
+fn admin() -> Caller {
+    mocks::samples::somebody_else(Rank::Superuser)
+}
 
 fn fill(store: &dyn Store, rows: usize) -> (User, CarId) {
     store
@@ -185,13 +184,13 @@ const CASES: [Case; 10] = [
         list_users(world, &user_query(PAGE))
     }),
     ("a user with their cars", 2, |world| {
-        users::read_with_cars(&world.app, &ADMIN, world.ann.id)
+        users::read_with_cars(&world.app, &admin(), world.ann.id)
             .unwrap()
             .1
             .len()
     }),
     ("a car", 1, |world| {
-        let car = cars::read(&world.app, &world.actor(), Garage::Own, world.car).unwrap();
+        let car = cars::read(&world.app, &world.caller(), Garage::Own, world.car).unwrap();
         assert_eq!(car.id, world.car);
         1
     }),
@@ -202,13 +201,13 @@ const CASES: [Case; 10] = [
 ];
 
 fn list_cars(world: &World, query: &CarQuery) -> usize {
-    let listed = cars::list(&world.app, &world.actor(), Garage::Own, query).unwrap();
+    let listed = cars::list(&world.app, &world.caller(), Garage::Own, query).unwrap();
     assert_eq!(listed.total.is_some(), query.page.is_some());
     listed.items.len()
 }
 
 fn list_users(world: &World, query: &UserQuery) -> usize {
-    users::list(&world.app, &ADMIN, query).unwrap().items.len()
+    users::list(&world.app, &admin(), query).unwrap().items.len()
 }
 
 fn each_makes_as_many_queries_as_it_says(database: fn() -> TestDatabase) {

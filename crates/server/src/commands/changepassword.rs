@@ -1,7 +1,7 @@
 //! `mycars changepassword USERNAME`: set somebody's password, as Django's command does.
 
-use mycars_application::{App, accounts};
-use mycars_domain::{Actor, Field, User, password, values::Password};
+use mycars_application::{App, Caller, accounts};
+use mycars_domain::{Field, User, password, values::Password};
 
 use super::{CommandError, passwords, say};
 use crate::console::Console;
@@ -10,7 +10,7 @@ use crate::console::Console;
 const MAX_TRIES: u32 = 3;
 
 pub(super) fn run(app: &App, username: &str, console: &mut dyn Console) -> Result<(), CommandError> {
-    let user = match accounts::find_for_password(app, &Actor::System, username) {
+    let user = match accounts::find_for_password(app, &Caller::system(), username) {
         Err(accounts::Error::NotFound) => {
             return Err(CommandError::Refused(format!("user '{username}' does not exist")));
         }
@@ -18,7 +18,7 @@ pub(super) fn run(app: &App, username: &str, console: &mut dyn Console) -> Resul
     };
     console.say(&format!("Changing password for user '{username}'"));
     let password = ask(&user, console)?;
-    accounts::set_password(app, &Actor::System, user.id, &password)?;
+    accounts::set_password(app, &Caller::system(), user.id, &password)?;
     console.say(&format!("Password changed successfully for user '{username}'"));
     Ok(())
 }
@@ -85,13 +85,13 @@ mod tests {
             .sessions
             .expect_delete_all_of()
             .once()
-            .returning(|_| Ok(()));
+            .returning(|_| Ok(1));
         mocks
             .unit
             .refresh_tokens
             .expect_revoke_all_of()
             .once()
-            .returning(|_, _, _| Ok(()));
+            .returning(|_, _, _| Ok(1));
         let (app, store) = mocks.into_app();
         let mut script = Script::of(&["Meadow-x-55", "other", "Meadow-x-55", "Meadow-x-55"]);
         run(&app, "ann", &mut script).unwrap();

@@ -1,13 +1,12 @@
 //! `mycars clearsessions`: forget browsers' logins whose time is over.
 
-use mycars_application::{App, sessions};
-use mycars_domain::Actor;
+use mycars_application::{App, Caller, sessions};
 
 use super::CommandError;
 use crate::console::Console;
 
 pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
-    let count = sessions::clear_expired(app, &Actor::System)?;
+    let count = sessions::clear_expired(app, &Caller::system())?;
     console.say(&format!("Forgot {count} expired sessions."));
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! `mycars createsuperuser`: make a user who has every right, as Django's command does.
 
 use mycars_application::{
-    App,
+    App, Caller,
     accounts::{self, NewSuperuser},
 };
 use mycars_domain::{
-    Actor, Field, Violation, password,
+    Field, Violation, password,
     values::{Email, FirstName, LastName, Password, Username},
 };
 
@@ -32,7 +32,7 @@ pub(super) fn run(
         );
         return Ok(());
     };
-    accounts::create_superuser(app, &Actor::System, superuser)?;
+    accounts::create_superuser(app, &Caller::system(), superuser)?;
     console.say("Superuser created successfully.");
     Ok(())
 }
@@ -57,10 +57,10 @@ fn from_what_is_given(
     };
     let username = accounts::check_username(
         app,
-        &Actor::System,
+        &Caller::system(),
         &needed("username", &given.username, "USERNAME")?,
     )?;
-    let email = accounts::check_email(app, &Actor::System, &needed("email", &given.email, "EMAIL")?)?;
+    let email = accounts::check_email(app, &Caller::system(), &needed("email", &given.email, "EMAIL")?)?;
     let (first_name, last_name) = names(
         given
             .first_name
@@ -100,10 +100,10 @@ fn by_asking(
     console: &mut dyn Console,
 ) -> Result<NewSuperuser, CommandError> {
     let username: Username = ask_until_right(console, "Username: ", given.username.as_deref(), |text| {
-        accounts::check_username(app, &Actor::System, text)
+        accounts::check_username(app, &Caller::system(), text)
     })?;
     let email: Email = ask_until_right(console, "Email address: ", given.email.as_deref(), |text| {
-        accounts::check_email(app, &Actor::System, text)
+        accounts::check_email(app, &Caller::system(), text)
     })?;
     let (first_name, last_name) = names(given.first_name.as_deref(), given.last_name.as_deref())?;
     let owner = password::Owner {

@@ -1,13 +1,12 @@
 //! `mycars flushexpiredtokens`: forget refresh tokens that have expired.
 
-use mycars_application::{App, accounts};
-use mycars_domain::Actor;
+use mycars_application::{App, Caller, accounts};
 
 use super::CommandError;
 use crate::console::Console;
 
 pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
-    let count = accounts::flush_expired_tokens(app, &Actor::System)?;
+    let count = accounts::flush_expired_tokens(app, &Caller::system())?;
     console.say(&format!("Forgot {count} expired refresh tokens."));
     Ok(())
 }

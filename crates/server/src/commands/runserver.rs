@@ -5,8 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use mycars_application::{App, images};
-use mycars_domain::Actor;
+use mycars_application::{App, Caller, images};
 use mycars_http::{Rates, bind, serve};
 
 use super::CommandError;
@@ -58,7 +57,7 @@ fn rates(throttle: &Throttle) -> Option<Rates> {
 
 /// Deletes what a crash may have left behind, while requests are served already.
 fn sweep_in_background(app: App) {
-    std::thread::spawn(move || match images::sweep(&app, &Actor::System) {
+    std::thread::spawn(move || match images::sweep(&app, &Caller::system()) {
         Ok(0) => {}
         Ok(count) => tracing::info!("deleted {count} pictures that no car had"),
         Err(error) => tracing::warn!(%error, "pictures that no car has could not be deleted"),

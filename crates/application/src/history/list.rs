@@ -1,0 +1,43 @@
+//! List what became of everything.
+
+use mycars_domain::{Action, Target, audit::Entry, policy};
+
+use crate::{
+    App, Caller,
+    lists::{HistoryCount, HistoryQuery, Listed},
+    ports::UnitOfWork,
+    users::Error,
+};
+
+/// The entries of the audit log that `query` asks for, in a fixed number of queries however many there are.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn list(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Listed<Entry>, Error> {
+    policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
+    app.store.read(|unit| entries(unit, query))
+}
+
+/// How many entries there are of each action and kind of object, among those that `query` asks for when its own
+/// action and kind are left aside.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn counts(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<HistoryCount>, Error> {
+    policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
+    Ok(app.store.read(|unit| unit.audit_log().counts(query))?)
+}
+
+pub(super) fn entries<E: From<crate::ports::StoreError>>(
+    unit: &mut dyn UnitOfWork,
+    query: &HistoryQuery,
+) -> Result<Listed<Entry>, E> {
+    let total = match query.page {
+        Some(_) => Some(unit.audit_log().count(query)?),
+        None => None,
+    };
+    Ok(Listed {
+        items: unit.audit_log().list(query)?,
+        total,
+    })
+}

@@ -1,0 +1,9 @@
+//! Everybody's logins, for admins: the refresh tokens that are known, and ending them.
+
+mod end_all;
+mod list;
+mod revoke;
+
+pub use end_all::end_all;
+pub use list::{list, numbers, read_all};
+pub use revoke::revoke;

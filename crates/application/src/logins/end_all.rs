@@ -1,0 +1,107 @@
+//! End all logins of a user.
+
+use mycars_domain::{Action, Target, UserId, policy};
+
+use crate::{App, Caller, audit, ports::Revocation, users::Error};
+
+/// Ends all logins of a user: every refresh token issued before is dead, those of other systems with the same key
+/// too, and every browser is logged out. Access tokens in hand live to their own expiry.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Denied`] for who is no admin, and for who is no superuser where the user is one;
+/// [`Error::Store`].
+pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
+    policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;
+    app.store.write(|unit| {
+        let mut user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        policy::check(
+            &caller.actor,
+            Action::EndLogins,
+            Target::user(user.id, user.rank()),
+        )?;
+        let now = app.now();
+        user.logins_ended_at = Some(now);
+        unit.users().update(&user)?;
+        let sessions = unit.sessions().delete_all_of(id)?;
+        let tokens = unit
+            .refresh_tokens()
+            .revoke_all_of(id, Revocation::Revoked, now)?;
+        Ok(audit::logins_ended(app, unit, caller, &user, (tokens, sessions))?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{
+        Denied, Field, Rank, User,
+        audit::{self, Change, Value},
+    };
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    fn mocks(user: User) -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(move |_| Ok(Some(user.clone())));
+        mocks
+    }
+
+    #[test]
+    fn all_refresh_tokens_and_sessions_end_at_once() {
+        let mut mocks = mocks(samples::user());
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .withf(|user| user.logins_ended_at == Some(samples::now()))
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .sessions
+            .expect_delete_all_of()
+            .once()
+            .returning(|_| Ok(2));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .withf(|user, why, _| *user == UserId(1) && *why == Revocation::Revoked)
+            .once()
+            .returning(|_, _, _| Ok(3));
+        let (app, store) = mocks.into_app();
+        end_all(&app, &samples::somebody_else(Rank::Admin), UserId(1)).unwrap();
+        let entries = store.entries();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].action, audit::Action::Revoked);
+        assert_eq!(
+            entries[0].changes,
+            [(Field::RefreshTokens, 3), (Field::Sessions, 2)].map(|(field, count)| Change {
+                field,
+                before: Value::Number(count),
+                after: Value::Number(0),
+            })
+        );
+    }
+
+    #[test]
+    fn only_a_superuser_ends_a_superusers_logins_and_a_client_nobodys() {
+        let root = User {
+            is_superuser: true,
+            ..samples::user()
+        };
+        for (rank, denied) in [
+            (Rank::Admin, Denied::SuperusersOnly),
+            (Rank::Client, Denied::Forbidden),
+        ] {
+            let (app, store) = mocks(root.clone()).into_app();
+            let refused = end_all(&app, &samples::somebody_else(rank), UserId(1));
+            assert!(matches!(refused, Err(Error::Denied(why)) if why == denied));
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+}

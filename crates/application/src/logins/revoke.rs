@@ -1,0 +1,124 @@
+//! End one login by its refresh token.
+
+use mycars_domain::{Action, Target, audit::Object, policy};
+
+use crate::{App, Caller, audit, ports::Revocation, users::Error};
+
+/// Ends the login whose refresh token has this number in lists; does nothing to one that is dead already.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Denied`] for who is no admin, and for who is no superuser where its owner is one;
+/// [`Error::Store`].
+pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<(), Error> {
+    policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;
+    app.store.write(|unit| {
+        let listed = unit.refresh_tokens().find_all(&[number])?;
+        let token = listed.into_iter().next().ok_or(Error::NotFound)?.token;
+        // The user first and the token after, as everywhere.
+        if let Some(owner) = token.user
+            && let Some(owner) = unit.users().find_for_update(owner)?
+        {
+            let target = Target::user(owner.id, owner.rank());
+            policy::check(&caller.actor, Action::EndLogins, target)?;
+        }
+        let token = unit
+            .refresh_tokens()
+            .find_for_update(&token.id)?
+            .ok_or(Error::NotFound)?;
+        if token.revoked.is_some() {
+            return Ok(());
+        }
+        unit.refresh_tokens()
+            .revoke(&token.id, Revocation::Revoked, app.now())?;
+        let object = Object::refresh_token(&token.id, token.user);
+        Ok(audit::token_revoked(
+            app,
+            unit,
+            caller,
+            object,
+            None,
+            Revocation::Revoked,
+        )?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Denied, Rank, User, UserId, audit::ObjectType};
+
+    use super::*;
+    use crate::{
+        mocks::{Mocks, samples},
+        ports::{ListedToken, RefreshToken},
+    };
+
+    fn mocks(revoked: Option<Revocation>) -> Mocks {
+        let token = RefreshToken {
+            id: "jti".into(),
+            user: Some(UserId(1)),
+            issued_at: samples::now(),
+            expires_at: samples::now(),
+            revoked,
+        };
+        let listed = ListedToken {
+            number: 5,
+            token: token.clone(),
+            username: None,
+        };
+        let mut mocks = Mocks::new();
+        let tokens = &mut mocks.unit.refresh_tokens;
+        tokens
+            .expect_find_all()
+            .returning(move |_| Ok(vec![listed.clone()]));
+        tokens
+            .expect_find_for_update()
+            .returning(move |_| Ok(Some(token.clone())));
+        mocks
+    }
+
+    fn owned_by(mut mocks: Mocks, owner: User) -> Mocks {
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(move |_| Ok(Some(owner.clone())));
+        mocks
+    }
+
+    #[test]
+    fn a_live_token_dies_and_that_is_written_down() {
+        let mut mocks = owned_by(mocks(None), samples::user());
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke()
+            .withf(|id, why, _| id == "jti" && *why == Revocation::Revoked)
+            .once()
+            .returning(|_, _, _| Ok(()));
+        let (app, store) = mocks.into_app();
+        revoke(&app, &samples::somebody_else(Rank::Admin), 5).unwrap();
+        let entries = store.entries();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].object.kind, ObjectType::RefreshToken);
+        assert_eq!(entries[0].object.id, "jti");
+    }
+
+    #[test]
+    fn a_dead_token_stays_as_it_is() {
+        let (app, store) = owned_by(mocks(Some(Revocation::Rotated)), samples::user()).into_app();
+        revoke(&app, &samples::somebody_else(Rank::Admin), 5).unwrap();
+        assert_eq!(store.entries(), []);
+    }
+
+    #[test]
+    fn only_a_superuser_ends_a_superusers_login() {
+        let root = User {
+            is_superuser: true,
+            ..samples::user()
+        };
+        let (app, store) = owned_by(mocks(None), root).into_app();
+        let refused = revoke(&app, &samples::somebody_else(Rank::Admin), 5);
+        assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+}

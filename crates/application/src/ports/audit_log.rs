@@ -1,0 +1,35 @@
+//! The audit log.
+
+use mycars_domain::audit::{Entry, NewEntry};
+
+use super::StoreError;
+use crate::lists::{HistoryCount, HistoryQuery};
+
+/// The audit log. Entries are only ever added: there is no way to change or to forget one.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+pub trait AuditLog {
+    /// Keeps entries, in their order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError>;
+
+    /// The entries that a query asks for, in its order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError>;
+
+    /// How many entries a query asks for, on all its pages.
+    ///
+    /// # Errors
+    /// The database's.
+    fn count(&mut self, query: &HistoryQuery) -> Result<u64, StoreError>;
+
+    /// How many entries there are of each action and kind of object, among those that a query asks for when its
+    /// own action and kind are left aside.
+    ///
+    /// # Errors
+    /// The database's.
+    fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError>;
+}

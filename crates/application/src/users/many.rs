@@ -1,0 +1,63 @@
+//! What is asked of many users at once, for the panel.
+
+use mycars_domain::{Action, Target, User, UserId, policy};
+
+use super::Error;
+use crate::{
+    App, Caller,
+    lists::{UserCount, UserQuery},
+    ports::CarCount,
+};
+
+/// The ids of all users that `query` asks for, in its order, whatever its page.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn ids(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserId>, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    Ok(app.store.read(|unit| unit.users().ids(query))?)
+}
+
+/// The users who have these ids, in their order; those who are gone are left out.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn read_all(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Vec<User>, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    let mut users = app.store.read(|unit| unit.users().find_all(ids))?;
+    users.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
+    Ok(users)
+}
+
+/// How many users there are of each role, active and not, among those that `query` asks for when its own role and
+/// activity are left aside.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn counts(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserCount>, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    Ok(app.store.read(|unit| unit.users().counts(query))?)
+}
+
+/// What goes when users do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Belongings {
+    /// Their cars, and the pictures of these.
+    pub cars: CarCount,
+    /// The browsers in which they are logged in.
+    pub sessions: u64,
+}
+
+/// What goes when these users are deleted.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn belongings(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Belongings, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    app.store.read(|unit| {
+        Ok(Belongings {
+            cars: unit.cars().count_of(ids)?,
+            sessions: unit.sessions().count_of(ids)?,
+        })
+    })
+}

@@ -1,0 +1,132 @@
+//! How the changes of an entry of the audit log are kept: as JSON, `[["mileage", 5, 900]]`, in which a hidden value
+//! is `{"hidden": true}`.
+
+use mycars_application::ports::BoxError;
+use mycars_domain::{
+    Field,
+    audit::{Change, Value},
+};
+use serde_json::{Value as Json, json};
+
+/// The names under which fields are kept. They are the audit log's own, and never change.
+fn name(field: Field) -> &'static str {
+    match field {
+        Field::Username => "username",
+        Field::Email => "email",
+        Field::FirstName => "first_name",
+        Field::LastName => "last_name",
+        Field::Role => "role",
+        Field::IsActive => "is_active",
+        Field::IsSuperuser => "is_superuser",
+        Field::Phone => "phone",
+        Field::Address => "address",
+        Field::Password => "password",
+        Field::PasswordConfirmation => "password_confirmation",
+        Field::OldPassword => "old_password",
+        Field::NewPassword => "new_password",
+        Field::Refresh => "refresh",
+        Field::Token => "token",
+        Field::Revocation => "revocation",
+        Field::RefreshTokens => "refresh_tokens",
+        Field::Sessions => "sessions",
+        Field::Brand => "brand",
+        Field::Model => "model",
+        Field::Year => "year",
+        Field::Color => "color",
+        Field::License => "license",
+        Field::Vin => "vin",
+        Field::Mileage => "mileage",
+        Field::Owner => "owner",
+        Field::Image => "image",
+        Field::Notes => "notes",
+    }
+}
+
+pub(crate) fn write(changes: &[Change]) -> String {
+    let changes = changes.iter().map(|change| {
+        json!([
+            name(change.field),
+            to_json(&change.before),
+            to_json(&change.after)
+        ])
+    });
+    Json::Array(changes.collect()).to_string()
+}
+
+pub(crate) fn read(text: &str) -> Result<Vec<Change>, BoxError> {
+    let changes: Vec<(String, Json, Json)> = serde_json::from_str(text)?;
+    changes
+        .into_iter()
+        .map(|(known, before, after)| {
+            let field = Field::ALL
+                .into_iter()
+                .find(|field| name(*field) == known)
+                .ok_or_else(|| format!("there is no field `{known}`"))?;
+            Ok(Change {
+                field,
+                before: from_json(before)?,
+                after: from_json(after)?,
+            })
+        })
+        .collect()
+}
+
+fn to_json(value: &Value) -> Json {
+    match value {
+        Value::Nothing => Json::Null,
+        Value::Text(text) => json!(text),
+        Value::Number(number) => json!(number),
+        Value::Flag(flag) => json!(flag),
+        Value::Hidden => json!({"hidden": true}),
+    }
+}
+
+fn from_json(json: Json) -> Result<Value, BoxError> {
+    match json {
+        Json::Null => Ok(Value::Nothing),
+        Json::String(text) => Ok(Value::Text(text)),
+        Json::Bool(flag) => Ok(Value::Flag(flag)),
+        Json::Number(number) => Ok(Value::Number(number.as_i64().ok_or("not a whole number")?)),
+        Json::Object(_) => Ok(Value::Hidden),
+        Json::Array(_) => Err("a list is no value".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_of_every_field_and_value_are_read_as_they_were_written() {
+        let values = [
+            Value::Nothing,
+            Value::Text("ö \"1\"".into()),
+            Value::Number(i64::MAX),
+            Value::Flag(false),
+            Value::Hidden,
+        ];
+        let changes: Vec<Change> = Field::ALL
+            .into_iter()
+            .zip(values.iter().cycle())
+            .map(|(field, value)| Change {
+                field,
+                before: Value::Nothing,
+                after: value.clone(),
+            })
+            .collect();
+        assert_eq!(read(&write(&changes)).unwrap(), changes);
+    }
+
+    #[test]
+    fn what_is_no_change_is_an_error() {
+        for text in [
+            "",
+            "{}",
+            "[[\"wheel\", 1, 2]]",
+            "[[\"year\", [], 2]]",
+            "[[\"year\", 1.5, 2]]",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The table of the audit log. Compiled once for each database.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use diesel::{dsl::count_star, prelude::*, result::Error::DeserializationError, sql_types::Bool};
+use mycars_application::{
+    lists::{HistoryCount, HistoryQuery, Page},
+    ports::{AuditLog, StoreError},
+};
+use mycars_domain::{
+    UserId,
+    audit::{Action, Author, Channel, Entry, NewEntry, Object, ObjectType, Origin},
+};
+
+use super::{
+    DB,
+    schema::audit_log,
+    store::{Unit, containing, count_of, paged, search_key, where_all},
+};
+use crate::changes;
+
+/// So many entries are written in one statement: databases take only so many parameters.
+const ENTRIES_AT_ONCE: usize = 500;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_log, check_for_backend(DB))]
+struct Row {
+    id: i64,
+    at: DateTime<Utc>,
+    action: String,
+    object_type: String,
+    object_id: String,
+    object_name: String,
+    owner_id: Option<i64>,
+    actor_id: Option<i64>,
+    actor_name: String,
+    channel: String,
+    request_id: Option<String>,
+    address: Option<String>,
+    changes: String,
+}
+
+impl TryFrom<Row> for Entry {
+    type Error = diesel::result::Error;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        let entry = NewEntry {
+            at: row.at,
+            action: known(Action::named, &row.action)?,
+            object: Object {
+                kind: known(ObjectType::named, &row.object_type)?,
+                id: row.object_id,
+                name: row.object_name,
+                owner: row.owner_id.map(UserId),
+            },
+            author: Author {
+                id: row.actor_id.map(UserId),
+                name: row.actor_name,
+            },
+            origin: Origin {
+                channel: known(Channel::named, &row.channel)?,
+                request_id: row.request_id,
+                address: row.address.and_then(|address| address.parse().ok()),
+            },
+            changes: changes::read(&row.changes).map_err(DeserializationError)?,
+        };
+        Ok(Self { id: row.id, entry })
+    }
+}
+
+/// What a name in a column stands for.
+fn known<T>(named: impl Fn(&str) -> Option<T>, name: &str) -> QueryResult<T> {
+    named(name).ok_or_else(|| DeserializationError(format!("there is no `{name}` in an audit log").into()))
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = audit_log)]
+struct Values<'a> {
+    at: DateTime<Utc>,
+    action: &'static str,
+    object_type: &'static str,
+    object_id: &'a str,
+    object_name: &'a str,
+    owner_id: Option<i64>,
+    actor_id: Option<i64>,
+    actor_name: &'a str,
+    channel: &'static str,
+    request_id: Option<&'a str>,
+    address: Option<String>,
+    changes: String,
+    search_key: String,
+}
+
+impl<'a> From<&'a NewEntry> for Values<'a> {
+    fn from(entry: &'a NewEntry) -> Self {
+        Self {
+            at: entry.at,
+            action: entry.action.as_str(),
+            object_type: entry.object.kind.as_str(),
+            object_id: &entry.object.id,
+            object_name: &entry.object.name,
+            owner_id: entry.object.owner.map(|owner| owner.0),
+            actor_id: entry.author.id.map(|actor| actor.0),
+            actor_name: &entry.author.name,
+            channel: entry.origin.channel.as_str(),
+            request_id: entry.origin.request_id.as_deref(),
+            address: entry.origin.address.as_ref().map(IpAddr::to_string),
+            changes: changes::write(&entry.changes),
+            search_key: search_key(&[&entry.object.name, &entry.author.name]),
+        }
+    }
+}
+
+type Condition<'a> = Box<dyn BoxableExpression<audit_log::table, DB, SqlType = Bool> + 'a>;
+
+/// What holds of the entries that a query asks for.
+fn conditions(query: &HistoryQuery) -> Vec<Condition<'_>> {
+    let mut all: Vec<Condition<'_>> = Vec::new();
+    for word in query.search.words() {
+        all.push(Box::new(
+            audit_log::search_key.like(containing(word)).escape('\\'),
+        ));
+    }
+    if let Some(action) = query.action {
+        all.push(Box::new(audit_log::action.eq(action.as_str())));
+    }
+    if let Some(kind) = query.object_type {
+        all.push(Box::new(audit_log::object_type.eq(kind.as_str())));
+    }
+    if let Some(id) = &query.object_id {
+        all.push(Box::new(audit_log::object_id.eq(id)));
+    }
+    if let Some(owner) = query.owner {
+        all.push(Box::new(audit_log::owner_id.eq(owner.0).assume_not_null()));
+    }
+    if let Some(actor) = query.actor {
+        all.push(Box::new(audit_log::actor_id.eq(actor.0).assume_not_null()));
+    }
+    if let Some(since) = query.since {
+        all.push(Box::new(audit_log::at.ge(since)));
+    }
+    if let Some(until) = query.until {
+        all.push(Box::new(audit_log::at.lt(until)));
+    }
+    all
+}
+
+/// The entries that a query asks for, on all its pages.
+fn filtered(query: &HistoryQuery) -> audit_log::BoxedQuery<'_, DB> {
+    where_all!(audit_log::table, conditions(query))
+}
+
+impl AuditLog for Unit<'_> {
+    fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
+        for entries in entries.chunks(ENTRIES_AT_ONCE) {
+            let rows: Vec<Values<'_>> = entries.iter().map(Values::from).collect();
+            self.query(|conn| diesel::insert_into(audit_log::table).values(&rows).execute(conn))?;
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
+        let found = filtered(query);
+        let ordered = if query.oldest_first {
+            found.order(audit_log::id.asc())
+        } else {
+            found.order(audit_log::id.desc())
+        };
+        let page = paged!(ordered, query.page);
+        self.query(|conn| {
+            let rows = page.select(Row::as_select()).load(conn)?;
+            rows.into_iter().map(Entry::try_from).collect()
+        })
+    }
+
+    fn count(&mut self, query: &HistoryQuery) -> Result<u64, StoreError> {
+        self.query(|conn| filtered(query).count().get_result(conn))
+            .map(count_of)
+    }
+
+    fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
+        let aside = HistoryQuery {
+            action: None,
+            object_type: None,
+            ..query.clone()
+        };
+        self.query(|conn| {
+            let grouped = audit_log::table
+                .group_by((audit_log::action, audit_log::object_type))
+                .select((audit_log::action, audit_log::object_type, count_star()));
+            let rows: Vec<(String, String, i64)> = where_all!(grouped, conditions(&aside)).load(conn)?;
+            rows.into_iter()
+                .map(|(action, kind, count)| {
+                    Ok(HistoryCount {
+                        action: known(Action::named, &action)?,
+                        object_type: known(ObjectType::named, &kind)?,
+                        count: count_of(count),
+                    })
+                })
+                .collect()
+        })
+    }
+}

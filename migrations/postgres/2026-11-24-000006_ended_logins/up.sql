@@ -1,0 +1,6 @@
+-- Not only a new password ends all logins of a user: an admin can.
+ALTER TABLE users RENAME COLUMN password_changed_at TO logins_ended_at;
+ALTER TABLE refresh_tokens
+    DROP CONSTRAINT refresh_tokens_revocation_known,
+    ADD CONSTRAINT refresh_tokens_revocation_known
+        CHECK (revocation IN ('logged_out', 'rotated', 'password_changed', 'revoked'));

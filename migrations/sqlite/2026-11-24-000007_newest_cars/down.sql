@@ -1,0 +1,1 @@
+DROP INDEX cars_newest;
