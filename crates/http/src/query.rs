@@ -1,10 +1,14 @@
 //! The query of a URL: filters, search, ordering and pages, as Django REST framework and django-filter read
 //! them (wire contract, section 7).
 
+mod history;
+mod moment;
+
 use mycars_application::lists::{CarOrder, CarQuery, Direction, Listed, Page, Search, UserOrder, UserQuery};
 use mycars_domain::Role;
 use serde::Serialize;
 
+pub(crate) use self::history::{HISTORY, HISTORY_OF_CAR};
 use crate::error::ApiError;
 
 /// What can be set about lists.
@@ -28,11 +32,13 @@ impl Default for ListSettings {
 /// What a list can be asked for, for people: the forms of its page and the documents are made from it.
 #[derive(Debug)]
 pub(crate) struct ListSpec {
-    /// What `?search=` looks at.
+    /// What `?search=` looks at; empty where it is not taken.
     pub(crate) searched: &'static str,
     pub(crate) filters: &'static [FilterSpec],
     /// The names that `?ordering=` takes.
     pub(crate) orderings: &'static [&'static str],
+    /// How many items a page has where neither the client nor a setting says; without it the list comes whole.
+    pub(crate) page_size: Option<u32>,
 }
 
 /// One filter.
@@ -80,6 +86,7 @@ pub(crate) static CARS: ListSpec = ListSpec {
         "model",
         "license",
     ],
+    page_size: None,
 };
 
 /// What the list of users can be asked for.
@@ -90,6 +97,7 @@ pub(crate) static USERS: ListSpec = ListSpec {
         filter("is_active", "Active", FilterKind::Choice(&["true", "false"])),
     ],
     orderings: &["username", "email", "date_joined", "last_login"],
+    page_size: None,
 };
 
 /// The parameters of a query. Of several with one name the last counts.
@@ -117,19 +125,22 @@ impl Query {
 
     /// The page asked for. What is no number of items counts as left out, and so does an offset without it.
     pub(crate) fn page(&self, settings: ListSettings) -> Option<Page> {
-        let limit = self
-            .get("limit")
-            .and_then(|text| text.parse::<u64>().ok())
-            .filter(|limit| *limit > 0);
-        let limit = match limit {
-            Some(limit) => u32::try_from(limit).unwrap_or(u32::MAX),
-            None => settings.page_size?,
-        };
-        let offset = self.get("offset").and_then(|text| text.parse().ok()).unwrap_or(0);
-        Some(Page {
+        let limit = self.limit().or(settings.page_size)?;
+        Some(self.page_of(limit, settings))
+    }
+
+    /// How many items a page shall have, if the client says so.
+    fn limit(&self) -> Option<u32> {
+        let limit = self.get("limit")?.parse::<u64>().ok()?;
+        (limit > 0).then(|| u32::try_from(limit).unwrap_or(u32::MAX))
+    }
+
+    /// The page of so many items.
+    fn page_of(&self, limit: u32, settings: ListSettings) -> Page {
+        Page {
             limit: limit.min(settings.max_page_size),
-            offset,
-        })
+            offset: self.get("offset").and_then(|text| text.parse().ok()).unwrap_or(0),
+        }
     }
 
     /// The cars asked for.
@@ -173,6 +184,16 @@ impl Query {
             page: self.page(settings),
         };
         reader.finish(query)
+    }
+
+    /// The words asked for.
+    pub(crate) fn search(&self) -> Result<Search, ApiError> {
+        let mut reader = Reader {
+            query: self,
+            errors: Vec::new(),
+        };
+        let search = reader.search();
+        reader.finish(search)
     }
 
     /// The orders asked for; names that there are not are passed over.

@@ -1,10 +1,18 @@
-//! Cars and users as clients see them (wire contract, section 3): keys in the contract's order.
+//! Cars, users and entries of the audit log as clients see them (wire contract, section 3): keys in the contract's order.
+
+mod entry;
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{Car, User, values};
 use serde::Serialize;
 
+pub(crate) use self::entry::EntryView;
 use crate::timestamp;
+
+/// Where a picture is, by the path under which it is kept.
+fn image_url(path: &str) -> String {
+    format!("/media/{path}")
+}
 
 /// A car, with what its owner is called.
 #[derive(Serialize)]
@@ -57,7 +65,7 @@ impl<'a> CarView<'a> {
             owner: car.owner.0,
             owner_name: &owner.name,
             owner_username: owner.username,
-            image: car.image.as_ref().map(|path| format!("/media/{path}")),
+            image: car.image.as_ref().map(|path| image_url(path.as_str())),
             notes: car.notes.as_ref().map(values::Notes::as_str),
             created_at: car.created_at,
             updated_at: car.updated_at,

@@ -12,10 +12,13 @@ use crate::query::{FilterKind, FilterSpec, ListSpec};
 /// The one form that asks for another view of a list.
 pub(super) struct ListControls {
     pub(super) search: String,
+    /// Empty where nothing is searched.
     pub(super) searched: &'static str,
     pub(super) filters: Vec<Filter>,
     pub(super) orderings: Vec<Ordering>,
     pub(super) limit: String,
+    /// How many items a page has where no limit is given.
+    pub(super) page_size: Option<u32>,
     /// The parameters that the form has no field for.
     pub(super) kept: Vec<(String, String)>,
     /// The filters that count at the moment; each link takes one away.
@@ -61,8 +64,9 @@ impl ListControls {
             searched: spec.searched,
             orderings: orderings(spec, parameters.get("ordering")),
             limit: parameters.get("limit").to_owned(),
+            page_size: spec.page_size,
             kept: parameters.without(&own),
-            active: active(page, &parameters, &filters),
+            active: active(page, spec, &parameters, &filters),
             unfiltered: url(page.path, &parameters.query(&of_filters, None)),
             is_open: filters.iter().any(is_set),
             filters,
@@ -117,12 +121,14 @@ fn orderings(spec: &ListSpec, asked: &str) -> Vec<Ordering> {
     orderings
 }
 
-fn active(page: &Page<'_>, parameters: &Parameters, filters: &[Filter]) -> Vec<Link> {
-    let search = ("search", "Search", parameters.get("search"));
+fn active(page: &Page<'_>, spec: &ListSpec, parameters: &Parameters, filters: &[Filter]) -> Vec<Link> {
+    let is_searched = !spec.searched.is_empty();
+    let search = is_searched.then(|| ("search", "Search", parameters.get("search")));
     let filters = filters
         .iter()
         .map(|filter| (filter.name, filter.label, filter.value.as_str()));
-    std::iter::once(search)
+    search
+        .into_iter()
         .chain(filters)
         .filter(|(_, _, value)| !value.trim().is_empty())
         .map(|(name, label, value)| Link {

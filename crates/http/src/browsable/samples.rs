@@ -113,6 +113,14 @@ fn user(text: &str) -> Value {
     })
 }
 
+fn entry() -> Value {
+    json!({
+        "id": 5, "at": "2026-11-23T10:23:23.329973Z", "action": "changed", "object_type": "car", "object_id": "62",
+        "object": "BMW i3 (PS-62-YS)", "actor": 2, "actor_name": "karim", "channel": "api",
+        "changes": [{"field": "image", "before": null, "after": "/media/cars/car_62_9a8ad5c0.jpg"}],
+    })
+}
+
 fn pairs(fields: &[(&str, &str)]) -> Vec<(String, String)> {
     fields
         .iter()
@@ -246,6 +254,21 @@ fn typical() -> Vec<Sample> {
             "/api/admin/users/",
             "/api/admin/users/",
             &json!([user("Ann")]),
+        ),
+        Sample {
+            query: "action=changed&at_min=2026-11-23".to_owned(),
+            ..Sample::new(
+                "history",
+                "/api/admin/history/",
+                "/api/admin/history/",
+                &json!({"count": 1, "next": null, "previous": null, "results": [entry()]}),
+            )
+        },
+        Sample::new(
+            "history-of-car",
+            "/api/cars/{car_id}/history/",
+            "/api/cars/62/history/",
+            &json!({"count": 1, "next": null, "previous": null, "results": [entry()]}),
         ),
         Sample {
             status: 405,

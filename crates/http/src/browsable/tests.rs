@@ -252,6 +252,27 @@ fn the_form_of_a_list_keeps_the_rest_of_the_query() {
 }
 
 #[test]
+fn a_history_has_its_filters_and_no_page_for_each_entry() {
+    let html = samples::html("history");
+    assert!(html.contains("<option selected>changed</option>"));
+    assert!(html.contains("name=\"at_min\" type=\"text\" value=\"2026-11-23\""));
+    assert!(html.contains("placeholder=\"100\""));
+    assert!(html.contains("1–1 of 1"));
+    assert!(html.contains("<a class=\"s\" href=\"/media/cars/car_62_9a8ad5c0.jpg\">"));
+    assert!(!html.contains("<a class=\"n\""));
+}
+
+#[test]
+fn a_list_that_can_only_be_paged_offers_nothing_else() {
+    let html = samples::html("history-of-car");
+    for absent in ["filter-search", "filter-ordering", "<summary>Filters"] {
+        assert!(!html.contains(absent), "{absent}");
+    }
+    assert!(html.contains("id=\"filter-limit\""));
+    assert!(samples::html("detail").contains("href=\"/api/cars/62/history/\""));
+}
+
+#[test]
 fn nothing_is_offered_that_cant_succeed() {
     for status in ["401", "403", "404", "500"] {
         let html = samples::html(status);

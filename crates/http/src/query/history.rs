@@ -1,0 +1,241 @@
+//! What the audit log can be asked for.
+
+use mycars_application::lists::{Direction, HistoryQuery, Page};
+use mycars_domain::{
+    UserId,
+    audit::{Action, ObjectType},
+};
+
+use super::{FilterKind, ListSettings, ListSpec, Number, Query, Reader, filter, moment::Moment, no_choice};
+use crate::error::ApiError;
+
+/// How many entries a page has where neither the client nor a setting says. Other lists come whole then, because
+/// clients of the Django system ask for them so; the log is new, is never shortened, and has more entries than
+/// anybody wants at once.
+const PAGE_SIZE: u32 = 100;
+
+/// What the audit log can be asked for.
+pub(crate) static HISTORY: ListSpec = ListSpec {
+    searched: "the names of objects and of who did it",
+    filters: &[
+        filter(
+            "action",
+            "Action",
+            FilterKind::Choice(&["created", "changed", "deleted", "revoked"]),
+        ),
+        filter(
+            "object_type",
+            "Object type",
+            FilterKind::Choice(&["user", "car", "refresh_token"]),
+        ),
+        filter("object_id", "Object id", FilterKind::Text),
+        filter("actor", "Actor id", FilterKind::Number),
+        filter("at_min", "From (UTC)", FilterKind::Text),
+        filter("at_max", "To (UTC)", FilterKind::Text),
+    ],
+    orderings: &["at"],
+    page_size: Some(PAGE_SIZE),
+};
+
+/// What the history of one car can be asked for: pages alone.
+pub(crate) static HISTORY_OF_CAR: ListSpec = ListSpec {
+    searched: "",
+    filters: &[],
+    orderings: &[],
+    page_size: Some(PAGE_SIZE),
+};
+
+impl Query {
+    /// The entries of the audit log asked for. There is always a page.
+    pub(crate) fn history(&self, settings: ListSettings) -> Result<HistoryQuery, ApiError> {
+        let mut reader = Reader {
+            query: self,
+            errors: Vec::new(),
+        };
+        let query = HistoryQuery {
+            search: reader.search(),
+            action: reader.choice("action", Action::named),
+            object_type: reader.choice("object_type", ObjectType::named),
+            object_id: reader.text("object_id"),
+            owner: None,
+            actor: reader.number("actor").map(user_id),
+            since: reader.moment("at_min").map(Moment::start),
+            until: reader.moment("at_max").map(Moment::end),
+            oldest_first: matches!(self.ordering(order)[..], [((), Direction::Ascending), ..]),
+            page: Some(self.history_page(settings)),
+        };
+        reader.finish(query)
+    }
+
+    /// The page of a history asked for.
+    pub(crate) fn history_page(&self, settings: ListSettings) -> Page {
+        let limit = self.limit().or(settings.page_size).unwrap_or(PAGE_SIZE);
+        self.page_of(limit, settings)
+    }
+}
+
+/// The one order that there is, both ways.
+fn order(name: &str) -> Option<()> {
+    (name == "at").then_some(())
+}
+
+/// A number as an id. One that is not whole is nobody's.
+fn user_id(number: Number) -> UserId {
+    UserId(if number.up() == number.down() {
+        number.up()
+    } else {
+        i64::MAX
+    })
+}
+
+impl Reader<'_> {
+    fn choice<T>(&mut self, name: &'static str, named: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.query.get(name)?;
+        let choice = named(value);
+        if choice.is_none() {
+            self.errors.push((name, no_choice(value)));
+        }
+        choice
+    }
+
+    fn moment(&mut self, name: &'static str) -> Option<Moment> {
+        let moment = Moment::parse(self.query.get(name)?);
+        if moment.is_none() {
+            self.errors.push((name, "Enter a valid date/time.".into()));
+        }
+        moment
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+
+    fn history(query: &str) -> HistoryQuery {
+        Query::parse(query).history(ListSettings::default()).unwrap()
+    }
+
+    fn time(text: &str) -> Option<DateTime<Utc>> {
+        Some(text.parse().unwrap())
+    }
+
+    fn page(limit: u32, offset: u64) -> Option<Page> {
+        Some(Page { limit, offset })
+    }
+
+    #[test]
+    fn there_is_always_a_page() {
+        for (query, expected) in [
+            ("", page(100, 0)),
+            ("limit=0", page(100, 0)),
+            ("limit=x&offset=x", page(100, 0)),
+            ("offset=100", page(100, 100)),
+            ("limit=7&offset=3", page(7, 3)),
+            ("limit=99999", page(1000, 0)),
+        ] {
+            assert_eq!(history(query).page, expected, "{query}");
+        }
+        let settings = |page_size, max_page_size| ListSettings {
+            page_size,
+            max_page_size,
+        };
+        let default = |settings| Query::parse("").history_page(settings).limit;
+        assert_eq!(default(settings(Some(20), 1000)), 20);
+        assert_eq!(default(settings(None, 50)), 50);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_does_not_count() {
+        let nothing = HistoryQuery {
+            page: page(100, 0),
+            ..HistoryQuery::default()
+        };
+        assert_eq!(history(""), nothing);
+        assert_eq!(
+            history(
+                "action=&object_type=+&object_id=&actor=&at_min=&at_max=&search=&ordering=nonsense&owner=1"
+            ),
+            nothing
+        );
+    }
+
+    #[test]
+    fn every_filter_finds_its_way() {
+        let query = history(
+            "action=revoked&object_type=refresh_token&object_id=4f1a&actor=7&at_min=2026-11-23&at_max=2026-11-24\
+             &search=Golf,ann",
+        );
+        assert_eq!(query.action, Some(Action::Revoked));
+        assert_eq!(query.object_type, Some(ObjectType::RefreshToken));
+        assert_eq!(query.object_id.as_deref(), Some("4f1a"));
+        assert_eq!(query.actor, Some(UserId(7)));
+        assert_eq!(query.since, time("2026-11-23T00:00:00Z"));
+        assert_eq!(query.until, time("2026-11-25T00:00:00Z"), "the day itself counts");
+        assert_eq!(query.search.words().collect::<Vec<_>>(), ["golf", "ann"]);
+    }
+
+    #[test]
+    fn a_moment_itself_counts_at_both_ends() {
+        let query = history("at_min=2026-11-24T10:00&at_max=2026-11-24T10:00");
+        assert_eq!(query.since, time("2026-11-24T10:00:00Z"));
+        assert_eq!(query.until, time("2026-11-24T10:00:00.000001Z"));
+    }
+
+    #[test]
+    fn the_newest_come_first_unless_the_oldest_are_asked_for() {
+        for (query, oldest_first) in [
+            ("", false),
+            ("ordering=-at", false),
+            ("ordering=at", true),
+            ("ordering=id,at,-at", true),
+            ("ordering=-at,at", false),
+            ("ordering=action", false),
+        ] {
+            assert_eq!(history(query).oldest_first, oldest_first, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_no_id_is_nobodys() {
+        assert_eq!(history("actor=7.0").actor, Some(UserId(7)));
+        for nobodys in ["actor=7.5", "actor=1e300", "actor=99999999999999999999"] {
+            assert_eq!(history(nobodys).actor, Some(UserId(i64::MAX)), "{nobodys}");
+        }
+    }
+
+    #[test]
+    fn every_parameter_that_is_wrong_is_said_at_once() {
+        let wrong = "action=burnt&object_type=Car&object_id=a%00&actor=me&at_min=today&at_max=2026-13-01";
+        let Err(ApiError::Parameters(errors)) = Query::parse(wrong).history(ListSettings::default()) else {
+            panic!("must be refused");
+        };
+        let no_choice =
+            |value| format!("Select a valid choice. {value} is not one of the available choices.");
+        assert_eq!(
+            errors,
+            [
+                ("action", no_choice("burnt")),
+                ("object_type", no_choice("Car")),
+                ("object_id", "Null characters are not allowed.".to_owned()),
+                ("actor", "Enter a number.".to_owned()),
+                ("at_min", "Enter a valid date/time.".to_owned()),
+                ("at_max", "Enter a valid date/time.".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn people_can_choose_whatever_there_is() {
+        let choices = |name: &str| {
+            let spec = HISTORY.filters.iter().find(|filter| filter.name == name);
+            match spec.map(|spec| spec.kind) {
+                Some(FilterKind::Choice(choices)) => choices,
+                _ => panic!("{name} must be a choice"),
+            }
+        };
+        assert_eq!(choices("action"), Action::ALL.map(Action::as_str));
+        assert_eq!(choices("object_type"), ObjectType::ALL.map(ObjectType::as_str));
+    }
+}
