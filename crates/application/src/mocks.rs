@@ -144,6 +144,14 @@ impl AuditLog for MockUnit {
         self.audit_log.count(query)
     }
 
+    fn ids(&mut self, query: &HistoryQuery) -> Result<Vec<i64>, StoreError> {
+        self.audit_log.ids(query)
+    }
+
+    fn find_all(&mut self, ids: &[i64]) -> Result<Vec<Entry>, StoreError> {
+        self.audit_log.find_all(ids)
+    }
+
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
         self.audit_log.counts(query)
     }

@@ -1,6 +1,7 @@
 //! The endpoints: one file for each resource.
 
-mod cars;
+pub(crate) mod cars;
+mod history;
 mod images;
 mod logout;
 mod password;
@@ -8,15 +9,17 @@ mod profile;
 mod registration;
 mod root;
 mod tokens;
-mod users;
+pub(crate) mod users;
 
 use crate::endpoint::Endpoint;
 
 /// Where tokens are got: logins of browsers are counted with it.
 pub(crate) use tokens::OBTAIN as LOGIN;
+/// Requests to the admin panel are counted with it.
+pub(crate) use users::LIST as PANEL;
 
 /// Every endpoint, in the order in which the API's root names them.
-pub(crate) static ENDPOINTS: [&Endpoint; 16] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 19] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::OBTAIN,
@@ -28,11 +31,14 @@ pub(crate) static ENDPOINTS: [&Endpoint; 16] = [
     &cars::OWN_LIST,
     &cars::OWN_DETAIL,
     &images::OWN,
+    &history::OWN,
     &users::LIST,
     &users::DETAIL,
     &cars::USERS_LIST,
     &cars::USERS_DETAIL,
     &images::USERS,
+    &history::USERS,
+    &history::LIST,
 ];
 
 /// The method and the path of every operation, for whoever has something to say about each of them. HEAD goes

@@ -183,6 +183,23 @@ impl Body {
         verb
     }
 
+    /// Whether the body holds a file.
+    pub(crate) fn has_file(&self) -> bool {
+        matches!(self, Self::Form(parts) if parts.iter().any(|(_, part)| matches!(part, Part::File(_))))
+    }
+
+    /// Every text under a name in a form.
+    pub(crate) fn texts_of(&self, name: &str) -> Vec<&str> {
+        let Self::Form(parts) = self else {
+            return Vec::new();
+        };
+        let texts = parts.iter().filter_map(|(known, part)| match part {
+            Part::Text(text) if known == name => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+
     /// Whether the body may hold a field of this name. In doubt it does.
     pub(crate) fn may_hold(&self, name: &str) -> bool {
         match self {

@@ -31,16 +31,17 @@ use actix_web::http::StatusCode;
 use askama::Template;
 use serde_json::{Map, Value};
 
-pub(crate) use assets::asset;
+pub(crate) use assets::{asset, asset_url};
+pub(crate) use forms::{Control, FormField};
+pub(crate) use navigation::{Crumb, Link, Parameters, url};
 
 use crate::{
     endpoint::{Operation, Verb},
     query::ListSpec,
 };
-use forms::{Control, FormSet, Problem, Refusal};
+use forms::{FormSet, Problem, Refusal};
 use json::Json;
 use lists::{ListControls, Pager};
-use navigation::{Crumb, Link, Parameters};
 
 /// Everything that a page shows.
 pub(crate) struct Page<'a> {
@@ -163,7 +164,7 @@ impl<'a> PageTemplate<'a> {
         let offers = |verb| page.operations.iter().any(|operation| operation.verb == verb);
         Self {
             page,
-            url: navigation::url(page.path, page.query),
+            url: url(page.path, page.query),
             login_url: login_url(page),
             breadcrumbs: navigation::breadcrumbs(page.path),
             children: if has_answer {
@@ -221,7 +222,7 @@ fn local_url(url: &str, base_url: &str) -> Option<String> {
 
 fn login_url(page: &Page<'_>) -> String {
     let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("next", &navigation::url(page.path, page.query))
+        .append_pair("next", &url(page.path, page.query))
         .finish();
     format!("/api-auth/login/?{query}")
 }
@@ -231,7 +232,7 @@ fn formats(page: &Page<'_>) -> Vec<Link> {
     let parameters = Parameters::parse(page.query);
     let link = |format: &str| Link {
         label: format.to_owned(),
-        url: navigation::url(
+        url: url(
             page.path,
             &parameters.query(&["format"], Some(("format", format))),
         ),
@@ -241,7 +242,7 @@ fn formats(page: &Page<'_>) -> Vec<Link> {
 
 /// The request as a command. It names no token, so that it can be passed on.
 fn curl(page: &Page<'_>) -> String {
-    let url = format!("{}{}", page.base_url, navigation::url(page.path, page.query));
+    let url = format!("{}{}", page.base_url, url(page.path, page.query));
     let mut command = format!("curl -X {} {}", shell(page.method), shell(&url));
     command.push_str(" -H 'Accept: application/json' -H \"Authorization: Bearer $TOKEN\"");
     if let Sent::Raw(_, content, media_type) = page.sent {

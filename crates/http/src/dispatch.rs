@@ -424,7 +424,7 @@ fn bearer_token(authorization: Option<&HeaderValue>) -> Result<Option<&str>, Api
 }
 
 /// The numbers in the path. One that is larger than any id is nothing's id.
-fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
+pub(crate) fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
     http.match_info()
         .iter()
         .map(|(name, digits)| (name.to_owned(), digits.parse().unwrap_or(i64::MAX)))

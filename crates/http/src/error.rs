@@ -144,6 +144,25 @@ impl ApiError {
         response.json(self.body())
     }
 
+    /// The same for a person, in one line.
+    pub(crate) fn sentence(&self) -> String {
+        let body = serde_json::to_value(self.body()).unwrap_or_default();
+        match &body["detail"] {
+            serde_json::Value::String(detail) => detail.clone(),
+            _ => body
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, messages)| {
+                    let messages: Vec<&str> =
+                        messages.as_array()?.iter().filter_map(|it| it.as_str()).collect();
+                    Some(format!("{name}: {}", messages.join(" ")))
+                })
+                .collect::<Vec<_>>()
+                .join(" "),
+        }
+    }
+
     fn body(&self) -> ErrorBody {
         match self {
             Self::Fields(violations) => ErrorBody::Fields(FieldErrors(violations.clone())),

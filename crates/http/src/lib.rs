@@ -27,6 +27,7 @@ mod media;
 mod metadata;
 mod negotiation;
 mod page;
+mod panel;
 mod patience;
 mod query;
 mod safety;

@@ -31,7 +31,7 @@ use crate::{
     log::{RequestIds, log},
     login, media,
     negotiation::negotiate,
-    page, patience,
+    page, panel, patience,
     query::ListSettings,
     safety,
     throttle::{Rates, Throttles},
@@ -155,6 +155,7 @@ fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(assets::serve))
                 .route(web::head().to(assets::serve)),
         )
+        .configure(panel::routes)
         .service(
             web::resource("/")
                 .route(web::get().to(to_api))
@@ -176,6 +177,9 @@ async fn to_api() -> HttpResponse {
 
 /// A page for people who look for one under the API, JSON for everybody else.
 async fn no_such_route(state: Data<State>, http: HttpRequest) -> HttpResponse {
+    if http.path().starts_with("/admin/") {
+        return panel::no_such_page(&state, &http).await;
+    }
     let answer = ApiError::NotFound(Missing::Route).response();
     let is_page =
         http.path().starts_with("/api/") && negotiate(&http).is_ok_and(|accepted| accepted.is_page());

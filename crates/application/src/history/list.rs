@@ -28,6 +28,26 @@ pub fn counts(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<Hi
     Ok(app.store.read(|unit| unit.audit_log().counts(query))?)
 }
 
+/// The numbers of all entries that `query` asks for, in its order, whatever its page.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn ids(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<i64>, Error> {
+    policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
+    Ok(app.store.read(|unit| unit.audit_log().ids(query))?)
+}
+
+/// The entries that have these numbers, in their order.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn read_all(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Entry>, Error> {
+    policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
+    let mut entries = app.store.read(|unit| unit.audit_log().find_all(ids))?;
+    entries.sort_by_key(|entry| ids.iter().position(|id| *id == entry.id));
+    Ok(entries)
+}
+
 pub(super) fn entries<E: From<crate::ports::StoreError>>(
     unit: &mut dyn UnitOfWork,
     query: &HistoryQuery,

@@ -26,6 +26,18 @@ pub trait AuditLog {
     /// The database's.
     fn count(&mut self, query: &HistoryQuery) -> Result<u64, StoreError>;
 
+    /// The numbers of all entries that a query asks for, in its order, whatever its page.
+    ///
+    /// # Errors
+    /// The database's.
+    fn ids(&mut self, query: &HistoryQuery) -> Result<Vec<i64>, StoreError>;
+
+    /// The entries that have these numbers, in any order.
+    ///
+    /// # Errors
+    /// The database's.
+    fn find_all(&mut self, ids: &[i64]) -> Result<Vec<Entry>, StoreError>;
+
     /// How many entries there are of each action and kind of object, among those that a query asks for when its
     /// own action and kind are left aside.
     ///

@@ -83,7 +83,7 @@ static DETAIL: [Operation; 4] = [
     Operation::plain(Verb::Delete, delete),
 ];
 
-static FIELDS: [FieldSpec; 15] = [
+pub(crate) static FIELDS: [FieldSpec; 15] = [
     FieldSpec::read_only("id", "ID", Kind::Integer),
     FieldSpec::required(Field::Brand, "Brand", Kind::Text).at_most(Brand::MAX_LENGTH),
     FieldSpec::required(Field::Model, "Model", Kind::Text).at_most(Model::MAX_LENGTH),
@@ -209,7 +209,7 @@ fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
     Ok(Reply::no_content())
 }
 
-fn input(form: &Form<'_>) -> CarInput {
+pub(crate) fn input(form: &Form<'_>) -> CarInput {
     CarInput {
         brand: form.text(Field::Brand),
         model: form.text(Field::Model),

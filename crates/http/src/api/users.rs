@@ -88,7 +88,7 @@ const LAST_LOGIN: FieldSpec = FieldSpec::read_only("last_login", "Last login", K
 const CREATED_AT: FieldSpec = FieldSpec::read_only("created_at", "Created at", Kind::DateTime);
 const UPDATED_AT: FieldSpec = FieldSpec::read_only("updated_at", "Updated at", Kind::DateTime);
 
-static NEW: [FieldSpec; 16] = [
+pub(crate) static NEW: [FieldSpec; 16] = [
     ID,
     USERNAME,
     EMAIL,
@@ -109,7 +109,7 @@ static NEW: [FieldSpec; 16] = [
     UPDATED_AT,
 ];
 
-static CHANGED: [FieldSpec; 15] = [
+pub(crate) static CHANGED: [FieldSpec; 15] = [
     ID,
     USERNAME,
     EMAIL,
@@ -190,7 +190,7 @@ fn id(request: &Request<'_>) -> UserId {
 }
 
 /// The fields that new and changed users have in common.
-fn input(form: &Form<'_>) -> UserInput {
+pub(crate) fn input(form: &Form<'_>) -> UserInput {
     UserInput {
         username: form.text(Field::Username),
         email: form.text(Field::Email),

@@ -20,7 +20,7 @@ struct Source {
     bytes: &'static [u8],
 }
 
-static SOURCES: [Source; 3] = [
+static SOURCES: [Source; 5] = [
     Source {
         name: "page.css",
         content_type: "text/css; charset=utf-8",
@@ -32,6 +32,16 @@ static SOURCES: [Source; 3] = [
         bytes: include_bytes!("../../assets/page.js"),
     },
     Source {
+        name: "panel.css",
+        content_type: "text/css; charset=utf-8",
+        bytes: include_bytes!("../../assets/panel.css"),
+    },
+    Source {
+        name: "panel.js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../../assets/panel.js"),
+    },
+    Source {
         name: "icon.svg",
         content_type: "image/svg+xml",
         bytes: include_bytes!("../../assets/icon.svg"),
@@ -39,7 +49,7 @@ static SOURCES: [Source; 3] = [
 ];
 
 /// Where each source is found, hashed once.
-static URLS: LazyLock<[String; 3]> = LazyLock::new(|| SOURCES.each_ref().map(url));
+static URLS: LazyLock<[String; 5]> = LazyLock::new(|| SOURCES.each_ref().map(url));
 
 /// Where assets are found.
 const FOLDER: &str = "/static/";

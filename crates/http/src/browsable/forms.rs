@@ -47,23 +47,23 @@ pub(super) struct RawForm {
 }
 
 /// One field of a form.
-pub(super) struct FormField {
-    pub(super) id: String,
-    pub(super) name: &'static str,
-    pub(super) label: &'static str,
-    pub(super) control: Control,
-    pub(super) value: String,
-    pub(super) required: bool,
-    pub(super) max_length: Option<usize>,
-    pub(super) min: Option<i32>,
-    pub(super) max: Option<i32>,
-    pub(super) autocomplete: &'static str,
-    pub(super) help: &'static str,
-    pub(super) errors: Vec<String>,
+pub(crate) struct FormField {
+    pub(crate) id: String,
+    pub(crate) name: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) control: Control,
+    pub(crate) value: String,
+    pub(crate) required: bool,
+    pub(crate) max_length: Option<usize>,
+    pub(crate) min: Option<i32>,
+    pub(crate) max: Option<i32>,
+    pub(crate) autocomplete: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) errors: Vec<String>,
 }
 
 /// With what a field is filled in.
-pub(super) enum Control {
+pub(crate) enum Control {
     /// `<input>` of a type.
     Input(&'static str),
     TextArea,
@@ -74,12 +74,12 @@ pub(super) enum Control {
 }
 
 impl FormField {
-    pub(super) fn is_chosen(&self, choice: &str) -> bool {
+    pub(crate) fn is_chosen(&self, choice: &str) -> bool {
         self.value == choice
     }
 
     /// The ids of what explains the field: its help and its errors.
-    pub(super) fn described_by(&self) -> String {
+    pub(crate) fn described_by(&self) -> String {
         let help = (!self.help.is_empty()).then(|| format!("{}-help", self.id));
         let error = (!self.errors.is_empty()).then(|| format!("{}-error", self.id));
         help.into_iter().chain(error).collect::<Vec<_>>().join(" ")

@@ -6,16 +6,16 @@ use crate::{api::ENDPOINTS, endpoint::Endpoint};
 const ROOT: &str = "/api/";
 
 /// A link to another page.
-pub(super) struct Link {
-    pub(super) label: String,
-    pub(super) url: String,
+pub(crate) struct Link {
+    pub(crate) label: String,
+    pub(crate) url: String,
 }
 
 /// One step of the way from the root to a page.
-pub(super) struct Crumb {
-    pub(super) label: String,
+pub(crate) struct Crumb {
+    pub(crate) label: String,
     /// `None` for what is no page, and for the page itself.
-    pub(super) url: Option<String>,
+    pub(crate) url: Option<String>,
 }
 
 /// The way from the API's root to a path.
@@ -126,7 +126,7 @@ pub(super) fn local_path(path: &str) -> String {
 }
 
 /// A path with a query, which may be empty.
-pub(super) fn url(path: &str, query: &str) -> String {
+pub(crate) fn url(path: &str, query: &str) -> String {
     let path = local_path(path);
     if query.is_empty() {
         return path;
@@ -135,15 +135,15 @@ pub(super) fn url(path: &str, query: &str) -> String {
 }
 
 /// The parameters of a query.
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    pub(super) fn parse(query: &str) -> Self {
+    pub(crate) fn parse(query: &str) -> Self {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
     /// The last value under a name; empty if there is none.
-    pub(super) fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.0
             .iter()
             .rev()
@@ -152,13 +152,13 @@ impl Parameters {
     }
 
     /// Those that are not named.
-    pub(super) fn without(&self, names: &[&str]) -> Vec<(String, String)> {
+    pub(crate) fn without(&self, names: &[&str]) -> Vec<(String, String)> {
         let is_left = |(name, _): &&(String, String)| !names.contains(&name.as_str());
         self.0.iter().filter(is_left).cloned().collect()
     }
 
     /// The query with these left out and that one added.
-    pub(super) fn query(&self, left_out: &[&str], added: Option<(&str, &str)>) -> String {
+    pub(crate) fn query(&self, left_out: &[&str], added: Option<(&str, &str)>) -> String {
         form_urlencoded::Serializer::new(String::new())
             .extend_pairs(self.without(left_out))
             .extend_pairs(added)
@@ -206,14 +206,18 @@ mod tests {
     #[test]
     fn a_page_knows_those_right_below_it() {
         let below = |path| -> Vec<String> { children(path).into_iter().map(|link| link.url).collect() };
-        assert_eq!(below("/api/cars/12/"), ["/api/cars/12/upload-image/"]);
-        assert_eq!(below("/api/cars/12"), ["/api/cars/12/upload-image/"]);
+        assert_eq!(
+            below("/api/cars/12/"),
+            ["/api/cars/12/upload-image/", "/api/cars/12/history/"]
+        );
+        assert_eq!(below("/api/cars/12"), below("/api/cars/12/"));
         assert_eq!(below("/api/admin/users/3/"), ["/api/admin/users/3/cars/"]);
         assert_eq!(below("/api/cars/"), [] as [&str; 0]);
         assert_eq!(below("/api/"), [] as [&str; 0]);
         assert_eq!(below("/nothing/"), [] as [&str; 0]);
         assert!(has_items("/api/cars/"));
         assert!(!has_items("/api/me/"));
+        assert!(!has_items("/api/admin/history/"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::audit_log,
-    store::{Unit, containing, count_of, paged, search_key, where_all},
+    store::{IDS_AT_ONCE, Unit, containing, count_of, paged, search_key, where_all},
 };
 use crate::changes;
 
@@ -151,6 +151,16 @@ fn filtered(query: &HistoryQuery) -> audit_log::BoxedQuery<'_, DB> {
     where_all!(audit_log::table, conditions(query))
 }
 
+/// The entries that [`filtered`] finds, in the order of the query.
+fn ordered(query: &HistoryQuery) -> audit_log::BoxedQuery<'_, DB> {
+    let found = filtered(query);
+    if query.oldest_first {
+        found.order(audit_log::id.asc())
+    } else {
+        found.order(audit_log::id.desc())
+    }
+}
+
 impl AuditLog for Unit<'_> {
     fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
         for entries in entries.chunks(ENTRIES_AT_ONCE) {
@@ -161,13 +171,7 @@ impl AuditLog for Unit<'_> {
     }
 
     fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
-        let found = filtered(query);
-        let ordered = if query.oldest_first {
-            found.order(audit_log::id.asc())
-        } else {
-            found.order(audit_log::id.desc())
-        };
-        let page = paged!(ordered, query.page);
+        let page = paged!(ordered(query), query.page);
         self.query(|conn| {
             let rows = page.select(Row::as_select()).load(conn)?;
             rows.into_iter().map(Entry::try_from).collect()
@@ -177,6 +181,26 @@ impl AuditLog for Unit<'_> {
     fn count(&mut self, query: &HistoryQuery) -> Result<u64, StoreError> {
         self.query(|conn| filtered(query).count().get_result(conn))
             .map(count_of)
+    }
+
+    fn ids(&mut self, query: &HistoryQuery) -> Result<Vec<i64>, StoreError> {
+        self.query(|conn| ordered(query).select(audit_log::id).load(conn))
+    }
+
+    fn find_all(&mut self, ids: &[i64]) -> Result<Vec<Entry>, StoreError> {
+        self.query(|conn| {
+            let mut entries = Vec::with_capacity(ids.len());
+            for ids in ids.chunks(IDS_AT_ONCE) {
+                let rows = audit_log::table
+                    .filter(audit_log::id.eq_any(ids))
+                    .select(Row::as_select())
+                    .load(conn)?;
+                for row in rows {
+                    entries.push(row.try_into()?);
+                }
+            }
+            Ok(entries)
+        })
     }
 
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {

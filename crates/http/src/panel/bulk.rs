@@ -1,0 +1,322 @@
+//! What is done to many at once: chosen on a page, or all that a list would show, on every page. It is confirmed
+//! first, and done one by one by the same use-cases as anywhere, so that each has its own transaction and its own
+//! entry in the history.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+};
+
+use mycars_application::{App, Caller};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Answer, Context, Stream, export,
+    lists::ListSpec,
+    message::Message,
+    render::{self, ConfirmPage, Frame, PROGRESS, ProgressPage, counted},
+};
+use crate::{
+    browsable::{Link, url},
+    error::ApiError,
+};
+
+/// Finds something out about those with these numbers.
+type OfMany<T> = fn(&App, &Caller, &[i64]) -> Result<Vec<T>, ApiError>;
+
+/// What can be listed and chosen.
+pub(super) struct Resource {
+    pub(super) spec: &'static ListSpec,
+    /// The numbers of everything that the list would show, on every page.
+    pub(super) ids: fn(&Context<'_>) -> Result<Vec<i64>, ApiError>,
+    /// What those with these numbers are called, and where they are.
+    pub(super) links: OfMany<Link>,
+    /// What goes when those with these numbers do: how many of what.
+    pub(super) counts: OfMany<(&'static str, u64)>,
+    /// What is exported of those with these numbers.
+    pub(super) rows: OfMany<export::Row>,
+    pub(super) actions: &'static [Action],
+}
+
+/// What can be done to many.
+pub(super) struct Action {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    /// What was done to them then, such as “deleted”.
+    pub(super) past: &'static str,
+    pub(super) button: &'static str,
+    pub(super) lead: &'static str,
+    pub(super) is_danger: bool,
+    pub(super) run: fn(&App, &Caller, i64) -> Result<(), ApiError>,
+}
+
+/// So many are done in one go, before others have their turn and progress is told.
+const BATCH: usize = 50;
+
+/// So many are named before something is confirmed.
+const NAMED: usize = 20;
+
+pub(super) fn answer(context: &Context<'_>, resource: &'static Resource) -> Result<Answer, ApiError> {
+    let ids = chosen(context, resource)?;
+    let name = context.sent("action");
+    let to_list = url(resource.spec.path, context.query_text);
+    if ids.is_empty() {
+        let text = format!("Nothing was done: first choose some {}.", resource.spec.plural);
+        return Answer::redirect(to_list, Message::warning(text));
+    }
+    if let Some(format) = export::Format::named(name) {
+        return Ok(Answer::Stream(export::stream(resource, format, ids)));
+    }
+    let Some(action) = resource.actions.iter().find(|action| action.name == name) else {
+        return Answer::redirect(
+            to_list,
+            Message::warning("Nothing was done: first choose an action."),
+        );
+    };
+    if context.body.text_of("confirmed").is_none() {
+        return confirm(context, resource, action, &ids, None);
+    }
+    if context.sent("digest") != digest(&ids) {
+        let warning = format!(
+            "Nothing was done yet: what the list shows has changed meanwhile. It is about {} now.",
+            counted(ids.len() as u64, resource.spec.singular)
+        );
+        return confirm(context, resource, action, &ids, Some(warning));
+    }
+    if ids.len() <= BATCH {
+        let mut tally = Tally::default();
+        tally.work_off(context.app, context.caller, action, &ids)?;
+        return Answer::redirect(to_list, tally.message(resource.spec, action));
+    }
+    Ok(Answer::Stream(progress(context, resource, action, ids)))
+}
+
+/// The numbers that were chosen: all that the list shows, or those that were ticked.
+fn chosen(context: &Context<'_>, resource: &Resource) -> Result<Vec<i64>, ApiError> {
+    if context.body.text_of("all").is_some() || !resource.spec.has_choice {
+        return (resource.ids)(context);
+    }
+    let ticked = context.body.texts_of("selected");
+    let mut ids: Vec<i64> = ticked
+        .iter()
+        .flat_map(|ids| ids.split(','))
+        .filter_map(|id| id.trim().parse().ok())
+        .collect();
+    let mut seen = HashSet::new();
+    ids.retain(|id| seen.insert(*id));
+    Ok(ids)
+}
+
+/// By what one knows that what is done is what was confirmed.
+fn digest(ids: &[i64]) -> String {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    let bytes: Vec<u8> = sorted.into_iter().flat_map(i64::to_be_bytes).collect();
+    let hash = Sha256::digest(bytes);
+    hash.iter().take(16).fold(String::new(), |mut hex, byte| {
+        // Writing to a string never fails.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn confirm(
+    context: &Context<'_>,
+    resource: &Resource,
+    action: &Action,
+    ids: &[i64],
+    warning: Option<String>,
+) -> Result<Answer, ApiError> {
+    let spec = resource.spec;
+    let named = ids.get(..NAMED).unwrap_or(ids);
+    let mut hidden = vec![
+        ("action", action.name.to_owned()),
+        ("confirmed", "1".to_owned()),
+        ("digest", digest(ids)),
+    ];
+    if context.body.text_of("all").is_some() {
+        hidden.push(("all", "1".to_owned()));
+    } else {
+        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+        hidden.push(("selected", ids.join(",")));
+    }
+    let counts = if action.is_danger {
+        (resource.counts)(context.app, context.caller, ids)?
+    } else {
+        Vec::new()
+    };
+    let to_list = url(spec.path, context.query_text);
+    let what = counted(ids.len() as u64, spec.singular);
+    Answer::page(render::write(&ConfirmPage {
+        frame: Frame::of(context),
+        crumbs: render::crumbs(&[(spec.title, &to_list)], action.title),
+        title: format!("{}: {what}?", action.title),
+        lead: action.lead.to_owned(),
+        warning,
+        counts,
+        items: (resource.links)(context.app, context.caller, named)?,
+        more: (ids.len() - named.len()) as u64,
+        hidden,
+        button: format!("{} ({what})", action.button),
+        is_danger: action.is_danger,
+        action: url(&format!("{}bulk/", spec.path), context.query_text),
+        back: to_list,
+    }))
+}
+
+/// What is asked before something is done to one thing.
+pub(super) struct Question {
+    pub(super) title: String,
+    pub(super) lead: String,
+    pub(super) counts: Vec<(&'static str, u64)>,
+    pub(super) items: Vec<Link>,
+    pub(super) more: u64,
+    pub(super) button: &'static str,
+    pub(super) is_danger: bool,
+    pub(super) back: String,
+}
+
+pub(super) fn confirm_one(
+    context: &Context<'_>,
+    steps: &[(&str, &str)],
+    question: Question,
+) -> Result<Answer, ApiError> {
+    Answer::page(render::write(&ConfirmPage {
+        frame: Frame::of(context),
+        crumbs: render::crumbs(steps, "Confirm"),
+        title: question.title,
+        lead: question.lead,
+        warning: None,
+        counts: question.counts,
+        items: question.items,
+        more: question.more,
+        hidden: Vec::new(),
+        button: question.button.to_owned(),
+        is_danger: question.is_danger,
+        action: super::cars::with_back(context, context.path),
+        back: question.back,
+    }))
+}
+
+/// What became of many.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    /// Why some were refused, and how many for each reason.
+    refused: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    /// Does it to each, one after the other. What is refused of one does not keep the others from it, but a fault
+    /// of ours does.
+    fn work_off(&mut self, app: &App, caller: &Caller, action: &Action, ids: &[i64]) -> Result<(), ApiError> {
+        for id in ids {
+            match (action.run)(app, caller, *id) {
+                Ok(()) => self.done += 1,
+                Err(error) if error.status().is_server_error() => return Err(error),
+                Err(error) => *self.refused.entry(error.sentence()).or_default() += 1,
+            }
+        }
+        Ok(())
+    }
+
+    fn seen(&self) -> usize {
+        self.done + self.refused.values().sum::<usize>()
+    }
+
+    fn text(&self, spec: &ListSpec, action: &Action) -> String {
+        let mut text = format!("{} {}.", counted(self.done as u64, spec.singular), action.past);
+        for (reason, count) in &self.refused {
+            // Writing to a string never fails.
+            let _ = write!(text, " {count} refused: {reason}");
+        }
+        text
+    }
+
+    fn message(&self, spec: &ListSpec, action: &Action) -> Message {
+        let text = self.text(spec, action);
+        if self.refused.is_empty() {
+            Message::success(text)
+        } else {
+            Message::warning(text)
+        }
+    }
+}
+
+/// Tells how far it is, while it is done: a page that grows, which needs no script.
+fn progress(
+    context: &Context<'_>,
+    resource: &'static Resource,
+    action: &'static Action,
+    ids: Vec<i64>,
+) -> Stream {
+    let spec = resource.spec;
+    let to_list = url(spec.path, context.query_text);
+    let what = counted(ids.len() as u64, spec.singular);
+    let page = render::write(&ProgressPage {
+        frame: Frame::of(context),
+        crumbs: render::crumbs(&[(spec.title, &to_list)], action.title),
+        title: format!("{}: {what}", action.title),
+    });
+    let (head, tail) = page.split_once(PROGRESS).unwrap_or((&page, ""));
+    let mut head = Some(head.as_bytes().to_vec());
+    let mut tail = Some(tail.to_owned());
+    let mut tally = Tally::default();
+    let total = ids.len();
+    let mut is_broken = false;
+    let step = move |app: &App, caller: &Caller| {
+        if let Some(head) = head.take() {
+            return Ok(Some(head));
+        }
+        let batch: Vec<i64> = ids.iter().skip(tally.seen()).take(BATCH).copied().collect();
+        if batch.is_empty() || is_broken {
+            let end = tail.take().map(|tail| {
+                let link = format!(
+                    "<p class=\"actions\"><a class=\"button primary\" href=\"{}\">Back to the list</a></p>",
+                    escape(&to_list)
+                );
+                let text = escape(&tally.text(spec, action));
+                let class = if is_broken { "problems" } else { "notice" };
+                format!("<p class=\"{class}\" role=\"status\">{text}</p>{link}{tail}").into_bytes()
+            });
+            return Ok(end);
+        }
+        if let Err(error) = tally.work_off(app, caller, action, &batch) {
+            // What is done is done, and said; the log says why it did not go on.
+            drop(error.response());
+            tally.refused.insert(
+                format!("it did not go on: {}", error.sentence()),
+                total - tally.seen(),
+            );
+            is_broken = true;
+        }
+        let seen = tally.seen().min(total);
+        let told = format!(
+            "<p class=\"progress\"><progress max=\"{total}\" value=\"{seen}\" aria-label=\"Progress\"></progress> {seen} of {total}</p>\n"
+        );
+        Ok(Some(told.into_bytes()))
+    };
+    Stream {
+        media_type: "text/html; charset=utf-8",
+        file_name: None,
+        step: Box::new(step),
+    }
+}
+
+/// Text as HTML.
+fn escape(text: &str) -> String {
+    askama::filters::escape(text, askama::filters::Html)
+        .map_or_else(|never| match never {}, |safe| safe.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_knows_a_selection_whatever_its_order() {
+        assert_eq!(digest(&[1, 2, 3]), digest(&[3, 1, 2]));
+        assert_ne!(digest(&[1, 2, 3]), digest(&[1, 2]));
+        assert_ne!(digest(&[12]), digest(&[1, 2]));
+    }
+}

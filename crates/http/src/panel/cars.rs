@@ -1,0 +1,533 @@
+//! Everybody's cars: list, add, change, delete, picture.
+
+use std::collections::HashMap;
+
+use actix_web::http::StatusCode;
+use mycars_application::{
+    Completeness, Input,
+    cars::{self, CarInput},
+    images::{self, Picture, UploadedFile},
+    lists::{CarQuery, Garage},
+    users,
+};
+use mycars_domain::{
+    Car, CarId, Field, User, UserId, Violation, Violations, audit::ObjectType, values::Username,
+};
+
+use super::{
+    Answer, Context,
+    bulk::{self, Action, Resource},
+    export,
+    forms::{self, Filling},
+    lists::{self, Facet, Found, ListSpec},
+    message::Message,
+    render::{self, Cell, Conflict, FormPage, Frame, Owner, Owners, Row, Time},
+};
+use crate::{
+    api::cars::{FIELDS, input},
+    browsable::Link,
+    error::{ApiError, Missing},
+    fields::{FieldSpec, Kind},
+    views::{CarView, OwnerView},
+};
+
+const PATH: &str = "/admin/cars/";
+
+static LIST: ListSpec = ListSpec {
+    path: PATH,
+    title: "Cars",
+    singular: "car",
+    plural: "cars",
+    searched: "brand, model, license, VIN, notes and owner",
+    inputs: &[
+        ("year_min", "Year from", "number"),
+        ("year_max", "Year to", "number"),
+        ("mileage_min", "Mileage from", "number"),
+        ("mileage_max", "Mileage to", "number"),
+    ],
+    facets: &["brand", "model", "color"],
+    columns: &[
+        ("License", Some("license")),
+        ("Picture", None),
+        ("Brand", Some("brand")),
+        ("Model", Some("model")),
+        ("Year", Some("year")),
+        ("Mileage", Some("mileage")),
+        ("Owner", None),
+        ("Changed (UTC)", Some("updated_at")),
+    ],
+    actions: &[
+        ("delete", "Delete"),
+        ("export_csv", "Export as CSV"),
+        ("export_json", "Export as JSON"),
+    ],
+    has_choice: true,
+};
+
+/// So many brands are offered to filter by.
+const BRANDS: u32 = 12;
+
+const OWNER: FieldSpec = FieldSpec::required(Field::Owner, "Owner", Kind::Text)
+    .at_most(Username::MAX_LENGTH)
+    .help("The owner’s username. “Find” searches by any part of a name or e-mail address.");
+const IMAGE: FieldSpec = FieldSpec::optional(Field::Image, "Picture", Kind::ImageUpload)
+    .help("JPEG, PNG, WebP or GIF, at most 5 MiB. Kept as JPEG, without its metadata.");
+static IMAGE_FIELDS: [FieldSpec; 1] = [IMAGE];
+
+/// The field in which a checkbox says that the picture is to go.
+const CLEAR: &str = "image-clear";
+/// The button that searches for an owner, and those that choose one.
+const FIND: &str = "_find";
+const PICK: &str = "_pick";
+
+pub(super) fn list(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let found = query(context).and_then(|query| found(context, &query));
+    lists::show(context, &LIST, found)
+}
+
+fn query(context: &Context<'_>) -> Result<CarQuery, ApiError> {
+    context.query.cars(lists::settings())
+}
+
+fn found(context: &Context<'_>, query: &CarQuery) -> Result<Found, ApiError> {
+    let listed = cars::list(context.app, context.caller, Garage::All, query)?;
+    let owners = owners_of(context, &listed.items)?;
+    let brands = cars::brands(context.app, context.caller, query, BRANDS)?;
+    let choices = brands
+        .into_iter()
+        .map(|(brand, count)| lists::choice(&LIST, context, ("brand", &brand), &*brand, count));
+    Ok(Found {
+        rows: listed
+            .items
+            .iter()
+            .map(|car| row(car, owners.get(&car.owner), context))
+            .collect(),
+        total: listed.total.unwrap_or_default(),
+        facets: vec![Facet {
+            title: "Brand",
+            choices: choices.collect(),
+        }],
+        add: Some(Link {
+            label: "Add a car".into(),
+            url: lists::from_list("/admin/cars/add/", context),
+        }),
+    })
+}
+
+/// The owners of cars, in one query.
+fn owners_of(context: &Context<'_>, cars: &[Car]) -> Result<HashMap<UserId, User>, ApiError> {
+    let mut ids: Vec<UserId> = cars.iter().map(|car| car.owner).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let owners = users::read_all(context.app, context.caller, &ids)?;
+    Ok(owners.into_iter().map(|owner| (owner.id, owner)).collect())
+}
+
+fn row(car: &Car, owner: Option<&User>, context: &Context<'_>) -> Row {
+    Row {
+        key: Some(car.id.0),
+        name: car.license.to_string(),
+        cells: vec![
+            Cell::Link(Link {
+                label: car.license.to_string(),
+                url: lists::from_list(&format!("{PATH}{}/", car.id), context),
+            }),
+            Cell::Image(car.image.as_ref().map(|path| format!("/media/{path}"))),
+            Cell::Text(car.brand.to_string()),
+            Cell::Text(car.model.to_string()),
+            Cell::Number(car.year.get().into()),
+            Cell::Number(car.mileage.get().into()),
+            match owner {
+                Some(owner) => Cell::Link(Link {
+                    label: owner.username.to_string(),
+                    url: format!("/admin/users/{}/", owner.id),
+                }),
+                None => Cell::Text("–".into()),
+            },
+            Cell::Time(Some(Time(car.updated_at))),
+        ],
+    }
+}
+
+/// The cars of a user, as their page shows them.
+pub(super) fn rows_of(owner: &User, cars: &[Car], context: &Context<'_>) -> Vec<Row> {
+    cars.iter().map(|car| row(car, Some(owner), context)).collect()
+}
+
+static CARS: Resource = Resource {
+    spec: &LIST,
+    ids: |context| {
+        let ids = cars::ids(context.app, context.caller, &query(context)?)?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    },
+    links: |app, caller, ids| {
+        let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
+        let cars = cars::read_all(app, caller, &ids)?;
+        Ok(cars.iter().map(link).collect())
+    },
+    counts: |app, caller, ids| {
+        let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
+        let cars = cars::read_all(app, caller, &ids)?;
+        let pictures = cars.iter().filter(|car| car.image.is_some()).count();
+        Ok(vec![("Cars", cars.len() as u64), ("Pictures", pictures as u64)])
+    },
+    rows: |app, caller, ids| {
+        let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
+        let cars = cars::read_all(app, caller, &ids)?;
+        let owners = cars.iter().map(|car| car.owner).collect::<Vec<_>>();
+        let owners: HashMap<UserId, User> = users::read_all(app, caller, &owners)?
+            .into_iter()
+            .map(|owner| (owner.id, owner))
+            .collect();
+        cars.iter()
+            .filter_map(|car| Some((car, OwnerView::from(owners.get(&car.owner)?))))
+            .map(|(car, owner)| export::row(&CarView::new(car, &owner)))
+            .collect()
+    },
+    actions: &[Action {
+        name: "delete",
+        title: "Delete",
+        past: "deleted",
+        button: "Yes, delete",
+        lead: "They go with their pictures. This can’t be undone; the history stays.",
+        is_danger: true,
+        run: |app, caller, id| Ok(cars::delete(app, caller, Garage::All, CarId(id))?),
+    }],
+};
+
+pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
+    bulk::answer(context, &CARS)
+}
+
+fn link(car: &Car) -> Link {
+    Link {
+        label: format!("{} {} ({})", car.brand, car.model, car.license),
+        url: format!("{PATH}{}/", car.id),
+    }
+}
+
+pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let mut object = serde_json::Map::new();
+    for name in ["owner", "brand", "model", "mileage"] {
+        if let Some(value) = context.query.text(name) {
+            object.insert(name.to_owned(), value.into());
+        }
+    }
+    show(context, StatusCode::OK, None, &Filling::with(object))
+}
+
+pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
+    if is_search(context) {
+        return show(
+            context,
+            StatusCode::OK,
+            None,
+            &Filling::refused(context, Violations::new()),
+        );
+    }
+    let (input, picture) = match read(context) {
+        Ok(read) => read,
+        Err(error) => return refuse(context, None, error),
+    };
+    let car = match cars::create(context.app, context.caller, Garage::All, &input) {
+        Ok(car) => car,
+        Err(error) => return refuse(context, None, error.into()),
+    };
+    let car = attach(context, car, picture)?;
+    saved(context, &car, "added")
+}
+
+pub(super) fn edit(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let car = find(context)?;
+    let filling = Filling::with(object(context, &car)?);
+    show(context, StatusCode::OK, Some(&car), &filling)
+}
+
+pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let car = find(context)?;
+    if is_search(context) {
+        let filling = Filling::refused(context, Violations::new());
+        return show(context, StatusCode::OK, Some(&car), &filling);
+    }
+    let (input, picture) = match read(context) {
+        Ok(read) => read,
+        Err(error) => return refuse(context, Some(&car), error),
+    };
+    let changed = cars::update(
+        context.app,
+        context.caller,
+        Garage::All,
+        car.id,
+        &input,
+        Completeness::Whole,
+    );
+    match changed {
+        Ok(changed) => {
+            let changed = attach(context, changed, picture)?;
+            saved(context, &changed, "changed")
+        }
+        Err(cars::Error::Conflict) => {
+            let filling = Filling {
+                current: Some(object(context, &car)?),
+                ..Filling::refused(context, Violations::new())
+            };
+            show(context, StatusCode::CONFLICT, Some(&car), &filling)
+        }
+        Err(error) => refuse(context, Some(&car), error.into()),
+    }
+}
+
+fn find(context: &Context<'_>) -> Result<Car, ApiError> {
+    Ok(cars::read(
+        context.app,
+        context.caller,
+        Garage::All,
+        CarId(context.id),
+    )?)
+}
+
+/// What a form says: the fields, and a picture that is fit to be kept. The picture is looked at first, so that a car
+/// isn't saved without the picture that was to go with it.
+fn read(context: &Context<'_>) -> Result<(CarInput, Option<Picture>), ApiError> {
+    let input = CarInput {
+        owner: owner(context)?,
+        version: forms::version(context),
+        ..input(&context.body.form(&FIELDS)?)
+    };
+    let form = context.body.form(&IMAGE_FIELDS)?;
+    let Input::Given(file) = form.file(Field::Image) else {
+        return Ok((input, None));
+    };
+    let mut file = file.borrow_mut();
+    let size = file.size;
+    let file = UploadedFile {
+        content: &mut file.content,
+        size,
+    };
+    let picture = images::prepare(context.app, Input::Given(file))?;
+    Ok((input, Some(picture)))
+}
+
+/// The owner whom a form names, by their username.
+fn owner(context: &Context<'_>) -> Result<Input<UserId>, ApiError> {
+    let typed = context.sent(OWNER.name);
+    if typed.is_empty() {
+        return Ok(Input::Invalid(Violation::Blank));
+    }
+    let found = users::find(context.app, context.caller, typed)?;
+    Ok(match found {
+        Some(owner) => Input::Given(owner.id),
+        None => Input::Invalid(Violation::NotAChoice(typed.to_owned())),
+    })
+}
+
+/// Gives a saved car its picture, or takes it away, as the form says.
+fn attach(context: &Context<'_>, car: Car, picture: Option<Picture>) -> Result<Car, ApiError> {
+    let (app, caller) = (context.app, context.caller);
+    match picture {
+        Some(picture) => Ok(images::attach(app, caller, Garage::All, car.id, &picture)?),
+        None if context.body.text_of(CLEAR).is_some() => {
+            images::remove(app, caller, Garage::All, car.id)?;
+            Ok(car)
+        }
+        None => Ok(car),
+    }
+}
+
+fn saved(context: &Context<'_>, car: &Car, what: &str) -> Result<Answer, ApiError> {
+    let own = format!("{PATH}{}/", car.id);
+    let Link { label, .. } = link(car);
+    Answer::redirect(
+        forms::after_save(context, PATH, &own),
+        Message::success(format!("The car {label} was {what}.")).with_link("Open it", own),
+    )
+}
+
+/// The form once more, with what is wrong; any other error is a page of its own.
+fn refuse(context: &Context<'_>, car: Option<&Car>, error: ApiError) -> Result<Answer, ApiError> {
+    match error {
+        ApiError::Fields(violations) => {
+            let filling = Filling::refused(context, violations);
+            show(context, StatusCode::BAD_REQUEST, car, &filling)
+        }
+        error => Err(error),
+    }
+}
+
+/// A car as forms are filled: as the API shows it, but the owner by their username.
+fn object(context: &Context<'_>, car: &Car) -> Result<serde_json::Map<String, serde_json::Value>, ApiError> {
+    let owner = users::read(context.app, context.caller, car.owner)?;
+    let mut object = forms::object(&CarView::new(car, &OwnerView::from(&owner)))?;
+    object.insert(OWNER.name.to_owned(), owner.username.as_str().into());
+    Ok(object)
+}
+
+fn is_search(context: &Context<'_>) -> bool {
+    context.body.text_of(FIND).is_some() || context.body.text_of(PICK).is_some()
+}
+
+fn spec(field: Field) -> Result<&'static FieldSpec, ApiError> {
+    FIELDS
+        .iter()
+        .find(|spec| spec.field == Some(field))
+        .ok_or(ApiError::NotFound(Missing::Route))
+}
+
+fn show(
+    context: &Context<'_>,
+    status: StatusCode,
+    car: Option<&Car>,
+    filling: &Filling<'_>,
+) -> Result<Answer, ApiError> {
+    let set = |title, fields: &[Field]| -> Result<_, ApiError> {
+        let specs: Vec<&FieldSpec> = fields
+            .iter()
+            .map(|field| spec(*field))
+            .collect::<Result<_, _>>()?;
+        Ok(filling.fieldset(title, &specs))
+    };
+    let mut registration = set("Registration", &[Field::License, Field::Vin])?;
+    let mut owner = filling.field(&OWNER);
+    let picked = context.sent(PICK);
+    if !picked.is_empty() {
+        picked.clone_into(&mut owner.value);
+    }
+    let owners = match context.body.text_of(FIND) {
+        Some(_) => Some(search_owners(context, &owner.value)?),
+        // Who typed a part of a name where a username must be is helped on.
+        None if !owner.errors.is_empty() && !owner.value.trim().is_empty() => {
+            owner.errors = vec![format!("No user has the username “{}”.", owner.value.trim())];
+            Some(search_owners(context, &owner.value)?)
+        }
+        None => None,
+    };
+    registration.fields.insert(0, owner);
+    let fieldsets = vec![
+        set("Car", &[Field::Brand, Field::Model, Field::Year, Field::Color])?,
+        registration,
+        set("Use", &[Field::Mileage, Field::Notes])?,
+        filling.fieldset("Picture", &[&IMAGE]),
+    ];
+    let title = car.map_or_else(|| "Add a car".to_owned(), |car| link(car).label);
+    let own = car.map(|car| format!("{PATH}{}/", car.id));
+    let conflict = match (car, status) {
+        (Some(car), StatusCode::CONFLICT) => Some(conflict(context, car)?),
+        _ => None,
+    };
+    let html = render::write(&FormPage {
+        frame: Frame::of(context),
+        crumbs: render::crumbs(&[("Cars", &crate::browsable::url(PATH, context.back()))], &title),
+        locked: None,
+        tools: own
+            .as_ref()
+            .map(|own| Link {
+                label: "History".into(),
+                url: format!("{own}history/"),
+            })
+            .into_iter()
+            .collect(),
+        delete: own
+            .as_ref()
+            .map(|own| with_back(context, &format!("{own}delete/"))),
+        problems: Filling::problems(&fieldsets),
+        fieldsets,
+        version: car.map(|car| version(context, status, car)),
+        conflict,
+        noun: "car",
+        takes_file: true,
+        image: car
+            .and_then(|car| car.image.as_ref())
+            .map(|path| format!("/media/{path}")),
+        owners,
+        facts: car.map(facts).unwrap_or_default(),
+        related: None,
+        action: with_back(context, context.path),
+        title,
+    });
+    Ok(Answer::Page(status, html))
+}
+
+/// The version that the form is about: the one that was seen. After a conflict it is the one that is there, because
+/// now that has been seen.
+fn version(context: &Context<'_>, status: StatusCode, car: &Car) -> String {
+    match context.body.text_of(forms::VERSION) {
+        Some(version) if status != StatusCode::CONFLICT => version.to_owned(),
+        _ => forms::version_text(car.updated_at),
+    }
+}
+
+fn conflict(context: &Context<'_>, car: &Car) -> Result<Conflict, ApiError> {
+    let last = forms::last_entry(context, ObjectType::Car, car.id.0)?;
+    Ok(Conflict {
+        by: last.map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
+        at: Time(car.updated_at),
+        reload: with_back(context, &format!("{PATH}{}/", car.id)),
+    })
+}
+
+pub(super) fn with_back(context: &Context<'_>, path: &str) -> String {
+    match context.back() {
+        "" => path.to_owned(),
+        back => {
+            let query = form_urlencoded::Serializer::new(String::new())
+                .append_pair("back", back)
+                .finish();
+            format!("{path}?{query}")
+        }
+    }
+}
+
+fn facts(car: &Car) -> Vec<(&'static str, Cell)> {
+    vec![
+        ("ID", Cell::Number(car.id.0)),
+        ("Added", Cell::Time(Some(Time(car.created_at)))),
+        ("Changed", Cell::Time(Some(Time(car.updated_at)))),
+    ]
+}
+
+fn search_owners(context: &Context<'_>, typed: &str) -> Result<Owners, ApiError> {
+    let found = super::users::search(context, typed)?;
+    Ok(Owners {
+        searched: typed.trim().to_owned(),
+        found: found
+            .iter()
+            .map(|user| Owner {
+                username: user.username.to_string(),
+                name: format!("{} · {}", user.full_name(), user.email),
+            })
+            .collect(),
+    })
+}
+
+pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let car = find(context)?;
+    let Link { label, url } = link(&car);
+    let pictures = u64::from(car.image.is_some());
+    bulk::confirm_one(
+        context,
+        &[
+            ("Cars", &crate::browsable::url(PATH, context.back())),
+            (&label, &url),
+        ],
+        bulk::Question {
+            title: format!("Delete the car {label}?"),
+            lead: "It goes with its picture. This can’t be undone; its history stays.".into(),
+            counts: vec![("Cars", 1), ("Pictures", pictures)],
+            items: Vec::new(),
+            more: 0,
+            button: "Yes, delete it",
+            is_danger: true,
+            back: with_back(context, &url),
+        },
+    )
+}
+
+pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let car = find(context)?;
+    cars::delete(context.app, context.caller, Garage::All, car.id)?;
+    let text = format!("The car {} was deleted.", link(&car).label);
+    Answer::redirect(
+        crate::browsable::url(PATH, context.back()),
+        Message::success(text).with_link("Its history", format!("{PATH}{}/history/", car.id)),
+    )
+}

@@ -1,0 +1,154 @@
+//! Exports: what a list shows as a file, as the API shows each. Cells that a spreadsheet would take for a formula are
+//! text (OWASP, CSV injection).
+
+use mycars_application::{App, Caller};
+use serde_json::Value;
+
+use super::{Stream, bulk::Resource, forms};
+use crate::error::ApiError;
+
+/// One thing as it is exported: the name and the value of each field, in order.
+pub(super) type Row = Vec<(String, Value)>;
+
+/// So many are read and written in one go.
+const BATCH: usize = 500;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Csv,
+    Json,
+}
+
+impl Format {
+    /// The format of an action.
+    pub(super) fn named(action: &str) -> Option<Self> {
+        match action {
+            "export_csv" => Some(Self::Csv),
+            "export_json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// A view of the API as it is exported.
+pub(super) fn row(view: &impl serde::Serialize) -> Result<Row, ApiError> {
+    Ok(forms::object(view)?.into_iter().collect())
+}
+
+pub(super) fn stream(resource: &'static Resource, format: Format, ids: Vec<i64>) -> Stream {
+    let (media_type, extension) = match format {
+        Format::Csv => ("text/csv; charset=utf-8", "csv"),
+        Format::Json => ("application/json", "json"),
+    };
+    let mut done = 0;
+    let mut is_over = false;
+    let mut has_begun = false;
+    let step = move |app: &App, caller: &Caller| {
+        let batch: Vec<i64> = ids.iter().skip(done).take(BATCH).copied().collect();
+        if is_over {
+            return Ok(None);
+        }
+        let rows = (resource.rows)(app, caller, &batch)?;
+        done += batch.len();
+        is_over = done >= ids.len();
+        let piece = match format {
+            Format::Csv => csv(&rows, &mut has_begun)?,
+            Format::Json => json(&rows, &mut has_begun, is_over)?,
+        };
+        Ok(Some(piece))
+    };
+    Stream {
+        media_type,
+        file_name: Some(format!("{}.{extension}", resource.spec.plural.replace(' ', "-"))),
+        step: Box::new(step),
+    }
+}
+
+/// Lines of a table. `has_begun` says whether its head was written, and then that it was.
+fn csv(rows: &[Row], has_begun: &mut bool) -> Result<Vec<u8>, ApiError> {
+    let failed = |error: csv::Error| ApiError::Internal(error.into());
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    if !*has_begun && let Some(first) = rows.first() {
+        *has_begun = true;
+        writer
+            .write_record(first.iter().map(|(name, _)| name))
+            .map_err(failed)?;
+    }
+    for row in rows {
+        writer
+            .write_record(row.iter().map(|(_, value)| cell(value)))
+            .map_err(failed)?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| ApiError::Internal(error.to_string().into()))
+}
+
+/// A value as a cell. What begins as a formula does gets a quotation mark before it, which spreadsheets take for
+/// "this is text".
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A piece of a list. `has_begun` says whether there was an item before, and then whether there was one.
+fn json(rows: &[Row], has_begun: &mut bool, is_last: bool) -> Result<Vec<u8>, ApiError> {
+    let mut piece = Vec::new();
+    for row in rows {
+        piece.extend_from_slice(if *has_begun { b",\n" } else { b"[\n" });
+        *has_begun = true;
+        let object: serde_json::Map<String, Value> = row.iter().cloned().collect();
+        serde_json::to_writer(&mut piece, &object).map_err(|error| ApiError::Internal(error.into()))?;
+    }
+    if is_last {
+        piece.extend_from_slice(if *has_begun { b"\n]\n" } else { b"[]\n" });
+    }
+    Ok(piece)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rows() -> Vec<Row> {
+        ["=1+1", "+49 30", "plain, \"quoted\""]
+            .into_iter()
+            .map(|text| {
+                vec![
+                    ("b".into(), json!(text)),
+                    ("a".into(), json!(-5)),
+                    ("c".into(), Value::Null),
+                ]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        assert_eq!(
+            String::from_utf8(csv(&rows(), &mut false).unwrap()).unwrap(),
+            "b,a,c\n'=1+1,-5,\n'+49 30,-5,\n\"plain, \"\"quoted\"\"\",-5,\n"
+        );
+        for begin in ["-", "@", "\t", "\r"] {
+            assert!(cell(&json!(format!("{begin}x"))).starts_with('\''), "{begin:?}");
+        }
+    }
+
+    #[test]
+    fn the_pieces_of_a_json_export_make_one_list() {
+        let mut has_begun = false;
+        let mut whole = json(&[], &mut has_begun, false).unwrap();
+        whole.extend(json(&rows(), &mut has_begun, false).unwrap());
+        whole.extend(json(&rows(), &mut has_begun, true).unwrap());
+        let list: Vec<Value> = serde_json::from_slice(&whole).unwrap();
+        assert_eq!(list.len(), 6);
+        assert_eq!(list[0]["b"], "=1+1");
+        assert_eq!(json(&[], &mut false, true).unwrap(), b"[]\n");
+    }
+}

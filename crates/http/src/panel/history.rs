@@ -1,0 +1,220 @@
+//! The audit log: everything, and of one user or car.
+
+use mycars_application::{
+    history,
+    lists::{HistoryQuery, Listed},
+};
+use mycars_domain::audit::{Action, Entry, ObjectType};
+
+use super::{
+    Answer, Context,
+    bulk::{self, Resource},
+    export,
+    lists::{self, Facet, Found, ListSpec, Pages},
+    render::{self, Cell, ChangeView, Frame, ObjectHistoryPage, Row, Time},
+};
+use crate::{
+    browsable::{Link, Parameters},
+    error::{ApiError, Missing},
+    views::EntryView,
+};
+
+static LIST: ListSpec = ListSpec {
+    path: "/admin/history/",
+    title: "History",
+    singular: "entry",
+    plural: "entries",
+    searched: "the name of what it is about, and of who did it",
+    inputs: &[
+        ("at_min", "From (UTC)", "date"),
+        ("at_max", "To (UTC)", "date"),
+        ("object_id", "Object’s ID", "text"),
+        ("actor", "Actor’s ID", "number"),
+    ],
+    facets: &["action", "object_type"],
+    columns: &[
+        ("When (UTC)", Some("at")),
+        ("Who", None),
+        ("Did", None),
+        ("What", None),
+        ("Changes", None),
+        ("From", None),
+    ],
+    actions: &[("export_csv", "Export as CSV"), ("export_json", "Export as JSON")],
+    has_choice: false,
+};
+
+pub(super) fn list(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let found = query(context).and_then(|query| found(context, &query));
+    lists::show(context, &LIST, found)
+}
+
+fn query(context: &Context<'_>) -> Result<HistoryQuery, ApiError> {
+    context.query.history(lists::settings())
+}
+
+fn found(context: &Context<'_>, query: &HistoryQuery) -> Result<Found, ApiError> {
+    let listed = history::list(context.app, context.caller, query)?;
+    Ok(Found {
+        rows: listed.items.iter().map(row).collect(),
+        total: listed.total.unwrap_or_default(),
+        facets: facets(context, query)?,
+        add: None,
+    })
+}
+
+fn facets(context: &Context<'_>, query: &HistoryQuery) -> Result<Vec<Facet>, ApiError> {
+    let counts = history::counts(context.app, context.caller, query)?;
+    let actions = Action::ALL.into_iter().map(|action| {
+        let alike = counts.iter().filter(|alike| {
+            alike.action == action && query.object_type.is_none_or(|kind| alike.object_type == kind)
+        });
+        let count = alike.map(|alike| alike.count).sum();
+        lists::choice(
+            &LIST,
+            context,
+            ("action", action.as_str()),
+            action.as_str(),
+            count,
+        )
+    });
+    let kinds = ObjectType::ALL.into_iter().map(|kind| {
+        let alike = counts.iter().filter(|alike| {
+            alike.object_type == kind && query.action.is_none_or(|action| alike.action == action)
+        });
+        let count = alike.map(|alike| alike.count).sum();
+        lists::choice(
+            &LIST,
+            context,
+            ("object_type", kind.as_str()),
+            render::object_type(kind),
+            count,
+        )
+    });
+    Ok(vec![
+        Facet {
+            title: "Action",
+            choices: actions.collect(),
+        },
+        Facet {
+            title: "Object",
+            choices: kinds.collect(),
+        },
+    ])
+}
+
+fn row(entry: &Entry) -> Row {
+    let Entry { id, entry } = entry;
+    let link_or_text = |label: &str, url: Option<String>| match url {
+        Some(url) => Cell::Link(Link {
+            label: label.to_owned(),
+            url,
+        }),
+        None => Cell::Text(label.to_owned()),
+    };
+    let actor_url = entry.author.id.map(|id| format!("/admin/users/{id}/history/"));
+    let from = match entry.origin.address {
+        Some(address) => format!("{}, {address}", render::channel(entry.origin.channel)),
+        None => render::channel(entry.origin.channel).to_owned(),
+    };
+    Row {
+        key: None,
+        name: id.to_string(),
+        cells: vec![
+            Cell::Time(Some(Time(entry.at))),
+            link_or_text(&entry.author.name, actor_url),
+            Cell::Text(render::action(entry.action, entry.object.kind).to_owned()),
+            link_or_text(
+                &format!("{} {}", render::object_type(entry.object.kind), entry.object.name),
+                render::object_url(&entry.object),
+            ),
+            Cell::Changes(entry.changes.iter().map(ChangeView::from).collect()),
+            Cell::Text(from),
+        ],
+    }
+}
+
+static ENTRIES: Resource = Resource {
+    spec: &LIST,
+    ids: |context| Ok(history::ids(context.app, context.caller, &query(context)?)?),
+    links: |_, _, _| Ok(Vec::new()),
+    counts: |_, _, _| Ok(Vec::new()),
+    rows: |app, caller, ids| {
+        let entries = history::read_all(app, caller, ids)?;
+        entries
+            .iter()
+            .map(|entry| export::row(&EntryView::whole(entry)))
+            .collect()
+    },
+    actions: &[],
+};
+
+pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
+    bulk::answer(context, &ENTRIES)
+}
+
+pub(super) fn of_user(context: &Context<'_>) -> Result<Answer, ApiError> {
+    of(context, ObjectType::User, "/admin/users/", "Users", Missing::User)
+}
+
+pub(super) fn of_car(context: &Context<'_>) -> Result<Answer, ApiError> {
+    of(context, ObjectType::Car, "/admin/cars/", "Cars", Missing::Car)
+}
+
+/// What became of one thing: also of one that is gone.
+fn of(
+    context: &Context<'_>,
+    object_type: ObjectType,
+    list: &str,
+    title: &str,
+    missing: Missing,
+) -> Result<Answer, ApiError> {
+    let page = lists::page(context.query);
+    let query = HistoryQuery {
+        object_type: Some(object_type),
+        object_id: Some(context.id.to_string()),
+        page: Some(page),
+        ..HistoryQuery::default()
+    };
+    let Listed { items, total } = history::list(context.app, context.caller, &query)?;
+    let is_there = match object_type {
+        ObjectType::User => {
+            mycars_application::users::read(context.app, context.caller, mycars_domain::UserId(context.id))
+                .is_ok()
+        }
+        _ => mycars_application::cars::read(
+            context.app,
+            context.caller,
+            mycars_application::lists::Garage::All,
+            mycars_domain::CarId(context.id),
+        )
+        .is_ok(),
+    };
+    let name = match items.first() {
+        Some(newest) => newest.entry.object.name.clone(),
+        // Something from before there was a log.
+        None if is_there => format!("{} {}", render::object_type(object_type), context.id),
+        None => return Err(ApiError::NotFound(missing)),
+    };
+    let own = format!("{list}{}/", context.id);
+    let mut steps = vec![(title, list)];
+    if is_there {
+        steps.push((&name, &own));
+    }
+    Answer::page(render::write(&ObjectHistoryPage {
+        frame: Frame::of(context),
+        crumbs: render::crumbs(&steps, "History"),
+        title: if is_there {
+            format!("History of {name}")
+        } else {
+            format!("History of {name}, which is gone")
+        },
+        entries: items.iter().map(render::EntryView::from).collect(),
+        pages: Pages::new(
+            context.path,
+            &Parameters::parse(context.query_text),
+            page,
+            total.unwrap_or_default(),
+        ),
+    }))
+}

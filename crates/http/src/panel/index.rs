@@ -1,0 +1,91 @@
+//! The first page: how much there is, how it is doing, and what was done last.
+
+use std::time::Instant;
+
+use mycars_application::{
+    history,
+    lists::{HistoryQuery, Page},
+    status,
+};
+
+use super::{
+    Answer, Context,
+    render::{self, EntryView, Frame, Health, IndexPage, bytes},
+};
+use crate::error::ApiError;
+
+/// So many entries of the history are shown.
+const RECENT: u32 = 10;
+
+/// Less room than this on the disk is a worry, in bytes.
+const LITTLE_ROOM: u64 = 1024 * 1024 * 1024;
+
+pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let asked = Instant::now();
+    context.app.store.ping()?;
+    let answered = asked.elapsed();
+    let status = status::read(context.app, context.caller)?;
+    let recent = HistoryQuery {
+        page: Some(Page {
+            limit: RECENT,
+            offset: 0,
+        }),
+        ..HistoryQuery::default()
+    };
+    let entries = history::list(context.app, context.caller, &recent)?.items;
+    let database = Health {
+        part: "Database",
+        is_good: true,
+        text: format!("answers in {:.1} ms", answered.as_secs_f64() * 1000.0),
+    };
+    let (media, disk) = match &status.images {
+        Ok(usage) => (
+            Health {
+                part: "Pictures",
+                is_good: usage.count >= status.cars.pictures,
+                text: if usage.count >= status.cars.pictures {
+                    "all there".to_owned()
+                } else {
+                    format!("{} missing", status.cars.pictures - usage.count)
+                },
+            },
+            usage.free_bytes.map(|free| Health {
+                part: "Disk",
+                is_good: free >= LITTLE_ROOM,
+                text: format!("{} free", bytes(free)),
+            }),
+        ),
+        Err(_) => (
+            Health {
+                part: "Pictures",
+                is_good: false,
+                text: "can’t be read: see the log".to_owned(),
+            },
+            None,
+        ),
+    };
+    let (files, size) = status
+        .images
+        .as_ref()
+        .map_or((0, 0), |usage| (usage.count, usage.bytes));
+    Answer::page(render::write(&IndexPage {
+        frame: Frame::of(context),
+        crumbs: Vec::new(),
+        counts: vec![
+            ("Users", status.users.to_string(), "/admin/users/"),
+            (
+                "Active users",
+                status.active_users.to_string(),
+                "/admin/users/?is_active=true",
+            ),
+            ("Cars", status.cars.cars.to_string(), "/admin/cars/"),
+            ("Pictures", format!("{files} ({})", bytes(size)), "/admin/cars/"),
+        ],
+        health: [Some(database), Some(media), disk]
+            .into_iter()
+            .flatten()
+            .collect(),
+        entries: entries.iter().map(EntryView::from).collect(),
+        version: env!("CARGO_PKG_VERSION"),
+    }))
+}

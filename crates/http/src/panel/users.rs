@@ -1,0 +1,689 @@
+//! Users: list, add, change, delete, their password, their logins.
+
+use actix_web::http::StatusCode;
+use mycars_application::{
+    Completeness, Input, cars,
+    lists::{CarQuery, Garage, Page, Search, UserQuery},
+    logins,
+    users::{self, Belongings, UserInput},
+};
+use mycars_domain::{Action as Right, Field, Role, Target, User, UserId, Violations, audit::ObjectType};
+use serde_json::json;
+
+use super::{
+    Answer, Context,
+    bulk::{self, Action, Question, Resource},
+    cars::{rows_of, with_back},
+    export,
+    forms::{self, Filling},
+    lists::{self, Facet, Found, ListSpec},
+    message::Message,
+    render::{self, Cell, Conflict, FormPage, Frame, PasswordPage, Related, Row, Time},
+};
+use crate::{
+    api::users::{CHANGED, NEW, input},
+    browsable::{Link, url},
+    error::{ApiError, Missing},
+    fields::FieldSpec,
+    views::UserView,
+};
+
+const PATH: &str = "/admin/users/";
+
+static LIST: ListSpec = ListSpec {
+    path: PATH,
+    title: "Users",
+    singular: "user",
+    plural: "users",
+    searched: "username, e-mail address, names and phone",
+    inputs: &[],
+    facets: &["role", "is_active"],
+    columns: &[
+        ("Username", Some("username")),
+        ("Email address", Some("email")),
+        ("Name", None),
+        ("Role", None),
+        ("Active", None),
+        ("Joined (UTC)", Some("date_joined")),
+        ("Last login (UTC)", Some("last_login")),
+    ],
+    actions: &[
+        ("activate", "Activate"),
+        ("deactivate", "Deactivate"),
+        ("end_logins", "End all logins"),
+        ("delete", "Delete"),
+        ("export_csv", "Export as CSV"),
+        ("export_json", "Export as JSON"),
+    ],
+    has_choice: true,
+};
+
+/// So many users are offered to who searches for one.
+const FOUND: u32 = 20;
+
+/// So many cars of a user their page shows.
+const CARS: u32 = 20;
+
+pub(super) fn list(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let found = query(context).and_then(|query| found(context, &query));
+    lists::show(context, &LIST, found)
+}
+
+fn query(context: &Context<'_>) -> Result<UserQuery, ApiError> {
+    let query = context.query.users(lists::settings())?;
+    Ok(UserQuery {
+        // Unlike the API's list, this one shows everybody unless a role is named.
+        role: query.role.filter(|_| context.query.text("role").is_some()),
+        ..query
+    })
+}
+
+fn found(context: &Context<'_>, query: &UserQuery) -> Result<Found, ApiError> {
+    let listed = users::list(context.app, context.caller, query)?;
+    Ok(Found {
+        rows: listed.items.iter().map(|user| row(user, context)).collect(),
+        total: listed.total.unwrap_or_default(),
+        facets: facets(context, query)?,
+        add: Some(Link {
+            label: "Add a user".into(),
+            url: lists::from_list("/admin/users/add/", context),
+        }),
+    })
+}
+
+/// How many users each choice would show, with everything else as it is.
+fn facets(context: &Context<'_>, query: &UserQuery) -> Result<Vec<Facet>, ApiError> {
+    let counts = users::counts(context.app, context.caller, query)?;
+    let roles = Role::ALL.into_iter().map(|role| {
+        let alike = counts.iter().filter(|alike| {
+            alike.role == role
+                && query
+                    .is_active
+                    .is_none_or(|is_active| alike.is_active == is_active)
+        });
+        let count = alike.map(|alike| alike.count).sum();
+        lists::choice(&LIST, context, ("role", role.as_str()), role.as_str(), count)
+    });
+    let activity = [(true, "true", "yes"), (false, "false", "no")].map(|(is_active, value, label)| {
+        let alike = counts
+            .iter()
+            .filter(|alike| alike.is_active == is_active && query.role.is_none_or(|role| alike.role == role));
+        let count = alike.map(|alike| alike.count).sum();
+        lists::choice(&LIST, context, ("is_active", value), label, count)
+    });
+    Ok(vec![
+        Facet {
+            title: "Role",
+            choices: roles.collect(),
+        },
+        Facet {
+            title: "Active",
+            choices: activity.into(),
+        },
+    ])
+}
+
+fn row(user: &User, context: &Context<'_>) -> Row {
+    Row {
+        key: Some(user.id.0),
+        name: user.username.to_string(),
+        cells: vec![
+            Cell::Link(Link {
+                label: user.username.to_string(),
+                url: lists::from_list(&own_path(user), context),
+            }),
+            Cell::Text(user.email.to_string()),
+            Cell::Text(format!("{} {}", user.first_name, user.last_name)),
+            Cell::Text(role_of(user)),
+            Cell::Flag(user.is_active),
+            Cell::Time(Some(Time(user.date_joined))),
+            Cell::Time(user.last_login.map(Time)),
+        ],
+    }
+}
+
+fn role_of(user: &User) -> String {
+    if user.is_superuser {
+        format!("{} (superuser)", user.role)
+    } else {
+        user.role.to_string()
+    }
+}
+
+fn own_path(user: &User) -> String {
+    format!("{PATH}{}/", user.id)
+}
+
+fn link(user: &User) -> Link {
+    Link {
+        label: user.username.to_string(),
+        url: own_path(user),
+    }
+}
+
+fn user_ids(ids: &[i64]) -> Vec<UserId> {
+    ids.iter().copied().map(UserId).collect()
+}
+
+static USERS: Resource = Resource {
+    spec: &LIST,
+    ids: |context| {
+        let ids = users::ids(context.app, context.caller, &query(context)?)?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    },
+    links: |app, caller, ids| {
+        let users = users::read_all(app, caller, &user_ids(ids))?;
+        Ok(users.iter().map(link).collect())
+    },
+    counts: |app, caller, ids| {
+        let belongings = users::belongings(app, caller, &user_ids(ids))?;
+        Ok(counts(ids.len() as u64, &belongings))
+    },
+    rows: |app, caller, ids| {
+        let users = users::read_all(app, caller, &user_ids(ids))?;
+        users
+            .iter()
+            .map(|user| export::row(&UserView::from(user)))
+            .collect()
+    },
+    actions: &[
+        Action {
+            name: "delete",
+            title: "Delete",
+            past: "deleted",
+            button: "Yes, delete",
+            lead: "Everything below goes with them. This can’t be undone; the history stays.",
+            is_danger: true,
+            run: |app, caller, id| Ok(users::delete(app, caller, UserId(id))?),
+        },
+        Action {
+            name: "activate",
+            title: "Activate",
+            past: "activated",
+            button: "Activate",
+            lead: "They may log in again.",
+            is_danger: false,
+            run: |app, caller, id| set_active(app, caller, UserId(id), true),
+        },
+        Action {
+            name: "deactivate",
+            title: "Deactivate",
+            past: "deactivated",
+            button: "Deactivate",
+            lead: "They are logged out, and their tokens are refused at once. Nothing of theirs is deleted.",
+            is_danger: false,
+            run: |app, caller, id| set_active(app, caller, UserId(id), false),
+        },
+        Action {
+            name: "end_logins",
+            title: "End all logins",
+            past: "logged out everywhere",
+            button: "End all logins",
+            lead: LOGINS_END,
+            is_danger: false,
+            run: |app, caller, id| Ok(logins::end_all(app, caller, UserId(id))?),
+        },
+    ],
+};
+
+const LOGINS_END: &str = "Browsers are logged out and refresh tokens stop working at once. Access tokens in hand \
+                          work until they expire: to stop them at once, deactivate.";
+
+fn set_active(
+    app: &mycars_application::App,
+    caller: &mycars_application::Caller,
+    id: UserId,
+    is_active: bool,
+) -> Result<(), ApiError> {
+    let input = UserInput {
+        is_active: Input::Given(is_active),
+        ..UserInput::default()
+    };
+    users::update(app, caller, id, &input, Completeness::Partial)?;
+    Ok(())
+}
+
+fn counts(users: u64, belongings: &Belongings) -> Vec<(&'static str, u64)> {
+    vec![
+        ("Users", users),
+        ("Cars", belongings.cars.cars),
+        ("Pictures", belongings.cars.pictures),
+        ("Logins of browsers", belongings.sessions),
+    ]
+}
+
+pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
+    bulk::answer(context, &USERS)
+}
+
+/// Users whom a search finds, for who looks for one.
+pub(super) fn search(context: &Context<'_>, typed: &str) -> Result<Vec<User>, ApiError> {
+    let short: String = typed.chars().filter(|letter| *letter != '\0').take(200).collect();
+    let query = UserQuery {
+        search: Search::parse(&short),
+        page: Some(Page {
+            limit: FOUND,
+            offset: 0,
+        }),
+        ..UserQuery::default()
+    };
+    Ok(users::list(context.app, context.caller, &query)?.items)
+}
+
+/// The same for the script that searches while one types.
+pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let found = search(context, context.query.text("q").unwrap_or(""))?;
+    let found: Vec<_> = found
+        .iter()
+        .map(|user| {
+            json!({
+                "username": user.username.as_str(),
+                "name": format!("{} · {}", user.full_name(), user.email),
+            })
+        })
+        .collect();
+    let json = serde_json::to_vec(&found).map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(Answer::Json(json))
+}
+
+pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let mut object = serde_json::Map::new();
+    object.insert("is_active".into(), true.into());
+    show_new(context, StatusCode::OK, &Filling::with(object))
+}
+
+pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let form = context.body.form(&NEW)?;
+    let input = UserInput {
+        password_confirmation: form.text(Field::PasswordConfirmation),
+        ..input(&form)
+    };
+    match users::create(context.app, context.caller, &input) {
+        Ok(user) => saved(context, &user, "added"),
+        Err(users::Error::Invalid(violations)) => {
+            let filling = Filling::refused(context, violations);
+            show_new(context, StatusCode::BAD_REQUEST, &filling)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn edit(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let user = read(context)?;
+    let filling = Filling::with(forms::object(&UserView::from(&user))?);
+    show(context, StatusCode::OK, &user, &filling)
+}
+
+pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let user = read(context)?;
+    let input = UserInput {
+        version: forms::version(context),
+        // It has a page of its own.
+        password: Input::Absent,
+        ..input(&context.body.form(&CHANGED)?)
+    };
+    match users::update(context.app, context.caller, user.id, &input, Completeness::Whole) {
+        Ok(user) => saved(context, &user, "changed"),
+        Err(users::Error::Invalid(violations)) => {
+            let filling = Filling::refused(context, violations);
+            show(context, StatusCode::BAD_REQUEST, &user, &filling)
+        }
+        Err(users::Error::Conflict) => {
+            let filling = Filling {
+                current: Some(forms::object(&UserView::from(&user))?),
+                ..Filling::refused(context, Violations::new())
+            };
+            show(context, StatusCode::CONFLICT, &user, &filling)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read(context: &Context<'_>) -> Result<User, ApiError> {
+    Ok(users::read(context.app, context.caller, UserId(context.id))?)
+}
+
+fn saved(context: &Context<'_>, user: &User, what: &str) -> Result<Answer, ApiError> {
+    let own = own_path(user);
+    Answer::redirect(
+        forms::after_save(context, PATH, &own),
+        Message::success(format!("The user {} was {what}.", user.username)).with_link("Open", own),
+    )
+}
+
+fn spec(specs: &'static [FieldSpec], field: Field) -> Result<&'static FieldSpec, ApiError> {
+    specs
+        .iter()
+        .find(|spec| spec.field == Some(field))
+        .ok_or(ApiError::NotFound(Missing::Route))
+}
+
+/// The groups of fields that new and changed users have in common.
+fn fieldsets(
+    filling: &Filling<'_>,
+    specs: &'static [FieldSpec],
+    account: &[Field],
+) -> Result<Vec<render::Fieldset>, ApiError> {
+    let set = |title, fields: &[Field]| -> Result<_, ApiError> {
+        let specs: Vec<&FieldSpec> = fields
+            .iter()
+            .map(|field| spec(specs, *field))
+            .collect::<Result<_, _>>()?;
+        Ok(filling.fieldset(title, &specs))
+    };
+    Ok(vec![
+        set("Account", account)?,
+        set(
+            "Person",
+            &[Field::FirstName, Field::LastName, Field::Phone, Field::Address],
+        )?,
+    ])
+}
+
+fn show_new(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Result<Answer, ApiError> {
+    let mut fieldsets = fieldsets(
+        filling,
+        &NEW,
+        &[Field::Username, Field::Email, Field::Role, Field::IsActive],
+    )?;
+    let passwords = [
+        spec(&NEW, Field::Password)?,
+        spec(&NEW, Field::PasswordConfirmation)?,
+    ];
+    fieldsets.push(filling.fieldset("Password", &passwords));
+    let html = render::write(&FormPage {
+        frame: Frame::of(context),
+        crumbs: render::crumbs(&[("Users", &url(PATH, context.back()))], "Add a user"),
+        title: "Add a user".into(),
+        locked: None,
+        tools: Vec::new(),
+        delete: None,
+        problems: Filling::problems(&fieldsets),
+        fieldsets,
+        version: None,
+        conflict: None,
+        noun: "user",
+        takes_file: false,
+        image: None,
+        owners: None,
+        facts: Vec::new(),
+        related: None,
+        action: with_back(context, context.path),
+    });
+    Ok(Answer::Page(status, html))
+}
+
+fn show(
+    context: &Context<'_>,
+    status: StatusCode,
+    user: &User,
+    filling: &Filling<'_>,
+) -> Result<Answer, ApiError> {
+    let target = Target::user(user.id, user.rank());
+    let own = own_path(user);
+    let may_change = context.may(Right::ChangeUser, target);
+    // What would be refused is not offered: nobody takes these from themselves.
+    let mut account = vec![Field::Username, Field::Email];
+    if context.may(Right::DemoteUser, target) {
+        account.push(Field::Role);
+    }
+    if context.may(Right::DeactivateUser, target) {
+        account.push(Field::IsActive);
+    }
+    let fieldsets = fieldsets(filling, &CHANGED, &account)?;
+    let tool = |label: &str, path: &str, is_offered: bool| {
+        is_offered.then(|| Link {
+            label: label.to_owned(),
+            url: with_back(context, &format!("{own}{path}")),
+        })
+    };
+    let html = render::write(&FormPage {
+        frame: Frame::of(context),
+        crumbs: render::crumbs(&[("Users", &url(PATH, context.back()))], user.username.as_str()),
+        title: user.username.to_string(),
+        locked: (!may_change).then_some("Only a superuser can change a superuser."),
+        tools: [
+            tool("History", "history/", true),
+            tool(
+                "Set a password",
+                "password/",
+                context.may(Right::SetPassword, target),
+            ),
+            tool(
+                "End all logins",
+                "end-logins/",
+                context.may(Right::EndLogins, target),
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        delete: tool("", "delete/", context.may(Right::DeleteUser, target)).map(|link| link.url),
+        problems: Filling::problems(&fieldsets),
+        fieldsets,
+        version: Some(match context.body.text_of(forms::VERSION) {
+            Some(version) if status != StatusCode::CONFLICT => version.to_owned(),
+            _ => forms::version_text(user.updated_at),
+        }),
+        conflict: match status {
+            StatusCode::CONFLICT => Some(conflict(context, user)?),
+            _ => None,
+        },
+        noun: "user",
+        takes_file: false,
+        image: None,
+        owners: None,
+        facts: facts(user),
+        related: Some(related(context, user)?),
+        action: with_back(context, context.path),
+    });
+    Ok(Answer::Page(status, html))
+}
+
+fn conflict(context: &Context<'_>, user: &User) -> Result<Conflict, ApiError> {
+    let last = forms::last_entry(context, ObjectType::User, user.id.0)?;
+    Ok(Conflict {
+        by: last.map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
+        at: Time(user.updated_at),
+        reload: with_back(context, &own_path(user)),
+    })
+}
+
+fn facts(user: &User) -> Vec<(&'static str, Cell)> {
+    vec![
+        ("ID", Cell::Number(user.id.0)),
+        ("Role", Cell::Text(role_of(user))),
+        ("Active", Cell::Flag(user.is_active)),
+        ("Joined", Cell::Time(Some(Time(user.date_joined)))),
+        ("Last login", Cell::Time(user.last_login.map(Time))),
+        ("All logins ended", Cell::Time(user.logins_ended_at.map(Time))),
+        ("Changed", Cell::Time(Some(Time(user.updated_at)))),
+    ]
+}
+
+/// The cars of a user, the newest of them.
+fn related(context: &Context<'_>, user: &User) -> Result<Related, ApiError> {
+    let query = CarQuery {
+        page: Some(Page {
+            limit: CARS,
+            offset: 0,
+        }),
+        ..CarQuery::default()
+    };
+    let listed = cars::list(context.app, context.caller, Garage::Of(user.id), &query)?;
+    let owner = |name: &str| {
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair(name, user.username.as_str())
+            .finish()
+    };
+    Ok(Related {
+        title: format!("Cars ({})", listed.total.unwrap_or_default()),
+        add: Link {
+            label: "Add a car".into(),
+            url: format!("/admin/cars/add/?{}", owner("owner")),
+        },
+        all: Link {
+            label: "All of them".into(),
+            url: format!("/admin/cars/?{}", owner("search")),
+        },
+        columns: vec![
+            "License",
+            "Picture",
+            "Brand",
+            "Model",
+            "Year",
+            "Mileage",
+            "Owner",
+            "Changed (UTC)",
+        ],
+        rows: rows_of(user, &listed.items, context),
+    })
+}
+
+pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let user = read(context)?;
+    let belongings = users::belongings(context.app, context.caller, &[user.id])?;
+    let query = CarQuery {
+        page: Some(Page {
+            limit: 100,
+            offset: 0,
+        }),
+        ..CarQuery::default()
+    };
+    let cars = cars::list(context.app, context.caller, Garage::Of(user.id), &query)?.items;
+    let own = own_path(&user);
+    bulk::confirm_one(
+        context,
+        &[
+            ("Users", &url(PATH, context.back())),
+            (user.username.as_str(), &own),
+        ],
+        Question {
+            title: format!("Delete the user {}?", user.username),
+            lead: "Everything below goes with them. This can’t be undone; the history stays.".into(),
+            counts: counts(1, &belongings),
+            more: belongings.cars.cars.saturating_sub(cars.len() as u64),
+            items: cars
+                .iter()
+                .map(|car| Link {
+                    label: format!("{} {} ({})", car.brand, car.model, car.license),
+                    url: format!("/admin/cars/{}/", car.id),
+                })
+                .collect(),
+            button: "Yes, delete them",
+            is_danger: true,
+            back: with_back(context, &own),
+        },
+    )
+}
+
+pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let user = read(context)?;
+    users::delete(context.app, context.caller, user.id)?;
+    Answer::redirect(
+        url(PATH, context.back()),
+        Message::success(format!("The user {} was deleted.", user.username))
+            .with_link("Their history", format!("{PATH}{}/history/", user.id)),
+    )
+}
+
+pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let user = read(context)?;
+    let own = own_path(&user);
+    let belongings = users::belongings(context.app, context.caller, &[user.id])?;
+    let tokens = super::tokens::live_of(context, user.id)?;
+    bulk::confirm_one(
+        context,
+        &[("Users", PATH), (user.username.as_str(), &own)],
+        Question {
+            title: format!("End all logins of {}?", user.username),
+            lead: LOGINS_END.into(),
+            counts: vec![
+                ("Refresh tokens", tokens),
+                ("Logins of browsers", belongings.sessions),
+            ],
+            items: Vec::new(),
+            more: 0,
+            button: "End them",
+            is_danger: false,
+            back: with_back(context, &own),
+        },
+    )
+}
+
+pub(super) fn end_logins(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let user = read(context)?;
+    logins::end_all(context.app, context.caller, user.id)?;
+    Answer::redirect(
+        with_back(context, &own_path(&user)),
+        Message::success(format!("All logins of {} were ended.", user.username)),
+    )
+}
+
+pub(super) fn edit_password(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let user = read(context)?;
+    let filling = Filling::with(serde_json::Map::new());
+    show_password(context, StatusCode::OK, &user, &filling)
+}
+
+pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let user = read(context)?;
+    let form = context.body.form(&NEW)?;
+    let given = |input: Input<String>| match input {
+        Input::Absent => Input::Given(String::new()),
+        given => given,
+    };
+    let input = UserInput {
+        password: given(form.text(Field::Password)),
+        password_confirmation: given(form.text(Field::PasswordConfirmation)),
+        ..UserInput::default()
+    };
+    match users::update(
+        context.app,
+        context.caller,
+        user.id,
+        &input,
+        Completeness::Partial,
+    ) {
+        Ok(user) => Answer::redirect(
+            with_back(context, &own_path(&user)),
+            Message::success(format!(
+                "The password of {} was set, and their logins were ended.",
+                user.username
+            )),
+        ),
+        Err(users::Error::Invalid(violations)) => {
+            let filling = Filling::refused(context, violations);
+            show_password(context, StatusCode::BAD_REQUEST, &user, &filling)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn show_password(
+    context: &Context<'_>,
+    status: StatusCode,
+    user: &User,
+    filling: &Filling<'_>,
+) -> Result<Answer, ApiError> {
+    let own = own_path(user);
+    let specs = [
+        spec(&NEW, Field::Password)?,
+        spec(&NEW, Field::PasswordConfirmation)?,
+    ];
+    let fieldsets = vec![filling.fieldset("", &specs)];
+    let html = render::write(&PasswordPage {
+        frame: Frame::of(context),
+        crumbs: render::crumbs(
+            &[("Users", PATH), (user.username.as_str(), &own)],
+            "Set a password",
+        ),
+        title: format!("Set a password for {}", user.username),
+        lead: "It ends all their logins: tell them the new password in a safe way.",
+        problems: Filling::problems(&fieldsets),
+        fields: fieldsets.into_iter().flat_map(|set| set.fields).collect(),
+        action: with_back(context, context.path),
+        back: with_back(context, &own),
+    });
+    Ok(Answer::Page(status, html))
+}
