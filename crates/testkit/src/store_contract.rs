@@ -44,7 +44,7 @@ macro_rules! store_contract {
             cars_are_filtered_exactly
             cars_are_ordered_the_same_everywhere
             cars_come_in_pages
-            pictures_are_found_by_their_owner_and_by_themselves
+            a_users_cars_are_locked_together_and_pictures_are_found
             users_are_found_filtered_and_ordered_the_same_everywhere
             a_deleted_user_takes_their_cars_along
             no_car_gets_the_id_of_another_one_that_was_deleted

@@ -92,7 +92,10 @@ fn no_car_gets_a_picture_while_those_of_its_owner_are_listed_to_go() {
         };
         store
             .write(|unit| {
-                assert_eq!(unit.cars().list_for_update(car.owner)?, [car.clone()]);
+                assert_eq!(
+                    unit.cars().list_for_update(car.owner)?,
+                    std::slice::from_ref(&car)
+                );
                 assert_unavailable_in_time(|| other.write(|unit| unit.cars().update(&with_picture)));
                 unit.users().delete(car.owner)
             })

@@ -36,6 +36,54 @@ fn sqlite(database: &TestDatabase) -> SqliteConnection {
     SqliteConnection::establish(&database.url().replace("sqlite://", "")).unwrap()
 }
 
+/// What both databases are asked here without a port.
+trait Raw {
+    /// Takes back the migration that was applied last.
+    fn revert(&mut self);
+
+    /// The column `text` of a query.
+    fn texts(&mut self, sql: &str) -> Vec<String>;
+
+    /// Why a statement is refused.
+    fn refusal(&mut self, sql: &str) -> String;
+}
+
+#[derive(QueryableByName)]
+struct Text {
+    #[diesel(sql_type = sql_types::Text)]
+    text: String,
+}
+
+macro_rules! raw {
+    ($connection:ty, $migrations:expr) => {
+        impl Raw for $connection {
+            fn revert(&mut self) {
+                self.revert_last_migration($migrations).unwrap();
+            }
+
+            fn texts(&mut self, sql: &str) -> Vec<String> {
+                let rows: Vec<Text> = sql_query(sql).load(self).unwrap();
+                rows.into_iter().map(|row| row.text).collect()
+            }
+
+            fn refusal(&mut self, sql: &str) -> String {
+                sql_query(sql).execute(self).expect_err(sql).to_string()
+            }
+        }
+    };
+}
+raw!(PgConnection, POSTGRES);
+raw!(SqliteConnection, SQLITE);
+
+fn both() -> [(TestDatabase, Box<dyn Raw>); 2] {
+    let (in_sqlite, in_postgres) = (TestDatabase::sqlite(), TestDatabase::postgres());
+    let (of_sqlite, of_postgres) = (sqlite(&in_sqlite), postgres(&in_postgres));
+    [
+        (in_sqlite, Box::new(of_sqlite)),
+        (in_postgres, Box::new(of_postgres)),
+    ]
+}
+
 fn columns_of_postgres(conn: &mut PgConnection) -> BTreeSet<Column> {
     sql_query(
         "SELECT table_name || '.' || column_name AS name, is_nullable = 'YES' AS may_be_null
@@ -61,11 +109,14 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// Every migration, in order.
-const ALL: [&str; 4] = [
+const ALL: [&str; 7] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
     "2026-11-23-000004_sessions",
+    "2026-11-24-000005_audit_log",
+    "2026-11-24-000006_ended_logins",
+    "2026-11-24-000007_newest_cars",
 ];
 
 #[test]
@@ -137,5 +188,124 @@ fn one_that_fails_undoes_them_all_and_is_named() {
         assert!(error.to_string().contains("000003"), "{error}");
         database.execute("DROP TABLE refresh_tokens");
         assert_eq!(migrate(&database).len(), ALL.len(), "{}", database.url());
+    }
+}
+
+/// Everything about the tokens that are there.
+const TOKENS: &str = "
+    SELECT refresh_tokens.id || ' ' || jti || ' ' || coalesce(username, 'nobody') || ' ' || CAST(issued_at AS TEXT)
+        || ' ' || CAST(expires_at AS TEXT) || ' ' || coalesce(CAST(revoked_at AS TEXT), 'never') || ' '
+        || coalesce(revocation, 'alive') AS text
+    FROM refresh_tokens LEFT JOIN users ON users.id = user_id ORDER BY refresh_tokens.id";
+
+/// Who is there, and when their logins ended, which this column says.
+fn users(column: &str) -> String {
+    format!(
+        "SELECT id || ' ' || username || ' ' || coalesce(CAST({column} AS TEXT), 'never') AS text
+         FROM users ORDER BY id"
+    )
+}
+
+#[test]
+fn the_one_that_lets_admins_end_logins_keeps_tokens_and_users_in_both_directions() {
+    for (database, mut raw) in both() {
+        for _ in 0..2 {
+            raw.revert();
+        }
+        database.execute(
+            "INSERT INTO users (id, username, username_key, email, email_key, first_name, last_name, role,
+                 is_active, is_superuser, password, search_key, password_changed_at, date_joined, created_at, updated_at)
+             VALUES (1, 'ann', 'ann', 'a', 'a', '', '', 'client', true, false, '!', '', '2026-11-23 08:30:00.5+00:00',
+                 '2026-11-23 08:30:00+00:00', '2026-11-23 08:30:00+00:00', '2026-11-23 08:30:00+00:00'),
+                 (2, 'eve', 'eve', 'e', 'e', '', '', 'client', true, false, '!', '', NULL,
+                 '2026-11-23 08:30:00+00:00', '2026-11-23 08:30:00+00:00', '2026-11-23 08:30:00+00:00');
+             INSERT INTO refresh_tokens (id, jti, user_id, issued_at, expires_at, revoked_at, revocation)
+             VALUES (3, 'alive', 1, '2026-11-23 08:30:00+00:00', '2026-11-24 08:30:00+00:00', NULL, NULL),
+                 (5, 'given up', 2, '2026-11-23 08:30:00.1+00:00', '2026-11-24 08:30:00+00:00',
+                 '2026-11-23 09:30:00.123456+00:00', 'logged_out'),
+                 (7, 'orphaned', NULL, '2026-11-23 08:30:00.2+00:00', '2026-11-24 08:30:00+00:00',
+                 '2026-11-23 09:30:00+00:00', 'password_changed')",
+        );
+        let (tokens, before) = (raw.texts(TOKENS), raw.texts(&users("password_changed_at")));
+        assert_eq!((tokens.len(), before.len()), (3, 2));
+
+        assert_eq!(migrate(&database), ALL[5..]);
+        assert_eq!(raw.texts(TOKENS), tokens);
+        assert_eq!(raw.texts(&users("logins_ended_at")), before);
+
+        database.execute("UPDATE refresh_tokens SET revocation = 'revoked' WHERE id = 5");
+        for _ in 0..2 {
+            raw.revert();
+        }
+        let known_before: Vec<String> = tokens
+            .iter()
+            .map(|token| token.replace("logged_out", "password_changed"))
+            .collect();
+        assert_eq!(raw.texts(TOKENS), known_before);
+        assert_eq!(raw.texts(&users("password_changed_at")), before);
+        let refusal = raw.refusal("UPDATE refresh_tokens SET revocation = 'revoked' WHERE id = 5");
+        assert!(refusal.contains("refresh_tokens_revocation_known"), "{refusal}");
+
+        assert_eq!(migrate(&database), ALL[5..]);
+        database.execute("DELETE FROM users WHERE id = 1");
+        assert!(raw.texts(TOKENS)[0].starts_with("3 alive nobody "));
+    }
+}
+
+#[test]
+fn whoever_reaches_the_database_can_only_add_to_the_audit_log() {
+    let insert = |verb: &str, actor: &str, rest: &str| {
+        format!(
+            "{verb} INTO audit_log (id, at, action, object_type, object_id, object_name, actor_name, channel, changes,
+                 search_key)
+             VALUES (9, '2026-11-23 08:30:00+00:00', 'created', 'car', '7', 'Golf', '{actor}', 'api', '[]', '') {rest}"
+        )
+    };
+    let update = "UPDATE audit_log SET actor_name = 'eve'";
+    let replacements = [
+        [
+            insert("INSERT OR REPLACE", "eve", ""),
+            insert(
+                "INSERT",
+                "eve",
+                "ON CONFLICT (id) DO UPDATE SET actor_name = 'eve'",
+            ),
+        ],
+        [
+            "TRUNCATE audit_log".to_owned(),
+            insert(
+                "INSERT",
+                "eve",
+                "ON CONFLICT (id) DO UPDATE SET actor_name = 'eve'",
+            ),
+        ],
+    ];
+    for ((database, mut raw), replacements) in both().into_iter().zip(replacements) {
+        database.execute(&insert("INSERT", "ann", ""));
+        let entry = "SELECT id || ' ' || actor_name AS text FROM audit_log";
+        for sql in [
+            "DELETE FROM audit_log",
+            "DELETE FROM audit_log WHERE id = 9",
+            update,
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(replacements)
+        {
+            let refusal = raw.refusal(&sql);
+            assert!(refusal.contains("append-only"), "{sql}: {refusal}");
+            assert_eq!(raw.texts(entry), ["9 ann"], "{sql}");
+        }
+        database.execute(
+            "INSERT INTO audit_log (at, action, object_type, object_id, object_name, actor_name, channel, changes,
+                 search_key)
+             SELECT at, action, object_type, object_id, object_name, 'bob', channel, changes, search_key FROM audit_log",
+        );
+        assert_eq!(raw.texts(&format!("{entry} WHERE actor_name = 'bob'")).len(), 1);
+        // Whoever takes the migrations back means it.
+        for _ in 0..3 {
+            raw.revert();
+        }
+        assert_eq!(migrate(&database), ALL[4..]);
     }
 }

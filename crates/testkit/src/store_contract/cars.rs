@@ -440,25 +440,29 @@ pub fn cars_come_in_pages(store: &dyn Store) {
     assert_eq!(page(2, u64::MAX), (vec![], 5));
 }
 
-/// The pictures of a user's cars are known, and whether a picture is some car's.
-pub fn pictures_are_found_by_their_owner_and_by_themselves(store: &dyn Store) {
+/// All cars of a user can be locked at once, in the order of their ids, and whether a picture is some car's is known.
+pub fn a_users_cars_are_locked_together_and_pictures_are_found(store: &dyn Store) {
     let owner = keep_owner(store);
     let path = ImagePath::from_storage("cars/car_1_abc.jpg".into());
-    let car = keep_car(store, &new_car(owner.id, "1"));
-    keep_car(store, &new_car(owner.id, "2"));
-    update(
-        store,
-        &Car {
-            image: Some(path.clone()),
-            ..car
-        },
-    )
-    .expect("the car can be changed");
-    let cars = store
-        .write(|unit| unit.cars().list_for_update(owner.id))
-        .expect("cars can be listed");
-    let images: Vec<_> = cars.into_iter().map(|car| car.image).collect();
-    assert_eq!(images, [Some(path.clone())]);
+    let other = keep_user(store, &new_user("other"));
+    let pictured = Car {
+        image: Some(path.clone()),
+        ..keep_car(store, &new_car(owner.id, "1"))
+    };
+    keep_car(store, &new_car(other.id, "3"));
+    let older = NewCar {
+        created_at: moment(-1),
+        ..new_car(owner.id, "2")
+    };
+    let plain = keep_car(store, &older);
+    update(store, &pictured).expect("the car can be changed");
+    let locked = |owner| {
+        store
+            .write(|unit| unit.cars().list_for_update(owner))
+            .expect("cars can be listed")
+    };
+    assert_eq!(locked(owner.id), [pictured, plain]);
+    assert_eq!(locked(UserId(other.id.0 + 1)), []);
     let has = |path: &ImagePath| {
         store
             .read(|unit| unit.cars().has_image(path))
