@@ -32,6 +32,7 @@ static FIELDS: [FieldSpec; 3] = [
     .at_most(Password::MAX_LENGTH),
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
 pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     Ok(page(
         context,
@@ -78,6 +79,7 @@ fn page(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Ans
         crumbs: render::crumbs(&[], "Change my password"),
         title: "Change my password".into(),
         lead: "It ends all your other logins.",
+        whose: context.user.username.as_str(),
         problems: Filling::problems(&fieldsets),
         fields: fieldsets.into_iter().flat_map(|set| set.fields).collect(),
         action: context.path.to_owned(),

@@ -1,17 +1,21 @@
 //! The audit log: everything, and of one user or car.
 
 use mycars_application::{
-    history,
-    lists::{HistoryQuery, Listed},
+    cars, history,
+    lists::{Garage, HistoryQuery, Listed},
+    users,
 };
-use mycars_domain::audit::{Action, Entry, ObjectType};
+use mycars_domain::{
+    CarId, Field, User, UserId,
+    audit::{Action, Entry, ObjectType, Value},
+};
 
 use super::{
     Answer, Context,
     bulk::{self, Resource},
     export,
     lists::{self, Facet, Found, ListSpec, Pages},
-    render::{self, Cell, ChangeView, Frame, ObjectHistoryPage, Row, Time},
+    render::{self, Cell, ChangeView, Frame, Names, ObjectHistoryPage, Row, Time},
 };
 use crate::{
     browsable::{Link, Parameters},
@@ -56,7 +60,10 @@ fn query(context: &Context<'_>) -> Result<HistoryQuery, ApiError> {
 fn found(context: &Context<'_>, query: &HistoryQuery) -> Result<Found, ApiError> {
     let listed = history::list(context.app, context.caller, query)?;
     Ok(Found {
-        rows: listed.items.iter().map(row).collect(),
+        rows: {
+            let names = names(context, &listed.items)?;
+            listed.items.iter().map(|entry| row(entry, &names)).collect()
+        },
         total: listed.total.unwrap_or_default(),
         facets: facets(context, query)?,
         add: None,
@@ -103,7 +110,7 @@ fn facets(context: &Context<'_>, query: &HistoryQuery) -> Result<Vec<Facet>, Api
     ])
 }
 
-fn row(entry: &Entry) -> Row {
+fn row(entry: &Entry, names: &Names) -> Row {
     let Entry { id, entry } = entry;
     let link_or_text = |label: &str, url: Option<String>| match url {
         Some(url) => Cell::Link(Link {
@@ -121,17 +128,47 @@ fn row(entry: &Entry) -> Row {
         key: None,
         name: id.to_string(),
         cells: vec![
-            Cell::Time(Some(Time(entry.at))),
+            Cell::Moment(Time(entry.at)),
             link_or_text(&entry.author.name, actor_url),
             Cell::Text(render::action(entry.action, entry.object.kind).to_owned()),
             link_or_text(
                 &format!("{} {}", render::object_type(entry.object.kind), entry.object.name),
                 render::object_url(&entry.object),
             ),
-            Cell::Changes(entry.changes.iter().map(ChangeView::from).collect()),
+            match entry.action {
+                Action::Created | Action::Deleted => Cell::Whole(ChangeView::all(entry, names)),
+                Action::Changed | Action::Revoked => Cell::Changes(ChangeView::all(entry, names)),
+            },
             Cell::Text(from),
         ],
     }
+}
+
+/// Entries as pages show them.
+pub(super) fn views(context: &Context<'_>, entries: &[Entry]) -> Result<Vec<render::EntryView>, ApiError> {
+    let names = names(context, entries)?;
+    let view = |entry| render::EntryView::new(entry, &names);
+    Ok(entries.iter().map(view).collect())
+}
+
+/// What the owners are called whom entries name, in one query.
+fn names(context: &Context<'_>, entries: &[Entry]) -> Result<Names, ApiError> {
+    let values = entries
+        .iter()
+        .flat_map(|entry| &entry.entry.changes)
+        .filter(|change| change.field == Field::Owner)
+        .flat_map(|change| [&change.before, &change.after]);
+    let mut ids: Vec<UserId> = values
+        .filter_map(|value| match value {
+            Value::Number(id) => Some(UserId(*id)),
+            _ => None,
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let owners = users::read_all(context.app, context.caller, &ids)?;
+    let name = |owner: User| (owner.id.0, owner.username.to_string());
+    Ok(owners.into_iter().map(name).collect())
 }
 
 static ENTRIES: Resource = Resource {
@@ -177,18 +214,10 @@ fn of(
         ..HistoryQuery::default()
     };
     let Listed { items, total } = history::list(context.app, context.caller, &query)?;
+    let (app, caller) = (context.app, context.caller);
     let is_there = match object_type {
-        ObjectType::User => {
-            mycars_application::users::read(context.app, context.caller, mycars_domain::UserId(context.id))
-                .is_ok()
-        }
-        _ => mycars_application::cars::read(
-            context.app,
-            context.caller,
-            mycars_application::lists::Garage::All,
-            mycars_domain::CarId(context.id),
-        )
-        .is_ok(),
+        ObjectType::User => users::read(app, caller, UserId(context.id)).is_ok(),
+        _ => cars::read(app, caller, Garage::All, CarId(context.id)).is_ok(),
     };
     let name = match items.first() {
         Some(newest) => newest.entry.object.name.clone(),
@@ -209,7 +238,7 @@ fn of(
         } else {
             format!("History of {name}, which is gone")
         },
-        entries: items.iter().map(render::EntryView::from).collect(),
+        entries: views(context, &items)?,
         pages: Pages::new(
             context.path,
             &Parameters::parse(context.query_text),

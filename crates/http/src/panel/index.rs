@@ -10,7 +10,7 @@ use mycars_application::{
 
 use super::{
     Answer, Context,
-    render::{self, EntryView, Frame, Health, IndexPage, bytes},
+    render::{self, Frame, Health, IndexPage, bytes},
 };
 use crate::error::ApiError;
 
@@ -85,7 +85,7 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
             .into_iter()
             .flatten()
             .collect(),
-        entries: entries.iter().map(EntryView::from).collect(),
+        entries: super::history::views(context, &entries)?,
         version: env!("CARGO_PKG_VERSION"),
     }))
 }

@@ -1,9 +1,14 @@
 //! The pages of the panel, from the templates in `templates/panel/`.
 
+use std::collections::HashMap;
+
 use actix_web::http::StatusCode;
 use askama::Template;
 use chrono::{DateTime, SecondsFormat, Utc};
-use mycars_domain::audit::{self, Change, Entry, ObjectType, Value};
+use mycars_domain::{
+    Field,
+    audit::{self, Change, Entry, NewEntry, ObjectType, Value},
+};
 
 use super::{
     Context,
@@ -82,6 +87,10 @@ impl Time {
         self.0.to_rfc3339_opts(SecondsFormat::Micros, true)
     }
 
+    pub(super) fn minute(&self) -> String {
+        self.0.format("%Y-%m-%d %H:%M").to_string()
+    }
+
     pub(super) fn short(&self) -> String {
         self.0.format("%Y-%m-%d %H:%M:%S").to_string()
     }
@@ -96,11 +105,16 @@ pub(super) enum Cell {
     Text(String),
     Number(i64),
     Link(Link),
+    /// To the minute.
     Time(Option<Time>),
+    /// To the second.
+    Moment(Time),
     /// Yes or no.
     Flag(bool),
     Image(Option<String>),
     Changes(Vec<ChangeView>),
+    /// Changes that are a whole thing, new or gone.
+    Whole(Vec<ChangeView>),
 }
 
 /// A row of a table.
@@ -214,6 +228,8 @@ pub(super) struct PasswordPage<'a> {
     pub(super) crumbs: Vec<Crumb>,
     pub(super) title: String,
     pub(super) lead: &'static str,
+    /// Whose password it is, for managers of passwords.
+    pub(super) whose: &'a str,
     pub(super) fields: Vec<FormField>,
     pub(super) problems: Vec<Problem>,
     pub(super) action: String,
@@ -316,11 +332,14 @@ pub(super) struct EntryView {
     pub(super) request_id: Option<String>,
     pub(super) address: Option<String>,
     pub(super) changes: Vec<ChangeView>,
+    /// Whether the changes are the whole thing, new or gone.
+    pub(super) is_whole: bool,
 }
 
-impl From<&Entry> for EntryView {
-    fn from(Entry { entry, .. }: &Entry) -> Self {
+impl EntryView {
+    pub(super) fn new(Entry { entry, .. }: &Entry, names: &Names) -> Self {
         Self {
+            is_whole: matches!(entry.action, audit::Action::Created | audit::Action::Deleted),
             at: Time(entry.at),
             actor: entry.author.name.clone(),
             actor_url: entry.author.id.map(|id| format!("/admin/users/{id}/history/")),
@@ -331,7 +350,7 @@ impl From<&Entry> for EntryView {
             channel: channel(entry.origin.channel),
             request_id: entry.origin.request_id.clone(),
             address: entry.origin.address.map(|address| address.to_string()),
-            changes: entry.changes.iter().map(ChangeView::from).collect(),
+            changes: ChangeView::all(entry, names),
         }
     }
 }
@@ -373,17 +392,34 @@ pub(super) fn channel(channel: audit::Channel) -> &'static str {
 /// A field, and what it was and is.
 pub(super) struct ChangeView {
     pub(super) field: String,
-    pub(super) before: String,
-    pub(super) after: String,
+    /// `None` where the whole thing is new.
+    pub(super) before: Option<String>,
+    /// `None` where the whole thing is gone.
+    pub(super) after: Option<String>,
 }
 
-impl From<&Change> for ChangeView {
-    fn from(change: &Change) -> Self {
+/// What the users are called whom entries name by their ids.
+pub(super) type Names = HashMap<i64, String>;
+
+impl ChangeView {
+    fn new(change: &Change, action: audit::Action, names: &Names) -> Self {
+        let value = |value: &Value| match value {
+            Value::Number(id) if change.field == Field::Owner => names
+                .get(id)
+                .map_or_else(|| format!("user {id}"), |name| format!("{name} ({id})")),
+            value => self::value(value),
+        };
         Self {
             field: words::name(change.field).replace('_', " "),
-            before: value(&change.before),
-            after: value(&change.after),
+            before: (action != audit::Action::Created).then(|| value(&change.before)),
+            after: (action != audit::Action::Deleted).then(|| value(&change.after)),
         }
+    }
+
+    /// What an entry says became of the fields.
+    pub(super) fn all(entry: &NewEntry, names: &Names) -> Vec<Self> {
+        let view = |change| Self::new(change, entry.action, names);
+        entry.changes.iter().map(view).collect()
     }
 }
 

@@ -680,6 +680,7 @@ fn show_password(
         ),
         title: format!("Set a password for {}", user.username),
         lead: "It ends all their logins: tell them the new password in a safe way.",
+        whose: user.username.as_str(),
         problems: Filling::problems(&fieldsets),
         fields: fieldsets.into_iter().flat_map(|set| set.fields).collect(),
         action: with_back(context, context.path),
