@@ -21,7 +21,7 @@ static LIST: ListSpec = ListSpec {
     title: "Logins",
     singular: "refresh token",
     plural: "refresh tokens",
-    searched: "jti and owner",
+    searched: "the owner, and the whole JTI",
     inputs: &[],
     facets: &["state"],
     columns: &[

@@ -1,6 +1,6 @@
 //! The table of refresh tokens. Compiled once for each database.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, result::Error::DeserializationError};
@@ -53,9 +53,9 @@ fn filtered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
             .filter(users::search_key.like(containing(word)).escape('\\'))
             .select(users::id.nullable());
         found = found.filter(
+            // An id is looked for whole: it is one word that nobody remembers a part of.
             refresh_tokens::jti
-                .like(containing(word))
-                .escape('\\')
+                .eq(word.to_owned())
                 .or(refresh_tokens::user_id.eq_any(owners)),
         );
     }
@@ -99,13 +99,16 @@ fn ordered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
 
 /// Says of tokens what their owners are called.
 fn with_usernames(conn: &mut Conn, rows: Vec<(i64, Row)>) -> QueryResult<Vec<ListedToken>> {
-    let owners: Vec<i64> = rows.iter().filter_map(|(_, row)| row.user_id).collect();
-    let names: HashMap<i64, String> = users::table
-        .filter(users::id.eq_any(owners))
-        .select((users::id, users::username))
-        .load(conn)?
-        .into_iter()
-        .collect();
+    let owners: BTreeSet<i64> = rows.iter().filter_map(|(_, row)| row.user_id).collect();
+    let owners: Vec<i64> = owners.into_iter().collect();
+    let mut names = HashMap::new();
+    for owners in owners.chunks(IDS_AT_ONCE) {
+        let some: Vec<(i64, String)> = users::table
+            .filter(users::id.eq_any(owners))
+            .select((users::id, users::username))
+            .load(conn)?;
+        names.extend(some);
+    }
     rows.into_iter()
         .map(|(number, row)| {
             Ok(ListedToken {

@@ -43,6 +43,7 @@ const ROUTES: &str = "
     DELETE /api/cars/{car_id}/                                    | 401   204   404   404   404   401
     POST   /api/cars/{car_id}/upload-image/                       | 401   400   404   404   404   401
     DELETE /api/cars/{car_id}/upload-image/                       | 401   204   404   404   404   401
+    GET    /api/cars/{car_id}/history/                            | 401   200   404   404   404   401
 
     GET    /api/admin/users/                                      | 401   403   403   200   200   401
     POST   /api/admin/users/                                      | 401   403   403   400   400   401
@@ -58,6 +59,8 @@ const ROUTES: &str = "
     DELETE /api/admin/users/{user_id}/cars/{car_id}/              | 401   403   403   204   204   401
     POST   /api/admin/users/{user_id}/cars/{car_id}/upload-image/ | 401   403   403   400   400   401
     DELETE /api/admin/users/{user_id}/cars/{car_id}/upload-image/ | 401   403   403   204   204   401
+    GET    /api/admin/users/{user_id}/cars/{car_id}/history/      | 401   403   403   200   200   401
+    GET    /api/admin/history/                                    | 401   403   403   200   200   401
 ";
 
 /// What is no endpoint of the API, and what the same routes say about people of a higher rank, about oneself,
@@ -71,6 +74,7 @@ const BESIDES: &str = "
     GET    /media/cars/                                           | 404   404   404   404   404   404
     GET    /api/admin/users/{superuser_id}/cars/{car_id}/         | 401   403   403   404   404   401
     DELETE /api/admin/users/{superuser_id}/cars/{car_id}/         | 401   403   403   404   404   401
+    GET    /api/admin/users/{superuser_id}/cars/{car_id}/history/ | 401   403   403   404   404   401
     GET    /api/admin/users/{superuser_id}/                       | 401   403   403   200   200   401
     PUT    /api/admin/users/{superuser_id}/                       | 401   403   403   403   400   401
     PATCH  /api/admin/users/{superuser_id}/                       | 401   403   403   403   200   401

@@ -36,10 +36,12 @@ fn every_route_is_the_same_without_its_slash(installation: &Installation) {
     paths.extend([
         format!("/api/cars/{id}/"),
         format!("/api/cars/{id}/upload-image/"),
+        format!("/api/cars/{id}/history/"),
         format!("/api/admin/users/{owner}/"),
         format!("/api/admin/users/{owner}/cars/"),
         format!("/api/admin/users/{owner}/cars/{id}/"),
         format!("/api/admin/users/{owner}/cars/{id}/upload-image/"),
+        format!("/api/admin/users/{owner}/cars/{id}/history/"),
     ]);
     for path in paths {
         for method in ["GET", "OPTIONS", "POST", "PATCH"] {

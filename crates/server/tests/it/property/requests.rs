@@ -64,17 +64,19 @@ const PATHS: [&str; 22] = [
 ];
 
 /// Where a query says something.
-const LISTS: [(&str, &str); 3] = [
+const LISTS: [(&str, &str); 5] = [
     ("GET", "/api/cars/"),
     ("GET", "/api/admin/users/"),
     ("GET", "/api/admin/users/{user_id}/cars/"),
+    ("GET", "/api/cars/{car_id}/history/"),
+    ("GET", "/api/admin/history/"),
 ];
 
 const METHODS: [&str; 10] = [
     "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get",
 ];
 
-const PARAMETERS: [&str; 20] = [
+const PARAMETERS: [&str; 26] = [
     "search",
     "brand",
     "model",
@@ -91,13 +93,20 @@ const PARAMETERS: [&str; 20] = [
     "offset",
     "role",
     "is_active",
+    "action",
+    "object_type",
+    "object_id",
+    "actor",
+    "at_min",
+    "at_max",
     "format",
     "unknown",
     "",
     "a[b]",
 ];
 
-const ORDERINGS: [&str; 8] = [
+const ORDERINGS: [&str; 9] = [
+    "at",
     "year",
     "-mileage,brand",
     "created_at,-created_at",
@@ -121,6 +130,20 @@ const ACCEPTS: [&str; 12] = [
     ";q=1",
     "a/b/c",
     "*",
+];
+
+/// What is a point in time, and what is nearly one.
+const MOMENTS: [&str; 10] = [
+    "2026-11-24",
+    "2026-11-24T18:30:00.123456Z",
+    "2026-11-24T18:30+14:00",
+    "0001-01-01",
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31",
+    "9999-12-31T23:59:59.999999Z",
+    "2026-02-30",
+    "10000-01-01",
+    "2026-11-24T18:30:60",
 ];
 
 /// Headers that some servers fall for; `\xff` can't be in a string, so one has a byte of Latin-1 put in.
@@ -246,6 +269,7 @@ fn query(random: &mut Random, scene: &Scene) -> Vec<u8> {
         let value = match name {
             "ordering" if random.percent(80) => (*random.pick(&ORDERINGS)).to_owned(),
             "search" if random.percent(25) => words(random),
+            "at_min" | "at_max" if random.percent(60) => (*random.pick(&MOMENTS)).to_owned(),
             _ => values::text(random, &scene.username),
         };
         query.extend(values::encoded(random, &value));
