@@ -5,5 +5,5 @@ mod list;
 mod revoke;
 
 pub use end_all::end_all;
-pub use list::{list, numbers, read_all};
+pub use list::{count, list, numbers, read_all};
 pub use revoke::revoke;

@@ -5,7 +5,8 @@
   // The access token. It lives in this variable and nowhere else, so that it ends with the page.
   let token = "";
   let isBusy = false;
-  let isEdited = false;
+  // What was refused, or is not sent yet, would be lost as well.
+  let isEdited = !!document.querySelector("[data-dirty]");
   // The page that is shown, without what stands after #.
   const here = () => location.pathname + location.search;
   let shown = here();
@@ -160,7 +161,7 @@
       const body = new FormData(form, event.submitter);
       const url = new URL(form.getAttribute("action"), location.href);
       visit(url, { method: "POST", body });
-    } else {
+    } else if (!(form.elements.action?.value || "").startsWith("export")) {
       // The second click of a double click sends nothing.
       isBusy = true;
       document.body.setAttribute("aria-busy", "true");

@@ -64,6 +64,8 @@ pub(crate) struct Page<'a> {
     pub(crate) json: &'a [u8],
     /// Who is logged in, by their username.
     pub(crate) username: Option<&'a str>,
+    /// Whether they may use the admin panel.
+    pub(crate) is_admin: bool,
     /// The token that a form must send back. Empty for who is not logged in.
     pub(crate) csrf_token: &'a str,
     /// What may be done here, by who asks: nothing where the answer is 401, 403 or 404.

@@ -218,6 +218,8 @@ impl Visit {
 pub(crate) struct Seen {
     /// Who is logged in.
     pub(crate) username: Option<String>,
+    /// Whether they may use the admin panel.
+    pub(crate) is_admin: bool,
     /// What is there now, as JSON, where the endpoint is about one thing that can be changed.
     pub(crate) object: Option<Vec<u8>>,
 }
@@ -278,6 +280,7 @@ fn answer(
 ) -> Result<Reply, ApiError> {
     let user = user(endpoint.access, &state.app, incoming)?;
     seen.username = user.as_ref().map(|user| user.username.to_string());
+    seen.is_admin = permit(Access::Admin, user.as_ref()).is_ok();
     permit(endpoint.access, user.as_ref())?;
     if !incoming.is_counted {
         state.count(endpoint, &incoming.method, incoming.client, user.as_ref())?;

@@ -66,6 +66,7 @@ pub(crate) fn present(
         headers: &headers,
         json: &json,
         username: visit.seen.username.as_deref(),
+        is_admin: visit.seen.is_admin,
         csrf_token: &visit.csrf_token,
         operations: &operations,
         object: object.as_ref(),

@@ -195,6 +195,7 @@ impl Answer {
 
 /// Every page of the panel.
 pub(crate) fn routes(config: &mut ServiceConfig) {
+    config.service(web::resource(["/admin/login/", "/admin/login"]).to(log_in));
     for screen in &SCREENS {
         let with_slash = screen.path.replace('}', ":[0-9]+}");
         let without_slash = with_slash.trim_end_matches('/').to_owned();
@@ -203,6 +204,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         };
         config.service(web::resource([with_slash, without_slash]).to(handler));
     }
+}
+
+/// Where Django's admin has its login, and where bookmarks lead.
+async fn log_in() -> HttpResponse {
+    redirect("/api-auth/login/?next=/admin/")
 }
 
 /// Answers a request to a screen, whatever its method.

@@ -27,6 +27,15 @@ pub fn list(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Listed<Lis
     })
 }
 
+/// How many refresh tokens `query` asks for, on all its pages.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn count(app: &App, caller: &Caller, query: &TokenQuery) -> Result<u64, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    Ok(app.store.read(|unit| unit.refresh_tokens().count(query))?)
+}
+
 /// The numbers of all refresh tokens that `query` asks for, in its order, whatever its page.
 ///
 /// # Errors

@@ -78,6 +78,7 @@ impl Sample {
             headers: &self.headers,
             json: self.json.as_bytes(),
             username: self.username.as_deref(),
+            is_admin: self.username.is_some(),
             csrf_token: self.username.as_ref().map_or("", |_| "csrf"),
             operations: &operations,
             object: self.object.as_ref(),

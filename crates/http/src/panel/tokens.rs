@@ -1,7 +1,7 @@
 //! Logins of programs: the refresh tokens that are known.
 
 use mycars_application::{
-    lists::{Direction, Page, TokenOrder, TokenQuery, TokenState},
+    lists::{Direction, TokenOrder, TokenQuery, TokenState},
     logins,
     ports::{ListedToken, Revocation},
 };
@@ -95,8 +95,9 @@ fn found(context: &Context<'_>, query: &TokenQuery) -> Result<Found, ApiError> {
     let choices = TokenState::ALL
         .into_iter()
         .map(|state| {
-            let count = count(
-                context,
+            let count = logins::count(
+                context.app,
+                context.caller,
                 &TokenQuery {
                     state: Some(state),
                     ..query.clone()
@@ -122,16 +123,6 @@ fn found(context: &Context<'_>, query: &TokenQuery) -> Result<Found, ApiError> {
     })
 }
 
-fn count(context: &Context<'_>, query: &TokenQuery) -> Result<u64, ApiError> {
-    let none = TokenQuery {
-        page: Some(Page { limit: 0, offset: 0 }),
-        ..query.clone()
-    };
-    Ok(logins::list(context.app, context.caller, &none)?
-        .total
-        .unwrap_or_default())
-}
-
 /// How many refresh tokens of a user are alive.
 pub(super) fn live_of(context: &Context<'_>, user: UserId) -> Result<u64, ApiError> {
     let query = TokenQuery {
@@ -139,7 +130,7 @@ pub(super) fn live_of(context: &Context<'_>, user: UserId) -> Result<u64, ApiErr
         state: Some(TokenState::Live),
         ..TokenQuery::at(context.app.clock.now())
     };
-    count(context, &query)
+    Ok(logins::count(context.app, context.caller, &query)?)
 }
 
 fn row(listed: &ListedToken, query: &TokenQuery) -> Row {
