@@ -37,6 +37,7 @@ use crate::{
     api,
     blocking::{Blocking, Lane},
     body::{self, Body},
+    browsable::url,
     browser::CSRF_FIELD,
     dispatch::{State, Visit, ids, origin},
     error::{ApiError, Missing},
@@ -157,6 +158,16 @@ impl Context<'_> {
     /// The query of the list that one came from, to go back to it as it was.
     fn back(&self) -> &str {
         self.query.text("back").unwrap_or("")
+    }
+
+    /// The list that one came from, as it was.
+    fn back_to(&self, list: &str) -> String {
+        url(list, self.back())
+    }
+
+    /// Another page of the same thing, from which one still finds back.
+    fn with_back(&self, path: &str) -> String {
+        lists::with_back(path, self.back())
     }
 }
 
@@ -358,7 +369,7 @@ fn lane(screen: &Screen, body: &Body) -> Lane {
 }
 
 fn to_login(http: &HttpRequest) -> HttpResponse {
-    let here = crate::browsable::url(http.path(), http.query_string());
+    let here = url(http.path(), http.query_string());
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("next", &here)
         .finish();

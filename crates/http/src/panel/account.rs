@@ -73,7 +73,15 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
 }
 
 fn page(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Answer {
-    let fieldsets = vec![filling.fieldset("", &FIELDS.each_ref())];
+    let fieldsets = vec![filling.fieldset(
+        "",
+        &FIELDS,
+        &[
+            Field::OldPassword,
+            Field::NewPassword,
+            Field::PasswordConfirmation,
+        ],
+    )];
     let html = render::write(&PasswordPage {
         frame: Frame::of(context),
         crumbs: render::crumbs(&[], "Change my password"),

@@ -193,7 +193,7 @@ pub(super) fn confirm_one(
         hidden: Vec::new(),
         button: question.button.to_owned(),
         is_danger: question.is_danger,
-        action: super::cars::with_back(context, context.path),
+        action: context.with_back(context.path),
         back: question.back,
     }))
 }

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     api::cars::{FIELDS, input},
     browsable::Link,
-    error::{ApiError, Missing},
+    error::ApiError,
     fields::{FieldSpec, Kind},
     views::{CarView, OwnerView},
 };
@@ -366,27 +366,14 @@ fn is_search(context: &Context<'_>) -> bool {
     context.body.text_of(FIND).is_some() || context.body.text_of(PICK).is_some()
 }
 
-fn spec(field: Field) -> Result<&'static FieldSpec, ApiError> {
-    FIELDS
-        .iter()
-        .find(|spec| spec.field == Some(field))
-        .ok_or(ApiError::NotFound(Missing::Route))
-}
-
 fn show(
     context: &Context<'_>,
     status: StatusCode,
     car: Option<&Car>,
     filling: &Filling<'_>,
 ) -> Result<Answer, ApiError> {
-    let set = |title, fields: &[Field]| -> Result<_, ApiError> {
-        let specs: Vec<&FieldSpec> = fields
-            .iter()
-            .map(|field| spec(*field))
-            .collect::<Result<_, _>>()?;
-        Ok(filling.fieldset(title, &specs))
-    };
-    let mut registration = set("Registration", &[Field::License, Field::Vin])?;
+    let set = |title, fields: &[Field]| filling.fieldset(title, &FIELDS, fields);
+    let mut registration = set("Registration", &[Field::License, Field::Vin]);
     let mut owner = filling.field(&OWNER);
     let picked = context.sent(PICK);
     if !picked.is_empty() {
@@ -403,10 +390,10 @@ fn show(
     };
     registration.fields.insert(0, owner);
     let fieldsets = vec![
-        set("Car", &[Field::Brand, Field::Model, Field::Year, Field::Color])?,
+        set("Car", &[Field::Brand, Field::Model, Field::Year, Field::Color]),
         registration,
-        set("Use", &[Field::Mileage, Field::Notes])?,
-        filling.fieldset("Picture", &[&IMAGE]),
+        set("Use", &[Field::Mileage, Field::Notes]),
+        filling.fieldset("Picture", &IMAGE_FIELDS, &[Field::Image]),
     ];
     let title = car.map_or_else(|| "Add a car".to_owned(), |car| link(car).label);
     let own = car.map(|car| format!("{PATH}{}/", car.id));
@@ -416,7 +403,7 @@ fn show(
     };
     let html = render::write(&FormPage {
         frame: Frame::of(context),
-        crumbs: render::crumbs(&[("Cars", &crate::browsable::url(PATH, context.back()))], &title),
+        crumbs: render::crumbs(&[("Cars", &context.back_to(PATH))], &title),
         locked: None,
         tools: own
             .as_ref()
@@ -428,7 +415,7 @@ fn show(
             .collect(),
         delete: own
             .as_ref()
-            .map(|own| with_back(context, &format!("{own}delete/"))),
+            .map(|own| context.with_back(&format!("{own}delete/"))),
         problems: Filling::problems(&fieldsets),
         fieldsets,
         version: car.map(|car| version(context, status, car)),
@@ -441,7 +428,7 @@ fn show(
         owners,
         facts: car.map(facts).unwrap_or_default(),
         related: None,
-        action: with_back(context, context.path),
+        action: context.with_back(context.path),
         title,
     });
     Ok(Answer::Page(status, html))
@@ -461,20 +448,8 @@ fn conflict(context: &Context<'_>, car: &Car) -> Result<Conflict, ApiError> {
     Ok(Conflict {
         by: last.map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
         at: Time(car.updated_at),
-        reload: with_back(context, &format!("{PATH}{}/", car.id)),
+        reload: context.with_back(&format!("{PATH}{}/", car.id)),
     })
-}
-
-pub(super) fn with_back(context: &Context<'_>, path: &str) -> String {
-    match context.back() {
-        "" => path.to_owned(),
-        back => {
-            let query = form_urlencoded::Serializer::new(String::new())
-                .append_pair("back", back)
-                .finish();
-            format!("{path}?{query}")
-        }
-    }
 }
 
 fn facts(car: &Car) -> Vec<(&'static str, Cell)> {
@@ -505,10 +480,7 @@ pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> 
     let pictures = u64::from(car.image.is_some());
     bulk::confirm_one(
         context,
-        &[
-            ("Cars", &crate::browsable::url(PATH, context.back())),
-            (&label, &url),
-        ],
+        &[("Cars", &context.back_to(PATH)), (&label, &url)],
         bulk::Question {
             title: format!("Delete the car {label}?"),
             lead: "It goes with its picture. This can’t be undone; its history stays.".into(),
@@ -517,7 +489,7 @@ pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> 
             more: 0,
             button: "Yes, delete it",
             is_danger: true,
-            back: with_back(context, &url),
+            back: context.with_back(&url),
         },
     )
 }
@@ -527,7 +499,7 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     cars::delete(context.app, context.caller, Garage::All, car.id)?;
     let text = format!("The car {} was deleted.", link(&car).label);
     Answer::redirect(
-        crate::browsable::url(PATH, context.back()),
+        context.back_to(PATH),
         Message::success(text).with_link("Its history", format!("{PATH}{}/history/", car.id)),
     )
 }

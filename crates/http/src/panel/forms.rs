@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mycars_application::lists::{HistoryQuery, Page};
 use mycars_domain::{
-    Violations,
+    Field, Violations,
     audit::{Entry, ObjectType},
 };
 use serde_json::{Map, Value};
@@ -58,11 +58,21 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// A group of fields.
-    pub(super) fn fieldset(&self, title: &'static str, specs: &[&FieldSpec]) -> Fieldset {
+    /// A group of these fields, as they are described.
+    pub(super) fn fieldset(
+        &self,
+        title: &'static str,
+        specs: &'static [FieldSpec],
+        fields: &[Field],
+    ) -> Fieldset {
+        let described = |field: &Field| specs.iter().find(|spec| spec.field == Some(*field));
         Fieldset {
             title,
-            fields: specs.iter().map(|spec| self.field(spec)).collect(),
+            fields: fields
+                .iter()
+                .filter_map(described)
+                .map(|spec| self.field(spec))
+                .collect(),
         }
     }
 
@@ -197,20 +207,11 @@ pub(super) fn last_entry(
 
 /// Where to go after something was saved: where the button says that was pressed.
 pub(super) fn after_save(context: &Context<'_>, list: &str, own: &str) -> String {
-    let with_back = |path: &str| match context.back() {
-        "" => path.to_owned(),
-        back => {
-            let query = form_urlencoded::Serializer::new(String::new())
-                .append_pair("back", back)
-                .finish();
-            format!("{path}?{query}")
-        }
-    };
     if context.body.text_of("_continue").is_some() {
-        with_back(own)
+        context.with_back(own)
     } else if context.body.text_of("_addanother").is_some() {
-        with_back(&format!("{list}add/"))
+        context.with_back(&format!("{list}add/"))
     } else {
-        crate::browsable::url(list, context.back())
+        context.back_to(list)
     }
 }

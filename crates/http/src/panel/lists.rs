@@ -329,11 +329,16 @@ fn at(path: &str, parameters: &Parameters, offset: u64) -> String {
 
 /// The URL of the page of something in a list, from which one comes back to the list as it is.
 pub(super) fn from_list(path: &str, context: &Context<'_>) -> String {
-    if context.query_text.is_empty() {
+    with_back(path, context.query_text)
+}
+
+/// A path that remembers the query of a list.
+pub(super) fn with_back(path: &str, query: &str) -> String {
+    if query.is_empty() {
         return path.to_owned();
     }
     let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("back", context.query_text)
+        .append_pair("back", query)
         .finish();
     format!("{path}?{query}")
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     Answer, Context,
     bulk::{self, Action, Question, Resource},
-    cars::{rows_of, with_back},
+    cars::rows_of,
     export,
     forms::{self, Filling},
     lists::{self, Facet, Found, ListSpec},
@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     api::users::{CHANGED, NEW, input},
-    browsable::{Link, url},
-    error::{ApiError, Missing},
+    browsable::Link,
+    error::ApiError,
     fields::FieldSpec,
     views::UserView,
 };
@@ -351,49 +351,27 @@ fn saved(context: &Context<'_>, user: &User, what: &str) -> Result<Answer, ApiEr
     )
 }
 
-fn spec(specs: &'static [FieldSpec], field: Field) -> Result<&'static FieldSpec, ApiError> {
-    specs
-        .iter()
-        .find(|spec| spec.field == Some(field))
-        .ok_or(ApiError::NotFound(Missing::Route))
+/// The groups of fields that new and changed users have in common.
+fn fieldsets(filling: &Filling<'_>, specs: &'static [FieldSpec], account: &[Field]) -> Vec<render::Fieldset> {
+    let person = [Field::FirstName, Field::LastName, Field::Phone, Field::Address];
+    vec![
+        filling.fieldset("Account", specs, account),
+        filling.fieldset("Person", specs, &person),
+    ]
 }
 
-/// The groups of fields that new and changed users have in common.
-fn fieldsets(
-    filling: &Filling<'_>,
-    specs: &'static [FieldSpec],
-    account: &[Field],
-) -> Result<Vec<render::Fieldset>, ApiError> {
-    let set = |title, fields: &[Field]| -> Result<_, ApiError> {
-        let specs: Vec<&FieldSpec> = fields
-            .iter()
-            .map(|field| spec(specs, *field))
-            .collect::<Result<_, _>>()?;
-        Ok(filling.fieldset(title, &specs))
-    };
-    Ok(vec![
-        set("Account", account)?,
-        set(
-            "Person",
-            &[Field::FirstName, Field::LastName, Field::Phone, Field::Address],
-        )?,
-    ])
-}
+const PASSWORDS: [Field; 2] = [Field::Password, Field::PasswordConfirmation];
 
 fn show_new(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Result<Answer, ApiError> {
     let mut fieldsets = fieldsets(
         filling,
         &NEW,
         &[Field::Username, Field::Email, Field::Role, Field::IsActive],
-    )?;
-    let passwords = [
-        spec(&NEW, Field::Password)?,
-        spec(&NEW, Field::PasswordConfirmation)?,
-    ];
-    fieldsets.push(filling.fieldset("Password", &passwords));
+    );
+    fieldsets.push(filling.fieldset("Password", &NEW, &PASSWORDS));
     let html = render::write(&FormPage {
         frame: Frame::of(context),
-        crumbs: render::crumbs(&[("Users", &url(PATH, context.back()))], "Add a user"),
+        crumbs: render::crumbs(&[("Users", &context.back_to(PATH))], "Add a user"),
         title: "Add a user".into(),
         locked: None,
         tools: Vec::new(),
@@ -408,7 +386,7 @@ fn show_new(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) ->
         owners: None,
         facts: Vec::new(),
         related: None,
-        action: with_back(context, context.path),
+        action: context.with_back(context.path),
     });
     Ok(Answer::Page(status, html))
 }
@@ -430,16 +408,16 @@ fn show(
     if context.may(Right::DeactivateUser, target) {
         account.push(Field::IsActive);
     }
-    let fieldsets = fieldsets(filling, &CHANGED, &account)?;
+    let fieldsets = fieldsets(filling, &CHANGED, &account);
     let tool = |label: &str, path: &str, is_offered: bool| {
         is_offered.then(|| Link {
             label: label.to_owned(),
-            url: with_back(context, &format!("{own}{path}")),
+            url: context.with_back(&format!("{own}{path}")),
         })
     };
     let html = render::write(&FormPage {
         frame: Frame::of(context),
-        crumbs: render::crumbs(&[("Users", &url(PATH, context.back()))], user.username.as_str()),
+        crumbs: render::crumbs(&[("Users", &context.back_to(PATH))], user.username.as_str()),
         title: user.username.to_string(),
         locked: (!may_change).then_some("Only a superuser can change a superuser."),
         tools: [
@@ -475,7 +453,7 @@ fn show(
         owners: None,
         facts: facts(user),
         related: Some(related(context, user)?),
-        action: with_back(context, context.path),
+        action: context.with_back(context.path),
     });
     Ok(Answer::Page(status, html))
 }
@@ -485,7 +463,7 @@ fn conflict(context: &Context<'_>, user: &User) -> Result<Conflict, ApiError> {
     Ok(Conflict {
         by: last.map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
         at: Time(user.updated_at),
-        reload: with_back(context, &own_path(user)),
+        reload: context.with_back(&own_path(user)),
     })
 }
 
@@ -554,10 +532,7 @@ pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> 
     let own = own_path(&user);
     bulk::confirm_one(
         context,
-        &[
-            ("Users", &url(PATH, context.back())),
-            (user.username.as_str(), &own),
-        ],
+        &[("Users", &context.back_to(PATH)), (user.username.as_str(), &own)],
         Question {
             title: format!("Delete the user {}?", user.username),
             lead: "Everything below goes with them. This can’t be undone; the history stays.".into(),
@@ -572,7 +547,7 @@ pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> 
                 .collect(),
             button: "Yes, delete them",
             is_danger: true,
-            back: with_back(context, &own),
+            back: context.with_back(&own),
         },
     )
 }
@@ -581,7 +556,7 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
     users::delete(context.app, context.caller, user.id)?;
     Answer::redirect(
-        url(PATH, context.back()),
+        context.back_to(PATH),
         Message::success(format!("The user {} was deleted.", user.username))
             .with_link("Their history", format!("{PATH}{}/history/", user.id)),
     )
@@ -606,7 +581,7 @@ pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
             more: 0,
             button: "End them",
             is_danger: false,
-            back: with_back(context, &own),
+            back: context.with_back(&own),
         },
     )
 }
@@ -615,7 +590,7 @@ pub(super) fn end_logins(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
     logins::end_all(context.app, context.caller, user.id)?;
     Answer::redirect(
-        with_back(context, &own_path(&user)),
+        context.with_back(&own_path(&user)),
         Message::success(format!("All logins of {} were ended.", user.username)),
     )
 }
@@ -646,7 +621,7 @@ pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
         Completeness::Partial,
     ) {
         Ok(user) => Answer::redirect(
-            with_back(context, &own_path(&user)),
+            context.with_back(&own_path(&user)),
             Message::success(format!(
                 "The password of {} was set, and their logins were ended.",
                 user.username
@@ -667,11 +642,7 @@ fn show_password(
     filling: &Filling<'_>,
 ) -> Result<Answer, ApiError> {
     let own = own_path(user);
-    let specs = [
-        spec(&NEW, Field::Password)?,
-        spec(&NEW, Field::PasswordConfirmation)?,
-    ];
-    let fieldsets = vec![filling.fieldset("", &specs)];
+    let fieldsets = vec![filling.fieldset("", &NEW, &PASSWORDS)];
     let html = render::write(&PasswordPage {
         frame: Frame::of(context),
         crumbs: render::crumbs(
@@ -683,8 +654,8 @@ fn show_password(
         whose: user.username.as_str(),
         problems: Filling::problems(&fieldsets),
         fields: fieldsets.into_iter().flat_map(|set| set.fields).collect(),
-        action: with_back(context, context.path),
-        back: with_back(context, &own),
+        action: context.with_back(context.path),
+        back: context.with_back(&own),
     });
     Ok(Answer::Page(status, html))
 }
