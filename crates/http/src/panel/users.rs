@@ -286,10 +286,11 @@ pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::Json(json))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
 pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
     let mut object = serde_json::Map::new();
     object.insert("is_active".into(), true.into());
-    show_new(context, StatusCode::OK, &Filling::with(object))
+    Ok(show_new(context, StatusCode::OK, &Filling::with(object)))
 }
 
 pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -302,7 +303,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
         Ok(user) => saved(context, &user, "added"),
         Err(users::Error::Invalid(violations)) => {
             let filling = Filling::refused(context, violations);
-            show_new(context, StatusCode::BAD_REQUEST, &filling)
+            Ok(show_new(context, StatusCode::BAD_REQUEST, &filling))
         }
         Err(error) => Err(error.into()),
     }
@@ -362,7 +363,7 @@ fn fieldsets(filling: &Filling<'_>, specs: &'static [FieldSpec], account: &[Fiel
 
 const PASSWORDS: [Field; 2] = [Field::Password, Field::PasswordConfirmation];
 
-fn show_new(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Result<Answer, ApiError> {
+fn show_new(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Answer {
     let mut fieldsets = fieldsets(
         filling,
         &NEW,
@@ -388,7 +389,7 @@ fn show_new(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) ->
         related: None,
         action: context.with_back(context.path),
     });
-    Ok(Answer::Page(status, html))
+    Answer::Page(status, html)
 }
 
 fn show(
@@ -598,7 +599,7 @@ pub(super) fn end_logins(context: &Context<'_>) -> Result<Answer, ApiError> {
 pub(super) fn edit_password(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
     let filling = Filling::with(serde_json::Map::new());
-    show_password(context, StatusCode::OK, &user, &filling)
+    Ok(show_password(context, StatusCode::OK, &user, &filling))
 }
 
 pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -629,18 +630,13 @@ pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
         ),
         Err(users::Error::Invalid(violations)) => {
             let filling = Filling::refused(context, violations);
-            show_password(context, StatusCode::BAD_REQUEST, &user, &filling)
+            Ok(show_password(context, StatusCode::BAD_REQUEST, &user, &filling))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn show_password(
-    context: &Context<'_>,
-    status: StatusCode,
-    user: &User,
-    filling: &Filling<'_>,
-) -> Result<Answer, ApiError> {
+fn show_password(context: &Context<'_>, status: StatusCode, user: &User, filling: &Filling<'_>) -> Answer {
     let own = own_path(user);
     let fieldsets = vec![filling.fieldset("", &NEW, &PASSWORDS)];
     let html = render::write(&PasswordPage {
@@ -657,5 +653,5 @@ fn show_password(
         action: context.with_back(context.path),
         back: context.with_back(&own),
     });
-    Ok(Answer::Page(status, html))
+    Answer::Page(status, html)
 }
