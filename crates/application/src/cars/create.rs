@@ -27,6 +27,7 @@ mod tests {
     use super::*;
     use crate::{
         Input,
+        audit::expected,
         mocks::{Mocks, samples},
         ports::StoreError,
     };
@@ -76,6 +77,7 @@ mod tests {
         assert_eq!(violations.of(Field::Mileage), [Violation::TooSmall { min: 0 }]);
         assert_eq!(violations.iter().count(), 5);
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+        assert_eq!(store.entries(), []);
     }
 
     #[test]
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_car_is_the_callers_with_defaults_for_what_was_left_out() {
+    fn the_car_is_the_callers_with_defaults_for_what_was_left_out_and_is_written_down() {
         let mut mocks = Mocks::new();
         mocks
             .unit
@@ -141,6 +143,7 @@ mod tests {
             samples::car()
         );
         assert_eq!((store.commits(), store.rollbacks()), (1, 0));
+        assert_eq!(store.entries(), [expected::car_is_new(&samples::ann())]);
     }
 
     #[test]
@@ -193,8 +196,10 @@ mod tests {
             .withf(|car| car.owner == samples::user().id)
             .once()
             .returning(|_| Ok(samples::car()));
-        let (app, _) = mocks.into_app();
-        assert!(create(&app, &samples::somebody_else(Rank::Admin), of_ann, &camry()).is_ok());
+        let (app, store) = mocks.into_app();
+        let admin = samples::somebody_else(Rank::Admin);
+        assert!(create(&app, &admin, of_ann, &camry()).is_ok());
+        assert_eq!(store.entries(), [expected::car_is_new(&admin)]);
     }
 
     #[test]

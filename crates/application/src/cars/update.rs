@@ -39,11 +39,12 @@ pub fn update(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Field, Rank, Violation, Violations, values::Color};
+    use mycars_domain::{Field, Rank, Violation, Violations, audit::Value, values::Color};
 
     use super::*;
     use crate::{
         Input,
+        audit::expected,
         mocks::{Mocks, samples},
         ports::StoreError,
     };
@@ -82,7 +83,7 @@ mod tests {
                 Completeness::Partial,
             );
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
-            assert_eq!(store.commits(), 0);
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
     }
 
@@ -123,7 +124,7 @@ mod tests {
         };
         let fields: Vec<Field> = violations.iter().map(|(field, _)| field).collect();
         assert_eq!(fields, [Field::Brand, Field::Model, Field::Year, Field::License]);
-        assert_eq!(store.rollbacks(), 1);
+        assert_eq!((store.rollbacks(), store.entries().len()), (1, 0));
 
         let mut mocks = mocks();
         mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_keeps_its_value_and_null_clears_it() {
+    fn what_is_left_out_keeps_its_value_null_clears_it_and_what_changed_is_written_down() {
         let mut mocks = mocks();
         let mut colored = samples::car();
         colored.color = Some(Color::parse("Red").unwrap());
@@ -152,7 +153,7 @@ mod tests {
             .expect_find_for_update()
             .return_once(|_| Ok(Some(colored)));
         mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
-        let (app, _) = mocks.into_app();
+        let (app, store) = mocks.into_app();
         let input = CarInput {
             color: Input::Null,
             mileage: 17_000.into(),
@@ -172,6 +173,33 @@ mod tests {
         assert_eq!(car.brand, samples::car().brand);
         assert_eq!(car.created_at, samples::car().created_at);
         assert_eq!(car.updated_at, samples::now());
+        let changes = [
+            (Field::Color, "Red".into(), Value::Nothing),
+            (Field::Mileage, Value::Number(0), Value::Number(17_000)),
+        ];
+        assert_eq!(store.entries(), [expected::car_changed(&samples::ann(), changes)]);
+    }
+
+    #[test]
+    fn what_was_so_before_is_not_written_down() {
+        let mut mocks = mocks();
+        mocks.unit.cars.expect_update().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let input = CarInput {
+            brand: " Toyota ".into(),
+            vin: Input::Null,
+            ..CarInput::default()
+        };
+        update(
+            &app,
+            &samples::ann(),
+            Garage::Own,
+            CarId(10),
+            &input,
+            Completeness::Partial,
+        )
+        .unwrap();
+        assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 
     #[test]
@@ -197,6 +225,6 @@ mod tests {
         );
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
-        assert_eq!(store.rollbacks(), 1);
+        assert_eq!((store.rollbacks(), store.entries().len()), (1, 0));
     }
 }

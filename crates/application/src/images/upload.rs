@@ -122,10 +122,11 @@ mod tests {
     use std::io::Cursor;
 
     use mockall::Sequence;
-    use mycars_domain::Rank;
+    use mycars_domain::{Rank, audit::NewEntry};
 
     use super::*;
     use crate::{
+        audit::expected,
         mocks::{Mocks, samples},
         ports::StoreError,
     };
@@ -133,14 +134,16 @@ mod tests {
     const NEW: &str = "cars/car_10_random.jpg";
     const OLD: &str = "cars/car_10_old.jpg";
 
-    fn upload_of(size: u64, mocks: Mocks) -> Result<Car, Error> {
+    /// What comes of Ann's upload of so many bytes, and what was written down of it.
+    fn upload_of(size: u64, mocks: Mocks) -> (Result<Car, Error>, Vec<NewEntry>) {
         let mut content = Cursor::new(vec![0; usize::try_from(size).unwrap()]);
         let file = UploadedFile {
             content: &mut content,
             size,
         };
-        let (app, _) = mocks.into_app();
-        upload(&app, &samples::ann(), Garage::Own, CarId(10), Input::Given(file))
+        let (app, store) = mocks.into_app();
+        let outcome = upload(&app, &samples::ann(), Garage::Own, CarId(10), Input::Given(file));
+        (outcome, store.entries())
     }
 
     fn mocks() -> Mocks {
@@ -153,8 +156,9 @@ mod tests {
         mocks
     }
 
-    fn violation(result: Result<Car, Error>) -> Violation {
-        match result {
+    fn violation((outcome, entries): (Result<Car, Error>, Vec<NewEntry>)) -> Violation {
+        assert_eq!(entries, []);
+        match outcome {
             Err(Error::Car(cars::Error::Invalid(violations))) => violations.of(Field::Image)[0].clone(),
             other => panic!("must be refused: {other:?}"),
         }
@@ -175,8 +179,9 @@ mod tests {
     #[test]
     fn what_is_no_file_an_empty_one_or_a_large_one_is_refused_unread() {
         let absent = |file| {
-            let (app, _) = mocks().into_app();
-            violation(upload(&app, &samples::ann(), Garage::Own, CarId(10), file))
+            let (app, store) = mocks().into_app();
+            let outcome = upload(&app, &samples::ann(), Garage::Own, CarId(10), file);
+            violation((outcome, store.entries()))
         };
         assert_eq!(absent(Input::Absent), Violation::NoFile);
         assert_eq!(absent(Input::Null), Violation::Null);
@@ -210,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_new_picture_is_kept_then_the_row_then_the_old_one_is_deleted() {
+    fn the_new_picture_is_kept_then_the_row_with_an_entry_then_the_old_one_is_deleted() {
         let mut order = Sequence::new();
         let mut mocks = mocks();
         mocks.random.expect_hex().return_const("random");
@@ -246,9 +251,12 @@ mod tests {
             .once()
             .in_sequence(&mut order)
             .returning(|_| Ok(()));
-        let car = upload_of(1, mocks).unwrap();
+        let (car, entries) = upload_of(1, mocks);
+        let car = car.unwrap();
         assert_eq!(car.image.unwrap().as_str(), NEW);
         assert_eq!(car.updated_at, samples::now());
+        let change = (Field::Image, OLD.into(), NEW.into());
+        assert_eq!(entries, [expected::car_changed(&samples::ann(), [change])]);
     }
 
     /// Mocks in which a picture is kept, and then the car is looked for once more.
@@ -274,19 +282,16 @@ mod tests {
             .withf(|path| path.as_str() == NEW)
             .once()
             .returning(|_| Ok(()));
-        assert!(matches!(
-            upload_of(1, mocks),
-            Err(Error::Car(cars::Error::NotFound))
-        ));
+        let (outcome, entries) = upload_of(1, mocks);
+        assert!(matches!(outcome, Err(Error::Car(cars::Error::NotFound))));
+        assert_eq!(entries, []);
     }
 
     #[test]
     fn if_nobody_knows_whether_the_row_was_written_both_pictures_stay() {
         let mut mocks = put_then_find(|| Err(StoreError::Unavailable("away".into())));
         mocks.images.expect_delete().never();
-        assert!(matches!(
-            upload_of(1, mocks),
-            Err(Error::Car(cars::Error::Store(_)))
-        ));
+        let (outcome, _) = upload_of(1, mocks);
+        assert!(matches!(outcome, Err(Error::Car(cars::Error::Store(_)))));
     }
 }
