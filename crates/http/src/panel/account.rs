@@ -32,6 +32,7 @@ static FIELDS: [FieldSpec; 3] = [
     .at_most(Password::MAX_LENGTH),
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
 pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     Ok(page(
         context,

@@ -131,25 +131,25 @@ mod tests {
         Moment::parse(text).map(|moment| (timestamp::write(moment.start()), timestamp::write(moment.end())))
     }
 
-    fn span(start: &str, end: &str) -> Option<(String, String)> {
-        Some((start.to_owned(), end.to_owned()))
+    fn span(start: &str, end: &str) -> (String, String) {
+        (start.to_owned(), end.to_owned())
     }
 
     #[test]
     fn a_date_is_the_whole_day() {
         assert_eq!(
             read("2026-11-24"),
-            span("2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z")
+            Some(span("2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z"))
         );
         assert_eq!(
             read("2024-02-29"),
-            span("2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z")
+            Some(span("2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z"))
         );
     }
 
     #[test]
     fn a_time_is_one_microsecond_and_in_utc_unless_it_says_otherwise() {
-        let half_past_six = span("2026-11-24T18:30:00Z", "2026-11-24T18:30:00.000001Z");
+        let half_past_six = Some(span("2026-11-24T18:30:00Z", "2026-11-24T18:30:00.000001Z"));
         for same in [
             "2026-11-24T18:30",
             "2026-11-24 18:30",
@@ -167,7 +167,7 @@ mod tests {
         }
         assert_eq!(
             read("2026-11-24T18:30:00.25Z"),
-            span("2026-11-24T18:30:00.250000Z", "2026-11-24T18:30:00.250001Z")
+            Some(span("2026-11-24T18:30:00.250000Z", "2026-11-24T18:30:00.250001Z"))
         );
         assert_eq!(
             read("2026-11-24T18:30:59.999999").unwrap().1,
