@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, audit::Entry, policy};
 
 use crate::{
     App, Caller,
-    lists::{HistoryCount, HistoryQuery, Listed},
+    lists::{HistoryCount, HistoryQuery, Listed, in_order_of},
     ports::UnitOfWork,
     users::Error,
 };
@@ -44,7 +44,7 @@ pub fn ids(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<i64>,
 pub fn read_all(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     let mut entries = app.store.read(|unit| unit.audit_log().find_all(ids))?;
-    entries.sort_by_key(|entry| ids.iter().position(|id| *id == entry.id));
+    in_order_of(ids, &mut entries, |entry| entry.id);
     Ok(entries)
 }
 

@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, policy};
 
 use crate::{
     App, Caller,
-    lists::{Listed, TokenQuery},
+    lists::{Listed, TokenQuery, in_order_of},
     ports::ListedToken,
     users::Error,
 };
@@ -52,6 +52,6 @@ pub fn numbers(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Vec<i64
 pub fn read_all(app: &App, caller: &Caller, numbers: &[i64]) -> Result<Vec<ListedToken>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let mut tokens = app.store.read(|unit| unit.refresh_tokens().find_all(numbers))?;
-    tokens.sort_by_key(|token| numbers.iter().position(|number| *number == token.number));
+    in_order_of(numbers, &mut tokens, |token| token.number);
     Ok(tokens)
 }

@@ -5,7 +5,7 @@ use mycars_domain::{Action, Target, User, UserId, policy};
 use super::Error;
 use crate::{
     App, Caller,
-    lists::{UserCount, UserQuery},
+    lists::{UserCount, UserQuery, in_order_of},
     ports::CarCount,
 };
 
@@ -25,7 +25,7 @@ pub fn ids(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserId>,
 pub fn read_all(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Vec<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let mut users = app.store.read(|unit| unit.users().find_all(ids))?;
-    users.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
+    in_order_of(ids, &mut users, |user| user.id);
     Ok(users)
 }
 
