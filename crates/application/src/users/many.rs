@@ -61,3 +61,51 @@ pub fn belongings(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Belongin
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::Rank;
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    #[test]
+    fn users_come_in_the_order_of_their_ids_without_those_who_are_gone() {
+        let mut mocks = Mocks::new();
+        mocks.unit.users.expect_find_all().returning(|_| {
+            Ok([1, 2, 3]
+                .map(|id| User {
+                    id: UserId(id),
+                    ..samples::user()
+                })
+                .into())
+        });
+        let (app, _) = mocks.into_app();
+        let ids = [3, 9, 1, 2].map(UserId);
+        let users = read_all(&app, &samples::somebody_else(Rank::Admin), &ids).unwrap();
+        let found: Vec<UserId> = users.iter().map(|user| user.id).collect();
+        assert_eq!(found, [3, 1, 2].map(UserId));
+    }
+
+    #[test]
+    fn what_goes_with_users_is_their_cars_with_their_pictures_and_their_browsers() {
+        let cars = CarCount { cars: 3, pictures: 2 };
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_count_of()
+            .withf(|ids| ids == [UserId(1), UserId(2)])
+            .returning(move |_| Ok(cars));
+        mocks
+            .unit
+            .sessions
+            .expect_count_of()
+            .withf(|ids| ids == [UserId(1), UserId(2)])
+            .returning(|_| Ok(4));
+        let (app, _) = mocks.into_app();
+        let admin = samples::somebody_else(Rank::Admin);
+        let belongings = belongings(&app, &admin, &[UserId(1), UserId(2)]).unwrap();
+        assert_eq!(belongings, Belongings { cars, sessions: 4 });
+    }
+}
