@@ -122,7 +122,10 @@ mod tests {
     use std::io::Cursor;
 
     use mockall::Sequence;
-    use mycars_domain::{Rank, audit::NewEntry};
+    use mycars_domain::{
+        Denied, Rank,
+        audit::{NewEntry, Value},
+    };
 
     use super::*;
     use crate::{
@@ -257,6 +260,95 @@ mod tests {
         assert_eq!(car.updated_at, samples::now());
         let change = (Field::Image, OLD.into(), NEW.into());
         assert_eq!(entries, [expected::car_changed(&samples::ann(), [change])]);
+    }
+
+    #[test]
+    fn a_picture_is_made_fit_before_its_car_is_there_and_given_to_it_afterwards() {
+        let mut mocks = Mocks::new();
+        mocks.random.expect_hex().return_const("random");
+        mocks
+            .image_processor
+            .expect_process()
+            .once()
+            .returning(|_| Ok(vec![7]));
+        mocks
+            .images
+            .expect_put()
+            .withf(|path, jpeg| path.as_str() == NEW && jpeg == [7])
+            .once()
+            .returning(|_, _| Ok(()));
+        let cars = &mut mocks.unit.cars;
+        cars.expect_find_for_update()
+            .returning(|_| Ok(Some(samples::car())));
+        cars.expect_update().once().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let mut content = Cursor::new(vec![1, 2]);
+        let file = UploadedFile {
+            content: &mut content,
+            size: 2,
+        };
+        let picture = prepare(&app, Input::Given(file)).unwrap();
+        assert_eq!((store.reads(), store.commits()), (0, 0));
+        let admin = samples::somebody_else(Rank::Admin);
+        attach(&app, &admin, Garage::All, CarId(10), &picture).unwrap();
+        let change = (Field::Image, Value::Nothing, NEW.into());
+        assert_eq!(store.entries(), [expected::car_changed(&admin, [change])]);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_not_made_fit_and_the_store_is_not_asked() {
+        for (size, violation) in [
+            (0, Violation::EmptyFile),
+            (
+                samples::MAX_IMAGE_BYTES + 1,
+                Violation::FileTooLarge {
+                    max_bytes: samples::MAX_IMAGE_BYTES,
+                },
+            ),
+        ] {
+            let (app, store) = Mocks::new().into_app();
+            let mut content = Cursor::new(vec![]);
+            let file = UploadedFile {
+                content: &mut content,
+                size,
+            };
+            let Err(Error::Car(cars::Error::Invalid(violations))) = prepare(&app, Input::Given(file)) else {
+                panic!("must be refused")
+            };
+            assert_eq!(violations, Violations::one(Field::Image, violation));
+            assert_eq!(store.reads(), 0);
+        }
+    }
+
+    #[test]
+    fn a_picture_for_a_car_that_is_not_ones_own_does_not_stay() {
+        for (caller, garage, is_denied) in [
+            (samples::somebody_else(Rank::Admin), Garage::Own, false),
+            (samples::ann(), Garage::All, true),
+        ] {
+            let mut mocks = Mocks::new();
+            mocks.random.expect_hex().return_const("random");
+            mocks.images.expect_put().once().returning(|_, _| Ok(()));
+            mocks
+                .images
+                .expect_delete()
+                .withf(|path| path.as_str() == NEW)
+                .once()
+                .returning(|_| Ok(()));
+            mocks
+                .unit
+                .cars
+                .expect_find_for_update()
+                .returning(|_| Ok(Some(samples::car())));
+            let (app, store) = mocks.into_app();
+            let refused = attach(&app, &caller, garage, CarId(10), &Picture(vec![7]));
+            match refused {
+                Err(Error::Car(cars::Error::NotFound)) => assert!(!is_denied),
+                Err(Error::Car(cars::Error::Denied(Denied::Forbidden))) => assert!(is_denied),
+                other => panic!("must be refused: {other:?}"),
+            }
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
     }
 
     /// Mocks in which a picture is kept, and then the car is looked for once more.

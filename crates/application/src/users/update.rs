@@ -93,6 +93,7 @@ fn checked(
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
     use mycars_domain::{Denied, Field, Rank, Violation, audit::Value};
 
     use super::*;
@@ -242,6 +243,83 @@ mod tests {
             expected::PASSWORD,
         ];
         assert_eq!(store.entries(), [expected::ann_changed(&admin, changes)]);
+    }
+
+    #[test]
+    fn another_version_is_refused_before_anything_is_said_of_fields() {
+        let admin = samples::somebody_else(Rank::Admin);
+        for password in ["", "short", "password123"] {
+            let (app, store) = mocks(&samples::user()).into_app();
+            let input = UserInput {
+                role: "boss".into(),
+                password: if password.is_empty() {
+                    Input::Absent
+                } else {
+                    password.into()
+                },
+                version: Some(samples::now()),
+                ..UserInput::default()
+            };
+            let refused = update(&app, &admin, UserId(1), &input, Completeness::Whole);
+            assert!(matches!(refused, Err(Error::Conflict)), "{password}");
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_gone_once_the_password_is_hashed_is_refused() {
+        let mut mocks = Mocks::new();
+        let users = &mut mocks.unit.users;
+        users.expect_find().returning(|_| Ok(Some(samples::user())));
+        users.expect_find_for_update().returning(|_| {
+            Ok(Some(User {
+                updated_at: samples::now(),
+                ..samples::user()
+            }))
+        });
+        mocks
+            .hasher
+            .expect_hash()
+            .once()
+            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
+        let (app, store) = mocks.into_app();
+        let input = UserInput {
+            password: "password123".into(),
+            version: Some(samples::user().updated_at),
+            ..UserInput::default()
+        };
+        let admin = samples::somebody_else(Rank::Admin);
+        let refused = update(&app, &admin, UserId(1), &input, Completeness::Partial);
+        assert!(matches!(refused, Err(Error::Conflict)));
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_change_of_the_right_version_is_later_than_it_whatever_the_clock_says() {
+        for previous in [
+            samples::now() - TimeDelta::seconds(1),
+            samples::now(),
+            samples::now() + TimeDelta::days(1),
+        ] {
+            let mut mocks = mocks(&User {
+                updated_at: previous,
+                ..samples::user()
+            });
+            mocks
+                .unit
+                .users
+                .expect_update()
+                .withf(move |user| user.updated_at > previous && user.updated_at >= samples::now())
+                .once()
+                .returning(|_| Ok(()));
+            let (app, _) = mocks.into_app();
+            let input = UserInput {
+                version: Some(previous),
+                ..rename()
+            };
+            let admin = samples::somebody_else(Rank::Admin);
+            update(&app, &admin, UserId(1), &input, Completeness::Partial).unwrap();
+        }
     }
 
     #[test]

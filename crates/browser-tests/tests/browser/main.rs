@@ -3,6 +3,7 @@
 //!
 //! - [`support`]: how to run the server and the browser, and what a person does with them.
 //! - [`logins`], [`links`], [`cars`], [`users`], [`tokens`]: what one can do.
+//! - [`panel`]: what an admin does in the panel.
 //! - [`hostile`], [`forgery`]: what nobody can do.
 //! - [`accessibility`]: who can do it, and on which screens.
 //! - [`screenshots`]: makes the pictures of `docs/screenshots/`.
@@ -19,6 +20,7 @@ mod forgery;
 mod hostile;
 mod links;
 mod logins;
+mod panel;
 mod screenshots;
 mod support;
 mod tokens;

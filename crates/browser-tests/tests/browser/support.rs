@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod axe;
 pub(crate) mod cars;
 pub(crate) mod driver;
+pub(crate) mod panel;
 pub(crate) mod server;
 pub(crate) mod site;
 

@@ -75,6 +75,13 @@ impl Api {
         made["id"].as_u64().expect("it has an id")
     }
 
+    /// Changes some of something.
+    #[track_caller]
+    pub(crate) fn change(&self, path: &str, body: &Value) {
+        let (status, changed) = self.send("PATCH", path, Some(body));
+        assert_eq!(status, 200, "{path}: {changed}");
+    }
+
     fn send(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let mut request = Request::builder()
             .method(method)

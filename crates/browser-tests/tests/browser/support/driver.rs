@@ -160,6 +160,39 @@ impl Browser {
         self.cookies().into_iter().find(|cookie| cookie["name"] == name)
     }
 
+    /// Has the browser keep a cookie as if the server had set it.
+    #[track_caller]
+    pub(crate) fn plant_cookie(&self, name: &str, value: &str) {
+        let cookie = json!({"name": name, "value": value, "path": "/", "httpOnly": true});
+        self.post("/cookie", &json!({"cookie": cookie}));
+    }
+
+    /// The tab that is looked at.
+    pub(crate) fn tab(&self) -> String {
+        text(&self.get("/window"))
+    }
+
+    /// Opens another tab, and looks at it.
+    #[track_caller]
+    pub(crate) fn open_tab(&self) -> String {
+        let opened = self.post("/window/new", &json!({"type": "tab"}));
+        let tab = text(&opened["handle"]);
+        self.look_at(&tab);
+        tab
+    }
+
+    /// Looks at another tab.
+    #[track_caller]
+    pub(crate) fn look_at(&self, tab: &str) {
+        self.post("/window", &json!({"handle": tab}));
+    }
+
+    /// Moves the mouse and presses keys.
+    #[track_caller]
+    pub(crate) fn perform(&self, actions: &Value) {
+        self.post("/actions", &json!({"actions": actions}));
+    }
+
     /// Sends a command of the Chrome `DevTools` Protocol.
     #[track_caller]
     pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Value {
@@ -249,6 +282,10 @@ impl Element<'_> {
     /// Clicks where a person would; fails where something else is in front of it.
     #[track_caller]
     pub(crate) fn click(&self) {
+        // The driver scrolls no further than into the window, where bars that stay may be in front.
+        let script =
+            "arguments[0].scrollIntoView({block: 'nearest', inline: 'nearest', behavior: 'instant'})";
+        self.browser.run(script, &[self.argument()]);
         self.browser.post(&self.command("click"), &json!({}));
     }
 

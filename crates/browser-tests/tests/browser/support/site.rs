@@ -180,7 +180,7 @@ impl Site {
     }
 
     #[track_caller]
-    fn named(&self, selector: &str, text: &str) -> Element<'_> {
+    pub(super) fn named(&self, selector: &str, text: &str) -> Element<'_> {
         let script = "const [selector, text] = arguments;
             return [...document.querySelectorAll(selector)].find((it) => it.innerText.trim() === text) || null;";
         self.browser
@@ -236,7 +236,7 @@ impl Site {
             let path = url.strip_prefix(self.url()).unwrap_or("");
             let is_refused = message.contains("the server responded with a status of 4");
             // For the icon of what is no page, such as a picture, browsers look where no page sends them.
-            is_refused && (path.starts_with("/api") || path == "/favicon.ico")
+            is_refused && (path.starts_with("/api") || path.starts_with("/admin") || path == "/favicon.ico")
         };
         self.browser
             .console()
