@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Answer, Installation, Request, Server,
     accounts::{PASSWORD, Tokens, join, log_in, login, me, new_car, plates, register},
-    browser::{Browser, cookie, form},
+    browser::{Browser, cookie, escape, form},
     http::TINY_JPEG,
     installation::SUPERUSER_PASSWORD,
     on_both_databases,
@@ -376,7 +376,7 @@ fn a_form_must_be_ours(installation: &Installation) {
             assert!(answer.text().contains("CSRF Failed: "), "{}", answer.text());
         }
         let mut of_others = Browser::of(&server, "ann");
-        of_others.session = panel.browser.session.clone();
+        of_others.session.clone_from(&panel.browser.session);
         let answer = of_others.send(forged(path, &ours));
         assert_eq!(answer.status, 403, "a token that is not this browser's");
     }
@@ -1194,7 +1194,7 @@ fn nothing_leads_elsewhere(installation: &Installation) {
         "/\\evil.example",
         "/admin/\"><evil",
     ] {
-        let escaped: String = url.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let escaped = escape(url);
         let cookies = format!(
             "csrftoken={}; sessionid={}; messages=text=Look&label=here&url={escaped}",
             panel.browser.token,
@@ -1224,10 +1224,7 @@ fn nothing_leads_elsewhere(installation: &Installation) {
             assert!(location.starts_with("/admin/users/"), "{location}");
         }
     }
-    let text = "<script>alert(1)</script>"
-        .bytes()
-        .map(|byte| format!("%{byte:02X}"))
-        .collect::<String>();
+    let text = escape("<script>alert(1)</script>");
     let session = panel.browser.session.as_ref().unwrap();
     let cookies = format!("sessionid={session}; messages=text={text}");
     let html = server
