@@ -155,9 +155,12 @@ impl Context<'_> {
         self.body.text_of(name).unwrap_or("").trim()
     }
 
-    /// The query of the list that one came from, to go back to it as it was.
+    /// The query of the list that one came from, to go back to it as it was. What no header can hold is none.
     fn back(&self) -> &str {
-        self.query.text("back").unwrap_or("")
+        self.query
+            .text("back")
+            .filter(|back| !back.chars().any(char::is_control))
+            .unwrap_or("")
     }
 
     /// The list that one came from, as it was.
@@ -202,6 +205,18 @@ impl Answer {
     fn redirect(to: impl Into<String>, message: Message) -> Result<Self, ApiError> {
         Ok(Self::Redirect(to.into(), Some(message)))
     }
+}
+
+/// The method and the path of everything that the panel does, for whoever has something to say about each of them.
+/// HEAD goes with GET.
+#[must_use]
+pub fn screens() -> Vec<(&'static str, &'static str)> {
+    let methods = |screen: &'static Screen| {
+        [("GET", screen.get), ("POST", screen.post)]
+            .into_iter()
+            .filter_map(|(method, view)| view.map(|_| (method, screen.path)))
+    };
+    SCREENS.iter().flat_map(methods).collect()
 }
 
 /// Every page of the panel.
@@ -499,7 +514,12 @@ pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> Htt
     let visit = Visit::new(state, http, true);
     match identify(state, &visit).await {
         Ok(None) => to_login(http),
-        Ok(user) => refuse(&ApiError::NotFound(Missing::Route), user.as_ref(), http, &visit),
+        Ok(Some(user)) => {
+            let error = policy::check(&user.actor(), Action::ReadUsers, Target::NOTHING)
+                .err()
+                .map_or(ApiError::NotFound(Missing::Route), ApiError::from);
+            refuse(&error, Some(&user), http, &visit)
+        }
         Err(error) => refuse(&error, None, http, &visit),
     }
 }
