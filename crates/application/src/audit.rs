@@ -141,3 +141,120 @@ fn append_changes(
     unit.audit_log()
         .append(&[entry(app, caller, Action::Changed, object, changes)])
 }
+
+/// The entries that tests expect about the samples.
+#[cfg(test)]
+pub(crate) mod expected {
+    use mycars_domain::{
+        Field, UserId,
+        audit::{Action, Author, Change, NewEntry, Object, ObjectType, Value},
+    };
+
+    use crate::{Caller, mocks::samples};
+
+    /// A field, what it was, and what it is.
+    pub(crate) type Told = (Field, Value, Value);
+
+    pub(crate) const PASSWORD: Told = (Field::Password, Value::Hidden, Value::Hidden);
+
+    pub(crate) fn ann_is_new(caller: &Caller) -> NewEntry {
+        entry(caller, Action::Created, ann(), ann_told().map(is_new))
+    }
+
+    pub(crate) fn ann_changed(caller: &Caller, changes: impl IntoIterator<Item = Told>) -> NewEntry {
+        entry(caller, Action::Changed, ann(), changes)
+    }
+
+    pub(crate) fn ann_is_gone(caller: &Caller) -> NewEntry {
+        entry(caller, Action::Deleted, ann(), ann_told().map(is_gone))
+    }
+
+    pub(crate) fn car_is_new(caller: &Caller) -> NewEntry {
+        entry(caller, Action::Created, car(), car_told().map(is_new))
+    }
+
+    pub(crate) fn car_changed(caller: &Caller, changes: impl IntoIterator<Item = Told>) -> NewEntry {
+        entry(caller, Action::Changed, car(), changes)
+    }
+
+    pub(crate) fn car_is_gone(caller: &Caller) -> NewEntry {
+        entry(caller, Action::Deleted, car(), car_told().map(is_gone))
+    }
+
+    pub(crate) fn token_died(caller: &Caller, jti: &str, before: Value, after: &str) -> NewEntry {
+        let token = object(ObjectType::RefreshToken, jti, jti);
+        let change = (Field::Revocation, before, after.into());
+        entry(caller, Action::Revoked, token, [change])
+    }
+
+    fn ann() -> Object {
+        object(ObjectType::User, "1", "ann")
+    }
+
+    fn car() -> Object {
+        object(ObjectType::Car, "10", "Toyota Camry (AB 123)")
+    }
+
+    fn object(kind: ObjectType, id: &str, name: &str) -> Object {
+        Object {
+            kind,
+            id: id.into(),
+            name: name.into(),
+            owner: Some(UserId(1)),
+        }
+    }
+
+    fn ann_told() -> [(Field, Value); 8] {
+        [
+            (Field::Username, "ann".into()),
+            (Field::Email, "ann@example.com".into()),
+            (Field::FirstName, "Ann".into()),
+            (Field::LastName, "Lee".into()),
+            (Field::Role, "client".into()),
+            (Field::IsActive, Value::Flag(true)),
+            (Field::IsSuperuser, Value::Flag(false)),
+            (Field::Password, Value::Hidden),
+        ]
+    }
+
+    fn car_told() -> [(Field, Value); 6] {
+        [
+            (Field::Brand, "Toyota".into()),
+            (Field::Model, "Camry".into()),
+            (Field::Year, Value::Number(2023)),
+            (Field::License, "AB 123".into()),
+            (Field::Mileage, Value::Number(0)),
+            (Field::Owner, Value::Number(1)),
+        ]
+    }
+
+    fn is_new((field, value): (Field, Value)) -> Told {
+        (field, Value::Nothing, value)
+    }
+
+    fn is_gone((field, value): (Field, Value)) -> Told {
+        (field, value, Value::Nothing)
+    }
+
+    fn entry(
+        caller: &Caller,
+        action: Action,
+        object: Object,
+        changes: impl IntoIterator<Item = Told>,
+    ) -> NewEntry {
+        NewEntry {
+            at: samples::now(),
+            action,
+            object,
+            author: Author {
+                id: caller.user_id(),
+                name: caller.name.clone(),
+            },
+            origin: caller.origin.clone(),
+            changes: changes
+                .into_iter()
+                .map(|(field, before, after)| Change { field, before, after })
+                .collect(),
+        }
+    }
+}

@@ -12,7 +12,7 @@ pub use create::create;
 pub use delete::delete;
 pub use fields::CarInput;
 pub use list::list;
-pub use many::{brands, ids, read_all};
+pub use many::{brands, count, ids, read_all};
 pub use read::read;
 pub use update::update;
 

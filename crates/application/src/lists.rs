@@ -1,5 +1,7 @@
 //! What lists can be asked for: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
 
+use std::{collections::HashMap, hash::Hash};
+
 use chrono::{DateTime, Utc};
 use mycars_domain::{
     Role, UserId,
@@ -23,6 +25,12 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// How many there are on all pages; `None` where no page was asked for.
     pub total: Option<u64>,
+}
+
+/// Puts what was found into the order in which it was asked for.
+pub(crate) fn in_order_of<T, I: Copy + Eq + Hash>(ids: &[I], found: &mut [T], id: impl Fn(&T) -> I) {
+    let places: HashMap<I, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+    found.sort_by_key(|item| places.get(&id(item)).copied());
 }
 
 /// Which way a list is ordered.

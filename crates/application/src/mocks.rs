@@ -236,6 +236,8 @@ impl Clock for FixedClock {
 
 /// A user, a car and a time to start a test from.
 pub mod samples {
+    use std::net::Ipv4Addr;
+
     use chrono::{DateTime, Utc};
     use mycars_domain::{
         Actor, Car, CarId, Rank, Role, User, UserId,
@@ -308,7 +310,7 @@ pub mod samples {
         Origin {
             channel: Channel::Api,
             request_id: Some("request".into()),
-            address: None,
+            address: Some(Ipv4Addr::LOCALHOST.into()),
         }
     }
 

@@ -43,3 +43,46 @@ pub fn read(app: &App, caller: &Caller) -> Result<Status, Error> {
         images: app.images.usage(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Rank, Role};
+
+    use super::*;
+    use crate::{
+        lists::UserCount,
+        mocks::{Mocks, samples},
+    };
+
+    #[test]
+    fn who_may_log_in_is_counted_among_all_and_pictures_that_cant_be_counted_hide_nothing_else() {
+        let alike = |role, is_active, count| UserCount {
+            role,
+            is_active,
+            count,
+        };
+        let cars = CarCount { cars: 5, pictures: 2 };
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_counts()
+            .withf(|query| *query == UserQuery::default())
+            .returning(move |_| {
+                Ok(vec![
+                    alike(Role::Client, true, 10),
+                    alike(Role::Client, false, 3),
+                    alike(Role::Admin, true, 2),
+                ])
+            });
+        mocks.unit.cars.expect_count_all().returning(move || Ok(cars));
+        mocks
+            .images
+            .expect_usage()
+            .returning(|| Err(ImageStoreError("the disk is gone".into())));
+        let (app, _) = mocks.into_app();
+        let status = read(&app, &samples::somebody_else(Rank::Admin)).unwrap();
+        assert_eq!((status.users, status.active_users, status.cars), (15, 12, cars));
+        assert!(status.images.is_err());
+    }
+}

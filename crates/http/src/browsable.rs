@@ -101,6 +101,25 @@ pub(crate) struct Login<'a> {
     pub(crate) csrf_token: &'a str,
 }
 
+impl Login<'_> {
+    /// Whether one wants to the admin panel.
+    fn is_for_panel(&self) -> bool {
+        self.next.starts_with("/admin/")
+    }
+
+    fn site(&self) -> &'static str {
+        if self.is_for_panel() {
+            "My Cars panel"
+        } else {
+            "My Cars API"
+        }
+    }
+
+    fn home(&self) -> &'static str {
+        if self.is_for_panel() { "/admin/" } else { "/api/" }
+    }
+}
+
 /// The whole HTML of an API page.
 pub(crate) fn render(page: &Page<'_>) -> String {
     write(&PageTemplate::new(page))

@@ -1,4 +1,5 @@
-//! Cars, users and entries of the audit log as clients see them (wire contract, section 3): keys in the contract's order.
+//! Cars, users and entries of the audit log as clients see them (wire contract, section 3): keys in the
+//! contract's order.
 
 mod entry;
 

@@ -159,7 +159,7 @@ fn old_picture(entry: &DirEntry, before: SystemTime) -> io::Result<Option<ImageP
 fn size_of_picture(entry: &DirEntry) -> io::Result<Option<u64>> {
     let is_picture = entry.file_name().to_str().is_some_and(is_picture_name);
     let metadata = entry.metadata()?;
-    Ok((is_picture && metadata.is_file()).then(|| metadata.len()))
+    Ok((is_picture && metadata.is_file()).then_some(metadata.len()))
 }
 
 /// How many bytes are free where a folder is, or will be; `None` if that can't be found out.

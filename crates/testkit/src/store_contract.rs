@@ -72,6 +72,7 @@ macro_rules! store_contract {
             a_user_who_is_not_there_can_not_be_changed
             a_username_and_an_email_are_not_taken_by_their_own_user
             a_username_finds_its_user_to_the_letter
+            a_username_in_any_case_finds_its_user
             an_email_is_unique_whatever_its_case
             a_username_is_unique_whatever_its_case
             points_in_time_are_kept_to_the_microsecond

@@ -77,6 +77,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        audit::expected,
         mocks::{Mocks, samples},
         ports::Revocation,
     };
@@ -104,7 +105,7 @@ mod tests {
         let Err(Error::Invalid(violations)) = change_password(&app, &samples::ann(), input) else {
             panic!("must be refused");
         };
-        assert_eq!(store.commits(), 0);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
         violations
     }
 
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_ends_every_login_of_that_user() {
+    fn a_change_ends_every_login_of_that_user_and_is_written_down_without_the_password() {
         let mut mocks = mocks(Verification::Right);
         mocks
             .hasher
@@ -184,6 +185,8 @@ mod tests {
         let (app, store) = mocks.into_app();
         change_password(&app, &samples::ann(), &change("old", "Meadow-x-55")).unwrap();
         assert_eq!(store.commits(), 1);
+        let entry = expected::ann_changed(&samples::ann(), [expected::PASSWORD]);
+        assert_eq!(store.entries(), [entry]);
     }
 
     #[test]

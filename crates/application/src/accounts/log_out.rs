@@ -59,10 +59,11 @@ fn refused() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::UserId;
+    use mycars_domain::{UserId, audit::Value};
 
     use super::*;
     use crate::{
+        audit::expected,
         mocks::{Mocks, samples},
         ports::{Claims, RefreshToken, Undecodable},
     };
@@ -93,7 +94,7 @@ mod tests {
             violations,
             Violations::one(Field::Refresh, Violation::ForeignToken)
         );
-        assert_eq!(store.commits(), 0);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     /// Mocks in which the token is known and `revoked`.
@@ -160,8 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn a_live_token_and_one_that_died_with_a_password_change_are_given_up() {
-        for revoked in [None, Some(Revocation::PasswordChanged)] {
+    fn a_live_token_and_one_that_somebody_else_ended_are_given_up_and_that_is_written_down() {
+        for (revoked, before) in [
+            (None, Value::Nothing),
+            (Some(Revocation::PasswordChanged), "password_changed".into()),
+            (Some(Revocation::Revoked), "revoked".into()),
+        ] {
             let mut mocks = known(revoked);
             mocks
                 .unit
@@ -173,6 +178,8 @@ mod tests {
             let (app, store) = mocks.into_app();
             log_out(&app, &samples::ann(), &"token".into()).unwrap();
             assert_eq!(store.commits(), 1);
+            let entry = expected::token_died(&samples::ann(), "jti", before, "logged_out");
+            assert_eq!(store.entries(), [entry]);
         }
     }
 

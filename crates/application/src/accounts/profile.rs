@@ -82,10 +82,13 @@ fn apply(unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileInput) -> Re
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Violation, Violations};
+    use mycars_domain::{Violation, Violations, audit::Value};
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
 
     #[test]
     fn nobody_has_no_profile() {
@@ -136,6 +139,7 @@ mod tests {
         assert_eq!(violations.of(Field::FirstName), [Violation::Null]);
         assert_eq!(violations.of(Field::Phone), [Violation::TooLong { max: 20 }]);
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+        assert_eq!(store.entries(), []);
     }
 
     #[test]
@@ -163,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_stays_and_null_clears() {
+    fn what_is_left_out_stays_null_clears_and_both_are_written_down() {
         let mut mocks = Mocks::new();
         let phoned = User {
             phone: Some(Phone::parse("555").unwrap()),
@@ -187,5 +191,28 @@ mod tests {
         assert_eq!(user.first_name, samples::user().first_name);
         assert_eq!(user.updated_at, samples::now());
         assert_eq!(store.commits(), 1);
+        let changes = [
+            (Field::LastName, "Lee".into(), "Ng".into()),
+            (Field::Phone, "555".into(), Value::Nothing),
+        ];
+        assert_eq!(store.entries(), [expected::ann_changed(&samples::ann(), changes)]);
+    }
+
+    #[test]
+    fn what_was_so_before_is_not_written_down() {
+        let mut mocks = Mocks::new();
+        let users = &mut mocks.unit.users;
+        users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        users.expect_update().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let input = ProfileInput {
+            first_name: " Ann ".into(),
+            phone: Input::Null,
+            ..ProfileInput::default()
+        };
+        change_profile(&app, &samples::ann(), &input).unwrap();
+        assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 }

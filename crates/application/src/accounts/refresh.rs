@@ -114,11 +114,12 @@ fn owner(token: &Verified, known: Option<&RefreshToken>, user: Option<User>) -> 
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use mycars_domain::{UserId, Violation};
+    use mycars_domain::{UserId, Violation, audit::Value};
 
     use super::*;
     use crate::{
         TokenSettings,
+        audit::expected,
         mocks::{Mocks, samples},
         ports::Claims,
     };
@@ -167,7 +168,10 @@ mod tests {
     }
 
     fn refreshed(mocks: Mocks) -> Result<Refreshed, Error> {
-        refresh(&mocks.into_app().0, samples::origin(), &"token".into())
+        let (app, store) = mocks.into_app();
+        let answer = refresh(&app, samples::origin(), &"token".into());
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        answer
     }
 
     #[test]
@@ -176,6 +180,7 @@ mod tests {
             Revocation::LoggedOut,
             Revocation::Rotated,
             Revocation::PasswordChanged,
+            Revocation::Revoked,
         ] {
             let refused = refreshed(mocks(claims(), Some(known(Some(why))), Some(samples::user())));
             assert!(
@@ -287,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_token_is_replaced_and_dead() {
+    fn a_rotated_token_is_replaced_and_dead_and_that_is_written_down_as_its_owners_doing() {
         let mut mocks = rotating(None);
         mocks
             .unit
@@ -320,6 +325,8 @@ mod tests {
             }
         );
         assert_eq!(store.commits(), 1);
+        let entry = expected::token_died(&samples::ann(), "old", Value::Nothing, "rotated");
+        assert_eq!(store.entries(), [entry]);
     }
 
     #[test]
@@ -329,5 +336,6 @@ mod tests {
         let refused = refresh(&app, samples::origin(), &"token".into());
         assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+        assert_eq!(store.entries(), []);
     }
 }

@@ -26,6 +26,7 @@ mod tests {
     use super::*;
     use crate::{
         Input,
+        audit::expected,
         mocks::{Mocks, samples},
         ports::StoreError,
     };
@@ -64,7 +65,7 @@ mod tests {
         let Err(Error::Invalid(violations)) = register(&app, caller, input) else {
             panic!("must be refused")
         };
-        assert_eq!(store.commits(), 0);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
         violations
     }
 
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_kept_active_as_a_clients_with_its_password_hashed() {
+    fn an_account_is_kept_active_as_a_clients_with_its_password_hashed_and_that_is_written_down() {
         let mut mocks = mocks_that_keep(|user| {
             user.username.as_str() == "john_doe"
                 && user.email.as_str() == "John@example.com"
@@ -249,6 +250,7 @@ mod tests {
             UserId(1)
         );
         assert_eq!((store.reads(), store.commits()), (1, 1));
+        assert_eq!(store.entries(), [expected::ann_is_new(&samples::anonymous())]);
     }
 
     fn mocks_that_keep(is_right: impl Fn(&NewUser) -> bool + Send + 'static) -> Mocks {

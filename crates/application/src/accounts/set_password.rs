@@ -67,7 +67,10 @@ mod tests {
     use mycars_domain::{Denied, Rank};
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
 
     fn password() -> Password {
         Password::parse("password123").unwrap()
@@ -79,7 +82,7 @@ mod tests {
         let ann = samples::user();
         let refused = set_password(&app, &samples::caller(&ann), ann.id, &password());
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
-        assert_eq!(store.commits(), 0);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
@@ -101,11 +104,11 @@ mod tests {
         let (app, store) = mocks.into_app();
         let refused = set_password(&app, &samples::somebody_else(Rank::Admin), UserId(1), &password());
         assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
-        assert_eq!(store.commits(), 0);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
-    fn a_password_that_is_set_ends_the_users_logins() {
+    fn a_password_that_is_set_ends_the_users_logins_and_is_not_told() {
         let mut mocks = Mocks::new();
         mocks
             .hasher
@@ -138,6 +141,8 @@ mod tests {
         let (app, store) = mocks.into_app();
         set_password(&app, &Caller::system(), UserId(1), &password()).unwrap();
         assert_eq!(store.commits(), 1);
+        let entry = expected::ann_changed(&Caller::system(), [expected::PASSWORD]);
+        assert_eq!(store.entries(), [entry]);
     }
 
     #[test]

@@ -93,7 +93,10 @@ mod tests {
     use mycars_domain::Denied;
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
 
     fn root(password: Option<&str>) -> NewSuperuser {
         NewSuperuser {
@@ -110,7 +113,7 @@ mod tests {
         let (app, store) = Mocks::new().into_app();
         let refused = create_superuser(&app, &samples::ann(), root(None));
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
-        assert_eq!(store.commits(), 0);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
@@ -127,12 +130,13 @@ mod tests {
             .expect_email_is_taken()
             .returning(|_, _| Ok(true));
         mocks.unit.users.expect_insert().never();
-        let (app, _) = mocks.into_app();
+        let (app, store) = mocks.into_app();
         let Err(Error::Invalid(violations)) = create_superuser(&app, &Caller::system(), root(None)) else {
             panic!("must be refused");
         };
         assert_eq!(violations.of(Field::Username), [Violation::Taken]);
         assert_eq!(violations.of(Field::Email), [Violation::Taken]);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
         assert!(matches!(
             check_username(&app, &Caller::system(), "root"),
             Err(Error::Invalid(_))
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_superuser_is_an_admin_and_without_a_password_cant_log_in() {
+    fn a_superuser_is_an_admin_without_a_password_cant_log_in_and_is_written_down() {
         let mut mocks = Mocks::new();
         mocks
             .unit
@@ -188,6 +192,7 @@ mod tests {
         let (app, store) = mocks.into_app();
         create_superuser(&app, &Caller::system(), root(None)).unwrap();
         assert_eq!(store.commits(), 1);
+        assert_eq!(store.entries(), [expected::ann_is_new(&Caller::system())]);
     }
 
     #[test]

@@ -22,11 +22,12 @@ pub fn create(app: &App, caller: &Caller, garage: Garage, input: &CarInput) -> R
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Field, Rank, Violation, Violations};
+    use mycars_domain::{Denied, Field, Rank, UserId, Violation, Violations};
 
     use super::*;
     use crate::{
         Input,
+        audit::expected,
         mocks::{Mocks, samples},
         ports::StoreError,
     };
@@ -76,6 +77,7 @@ mod tests {
         assert_eq!(violations.of(Field::Mileage), [Violation::TooSmall { min: 0 }]);
         assert_eq!(violations.iter().count(), 5);
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+        assert_eq!(store.entries(), []);
     }
 
     #[test]
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_car_is_the_callers_with_defaults_for_what_was_left_out() {
+    fn the_car_is_the_callers_with_defaults_for_what_was_left_out_and_is_written_down() {
         let mut mocks = Mocks::new();
         mocks
             .unit
@@ -141,6 +143,7 @@ mod tests {
             samples::car()
         );
         assert_eq!((store.commits(), store.rollbacks()), (1, 0));
+        assert_eq!(store.entries(), [expected::car_is_new(&samples::ann())]);
     }
 
     #[test]
@@ -193,8 +196,63 @@ mod tests {
             .withf(|car| car.owner == samples::user().id)
             .once()
             .returning(|_| Ok(samples::car()));
-        let (app, _) = mocks.into_app();
-        assert!(create(&app, &samples::somebody_else(Rank::Admin), of_ann, &camry()).is_ok());
+        let (app, store) = mocks.into_app();
+        let admin = samples::somebody_else(Rank::Admin);
+        assert!(create(&app, &admin, of_ann, &camry()).is_ok());
+        assert_eq!(store.entries(), [expected::car_is_new(&admin)]);
+    }
+
+    #[test]
+    fn only_where_the_garage_is_everybodys_does_the_input_say_whose_the_car_is() {
+        let admin = samples::somebody_else(Rank::Admin);
+        let of_nine = CarInput {
+            owner: Input::Given(UserId(9)),
+            ..camry()
+        };
+        for (caller, garage, owner) in [
+            (samples::ann(), Garage::Own, 1),
+            (admin.clone(), Garage::Of(UserId(1)), 1),
+            (admin, Garage::All, 9),
+        ] {
+            let mut mocks = Mocks::new();
+            let cars = &mut mocks.unit.cars;
+            cars.expect_license_is_taken().returning(|_, _| Ok(false));
+            cars.expect_insert()
+                .withf(move |car| car.owner == UserId(owner))
+                .once()
+                .returning(|_| Ok(samples::car()));
+            let (app, _) = mocks.into_app();
+            create(&app, &caller, garage, &of_nine).unwrap();
+        }
+    }
+
+    #[test]
+    fn in_everybodys_garage_the_owner_must_be_named_and_a_client_adds_nothing() {
+        for (owner, violation) in [
+            (Input::Absent, Violation::Required),
+            (Input::Null, Violation::Null),
+            (Input::Invalid(Violation::NotAnInteger), Violation::NotAnInteger),
+        ] {
+            let mut mocks = Mocks::new();
+            mocks
+                .unit
+                .cars
+                .expect_license_is_taken()
+                .returning(|_, _| Ok(false));
+            let (app, store) = mocks.into_app();
+            let admin = samples::somebody_else(Rank::Admin);
+            let refused = create(&app, &admin, Garage::All, &CarInput { owner, ..camry() });
+            let only = Violations::one(Field::Owner, violation);
+            assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == only));
+            assert_eq!(store.entries(), []);
+        }
+        let (app, _) = Mocks::new().into_app();
+        let mine = CarInput {
+            owner: Input::Given(UserId(1)),
+            ..camry()
+        };
+        let refused = create(&app, &samples::ann(), Garage::All, &mine);
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 
     #[test]

@@ -32,7 +32,10 @@ mod tests {
     use mycars_domain::{Car, Rank, values::ImagePath};
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
 
     #[test]
     fn somebody_elses_car_is_not_found_and_stays() {
@@ -47,7 +50,7 @@ mod tests {
             let (app, store) = mocks.into_app();
             let refused = delete(&app, &samples::somebody_else(rank), Garage::Own, CarId(10));
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
-            assert_eq!(store.commits(), 0);
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
     }
 
@@ -63,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn ones_own_car_is_deleted() {
+    fn ones_own_car_is_deleted_and_what_it_was_is_written_down() {
         let mut mocks = Mocks::new();
         mocks
             .unit
@@ -80,6 +83,7 @@ mod tests {
         let (app, store) = mocks.into_app();
         delete(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
         assert_eq!(store.commits(), 1);
+        assert_eq!(store.entries(), [expected::car_is_gone(&samples::ann())]);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use mycars_domain::{Action, Car, CarId};
 use super::{Error, owner};
 use crate::{
     App, Caller,
-    lists::{CarQuery, Garage},
+    lists::{CarQuery, Garage, in_order_of},
+    ports::CarCount,
 };
 
 /// The ids of everybody's cars that `query` asks for, in its order, whatever its page.
@@ -24,8 +25,17 @@ pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, E
 pub fn read_all(app: &App, caller: &Caller, ids: &[CarId]) -> Result<Vec<Car>, Error> {
     owner(caller, Action::ManageCars, Garage::All)?;
     let mut cars = app.store.read(|unit| unit.cars().find_all(ids))?;
-    cars.sort_by_key(|car| ids.iter().position(|id| *id == car.id));
+    in_order_of(ids, &mut cars, |car| car.id);
     Ok(cars)
+}
+
+/// How many of the cars that have these ids there are, and how many of them have a picture.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn count(app: &App, caller: &Caller, ids: &[CarId]) -> Result<CarCount, Error> {
+    owner(caller, Action::ManageCars, Garage::All)?;
+    Ok(app.store.read(|unit| unit.cars().count_among(ids))?)
 }
 
 /// The brands that most of the cars have that `query` asks for when its own brand is left aside, and how many
@@ -41,4 +51,52 @@ pub fn brands(
 ) -> Result<Vec<(String, u64)>, Error> {
     owner(caller, Action::ManageCars, Garage::All)?;
     Ok(app.store.read(|unit| unit.cars().brands(query, at_most))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::Rank;
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    #[test]
+    fn cars_come_in_the_order_of_their_ids_without_those_that_are_gone() {
+        let mut mocks = Mocks::new();
+        mocks.unit.cars.expect_find_all().returning(|_| {
+            Ok([1, 2, 3]
+                .map(|id| Car {
+                    id: CarId(id),
+                    ..samples::car()
+                })
+                .into())
+        });
+        let (app, _) = mocks.into_app();
+        let ids = [3, 9, 1, 2].map(CarId);
+        let cars = read_all(&app, &samples::somebody_else(Rank::Admin), &ids).unwrap();
+        let found: Vec<CarId> = cars.iter().map(|car| car.id).collect();
+        assert_eq!(found, [3, 1, 2].map(CarId));
+    }
+
+    #[test]
+    fn everybodys_cars_are_asked_for_and_as_many_brands_as_are_wanted() {
+        let query = CarQuery {
+            brand: Some("Toyota".into()),
+            ..CarQuery::default()
+        };
+        let (expected, of_brands) = (query.clone(), query.clone());
+        let mut mocks = Mocks::new();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_ids()
+            .withf(move |owner, query| owner.is_none() && *query == expected)
+            .returning(|_, _| Ok(vec![CarId(10)]));
+        cars.expect_brands()
+            .withf(move |query, at_most| *query == of_brands && *at_most == 5)
+            .returning(|_, _| Ok(vec![("Toyota".into(), 7)]));
+        let (app, _) = mocks.into_app();
+        let admin = samples::somebody_else(Rank::Admin);
+        assert_eq!(ids(&app, &admin, &query).unwrap(), [CarId(10)]);
+        let brands = brands(&app, &admin, &query, 5).unwrap();
+        assert_eq!(brands, [("Toyota".to_owned(), 7)]);
+    }
 }

@@ -39,11 +39,13 @@ pub fn update(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Field, Rank, Violation, Violations, values::Color};
+    use chrono::TimeDelta;
+    use mycars_domain::{Denied, Field, Rank, UserId, Violation, Violations, audit::Value, values::Color};
 
     use super::*;
     use crate::{
         Input,
+        audit::expected,
         mocks::{Mocks, samples},
         ports::StoreError,
     };
@@ -82,7 +84,7 @@ mod tests {
                 Completeness::Partial,
             );
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
-            assert_eq!(store.commits(), 0);
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
     }
 
@@ -123,7 +125,7 @@ mod tests {
         };
         let fields: Vec<Field> = violations.iter().map(|(field, _)| field).collect();
         assert_eq!(fields, [Field::Brand, Field::Model, Field::Year, Field::License]);
-        assert_eq!(store.rollbacks(), 1);
+        assert_eq!((store.rollbacks(), store.entries().len()), (1, 0));
 
         let mut mocks = mocks();
         mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_keeps_its_value_and_null_clears_it() {
+    fn what_is_left_out_keeps_its_value_null_clears_it_and_what_changed_is_written_down() {
         let mut mocks = mocks();
         let mut colored = samples::car();
         colored.color = Some(Color::parse("Red").unwrap());
@@ -152,7 +154,7 @@ mod tests {
             .expect_find_for_update()
             .return_once(|_| Ok(Some(colored)));
         mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
-        let (app, _) = mocks.into_app();
+        let (app, store) = mocks.into_app();
         let input = CarInput {
             color: Input::Null,
             mileage: 17_000.into(),
@@ -172,6 +174,146 @@ mod tests {
         assert_eq!(car.brand, samples::car().brand);
         assert_eq!(car.created_at, samples::car().created_at);
         assert_eq!(car.updated_at, samples::now());
+        let changes = [
+            (Field::Color, "Red".into(), Value::Nothing),
+            (Field::Mileage, Value::Number(0), Value::Number(17_000)),
+        ];
+        assert_eq!(store.entries(), [expected::car_changed(&samples::ann(), changes)]);
+    }
+
+    #[test]
+    fn another_version_is_refused_before_anything_is_said_of_fields() {
+        let input = CarInput {
+            year: 1.into(),
+            version: Some(samples::now()),
+            ..CarInput::default()
+        };
+        let refused = |caller: &Caller| {
+            let (app, store) = mocks().into_app();
+            let refused = update(&app, caller, Garage::Own, CarId(10), &input, Completeness::Whole);
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+            refused.unwrap_err()
+        };
+        assert!(matches!(refused(&samples::ann()), Error::Conflict));
+        let somebody_else = refused(&samples::somebody_else(Rank::Client));
+        assert!(matches!(somebody_else, Error::NotFound));
+    }
+
+    #[test]
+    fn a_change_of_the_right_version_is_later_than_it_whatever_the_clock_says() {
+        for previous in [
+            samples::now() - TimeDelta::seconds(1),
+            samples::now(),
+            samples::now() + TimeDelta::days(1),
+        ] {
+            let mut mocks = Mocks::new();
+            let cars = &mut mocks.unit.cars;
+            cars.expect_find_for_update().returning(move |_| {
+                Ok(Some(Car {
+                    updated_at: previous,
+                    ..samples::car()
+                }))
+            });
+            cars.expect_update()
+                .withf(move |car| car.updated_at > previous && car.updated_at >= samples::now())
+                .once()
+                .returning(|_| Ok(()));
+            let (app, _) = mocks.into_app();
+            let input = CarInput {
+                mileage: 5.into(),
+                version: Some(previous),
+                ..CarInput::default()
+            };
+            update(
+                &app,
+                &samples::ann(),
+                Garage::Own,
+                CarId(10),
+                &input,
+                Completeness::Partial,
+            )
+            .unwrap();
+        }
+    }
+
+    #[test]
+    fn in_everybodys_garage_a_car_can_change_hands_and_a_replacement_must_say_whose_it_is() {
+        let admin = samples::somebody_else(Rank::Admin);
+        let change = |input: &CarInput, completeness| {
+            let mut mocks = mocks();
+            mocks.unit.cars.expect_update().returning(|_| Ok(()));
+            let (app, store) = mocks.into_app();
+            let changed = update(&app, &admin, Garage::All, CarId(10), input, completeness);
+            (changed, store.entries())
+        };
+        let whole = CarInput {
+            brand: "Toyota".into(),
+            model: "Camry".into(),
+            year: 2023.into(),
+            license: "AB 123".into(),
+            ..CarInput::default()
+        };
+        let (refused, entries) = change(&whole, Completeness::Whole);
+        let required = Violations::one(Field::Owner, Violation::Required);
+        assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == required));
+        assert_eq!(entries, []);
+        assert_eq!(change(&whole, Completeness::Partial).0.unwrap().owner, UserId(1));
+        for completeness in [Completeness::Whole, Completeness::Partial] {
+            let sold = CarInput {
+                owner: Input::Given(UserId(2)),
+                ..whole.clone()
+            };
+            let (changed, entries) = change(&sold, completeness);
+            assert_eq!(changed.unwrap().owner, UserId(2));
+            let mut entry =
+                expected::car_changed(&admin, [(Field::Owner, Value::Number(1), Value::Number(2))]);
+            entry.object.owner = Some(UserId(2));
+            assert_eq!(entries, [entry]);
+        }
+    }
+
+    #[test]
+    fn elsewhere_nobody_gives_a_car_away_and_a_client_is_kept_out_of_everybodys_garage() {
+        let sold = CarInput {
+            owner: Input::Given(UserId(2)),
+            ..CarInput::default()
+        };
+        let change = |caller: &Caller, garage| {
+            let mut mocks = mocks();
+            mocks.unit.cars.expect_update().returning(|_| Ok(()));
+            let (app, _) = mocks.into_app();
+            update(&app, caller, garage, CarId(10), &sold, Completeness::Partial)
+        };
+        for (caller, garage) in [
+            (samples::ann(), Garage::Own),
+            (samples::somebody_else(Rank::Admin), Garage::Of(UserId(1))),
+        ] {
+            assert_eq!(change(&caller, garage).unwrap().owner, UserId(1));
+        }
+        let refused = change(&samples::ann(), Garage::All);
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+    }
+
+    #[test]
+    fn what_was_so_before_is_not_written_down() {
+        let mut mocks = mocks();
+        mocks.unit.cars.expect_update().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let input = CarInput {
+            brand: " Toyota ".into(),
+            vin: Input::Null,
+            ..CarInput::default()
+        };
+        update(
+            &app,
+            &samples::ann(),
+            Garage::Own,
+            CarId(10),
+            &input,
+            Completeness::Partial,
+        )
+        .unwrap();
+        assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 
     #[test]
@@ -197,6 +339,6 @@ mod tests {
         );
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
-        assert_eq!(store.rollbacks(), 1);
+        assert_eq!((store.rollbacks(), store.entries().len()), (1, 0));
     }
 }

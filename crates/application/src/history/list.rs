@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, audit::Entry, policy};
 
 use crate::{
     App, Caller,
-    lists::{HistoryCount, HistoryQuery, Listed},
+    lists::{HistoryCount, HistoryQuery, Listed, in_order_of},
     ports::UnitOfWork,
     users::Error,
 };
@@ -44,7 +44,7 @@ pub fn ids(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<i64>,
 pub fn read_all(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     let mut entries = app.store.read(|unit| unit.audit_log().find_all(ids))?;
-    entries.sort_by_key(|entry| ids.iter().position(|id| *id == entry.id));
+    in_order_of(ids, &mut entries, |entry| entry.id);
     Ok(entries)
 }
 
@@ -60,4 +60,55 @@ pub(super) fn entries<E: From<crate::ports::StoreError>>(
         items: unit.audit_log().list(query)?,
         total,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::Rank;
+
+    use super::*;
+    use crate::{
+        audit::expected,
+        lists::Page,
+        mocks::{Mocks, samples},
+    };
+
+    fn numbered(id: i64) -> Entry {
+        Entry {
+            id,
+            entry: expected::car_is_new(&samples::ann()),
+        }
+    }
+
+    #[test]
+    fn a_page_says_how_many_there_are_on_all_and_the_whole_list_does_not() {
+        let mut mocks = Mocks::new();
+        let log = &mut mocks.unit.audit_log;
+        log.expect_count().once().returning(|_| Ok(9));
+        log.expect_list().returning(|_| Ok(vec![numbered(1)]));
+        let (app, _) = mocks.into_app();
+        let admin = samples::somebody_else(Rank::Admin);
+        let page = Some(Page { limit: 1, offset: 0 });
+        for (page, total) in [(page, Some(9)), (None, None)] {
+            let query = HistoryQuery {
+                page,
+                ..HistoryQuery::default()
+            };
+            let items = vec![numbered(1)];
+            assert_eq!(list(&app, &admin, &query).unwrap(), Listed { items, total });
+        }
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_their_numbers() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .audit_log
+            .expect_find_all()
+            .returning(|_| Ok([1, 2, 3].map(numbered).into()));
+        let (app, _) = mocks.into_app();
+        let entries = read_all(&app, &samples::somebody_else(Rank::Admin), &[3, 1, 2]).unwrap();
+        assert_eq!(entries, [3, 1, 2].map(numbered));
+    }
 }

@@ -33,3 +33,62 @@ pub fn of_car(
     };
     app.store.read(|unit| entries(unit, &query))
 }
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{Rank, UserId};
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    /// Mocks that find Ann's car, and answer what is asked of its history while it was hers alone.
+    fn mocks() -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_find()
+            .returning(|_| Ok(Some(samples::car())));
+        let page = Some(Page { limit: 5, offset: 0 });
+        let while_it_is_anns = HistoryQuery {
+            object_type: Some(ObjectType::Car),
+            object_id: Some("10".into()),
+            owner: Some(UserId(1)),
+            page,
+            ..HistoryQuery::default()
+        };
+        let counted = while_it_is_anns.clone();
+        let log = &mut mocks.unit.audit_log;
+        log.expect_list()
+            .withf(move |query| *query == while_it_is_anns)
+            .returning(|_| Ok(vec![]));
+        log.expect_count()
+            .withf(move |query| *query == counted)
+            .returning(|_| Ok(0));
+        mocks
+    }
+
+    #[test]
+    fn its_owner_and_an_admin_are_told_what_became_of_a_car_while_it_was_the_owners() {
+        let admin = samples::somebody_else(Rank::Admin);
+        for (caller, garage) in [
+            (samples::ann(), Garage::Own),
+            (admin.clone(), Garage::Of(UserId(1))),
+            (admin, Garage::All),
+        ] {
+            let (app, _) = mocks().into_app();
+            let page = Some(Page { limit: 5, offset: 0 });
+            let listed = of_car(&app, &caller, garage, CarId(10), page).unwrap();
+            assert_eq!(listed.total, Some(0));
+        }
+    }
+
+    #[test]
+    fn somebody_elses_car_has_no_history() {
+        for rank in [Rank::Client, Rank::Admin] {
+            let (app, _) = mocks().into_app();
+            let refused = of_car(&app, &samples::somebody_else(rank), Garage::Own, CarId(10), None);
+            assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
+        }
+    }
+}

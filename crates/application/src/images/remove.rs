@@ -34,10 +34,13 @@ pub fn remove(app: &App, caller: &Caller, garage: Garage, id: CarId) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Car, Rank, values::ImagePath};
+    use mycars_domain::{Car, Field, Rank, audit::Value, values::ImagePath};
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
 
     fn pictured() -> Car {
         Car {
@@ -58,11 +61,11 @@ mod tests {
         let (app, store) = mocks.into_app();
         let refused = remove(&app, &samples::somebody_else(Rank::Admin), Garage::Own, CarId(10));
         assert!(matches!(refused, Err(Error::Car(cars::Error::NotFound))));
-        assert_eq!(store.commits(), 0);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
-    fn a_picture_is_taken_from_the_row_and_then_deleted() {
+    fn a_picture_is_taken_from_the_row_and_then_deleted_and_that_is_written_down() {
         let mut mocks = Mocks::new();
         mocks
             .unit
@@ -80,6 +83,11 @@ mod tests {
         let (app, store) = mocks.into_app();
         remove(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
         assert_eq!(store.commits(), 1);
+        let change = (Field::Image, "cars/car_10_x.jpg".into(), Value::Nothing);
+        assert_eq!(
+            store.entries(),
+            [expected::car_changed(&samples::ann(), [change])]
+        );
     }
 
     #[test]
@@ -91,7 +99,8 @@ mod tests {
             .expect_find_for_update()
             .returning(|_| Ok(Some(samples::car())));
         mocks.unit.cars.expect_update().never();
-        let (app, _) = mocks.into_app();
+        let (app, store) = mocks.into_app();
         remove(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
+        assert_eq!(store.entries(), []);
     }
 }

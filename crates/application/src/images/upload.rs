@@ -122,10 +122,14 @@ mod tests {
     use std::io::Cursor;
 
     use mockall::Sequence;
-    use mycars_domain::Rank;
+    use mycars_domain::{
+        Denied, Rank,
+        audit::{NewEntry, Value},
+    };
 
     use super::*;
     use crate::{
+        audit::expected,
         mocks::{Mocks, samples},
         ports::StoreError,
     };
@@ -133,14 +137,16 @@ mod tests {
     const NEW: &str = "cars/car_10_random.jpg";
     const OLD: &str = "cars/car_10_old.jpg";
 
-    fn upload_of(size: u64, mocks: Mocks) -> Result<Car, Error> {
+    /// What comes of Ann's upload of so many bytes, and what was written down of it.
+    fn upload_of(size: u64, mocks: Mocks) -> (Result<Car, Error>, Vec<NewEntry>) {
         let mut content = Cursor::new(vec![0; usize::try_from(size).unwrap()]);
         let file = UploadedFile {
             content: &mut content,
             size,
         };
-        let (app, _) = mocks.into_app();
-        upload(&app, &samples::ann(), Garage::Own, CarId(10), Input::Given(file))
+        let (app, store) = mocks.into_app();
+        let outcome = upload(&app, &samples::ann(), Garage::Own, CarId(10), Input::Given(file));
+        (outcome, store.entries())
     }
 
     fn mocks() -> Mocks {
@@ -153,8 +159,9 @@ mod tests {
         mocks
     }
 
-    fn violation(result: Result<Car, Error>) -> Violation {
-        match result {
+    fn violation((outcome, entries): (Result<Car, Error>, Vec<NewEntry>)) -> Violation {
+        assert_eq!(entries, []);
+        match outcome {
             Err(Error::Car(cars::Error::Invalid(violations))) => violations.of(Field::Image)[0].clone(),
             other => panic!("must be refused: {other:?}"),
         }
@@ -175,8 +182,9 @@ mod tests {
     #[test]
     fn what_is_no_file_an_empty_one_or_a_large_one_is_refused_unread() {
         let absent = |file| {
-            let (app, _) = mocks().into_app();
-            violation(upload(&app, &samples::ann(), Garage::Own, CarId(10), file))
+            let (app, store) = mocks().into_app();
+            let outcome = upload(&app, &samples::ann(), Garage::Own, CarId(10), file);
+            violation((outcome, store.entries()))
         };
         assert_eq!(absent(Input::Absent), Violation::NoFile);
         assert_eq!(absent(Input::Null), Violation::Null);
@@ -210,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_new_picture_is_kept_then_the_row_then_the_old_one_is_deleted() {
+    fn the_new_picture_is_kept_then_the_row_with_an_entry_then_the_old_one_is_deleted() {
         let mut order = Sequence::new();
         let mut mocks = mocks();
         mocks.random.expect_hex().return_const("random");
@@ -246,9 +254,101 @@ mod tests {
             .once()
             .in_sequence(&mut order)
             .returning(|_| Ok(()));
-        let car = upload_of(1, mocks).unwrap();
+        let (car, entries) = upload_of(1, mocks);
+        let car = car.unwrap();
         assert_eq!(car.image.unwrap().as_str(), NEW);
         assert_eq!(car.updated_at, samples::now());
+        let change = (Field::Image, OLD.into(), NEW.into());
+        assert_eq!(entries, [expected::car_changed(&samples::ann(), [change])]);
+    }
+
+    #[test]
+    fn a_picture_is_made_fit_before_its_car_is_there_and_given_to_it_afterwards() {
+        let mut mocks = Mocks::new();
+        mocks.random.expect_hex().return_const("random");
+        mocks
+            .image_processor
+            .expect_process()
+            .once()
+            .returning(|_| Ok(vec![7]));
+        mocks
+            .images
+            .expect_put()
+            .withf(|path, jpeg| path.as_str() == NEW && jpeg == [7])
+            .once()
+            .returning(|_, _| Ok(()));
+        let cars = &mut mocks.unit.cars;
+        cars.expect_find_for_update()
+            .returning(|_| Ok(Some(samples::car())));
+        cars.expect_update().once().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let mut content = Cursor::new(vec![1, 2]);
+        let file = UploadedFile {
+            content: &mut content,
+            size: 2,
+        };
+        let picture = prepare(&app, Input::Given(file)).unwrap();
+        assert_eq!((store.reads(), store.commits()), (0, 0));
+        let admin = samples::somebody_else(Rank::Admin);
+        attach(&app, &admin, Garage::All, CarId(10), &picture).unwrap();
+        let change = (Field::Image, Value::Nothing, NEW.into());
+        assert_eq!(store.entries(), [expected::car_changed(&admin, [change])]);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_not_made_fit_and_the_store_is_not_asked() {
+        for (size, violation) in [
+            (0, Violation::EmptyFile),
+            (
+                samples::MAX_IMAGE_BYTES + 1,
+                Violation::FileTooLarge {
+                    max_bytes: samples::MAX_IMAGE_BYTES,
+                },
+            ),
+        ] {
+            let (app, store) = Mocks::new().into_app();
+            let mut content = Cursor::new(vec![]);
+            let file = UploadedFile {
+                content: &mut content,
+                size,
+            };
+            let Err(Error::Car(cars::Error::Invalid(violations))) = prepare(&app, Input::Given(file)) else {
+                panic!("must be refused")
+            };
+            assert_eq!(violations, Violations::one(Field::Image, violation));
+            assert_eq!(store.reads(), 0);
+        }
+    }
+
+    #[test]
+    fn a_picture_for_a_car_that_is_not_ones_own_does_not_stay() {
+        for (caller, garage, is_denied) in [
+            (samples::somebody_else(Rank::Admin), Garage::Own, false),
+            (samples::ann(), Garage::All, true),
+        ] {
+            let mut mocks = Mocks::new();
+            mocks.random.expect_hex().return_const("random");
+            mocks.images.expect_put().once().returning(|_, _| Ok(()));
+            mocks
+                .images
+                .expect_delete()
+                .withf(|path| path.as_str() == NEW)
+                .once()
+                .returning(|_| Ok(()));
+            mocks
+                .unit
+                .cars
+                .expect_find_for_update()
+                .returning(|_| Ok(Some(samples::car())));
+            let (app, store) = mocks.into_app();
+            let refused = attach(&app, &caller, garage, CarId(10), &Picture(vec![7]));
+            match refused {
+                Err(Error::Car(cars::Error::NotFound)) => assert!(!is_denied),
+                Err(Error::Car(cars::Error::Denied(Denied::Forbidden))) => assert!(is_denied),
+                other => panic!("must be refused: {other:?}"),
+            }
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
     }
 
     /// Mocks in which a picture is kept, and then the car is looked for once more.
@@ -274,19 +374,16 @@ mod tests {
             .withf(|path| path.as_str() == NEW)
             .once()
             .returning(|_| Ok(()));
-        assert!(matches!(
-            upload_of(1, mocks),
-            Err(Error::Car(cars::Error::NotFound))
-        ));
+        let (outcome, entries) = upload_of(1, mocks);
+        assert!(matches!(outcome, Err(Error::Car(cars::Error::NotFound))));
+        assert_eq!(entries, []);
     }
 
     #[test]
     fn if_nobody_knows_whether_the_row_was_written_both_pictures_stay() {
         let mut mocks = put_then_find(|| Err(StoreError::Unavailable("away".into())));
         mocks.images.expect_delete().never();
-        assert!(matches!(
-            upload_of(1, mocks),
-            Err(Error::Car(cars::Error::Store(_)))
-        ));
+        let (outcome, _) = upload_of(1, mocks);
+        assert!(matches!(outcome, Err(Error::Car(cars::Error::Store(_)))));
     }
 }

@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, policy};
 
 use crate::{
     App, Caller,
-    lists::{Listed, TokenQuery},
+    lists::{Listed, TokenQuery, in_order_of},
     ports::ListedToken,
     users::Error,
 };
@@ -52,6 +52,64 @@ pub fn numbers(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Vec<i64
 pub fn read_all(app: &App, caller: &Caller, numbers: &[i64]) -> Result<Vec<ListedToken>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let mut tokens = app.store.read(|unit| unit.refresh_tokens().find_all(numbers))?;
-    tokens.sort_by_key(|token| numbers.iter().position(|number| *number == token.number));
+    in_order_of(numbers, &mut tokens, |token| token.number);
     Ok(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::Rank;
+
+    use super::*;
+    use crate::{
+        lists::Page,
+        mocks::{Mocks, samples},
+        ports::RefreshToken,
+    };
+
+    fn token(number: i64) -> ListedToken {
+        ListedToken {
+            number,
+            token: RefreshToken {
+                id: number.to_string(),
+                user: None,
+                issued_at: samples::now(),
+                expires_at: samples::now(),
+                revoked: None,
+            },
+            username: None,
+        }
+    }
+
+    #[test]
+    fn a_page_says_how_many_there_are_on_all_and_the_whole_list_does_not() {
+        let mut mocks = Mocks::new();
+        let tokens = &mut mocks.unit.refresh_tokens;
+        tokens.expect_count().once().returning(|_| Ok(9));
+        tokens.expect_list().returning(|_| Ok(vec![token(1)]));
+        let (app, _) = mocks.into_app();
+        let admin = samples::somebody_else(Rank::Admin);
+        let whole = TokenQuery::at(samples::now());
+        let page = TokenQuery {
+            page: Some(Page { limit: 1, offset: 0 }),
+            ..whole.clone()
+        };
+        for (query, total) in [(page, Some(9)), (whole, None)] {
+            let items = vec![token(1)];
+            assert_eq!(list(&app, &admin, &query).unwrap(), Listed { items, total });
+        }
+    }
+
+    #[test]
+    fn tokens_come_in_the_order_of_their_numbers_without_those_that_are_gone() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_find_all()
+            .returning(|_| Ok([1, 2, 3].map(token).into()));
+        let (app, _) = mocks.into_app();
+        let tokens = read_all(&app, &samples::somebody_else(Rank::Admin), &[3, 9, 1, 2]).unwrap();
+        assert_eq!(tokens, [3, 1, 2].map(token));
+    }
 }

@@ -70,6 +70,12 @@ pub trait CarRepository {
     /// The database's.
     fn count_of(&mut self, owners: &[UserId]) -> Result<CarCount, StoreError>;
 
+    /// How many of the cars that have these ids there are, and how many of them have a picture.
+    ///
+    /// # Errors
+    /// The database's.
+    fn count_among(&mut self, ids: &[CarId]) -> Result<CarCount, StoreError>;
+
     /// How many cars there are, and how many of them have a picture.
     ///
     /// # Errors

@@ -29,6 +29,12 @@ pub trait UserRepository {
     /// The database's.
     fn find_by_username(&mut self, username: &str) -> Result<Option<User>, StoreError>;
 
+    /// The user who has this username, ignoring case.
+    ///
+    /// # Errors
+    /// The database's.
+    fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>, StoreError>;
+
     /// Whether a user other than `except` has this username, ignoring case.
     ///
     /// # Errors

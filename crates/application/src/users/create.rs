@@ -43,7 +43,10 @@ mod tests {
     use mycars_domain::{Denied, Field, Rank, Role, Violation, values::PasswordHash};
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
 
     fn jane(password: &str) -> UserInput {
         UserInput {
@@ -80,17 +83,18 @@ mod tests {
             let (app, store) = Mocks::new().into_app();
             let refused = create(&app, &caller, &jane("password123"));
             assert!(matches!(refused, Err(Error::Denied(why)) if why == denied));
-            assert_eq!(store.reads(), 0);
+            assert_eq!((store.reads(), store.entries().len()), (0, 0));
         }
     }
 
     #[test]
-    fn a_common_password_will_do_and_a_short_one_will_not() {
+    fn a_common_password_will_do_and_a_short_one_will_not_and_who_is_made_is_written_down() {
         let admin = samples::somebody_else(Rank::Admin);
-        let (app, _) = mocks().into_app();
+        let (app, store) = mocks().into_app();
         let Err(Error::Invalid(violations)) = create(&app, &admin, &jane("short")) else {
             panic!("must be refused")
         };
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
         assert_eq!(
             violations.of(Field::Password),
             [Violation::PasswordTooShort { min: 8 }]
@@ -117,6 +121,7 @@ mod tests {
         };
         create(&app, &admin, &input).unwrap();
         assert_eq!(store.commits(), 1);
+        assert_eq!(store.entries(), [expected::ann_is_new(&admin)]);
     }
 
     #[test]

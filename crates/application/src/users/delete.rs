@@ -34,10 +34,17 @@ pub fn delete(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Car, CarId, Denied, Rank, Role, User, values::ImagePath};
+    use mycars_domain::{
+        Car, CarId, Denied, Field, Rank, Role, User,
+        audit::{Change, Value},
+        values::ImagePath,
+    };
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
 
     fn denied(user: User, caller: &Caller) -> Denied {
         let mut mocks = Mocks::new();
@@ -51,7 +58,7 @@ mod tests {
         let (app, store) = mocks.into_app();
         match delete(&app, caller, id) {
             Err(Error::Denied(denied)) => {
-                assert_eq!(store.commits(), 0);
+                assert_eq!((store.commits(), store.entries().len()), (0, 0));
                 denied
             }
             other => panic!("must be refused: {other:?}"),
@@ -102,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pictures_of_their_cars_go_after_the_rows() {
+    fn the_pictures_of_their_cars_go_after_the_rows_and_what_went_is_written_down_one_by_one() {
         let mut mocks = Mocks::new();
         mocks
             .unit
@@ -129,7 +136,26 @@ mod tests {
             .returning(|_| Ok(()));
         mocks.images.expect_delete().times(2).returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        delete(&app, &samples::somebody_else(Rank::Admin), UserId(1)).unwrap();
+        let admin = samples::somebody_else(Rank::Admin);
+        delete(&app, &admin, UserId(1)).unwrap();
         assert_eq!(store.commits(), 1);
+        let car = |id: &str, path: &str| {
+            let mut entry = expected::car_is_gone(&admin);
+            entry.object.id = id.into();
+            entry.changes.push(Change {
+                field: Field::Image,
+                before: path.into(),
+                after: Value::Nothing,
+            });
+            entry
+        };
+        assert_eq!(
+            store.entries(),
+            [
+                car("10", "cars/a.jpg"),
+                car("11", "cars/b.jpg"),
+                expected::ann_is_gone(&admin)
+            ]
+        );
     }
 }

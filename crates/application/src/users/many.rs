@@ -5,7 +5,7 @@ use mycars_domain::{Action, Target, User, UserId, policy};
 use super::Error;
 use crate::{
     App, Caller,
-    lists::{UserCount, UserQuery},
+    lists::{UserCount, UserQuery, in_order_of},
     ports::CarCount,
 };
 
@@ -25,7 +25,7 @@ pub fn ids(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserId>,
 pub fn read_all(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Vec<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let mut users = app.store.read(|unit| unit.users().find_all(ids))?;
-    users.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
+    in_order_of(ids, &mut users, |user| user.id);
     Ok(users)
 }
 
@@ -60,4 +60,52 @@ pub fn belongings(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Belongin
             sessions: unit.sessions().count_of(ids)?,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::Rank;
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    #[test]
+    fn users_come_in_the_order_of_their_ids_without_those_who_are_gone() {
+        let mut mocks = Mocks::new();
+        mocks.unit.users.expect_find_all().returning(|_| {
+            Ok([1, 2, 3]
+                .map(|id| User {
+                    id: UserId(id),
+                    ..samples::user()
+                })
+                .into())
+        });
+        let (app, _) = mocks.into_app();
+        let ids = [3, 9, 1, 2].map(UserId);
+        let users = read_all(&app, &samples::somebody_else(Rank::Admin), &ids).unwrap();
+        let found: Vec<UserId> = users.iter().map(|user| user.id).collect();
+        assert_eq!(found, [3, 1, 2].map(UserId));
+    }
+
+    #[test]
+    fn what_goes_with_users_is_their_cars_with_their_pictures_and_their_browsers() {
+        let cars = CarCount { cars: 3, pictures: 2 };
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_count_of()
+            .withf(|ids| ids == [UserId(1), UserId(2)])
+            .returning(move |_| Ok(cars));
+        mocks
+            .unit
+            .sessions
+            .expect_count_of()
+            .withf(|ids| ids == [UserId(1), UserId(2)])
+            .returning(|_| Ok(4));
+        let (app, _) = mocks.into_app();
+        let admin = samples::somebody_else(Rank::Admin);
+        let belongings = belongings(&app, &admin, &[UserId(1), UserId(2)]).unwrap();
+        assert_eq!(belongings, Belongings { cars, sessions: 4 });
+    }
 }

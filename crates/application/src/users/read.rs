@@ -23,8 +23,8 @@ pub fn read(app: &App, caller: &Caller, id: UserId) -> Result<User, Error> {
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
 pub fn find(app: &App, caller: &Caller, username: &str) -> Result<Option<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
-    let username = Username::normalize(username.trim());
-    Ok(app.store.read(|unit| unit.users().find_by_username(&username))?)
+    let username = Username::from_storage(Username::normalize(username));
+    Ok(app.store.read(|unit| unit.users().find_in_any_case(&username))?)
 }
 
 /// A user and all their cars, newest first.
@@ -62,6 +62,21 @@ mod tests {
         let (app, _) = mocks.into_app();
         let refused = read_with_cars(&app, &samples::somebody_else(Rank::Admin), UserId(9));
         assert!(matches!(refused, Err(Error::NotFound)));
+    }
+
+    #[test]
+    fn a_username_is_looked_for_as_it_is_kept_whatever_its_case() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find_in_any_case()
+            .withf(|username| username.as_str() == "ANN")
+            .once()
+            .returning(|_| Ok(Some(samples::user())));
+        let (app, _) = mocks.into_app();
+        let found = find(&app, &samples::somebody_else(Rank::Admin), " ＡNN ").unwrap();
+        assert_eq!(found, Some(samples::user()));
     }
 
     #[test]

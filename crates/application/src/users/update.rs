@@ -93,11 +93,13 @@ fn checked(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Field, Rank, Violation};
+    use chrono::TimeDelta;
+    use mycars_domain::{Denied, Field, Rank, Violation, audit::Value};
 
     use super::*;
     use crate::{
         Input,
+        audit::expected,
         mocks::{Mocks, samples},
     };
 
@@ -159,7 +161,7 @@ mod tests {
         let (app, store) = mocks(user).into_app();
         match update(&app, caller, user.id, input, Completeness::Partial) {
             Err(Error::Denied(denied)) => {
-                assert_eq!(store.commits(), 0);
+                assert_eq!((store.commits(), store.entries().len()), (0, 0));
                 denied
             }
             other => panic!("must be refused: {other:?}"),
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn one_may_change_the_rest_of_oneself() {
+    fn one_may_change_the_rest_of_oneself_and_that_is_written_down() {
         let ann = admin_ann();
         let mut mocks = mocks(&ann);
         mocks
@@ -204,15 +206,136 @@ mod tests {
             .withf(|user| user.first_name.as_str() == "Bea" && user.updated_at == samples::now())
             .once()
             .returning(|_| Ok(()));
-        let (app, _) = mocks.into_app();
-        update(
-            &app,
-            &samples::caller(&ann),
-            ann.id,
-            &rename(),
-            Completeness::Partial,
-        )
-        .unwrap();
+        let (app, store) = mocks.into_app();
+        let caller = samples::caller(&ann);
+        update(&app, &caller, ann.id, &rename(), Completeness::Partial).unwrap();
+        let changes = [(Field::FirstName, "Ann".into(), "Bea".into())];
+        assert_eq!(store.entries(), [expected::ann_changed(&caller, changes)]);
+    }
+
+    #[test]
+    fn a_role_a_password_and_the_rest_are_one_entry_and_the_password_is_not_told() {
+        let mut mocks = mocks(&samples::user());
+        mocks
+            .hasher
+            .expect_hash()
+            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
+        mocks.unit.users.expect_update().returning(|_| Ok(()));
+        mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(1));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .returning(|_, _, _| Ok(1));
+        let (app, store) = mocks.into_app();
+        let input = UserInput {
+            role: "admin".into(),
+            is_active: Input::Given(false),
+            password: "password123".into(),
+            ..rename()
+        };
+        let admin = samples::somebody_else(Rank::Admin);
+        update(&app, &admin, UserId(1), &input, Completeness::Partial).unwrap();
+        let changes = [
+            (Field::FirstName, "Ann".into(), "Bea".into()),
+            (Field::Role, "client".into(), "admin".into()),
+            (Field::IsActive, Value::Flag(true), Value::Flag(false)),
+            expected::PASSWORD,
+        ];
+        assert_eq!(store.entries(), [expected::ann_changed(&admin, changes)]);
+    }
+
+    #[test]
+    fn another_version_is_refused_before_anything_is_said_of_fields() {
+        let admin = samples::somebody_else(Rank::Admin);
+        for password in ["", "short", "password123"] {
+            let (app, store) = mocks(&samples::user()).into_app();
+            let input = UserInput {
+                role: "boss".into(),
+                password: if password.is_empty() {
+                    Input::Absent
+                } else {
+                    password.into()
+                },
+                version: Some(samples::now()),
+                ..UserInput::default()
+            };
+            let refused = update(&app, &admin, UserId(1), &input, Completeness::Whole);
+            assert!(matches!(refused, Err(Error::Conflict)), "{password}");
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_gone_once_the_password_is_hashed_is_refused() {
+        let mut mocks = Mocks::new();
+        let users = &mut mocks.unit.users;
+        users.expect_find().returning(|_| Ok(Some(samples::user())));
+        users.expect_find_for_update().returning(|_| {
+            Ok(Some(User {
+                updated_at: samples::now(),
+                ..samples::user()
+            }))
+        });
+        mocks
+            .hasher
+            .expect_hash()
+            .once()
+            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
+        let (app, store) = mocks.into_app();
+        let input = UserInput {
+            password: "password123".into(),
+            version: Some(samples::user().updated_at),
+            ..UserInput::default()
+        };
+        let admin = samples::somebody_else(Rank::Admin);
+        let refused = update(&app, &admin, UserId(1), &input, Completeness::Partial);
+        assert!(matches!(refused, Err(Error::Conflict)));
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_change_of_the_right_version_is_later_than_it_whatever_the_clock_says() {
+        for previous in [
+            samples::now() - TimeDelta::seconds(1),
+            samples::now(),
+            samples::now() + TimeDelta::days(1),
+        ] {
+            let mut mocks = mocks(&User {
+                updated_at: previous,
+                ..samples::user()
+            });
+            mocks
+                .unit
+                .users
+                .expect_update()
+                .withf(move |user| user.updated_at > previous && user.updated_at >= samples::now())
+                .once()
+                .returning(|_| Ok(()));
+            let (app, _) = mocks.into_app();
+            let input = UserInput {
+                version: Some(previous),
+                ..rename()
+            };
+            let admin = samples::somebody_else(Rank::Admin);
+            update(&app, &admin, UserId(1), &input, Completeness::Partial).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_was_so_before_is_not_written_down() {
+        let mut mocks = mocks(&samples::user());
+        mocks.unit.users.expect_update().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let input = UserInput {
+            role: "client".into(),
+            is_active: Input::Given(true),
+            phone: Input::Null,
+            ..UserInput::default()
+        };
+        let admin = samples::somebody_else(Rank::Admin);
+        update(&app, &admin, UserId(1), &input, Completeness::Partial).unwrap();
+        assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 
     #[test]
@@ -251,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_replacement_must_name_what_is_required_and_everything_wrong_is_said_at_once() {
-        let (app, _) = mocks(&samples::user()).into_app();
+        let (app, store) = mocks(&samples::user()).into_app();
         let input = UserInput {
             role: Input::Null,
             is_active: Input::Null,
@@ -273,6 +396,7 @@ mod tests {
             [Violation::PasswordTooShort { min: 8 }]
         );
         assert_eq!(violations.iter().count(), 7);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]

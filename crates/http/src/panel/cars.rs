@@ -8,6 +8,7 @@ use mycars_application::{
     cars::{self, CarInput},
     images::{self, Picture, UploadedFile},
     lists::{CarQuery, Garage},
+    ports::CarCount,
     users,
 };
 use mycars_domain::{
@@ -167,9 +168,8 @@ static CARS: Resource = Resource {
     },
     counts: |app, caller, ids| {
         let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
-        let cars = cars::read_all(app, caller, &ids)?;
-        let pictures = cars.iter().filter(|car| car.image.is_some()).count();
-        Ok(vec![("Cars", cars.len() as u64), ("Pictures", pictures as u64)])
+        let CarCount { cars, pictures } = cars::count(app, caller, &ids)?;
+        Ok(vec![("Cars", cars), ("Pictures", pictures)])
     },
     rows: |app, caller, ids| {
         let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();

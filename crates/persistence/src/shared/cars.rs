@@ -221,10 +221,11 @@ fn ordered(owner: Option<UserId>, query: &CarQuery) -> cars::BoxedQuery<'_, DB> 
     found.then_order_by((cars::created_at.desc(), cars::id.desc()))
 }
 
-fn car_count((cars, pictures): (i64, i64)) -> CarCount {
+/// A sum of cars and pictures with more of both.
+fn plus(sum: CarCount, (cars, pictures): (i64, i64)) -> CarCount {
     CarCount {
-        cars: count_of(cars),
-        pictures: count_of(pictures),
+        cars: sum.cars + count_of(cars),
+        pictures: sum.pictures + count_of(pictures),
     }
 }
 
@@ -303,23 +304,24 @@ impl CarRepository for Unit<'_> {
             .chunks(IDS_AT_ONCE)
             .try_fold(CarCount::default(), |sum, owners| {
                 let ids: Vec<i64> = owners.iter().map(|owner| owner.0).collect();
-                let counts = self.query(|conn| {
-                    cars::table
-                        .filter(cars::owner_id.eq_any(ids))
-                        .select((count_star(), count(cars::image)))
-                        .first(conn)
-                })?;
-                let more = car_count(counts);
-                Ok(CarCount {
-                    cars: sum.cars + more.cars,
-                    pictures: sum.pictures + more.pictures,
-                })
+                let theirs = cars::table.filter(cars::owner_id.eq_any(ids));
+                let counts = theirs.select((count_star(), count(cars::image)));
+                Ok(plus(sum, self.query(|conn| counts.first(conn))?))
             })
+    }
+
+    fn count_among(&mut self, ids: &[CarId]) -> Result<CarCount, StoreError> {
+        ids.chunks(IDS_AT_ONCE).try_fold(CarCount::default(), |sum, ids| {
+            let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+            let these = cars::table.filter(cars::id.eq_any(ids));
+            let counts = these.select((count_star(), count(cars::image)));
+            Ok(plus(sum, self.query(|conn| counts.first(conn))?))
+        })
     }
 
     fn count_all(&mut self) -> Result<CarCount, StoreError> {
         self.query(|conn| cars::table.select((count_star(), count(cars::image))).first(conn))
-            .map(car_count)
+            .map(|counts| plus(CarCount::default(), counts))
     }
 
     fn license_is_taken(

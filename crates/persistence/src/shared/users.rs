@@ -254,6 +254,21 @@ impl UserRepository for Unit<'_> {
         })
     }
 
+    fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>, StoreError> {
+        // PostgreSQL refuses the character as malformed, but nobody has such a name.
+        if username.as_str().contains('\0') {
+            return Ok(None);
+        }
+        self.query(|conn| {
+            let row = users::table
+                .filter(users::username_key.eq(username.key()))
+                .select(Row::as_select())
+                .first(conn)
+                .optional()?;
+            row.map(User::try_from).transpose()
+        })
+    }
+
     fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool, StoreError> {
         let holder = self.query(|conn| {
             let same = users::username_key.eq(username.key());

@@ -6,6 +6,7 @@
 //! - [`start`], [`commands`], [`race`], [`protocol`]: what no recorded case can say.
 //! - [`matrix`]: who is let in where.
 //! - [`session`]: browsers, and what protects them from other sites.
+//! - [`history`]: what is written down of every change, and who may read it.
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: what stays when the server is killed, and when its database is away.
 //! - [`architecture`]: which crate may depend on what.
@@ -20,6 +21,7 @@ mod architecture;
 mod commands;
 mod contract;
 mod crash;
+mod history;
 mod matrix;
 mod outage;
 mod property;

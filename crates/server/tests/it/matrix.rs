@@ -64,7 +64,8 @@ const ROUTES: &str = "
 ";
 
 /// What is no endpoint of the API, and what the same routes say about people of a higher rank, about oneself,
-/// and about a car under the id of somebody who does not own it.
+/// and about a car under the id of somebody who does not own it. The panel takes sessions alone, whatever token
+/// comes along.
 const BESIDES: &str = "
                                                               anonymous owner other admin superuser deactivated
     GET    /                                                      | 302   302   302   302   302   302
@@ -81,6 +82,12 @@ const BESIDES: &str = "
     PATCH  /api/admin/users/{own_id}/                             | 401   403   403   200   200   401
     DELETE /api/admin/users/{own_id}/                             | 401   403   403   403   403   401
     DELETE /api/admin/users/{superuser_id}/                       | 401   403   403   403   204   401
+    GET    /api/admin/users/{superuser_id}/cars/{car_id}/history/ | 401   403   403   404   404   401
+    GET    /admin/                                                | 303   303   303   303   303   303
+    GET    /admin/users/                                          | 303   303   303   303   303   303
+    GET    /admin/cars/                                           | 303   303   303   303   303   303
+    GET    /admin/history/                                        | 303   303   303   303   303   303
+    GET    /admin/tokens/                                         | 303   303   303   303   303   303
 ";
 
 /// A row of a table.

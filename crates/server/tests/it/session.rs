@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use crate::support::{
-    Answer, Installation, Request, Server,
+    Installation, Request,
     accounts::{PASSWORD, join, log_in, new_car, plates, register},
+    browser::{Browser, cookie, form},
     installation::SUPERUSER_PASSWORD,
     on_both_databases,
 };
@@ -19,93 +20,6 @@ on_both_databases!(
     a_login_has_a_new_key_and_the_old_one_is_dead,
     a_session_dies_at_logout_password_change_and_deactivation,
 );
-
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// A browser, as far as cookies go.
-struct Browser<'s> {
-    server: &'s Server,
-    session: Option<String>,
-    token: String,
-}
-
-impl<'s> Browser<'s> {
-    /// A browser that has opened the login page.
-    fn new(server: &'s Server) -> Self {
-        let page = server.send(&Request::get("/api-auth/login/"));
-        assert_eq!(page.status, 200);
-        let token = cookie(&page, "csrftoken").expect("the page sets a token");
-        assert!(page.text().contains(&token), "the form holds the token");
-        Self {
-            server,
-            session: None,
-            token,
-        }
-    }
-
-    /// A browser in which somebody is logged in.
-    fn of(server: &'s Server, username: &str) -> Self {
-        let mut browser = Self::new(server);
-        let answer = browser.log_in(username, PASSWORD, "/api/");
-        assert_eq!(answer.status, 302, "{}", answer.text());
-        browser
-    }
-
-    fn log_in(&mut self, username: &str, password: &str, next: &str) -> Answer {
-        let fields = [("username", username), ("password", password), ("next", next)];
-        let answer = self.submit("/api-auth/login/", &fields);
-        self.session = cookie(&answer, "sessionid").or(self.session.take());
-        self.token = cookie(&answer, "csrftoken").unwrap_or(self.token.clone());
-        answer
-    }
-
-    /// Sends a form with the token.
-    fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let token = ("csrfmiddlewaretoken", self.token.as_str());
-        let fields: Vec<(&str, &str)> = fields.iter().copied().chain([token]).collect();
-        self.send(form(path, &fields).header("Accept", "text/html"))
-    }
-
-    fn send(&self, request: Request) -> Answer {
-        let session = self
-            .session
-            .as_ref()
-            .map(|key| format!("; sessionid={key}"))
-            .unwrap_or_default();
-        self.server
-            .send(&request.header("Cookie", &format!("csrftoken={}{session}", self.token)))
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.send(Request::get(path))
-    }
-}
-
-fn form(path: &str, fields: &[(&str, &str)]) -> Request {
-    let escape = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-                other => format!("%{other:02X}"),
-            })
-            .collect()
-    };
-    let pairs: Vec<String> = fields
-        .iter()
-        .map(|(name, value)| format!("{}={}", escape(name), escape(value)))
-        .collect();
-    let mut request = Request::new("POST", path).header("Content-Type", FORM);
-    request.body = pairs.join("&").into_bytes();
-    request
-}
-
-/// The value of a cookie that an answer sets.
-fn cookie(answer: &Answer, name: &str) -> Option<String> {
-    answer.headers.get_all("set-cookie").iter().find_map(|header| {
-        let (known, rest) = header.to_str().ok()?.split_once('=')?;
-        (known == name).then(|| rest.split(';').next().unwrap_or_default().to_owned())
-    })
-}
 
 fn a_browser_logs_in_with_a_form_of_our_own_only(installation: &Installation) {
     let server = installation.start();

@@ -1,6 +1,7 @@
 //! How to run the binary, and how to talk to it.
 
 pub(crate) mod accounts;
+pub(crate) mod browser;
 pub(crate) mod http;
 pub(crate) mod installation;
 pub(crate) mod output;

@@ -125,6 +125,26 @@ pub fn a_username_finds_its_user_to_the_letter(store: &dyn Store) {
     assert_eq!(find(store, UserId(0)), None);
 }
 
+/// Who looks for somebody need not know how their name is written, and a part of it is none.
+pub fn a_username_in_any_case_finds_its_user(store: &dyn Store) {
+    let joerg = keep_user(store, &named("Jörg", "first@example.com"));
+    keep_user(store, &named("Jorg", "other@example.com"));
+    let in_any_case = |name: &str| {
+        store
+            .read(|unit| {
+                unit.users()
+                    .find_in_any_case(&Username::from_storage(name.into()))
+            })
+            .expect("the store answers")
+    };
+    for name in ["Jörg", "jörg", "JÖRG"] {
+        assert_eq!(in_any_case(name).as_ref(), Some(&joerg), "{name}");
+    }
+    for nobody in ["jör", "%", "", "Jörg\0"] {
+        assert_eq!(in_any_case(nobody), None, "{nobody:?}");
+    }
+}
+
 /// Neither a new user nor a changed one gets another one's username.
 pub fn a_username_is_unique_whatever_its_case(store: &dyn Store) {
     keep_user(store, &named("Jörg", "first@example.com"));

@@ -114,13 +114,18 @@ impl Installation {
         Process::spawn(self.command().args(arguments))
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mycars"));
+    /// Makes a command run here: in the folder, with the variables.
+    pub(crate) fn prepare<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command
             .current_dir(self.folder.path())
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .envs(&self.variables);
+            .envs(&self.variables)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycars"));
+        self.prepare(&mut command);
         command
     }
 }

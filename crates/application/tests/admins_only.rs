@@ -1,0 +1,160 @@
+//! What is asked about everybody is answered to admins alone.
+
+use mycars_application::{
+    App, Caller, cars, history,
+    lists::{CarQuery, Garage, HistoryQuery, TokenQuery, UserQuery},
+    logins,
+    mocks::{Mocks, samples},
+    ports::{CarCount, ImageUsage},
+    status, users,
+};
+use mycars_domain::{CarId, Denied, Rank, UserId};
+
+/// A use-case, and whether it refuses who asks.
+type Case = (&'static str, fn(&App, &Caller) -> Option<Denied>);
+
+const CASES: [Case; 22] = [
+    ("history::list", |app, who| {
+        of_users(history::list(app, who, &HistoryQuery::default()))
+    }),
+    ("history::counts", |app, who| {
+        of_users(history::counts(app, who, &HistoryQuery::default()))
+    }),
+    ("history::ids", |app, who| {
+        of_users(history::ids(app, who, &HistoryQuery::default()))
+    }),
+    ("history::read_all", |app, who| {
+        of_users(history::read_all(app, who, &[1]))
+    }),
+    ("history::of_car, of a user's", |app, who| {
+        of_cars(history::of_car(app, who, Garage::Of(UserId(1)), CarId(10), None))
+    }),
+    ("history::of_car, of everybody's", |app, who| {
+        of_cars(history::of_car(app, who, Garage::All, CarId(10), None))
+    }),
+    ("status::read", |app, who| of_users(status::read(app, who))),
+    ("cars::list, everybody's", |app, who| {
+        of_cars(cars::list(app, who, Garage::All, &CarQuery::default()))
+    }),
+    ("cars::ids", |app, who| {
+        of_cars(cars::ids(app, who, &CarQuery::default()))
+    }),
+    ("cars::read_all", |app, who| {
+        of_cars(cars::read_all(app, who, &[CarId(10)]))
+    }),
+    ("cars::brands", |app, who| {
+        of_cars(cars::brands(app, who, &CarQuery::default(), 5))
+    }),
+    ("users::list", |app, who| {
+        of_users(users::list(app, who, &UserQuery::default()))
+    }),
+    ("users::ids", |app, who| {
+        of_users(users::ids(app, who, &UserQuery::default()))
+    }),
+    ("users::read_all", |app, who| {
+        of_users(users::read_all(app, who, &[UserId(1)]))
+    }),
+    ("users::counts", |app, who| {
+        of_users(users::counts(app, who, &UserQuery::default()))
+    }),
+    ("users::belongings", |app, who| {
+        of_users(users::belongings(app, who, &[UserId(1)]))
+    }),
+    ("users::find", |app, who| of_users(users::find(app, who, "ann"))),
+    ("logins::list", |app, who| {
+        of_users(logins::list(app, who, &TokenQuery::at(samples::now())))
+    }),
+    ("logins::numbers", |app, who| {
+        of_users(logins::numbers(app, who, &TokenQuery::at(samples::now())))
+    }),
+    ("logins::read_all", |app, who| {
+        of_users(logins::read_all(app, who, &[1]))
+    }),
+    ("logins::end_all", |app, who| {
+        of_users(logins::end_all(app, who, UserId(1)))
+    }),
+    ("logins::revoke", |app, who| of_users(logins::revoke(app, who, 1))),
+];
+
+fn of_users<T>(outcome: Result<T, users::Error>) -> Option<Denied> {
+    outcome.err().and_then(|error| match error {
+        users::Error::Denied(denied) => Some(denied),
+        _ => None,
+    })
+}
+
+fn of_cars<T>(outcome: Result<T, cars::Error>) -> Option<Denied> {
+    outcome.err().and_then(|error| match error {
+        cars::Error::Denied(denied) => Some(denied),
+        _ => None,
+    })
+}
+
+/// An app in which there is nothing.
+fn empty() -> App {
+    let mut mocks = Mocks::new();
+    let log = &mut mocks.unit.audit_log;
+    log.expect_list().returning(|_| Ok(vec![]));
+    log.expect_counts().returning(|_| Ok(vec![]));
+    log.expect_ids().returning(|_| Ok(vec![]));
+    log.expect_find_all().returning(|_| Ok(vec![]));
+    let cars = &mut mocks.unit.cars;
+    cars.expect_find().returning(|_| Ok(None));
+    cars.expect_list().returning(|_, _| Ok(vec![]));
+    cars.expect_ids().returning(|_, _| Ok(vec![]));
+    cars.expect_find_all().returning(|_| Ok(vec![]));
+    cars.expect_brands().returning(|_, _| Ok(vec![]));
+    cars.expect_count_of().returning(|_| Ok(CarCount::default()));
+    cars.expect_count_all().returning(|| Ok(CarCount::default()));
+    let users = &mut mocks.unit.users;
+    users.expect_list().returning(|_| Ok(vec![]));
+    users.expect_ids().returning(|_| Ok(vec![]));
+    users.expect_find_all().returning(|_| Ok(vec![]));
+    users.expect_counts().returning(|_| Ok(vec![]));
+    users.expect_find_in_any_case().returning(|_| Ok(None));
+    users.expect_find_for_update().returning(|_| Ok(None));
+    mocks.unit.sessions.expect_count_of().returning(|_| Ok(0));
+    let tokens = &mut mocks.unit.refresh_tokens;
+    tokens.expect_list().returning(|_| Ok(vec![]));
+    tokens.expect_numbers().returning(|_| Ok(vec![]));
+    tokens.expect_find_all().returning(|_| Ok(vec![]));
+    mocks.images.expect_usage().returning(|| {
+        Ok(ImageUsage {
+            count: 0,
+            bytes: 0,
+            free_bytes: None,
+        })
+    });
+    mocks.into_app().0
+}
+
+#[test]
+fn a_client_and_nobody_are_refused_before_anything_is_looked_up() {
+    for (name, ask) in CASES {
+        for (caller, denied) in [
+            (samples::anonymous(), Denied::NotAuthenticated),
+            (samples::ann(), Denied::Forbidden),
+        ] {
+            let mut mocks = Mocks::new();
+            // A car's history asks whose the car is first: everything else asks nothing, or this would panic.
+            if name.starts_with("history::of_car") {
+                mocks
+                    .unit
+                    .cars
+                    .expect_find()
+                    .returning(|_| Ok(Some(samples::car())));
+            }
+            let (app, _) = mocks.into_app();
+            assert_eq!(ask(&app, &caller), Some(denied), "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_admin_and_a_superuser_are_answered() {
+    for (name, ask) in CASES {
+        for rank in [Rank::Admin, Rank::Superuser] {
+            assert_eq!(ask(&empty(), &samples::somebody_else(rank)), None, "{name}");
+        }
+    }
+}
