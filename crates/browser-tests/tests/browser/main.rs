@@ -6,7 +6,7 @@
 //! - [`panel`]: what an admin does in the panel.
 //! - [`panel_access`]: who can do it there, and who can't.
 //! - [`hostile`], [`forgery`]: what nobody can do.
-//! - [`accessibility`]: who can do it, and on which screens.
+//! - [`accessibility`], [`panel_accessibility`]: who can do it, and on which screens.
 //! - [`screenshots`]: makes the pictures of `docs/screenshots/`.
 
 #![expect(
@@ -23,6 +23,7 @@ mod links;
 mod logins;
 mod panel;
 mod panel_access;
+mod panel_accessibility;
 mod screenshots;
 mod support;
 mod tokens;
