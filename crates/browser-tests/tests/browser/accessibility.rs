@@ -4,17 +4,17 @@
 use crate::support::{CLIENT, ROOT, Site, cars, wait_for};
 
 /// As long as a name may be, and without a place to break it.
-const LONG: &str =
+pub(crate) const LONG: &str =
     "Donaudampfschifffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaftsfahrzeugpark";
 
 /// A list of what is wrong with some pages.
-struct Inspection<'a> {
+pub(crate) struct Inspection<'a> {
     site: &'a Site,
     found: Vec<String>,
 }
 
 impl<'a> Inspection<'a> {
-    fn of(site: &'a Site) -> Self {
+    pub(crate) fn of(site: &'a Site) -> Self {
         Self {
             site,
             found: Vec::new(),
@@ -23,20 +23,20 @@ impl<'a> Inspection<'a> {
 
     /// Goes to a page and inspects it.
     #[track_caller]
-    fn visit(&mut self, path: &str, status: u16) {
+    pub(crate) fn visit(&mut self, path: &str, status: u16) {
         let seen = self.site.visit(path);
         assert_eq!(seen, status, "{path}: {}", self.site.browser.text());
         self.look(&format!("{status} {path}"));
     }
 
     /// Inspects the page that is shown.
-    fn look(&mut self, name: &str) {
+    pub(crate) fn look(&mut self, name: &str) {
         self.found.extend(self.site.inspect(name));
         self.site.dress(1280, 800, "light");
     }
 
     #[track_caller]
-    fn end(self) {
+    pub(crate) fn end(self) {
         self.site.assert_quiet();
         assert!(
             self.found.is_empty(),

@@ -1,21 +1,12 @@
 //! What pages of other servers can't do in the name of who is logged in.
 
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
-    thread,
-};
-
 use serde_json::json;
 
-use crate::support::{CLIENT, Site, cars};
-
-/// What a page of another server sends: the attributes of its form, and the fields.
-struct Attack {
-    path: &'static str,
-    enctype: &'static str,
-    fields: String,
-}
+use crate::support::{
+    CLIENT, Site,
+    attack::{Attack, serve, submit_from},
+    cars,
+};
 
 #[test]
 fn a_form_of_another_server_changes_nothing() {
@@ -117,49 +108,4 @@ fn a_script_of_another_server_reads_nothing() {
         .browser
         .run_async(script, &[json!(format!("{}/api/cars/1/", site.url()))]);
     assert_eq!(sent, false);
-}
-
-/// Loads a page of another server that sends a form at once, and answers what status that leads to.
-fn submit_from(host: &str, site: &Site, attack: &Attack) -> u16 {
-    let Attack {
-        path,
-        enctype,
-        fields,
-    } = attack;
-    let html = format!(
-        r#"<!doctype html><title>evil</title>
-        <form method="post" action="{}{path}" enctype="{enctype}">{fields}</form>
-        <script>document.forms[0].submit()</script>"#,
-        site.url()
-    );
-    site.browser.go(&serve(host, html));
-    crate::support::wait_for("the form to be sent", || {
-        let is_there = site.browser.url().ends_with(path);
-        (is_there && site.browser.run("return document.readyState", &[]) == "complete").then_some(())
-    });
-    site.status()
-}
-
-/// Answers one request after another with this page, on a port of its own; the page's URL.
-fn serve(host: &str, html: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let port = listener.local_addr().expect("it listens").port();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.expect("the browser connects");
-            let mut reader = BufReader::new(&stream);
-            let mut line = String::new();
-            while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
-                line.clear();
-            }
-            // A browser that has gone away is not told.
-            write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{html}",
-                html.len()
-            )
-            .ok();
-        }
-    });
-    format!("http://{host}:{port}/")
 }

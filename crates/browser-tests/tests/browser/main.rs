@@ -4,8 +4,9 @@
 //! - [`support`]: how to run the server and the browser, and what a person does with them.
 //! - [`logins`], [`links`], [`cars`], [`users`], [`tokens`]: what one can do.
 //! - [`panel`]: what an admin does in the panel.
+//! - [`panel_access`]: who can do it there, and who can't.
 //! - [`hostile`], [`forgery`]: what nobody can do.
-//! - [`accessibility`]: who can do it, and on which screens.
+//! - [`accessibility`], [`panel_accessibility`]: who can do it, and on which screens.
 //! - [`screenshots`]: makes the pictures of `docs/screenshots/`.
 
 #![expect(
@@ -21,6 +22,8 @@ mod hostile;
 mod links;
 mod logins;
 mod panel;
+mod panel_access;
+mod panel_accessibility;
 mod screenshots;
 mod support;
 mod tokens;

@@ -1,6 +1,7 @@
 //! How to run the server and a browser, and what a person does with them.
 
 pub(crate) mod api;
+pub(crate) mod attack;
 pub(crate) mod axe;
 pub(crate) mod cars;
 pub(crate) mod driver;

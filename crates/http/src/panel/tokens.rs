@@ -21,7 +21,7 @@ static LIST: ListSpec = ListSpec {
     title: "Logins",
     singular: "refresh token",
     plural: "refresh tokens",
-    searched: "the owner, and the whole JTI",
+    searched: "owner and JTI",
     inputs: &[],
     facets: &["state"],
     columns: &[

@@ -102,6 +102,14 @@ impl Site {
         self.browser.find(".problems").text()
     }
 
+    /// Presses a key, wherever one is.
+    #[track_caller]
+    pub(crate) fn press_key(&self, key: &str) {
+        let actions = ["keyDown", "keyUp"].map(|way| json!({"type": way, "value": key}));
+        self.browser
+            .perform(&json!([{"type": "key", "id": "keyboard", "actions": actions}]));
+    }
+
     /// Clicks on an element, with a modifier key held down.
     #[track_caller]
     pub(crate) fn click_with(&self, key: &str, element: &Element<'_>) {
