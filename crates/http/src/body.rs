@@ -151,6 +151,16 @@ impl Body {
         }
     }
 
+    /// Fails where so little of the body was read that there is no telling what it holds.
+    pub(crate) fn check_read(&self) -> Result<(), ApiError> {
+        match self {
+            Self::BrokenMultipart(_) | Self::TooLarge(_) | Self::BrokenOff | Self::NotKept(_) => {
+                self.form(&[]).map(drop)
+            }
+            Self::Empty { .. } | Self::Json(_) | Self::Form(_) | Self::Unsupported(_) => Ok(()),
+        }
+    }
+
     /// The text under a name in a form.
     pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
         let Self::Form(parts) = self else { return None };

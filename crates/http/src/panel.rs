@@ -309,6 +309,8 @@ async fn ask(
     visit
         .browser
         .check_csrf(http.method(), &visit.base_url, body.text_of(CSRF_FIELD))
+        // The token of a form that was too large is not missing, it was not read.
+        .or_else(|forged| body.check_read().and(Err(forged)))
         .map_err(refused)?;
     let caller = Caller::user(&user, origin(http, visit.client, Channel::Panel));
     let answer = {

@@ -7,7 +7,9 @@ use mycars_application::{
     logins,
     users::{self, Belongings, UserInput},
 };
-use mycars_domain::{Action as Right, Field, Role, Target, User, UserId, Violations, audit::ObjectType};
+use mycars_domain::{
+    Action as Right, Field, Role, Target, User, UserId, Violations, audit::ObjectType, policy,
+};
 use serde_json::json;
 
 use super::{
@@ -176,8 +178,18 @@ static USERS: Resource = Resource {
         Ok(users.iter().map(link).collect())
     },
     counts: |app, caller, ids| {
-        let belongings = users::belongings(app, caller, &user_ids(ids))?;
-        Ok(counts(ids.len() as u64, &belongings))
+        let mut users = users::read_all(app, caller, &user_ids(ids))?;
+        // What will be refused is not counted, but said.
+        users.retain(|user| {
+            let target = Target::user(user.id, user.rank());
+            policy::check(&caller.actor, Right::DeleteUser, target).is_ok()
+        });
+        let deleted: Vec<UserId> = users.iter().map(|user| user.id).collect();
+        let mut counts = counts(deleted.len() as u64, &users::belongings(app, caller, &deleted)?);
+        if deleted.len() < ids.len() {
+            counts.push(("Users who stay", (ids.len() - deleted.len()) as u64));
+        }
+        Ok(counts)
     },
     rows: |app, caller, ids| {
         let users = users::read_all(app, caller, &user_ids(ids))?;
