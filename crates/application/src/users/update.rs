@@ -40,12 +40,11 @@ pub fn update(
         if is_unchanged(&before, &user, input) && hash.is_none() {
             return Ok(before);
         }
-        let ended = match hash {
-            Some(hash) => replace_password(app, unit, &mut user, hash)?,
-            None => {
-                unit.users().update(&user)?;
-                end_browsers_of_deactivated(unit, &before, &user)?
-            }
+        let ended = if let Some(hash) = hash {
+            replace_password(app, unit, &mut user, hash)?
+        } else {
+            unit.users().update(&user)?;
+            end_browsers_of_deactivated(unit, &before, &user)?
         };
         audit::user_changed(app, unit, caller, &before, &user, ended)?;
         Ok(user)
