@@ -56,7 +56,7 @@ const FIELDS: [(&str, &str); 37] = [
     ("_continue", "1"),
 ];
 
-const PARAMETERS: [&str; 22] = [
+const PARAMETERS: [&str; 20] = [
     "search",
     "brand",
     "year_min",
@@ -74,8 +74,6 @@ const PARAMETERS: [&str; 22] = [
     "ordering",
     "limit",
     "offset",
-    "back",
-    "back",
     "owner",
     "q",
     "unknown",
@@ -90,6 +88,13 @@ const ORDERINGS: [&str; 8] = [
     ",,-,",
     "at,-at",
     "license,license",
+];
+
+const BACK: [&str; 4] = [
+    "search=a&offset=50",
+    "a\r\nSet-Cookie: b=c",
+    "//evil.example",
+    "\u{7f}\u{85}ü",
 ];
 
 /// A request without its cookies.
@@ -122,9 +127,14 @@ pub(super) fn request(random: &mut Random, scene: &Scene) -> Request {
 fn query(random: &mut Random, scene: &Scene) -> String {
     let mut query = String::new();
     for number in 0..=random.below(4) {
-        let name = *random.pick(&PARAMETERS);
+        let name = if random.percent(20) {
+            "back"
+        } else {
+            random.pick(&PARAMETERS)
+        };
         let value = match name {
             "ordering" if random.percent(80) => (*random.pick(&ORDERINGS)).to_owned(),
+            "back" if random.percent(50) => (*random.pick(&BACK)).to_owned(),
             _ => values::text(random, &scene.username),
         };
         let value = values::encoded(random, &value);
