@@ -3,6 +3,7 @@
 
 mod bodies;
 mod judge;
+mod panel;
 mod requests;
 mod values;
 
@@ -12,6 +13,7 @@ use crate::support::{
     Installation, Request, Server,
     accounts::{join, log_in, me, new_car},
     at_once,
+    browser::Browser,
     http::TINY_JPEG,
     installation::SUPERUSER_PASSWORD,
     on_both_databases,
@@ -22,6 +24,7 @@ use requests::Scene;
 
 on_both_databases!(
     no_request_is_answered_with_a_fault,
+    no_request_to_the_panel_is_answered_with_a_fault,
     a_search_for_more_words_than_anybody_types_is_answered,
 );
 
@@ -54,6 +57,63 @@ fn no_request_is_answered_with_a_fault(installation: &Installation) {
     );
     assert_eq!(server.stop().code, Some(0));
     report(ran.into_iter().map(|(statuses, _)| statuses), seed);
+}
+
+/// How many requests are made to the panel.
+const REQUESTS_TO_THE_PANEL: usize = 1000;
+
+fn no_request_to_the_panel_is_answered_with_a_fault(installation: &Installation) {
+    installation.create_superuser("root");
+    let server = installation.start();
+    let seed = seed();
+    let mut random = Random::new(seed, 0);
+    let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for number in 0..REQUESTS_TO_THE_PANEL / SCENE {
+        let made = scene(&server, 0, number);
+        let scene = panel::Scene {
+            screens: mycars_http::screens(),
+            user: made.user,
+            car: made.car,
+            username: made.username,
+        };
+        let admin = self::scene(&server, 1, number);
+        let path = format!("/api/admin/users/{}/", admin.user);
+        let promote = Request::new("PATCH", &path).json(&serde_json::json!({"role": "admin"}));
+        server.send(&promote.bearer(&admin.tokens[0])).json(200);
+        let browser = Browser::of(&server, &admin.username);
+        for _ in 0..SCENE {
+            let request = panel::request(&mut random, &scene).header("X-CSRFToken", &browser.token);
+            let answer = browser.send(request.clone());
+            let found = panel::faults(&answer);
+            if !found.is_empty() {
+                let body = request.body.escape_ascii().to_string();
+                faults.push(format!(
+                    "{}\n  {} {} {body}",
+                    found.join("; "),
+                    request.method,
+                    request.path
+                ));
+            }
+            *statuses.entry(answer.status).or_default() += 1;
+        }
+    }
+    let errors = errors(&server);
+    assert!(
+        faults.is_empty() && errors.is_empty(),
+        "{}\n{errors}\n{}",
+        faults[..faults.len().min(10)].join("\n\n"),
+        how_to_repeat(seed)
+    );
+    let missing: Vec<u16> = [200, 303, 400, 404, 409]
+        .into_iter()
+        .filter(|status| !statuses.contains_key(status))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "no request was answered with {missing:?} but {statuses:?}: {}",
+        how_to_repeat(seed)
+    );
 }
 
 /// Each word is a condition of the query, and conditions are nested: at some depth the database refuses them,
