@@ -100,6 +100,8 @@ impl Search {
 pub struct CarQuery {
     /// Words that must all be found in brand, model, plate, number or notes.
     pub search: Search,
+    /// Only this user's; where everybody's are listed.
+    pub owner: Option<UserId>,
     /// Exactly this brand.
     pub brand: Option<String>,
     /// Exactly this model.
@@ -223,7 +225,7 @@ pub struct HistoryCount {
 pub struct TokenQuery {
     /// The time at which a token is expired or not.
     pub now: DateTime<Utc>,
-    /// Words that must each be its `jti`, or found in what is searched of its owner.
+    /// Words that must all be found in its `jti` or in what is searched of its owner.
     pub search: Search,
     /// Only those in this state.
     pub state: Option<TokenState>,

@@ -40,6 +40,7 @@ pub mod words;
 pub use api::routes;
 pub use client::TrustedProxies;
 pub use cors::AllowedOrigins;
+pub use panel::screens;
 pub use query::ListSettings;
 pub use server::{Settings, bind, serve};
 pub use throttle::{NoRate, Rate, Rates};

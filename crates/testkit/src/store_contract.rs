@@ -3,12 +3,14 @@
 //!
 //! [`store_contract!`](crate::store_contract!) makes one test of each rule.
 
+mod audit_log;
 mod cars;
 mod refresh_tokens;
 mod sessions;
 mod transactions;
 mod users;
 
+pub use audit_log::*;
 pub use cars::*;
 pub use refresh_tokens::*;
 pub use sessions::*;
@@ -16,7 +18,7 @@ pub use transactions::*;
 pub use users::*;
 
 use mycars_application::ports::{Store, StoreError};
-use mycars_domain::{Car, Field, NewCar, NewUser, User};
+use mycars_domain::{Car, Field, NewCar, NewUser, User, values::Username};
 
 use crate::samples;
 
@@ -32,6 +34,15 @@ use crate::samples;
 macro_rules! store_contract {
     ($database:path) => {
         $crate::store_contract! { $database:
+            an_entry_is_kept_as_it_was_given
+            entries_are_listed_newest_first_or_oldest_first
+            entries_are_filtered_exactly
+            entries_are_found_by_words_whatever_their_case
+            entries_come_in_pages
+            entries_are_counted_by_action_and_kind
+            many_entries_are_kept_and_found_at_once
+            an_entry_outlives_what_it_is_about_and_who_wrote_it
+            a_change_and_its_entry_are_one
             a_car_can_be_changed_in_every_field
             a_car_is_kept_as_it_was_given
             a_car_of_nobody_has_lost_its_owner
@@ -46,16 +57,26 @@ macro_rules! store_contract {
             cars_come_in_pages
             a_users_cars_are_locked_together_and_pictures_are_found
             users_are_found_filtered_and_ordered_the_same_everywhere
+            everybodys_cars_are_one_list
+            everybodys_cars_are_found_by_their_owners_too
+            brands_are_counted_the_most_frequent_first
+            many_cars_are_found_at_once
+            cars_and_pictures_are_counted_of_some_users_and_of_all
             a_deleted_user_takes_their_cars_along
             no_car_gets_the_id_of_another_one_that_was_deleted
             only_the_cars_of_their_owner_are_listed
             unset_and_blank_are_two_things_for_a_car
             all_live_tokens_of_a_user_can_be_revoked
+            tokens_are_listed_by_their_state_and_by_their_user
+            tokens_are_found_by_their_jti_and_their_owner
+            tokens_are_ordered_and_come_in_pages
+            many_tokens_are_found_at_once_with_the_names_of_their_owners
             a_token_can_be_revoked
             a_token_is_kept_as_it_was_given
             a_token_is_recorded_once
             a_token_of_nobody_that_is_there_is_refused
             expired_tokens_are_deleted_and_counted
+            sessions_are_counted_of_some_users
             a_session_is_kept_as_it_was_given
             expired_sessions_are_deleted_and_counted
             sessions_end_one_by_one_and_all_of_a_user
@@ -67,6 +88,9 @@ macro_rules! store_contract {
             fifty_at_once_get_one_plate_once
             it_gives_a_sign_of_life
             two_writers_at_once_lose_no_update
+            users_are_numbered_as_they_are_listed
+            users_are_counted_by_role_and_activity
+            many_users_are_found_at_once
             a_user_can_be_changed_in_every_field
             a_user_is_kept_as_it_was_given
             a_user_who_is_not_there_can_not_be_changed
@@ -113,6 +137,14 @@ fn keep_owner(store: &dyn Store) -> User {
     keep_user(store, &samples::new_user("owner"))
 }
 
+/// Somebody whose username is not all ASCII.
+fn asa() -> NewUser {
+    NewUser {
+        username: Username::from_storage("Åsa".into()),
+        ..samples::new_user("asa")
+    }
+}
+
 #[track_caller]
 fn assert_taken<T: std::fmt::Debug>(outcome: Result<T, StoreError>, expected: Field) {
     match outcome {
@@ -127,6 +159,7 @@ mod tests {
     fn no_rule_is_forgotten() {
         let macro_text = include_str!("store_contract.rs");
         let rules = [
+            include_str!("store_contract/audit_log.rs"),
             include_str!("store_contract/cars.rs"),
             include_str!("store_contract/refresh_tokens.rs"),
             include_str!("store_contract/sessions.rs"),

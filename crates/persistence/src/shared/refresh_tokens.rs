@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use diesel::{prelude::*, result::Error::DeserializationError};
+use diesel::{prelude::*, result::Error::DeserializationError, sql_types};
 use mycars_application::{
     lists::{Direction, Page, TokenOrder, TokenQuery, TokenState},
     ports::{ListedToken, RefreshToken, RefreshTokenRepository, Revocation, StoreError},
@@ -15,6 +15,11 @@ use super::{
     schema::{refresh_tokens, users},
     store::{IDS_AT_ONCE, Unit, containing, count_of, paged},
 };
+
+diesel::define_sql_function! {
+    /// Text in lower case. Other systems may write the ids of their tokens in capitals.
+    fn lower(text: sql_types::Text) -> sql_types::Text;
+}
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = refresh_tokens, check_for_backend(DB))]
@@ -53,9 +58,9 @@ fn filtered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
             .filter(users::search_key.like(containing(word)).escape('\\'))
             .select(users::id.nullable());
         found = found.filter(
-            // An id is looked for whole: it is one word that nobody remembers a part of.
-            refresh_tokens::jti
-                .eq(word.to_owned())
+            lower(refresh_tokens::jti)
+                .like(containing(word))
+                .escape('\\')
                 .or(refresh_tokens::user_id.eq_any(owners)),
         );
     }

@@ -7,6 +7,7 @@
 //! - [`matrix`]: who is let in where.
 //! - [`session`]: browsers, and what protects them from other sites.
 //! - [`history`]: what is written down of every change, and who may read it.
+//! - [`panel`]: the admin panel, by the forms of its pages and by forms that somebody made up.
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: what stays when the server is killed, and when its database is away.
 //! - [`architecture`]: which crate may depend on what.
@@ -24,6 +25,7 @@ mod crash;
 mod history;
 mod matrix;
 mod outage;
+mod panel;
 mod property;
 mod protocol;
 mod race;

@@ -2,14 +2,14 @@
 
 use mycars_application::{
     lists::{CarOrder, CarQuery, Direction, Page, Search},
-    ports::{Store, StoreError},
+    ports::{CarCount, Store, StoreError},
 };
 use mycars_domain::{
     Car, CarId, Field, NewCar, UserId,
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
-use super::{assert_taken, insert_car, keep_car, keep_owner, keep_user};
+use super::{asa, assert_taken, insert_car, keep_car, keep_owner, keep_user};
 use crate::samples::{moment, new_car, new_user};
 
 /// Every field of a new car comes back, and it has no picture.
@@ -477,4 +477,190 @@ fn listed(store: &dyn Store, owner: UserId, query: &CarQuery) -> Vec<CarId> {
         .read(|unit| unit.cars().list(Some(owner), query))
         .expect("cars can be listed");
     cars.into_iter().map(|car| car.id).collect()
+}
+
+/// Everybody's cars are listed, counted and numbered together, in the order of one person's.
+pub fn everybodys_cars_are_one_list(store: &dyn Store) {
+    let (ann, eve) = (
+        keep_user(store, &new_user("ann")),
+        keep_user(store, &new_user("eve")),
+    );
+    let car = |owner, plate: &str, at| {
+        let new = NewCar {
+            created_at: moment(at),
+            ..new_car(owner, plate)
+        };
+        keep_car(store, &new).id
+    };
+    let ids = [car(ann.id, "1", 2), car(eve.id, "2", 3), car(ann.id, "3", 1)];
+    let everybodys = everybodys(store, &CarQuery::default());
+    assert_eq!(everybodys, [ids[1], ids[0], ids[2]]);
+    let page = CarQuery {
+        page: Some(Page { limit: 1, offset: 1 }),
+        ordering: vec![(CarOrder::License, Direction::Ascending)],
+        ..CarQuery::default()
+    };
+    let (listed, count, numbered, anns) = store
+        .read(|unit| {
+            let cars = unit.cars();
+            Ok::<_, StoreError>((
+                cars.list(None, &page)?,
+                cars.count(None, &page)?,
+                cars.ids(None, &page)?,
+                cars.ids(Some(ann.id), &page)?,
+            ))
+        })
+        .expect("cars can be listed");
+    assert_eq!(listed.iter().map(|car| car.id).collect::<Vec<_>>(), [ids[1]]);
+    assert_eq!((count, numbered), (3, ids.to_vec()));
+    assert_eq!(anns, [ids[0], ids[2]]);
+}
+
+/// Among everybody's cars a word may also be what is searched of the owner; among one person's it may not.
+pub fn everybodys_cars_are_found_by_their_owners_too(store: &dyn Store) {
+    let asa = keep_user(store, &asa());
+    let eve = keep_user(store, &new_user("eve_x"));
+    let asas = keep_car(store, &new_car(asa.id, "B-AB 1")).id;
+    let eves = keep_car(store, &new_car(eve.id, "B-AB 2")).id;
+    let query = |words: &str| CarQuery {
+        search: Search::parse(words),
+        ..CarQuery::default()
+    };
+    for (words, found) in [
+        ("ÅSA", vec![asas]),
+        ("åsa b-ab", vec![asas]),
+        ("octavia eve_x@example", vec![eves]),
+        ("octavia", vec![eves, asas]),
+        ("åsa eve", vec![]),
+        ("åsa \"ab 2\"", vec![]),
+        ("eve%x", vec![]),
+    ] {
+        assert_eq!(everybodys(store, &query(words)), found, "{words}");
+    }
+    assert_eq!(listed(store, eve.id, &query("eve_x")), []);
+}
+
+/// The brands of most cars come first, and of as many cars by their name; a brand that is asked for changes nothing.
+pub fn brands_are_counted_the_most_frequent_first(store: &dyn Store) {
+    let owner = keep_owner(store).id;
+    let brands = ["VW", "Audi", "VW", "Zil", "audi", "VW", "Zil"];
+    for (number, brand) in brands.into_iter().enumerate() {
+        let new = NewCar {
+            brand: Brand::from_storage(brand.into()),
+            year: Year::from_storage(2000 + i32::try_from(number).expect("it is small")),
+            ..new_car(owner, &number.to_string())
+        };
+        keep_car(store, &new);
+    }
+    let counted = |query: &CarQuery, at_most| {
+        store
+            .read(|unit| unit.cars().brands(query, at_most))
+            .expect("brands can be counted")
+    };
+    let named = |brands: &[(&str, u64)]| -> Vec<(String, u64)> {
+        brands
+            .iter()
+            .map(|(brand, count)| ((*brand).to_owned(), *count))
+            .collect()
+    };
+    let aside = CarQuery {
+        brand: Some("Audi".into()),
+        page: Some(Page { limit: 1, offset: 1 }),
+        ..CarQuery::default()
+    };
+    let all = named(&[("VW", 3), ("Zil", 2), ("Audi", 1), ("audi", 1)]);
+    assert_eq!(counted(&aside, 9), all);
+    assert_eq!(counted(&aside, 2), all[..2]);
+    let late = CarQuery {
+        year_min: Some(2003),
+        ..aside.clone()
+    };
+    assert_eq!(counted(&late, 9), named(&[("Zil", 2), ("VW", 1), ("audi", 1)]));
+    let of_the_owner = CarQuery {
+        search: Search::parse("owner zil"),
+        ..aside
+    };
+    assert_eq!(counted(&of_the_owner, 9), named(&[("Zil", 2)]));
+}
+
+/// Cars are found by however many ids, and those that are gone are left out.
+pub fn many_cars_are_found_at_once(store: &dyn Store) {
+    let owner = keep_owner(store).id;
+    let mut cars: Vec<Car> = store
+        .write(|unit| {
+            (0..1100)
+                .map(|number| unit.cars().insert(&new_car(owner, &number.to_string())))
+                .collect::<Result<_, StoreError>>()
+        })
+        .expect("cars can be kept");
+    let ids: Vec<CarId> = cars.iter().map(|car| car.id).collect();
+    delete(store, ids[5]);
+    cars.remove(5);
+    let find = |ids: &[CarId]| {
+        let mut found = store
+            .read(|unit| unit.cars().find_all(ids))
+            .expect("cars can be found");
+        found.sort_by_key(|car| car.id);
+        found
+    };
+    assert_eq!(find(&ids), cars);
+    assert_eq!(find(&[ids[0], ids[5]]), cars[..1]);
+    assert_eq!(find(&[]), []);
+}
+
+/// Cars and pictures are counted of some users, however many, and of all.
+pub fn cars_and_pictures_are_counted_of_some_users_and_of_all(store: &dyn Store) {
+    let [ann, eve, zoe] = ["ann", "eve", "zoe"].map(|name| keep_user(store, &new_user(name)).id);
+    for (owner, plate, image) in [
+        (ann, "1", Some("cars/car_1_abc.jpg")),
+        (ann, "2", None),
+        (eve, "3", Some("cars/car_3_abc.jpg")),
+        (zoe, "4", None),
+    ] {
+        let car = keep_car(store, &new_car(owner, plate));
+        let pictured = Car {
+            image: image.map(|path| ImagePath::from_storage(path.into())),
+            ..car
+        };
+        update(store, &pictured).expect("the car can be changed");
+    }
+    let (of, all) = store
+        .read(|unit| {
+            let cars = unit.cars();
+            let many: Vec<UserId> = (0..1100).map(|more| UserId(zoe.0 + more)).chain([ann]).collect();
+            let of = [vec![], vec![ann], vec![ann, eve], vec![UserId(zoe.0 + 1)], many];
+            let of = of.into_iter().map(|owners| cars.count_of(&owners));
+            let of = of.collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, StoreError>((of, cars.count_all()?))
+        })
+        .expect("cars can be counted");
+    let counted = |cars, pictures| CarCount { cars, pictures };
+    assert_eq!(
+        of,
+        [
+            counted(0, 0),
+            counted(2, 1),
+            counted(3, 2),
+            counted(0, 0),
+            counted(3, 1)
+        ]
+    );
+    assert_eq!(all, counted(4, 2));
+}
+
+/// Everybody's cars that a query finds, which are as many and have the ids that the store says.
+fn everybodys(store: &dyn Store, query: &CarQuery) -> Vec<CarId> {
+    let (cars, count, ids) = store
+        .read(|unit| {
+            let cars = unit.cars();
+            Ok::<_, StoreError>((
+                cars.list(None, query)?,
+                cars.count(None, query)?,
+                cars.ids(None, query)?,
+            ))
+        })
+        .expect("cars can be listed");
+    let listed: Vec<CarId> = cars.into_iter().map(|car| car.id).collect();
+    assert_eq!((count, &ids), (listed.len() as u64, &listed), "{query:?}");
+    listed
 }

@@ -1,10 +1,18 @@
 //! Rules about refresh tokens.
 
 use chrono::TimeDelta;
-use mycars_application::ports::{RefreshToken, Revocation, Store, StoreError};
+use mycars_application::{
+    lists::{
+        Direction::{self, Ascending, Descending},
+        Page, Search,
+        TokenOrder::{self, ExpiresAt, IssuedAt},
+        TokenQuery, TokenState,
+    },
+    ports::{ListedToken, RefreshToken, Revocation, Store, StoreError},
+};
 use mycars_domain::UserId;
 
-use super::{keep_owner, keep_user};
+use super::{asa, keep_owner, keep_user};
 use crate::samples::{moment, new_user, refresh_token};
 
 /// Every field of a token comes back, whether it is somebody's or not, dead or not.
@@ -15,6 +23,7 @@ pub fn a_token_is_kept_as_it_was_given(store: &dyn Store) {
         Some(Revocation::LoggedOut),
         Some(Revocation::Rotated),
         Some(Revocation::PasswordChanged),
+        Some(Revocation::Revoked),
     ] {
         for user in [None, Some(user)] {
             let id = format!("{revoked:?} {user:?}");
@@ -76,7 +85,7 @@ pub fn a_token_can_be_revoked(store: &dyn Store) {
     assert_eq!(find(store, "b"), Some(other));
 }
 
-/// Revoking all touches only what is alive and is that user's.
+/// Revoking all touches only what is alive and is that user's, and counts it.
 pub fn all_live_tokens_of_a_user_can_be_revoked(store: &dyn Store) {
     let user = keep_owner(store).id;
     let other = keep_user(store, &new_user("other")).id;
@@ -97,12 +106,15 @@ pub fn all_live_tokens_of_a_user_can_be_revoked(store: &dyn Store) {
             ..refresh_token("nobody", user)
         },
     );
-    store
-        .write(|unit| {
-            unit.refresh_tokens()
-                .revoke_all_of(user, Revocation::PasswordChanged, moment(1))
-        })
-        .expect("the tokens can be revoked");
+    let revoke_all = || {
+        store
+            .write(|unit| {
+                unit.refresh_tokens()
+                    .revoke_all_of(user, Revocation::PasswordChanged, moment(1))
+            })
+            .expect("the tokens can be revoked")
+    };
+    assert_eq!((revoke_all(), revoke_all()), (2, 0));
     for (id, why) in [
         ("live 1", Some(Revocation::PasswordChanged)),
         ("live 2", Some(Revocation::PasswordChanged)),
@@ -148,6 +160,189 @@ pub fn expired_tokens_are_deleted_and_counted(store: &dyn Store) {
     ] {
         assert_eq!(find(store, id).is_some(), is_kept, "{id}");
     }
+}
+
+/// A token is live, or was ended before its time, or its time is over: of these it is always exactly one, and one
+/// that expires now has expired.
+pub fn tokens_are_listed_by_their_state_and_by_their_user(store: &dyn Store) {
+    let ann = keep_user(store, &new_user("ann")).id;
+    let eve = keep_user(store, &new_user("eve")).id;
+    let now = moment(0) + TimeDelta::days(1);
+    for (id, user, microseconds, revoked) in [
+        ("a", ann, 1, None),
+        ("b", ann, 0, None),
+        ("c", ann, -1, None),
+        ("d", ann, 1, Some(Revocation::LoggedOut)),
+        ("e", ann, -1, Some(Revocation::Revoked)),
+        ("f", eve, 1, None),
+    ] {
+        record(
+            store,
+            &RefreshToken {
+                expires_at: now + TimeDelta::microseconds(microseconds),
+                revoked,
+                ..refresh_token(id, user)
+            },
+        );
+    }
+    let found = |state, user| {
+        let query = TokenQuery {
+            state,
+            user,
+            ..TokenQuery::at(now)
+        };
+        listed(store, &query)
+    };
+    assert_eq!(found(None, None), "fedcba");
+    assert_eq!(found(Some(TokenState::Live), None), "fa");
+    assert_eq!(found(Some(TokenState::Revoked), None), "ed");
+    assert_eq!(found(Some(TokenState::Expired), None), "cb");
+    assert_eq!(found(None, Some(eve)), "f");
+    assert_eq!(found(Some(TokenState::Live), Some(ann)), "a");
+    assert_eq!(found(None, Some(UserId(eve.0 + 1))), "");
+}
+
+/// Words are found in a token's `jti` and in what is searched of its owner, in any case; wildcards stand for
+/// themselves.
+pub fn tokens_are_found_by_their_jti_and_their_owner(store: &dyn Store) {
+    let asa = keep_user(store, &asa()).id;
+    let eve = keep_user(store, &new_user("eve_x")).id;
+    for (id, user) in [("0a1b", Some(asa)), ("F00_D", Some(eve)), ("f00%d", None)] {
+        record(
+            store,
+            &RefreshToken {
+                user,
+                ..refresh_token(id, eve)
+            },
+        );
+    }
+    let found = |words: &str| {
+        let query = TokenQuery {
+            search: Search::parse(words),
+            ..TokenQuery::at(moment(0))
+        };
+        listed(store, &query)
+    };
+    for (words, ids) in [
+        ("0A1", "0a1b"),
+        ("ÅSA", "0a1b"),
+        ("åsa 1b", "0a1b"),
+        ("åsa f00", ""),
+        ("eve_x@EXAMPLE", "F00_D"),
+        ("f00", "f00%dF00_D"),
+        ("F00_d", "F00_D"),
+        ("f00%", "f00%d"),
+        ("f__", ""),
+        ("evexx", ""),
+    ] {
+        assert_eq!(found(words), ids, "{words}");
+    }
+}
+
+/// Several orders count one after the other, ties are newest first, and a page has so many after so many others.
+pub fn tokens_are_ordered_and_come_in_pages(store: &dyn Store) {
+    let user = keep_owner(store).id;
+    for (id, issued, expires) in [("a", 2, 10), ("b", 1, 20), ("c", 3, 10), ("d", 2, 20)] {
+        record(
+            store,
+            &RefreshToken {
+                issued_at: moment(issued),
+                expires_at: moment(expires),
+                ..refresh_token(id, user)
+            },
+        );
+    }
+    let ordered = |ordering: &[(TokenOrder, Direction)]| {
+        listed(
+            store,
+            &TokenQuery {
+                ordering: ordering.to_vec(),
+                ..TokenQuery::at(moment(0))
+            },
+        )
+    };
+    assert_eq!(ordered(&[(IssuedAt, Ascending)]), "bdac");
+    assert_eq!(ordered(&[(IssuedAt, Descending)]), "cdab");
+    assert_eq!(ordered(&[(ExpiresAt, Ascending)]), "cadb");
+    assert_eq!(ordered(&[(ExpiresAt, Descending), (IssuedAt, Ascending)]), "bdac");
+    let page = |limit, offset| {
+        let query = TokenQuery {
+            page: Some(Page { limit, offset }),
+            ..TokenQuery::at(moment(0))
+        };
+        let (tokens, count) = store
+            .read(|unit| {
+                let tokens = unit.refresh_tokens();
+                Ok::<_, StoreError>((tokens.list(&query)?, tokens.count(&query)?))
+            })
+            .expect("tokens can be listed");
+        let ids: String = tokens.into_iter().map(|listed| listed.token.id).collect();
+        (ids, count)
+    };
+    assert_eq!(page(2, 1), ("cb".into(), 4));
+    assert_eq!(page(0, 0), (String::new(), 4));
+    assert_eq!(page(2, u64::MAX), (String::new(), 4));
+}
+
+/// However many tokens are found by their numbers, each is whole, and says what its owner is called as long as they
+/// are there.
+pub fn many_tokens_are_found_at_once_with_the_names_of_their_owners(store: &dyn Store) {
+    let ann = keep_user(store, &new_user("Ann")).id;
+    let eve = keep_user(store, &new_user("eve")).id;
+    let gone = keep_user(store, &new_user("gone")).id;
+    let mut tokens: Vec<(RefreshToken, Option<&str>)> = (0..1100)
+        .map(|number| (refresh_token(&format!("{number:04}"), ann), Some("Ann")))
+        .collect();
+    tokens.push((refresh_token("x", eve), Some("eve")));
+    tokens.push((refresh_token("y", gone), None));
+    store
+        .write(|unit| {
+            for (token, _) in &tokens {
+                unit.refresh_tokens().record(token)?;
+            }
+            unit.users().delete(gone)
+        })
+        .expect("tokens can be recorded");
+    tokens.last_mut().expect("there is one").0.user = None;
+    let (numbers, listed, mut found, none) = store
+        .read(|unit| {
+            let repository = unit.refresh_tokens();
+            let all = TokenQuery::at(moment(0));
+            let mut numbers = repository.numbers(&all)?;
+            let listed = repository.list(&all)?;
+            numbers.push(numbers[0] + 1);
+            let found = repository.find_all(&numbers)?;
+            Ok::<_, StoreError>((numbers, listed, found, repository.find_all(&[])?))
+        })
+        .expect("tokens can be found");
+    assert_eq!(none, []);
+    found.sort_by_key(|token| -token.number);
+    assert_eq!(found, listed);
+    let expected: Vec<ListedToken> = tokens
+        .into_iter()
+        .rev()
+        .zip(numbers)
+        .map(|((token, username), number)| ListedToken {
+            number,
+            token,
+            username: username.map(str::to_owned),
+        })
+        .collect();
+    assert_eq!(listed, expected);
+}
+
+/// The ids of the tokens that a query finds, one after the other, which are as many and have the numbers that the
+/// store says.
+fn listed(store: &dyn Store, query: &TokenQuery) -> String {
+    let (listed, count, numbers) = store
+        .read(|unit| {
+            let tokens = unit.refresh_tokens();
+            Ok::<_, StoreError>((tokens.list(query)?, tokens.count(query)?, tokens.numbers(query)?))
+        })
+        .expect("tokens can be listed");
+    let expected: Vec<i64> = listed.iter().map(|token| token.number).collect();
+    assert_eq!((count, &numbers), (listed.len() as u64, &expected), "{query:?}");
+    listed.into_iter().map(|listed| listed.token.id).collect()
 }
 
 fn record(store: &dyn Store, token: &RefreshToken) {

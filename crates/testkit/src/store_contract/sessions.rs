@@ -47,7 +47,7 @@ pub fn a_session_is_kept_as_it_was_given(store: &dyn Store) {
         .expect("noting none does nothing");
 }
 
-/// One session can be ended, all of a user can, and a deleted user's go with them.
+/// One session can be ended, all of a user can and are counted, and a deleted user's go with them.
 pub fn sessions_end_one_by_one_and_all_of_a_user(store: &dyn Store) {
     let ann = keep_user(store, &new_user("ann")).id;
     let eve = keep_user(store, &new_user("eve")).id;
@@ -58,9 +58,12 @@ pub fn sessions_end_one_by_one_and_all_of_a_user(store: &dyn Store) {
         .write(|unit| unit.sessions().delete("a"))
         .expect("a session can be ended");
     assert_eq!((find(store, "a"), find(store, "b").is_some()), (None, true));
-    store
-        .write(|unit| unit.sessions().delete_all_of(ann))
-        .expect("all can be ended");
+    let delete_all = || {
+        store
+            .write(|unit| unit.sessions().delete_all_of(ann))
+            .expect("all can be ended")
+    };
+    assert_eq!((delete_all(), delete_all()), (2, 0));
     assert_eq!(
         (find(store, "b"), find(store, "c"), find(store, "d").is_some()),
         (None, None, true)
@@ -71,6 +74,22 @@ pub fn sessions_end_one_by_one_and_all_of_a_user(store: &dyn Store) {
     assert_eq!(find(store, "d"), None);
     let gone = insert(store, &session("e", eve, 1, 1));
     assert!(matches!(gone, Err(StoreError::OwnerGone)), "{gone:?}");
+}
+
+/// Sessions are counted of however many users.
+pub fn sessions_are_counted_of_some_users(store: &dyn Store) {
+    let [ann, eve, zoe] = ["ann", "eve", "zoe"].map(|name| keep_user(store, &new_user(name)).id);
+    for (key, user) in [("a", ann), ("b", ann), ("c", eve), ("d", zoe)] {
+        insert(store, &session(key, user, 1, 1)).expect("a session can be kept");
+    }
+    let count = |users: &[UserId]| {
+        store
+            .read(|unit| unit.sessions().count_of(users))
+            .expect("sessions can be counted")
+    };
+    assert_eq!((count(&[]), count(&[ann]), count(&[ann, eve])), (0, 2, 3));
+    let many: Vec<UserId> = (0..1100).map(|more| UserId(zoe.0 + more)).chain([ann]).collect();
+    assert_eq!(count(&many), 3);
 }
 
 /// What was idle too long or is too old is deleted and counted.

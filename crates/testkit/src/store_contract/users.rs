@@ -1,7 +1,7 @@
 //! Rules about users.
 
 use mycars_application::{
-    lists::{CarQuery, Direction, Page, Search, UserOrder, UserQuery},
+    lists::{CarQuery, Direction, Page, Search, UserCount, UserOrder, UserQuery},
     ports::{Store, StoreError},
 };
 use mycars_domain::{
@@ -344,4 +344,106 @@ pub fn a_deleted_user_takes_their_cars_along(store: &dyn Store) {
     assert_eq!(token.expect("the token is known").user, None);
     let next = keep_user(store, &new_user("ann"));
     assert!(next.id > eve.id, "an id is never used again");
+}
+
+/// Users are numbered as they are listed, on all pages.
+pub fn users_are_numbered_as_they_are_listed(store: &dyn Store) {
+    let [ann, bob, cem] = ["ann", "bob", "cem"].map(|name| keep_user(store, &new_user(name)).id);
+    let ids = |query: &UserQuery| {
+        store
+            .read(|unit| unit.users().ids(query))
+            .expect("users can be listed")
+    };
+    let query = UserQuery {
+        ordering: vec![(UserOrder::Username, Direction::Descending)],
+        page: Some(Page { limit: 1, offset: 1 }),
+        ..UserQuery::default()
+    };
+    assert_eq!(ids(&UserQuery::default()), [ann, bob, cem]);
+    assert_eq!(ids(&query), [cem, bob, ann]);
+    let searched = UserQuery {
+        search: Search::parse("BOB"),
+        ..query
+    };
+    assert_eq!(ids(&searched), [bob]);
+}
+
+/// How many users are alike is said whatever role and activity are asked for; everything else that is asked for
+/// counts.
+pub fn users_are_counted_by_role_and_activity(store: &dyn Store) {
+    for (name, role, is_active) in [
+        ("ann", Role::Client, true),
+        ("anton", Role::Client, true),
+        ("bob", Role::Client, false),
+        ("annika", Role::Admin, true),
+    ] {
+        let new = NewUser {
+            role,
+            is_active,
+            ..new_user(name)
+        };
+        keep_user(store, &new);
+    }
+    let counts = |query: &UserQuery| {
+        let mut counts = store
+            .read(|unit| unit.users().counts(query))
+            .expect("users can be counted");
+        counts.sort_by_key(|alike| (alike.role.as_str(), alike.is_active));
+        counts
+    };
+    let alike = |role, is_active, count| UserCount {
+        role,
+        is_active,
+        count,
+    };
+    let aside = UserQuery {
+        role: Some(Role::Admin),
+        is_active: Some(false),
+        page: Some(Page { limit: 1, offset: 1 }),
+        ..UserQuery::default()
+    };
+    for query in [&UserQuery::default(), &aside] {
+        assert_eq!(
+            counts(query),
+            [
+                alike(Role::Admin, true, 1),
+                alike(Role::Client, false, 1),
+                alike(Role::Client, true, 2)
+            ]
+        );
+    }
+    let searched = UserQuery {
+        search: Search::parse("ANN"),
+        ..aside
+    };
+    assert_eq!(
+        counts(&searched),
+        [alike(Role::Admin, true, 1), alike(Role::Client, true, 1)]
+    );
+}
+
+/// Users are found by however many ids, and those who are gone are left out.
+pub fn many_users_are_found_at_once(store: &dyn Store) {
+    let mut users: Vec<User> = store
+        .write(|unit| {
+            (0..1100)
+                .map(|number| unit.users().insert(&new_user(&format!("user{number}"))))
+                .collect::<Result<_, StoreError>>()
+        })
+        .expect("users can be kept");
+    let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+    store
+        .write(|unit| unit.users().delete(ids[5]))
+        .expect("a user can be deleted");
+    users.remove(5);
+    let find = |ids: &[UserId]| {
+        let mut found = store
+            .read(|unit| unit.users().find_all(ids))
+            .expect("users can be found");
+        found.sort_by_key(|user| user.id);
+        found
+    };
+    assert_eq!(find(&ids), users);
+    assert_eq!(find(&[ids[0], ids[5]]), users[..1]);
+    assert_eq!(find(&[]), []);
 }

@@ -65,15 +65,17 @@ impl<'s> Browser<'s> {
     }
 }
 
+/// Text as URLs and forms hold it.
+pub(crate) fn escape(text: &str) -> String {
+    let escaped = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    });
+    escaped.collect()
+}
+
+/// What a browser sends for a form.
 pub(crate) fn form(path: &str, fields: &[(&str, &str)]) -> Request {
-    let escape = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-                other => format!("%{other:02X}"),
-            })
-            .collect()
-    };
     let pairs: Vec<String> = fields
         .iter()
         .map(|(name, value)| format!("{}={}", escape(name), escape(value)))

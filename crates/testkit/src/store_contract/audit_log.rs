@@ -1,0 +1,462 @@
+//! Rules about the audit log.
+
+use std::net::IpAddr;
+
+use mycars_application::{
+    lists::{CarQuery, HistoryCount, HistoryQuery, Page, Search},
+    ports::{Store, StoreError},
+};
+use mycars_domain::{
+    Field, UserId,
+    audit::{Action, Author, Change, Channel, Entry, NewEntry, Object, ObjectType, Origin, Value},
+};
+
+use super::{keep_car, keep_owner, keep_user};
+use crate::samples::{moment, new_car, new_user};
+
+/// Ann did this to what has this id and name, and is hers.
+fn entry(action: Action, kind: ObjectType, id: &str, name: &str) -> NewEntry {
+    NewEntry {
+        at: moment(0),
+        action,
+        object: Object {
+            kind,
+            id: id.into(),
+            name: name.into(),
+            owner: Some(UserId(1)),
+        },
+        author: Author {
+            id: Some(UserId(1)),
+            name: "ann".into(),
+        },
+        origin: Origin {
+            channel: Channel::Api,
+            request_id: Some("request".into()),
+            address: None,
+        },
+        changes: vec![],
+    }
+}
+
+fn append(store: &dyn Store, entries: &[NewEntry]) {
+    store
+        .write(|unit| unit.audit_log().append(entries))
+        .expect("entries can be kept");
+}
+
+/// The entries that a query finds, which are as many and have the numbers that the log says.
+fn list(store: &dyn Store, query: &HistoryQuery) -> Vec<Entry> {
+    let (listed, count, ids) = store
+        .read(|unit| {
+            let log = unit.audit_log();
+            Ok::<_, StoreError>((log.list(query)?, log.count(query)?, log.ids(query)?))
+        })
+        .expect("entries can be listed");
+    if query.page.is_none() {
+        let numbers: Vec<i64> = listed.iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, numbers, "{query:?}");
+        assert_eq!(count, ids.len() as u64, "{query:?}");
+    }
+    listed
+}
+
+/// The entries alone, oldest first.
+fn kept(store: &dyn Store) -> Vec<NewEntry> {
+    let all = HistoryQuery {
+        oldest_first: true,
+        ..HistoryQuery::default()
+    };
+    list(store, &all).into_iter().map(|entry| entry.entry).collect()
+}
+
+/// Every field of an entry comes back: each action, object and channel, addresses of both kinds, every field and
+/// value that can change, and none of what may be left out.
+pub fn an_entry_is_kept_as_it_was_given(store: &dyn Store) {
+    let values = [
+        Value::Nothing,
+        Value::Text("ö \"1\" \\ 🚗\n".into()),
+        Value::Text(String::new()),
+        Value::Number(i64::MIN),
+        Value::Number(i64::MAX),
+        Value::Flag(true),
+        Value::Flag(false),
+        Value::Hidden,
+    ];
+    let changes = |shift: usize| {
+        Field::ALL
+            .into_iter()
+            .enumerate()
+            .map(|(number, field)| Change {
+                field,
+                before: values[(number + shift) % values.len()].clone(),
+                after: values[(number + shift + 1) % values.len()].clone(),
+            })
+            .collect::<Vec<_>>()
+    };
+    let addresses = [None, Some("203.0.113.7"), Some("2001:db8::8a2e:370:7334")];
+    let mut entries = Vec::new();
+    for (number, action) in Action::ALL.into_iter().enumerate() {
+        for kind in ObjectType::ALL {
+            for channel in Channel::ALL {
+                let address = addresses[entries.len() % addresses.len()];
+                entries.push(NewEntry {
+                    at: moment(123_456),
+                    origin: Origin {
+                        channel,
+                        request_id: Some("0198-abc".into()),
+                        address: address.map(|text| text.parse::<IpAddr>().expect("it is an address")),
+                    },
+                    changes: changes(number),
+                    ..entry(action, kind, "5f3a-Ä", "Škoda Octavia (B-ÖA 1)")
+                });
+            }
+        }
+    }
+    entries.push(NewEntry {
+        object: Object {
+            owner: None,
+            ..entries[0].object.clone()
+        },
+        author: Author {
+            id: None,
+            name: "system".into(),
+        },
+        origin: Origin {
+            channel: Channel::CommandLine,
+            request_id: None,
+            address: None,
+        },
+        changes: vec![],
+        ..entries[0].clone()
+    });
+    append(store, &entries);
+    assert_eq!(kept(store), entries);
+}
+
+/// The order is that in which entries were kept, whatever their points in time say; later ones have greater numbers.
+pub fn entries_are_listed_newest_first_or_oldest_first(store: &dyn Store) {
+    for (name, at) in [("a", 0), ("b", 5), ("c", -5)] {
+        append(
+            store,
+            &[NewEntry {
+                at: moment(at),
+                ..entry(Action::Changed, ObjectType::Car, "1", name)
+            }],
+        );
+    }
+    let ordered = |oldest_first| {
+        let query = HistoryQuery {
+            oldest_first,
+            ..HistoryQuery::default()
+        };
+        let listed = list(store, &query);
+        let names: Vec<String> = listed
+            .iter()
+            .map(|entry| entry.entry.object.name.clone())
+            .collect();
+        let numbers: Vec<i64> = listed.iter().map(|entry| entry.id).collect();
+        (names.concat(), numbers)
+    };
+    let (names, numbers) = ordered(true);
+    assert_eq!(names, "abc");
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    assert_eq!(ordered(false).0, "cba");
+}
+
+/// Each filter finds exactly what it names, several find what all of them do, and of two points in time the first
+/// is itself within.
+pub fn entries_are_filtered_exactly(store: &dyn Store) {
+    append(store, &different());
+    let found = |ask: fn(&mut HistoryQuery)| {
+        let mut query = HistoryQuery {
+            oldest_first: true,
+            ..HistoryQuery::default()
+        };
+        ask(&mut query);
+        let listed = list(store, &query).into_iter();
+        listed.map(|entry| entry.entry.object.name).collect::<String>()
+    };
+    assert_eq!(found(|_| {}), "abcd");
+    assert_eq!(found(|query| query.action = Some(Action::Created)), "ac");
+    assert_eq!(found(|query| query.action = Some(Action::Changed)), "");
+    assert_eq!(found(|query| query.object_type = Some(ObjectType::Car)), "ab");
+    assert_eq!(found(|query| query.object_type = Some(ObjectType::User)), "c");
+    assert_eq!(found(|query| query.object_id = Some("1".into())), "ad");
+    assert_eq!(found(|query| query.object_id = Some("%".into())), "");
+    assert_eq!(found(|query| query.owner = Some(UserId(1))), "ab");
+    assert_eq!(found(|query| query.owner = Some(UserId(2))), "c");
+    assert_eq!(found(|query| query.owner = Some(UserId(3))), "");
+    assert_eq!(found(|query| query.actor = Some(UserId(1))), "ab");
+    assert_eq!(found(|query| query.actor = Some(UserId(3))), "c");
+    assert_eq!(found(|query| query.since = Some(moment(11))), "bcd");
+    assert_eq!(found(|query| query.until = Some(moment(11))), "a");
+    assert_eq!(
+        found(|query| {
+            query.since = Some(moment(11));
+            query.until = Some(moment(12));
+        }),
+        "b"
+    );
+    assert_eq!(
+        found(|query| {
+            query.since = Some(moment(11));
+            query.until = Some(moment(11));
+        }),
+        ""
+    );
+    assert_eq!(
+        found(|query| {
+            query.object_type = Some(ObjectType::Car);
+            query.object_id = Some("1".into());
+            query.owner = Some(UserId(1));
+        }),
+        "a"
+    );
+}
+
+/// Four entries, a microsecond after one another, that are called `a` to `d`.
+fn different() -> [NewEntry; 4] {
+    let told = |at, (action, kind, id, name), owner: Option<i64>, author: Option<i64>| {
+        let mut entry = entry(action, kind, id, name);
+        entry.at = moment(at);
+        entry.object.owner = owner.map(UserId);
+        entry.author.id = author.map(UserId);
+        entry
+    };
+    [
+        told(10, (Action::Created, ObjectType::Car, "1", "a"), Some(1), Some(1)),
+        told(
+            11,
+            (Action::Deleted, ObjectType::Car, "10", "b"),
+            Some(1),
+            Some(1),
+        ),
+        told(
+            12,
+            (Action::Created, ObjectType::User, "10", "c"),
+            Some(2),
+            Some(3),
+        ),
+        told(
+            13,
+            (Action::Revoked, ObjectType::RefreshToken, "1", "d"),
+            None,
+            None,
+        ),
+    ]
+}
+
+/// Words are found in what a thing was called and in who did it, in any case and script, all of them, and not
+/// across the two; wildcards stand for themselves.
+pub fn entries_are_found_by_words_whatever_their_case(store: &dyn Store) {
+    let named = |thing: &str, author: &str| {
+        let entry = entry(Action::Changed, ObjectType::Car, "77", thing);
+        NewEntry {
+            author: Author {
+                name: author.into(),
+                ..entry.author.clone()
+            },
+            ..entry
+        }
+    };
+    append(
+        store,
+        &[named("VW Golf Élan (B-ÖA 1)", "jörg"), named("100%_car", "ANN")],
+    );
+    let found = |words: &str| {
+        let query = HistoryQuery {
+            search: Search::parse(words),
+            ..HistoryQuery::default()
+        };
+        list(store, &query)
+            .into_iter()
+            .map(|entry| entry.entry.author.name)
+            .collect::<Vec<_>>()
+    };
+    for words in ["ÉLAN golf", "öa", "JÖRG", "golf jörg"] {
+        assert_eq!(found(words), ["jörg"], "{words}");
+    }
+    for words in ["ann", "100%_CAR"] {
+        assert_eq!(found(words), ["ANN"], "{words}");
+    }
+    for words in ["golf ann", "\"1) jörg\"", "_olf", "1%car", "77", "request"] {
+        assert_eq!(found(words), [""; 0], "{words}");
+    }
+}
+
+/// A page has so many entries after so many others; what is counted and numbered is on all pages.
+pub fn entries_come_in_pages(store: &dyn Store) {
+    let cars: Vec<NewEntry> = (0..5)
+        .map(|number| entry(Action::Created, ObjectType::Car, &number.to_string(), "car"))
+        .collect();
+    append(store, &cars);
+    append(store, &[entry(Action::Created, ObjectType::User, "1", "ann")]);
+    let page = |limit, offset| {
+        let query = HistoryQuery {
+            object_type: Some(ObjectType::Car),
+            page: Some(Page { limit, offset }),
+            ..HistoryQuery::default()
+        };
+        let listed = list(store, &query);
+        let ids: Vec<String> = listed.into_iter().map(|entry| entry.entry.object.id).collect();
+        let (count, numbers) = store
+            .read(|unit| {
+                let log = unit.audit_log();
+                Ok::<_, StoreError>((log.count(&query)?, log.ids(&query)?))
+            })
+            .expect("entries can be counted");
+        assert_eq!((count, numbers.len()), (5, 5));
+        ids.concat()
+    };
+    assert_eq!(page(2, 0), "43");
+    assert_eq!(page(2, 4), "0");
+    assert_eq!(page(0, 0), "");
+    assert_eq!(page(2, u64::MAX), "");
+}
+
+/// How many entries are alike is said whatever action and kind are asked for; everything else that is asked for
+/// counts.
+pub fn entries_are_counted_by_action_and_kind(store: &dyn Store) {
+    let of_eve = entry(Action::Created, ObjectType::Car, "3", "her car");
+    append(
+        store,
+        &[
+            entry(Action::Created, ObjectType::Car, "1", "car"),
+            entry(Action::Created, ObjectType::Car, "2", "car"),
+            entry(Action::Deleted, ObjectType::Car, "2", "car"),
+            entry(Action::Created, ObjectType::User, "1", "ann"),
+            NewEntry {
+                object: Object {
+                    owner: Some(UserId(2)),
+                    ..of_eve.object.clone()
+                },
+                ..of_eve
+            },
+        ],
+    );
+    let counts = |query: &HistoryQuery| {
+        let mut counts = store
+            .read(|unit| unit.audit_log().counts(query))
+            .expect("entries can be counted");
+        counts.sort_by_key(|alike| (alike.action.as_str(), alike.object_type.as_str()));
+        counts
+    };
+    let alike = |action, object_type, count| HistoryCount {
+        action,
+        object_type,
+        count,
+    };
+    let all = [
+        alike(Action::Created, ObjectType::Car, 3),
+        alike(Action::Created, ObjectType::User, 1),
+        alike(Action::Deleted, ObjectType::Car, 1),
+    ];
+    assert_eq!(counts(&HistoryQuery::default()), all);
+    let aside = HistoryQuery {
+        action: Some(Action::Deleted),
+        object_type: Some(ObjectType::User),
+        page: Some(Page { limit: 1, offset: 1 }),
+        ..HistoryQuery::default()
+    };
+    assert_eq!(counts(&aside), all);
+    let of_ann = HistoryQuery {
+        owner: Some(UserId(1)),
+        search: Search::parse("car"),
+        ..aside
+    };
+    assert_eq!(
+        counts(&of_ann),
+        [
+            alike(Action::Created, ObjectType::Car, 2),
+            alike(Action::Deleted, ObjectType::Car, 1)
+        ]
+    );
+}
+
+/// However many entries are kept at once, they stay in their order, and are found by their numbers.
+pub fn many_entries_are_kept_and_found_at_once(store: &dyn Store) {
+    let entries: Vec<NewEntry> = (0..1200)
+        .map(|number| entry(Action::Deleted, ObjectType::Car, &number.to_string(), "car"))
+        .collect();
+    append(store, &entries);
+    append(store, &[]);
+    assert_eq!(kept(store), entries);
+    let all = list(store, &HistoryQuery::default());
+    let find = |ids: &[i64]| {
+        let mut found = store
+            .read(|unit| unit.audit_log().find_all(ids))
+            .expect("entries can be found");
+        found.sort_by_key(|entry| -entry.id);
+        found
+    };
+    let mut ids: Vec<i64> = all.iter().map(|entry| entry.id).collect();
+    ids.push(ids[0] + 1);
+    assert_eq!(find(&ids), all);
+    assert_eq!(find(&[ids[3]]), all[3..4]);
+    assert_eq!(find(&[]), []);
+}
+
+/// What is told of a car and its owner is told when both are gone.
+pub fn an_entry_outlives_what_it_is_about_and_who_wrote_it(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let car = keep_car(store, &new_car(owner.id, "B-AB 1"));
+    let about = |object| NewEntry {
+        object,
+        author: Author {
+            id: Some(owner.id),
+            name: owner.username.to_string(),
+        },
+        ..entry(Action::Created, ObjectType::Car, "", "")
+    };
+    let entries = [about(Object::user(&owner)), about(Object::car(&car))];
+    append(store, &entries);
+    store
+        .write(|unit| {
+            unit.cars().delete(car.id)?;
+            unit.users().delete(owner.id)
+        })
+        .expect("both can be deleted");
+    assert_eq!(kept(store), entries);
+    let theirs = HistoryQuery {
+        owner: Some(owner.id),
+        actor: Some(owner.id),
+        ..HistoryQuery::default()
+    };
+    assert_eq!(list(store, &theirs).len(), 2);
+}
+
+/// A change and its entry are kept both, or neither.
+pub fn a_change_and_its_entry_are_one(store: &dyn Store) {
+    let owner = keep_user(store, &new_user("ann"));
+    let change = |plate: &str, outcome: Result<(), StoreError>| {
+        store.write(|unit| {
+            let car = unit.cars().insert(&new_car(owner.id, plate))?;
+            let created = entry(Action::Created, ObjectType::Car, "", "");
+            unit.audit_log().append(&[NewEntry {
+                object: Object::car(&car),
+                ..created
+            }])?;
+            outcome
+        })
+    };
+    let there = || {
+        let cars = store
+            .read(|unit| unit.cars().list(None, &CarQuery::default()))
+            .expect("cars can be listed");
+        let told: Vec<_> = kept(store)
+            .into_iter()
+            .map(|entry| entry.object.car_id())
+            .collect();
+        let cars: Vec<_> = cars.into_iter().map(|car| Some(car.id)).collect();
+        assert_eq!(told, cars);
+        cars.len()
+    };
+    let fault = || StoreError::Other("a fault of the program".into());
+    assert!(change("B-AB 1", Err(fault())).is_err());
+    assert_eq!(there(), 0);
+    change("B-AB 1", Ok(())).expect("the write succeeds");
+    assert_eq!(there(), 1);
+    let taken = change("b-ab 1", Ok(()));
+    assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+    assert_eq!(there(), 1);
+}
