@@ -364,9 +364,11 @@ fn user(access: Access, app: &App, incoming: &Incoming) -> Result<Option<User>, 
     let user = identify(app, authorization, incoming.browser.session_key.as_deref())?;
     if user.is_some() && bearer_token(authorization)?.is_none() {
         let token = incoming.form_token.as_deref();
-        incoming
+        let proof = incoming
             .browser
-            .check_csrf(&incoming.method, &incoming.base_url, token)?;
+            .check_csrf(&incoming.method, &incoming.base_url, token);
+        // The token of a form that was too large is not missing, it was not read.
+        proof.map_err(|forged| incoming.body.problem().unwrap_or(forged))?;
     }
     Ok(user)
 }

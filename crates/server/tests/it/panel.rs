@@ -22,6 +22,8 @@ on_both_databases!(
     of_two_editors_the_second_is_told,
     what_a_delete_page_counts_is_what_is_deleted,
     what_is_counted_of_many_is_what_is_deleted,
+    who_will_stay_is_not_counted_as_deleted,
+    a_picture_that_is_too_large_is_said_to_be,
     many_are_done_over_all_pages_while_one_watches,
     some_are_refused_and_the_others_are_done,
     a_selection_that_has_changed_is_asked_about_again,
@@ -694,6 +696,73 @@ fn what_is_counted_of_many_is_what_is_deleted(installation: &Installation) {
         message(&nothing)
     );
     assert_eq!(panel.history("action=deleted")["count"], 7);
+}
+
+fn who_will_stay_is_not_counted_as_deleted(installation: &Installation) {
+    let server = start(installation);
+    let ann = admin(&server, "ann");
+    let access = log_in(&server, "ann", PASSWORD).access;
+    add_car(&server, &access, "B-AB 1");
+    let (bob, _, _) = somebody(&server, "bob", 2, 0);
+    let panel = Panel::of(&server, "ann", PASSWORD);
+    let counts = |chosen: (&str, &str)| {
+        let page = panel.submit("/admin/users/bulk/", &[("action", "delete"), chosen]);
+        tally(&page.text())
+    };
+    let expected = [
+        ("Users", 1),
+        ("Cars", 2),
+        ("Pictures", 0),
+        ("Logins of browsers", 1),
+        ("Users who stay", 2),
+    ];
+    assert_eq!(
+        counts(("all", "1")),
+        counted(&expected),
+        "oneself and the superuser stay"
+    );
+    let expected = [
+        ("Users", 1),
+        ("Cars", 2),
+        ("Pictures", 0),
+        ("Logins of browsers", 1),
+        ("Users who stay", 1),
+    ];
+    assert_eq!(
+        counts(("selected", &format!("{bob},999999"))),
+        counted(&expected),
+        "and who is not there"
+    );
+    let answer = panel.bulk("/admin/users/bulk/", "delete", ("all", "1"));
+    assert!(
+        message(&answer).contains("1 user deleted"),
+        "{}",
+        message(&answer)
+    );
+    assert_eq!(panel.history("action=deleted")["count"], 3);
+    assert_eq!(panel.user(ann)["cars"][0]["license"], "B-AB 1");
+}
+
+fn a_picture_that_is_too_large_is_said_to_be(installation: &Installation) {
+    let server = start(installation);
+    let panel = Panel::of_root(&server);
+    let (ann, _) = client(&server, "ann");
+    let car = add_car(&server, &ann.access, "B-AB 1");
+    let token = ("csrfmiddlewaretoken", panel.browser.token.as_str());
+    let before = panel.entries();
+    for (path, browser) in [
+        (format!("/admin/cars/{car}/"), &panel.browser),
+        (
+            format!("/api/cars/{car}/upload-image/"),
+            &Browser::of(&server, "ann"),
+        ),
+    ] {
+        let request = multipart(&path, &[token], &vec![0; 9 * 1024 * 1024]).header("Accept", "text/html");
+        let answer = browser.send(request);
+        assert_eq!(answer.status, 413, "{path}: {}", answer.text());
+        assert!(!answer.text().contains("CSRF Failed"), "{}", answer.text());
+    }
+    assert_eq!(panel.entries(), before);
 }
 
 fn many_are_done_over_all_pages_while_one_watches(installation: &Installation) {
