@@ -115,7 +115,7 @@ fn fill_panel(site: &Site) {
     }
     root.change("/api/admin/users/5/", &json!({"is_active": false}));
     let folder = TempDir::new().unwrap();
-    site.visit("/api-auth/login/");
+    site.log_in(ROOT);
     for (number, (owner, brand, model, year, mileage, colour)) in [
         (CLIENT, "Volkswagen", "Golf", 2019, 58_200, "#c22f33"),
         (CLIENT, "Škoda", "Octavia", 2021, 31_450, "#2f6fc2"),
@@ -136,7 +136,6 @@ fn fill_panel(site: &Site) {
         site.api_of(owner).create("/api/cars/", &car);
         draw(site, &folder.path().join(format!("{number}.jpg")), colour);
     }
-    site.enter_panel(ROOT);
     for number in (0..7).rev() {
         site.visit(&format!("/admin/cars/{}/", number + 1));
         let photo = folder.path().join(format!("{number}.jpg"));
