@@ -507,7 +507,7 @@ fn decides_about_conflicts(site: &Site) {
     assert_eq!(site.change_form().press("Save"), 409);
     let told = site.problem();
     assert!(
-        told.contains("Somebody else changed it meanwhile") && told.contains("root changed this car"),
+        told.contains("It was changed meanwhile") && told.contains("root changed this car"),
         "{told}"
     );
     let form = site.change_form();

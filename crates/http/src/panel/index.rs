@@ -25,14 +25,14 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     let database = Health {
         part: "Database",
         is_good: true,
-        text: format!("answers in {:.1} ms", answered.as_secs_f64() * 1000.0),
+        text: format!("answers in {:.2} ms", answered.as_secs_f64() * 1000.0),
     };
     let (media, disk) = match &status.images {
         Ok(usage) => (
             Health {
                 part: "Pictures",
                 is_good: true,
-                text: format!("{} files for {} cars", usage.count, status.cars.pictures),
+                text: format!("{} in files", bytes(usage.bytes)),
             },
             usage.free_bytes.map(|free| Health {
                 part: "Disk",
@@ -49,10 +49,6 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
             None,
         ),
     };
-    let (files, size) = status
-        .images
-        .as_ref()
-        .map_or((0, 0), |usage| (usage.count, usage.bytes));
     Answer::page(render::write(&IndexPage {
         frame: Frame::of(context),
         crumbs: Vec::new(),
@@ -64,7 +60,7 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
                 "/admin/users/?is_active=true",
             ),
             ("Cars", status.cars.cars.to_string(), "/admin/cars/"),
-            ("Pictures", format!("{files} ({})", bytes(size)), "/admin/cars/"),
+            ("Pictures", status.cars.pictures.to_string(), "/admin/cars/"),
         ],
         health: [Some(database), Some(media), disk]
             .into_iter()

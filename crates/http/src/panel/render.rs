@@ -396,7 +396,7 @@ pub(super) fn channel(channel: audit::Channel) -> &'static str {
 /// A field, and what it was and is.
 pub(super) struct ChangeView {
     pub(super) field: String,
-    /// `None` where the whole thing is new.
+    /// `None` where there was nothing.
     pub(super) before: Option<String>,
     /// `None` where the whole thing is gone.
     pub(super) after: Option<String>,
@@ -415,7 +415,8 @@ impl ChangeView {
         };
         Self {
             field: words::name(change.field).replace('_', " "),
-            before: (action != audit::Action::Created).then(|| value(&change.before)),
+            before: (change.before != Value::Nothing && action != audit::Action::Created)
+                .then(|| value(&change.before)),
             after: (action != audit::Action::Deleted).then(|| value(&change.after)),
         }
     }
