@@ -40,7 +40,8 @@ pub(crate) fn car_created(
         .append(&[entry(app, caller, Action::Created, Object::car(car), changes)])
 }
 
-/// A car is not what it was. If it is, nothing is written.
+/// A car is not what it was. If it is, nothing is written. Where it has another owner, that has an entry of its own:
+/// what else was changed belongs to the time of the old one, and is not for the new one to read.
 pub(crate) fn car_changed(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -48,8 +49,15 @@ pub(crate) fn car_changed(
     before: &Car,
     after: &Car,
 ) -> Result<(), StoreError> {
-    let changes = audit::car_changes(Some(before), Some(after));
-    append_changes(app, unit, caller, Object::car(after), changes)
+    let (transfer, others): (Vec<Change>, Vec<Change>) = audit::car_changes(Some(before), Some(after))
+        .into_iter()
+        .partition(|change| change.field == Field::Owner);
+    let of_old_owner = Object {
+        owner: Some(before.owner),
+        ..Object::car(after)
+    };
+    append_changes(app, unit, caller, of_old_owner, others)?;
+    append_changes(app, unit, caller, Object::car(after), transfer)
 }
 
 /// The entry that says of a car that it is gone.
@@ -70,16 +78,43 @@ pub(crate) fn user_created(
         .append(&[entry(app, caller, Action::Created, Object::user(user), changes)])
 }
 
-/// A user is not what they were. If they are, nothing is written.
+/// A user is not what they were, and so many of their logins were ended with that. If they are, and none was,
+/// nothing is written.
 pub(crate) fn user_changed(
     app: &App,
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
     before: &User,
     after: &User,
+    ended: EndedLogins,
 ) -> Result<(), StoreError> {
-    let changes = audit::user_changes(Some(before), Some(after));
+    let mut changes = audit::user_changes(Some(before), Some(after));
+    changes.extend(ended.changes());
     append_changes(app, unit, caller, Object::user(after), changes)
+}
+
+/// How many logins of a user were ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct EndedLogins {
+    pub(crate) tokens: usize,
+    pub(crate) sessions: usize,
+}
+
+impl EndedLogins {
+    /// What became of the numbers of those that there were.
+    fn changes(self) -> impl Iterator<Item = Change> {
+        [
+            (Field::RefreshTokens, self.tokens),
+            (Field::Sessions, self.sessions),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(field, count)| Change {
+            field,
+            before: Value::Number(i64::try_from(count).unwrap_or(i64::MAX)),
+            after: Value::Number(0),
+        })
+    }
 }
 
 /// The entry that says of a user that they are gone.
@@ -106,24 +141,15 @@ pub(crate) fn token_revoked(
         .append(&[entry(app, caller, Action::Revoked, token, vec![change])])
 }
 
-/// All logins of a user were ended: so many refresh tokens, and so many browsers'. If there were none, nothing is
-/// written but that they were.
+/// All logins of a user were ended. That is written down also where there were none.
 pub(crate) fn logins_ended(
     app: &App,
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
     user: &User,
-    (tokens, sessions): (usize, usize),
+    ended: EndedLogins,
 ) -> Result<(), StoreError> {
-    let changes = [(Field::RefreshTokens, tokens), (Field::Sessions, sessions)]
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(field, count)| Change {
-            field,
-            before: Value::Number(i64::try_from(count).unwrap_or(i64::MAX)),
-            after: Value::Number(0),
-        })
-        .collect();
+    let changes = ended.changes().collect();
     unit.audit_log()
         .append(&[entry(app, caller, Action::Revoked, Object::user(user), changes)])
 }

@@ -3,5 +3,5 @@
 mod list;
 mod of_car;
 
-pub use list::{counts, ids, list, read_all};
+pub use list::{counts, ids, list, newest, read_all};
 pub use of_car::of_car;

@@ -100,6 +100,8 @@ impl Search {
 pub struct CarQuery {
     /// Words that must all be found in brand, model, plate, number or notes.
     pub search: Search,
+    /// Only this user's; where everybody's are listed.
+    pub owner: Option<UserId>,
     /// Exactly this brand.
     pub brand: Option<String>,
     /// Exactly this model.

@@ -13,7 +13,7 @@ pub(crate) use create::make;
 pub use delete::delete;
 pub use fields::UserInput;
 pub use list::list;
-pub use many::{Belongings, belongings, counts, ids, read_all};
+pub use many::{Belongings, belongings, counts, ids, read_all, search};
 pub use read::{find, read, read_with_cars};
 pub use update::update;
 

@@ -6,7 +6,11 @@
 mod form;
 mod number;
 
-use std::{cell::RefCell, io::Write as _, rc::Rc};
+use std::{
+    cell::RefCell,
+    io::{self, Write as _},
+    rc::Rc,
+};
 
 use actix_multipart::{Field as PartReader, Multipart, MultipartError};
 use actix_web::{
@@ -39,7 +43,7 @@ pub(crate) enum Body {
     /// A part of a body whose rest never came.
     BrokenOff,
     /// A file that could not be put aside.
-    NotKept(std::io::ErrorKind),
+    NotKept(io::ErrorKind),
 }
 
 /// What a form holds under one name.
@@ -134,30 +138,28 @@ impl Body {
         }
     }
 
-    /// The body's fields, to be read by their description.
-    pub(crate) fn form(&self, specs: &'static [FieldSpec]) -> Result<Form<'_>, ApiError> {
+    /// What is wrong with the body itself, if it is not whole, or could not be taken apart or put aside.
+    pub(crate) fn problem(&self) -> Option<ApiError> {
         match self {
-            Self::Empty { is_form: true } => Ok(Form::html(specs, &[])),
-            Self::Empty { is_form: false } => Form::json(specs, b"{}"),
-            Self::Json(bytes) => Form::json(specs, bytes),
-            Self::Form(parts) => Ok(Form::html(specs, parts)),
             Self::BrokenMultipart(why) => {
-                Err(ApiError::Malformed(format!("Multipart form parse error - {why}")))
+                Some(ApiError::Malformed(format!("Multipart form parse error - {why}")))
             }
-            Self::Unsupported(given) => Err(ApiError::UnsupportedMediaType(given.clone())),
-            Self::TooLarge(limit) => Err(ApiError::TooLarge(*limit)),
-            Self::BrokenOff => Err(ApiError::Malformed("The request body ends too early.".into())),
-            Self::NotKept(kind) => Err(ApiError::Internal(std::io::Error::from(*kind).into())),
+            Self::TooLarge(limit) => Some(ApiError::TooLarge(*limit)),
+            Self::BrokenOff => Some(ApiError::Malformed("The request body ends too early.".into())),
+            Self::NotKept(kind) => Some(ApiError::Internal(io::Error::from(*kind).into())),
+            Self::Empty { .. } | Self::Json(_) | Self::Form(_) | Self::Unsupported(_) => None,
         }
     }
 
-    /// Fails where so little of the body was read that there is no telling what it holds.
-    pub(crate) fn check_read(&self) -> Result<(), ApiError> {
-        match self {
-            Self::BrokenMultipart(_) | Self::TooLarge(_) | Self::BrokenOff | Self::NotKept(_) => {
-                self.form(&[]).map(drop)
-            }
-            Self::Empty { .. } | Self::Json(_) | Self::Form(_) | Self::Unsupported(_) => Ok(()),
+    /// The body's fields, to be read by their description.
+    pub(crate) fn form(&self, specs: &'static [FieldSpec]) -> Result<Form<'_>, ApiError> {
+        match (self, self.problem()) {
+            (_, Some(problem)) => Err(problem),
+            (Self::Json(bytes), None) => Form::json(specs, bytes),
+            (Self::Form(parts), None) => Ok(Form::html(specs, parts)),
+            (Self::Unsupported(given), None) => Err(ApiError::UnsupportedMediaType(given.clone())),
+            (Self::Empty { is_form: true }, None) => Ok(Form::html(specs, &[])),
+            (_, None) => Form::json(specs, b"{}"),
         }
     }
 
@@ -267,7 +269,7 @@ async fn read_multipart(http: &HttpRequest, payload: &Limited, keep_files: bool)
 
 enum PartError {
     Multipart(MultipartError),
-    NotKept(std::io::Error),
+    NotKept(io::Error),
 }
 
 impl From<MultipartError> for PartError {

@@ -368,7 +368,7 @@ fn user(access: Access, app: &App, incoming: &Incoming) -> Result<Option<User>, 
             .browser
             .check_csrf(&incoming.method, &incoming.base_url, token);
         // The token of a form that was too large is not missing, it was not read.
-        proof.or_else(|forged| incoming.body.check_read().and(Err(forged)))?;
+        proof.map_err(|forged| incoming.body.problem().unwrap_or(forged))?;
     }
     Ok(user)
 }

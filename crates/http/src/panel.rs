@@ -31,7 +31,11 @@ use actix_web::{
 };
 use futures_util::stream;
 use mycars_application::{App, Caller, sessions};
-use mycars_domain::{Action, Target, User, audit::Channel, policy};
+use mycars_domain::{
+    Action, Target, User,
+    audit::{Channel, Origin},
+    policy,
+};
 
 use crate::{
     api,
@@ -150,6 +154,11 @@ impl Context<'_> {
         policy::check(&self.caller.actor, action, target).is_ok()
     }
 
+    /// Refuses who may not do `action`.
+    fn require(&self, action: Action, target: Target) -> Result<(), ApiError> {
+        Ok(policy::check(&self.caller.actor, action, target)?)
+    }
+
     /// What a form sent under a name, without the space around it.
     fn sent(&self, name: &str) -> &str {
         self.body.text_of(name).unwrap_or("").trim()
@@ -194,7 +203,8 @@ struct Stream {
 }
 
 /// Makes the next piece; `None` once everything is made. An error breaks the answer off.
-type Step = Box<dyn FnMut(&App, &Caller) -> Result<Option<Vec<u8>>, ApiError> + Send>;
+/// Who asked may not be an admin any more: then there is no caller.
+type Step = Box<dyn FnMut(&App, Option<&Caller>) -> Result<Option<Vec<u8>>, ApiError> + Send>;
 
 #[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
 impl Answer {
@@ -246,15 +256,10 @@ async fn dispatch(
 ) -> HttpResponse {
     let visit = Visit::new(&state, &http, true);
     let message = Message::of(http.headers());
-    let asked = ask(screen, &state, &http, payload, &visit, message.clone()).await;
-    let mut response = match asked {
+    match ask(screen, &state, &http, payload, &visit, message).await {
         Ok(response) => response,
         Err(Refused { error, user }) => refuse(&error, user.as_ref(), &http, &visit),
-    };
-    if message.is_some() && response.status() != StatusCode::SEE_OTHER {
-        add_cookie(&mut response, &message::no_cookie());
     }
-    response
 }
 
 /// Why a request was refused, and to whom, as far as that is known.
@@ -283,7 +288,7 @@ async fn ask(
     let Some(user) = identify(state, visit).await? else {
         // Whoever sent it listens only after they have sent everything.
         discard(state, http, payload).await?;
-        return Ok(to_login(http));
+        return Ok(to_login(Some(screen), http));
     };
     let refused = |error| Refused {
         error,
@@ -293,7 +298,7 @@ async fn ask(
         .map_err(ApiError::from)
         .and_then(|()| state.count(&api::PANEL, http.method(), visit.client, Some(&user)));
     if let Err(error) = admitted {
-        discard(state, http, payload).await?;
+        discard(state, http, payload).await.map_err(refused)?;
         return Err(refused(error));
     }
     let view = match *http.method() {
@@ -302,17 +307,20 @@ async fn ask(
         _ => None,
     };
     let Some(view) = view else {
-        discard(state, http, payload).await?;
+        discard(state, http, payload).await.map_err(refused)?;
         return Err(refused(ApiError::MethodNotAllowed(http.method().to_string())));
     };
-    let body = read(screen, state, http, payload).await?;
+    let body = read(screen, state, http, payload).await.map_err(refused)?;
+    // Before the token is looked for: a form of which a part is missing has none.
+    if let Some(problem) = body.problem() {
+        return Err(refused(problem));
+    }
     visit
         .browser
         .check_csrf(http.method(), &visit.base_url, body.text_of(CSRF_FIELD))
-        // The token of a form that was too large is not missing, it was not read.
-        .or_else(|forged| body.check_read().and(Err(forged)))
         .map_err(refused)?;
     let caller = Caller::user(&user, origin(http, visit.client, Channel::Panel));
+    let has_message = message.is_some();
     let answer = {
         let (state, user, caller) = (Data::clone(state), user.clone(), caller.clone());
         let (path, query_text) = (http.path().to_owned(), http.query_string().to_owned());
@@ -333,9 +341,16 @@ async fn ask(
                 message: message.as_ref(),
             })
         };
-        state_of(http)?.blocking.run(lane, view).await?
+        let run = state_of(http).map_err(refused)?.blocking.run(lane, view).await;
+        run.map_err(|error| refused(error.into()))?
     };
-    Ok(respond(answer.map_err(refused)?, state, caller, visit))
+    let answer = answer.map_err(refused)?;
+    let is_page = matches!(answer, Answer::Page(..));
+    let mut response = respond(answer, state, caller, visit);
+    if has_message && is_page {
+        add_cookie(&mut response, &message::no_cookie());
+    }
+    Ok(response)
 }
 
 fn state_of(http: &HttpRequest) -> Result<&Data<State>, ApiError> {
@@ -385,8 +400,13 @@ fn lane(screen: &Screen, body: &Body) -> Lane {
     }
 }
 
-fn to_login(http: &HttpRequest) -> HttpResponse {
-    let here = url(http.path(), http.query_string());
+/// To the login, and from there back: where there is nothing to be seen, to the list above it.
+fn to_login(screen: Option<&Screen>, http: &HttpRequest) -> HttpResponse {
+    let path = match screen {
+        Some(Screen { get: None, path, .. }) => path.trim_end_matches("bulk/"),
+        _ => http.path(),
+    };
+    let here = url(path, http.query_string());
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("next", &here)
         .finish();
@@ -457,7 +477,8 @@ fn send(stream: Stream, state: &Data<State>, caller: Caller, visit: &Visit) -> H
     let pieces = pieces(
         state.blocking.clone(),
         Arc::clone(&state.app),
-        caller,
+        caller.origin,
+        visit.browser.session_key.clone(),
         stream.step,
     );
     response
@@ -468,13 +489,18 @@ fn send(stream: Stream, state: &Data<State>, caller: Caller, visit: &Visit) -> H
 fn pieces(
     blocking: Blocking,
     app: Arc<App>,
-    caller: Caller,
+    origin: Origin,
+    session_key: Option<String>,
     step: Step,
 ) -> impl futures_util::Stream<Item = Result<Bytes, io::Error>> {
     stream::try_unfold(step, move |mut step| {
-        let (blocking, app, caller) = (blocking.clone(), Arc::clone(&app), caller.clone());
+        let (blocking, app) = (blocking.clone(), Arc::clone(&app));
+        let (origin, session_key) = (origin.clone(), session_key.clone());
         async move {
-            let work = move || step(&app, &caller).map(|piece| (piece, step));
+            let work = move || {
+                let caller = still_admin(&app, session_key.as_deref(), origin)?;
+                step(&app, caller.as_ref()).map(|piece| (piece, step))
+            };
             let made = blocking
                 .run(Lane::Database, work)
                 .await
@@ -488,6 +514,16 @@ fn pieces(
             Ok(piece.map(|piece| (Bytes::from(piece), step)))
         }
     })
+}
+
+/// Who asks, if they still may: what takes long must not outlive the right to do it.
+fn still_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<Option<Caller>, ApiError> {
+    let user = match session_key {
+        Some(key) => sessions::authenticate(app, key)?,
+        None => None,
+    };
+    let admin = user.filter(|user| policy::check(&user.actor(), Action::ReadUsers, Target::NOTHING).is_ok());
+    Ok(admin.map(|admin| Caller::user(&admin, origin)))
 }
 
 /// A page that says what is wrong.
@@ -515,7 +551,7 @@ fn refuse(error: &ApiError, user: Option<&User>, http: &HttpRequest, visit: &Vis
 pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> HttpResponse {
     let visit = Visit::new(state, http, true);
     match identify(state, &visit).await {
-        Ok(None) => to_login(http),
+        Ok(None) => to_login(None, http),
         Ok(Some(user)) => {
             let error = policy::check(&user.actor(), Action::ReadUsers, Target::NOTHING)
                 .err()

@@ -151,6 +151,7 @@ impl Query {
         };
         let year = reader.number("year");
         let query = CarQuery {
+            owner: None,
             search: reader.search(),
             brand: reader.text("brand"),
             model: reader.text("model"),

@@ -20,11 +20,12 @@ CREATE TABLE audit_log (
     search_key TEXT NOT NULL
 );
 
-CREATE INDEX audit_log_of_object ON audit_log (object_type, object_id, id);
+CREATE INDEX audit_log_of_object ON audit_log (object_id, object_type, id);
 CREATE INDEX audit_log_of_actor ON audit_log (actor_id, id);
 CREATE INDEX audit_log_at ON audit_log (at);
 
--- Whoever can reach the database, the program included, can only add entries.
+-- Entries are only added: this keeps the program, and whoever looks around in the database, from changing one by
+-- mistake. Who owns the table can still drop the triggers; grant others no more than INSERT and SELECT.
 CREATE TRIGGER audit_log_stays_as_it_is BEFORE UPDATE ON audit_log
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');

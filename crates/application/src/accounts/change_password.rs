@@ -46,8 +46,8 @@ pub fn change_password(app: &App, caller: &Caller, input: &PasswordChange) -> Re
             return Err(wrong_password());
         }
         let mut after = before.clone();
-        replace_password(app, unit, &mut after, hash)?;
-        Ok(audit::user_changed(app, unit, caller, &before, &after)?)
+        let ended = replace_password(app, unit, &mut after, hash)?;
+        Ok(audit::user_changed(app, unit, caller, &before, &after, ended)?)
     })
 }
 

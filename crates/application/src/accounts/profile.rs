@@ -7,7 +7,8 @@ use mycars_domain::{
 
 use super::Error;
 use crate::{
-    App, Caller, Completeness, Input, audit,
+    App, Caller, Completeness, Input,
+    audit::{self, EndedLogins},
     input::{Checker, set},
     ports::UnitOfWork,
     users::fields::check_unique,
@@ -52,7 +53,7 @@ pub fn change_profile(app: &App, caller: &Caller, input: &ProfileInput) -> Resul
         apply(unit, &mut user, input)?;
         user.updated_at = app.now_after(before.updated_at);
         unit.users().update(&user)?;
-        audit::user_changed(app, unit, caller, &before, &user)?;
+        audit::user_changed(app, unit, caller, &before, &user, EndedLogins::default())?;
         Ok(user)
     })
 }

@@ -104,7 +104,7 @@ fn owner(token: &Verified, known: Option<&RefreshToken>, user: Option<User>) -> 
     let user = user
         .filter(|user| user.is_active)
         .ok_or(Error::NoActiveAccountForToken)?;
-    if known.is_none() && token.may_be_older_than_password(&user) {
+    if known.is_none() && token.may_have_been_ended(&user) {
         Err(TokenError::Blacklisted.into())
     } else {
         Ok(user)

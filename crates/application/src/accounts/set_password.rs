@@ -7,7 +7,8 @@ use mycars_domain::{
 
 use super::Error;
 use crate::{
-    App, Caller, audit,
+    App, Caller,
+    audit::{self, EndedLogins},
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
@@ -39,27 +40,28 @@ pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password)
             Target::user(before.id, before.rank()),
         )?;
         let mut after = before.clone();
-        replace_password(app, unit, &mut after, hash)?;
-        Ok(audit::user_changed(app, unit, caller, &before, &after)?)
+        let ended = replace_password(app, unit, &mut after, hash)?;
+        Ok(audit::user_changed(app, unit, caller, &before, &after, ended)?)
     })
 }
 
-/// Gives a user who is locked a new password hash and ends their logins.
+/// Gives a user who is locked a new password hash and ends their logins, and answers how many there were.
 pub(crate) fn replace_password(
     app: &App,
     unit: &mut dyn UnitOfWork,
     user: &mut User,
     hash: PasswordHash,
-) -> Result<(), StoreError> {
+) -> Result<EndedLogins, StoreError> {
     let now = app.now();
     user.password = hash;
     user.logins_ended_at = Some(now);
     user.updated_at = app.now_after(user.updated_at);
     unit.users().update(user)?;
-    unit.sessions().delete_all_of(user.id)?;
-    unit.refresh_tokens()
+    let sessions = unit.sessions().delete_all_of(user.id)?;
+    let tokens = unit
+        .refresh_tokens()
         .revoke_all_of(user.id, Revocation::PasswordChanged, now)?;
-    Ok(())
+    Ok(EndedLogins { tokens, sessions })
 }
 
 #[cfg(test)]

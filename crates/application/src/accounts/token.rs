@@ -114,11 +114,12 @@ impl Verified {
         }
     }
 
-    /// Whether this refresh token of `user`, of which nothing is known here, may be older than their password.
+    /// Whether this refresh token of `user`, of which nothing is known here, may be from before all their logins were
+    /// ended.
     ///
-    /// A token that was issued here is known, and a password change revokes it. One that was not (it is another
+    /// A token that was issued here is known, and whatever ends all logins revokes it. One that was not (it is another
     /// system's, signed with the same key) says only in whole seconds when it was issued: in doubt it is older.
-    pub(super) fn may_be_older_than_password(&self, user: &User) -> bool {
+    pub(super) fn may_have_been_ended(&self, user: &User) -> bool {
         user.logins_ended_at.is_some_and(|changed| {
             self.issued_at
                 .is_none_or(|issued| issued.timestamp() <= changed.timestamp())
@@ -303,10 +304,10 @@ mod tests {
             user.logins_ended_at = DateTime::from_timestamp(seconds, 500);
             user
         };
-        assert!(!token.may_be_older_than_password(&samples::user()));
-        assert!(!undated.may_be_older_than_password(&samples::user()));
-        assert!(!token.may_be_older_than_password(&changed(NOW - 1)));
-        assert!(token.may_be_older_than_password(&changed(NOW)));
-        assert!(undated.may_be_older_than_password(&changed(NOW - 1)));
+        assert!(!token.may_have_been_ended(&samples::user()));
+        assert!(!undated.may_have_been_ended(&samples::user()));
+        assert!(!token.may_have_been_ended(&changed(NOW - 1)));
+        assert!(token.may_have_been_ended(&changed(NOW)));
+        assert!(undated.may_have_been_ended(&changed(NOW - 1)));
     }
 }

@@ -31,10 +31,22 @@ pub fn update(
         }
         let mut car = before.clone();
         CarFields::check(app, unit, garage, input, completeness, Some(id))?.apply_to(app, &mut car);
+        if is_unchanged(&before, &car, input) {
+            return Ok(before);
+        }
         unit.cars().update(&car)?;
         audit::car_changed(app, unit, caller, &before, &car)?;
         Ok(car)
     })
+}
+
+/// Whether a form that names its version changes nothing: see [`users::update`](crate::users::update).
+fn is_unchanged(before: &Car, after: &Car, input: &CarInput) -> bool {
+    let after = Car {
+        updated_at: before.updated_at,
+        ..after.clone()
+    };
+    input.version.is_some() && after == *before
 }
 
 #[cfg(test)]

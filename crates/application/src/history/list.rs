@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, audit::Entry, policy};
 
 use crate::{
     App, Caller,
-    lists::{HistoryCount, HistoryQuery, Listed, in_order_of},
+    lists::{HistoryCount, HistoryQuery, Listed, Page, in_order_of},
     ports::UnitOfWork,
     users::Error,
 };
@@ -16,6 +16,23 @@ use crate::{
 pub fn list(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Listed<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     app.store.read(|unit| entries(unit, query))
+}
+
+/// The newest entries that `query` asks for, of which nobody wants to know how many there are: so many at most.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn newest(app: &App, caller: &Caller, query: &HistoryQuery, at_most: u32) -> Result<Vec<Entry>, Error> {
+    policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
+    let query = HistoryQuery {
+        oldest_first: false,
+        page: Some(Page {
+            limit: at_most,
+            offset: 0,
+        }),
+        ..query.clone()
+    };
+    Ok(app.store.read(|unit| unit.audit_log().list(&query))?)
 }
 
 /// How many entries there are of each action and kind of object, among those that `query` asks for when its own

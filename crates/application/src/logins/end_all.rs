@@ -2,7 +2,12 @@
 
 use mycars_domain::{Action, Target, UserId, policy};
 
-use crate::{App, Caller, audit, ports::Revocation, users::Error};
+use crate::{
+    App, Caller,
+    audit::{self, EndedLogins},
+    ports::Revocation,
+    users::Error,
+};
 
 /// Ends all logins of a user: every refresh token issued before is dead, those of other systems with the same key
 /// too, and every browser is logged out. Access tokens in hand live to their own expiry.
@@ -26,7 +31,13 @@ pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
         let tokens = unit
             .refresh_tokens()
             .revoke_all_of(id, Revocation::Revoked, now)?;
-        Ok(audit::logins_ended(app, unit, caller, &user, (tokens, sessions))?)
+        Ok(audit::logins_ended(
+            app,
+            unit,
+            caller,
+            &user,
+            EndedLogins { tokens, sessions },
+        )?)
     })
 }
 

@@ -4,12 +4,13 @@ use mycars_domain::{Action, Target, audit::Object, policy};
 
 use crate::{App, Caller, audit, ports::Revocation, users::Error};
 
-/// Ends the login whose refresh token has this number in lists; does nothing to one that is dead already.
+/// Ends the login whose refresh token has this number in lists, and answers whether it was alive: one that is dead
+/// already stays as it is.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who is no admin, and for who is no superuser where its owner is one;
 /// [`Error::Store`].
-pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<(), Error> {
+pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
     policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;
     app.store.write(|unit| {
         let listed = unit.refresh_tokens().find_all(&[number])?;
@@ -26,19 +27,13 @@ pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<(), Error> {
             .find_for_update(&token.id)?
             .ok_or(Error::NotFound)?;
         if token.revoked.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         unit.refresh_tokens()
             .revoke(&token.id, Revocation::Revoked, app.now())?;
         let object = Object::refresh_token(&token.id, token.user);
-        Ok(audit::token_revoked(
-            app,
-            unit,
-            caller,
-            object,
-            None,
-            Revocation::Revoked,
-        )?)
+        audit::token_revoked(app, unit, caller, object, None, Revocation::Revoked)?;
+        Ok(true)
     })
 }
 
@@ -96,7 +91,7 @@ mod tests {
             .once()
             .returning(|_, _, _| Ok(()));
         let (app, store) = mocks.into_app();
-        revoke(&app, &samples::somebody_else(Rank::Admin), 5).unwrap();
+        assert!(revoke(&app, &samples::somebody_else(Rank::Admin), 5).unwrap());
         let entries = store.entries();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].object.kind, ObjectType::RefreshToken);
@@ -106,7 +101,7 @@ mod tests {
     #[test]
     fn a_dead_token_stays_as_it_is() {
         let (app, store) = owned_by(mocks(Some(Revocation::Rotated)), samples::user()).into_app();
-        revoke(&app, &samples::somebody_else(Rank::Admin), 5).unwrap();
+        assert!(!revoke(&app, &samples::somebody_else(Rank::Admin), 5).unwrap());
         assert_eq!(store.entries(), []);
     }
 

@@ -5,7 +5,7 @@ use mycars_domain::{Action, Target, User, UserId, policy};
 use super::Error;
 use crate::{
     App, Caller,
-    lists::{UserCount, UserQuery, in_order_of},
+    lists::{Page, Search, UserCount, UserQuery, in_order_of},
     ports::CarCount,
 };
 
@@ -27,6 +27,23 @@ pub fn read_all(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Vec<User>,
     let mut users = app.store.read(|unit| unit.users().find_all(ids))?;
     in_order_of(ids, &mut users, |user| user.id);
     Ok(users)
+}
+
+/// The first users whom a search finds, of whom nobody wants to know how many there are: so many at most.
+///
+/// # Errors
+/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+pub fn search(app: &App, caller: &Caller, search: Search, at_most: u32) -> Result<Vec<User>, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    let query = UserQuery {
+        search,
+        page: Some(Page {
+            limit: at_most,
+            offset: 0,
+        }),
+        ..UserQuery::default()
+    };
+    Ok(app.store.read(|unit| unit.users().list(&query))?)
 }
 
 /// How many users there are of each role, active and not, among those that `query` asks for when its own role and

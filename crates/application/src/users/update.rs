@@ -6,7 +6,12 @@ use super::{
     Error,
     fields::{UserFields, UserInput},
 };
-use crate::{App, Caller, Completeness, accounts::replace_password, audit, ports::UnitOfWork};
+use crate::{
+    App, Caller, Completeness,
+    accounts::replace_password,
+    audit::{self, EndedLogins},
+    ports::UnitOfWork,
+};
 
 /// Puts the fields that were sent into a user and answers the user. [`Completeness::Whole`] is PUT: the required
 /// fields must be there. A password that is set ends the user's logins; for an admin's own all rules hold.
@@ -32,17 +37,38 @@ pub fn update(
         let (before, fields) = checked(unit, caller, user, input, completeness)?;
         let mut user = before.clone();
         fields.apply_to(app, &mut user);
+        if is_unchanged(&before, &user, input) && hash.is_none() {
+            return Ok(before);
+        }
+        let mut ended = EndedLogins::default();
         if before.is_active && !user.is_active {
             // Or else a browser would be logged in again on the day that the user is let in again.
-            unit.sessions().delete_all_of(user.id)?;
+            ended.sessions = unit.sessions().delete_all_of(user.id)?;
         }
         match hash {
-            Some(hash) => replace_password(app, unit, &mut user, hash)?,
+            Some(hash) => {
+                let more = replace_password(app, unit, &mut user, hash)?;
+                ended = EndedLogins {
+                    tokens: more.tokens,
+                    sessions: ended.sessions + more.sessions,
+                };
+            }
             None => unit.users().update(&user)?,
         }
-        audit::user_changed(app, unit, caller, &before, &user)?;
+        audit::user_changed(app, unit, caller, &before, &user, ended)?;
         Ok(user)
     })
+}
+
+/// Whether a form that names its version changes nothing. Then it makes no new version either, which would look to
+/// others as if there were something to see. Without a version, the time of the last change is that of the request,
+/// as in Django REST framework.
+fn is_unchanged(before: &User, after: &User, input: &UserInput) -> bool {
+    let after = User {
+        updated_at: before.updated_at,
+        ..after.clone()
+    };
+    input.version.is_some() && after == *before
 }
 
 /// The hash of the new password, once everything else is known to be right. Hashing takes long, and so comes

@@ -170,6 +170,8 @@ impl<'a> Form<'a> {
                 .map_or(Raw::Absent, |value| raw_json(value.get())),
             Source::Html { parts, is_ours } => match raw_html(parts, spec) {
                 Raw::Text(text) if *is_ours && spec.nullable && text.trim().is_empty() => Raw::Null,
+                // Browsers write line breaks their own way, whatever stood in the field before.
+                Raw::Text(text) if *is_ours => Raw::Text(text.replace("\r\n", "\n")),
                 raw => raw,
             },
         }

@@ -7,11 +7,13 @@ use std::{
     fmt::Write as _,
 };
 
+use chrono::{DateTime, Utc};
 use mycars_application::{App, Caller};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     Answer, Context, Stream, export,
+    forms::VERSION,
     lists::ListSpec,
     message::Message,
     render::{self, ConfirmPage, Frame, PROGRESS, ProgressPage, counted},
@@ -19,6 +21,7 @@ use super::{
 use crate::{
     browsable::{Link, url},
     error::ApiError,
+    timestamp,
 };
 
 /// Finds something out about those with these numbers.
@@ -47,7 +50,20 @@ pub(super) struct Action {
     pub(super) button: &'static str,
     pub(super) lead: &'static str,
     pub(super) is_danger: bool,
-    pub(super) run: fn(&App, &Caller, i64) -> Result<(), ApiError>,
+    pub(super) run: fn(&App, &Caller, i64) -> Result<Outcome, ApiError>,
+}
+
+/// What became of one of many.
+pub(super) enum Outcome {
+    Done,
+    /// It was so already.
+    Unchanged,
+}
+
+impl Outcome {
+    pub(super) fn of(is_done: bool) -> Self {
+        if is_done { Self::Done } else { Self::Unchanged }
+    }
 }
 
 /// So many are done in one go, before others have their turn and progress is told.
@@ -85,7 +101,7 @@ pub(super) fn answer(context: &Context<'_>, resource: &'static Resource) -> Resu
     }
     if ids.len() <= BATCH {
         let mut tally = Tally::default();
-        tally.work_off(context.app, context.caller, action, &ids)?;
+        tally.work_off(context.app, Some(context.caller), action, &ids);
         return Answer::redirect(to_list, tally.message(resource.spec, action));
     }
     Ok(Answer::Stream(progress(context, resource, action, ids)))
@@ -164,8 +180,15 @@ fn confirm(
     }))
 }
 
+/// What is said where something changed between the question and the answer.
+pub(super) const CHANGED: &str = "Nothing was done yet: somebody changed it meanwhile. Look at it again.";
+
 /// What is asked before something is done to one thing.
 pub(super) struct Question {
+    /// What is other than it was when it was asked before.
+    pub(super) warning: Option<&'static str>,
+    /// Which version of it was seen, where that matters.
+    pub(super) version: Option<DateTime<Utc>>,
     pub(super) title: String,
     pub(super) lead: String,
     pub(super) counts: Vec<(&'static str, u64)>,
@@ -186,11 +209,15 @@ pub(super) fn confirm_one(
         crumbs: render::crumbs(steps, "Confirm"),
         title: question.title,
         lead: question.lead,
-        warning: None,
+        warning: question.warning.map(str::to_owned),
         counts: question.counts,
         items: question.items,
         more: question.more,
-        hidden: Vec::new(),
+        hidden: question
+            .version
+            .map(|version| (VERSION, timestamp::write(version)))
+            .into_iter()
+            .collect(),
         button: question.button.to_owned(),
         is_danger: question.is_danger,
         action: context.with_back(context.path),
@@ -202,40 +229,58 @@ pub(super) fn confirm_one(
 #[derive(Default)]
 struct Tally {
     done: usize,
+    unchanged: usize,
     /// Why some were refused, and how many for each reason.
     refused: BTreeMap<String, usize>,
+    /// Why the rest was not even tried.
+    broken_off: Option<String>,
 }
 
 impl Tally {
-    /// Does it to each, one after the other. What is refused of one does not keep the others from it, but a fault
-    /// of ours does.
-    fn work_off(&mut self, app: &App, caller: &Caller, action: &Action, ids: &[i64]) -> Result<(), ApiError> {
+    /// Does it to each, one after the other. What is refused of one does not keep the others from it; a fault of ours
+    /// does, and so does that the caller may not any more.
+    fn work_off(&mut self, app: &App, caller: Option<&Caller>, action: &Action, ids: &[i64]) {
+        let Some(caller) = caller else {
+            self.broken_off = Some("You may not do this any more.".to_owned());
+            return;
+        };
         for id in ids {
             match (action.run)(app, caller, *id) {
-                Ok(()) => self.done += 1,
-                Err(error) if error.status().is_server_error() => return Err(error),
+                Ok(Outcome::Done) => self.done += 1,
+                Ok(Outcome::Unchanged) => self.unchanged += 1,
+                Err(error) if error.status().is_server_error() => {
+                    // The log says why.
+                    drop(error.response());
+                    self.broken_off = Some(error.sentence());
+                    return;
+                }
                 Err(error) => *self.refused.entry(error.sentence()).or_default() += 1,
             }
         }
-        Ok(())
     }
 
     fn seen(&self) -> usize {
-        self.done + self.refused.values().sum::<usize>()
+        self.done + self.unchanged + self.refused.values().sum::<usize>()
     }
 
     fn text(&self, spec: &ListSpec, action: &Action) -> String {
         let mut text = format!("{} {}.", counted(self.done as u64, spec.singular), action.past);
+        // Writing to a string never fails.
+        if self.unchanged > 0 {
+            let _ = write!(text, " {} {} already.", self.unchanged, action.past);
+        }
         for (reason, count) in &self.refused {
-            // Writing to a string never fails.
             let _ = write!(text, " {count} refused: {reason}");
+        }
+        if let Some(reason) = &self.broken_off {
+            let _ = write!(text, " Then it broke off: {reason}");
         }
         text
     }
 
     fn message(&self, spec: &ListSpec, action: &Action) -> Message {
         let text = self.text(spec, action);
-        if self.refused.is_empty() {
+        if self.refused.is_empty() && self.broken_off.is_none() {
             Message::success(text)
         } else {
             Message::warning(text)
@@ -263,33 +308,28 @@ fn progress(
     let mut tail = Some(tail.to_owned());
     let mut tally = Tally::default();
     let total = ids.len();
-    let mut is_broken = false;
-    let step = move |app: &App, caller: &Caller| {
+    let step = move |app: &App, caller: Option<&Caller>| {
         if let Some(head) = head.take() {
             return Ok(Some(head));
         }
         let batch: Vec<i64> = ids.iter().skip(tally.seen()).take(BATCH).copied().collect();
-        if batch.is_empty() || is_broken {
+        if batch.is_empty() || tally.broken_off.is_some() {
             let end = tail.take().map(|tail| {
                 let link = format!(
                     "<p class=\"actions\"><a class=\"button primary\" href=\"{}\">Back to the list</a></p>",
                     escape(&to_list)
                 );
                 let text = escape(&tally.text(spec, action));
-                let class = if is_broken { "problems" } else { "notice" };
+                let class = if tally.broken_off.is_some() {
+                    "problems"
+                } else {
+                    "notice"
+                };
                 format!("<p class=\"{class}\" role=\"status\">{text}</p>{link}{tail}").into_bytes()
             });
             return Ok(end);
         }
-        if let Err(error) = tally.work_off(app, caller, action, &batch) {
-            // What is done is done, and said; the log says why it did not go on.
-            drop(error.response());
-            tally.refused.insert(
-                format!("it did not go on: {}", error.sentence()),
-                total - tally.seen(),
-            );
-            is_broken = true;
-        }
+        tally.work_off(app, caller, action, &batch);
         let seen = tally.seen().min(total);
         let told = format!(
             "<p class=\"progress\"><progress max=\"{total}\" value=\"{seen}\" aria-label=\"Progress\"></progress> {seen} of {total}</p>\n"

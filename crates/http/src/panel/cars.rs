@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use actix_web::http::StatusCode;
 use mycars_application::{
-    Completeness, Input,
+    App, Caller, Completeness, Input,
     cars::{self, CarInput},
     images::{self, Picture, UploadedFile},
     lists::{CarQuery, Garage},
@@ -17,12 +17,12 @@ use mycars_domain::{
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, Resource},
+    bulk::{self, Action, Outcome, Resource},
     export,
     forms::{self, Filling},
     lists::{self, Facet, Found, ListSpec},
     message::Message,
-    render::{self, Cell, Conflict, FormPage, Frame, Owner, Owners, Row, Time},
+    render::{self, Cell, FormPage, Frame, Owner, Owners, Row, Time},
 };
 use crate::{
     api::cars::{FIELDS, input},
@@ -46,7 +46,7 @@ static LIST: ListSpec = ListSpec {
         ("mileage_min", "Mileage from", "number"),
         ("mileage_max", "Mileage to", "number"),
     ],
-    facets: &["brand", "model", "color"],
+    facets: &["brand", "model", "color", "owner"],
     columns: &[
         ("License", Some("license")),
         ("Picture", None),
@@ -87,12 +87,23 @@ pub(super) fn list(context: &Context<'_>) -> Result<Answer, ApiError> {
 }
 
 fn query(context: &Context<'_>) -> Result<CarQuery, ApiError> {
-    context.query.cars(lists::settings())
+    let owner = match context.query.text("owner").map(str::parse) {
+        None => None,
+        Some(Ok(id)) => Some(UserId(id)),
+        Some(Err(_)) => {
+            let message = "Enter a user’s ID.".to_owned();
+            return Err(ApiError::Parameters(vec![("owner", message)]));
+        }
+    };
+    Ok(CarQuery {
+        owner,
+        ..context.query.cars(lists::settings())?
+    })
 }
 
 fn found(context: &Context<'_>, query: &CarQuery) -> Result<Found, ApiError> {
     let listed = cars::list(context.app, context.caller, Garage::All, query)?;
-    let owners = owners_of(context, &listed.items)?;
+    let owners = owners_of(context.app, context.caller, &listed.items)?;
     let brands = cars::brands(context.app, context.caller, query, BRANDS)?;
     let choices = brands
         .into_iter()
@@ -101,7 +112,7 @@ fn found(context: &Context<'_>, query: &CarQuery) -> Result<Found, ApiError> {
         rows: listed
             .items
             .iter()
-            .map(|car| row(car, owners.get(&car.owner), context))
+            .map(|car| row(car, owners.get(&car.owner), context.query_text))
             .collect(),
         total: listed.total.unwrap_or_default(),
         facets: vec![Facet {
@@ -116,22 +127,23 @@ fn found(context: &Context<'_>, query: &CarQuery) -> Result<Found, ApiError> {
 }
 
 /// The owners of cars, in one query.
-fn owners_of(context: &Context<'_>, cars: &[Car]) -> Result<HashMap<UserId, User>, ApiError> {
+fn owners_of(app: &App, caller: &Caller, cars: &[Car]) -> Result<HashMap<UserId, User>, ApiError> {
     let mut ids: Vec<UserId> = cars.iter().map(|car| car.owner).collect();
     ids.sort_unstable();
     ids.dedup();
-    let owners = users::read_all(context.app, context.caller, &ids)?;
+    let owners = users::read_all(app, caller, &ids)?;
     Ok(owners.into_iter().map(|owner| (owner.id, owner)).collect())
 }
 
-fn row(car: &Car, owner: Option<&User>, context: &Context<'_>) -> Row {
+/// A car in a list. `back` is the query of the list that one comes back to.
+fn row(car: &Car, owner: Option<&User>, back: &str) -> Row {
     Row {
         key: Some(car.id.0),
         name: car.license.to_string(),
         cells: vec![
             Cell::Link(Link {
                 label: car.license.to_string(),
-                url: lists::from_list(&format!("{PATH}{}/", car.id), context),
+                url: lists::with_back(&format!("{PATH}{}/", car.id), back),
             }),
             Cell::Image(car.image.as_ref().map(|path| format!("/media/{path}"))),
             Cell::Text(car.brand.to_string()),
@@ -151,8 +163,13 @@ fn row(car: &Car, owner: Option<&User>, context: &Context<'_>) -> Row {
 }
 
 /// The cars of a user, as their page shows them.
-pub(super) fn rows_of(owner: &User, cars: &[Car], context: &Context<'_>) -> Vec<Row> {
-    cars.iter().map(|car| row(car, Some(owner), context)).collect()
+pub(super) fn rows_of(owner: &User, cars: &[Car]) -> Vec<Row> {
+    cars.iter().map(|car| row(car, Some(owner), "")).collect()
+}
+
+/// What the columns of cars are called.
+pub(super) fn columns() -> Vec<&'static str> {
+    LIST.columns.iter().map(|(label, _)| *label).collect()
 }
 
 static CARS: Resource = Resource {
@@ -174,11 +191,7 @@ static CARS: Resource = Resource {
     rows: |app, caller, ids| {
         let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
         let cars = cars::read_all(app, caller, &ids)?;
-        let owners = cars.iter().map(|car| car.owner).collect::<Vec<_>>();
-        let owners: HashMap<UserId, User> = users::read_all(app, caller, &owners)?
-            .into_iter()
-            .map(|owner| (owner.id, owner))
-            .collect();
+        let owners = owners_of(app, caller, &cars)?;
         cars.iter()
             .filter_map(|car| Some((car, OwnerView::from(owners.get(&car.owner)?))))
             .map(|(car, owner)| export::row(&CarView::new(car, &owner)))
@@ -191,7 +204,10 @@ static CARS: Resource = Resource {
         button: "Yes, delete",
         lead: "They go with their pictures. This can’t be undone; the history stays.",
         is_danger: true,
-        run: |app, caller, id| Ok(cars::delete(app, caller, Garage::All, CarId(id))?),
+        run: |app, caller, id| {
+            cars::delete(app, caller, Garage::All, CarId(id))?;
+            Ok(Outcome::Done)
+        },
     }],
 };
 
@@ -233,8 +249,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
         Ok(car) => car,
         Err(error) => return refuse(context, None, error.into()),
     };
-    let car = attach(context, car, picture)?;
-    saved(context, &car, "added")
+    finish(context, &car, picture.as_ref(), "added")
 }
 
 pub(super) fn edit(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -262,10 +277,7 @@ pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
         Completeness::Whole,
     );
     match changed {
-        Ok(changed) => {
-            let changed = attach(context, changed, picture)?;
-            saved(context, &changed, "changed")
-        }
+        Ok(changed) => finish(context, &changed, picture.as_ref(), "changed"),
         Err(cars::Error::Conflict) => {
             let filling = Filling {
                 current: Some(object(context, &car)?),
@@ -287,7 +299,7 @@ fn find(context: &Context<'_>) -> Result<Car, ApiError> {
 }
 
 /// What a form says: the fields, and a picture that is fit to be kept. The picture is looked at first, so that a car
-/// isn't saved without the picture that was to go with it.
+/// isn't saved with something else than a picture.
 fn read(context: &Context<'_>) -> Result<(CarInput, Option<Picture>), ApiError> {
     let input = CarInput {
         owner: owner(context)?,
@@ -321,16 +333,32 @@ fn owner(context: &Context<'_>) -> Result<Input<UserId>, ApiError> {
     })
 }
 
-/// Gives a saved car its picture, or takes it away, as the form says.
-fn attach(context: &Context<'_>, car: Car, picture: Option<Picture>) -> Result<Car, ApiError> {
+/// Gives a saved car its picture, or takes it away, as the form says, and leads on. The car is saved by now: if its
+/// picture can't be, that is said on the car's page, where it can be tried again.
+fn finish(
+    context: &Context<'_>,
+    car: &Car,
+    picture: Option<&Picture>,
+    what: &str,
+) -> Result<Answer, ApiError> {
     let (app, caller) = (context.app, context.caller);
-    match picture {
-        Some(picture) => Ok(images::attach(app, caller, Garage::All, car.id, &picture)?),
-        None if context.body.text_of(CLEAR).is_some() => {
-            images::remove(app, caller, Garage::All, car.id)?;
-            Ok(car)
+    let kept = match picture {
+        Some(picture) => images::attach(app, caller, Garage::All, car.id, picture).map(drop),
+        None if context.body.text_of(CLEAR).is_some() => images::remove(app, caller, Garage::All, car.id),
+        None => Ok(()),
+    };
+    match kept.map_err(ApiError::from) {
+        Ok(()) => saved(context, car, what),
+        Err(error) => {
+            // It has its cause in the log.
+            drop(error.response());
+            let text = format!(
+                "The car was {what}, but its picture was not: {}",
+                error.sentence()
+            );
+            let own = context.with_back(&format!("{PATH}{}/", car.id));
+            Answer::redirect(own, Message::warning(text))
         }
-        None => Ok(car),
     }
 }
 
@@ -382,7 +410,7 @@ fn show(
     let owners = match context.body.text_of(FIND) {
         Some(_) => Some(search_owners(context, &owner.value)?),
         // Who typed a part of a name where a username must be is helped on.
-        None if !owner.errors.is_empty() && !owner.value.trim().is_empty() => {
+        None if !filling.violations.of(Field::Owner).is_empty() && !owner.value.trim().is_empty() => {
             owner.errors = vec![format!("No user has the username “{}”.", owner.value.trim())];
             Some(search_owners(context, &owner.value)?)
         }
@@ -398,7 +426,11 @@ fn show(
     let title = car.map_or_else(|| "Add a car".to_owned(), |car| link(car).label);
     let own = car.map(|car| format!("{PATH}{}/", car.id));
     let conflict = match (car, status) {
-        (Some(car), StatusCode::CONFLICT) => Some(conflict(context, car)?),
+        (Some(car), StatusCode::CONFLICT) => {
+            let id = (ObjectType::Car, car.id.0);
+            let own = format!("{PATH}{}/", car.id);
+            Some(forms::conflict(context, id, car.updated_at, &own)?)
+        }
         _ => None,
     };
     let html = render::write(&FormPage {
@@ -418,10 +450,12 @@ fn show(
             .map(|own| context.with_back(&format!("{own}delete/"))),
         problems: Filling::problems(&fieldsets),
         fieldsets,
-        version: car.map(|car| version(context, status, car)),
+        version: car.map(|car| forms::shown_version(context, status, car.updated_at)),
         conflict,
         noun: "car",
         takes_file: true,
+        is_cleared: context.body.text_of(CLEAR).is_some(),
+        lost_file: context.body.has_file(),
         image: car
             .and_then(|car| car.image.as_ref())
             .map(|path| format!("/media/{path}")),
@@ -432,24 +466,6 @@ fn show(
         title,
     });
     Ok(Answer::Page(status, html))
-}
-
-/// The version that the form is about: the one that was seen. After a conflict it is the one that is there, because
-/// now that has been seen.
-fn version(context: &Context<'_>, status: StatusCode, car: &Car) -> String {
-    match context.body.text_of(forms::VERSION) {
-        Some(version) if status != StatusCode::CONFLICT => version.to_owned(),
-        _ => forms::version_text(car.updated_at),
-    }
-}
-
-fn conflict(context: &Context<'_>, car: &Car) -> Result<Conflict, ApiError> {
-    let last = forms::last_entry(context, ObjectType::Car, car.id.0)?;
-    Ok(Conflict {
-        by: last.map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
-        at: Time(car.updated_at),
-        reload: context.with_back(&format!("{PATH}{}/", car.id)),
-    })
 }
 
 fn facts(car: &Car) -> Vec<(&'static str, Cell)> {
@@ -476,12 +492,22 @@ fn search_owners(context: &Context<'_>, typed: &str) -> Result<Owners, ApiError>
 
 pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
-    let Link { label, url } = link(&car);
+    ask_to_delete(context, &car, None)
+}
+
+fn ask_to_delete(
+    context: &Context<'_>,
+    car: &Car,
+    warning: Option<&'static str>,
+) -> Result<Answer, ApiError> {
+    let Link { label, url } = link(car);
     let pictures = u64::from(car.image.is_some());
     bulk::confirm_one(
         context,
         &[("Cars", &context.back_to(PATH)), (&label, &url)],
         bulk::Question {
+            warning,
+            version: Some(car.updated_at),
             title: format!("Delete the car {label}?"),
             lead: "It goes with its picture. This can’t be undone; its history stays.".into(),
             counts: vec![("Cars", 1), ("Pictures", pictures)],
@@ -496,6 +522,9 @@ pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> 
 
 pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
+    if forms::version(context).is_some_and(|seen| seen != car.updated_at) {
+        return ask_to_delete(context, &car, Some(bulk::CHANGED));
+    }
     cars::delete(context.app, context.caller, Garage::All, car.id)?;
     let text = format!("The car {} was deleted.", link(&car).label);
     Answer::redirect(

@@ -43,7 +43,8 @@ pub(super) fn stream(resource: &'static Resource, format: Format, ids: Vec<i64>)
     let mut done = 0;
     let mut is_over = false;
     let mut has_begun = false;
-    let step = move |app: &App, caller: &Caller| {
+    let step = move |app: &App, caller: Option<&Caller>| {
+        let caller = caller.ok_or(ApiError::NoCredentials)?;
         let batch: Vec<i64> = ids.iter().skip(done).take(BATCH).copied().collect();
         if is_over {
             return Ok(None);
@@ -67,7 +68,9 @@ pub(super) fn stream(resource: &'static Resource, format: Format, ids: Vec<i64>)
 /// Lines of a table. `has_begun` says whether its head was written, and then that it was.
 fn csv(rows: &[Row], has_begun: &mut bool) -> Result<Vec<u8>, ApiError> {
     let failed = |error: csv::Error| ApiError::Internal(error.into());
-    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    // Without this mark, some spreadsheets take UTF-8 for something else.
+    let begin = if *has_begun { Vec::new() } else { "\u{feff}".into() };
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(begin);
     if !*has_begun && let Some(first) = rows.first() {
         *has_begun = true;
         writer
@@ -84,12 +87,15 @@ fn csv(rows: &[Row], has_begun: &mut bool) -> Result<Vec<u8>, ApiError> {
         .map_err(|error| ApiError::Internal(error.to_string().into()))
 }
 
+/// With what a formula begins, also in full-width letters, and what spreadsheets skip before it.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
 /// A value as a cell. What begins as a formula does gets a quotation mark before it, which spreadsheets take for
 /// "this is text".
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
+        Value::String(text) if text.starts_with(FORMULA) => format!("'{text}"),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
@@ -133,9 +139,9 @@ mod tests {
     fn no_cell_is_a_formula() {
         assert_eq!(
             String::from_utf8(csv(&rows(), &mut false).unwrap()).unwrap(),
-            "b,a,c\n'=1+1,-5,\n'+49 30,-5,\n\"plain, \"\"quoted\"\"\",-5,\n"
+            "\u{feff}b,a,c\n'=1+1,-5,\n'+49 30,-5,\n\"plain, \"\"quoted\"\"\",-5,\n"
         );
-        for begin in ["-", "@", "\t", "\r"] {
+        for begin in FORMULA {
             assert!(cell(&json!(format!("{begin}x"))).starts_with('\''), "{begin:?}");
         }
     }

@@ -1,16 +1,17 @@
 //! The forms of the panel, from the same descriptions of fields as everything else: see [`FieldSpec`].
 
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
-use mycars_application::lists::{HistoryQuery, Page};
+use mycars_application::{history, lists::HistoryQuery};
 use mycars_domain::{
     Field, Violations,
-    audit::{Entry, ObjectType},
+    audit::{Action, ObjectType},
 };
 use serde_json::{Map, Value};
 
 use super::{
     Context,
-    render::{Fieldset, Problem},
+    render::{Conflict, Fieldset, Problem, Time},
 };
 use crate::{
     browsable::{Control, FormField},
@@ -134,9 +135,12 @@ impl<'a> Filling<'a> {
 
     /// What a field holds now, where that is something else than what was sent.
     fn meanwhile(&self, spec: &FieldSpec) -> Option<String> {
+        if matches!(spec.kind, Kind::Password | Kind::ImageUpload) {
+            return None;
+        }
         let now = text(self.current.as_ref()?.get(spec.name));
         let sent = self.value(spec);
-        (now.trim() != sent.trim()).then(|| match now.as_str() {
+        (lines(&now) != lines(&sent)).then(|| match now.as_str() {
             "" => "It is empty now.".to_owned(),
             now => format!("It is “{now}” now."),
         })
@@ -155,6 +159,11 @@ impl<'a> Filling<'a> {
             })
             .collect()
     }
+}
+
+/// Text as it is compared: browsers send other line breaks than programs.
+fn lines(text: &str) -> String {
+    text.trim().replace("\r\n", "\n")
 }
 
 fn id(name: &str) -> String {
@@ -184,25 +193,37 @@ pub(super) fn version(context: &Context<'_>) -> Option<DateTime<Utc>> {
     Some(text.parse().unwrap_or(DateTime::UNIX_EPOCH))
 }
 
-/// A version as a form holds it.
-pub(super) fn version_text(updated_at: DateTime<Utc>) -> String {
-    timestamp::write(updated_at)
+/// The version that a form is about: the one that was seen. After a conflict it is the one that is there, because now
+/// that has been seen.
+pub(super) fn shown_version(context: &Context<'_>, status: StatusCode, updated_at: DateTime<Utc>) -> String {
+    match context.body.text_of(VERSION) {
+        Some(version) if status != StatusCode::CONFLICT => version.to_owned(),
+        _ => timestamp::write(updated_at),
+    }
 }
 
-/// The last entry about something: who changed it last.
-pub(super) fn last_entry(
+/// Who changed meanwhile what a form changes.
+pub(super) fn conflict(
     context: &Context<'_>,
-    object_type: ObjectType,
-    id: i64,
-) -> Result<Option<Entry>, ApiError> {
+    (object_type, id): (ObjectType, i64),
+    updated_at: DateTime<Utc>,
+    own: &str,
+) -> Result<Conflict, ApiError> {
     let query = HistoryQuery {
+        action: Some(Action::Changed),
         object_type: Some(object_type),
         object_id: Some(id.to_string()),
-        page: Some(Page { limit: 1, offset: 0 }),
         ..HistoryQuery::default()
     };
-    let listed = mycars_application::history::list(context.app, context.caller, &query)?;
-    Ok(listed.items.into_iter().next())
+    let newest = history::newest(context.app, context.caller, &query, 1)?;
+    Ok(Conflict {
+        by: newest
+            .into_iter()
+            .next()
+            .map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
+        at: Time(updated_at),
+        reload: context.with_back(own),
+    })
 }
 
 /// Where to go after something was saved: where the button says that was pressed.

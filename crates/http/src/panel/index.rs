@@ -2,11 +2,7 @@
 
 use std::time::Instant;
 
-use mycars_application::{
-    history,
-    lists::{HistoryQuery, Page},
-    status,
-};
+use mycars_application::{history, lists::HistoryQuery, status};
 
 use super::{
     Answer, Context,
@@ -25,14 +21,7 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     context.app.store.ping()?;
     let answered = asked.elapsed();
     let status = status::read(context.app, context.caller)?;
-    let recent = HistoryQuery {
-        page: Some(Page {
-            limit: RECENT,
-            offset: 0,
-        }),
-        ..HistoryQuery::default()
-    };
-    let entries = history::list(context.app, context.caller, &recent)?.items;
+    let entries = history::newest(context.app, context.caller, &HistoryQuery::default(), RECENT)?;
     let database = Health {
         part: "Database",
         is_good: true,
@@ -42,12 +31,8 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
         Ok(usage) => (
             Health {
                 part: "Pictures",
-                is_good: usage.count >= status.cars.pictures,
-                text: if usage.count >= status.cars.pictures {
-                    "all there".to_owned()
-                } else {
-                    format!("{} missing", status.cars.pictures - usage.count)
-                },
+                is_good: true,
+                text: format!("{} files for {} cars", usage.count, status.cars.pictures),
             },
             usage.free_bytes.map(|free| Health {
                 part: "Disk",

@@ -18,8 +18,8 @@ pub(super) struct Message {
 
 const COOKIE: &str = "messages";
 
-/// Longer texts would not fit into a cookie.
-const MAX_TEXT: usize = 500;
+/// Longer texts would not fit into a cookie: so many bytes, as they are written there.
+const MAX_TEXT: usize = 2000;
 
 impl Message {
     pub(super) fn success(text: impl Into<String>) -> Self {
@@ -64,7 +64,7 @@ impl Message {
     }
 
     pub(super) fn cookie(&self, is_https: bool) -> Cookie<'static> {
-        let text: String = self.text.chars().take(MAX_TEXT).collect();
+        let text = shortened(&self.text);
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         if self.is_warning {
             pairs.append_pair("warning", "1");
@@ -77,6 +77,21 @@ impl Message {
             .secure(is_https)
             .finish()
     }
+}
+
+/// As much of a text as fits.
+fn shortened(text: &str) -> String {
+    let mut left = MAX_TEXT;
+    text.chars()
+        .take_while(|letter| {
+            let written: usize = form_urlencoded::byte_serialize(letter.encode_utf8(&mut [0; 4]).as_bytes())
+                .map(str::len)
+                .sum();
+            let fits = written <= left;
+            left = left.saturating_sub(written);
+            fits
+        })
+        .collect()
 }
 
 /// The cookie that forgets a message which was shown.
@@ -116,6 +131,15 @@ mod tests {
             assert_eq!(read(message.cookie(true).value()), Some(message));
         }
         assert_eq!(read("nonsense"), None);
+    }
+
+    #[test]
+    fn a_long_message_still_fits_into_a_cookie() {
+        for text in ["x".repeat(10_000), "🚗".repeat(10_000)] {
+            let cookie = Message::success(&text).cookie(true);
+            assert!((1500..3000).contains(&cookie.value().len()));
+            assert!(text.starts_with(&read(cookie.value()).unwrap().text));
+        }
     }
 
     #[test]

@@ -194,6 +194,10 @@ pub(super) struct FormPage<'a> {
     /// The name of what is added or changed, on the buttons.
     pub(super) noun: &'static str,
     pub(super) takes_file: bool,
+    /// Whether the picture is to go.
+    pub(super) is_cleared: bool,
+    /// Whether a file was chosen, which browsers forget.
+    pub(super) lost_file: bool,
     pub(super) image: Option<String>,
     /// Whom the owner can be, where that is asked for.
     pub(super) owners: Option<Owners>,

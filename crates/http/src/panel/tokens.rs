@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, Resource},
+    bulk::{self, Action, Outcome, Resource},
     lists::{self, Facet, Found, ListSpec},
     render::{Cell, Row, Time},
 };
@@ -213,7 +213,7 @@ static TOKENS: Resource = Resource {
         button: "End",
         lead: "They stop working at once. Access tokens in hand work until they expire.",
         is_danger: false,
-        run: |app, caller, number| Ok(logins::revoke(app, caller, number)?),
+        run: |app, caller, number| Ok(Outcome::of(logins::revoke(app, caller, number)?)),
     }],
 };
 

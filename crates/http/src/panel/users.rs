@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use mycars_application::{
-    Completeness, Input, cars,
+    App, Caller, Completeness, Input, cars,
     lists::{CarQuery, Garage, Page, Search, UserQuery},
     logins,
     users::{self, Belongings, UserInput},
@@ -14,13 +14,13 @@ use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, Question, Resource},
+    bulk::{self, Action, Outcome, Question, Resource},
     cars::rows_of,
     export,
     forms::{self, Filling},
     lists::{self, Facet, Found, ListSpec},
     message::Message,
-    render::{self, Cell, Conflict, FormPage, Frame, PasswordPage, Related, Row, Time},
+    render::{self, Cell, FormPage, Frame, PasswordPage, Related, Row, Time},
 };
 use crate::{
     api::users::{CHANGED, NEW, input},
@@ -163,6 +163,11 @@ fn link(user: &User) -> Link {
     }
 }
 
+/// A user, as far as rights go.
+fn target(user: &User) -> Target {
+    Target::user(user.id, user.rank())
+}
+
 fn user_ids(ids: &[i64]) -> Vec<UserId> {
     ids.iter().copied().map(UserId).collect()
 }
@@ -178,16 +183,10 @@ static USERS: Resource = Resource {
         Ok(users.iter().map(link).collect())
     },
     counts: |app, caller, ids| {
-        let mut users = users::read_all(app, caller, &user_ids(ids))?;
-        // What will be refused is not counted, but said.
-        users.retain(|user| {
-            let target = Target::user(user.id, user.rank());
-            policy::check(&caller.actor, Right::DeleteUser, target).is_ok()
-        });
-        let deleted: Vec<UserId> = users.iter().map(|user| user.id).collect();
-        let mut counts = counts(deleted.len() as u64, &users::belongings(app, caller, &deleted)?);
-        if deleted.len() < ids.len() {
-            counts.push(("Users who stay", (ids.len() - deleted.len()) as u64));
+        let going = deletable(app, caller, ids)?;
+        let mut counts = counts(going.len() as u64, &users::belongings(app, caller, &going)?);
+        if going.len() < ids.len() {
+            counts.push(("Will be refused", (ids.len() - going.len()) as u64));
         }
         Ok(counts)
     },
@@ -206,7 +205,10 @@ static USERS: Resource = Resource {
             button: "Yes, delete",
             lead: "Everything below goes with them. This can’t be undone; the history stays.",
             is_danger: true,
-            run: |app, caller, id| Ok(users::delete(app, caller, UserId(id))?),
+            run: |app, caller, id| {
+                users::delete(app, caller, UserId(id))?;
+                Ok(Outcome::Done)
+            },
         },
         Action {
             name: "activate",
@@ -233,7 +235,10 @@ static USERS: Resource = Resource {
             button: "End all logins",
             lead: LOGINS_END,
             is_danger: false,
-            run: |app, caller, id| Ok(logins::end_all(app, caller, UserId(id))?),
+            run: |app, caller, id| {
+                logins::end_all(app, caller, UserId(id))?;
+                Ok(Outcome::Done)
+            },
         },
     ],
 };
@@ -241,18 +246,23 @@ static USERS: Resource = Resource {
 const LOGINS_END: &str = "Browsers are logged out and refresh tokens stop working at once. Access tokens in hand \
                           work until they expire: to stop them at once, deactivate.";
 
-fn set_active(
-    app: &mycars_application::App,
-    caller: &mycars_application::Caller,
-    id: UserId,
-    is_active: bool,
-) -> Result<(), ApiError> {
+fn set_active(app: &App, caller: &Caller, id: UserId, is_active: bool) -> Result<Outcome, ApiError> {
+    let user = users::read(app, caller, id)?;
     let input = UserInput {
         is_active: Input::Given(is_active),
+        // Who is so already is left as they are.
+        version: (user.is_active == is_active).then_some(user.updated_at),
         ..UserInput::default()
     };
-    users::update(app, caller, id, &input, Completeness::Partial)?;
-    Ok(())
+    let after = users::update(app, caller, id, &input, Completeness::Partial)?;
+    Ok(Outcome::of(after.updated_at != user.updated_at))
+}
+
+/// Those of these users whom `caller` may delete.
+fn deletable(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<UserId>, ApiError> {
+    let users = users::read_all(app, caller, &user_ids(ids))?;
+    let may_go = |user: &&User| policy::check(&caller.actor, Right::DeleteUser, target(user)).is_ok();
+    Ok(users.iter().filter(may_go).map(|user| user.id).collect())
 }
 
 fn counts(users: u64, belongings: &Belongings) -> Vec<(&'static str, u64)> {
@@ -271,15 +281,12 @@ pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
 /// Users whom a search finds, for who looks for one.
 pub(super) fn search(context: &Context<'_>, typed: &str) -> Result<Vec<User>, ApiError> {
     let short: String = typed.chars().filter(|letter| *letter != '\0').take(200).collect();
-    let query = UserQuery {
-        search: Search::parse(&short),
-        page: Some(Page {
-            limit: FOUND,
-            offset: 0,
-        }),
-        ..UserQuery::default()
-    };
-    Ok(users::list(context.app, context.caller, &query)?.items)
+    Ok(users::search(
+        context.app,
+        context.caller,
+        Search::parse(&short),
+        FOUND,
+    )?)
 }
 
 /// The same for the script that searches while one types.
@@ -395,6 +402,8 @@ fn show_new(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) ->
         conflict: None,
         noun: "user",
         takes_file: false,
+        is_cleared: false,
+        lost_file: false,
         image: None,
         owners: None,
         facts: Vec::new(),
@@ -410,7 +419,7 @@ fn show(
     user: &User,
     filling: &Filling<'_>,
 ) -> Result<Answer, ApiError> {
-    let target = Target::user(user.id, user.rank());
+    let target = target(user);
     let own = own_path(user);
     let may_change = context.may(Right::ChangeUser, target);
     // What would be refused is not offered: nobody takes these from themselves.
@@ -452,16 +461,18 @@ fn show(
         delete: tool("", "delete/", context.may(Right::DeleteUser, target)).map(|link| link.url),
         problems: Filling::problems(&fieldsets),
         fieldsets,
-        version: Some(match context.body.text_of(forms::VERSION) {
-            Some(version) if status != StatusCode::CONFLICT => version.to_owned(),
-            _ => forms::version_text(user.updated_at),
-        }),
+        version: Some(forms::shown_version(context, status, user.updated_at)),
         conflict: match status {
-            StatusCode::CONFLICT => Some(conflict(context, user)?),
+            StatusCode::CONFLICT => {
+                let id = (ObjectType::User, user.id.0);
+                Some(forms::conflict(context, id, user.updated_at, &own)?)
+            }
             _ => None,
         },
         noun: "user",
         takes_file: false,
+        is_cleared: false,
+        lost_file: false,
         image: None,
         owners: None,
         facts: facts(user),
@@ -469,15 +480,6 @@ fn show(
         action: context.with_back(context.path),
     });
     Ok(Answer::Page(status, html))
-}
-
-fn conflict(context: &Context<'_>, user: &User) -> Result<Conflict, ApiError> {
-    let last = forms::last_entry(context, ObjectType::User, user.id.0)?;
-    Ok(Conflict {
-        by: last.map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
-        at: Time(user.updated_at),
-        reload: context.with_back(&own_path(user)),
-    })
 }
 
 fn facts(user: &User) -> Vec<(&'static str, Cell)> {
@@ -502,37 +504,35 @@ fn related(context: &Context<'_>, user: &User) -> Result<Related, ApiError> {
         ..CarQuery::default()
     };
     let listed = cars::list(context.app, context.caller, Garage::Of(user.id), &query)?;
-    let owner = |name: &str| {
-        form_urlencoded::Serializer::new(String::new())
-            .append_pair(name, user.username.as_str())
-            .finish()
-    };
+    let add = form_urlencoded::Serializer::new(String::new())
+        .append_pair("owner", user.username.as_str())
+        .finish();
     Ok(Related {
         title: format!("Cars ({})", listed.total.unwrap_or_default()),
         add: Link {
             label: "Add a car".into(),
-            url: format!("/admin/cars/add/?{}", owner("owner")),
+            url: format!("/admin/cars/add/?{add}"),
         },
         all: Link {
             label: "All of them".into(),
-            url: format!("/admin/cars/?{}", owner("search")),
+            url: format!("/admin/cars/?owner={}", user.id),
         },
-        columns: vec![
-            "License",
-            "Picture",
-            "Brand",
-            "Model",
-            "Year",
-            "Mileage",
-            "Owner",
-            "Changed (UTC)",
-        ],
-        rows: rows_of(user, &listed.items, context),
+        columns: super::cars::columns(),
+        rows: rows_of(user, &listed.items),
     })
 }
 
 pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
+    context.require(Right::DeleteUser, target(&user))?;
+    ask_to_delete(context, &user, None)
+}
+
+fn ask_to_delete(
+    context: &Context<'_>,
+    user: &User,
+    warning: Option<&'static str>,
+) -> Result<Answer, ApiError> {
     let belongings = users::belongings(context.app, context.caller, &[user.id])?;
     let query = CarQuery {
         page: Some(Page {
@@ -542,11 +542,13 @@ pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> 
         ..CarQuery::default()
     };
     let cars = cars::list(context.app, context.caller, Garage::Of(user.id), &query)?.items;
-    let own = own_path(&user);
+    let own = own_path(user);
     bulk::confirm_one(
         context,
         &[("Users", &context.back_to(PATH)), (user.username.as_str(), &own)],
         Question {
+            warning,
+            version: Some(user.updated_at),
             title: format!("Delete the user {}?", user.username),
             lead: "Everything below goes with them. This can’t be undone; the history stays.".into(),
             counts: counts(1, &belongings),
@@ -567,6 +569,9 @@ pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> 
 
 pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
+    if forms::version(context).is_some_and(|seen| seen != user.updated_at) {
+        return ask_to_delete(context, &user, Some(bulk::CHANGED));
+    }
     users::delete(context.app, context.caller, user.id)?;
     Answer::redirect(
         context.back_to(PATH),
@@ -577,6 +582,7 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
 
 pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
+    context.require(Right::EndLogins, target(&user))?;
     let own = own_path(&user);
     let belongings = users::belongings(context.app, context.caller, &[user.id])?;
     let tokens = super::tokens::live_of(context, user.id)?;
@@ -584,6 +590,8 @@ pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
         context,
         &[("Users", PATH), (user.username.as_str(), &own)],
         Question {
+            warning: None,
+            version: None,
             title: format!("End all logins of {}?", user.username),
             lead: LOGINS_END.into(),
             counts: vec![
@@ -608,14 +616,26 @@ pub(super) fn end_logins(context: &Context<'_>) -> Result<Answer, ApiError> {
     )
 }
 
+/// Where one's own password is changed, by proving the old one.
+fn own_password(context: &Context<'_>, user: &User) -> Option<Answer> {
+    (user.id == context.user.id).then(|| Answer::Redirect("/admin/password/".into(), None))
+}
+
 pub(super) fn edit_password(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
+    context.require(Right::SetPassword, target(&user))?;
+    if let Some(elsewhere) = own_password(context, &user) {
+        return Ok(elsewhere);
+    }
     let filling = Filling::with(serde_json::Map::new());
     Ok(show_password(context, StatusCode::OK, &user, &filling))
 }
 
 pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
+    if let Some(elsewhere) = own_password(context, &user) {
+        return Ok(elsewhere);
+    }
     let form = context.body.form(&NEW)?;
     let given = |input: Input<String>| match input {
         Input::Absent => Input::Given(String::new()),

@@ -59,6 +59,7 @@ impl<'a> EntryView<'a> {
                 request_id: origin.request_id.as_deref(),
                 address: origin.address,
             }),
+            changes: entry.entry.changes.iter().map(ChangeView::from).collect(),
             ..Self::without_request(entry)
         }
     }
@@ -76,7 +77,21 @@ impl<'a> EntryView<'a> {
             actor_name: &entry.author.name,
             channel: entry.origin.channel.as_str(),
             request: None,
-            changes: entry.changes.iter().map(ChangeView::from).collect(),
+            changes: entry.changes.iter().map(ChangeView::for_owner).collect(),
+        }
+    }
+}
+
+impl<'a> ChangeView<'a> {
+    /// As the present owner may see it: whose it was before is not their business.
+    fn for_owner(change: &'a Change) -> Self {
+        let view = Self::from(change);
+        match change.field {
+            Field::Owner if change.before != Value::Nothing => Self {
+                before: ValueView(change.field, &Value::Hidden),
+                ..view
+            },
+            _ => view,
         }
     }
 }

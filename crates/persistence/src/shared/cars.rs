@@ -132,6 +132,7 @@ type Condition<'a> = Box<dyn BoxableExpression<cars::table, DB, SqlType = Bool> 
 
 /// What holds of the cars that a query asks for, of a user's or everybody's.
 fn conditions(owner: Option<UserId>, query: &CarQuery) -> Vec<Condition<'_>> {
+    let owner = owner.or(query.owner);
     let mut all: Vec<Condition<'_>> = Vec::new();
     if let Some(owner) = owner {
         all.push(Box::new(cars::owner_id.eq(owner.0)));

@@ -116,7 +116,7 @@ const ALL: [&str; 7] = [
     "2026-11-23-000004_sessions",
     "2026-11-24-000005_audit_log",
     "2026-11-24-000006_ended_logins",
-    "2026-11-24-000007_newest_cars",
+    "2026-11-24-000007_everybodys_cars",
 ];
 
 #[test]

@@ -1,5 +1,5 @@
 //! How many queries a use-case makes: a fixed number, however many rows there are; and that PostgreSQL and SQLite
-//! find an owner's cars by their index.
+//! find an owner's cars and a car's history by their indexes.
 //!
 //! Diesel tells about each query on the thread that makes it, which is the test's own: tests that run beside this
 //! one don't count.
@@ -13,13 +13,20 @@ use diesel::{
     sql_query, sql_types,
 };
 use mycars_application::{
-    App, Caller, accounts, cars,
-    lists::{CarOrder, CarQuery, Direction, Garage, Page, Search, UserOrder, UserQuery},
+    App, Caller, accounts, cars, history,
+    lists::{
+        CarOrder, CarQuery, Direction, Garage, HistoryQuery, Page, Search, TokenQuery, TokenState, UserOrder,
+        UserQuery,
+    },
+    logins,
     mocks::{self, Mocks},
     ports::{Claims, Store},
     users,
 };
-use mycars_domain::{CarId, Rank, User, UserId};
+use mycars_domain::{
+    Car, CarId, Rank, User, UserId,
+    audit::{Action, Author, NewEntry, Object, ObjectType},
+};
 use mycars_testkit::{TestDatabase, samples};
 
 const FEW: usize = 10;
@@ -49,7 +56,8 @@ fn queries_of<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     (outcome, QUERIES.take())
 }
 
-/// A database with so many users, and so many cars of the first of them.
+/// A database with so many users, so many cars and logins of the first of them, and so many entries about the last
+/// of these cars.
 struct World {
     database: TestDatabase,
     app: App,
@@ -96,16 +104,34 @@ fn fill(store: &dyn Store, rows: usize) -> (User, CarId) {
                 unit.users()
                     .insert(&samples::new_user(&format!("user{number}")))?;
             }
-            let mut last = CarId(0);
-            for number in 0..rows {
+            let mut last = unit.cars().insert(&samples::new_car(ann.id, "B-AB"))?;
+            for number in 1..rows {
                 last = unit
                     .cars()
-                    .insert(&samples::new_car(ann.id, &format!("B-AB {number}")))?
-                    .id;
+                    .insert(&samples::new_car(ann.id, &format!("B-AB {number}")))?;
             }
-            Ok::<_, mycars_application::ports::StoreError>((ann, last))
+            for number in 0..rows {
+                let token = samples::refresh_token(&number.to_string(), ann.id);
+                unit.refresh_tokens().record(&token)?;
+            }
+            unit.audit_log().append(&vec![entry(&ann, &last); rows])?;
+            Ok::<_, mycars_application::ports::StoreError>((ann, last.id))
         })
         .unwrap()
+}
+
+fn entry(author: &User, car: &Car) -> NewEntry {
+    NewEntry {
+        at: samples::moment(0),
+        action: Action::Changed,
+        object: Object::car(car),
+        author: Author {
+            id: Some(author.id),
+            name: author.username.to_string(),
+        },
+        origin: mocks::samples::origin(),
+        changes: vec![],
+    }
 }
 
 /// Any token is an access token of this user.
@@ -148,10 +174,30 @@ fn user_query(page: Option<Page>) -> UserQuery {
     }
 }
 
+fn history_query(page: Option<Page>) -> HistoryQuery {
+    HistoryQuery {
+        search: Search::parse("octavia ann"),
+        action: Some(Action::Changed),
+        object_type: Some(ObjectType::Car),
+        since: Some(samples::moment(0)),
+        page,
+        ..HistoryQuery::default()
+    }
+}
+
+fn token_query(page: Option<Page>) -> TokenQuery {
+    TokenQuery {
+        search: Search::parse("ann"),
+        state: Some(TokenState::Live),
+        page,
+        ..TokenQuery::at(samples::moment(0))
+    }
+}
+
 /// A use-case, how many queries it may make, and itself, which answers how many rows it found.
 type Case = (&'static str, usize, fn(&World) -> usize);
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 23] = [
     ("cars, whole", 1, |world| list_cars(world, &CarQuery::default())),
     ("cars, a page", 2, |world| {
         list_cars(
@@ -183,6 +229,51 @@ const CASES: [Case; 10] = [
     ("users, a page of those searched for", 2, |world| {
         list_users(world, &user_query(PAGE))
     }),
+    ("everybody's cars, searched for with their owners", 1, |world| {
+        let query = CarQuery {
+            search: Search::parse("ann octavia"),
+            ..CarQuery::default()
+        };
+        list_everybodys_cars(world, &query)
+    }),
+    ("everybody's cars, a page of those searched for", 2, |world| {
+        list_everybodys_cars(world, &car_query(PAGE))
+    }),
+    ("the ids of everybody's cars", 1, |world| {
+        cars::ids(&world.app, &admin(), &car_query(PAGE)).unwrap().len()
+    }),
+    ("brands", 1, |world| {
+        cars::brands(&world.app, &admin(), &car_query(PAGE), 5)
+            .unwrap()
+            .len()
+    }),
+    ("users of each role", 1, |world| {
+        users::counts(&world.app, &admin(), &user_query(PAGE))
+            .unwrap()
+            .len()
+    }),
+    ("the history, whole", 1, |world| {
+        list_history(world, &HistoryQuery::default())
+    }),
+    ("the history, filtered and searched", 1, |world| {
+        list_history(world, &history_query(None))
+    }),
+    ("the history, a page of that", 2, |world| {
+        list_history(world, &history_query(PAGE))
+    }),
+    ("entries of each action", 1, |world| {
+        history::counts(&world.app, &admin(), &history_query(PAGE))
+            .unwrap()
+            .len()
+    }),
+    ("a car's history", 2, |world| history_of_car(world, None)),
+    ("a car's history, a page", 3, |world| history_of_car(world, PAGE)),
+    ("logins with the names of whose they are", 2, |world| {
+        list_logins(world, &token_query(None))
+    }),
+    ("logins, a page", 3, |world| {
+        list_logins(world, &token_query(PAGE))
+    }),
     ("a user with their cars", 2, |world| {
         users::read_with_cars(&world.app, &admin(), world.ann.id)
             .unwrap()
@@ -210,6 +301,30 @@ fn list_users(world: &World, query: &UserQuery) -> usize {
     users::list(&world.app, &admin(), query).unwrap().items.len()
 }
 
+fn list_everybodys_cars(world: &World, query: &CarQuery) -> usize {
+    let listed = cars::list(&world.app, &admin(), Garage::All, query).unwrap();
+    assert_eq!(listed.total.is_some(), query.page.is_some());
+    listed.items.len()
+}
+
+fn list_history(world: &World, query: &HistoryQuery) -> usize {
+    let listed = history::list(&world.app, &admin(), query).unwrap();
+    assert_eq!(listed.total.is_some(), query.page.is_some());
+    listed.items.len()
+}
+
+fn history_of_car(world: &World, page: Option<Page>) -> usize {
+    let listed = history::of_car(&world.app, &world.caller(), Garage::Own, world.car, page).unwrap();
+    assert_eq!(listed.total.is_some(), page.is_some());
+    listed.items.len()
+}
+
+fn list_logins(world: &World, query: &TokenQuery) -> usize {
+    let listed = logins::list(&world.app, &admin(), query).unwrap();
+    assert_eq!(listed.total.is_some(), query.page.is_some());
+    listed.items.len()
+}
+
 fn each_makes_as_many_queries_as_it_says(database: fn() -> TestDatabase) {
     let mut faults = Vec::new();
     let worlds = [FEW, MANY].map(|rows| (rows, World::with(rows, database())));
@@ -226,8 +341,16 @@ fn each_makes_as_many_queries_as_it_says(database: fn() -> TestDatabase) {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    let whole = list_cars(&worlds[1].1, &CarQuery::default());
-    assert_eq!(whole, MANY);
+    let many = &worlds[1].1;
+    let whole = TokenQuery::at(samples::moment(0));
+    for found in [
+        list_cars(many, &CarQuery::default()),
+        list_history(many, &HistoryQuery::default()),
+        history_of_car(many, None),
+        list_logins(many, &whole),
+    ] {
+        assert_eq!(found, MANY);
+    }
 }
 
 #[test]
@@ -256,6 +379,15 @@ const CROWD: &str = "
     FROM users, numbers;
     ANALYZE;";
 
+/// What became of many cars besides that of the world, so much that a look at each entry would be felt.
+const PAST: &str = "
+    INSERT INTO audit_log (at, action, object_type, object_id, object_name, owner_id, actor_id, actor_name, channel,
+        changes, search_key)
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10000)
+    SELECT at, 'changed', 'car', CAST(1000 + n % 500 AS TEXT), 'car', owner_id, actor_id, 'ann', 'api', '[]', 'car'
+    FROM numbers, (SELECT * FROM audit_log LIMIT 1) AS first;
+    ANALYZE;";
+
 #[derive(QueryableByName)]
 struct PostgresStep {
     #[diesel(sql_type = sql_types::Text, column_name = "QUERY PLAN")]
@@ -268,21 +400,18 @@ struct SqliteStep {
     detail: String,
 }
 
-/// The SQL of an owner's list, as it is sent.
-fn sql_of_list(world: &World, page: Option<Page>) -> String {
-    let query = CarQuery {
-        page,
-        ..CarQuery::default()
-    };
-    let (_, queries) = queries_of(|| list_cars(world, &query));
+/// The SQL of the last query that this makes, as it is sent.
+fn sql_of(ask: impl FnOnce() -> usize) -> String {
+    let (_, queries) = queries_of(ask);
     let last = queries.last().unwrap();
     last.split(" -- binds:").next().unwrap().to_owned()
 }
 
-fn plan_on_postgres(world: &World, page: Option<Page>) -> String {
+/// How a database goes about some SQL with these arguments, of which PostgreSQL must know the values.
+type Plan = fn(&World, sql: &str, arguments: &str) -> String;
+
+fn plan_on_postgres(world: &World, sql: &str, arguments: &str) -> String {
     let mut conn = PgConnection::establish(&world.database.url()).unwrap();
-    let sql = sql_of_list(world, page);
-    let arguments = if page.is_some() { "100, 5, 3" } else { "100" };
     conn.batch_execute(&format!("PREPARE list AS {sql}")).unwrap();
     let steps: Vec<PostgresStep> = sql_query(format!("EXPLAIN EXECUTE list({arguments})"))
         .load(&mut conn)
@@ -294,10 +423,9 @@ fn plan_on_postgres(world: &World, page: Option<Page>) -> String {
         .join("\n")
 }
 
-fn plan_on_sqlite(world: &World, page: Option<Page>) -> String {
+fn plan_on_sqlite(world: &World, sql: &str, _: &str) -> String {
     let path = world.database.url().replace("sqlite://", "");
     let mut conn = SqliteConnection::establish(&path).unwrap();
-    let sql = sql_of_list(world, page);
     let steps: Vec<SqliteStep> = sql_query(format!("EXPLAIN QUERY PLAN {sql}"))
         .load(&mut conn)
         .unwrap();
@@ -308,25 +436,58 @@ fn plan_on_sqlite(world: &World, page: Option<Page>) -> String {
         .join("\n")
 }
 
-fn is_found_by_its_index(database: TestDatabase, plan: fn(&World, Option<Page>) -> String) {
-    let world = World::with(FEW, database);
-    world.database.execute(CROWD);
-    let (whole, page) = (plan(&world, None), plan(&world, PAGE));
-    for plan in [&whole, &page] {
-        assert!(
-            plan.contains("cars_of_owner") && !plan.contains("Seq Scan"),
-            "{plan}"
-        );
+/// The whole list is found by this index, and a page of it needs no sorting.
+fn is_found_by(index: &str, whole: &str, page: &str) {
+    for plan in [whole, page] {
+        assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{plan}");
     }
     assert!(!page.contains("Sort") && !page.contains("TEMP B-TREE"), "{page}");
 }
 
+fn an_owners_list_is_found_by_its_index(database: TestDatabase, plan: Plan) {
+    let world = World::with(FEW, database);
+    world.database.execute(CROWD);
+    let planned = |page, arguments| {
+        let query = CarQuery {
+            page,
+            ..CarQuery::default()
+        };
+        plan(&world, &sql_of(|| list_cars(&world, &query)), arguments)
+    };
+    is_found_by(
+        "cars_of_owner",
+        &planned(None, "100"),
+        &planned(PAGE, "100, 5, 3"),
+    );
+}
+
+fn a_cars_history_is_found_by_its_index(database: TestDatabase, plan: Plan) {
+    let world = World::with(FEW, database);
+    world.database.execute(PAST);
+    let planned = |page, arguments| plan(&world, &sql_of(|| history_of_car(&world, page)), arguments);
+    let (whole, page) = (
+        planned(None, "'car', '1007', 1"),
+        planned(PAGE, "'car', '1007', 1, 5, 3"),
+    );
+    is_found_by("audit_log_of_object", &whole, &page);
+}
+
 #[test]
 fn on_sqlite_an_owners_list_is_found_by_its_index_and_a_page_needs_no_sorting() {
-    is_found_by_its_index(TestDatabase::sqlite(), plan_on_sqlite);
+    an_owners_list_is_found_by_its_index(TestDatabase::sqlite(), plan_on_sqlite);
 }
 
 #[test]
 fn on_postgres_an_owners_list_is_found_by_its_index_and_a_page_needs_no_sorting() {
-    is_found_by_its_index(TestDatabase::postgres(), plan_on_postgres);
+    an_owners_list_is_found_by_its_index(TestDatabase::postgres(), plan_on_postgres);
+}
+
+#[test]
+fn on_sqlite_a_cars_history_is_found_by_its_index_and_a_page_needs_no_sorting() {
+    a_cars_history_is_found_by_its_index(TestDatabase::sqlite(), plan_on_sqlite);
+}
+
+#[test]
+fn on_postgres_a_cars_history_is_found_by_its_index_and_a_page_needs_no_sorting() {
+    a_cars_history_is_found_by_its_index(TestDatabase::postgres(), plan_on_postgres);
 }

@@ -1,5 +1,6 @@
 //! The server is killed again and again while clients write. What it had answered must be there afterwards, what
-//! it had not may be, and no row may name a picture that is missing.
+//! it had not may be, no row may name a picture that is missing, and the audit log must tell of what is there and of
+//! nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,15 +15,22 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, Client, Installation, Request, Server,
-    accounts::{join, new_car},
+    accounts::{join, log_in, new_car},
     http::TINY_JPEG,
+    installation::SUPERUSER_PASSWORD,
     on_both_databases,
     random::{Random, how_to_repeat, seed},
 };
 
-on_both_databases!(whatever_was_answered_survives_every_kill);
+on_both_databases!(
+    whatever_was_answered_survives_every_kill,
+    after_every_kill_the_history_of_each_car_leads_to_what_is_there,
+);
 
 const ROUNDS: usize = 20;
+
+/// How often the server is killed before the history is read.
+const ROUNDS_OF_HISTORY: usize = 10;
 
 const WRITERS: usize = 4;
 
@@ -34,12 +42,34 @@ const LONG_AGO: Duration = Duration::from_hours(2);
 
 fn whatever_was_answered_survives_every_kill(installation: &Installation) {
     let seed = seed();
+    let (server, writers) = write_and_kill(installation, seed, ROUNDS);
+    server.stop();
+    let orphans = sweep(installation, &writers);
+    report(installation, &writers, orphans, seed);
+}
+
+fn after_every_kill_the_history_of_each_car_leads_to_what_is_there(installation: &Installation) {
+    let seed = seed();
+    installation.create_superuser("root");
+    let (server, writers) = write_and_kill(installation, seed, ROUNDS_OF_HISTORY);
+    let there: BTreeMap<_, _> = writers.into_iter().flat_map(|writer| writer.cars).collect();
+    let entries = history_of_cars(&server);
+    let actions: BTreeSet<_> = entries.iter().map(|entry| text(entry, "action")).collect();
+    assert_eq!(actions, ["changed", "created", "deleted"].into());
+    match replay(&entries) {
+        Ok(told) => assert_eq!(told, there, "{}", how_to_repeat(seed)),
+        Err(fault) => panic!("{fault}\n{}", how_to_repeat(seed)),
+    }
+}
+
+/// Kills the server so many times while writers write, and answers it as it is afterwards.
+fn write_and_kill(installation: &Installation, seed: u64, rounds: usize) -> (Server, Vec<Writer>) {
     let mut server = installation.start();
     let mut writers: Vec<_> = (0..WRITERS)
         .map(|number| Writer::new(&server, seed, number))
         .collect();
     let mut moments = Random::new(seed, WRITERS);
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds {
         let moment = Duration::from_millis(30 + u64::try_from(moments.below(170)).unwrap());
         write_until_killed(&mut writers, server, moment);
         installation.database().wait_until_left();
@@ -50,9 +80,7 @@ fn whatever_was_answered_survives_every_kill(installation: &Installation) {
             }
         }
     }
-    server.stop();
-    let orphans = sweep(installation, &writers);
-    report(installation, &writers, orphans, seed);
+    (server, writers)
 }
 
 /// Lets all writers write, and kills the server after a while.
@@ -210,6 +238,65 @@ impl Writer {
     fn images(&self) -> impl Iterator<Item = &str> {
         self.cars.values().filter_map(|car| car.image.as_deref())
     }
+}
+
+/// All that the audit log tells of cars, the oldest first.
+fn history_of_cars(server: &Server) -> Vec<Value> {
+    let access = log_in(server, "root", SUPERUSER_PASSWORD).access;
+    let mut entries = Vec::new();
+    loop {
+        let path = format!(
+            "/api/admin/history/?object_type=car&ordering=at&limit=500&offset={}",
+            entries.len()
+        );
+        let page = server.send(&Request::get(&path).bearer(&access)).json(200);
+        entries.extend(page["results"].as_array().unwrap().iter().cloned());
+        if page["next"].is_null() {
+            assert_eq!(page["count"], entries.len());
+            return entries;
+        }
+    }
+}
+
+/// The cars that there must be by what is told of them: each is created once, and before anything else; each entry
+/// begins where the one before it ended; and of a deleted one nothing is left.
+fn replay(entries: &[Value]) -> Result<BTreeMap<i64, Car>, String> {
+    let mut told: BTreeMap<i64, BTreeMap<&str, &Value>> = BTreeMap::new();
+    for entry in entries {
+        let id = text(entry, "object_id").parse().unwrap();
+        let is_new = !told.contains_key(&id);
+        let car = told.entry(id).or_default();
+        let is_there = !car.is_empty();
+        if is_new != (entry["action"] == "created") || is_there == is_new {
+            return Err(format!("car {id} was {car:?} before {entry}"));
+        }
+        for change in entry["changes"].as_array().unwrap() {
+            let field = text(change, "field");
+            if car.remove(field).unwrap_or(&Value::Null) != &change["before"] {
+                return Err(format!("{field} of car {id} was not what it was before {entry}"));
+            }
+            if !change["after"].is_null() {
+                car.insert(field, &change["after"]);
+            }
+        }
+        if car.is_empty() != (entry["action"] == "deleted") {
+            return Err(format!("car {id} is {car:?} after {entry}"));
+        }
+    }
+    told.retain(|_, car| !car.is_empty());
+    let cars = told.into_iter().map(|(id, car)| {
+        let read = Car {
+            license: car["license"].as_str().unwrap().to_owned(),
+            mileage: car["mileage"].as_i64().unwrap(),
+            image: car.get("image").map(|image| image.as_str().unwrap().to_owned()),
+        };
+        (id, read)
+    });
+    Ok(cars.collect())
+}
+
+fn text<'a>(object: &'a Value, name: &str) -> &'a str {
+    object[name].as_str().unwrap()
 }
 
 fn is_served(server: &Server, image: &str) -> Result<(), String> {

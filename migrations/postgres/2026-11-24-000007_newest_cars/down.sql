@@ -1,1 +1,0 @@
-DROP INDEX cars_newest;

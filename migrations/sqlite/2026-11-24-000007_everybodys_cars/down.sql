@@ -1,0 +1,2 @@
+DROP INDEX cars_of_brand;
+DROP INDEX cars_newest;
