@@ -183,6 +183,13 @@ pub(crate) mod expected {
 
     pub(crate) const PASSWORD: Told = (Field::Password, Value::Hidden, Value::Hidden);
 
+    /// What a new password changes of somebody who had one login of each kind.
+    pub(crate) const NEW_PASSWORD: [(Field, Value, Value); 3] = [
+        PASSWORD,
+        (Field::RefreshTokens, Value::Number(1), Value::Number(0)),
+        (Field::Sessions, Value::Number(1), Value::Number(0)),
+    ];
+
     pub(crate) fn ann_is_new(caller: &Caller) -> NewEntry {
         entry(caller, Action::Created, ann(), ann_told().map(is_new))
     }

@@ -311,7 +311,7 @@ async fn ask(
         return Err(refused(ApiError::MethodNotAllowed(http.method().to_string())));
     };
     let body = read(screen, state, http, payload).await.map_err(refused)?;
-    // Before the token is looked for: a form of which a part is missing has none.
+    // The token of a form that was too large is not missing, it was not read.
     if let Some(problem) = body.problem() {
         return Err(refused(problem));
     }

@@ -6,7 +6,8 @@ use std::{
     io::{self, ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::SystemTime,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
 };
 
 use mycars_application::ports::{ImageStore, ImageStoreError, ImageUsage};
@@ -27,13 +28,21 @@ const MAX_NAME_LENGTH: usize = 255;
 #[derive(Debug, Clone)]
 pub struct FileImageStore {
     root: PathBuf,
+    /// What was counted last, and when: counting takes long where there are many pictures.
+    counted: Arc<Mutex<Option<(Instant, ImageUsage)>>>,
 }
+
+/// So long a count is as good as a new one.
+const COUNT_HOLDS: Duration = Duration::from_mins(1);
 
 impl FileImageStore {
     /// A store below `root` (`MEDIA_ROOT`), which need not exist yet.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self {
+            root,
+            counted: Arc::default(),
+        }
     }
 
     fn folder(&self) -> PathBuf {
@@ -115,9 +124,20 @@ impl ImageStore for FileImageStore {
             .map_err(|error| logged("pictures could not be listed", &self.folder(), error))
     }
 
+    /// What it answers may be a minute old.
     fn usage(&self) -> Result<ImageUsage, ImageStoreError> {
-        self.try_usage()
-            .map_err(|error| logged("pictures could not be counted", &self.folder(), error))
+        // Whoever comes meanwhile waits for the one count, instead of counting as well.
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, usage)) = *counted
+            && at.elapsed() < COUNT_HOLDS
+        {
+            return Ok(usage);
+        }
+        let usage = self
+            .try_usage()
+            .map_err(|error| logged("pictures could not be counted", &self.folder(), error))?;
+        *counted = Some((Instant::now(), usage));
+        Ok(usage)
     }
 }
 

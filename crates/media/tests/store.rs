@@ -314,3 +314,23 @@ proptest! {
         prop_assert_eq!(fs::read_to_string(folder.path().join("secret")).unwrap(), "secret");
     }
 }
+
+#[test]
+fn pictures_are_counted_with_their_bytes_and_nothing_else_is() {
+    let (folder, store) = store();
+    let before_the_first = store.clone().usage().unwrap();
+    assert_eq!((before_the_first.count, before_the_first.bytes), (0, 0));
+    assert!(before_the_first.free_bytes.is_some_and(|free| free > 0));
+
+    // Another store, because a count holds for a while.
+    let store = FileImageStore::new(folder.path().join("data/media"));
+    store.put(&path("cars/a.jpg"), b"12345").unwrap();
+    store.put(&path("cars/b.jpg"), b"123").unwrap();
+    fs::write(cars(&folder).join(".tmp-half"), "half written").unwrap();
+    fs::create_dir(cars(&folder).join("folder")).unwrap();
+    symlink(folder.path().join("secret"), cars(&folder).join("link.jpg")).unwrap();
+    let usage = store.usage().unwrap();
+    assert_eq!((usage.count, usage.bytes), (2, 8));
+    store.delete(&path("cars/a.jpg")).unwrap();
+    assert_eq!(store.usage().unwrap(), usage, "it is not counted anew each time");
+}

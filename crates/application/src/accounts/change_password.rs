@@ -185,7 +185,7 @@ mod tests {
         let (app, store) = mocks.into_app();
         change_password(&app, &samples::ann(), &change("old", "Meadow-x-55")).unwrap();
         assert_eq!(store.commits(), 1);
-        let entry = expected::ann_changed(&samples::ann(), [expected::PASSWORD]);
+        let entry = expected::ann_changed(&samples::ann(), expected::NEW_PASSWORD);
         assert_eq!(store.entries(), [entry]);
     }
 

@@ -143,7 +143,7 @@ mod tests {
         let (app, store) = mocks.into_app();
         set_password(&app, &Caller::system(), UserId(1), &password()).unwrap();
         assert_eq!(store.commits(), 1);
-        let entry = expected::ann_changed(&Caller::system(), [expected::PASSWORD]);
+        let entry = expected::ann_changed(&Caller::system(), expected::NEW_PASSWORD);
         assert_eq!(store.entries(), [entry]);
     }
 

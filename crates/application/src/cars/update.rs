@@ -285,6 +285,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_changed_while_a_car_changes_hands_is_told_to_its_old_owner() {
+        let admin = samples::somebody_else(Rank::Admin);
+        let mut mocks = mocks();
+        mocks.unit.cars.expect_update().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let sold = CarInput {
+            owner: Input::Given(UserId(2)),
+            mileage: 900.into(),
+            ..CarInput::default()
+        };
+        let partial = Completeness::Partial;
+        update(&app, &admin, Garage::All, CarId(10), &sold, partial).unwrap();
+        let driven = [(Field::Mileage, Value::Number(0), Value::Number(900))];
+        let given = [(Field::Owner, Value::Number(1), Value::Number(2))];
+        let mut transfer = expected::car_changed(&admin, given);
+        transfer.object.owner = Some(UserId(2));
+        assert_eq!(store.entries(), [expected::car_changed(&admin, driven), transfer]);
+    }
+
+    #[test]
+    fn a_form_that_changes_nothing_makes_no_version_and_no_entry() {
+        let mut mocks = mocks();
+        mocks.unit.cars.expect_update().never();
+        let (app, store) = mocks.into_app();
+        let seen = CarInput {
+            brand: "Toyota".into(),
+            version: Some(samples::car().updated_at),
+            ..CarInput::default()
+        };
+        let partial = Completeness::Partial;
+        let car = update(&app, &samples::ann(), Garage::Own, CarId(10), &seen, partial).unwrap();
+        assert_eq!(car, samples::car());
+        assert_eq!(store.entries(), []);
+    }
+
+    #[test]
     fn elsewhere_nobody_gives_a_car_away_and_a_client_is_kept_out_of_everybodys_garage() {
         let sold = CarInput {
             owner: Input::Given(UserId(2)),

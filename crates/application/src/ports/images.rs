@@ -90,7 +90,7 @@ pub trait ImageStore: Send + Sync {
     /// The store's.
     fn list_older_than(&self, before: SystemTime) -> Result<Vec<ImagePath>, ImageStoreError>;
 
-    /// How much room the pictures take, and how much is left.
+    /// How much room the pictures take, and how much is left. It may be a little while ago.
     ///
     /// # Errors
     /// The store's.

@@ -40,24 +40,29 @@ pub fn update(
         if is_unchanged(&before, &user, input) && hash.is_none() {
             return Ok(before);
         }
-        let mut ended = EndedLogins::default();
-        if before.is_active && !user.is_active {
-            // Or else a browser would be logged in again on the day that the user is let in again.
-            ended.sessions = unit.sessions().delete_all_of(user.id)?;
-        }
-        match hash {
-            Some(hash) => {
-                let more = replace_password(app, unit, &mut user, hash)?;
-                ended = EndedLogins {
-                    tokens: more.tokens,
-                    sessions: ended.sessions + more.sessions,
-                };
-            }
-            None => unit.users().update(&user)?,
-        }
+        let ended = if let Some(hash) = hash {
+            replace_password(app, unit, &mut user, hash)?
+        } else {
+            unit.users().update(&user)?;
+            end_browsers_of_deactivated(unit, &before, &user)?
+        };
         audit::user_changed(app, unit, caller, &before, &user, ended)?;
         Ok(user)
     })
+}
+
+/// Logs out who may not log in any more: or else a browser would be logged in again on the day that they are let in
+/// again.
+fn end_browsers_of_deactivated(
+    unit: &mut dyn UnitOfWork,
+    before: &User,
+    after: &User,
+) -> Result<EndedLogins, Error> {
+    let mut ended = EndedLogins::default();
+    if before.is_active && !after.is_active {
+        ended.sessions = unit.sessions().delete_all_of(after.id)?;
+    }
+    Ok(ended)
 }
 
 /// Whether a form that names its version changes nothing. Then it makes no new version either, which would look to
@@ -267,6 +272,8 @@ mod tests {
             (Field::Role, "client".into(), "admin".into()),
             (Field::IsActive, Value::Flag(true), Value::Flag(false)),
             expected::PASSWORD,
+            (Field::RefreshTokens, Value::Number(1), Value::Number(0)),
+            (Field::Sessions, Value::Number(1), Value::Number(0)),
         ];
         assert_eq!(store.entries(), [expected::ann_changed(&admin, changes)]);
     }

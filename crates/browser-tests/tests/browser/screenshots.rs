@@ -11,16 +11,18 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{CLIENT, Site, axe::SCHEMES, cars};
+use crate::support::{CLIENT, PASSWORD, ROOT, Site, axe::SCHEMES, cars};
 
-/// A screen and a phone: what they are called, and their size in pixels.
-const SIZES: [(&str, u32, u32); 2] = [("desktop", 1280, 900), ("phone", 390, 844)];
+/// A size of windows: what it is called, and its pixels.
+type Size = (&'static str, u32, u32);
+
+const DESKTOP: Size = ("desktop", 1280, 900);
+const PHONE: Size = ("phone", 390, 844);
 
 #[test]
 fn the_main_pages_can_be_taken_pictures_of() {
     let thrown_away = TempDir::new().unwrap();
-    let kept = env::var_os("BROWSER_TESTS_SCREENSHOTS").map(PathBuf::from);
-    let pictures = kept.as_deref().unwrap_or(thrown_away.path());
+    let pictures = &folder(&thrown_away);
     let site = Site::open();
     let api = site.api_of(CLIENT);
     for (plate, brand, model, year) in [
@@ -47,7 +49,7 @@ fn the_main_pages_can_be_taken_pictures_of() {
     let form = site.form("POST");
     let folder = TempDir::new().unwrap();
     let photo = folder.path().join("golf.jpg");
-    draw(&site, &photo);
+    draw(&site, &photo, "#c22f33");
     form.field("Image").type_in(photo.to_str().unwrap());
     form.press("POST");
     site.visit("/api/cars/1/");
@@ -62,32 +64,138 @@ fn the_main_pages_can_be_taken_pictures_of() {
     take(&site, pictures, "errors");
 }
 
+#[test]
+fn the_panel_can_be_taken_pictures_of() {
+    let thrown_away = TempDir::new().unwrap();
+    let pictures = &folder(&thrown_away);
+    let site = Site::open();
+    fill_panel(&site);
+
+    site.visit("/admin/");
+    take_of_panel(&site, pictures, "index");
+    site.visit("/admin/users/");
+    take_of_panel(&site, pictures, "users");
+    site.visit("/admin/cars/?search=b&year_min=2015&ordering=-year,brand&limit=8");
+    site.tick("B-MC 105").click();
+    site.tick("B-MC 103").click();
+    take_of_panel(&site, pictures, "cars");
+    site.visit("/admin/cars/1/");
+    take_of_panel(&site, pictures, "form");
+    site.visit("/admin/cars/1/history/");
+    take_of_panel(&site, pictures, "history");
+
+    site.visit("/admin/cars/1/");
+    site.api_of(CLIENT)
+        .change("/api/cars/1/", &json!({"mileage": 61_480, "color": "Blue"}));
+    site.change_form().fill("Mileage", "61200");
+    assert_eq!(site.change_form().press("Save"), 409);
+    take_of_panel(&site, pictures, "conflict");
+    site.visit("/admin/users/2/");
+    take_of_panel(&site, pictures, "user");
+    site.visit("/admin/users/2/delete/");
+    take_of_panel(&site, pictures, "delete");
+}
+
+/// People and cars as they might be, and some of what they did; whoever looks is logged in.
+fn fill_panel(site: &Site) {
+    let root = site.api_of(ROOT);
+    for (username, first, last, role) in [
+        ("bruno", "Bruno", "Castelli", "client"),
+        ("chiara", "Chiara", "Novak", "client"),
+        ("dmitri", "Dmitri", "Volkov", "client"),
+        ("emma", "Emma", "Lindqvist", "admin"),
+        ("farid", "Farid", "Haddad", "client"),
+        ("grace", "Grace", "Okonkwo", "client"),
+    ] {
+        let user = json!({
+            "username": username, "first_name": first, "last_name": last, "role": role,
+            "email": format!("{username}@example.com"), "password": PASSWORD, "password2": PASSWORD,
+        });
+        root.create("/api/admin/users/", &user);
+    }
+    root.change("/api/admin/users/5/", &json!({"is_active": false}));
+    let folder = TempDir::new().unwrap();
+    site.log_in(ROOT);
+    for (number, (owner, brand, model, year, mileage, colour)) in [
+        (CLIENT, "Volkswagen", "Golf", 2019, 58_200, "#c22f33"),
+        (CLIENT, "Škoda", "Octavia", 2021, 31_450, "#2f6fc2"),
+        ("bruno", "Toyota", "Corolla", 2022, 18_900, "#e0a21b"),
+        ("chiara", "Volvo", "V60", 2018, 96_310, "#3c8a55"),
+        ("chiara", "Volvo", "XC40", 2023, 7_240, "#7a4fb0"),
+        ("bruno", "Toyota", "Yaris", 2020, 44_020, "#d8dde2"),
+        ("emma", "Volkswagen", "ID.3", 2024, 2_150, "#1f9ab0"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut car = cars::car(&format!("B-MC {}", 101 + number));
+        car["brand"] = json!(brand);
+        car["model"] = json!(model);
+        car["year"] = json!(year);
+        car["mileage"] = json!(mileage);
+        site.api_of(owner).create("/api/cars/", &car);
+        draw(site, &folder.path().join(format!("{number}.jpg")), colour);
+    }
+    for number in (0..7).rev() {
+        site.visit(&format!("/admin/cars/{}/", number + 1));
+        let photo = folder.path().join(format!("{number}.jpg"));
+        site.change_form()
+            .field("Picture")
+            .type_in(photo.to_str().unwrap());
+        assert_eq!(site.change_form().press("Save"), 200);
+    }
+    site.visit("/admin/cars/1/");
+    site.change_form()
+        .fill("Mileage", "60940")
+        .fill("Notes", "Winter tyres are in the cellar. Service in March.");
+    assert_eq!(site.change_form().press("Save"), 200);
+}
+
+/// Where pictures are put: where the environment says, or where nobody keeps them.
+fn folder(thrown_away: &TempDir) -> PathBuf {
+    let kept = env::var_os("BROWSER_TESTS_SCREENSHOTS").map(PathBuf::from);
+    kept.unwrap_or_else(|| thrown_away.path().to_owned())
+}
+
 /// Takes a picture of the page that is shown, in each size and all colours.
 fn take(site: &Site, folder: &Path, name: &str) {
-    for (device, width, height) in SIZES {
+    for size in [DESKTOP, PHONE] {
         for scheme in SCHEMES {
-            site.dress(width, height, scheme);
-            let hidden = json!({"hidden": true});
-            site.browser.devtools("Emulation.setScrollbarsHidden", &hidden);
-            site.browser.run("scrollTo(0, 0)", &[]);
-            let path = folder.join(format!("{name}-{device}-{scheme}.png"));
-            fs::write(&path, site.browser.screenshot()).unwrap();
-            // Where it is not installed, the pictures are larger.
-            let smaller = Command::new("pngquant")
-                .args(["--force", "--ext", ".png", "--strip"])
-                .arg(&path)
-                .status();
-            drop(smaller);
-            let picture = fs::read(&path).unwrap();
-            let pixels = [width.to_be_bytes(), height.to_be_bytes()].concat();
-            assert_eq!(picture[16..24], pixels, "the size of {}", path.display());
+            shoot(site, folder, name, size, scheme);
         }
     }
     site.dress(1280, 900, "light");
 }
 
+/// The same of a page of the panel, where one on a phone is enough.
+fn take_of_panel(site: &Site, folder: &Path, name: &str) {
+    let name = format!("panel-{name}");
+    for (size, scheme) in [(DESKTOP, SCHEMES[0]), (DESKTOP, SCHEMES[1]), (PHONE, SCHEMES[0])] {
+        shoot(site, folder, &name, size, scheme);
+    }
+    site.dress(1280, 900, "light");
+}
+
+fn shoot(site: &Site, folder: &Path, name: &str, (device, width, height): Size, scheme: &str) {
+    let hidden = json!({"hidden": true});
+    site.browser.devtools("Emulation.setScrollbarsHidden", &hidden);
+    site.dress(width, height, scheme);
+    site.browser.run("scrollTo(0, 0)", &[]);
+    let path = folder.join(format!("{name}-{device}-{scheme}.png"));
+    fs::write(&path, site.browser.screenshot()).unwrap();
+    // Where it is not installed, the pictures are larger.
+    let smaller = Command::new("pngquant")
+        .args(["--force", "--ext", ".png", "--strip"])
+        .arg(&path)
+        .status();
+    drop(smaller);
+    let picture = fs::read(&path).unwrap();
+    let pixels = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    assert_eq!(picture[16..24], pixels, "the size of {}", path.display());
+}
+
 /// A picture of a car, drawn by the browser.
-fn draw(site: &Site, path: &Path) {
+fn draw(site: &Site, path: &Path, colour: &str) {
     let script = "const canvas = Object.assign(document.createElement('canvas'), {width: 960, height: 640});
         const pen = canvas.getContext('2d');
         const fill = (colour, draw) => { pen.fillStyle = colour; pen.beginPath(); draw(); pen.fill(); };
@@ -97,13 +205,14 @@ fn draw(site: &Site, path: &Path) {
         disc('#fff4c2', 790, 120, 60);
         box('#7da87b', 0, 380, 960, 260, 0);
         box('#56606b', 0, 470, 960, 170, 0);
-        box('#a3262a', 300, 270, 350, 150, [90, 110, 0, 0]);
+        box(arguments[0], 300, 270, 350, 150, [90, 110, 0, 0]);
+        box('#0003', 300, 270, 350, 150, [90, 110, 0, 0]);
         box('#dceaf5', 335, 295, 130, 85, [55, 8, 8, 8]);
         box('#dceaf5', 485, 295, 130, 85, [8, 70, 8, 8]);
-        box('#c22f33', 170, 375, 620, 120, [60, 70, 30, 30]);
+        box(arguments[0], 170, 375, 620, 120, [60, 70, 30, 30]);
         box('#ffe9a8', 745, 400, 40, 26, 10);
         for (const x of [310, 650]) { disc('#20262c', x, 495, 62); disc('#b8c0c8', x, 495, 30); }
         return canvas.toDataURL('image/jpeg', 0.9).split(',')[1];";
-    let encoded = site.browser.run(script, &[]);
+    let encoded = site.browser.run(script, &[json!(colour)]);
     fs::write(path, STANDARD.decode(encoded.as_str().unwrap()).unwrap()).unwrap();
 }

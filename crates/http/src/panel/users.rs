@@ -186,7 +186,7 @@ static USERS: Resource = Resource {
         let going = deletable(app, caller, ids)?;
         let mut counts = counts(going.len() as u64, &users::belongings(app, caller, &going)?);
         if going.len() < ids.len() {
-            counts.push(("Will be refused", (ids.len() - going.len()) as u64));
+            counts.push(("Users who stay", (ids.len() - going.len()) as u64));
         }
         Ok(counts)
     },

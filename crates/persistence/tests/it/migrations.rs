@@ -252,36 +252,36 @@ fn the_one_that_lets_admins_end_logins_keeps_tokens_and_users_in_both_directions
     }
 }
 
+/// How PostgreSQL is made to take a number that it would give itself.
+const INSISTING: &str = "OVERRIDING SYSTEM VALUE";
+
 #[test]
 fn whoever_reaches_the_database_can_only_add_to_the_audit_log() {
-    let insert = |verb: &str, actor: &str, rest: &str| {
+    // PostgreSQL gives out the numbers by itself, and takes one only from who insists.
+    let insert = |[verb, insisting, actor, rest]: [&str; 4]| {
         format!(
             "{verb} INTO audit_log (id, at, action, object_type, object_id, object_name, actor_name, channel, changes,
-                 search_key)
+                 search_key) {insisting}
              VALUES (9, '2026-11-23 08:30:00+00:00', 'created', 'car', '7', 'Golf', '{actor}', 'api', '[]', '') {rest}"
         )
     };
+    let overwriting = "ON CONFLICT (id) DO UPDATE SET actor_name = 'eve'";
     let update = "UPDATE audit_log SET actor_name = 'eve'";
     let replacements = [
         [
-            insert("INSERT OR REPLACE", "eve", ""),
-            insert(
-                "INSERT",
-                "eve",
-                "ON CONFLICT (id) DO UPDATE SET actor_name = 'eve'",
-            ),
+            insert(["INSERT OR REPLACE", "", "eve", ""]),
+            insert(["INSERT", "", "eve", overwriting]),
         ],
         [
             "TRUNCATE audit_log".to_owned(),
-            insert(
-                "INSERT",
-                "eve",
-                "ON CONFLICT (id) DO UPDATE SET actor_name = 'eve'",
-            ),
+            insert(["INSERT", INSISTING, "eve", overwriting]),
         ],
     ];
-    for ((database, mut raw), replacements) in both().into_iter().zip(replacements) {
-        database.execute(&insert("INSERT", "ann", ""));
+    let insisting = ["", INSISTING];
+    for (((database, mut raw), replacements), insisting) in
+        both().into_iter().zip(replacements).zip(insisting)
+    {
+        database.execute(&insert(["INSERT", insisting, "ann", ""]));
         let entry = "SELECT id || ' ' || actor_name AS text FROM audit_log";
         for sql in [
             "DELETE FROM audit_log",
