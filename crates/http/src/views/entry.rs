@@ -87,7 +87,7 @@ impl<'a> ChangeView<'a> {
     fn for_owner(change: &'a Change) -> Self {
         let view = Self::from(change);
         match change.field {
-            Field::Owner => Self {
+            Field::Owner if change.before != Value::Nothing => Self {
                 before: ValueView(change.field, &Value::Hidden),
                 ..view
             },

@@ -847,6 +847,12 @@ fn an_owner_reads_what_became_of_their_car(installation: &Installation) {
         newest["changes"],
         changes(&[("color", json!(null), json!("Red"))])
     );
+    let created = mine["results"][1]["changes"].as_array().unwrap();
+    let owner = created.iter().find(|change| change["field"] == "owner");
+    assert_eq!(
+        owner,
+        Some(&json!({"field": "owner", "before": null, "after": ann_id}))
+    );
     let keys = |entry: &Value| {
         entry
             .as_object()

@@ -1238,6 +1238,11 @@ fn a_car_has_its_picture_and_its_owner_in_one_form(installation: &Installation) 
         of_bob["count"], 1,
         "what was before it was theirs is not theirs to know"
     );
+    assert_eq!(
+        of_bob["results"][0]["changes"],
+        json!([{"field": "owner", "before": "********", "after": bob_id}]),
+        "nor is whose it was"
+    );
 
     let fields = panel.car_form(bob_id, car);
     panel.save(&path, &with(&fields, &[("image-clear", "1")]));
