@@ -1,7 +1,9 @@
 -- What became of users, cars and logins. Nothing here refers to another table: an entry outlives what it is
 -- about and who wrote it. search_key holds everything that is searched, folded as the application folds it.
+-- No entry is deleted, so that no number is given out twice, and they come in the order of time: neither needs
+-- AUTOINCREMENT or an index, for which each write would have to pay.
 CREATE TABLE audit_log (
-    id INTEGER NOT NULL CONSTRAINT audit_log_pkey PRIMARY KEY AUTOINCREMENT,
+    id INTEGER NOT NULL CONSTRAINT audit_log_pkey PRIMARY KEY,
     at TEXT NOT NULL,
     action TEXT NOT NULL
         CONSTRAINT audit_log_action_known CHECK (action IN ('created', 'changed', 'deleted', 'revoked')),
@@ -22,7 +24,6 @@ CREATE TABLE audit_log (
 
 CREATE INDEX audit_log_of_object ON audit_log (object_id, object_type, id);
 CREATE INDEX audit_log_of_actor ON audit_log (actor_id, id);
-CREATE INDEX audit_log_at ON audit_log (at);
 
 -- Entries are only added: this keeps the program, and whoever looks around in the database, from changing one by
 -- mistake. Who owns the table can still drop the triggers; grant others no more than INSERT and SELECT.

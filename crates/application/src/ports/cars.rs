@@ -32,7 +32,7 @@ pub trait CarRepository {
     /// The database's.
     fn find_for_update(&mut self, id: CarId) -> Result<Option<Car>, StoreError>;
 
-    /// The cars that a query asks for, in its order: those of a user, or everybody's. Among everybody's, words are
+    /// The cars that a query asks for, in its order: those of a user, or everybody's, whose ties are by descending id. Among everybody's, words are
     /// also looked for in what is searched of their owners.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ pub trait CarRepository {
     /// is no user.
     fn insert(&mut self, car: &NewCar) -> Result<Car, StoreError>;
 
-    /// Keeps everything about a car that is there already.
+    /// Keeps everything about a car that is there already, but not when it was first kept, which never changes.
     ///
     /// # Errors
     /// MUST be [`StoreError::Taken`] where the plate is taken.

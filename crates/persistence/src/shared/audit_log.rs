@@ -74,8 +74,9 @@ fn known<T>(named: impl Fn(&str) -> Option<T>, name: &str) -> QueryResult<T> {
     named(name).ok_or_else(|| DeserializationError(format!("there is no `{name}` in an audit log").into()))
 }
 
+/// None is NULL: as a default, which it is to Diesel otherwise, it would keep the statement from being prepared once.
 #[derive(Insertable)]
-#[diesel(table_name = audit_log)]
+#[diesel(table_name = audit_log, treat_none_as_default_value = false)]
 struct Values<'a> {
     at: DateTime<Utc>,
     action: &'static str,
@@ -163,6 +164,12 @@ fn ordered(query: &HistoryQuery) -> audit_log::BoxedQuery<'_, DB> {
 
 impl AuditLog for Unit<'_> {
     fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
+        // Nearly always it is one, and a statement for one is prepared once and kept; those for several are not.
+        if let [entry] = entries {
+            let row = Values::from(entry);
+            self.query(|conn| diesel::insert_into(audit_log::table).values(row).execute(conn))?;
+            return Ok(());
+        }
         for entries in entries.chunks(ENTRIES_AT_ONCE) {
             let rows: Vec<Values<'_>> = entries.iter().map(Values::from).collect();
             self.query(|conn| diesel::insert_into(audit_log::table).values(&rows).execute(conn))?;

@@ -76,7 +76,7 @@ impl TryFrom<Row> for User {
 
 /// Everything about a user but their id.
 #[derive(Insertable, AsChangeset)]
-#[diesel(table_name = users, treat_none_as_null = true)]
+#[diesel(table_name = users, treat_none_as_null = true, treat_none_as_default_value = false)]
 struct Values<'a> {
     username: &'a str,
     username_key: String,

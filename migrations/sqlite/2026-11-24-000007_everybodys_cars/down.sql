@@ -1,2 +1,0 @@
-DROP INDEX cars_of_brand;
-DROP INDEX cars_newest;
