@@ -1,4 +1,8 @@
 //! The table of the audit log. Compiled once for each database.
+#![expect(
+    clippy::ref_option_ref,
+    reason = "Diesel's derive of `Insertable` writes such types"
+)]
 
 use std::net::IpAddr;
 

@@ -1,8 +1,5 @@
 //! The table of users. Compiled once for each database.
-#![expect(
-    clippy::ref_option_ref,
-    reason = "Diesel's derive of `AsChangeset` writes such types"
-)]
+#![expect(clippy::ref_option_ref, reason = "Diesel's derives write such types")]
 
 use chrono::{DateTime, Utc};
 use diesel::{
