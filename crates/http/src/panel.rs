@@ -322,14 +322,14 @@ async fn ask(
     let caller = Caller::user(&user, origin(http, visit.client, Channel::Panel));
     let has_message = message.is_some();
     let answer = {
-        let (state, user, caller) = (Data::clone(state), user.clone(), caller.clone());
+        let (app, user, caller) = (Arc::clone(&state.app), user.clone(), caller.clone());
         let (path, query_text) = (http.path().to_owned(), http.query_string().to_owned());
         let id = ids(http).first().map_or(-1, |(_, id)| *id);
         let csrf_token = visit.csrf_token.clone();
         let lane = lane(screen, &body);
         let view = move || {
             view(&Context {
-                app: &state.app,
+                app: &app,
                 user: &user,
                 caller: &caller,
                 id,
@@ -341,7 +341,7 @@ async fn ask(
                 message: message.as_ref(),
             })
         };
-        let run = state_of(http).map_err(refused)?.blocking.run(lane, view).await;
+        let run = state.blocking.run(lane, view).await;
         run.map_err(|error| refused(error.into()))?
     };
     let answer = answer.map_err(refused)?;
@@ -351,11 +351,6 @@ async fn ask(
         add_cookie(&mut response, &message::no_cookie());
     }
     Ok(response)
-}
-
-fn state_of(http: &HttpRequest) -> Result<&Data<State>, ApiError> {
-    http.app_data::<Data<State>>()
-        .ok_or_else(|| ApiError::Internal("the server has no state".into()))
 }
 
 /// Who is logged in with this browser.

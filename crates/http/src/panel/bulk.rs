@@ -39,6 +39,8 @@ pub(super) struct Resource {
     /// What is exported of those with these numbers.
     pub(super) rows: OfMany<export::Row>,
     pub(super) actions: &'static [Action],
+    /// Whether these are users, of whom who asks comes last: it may end their own login, and with it the rest.
+    pub(super) are_users: bool,
 }
 
 /// What can be done to many.
@@ -73,7 +75,7 @@ const BATCH: usize = 50;
 const NAMED: usize = 20;
 
 pub(super) fn answer(context: &Context<'_>, resource: &'static Resource) -> Result<Answer, ApiError> {
-    let ids = chosen(context, resource)?;
+    let mut ids = chosen(context, resource)?;
     let name = context.sent("action");
     let to_list = url(resource.spec.path, context.query_text);
     if ids.is_empty() {
@@ -89,6 +91,9 @@ pub(super) fn answer(context: &Context<'_>, resource: &'static Resource) -> Resu
             Message::warning("Nothing was done: first choose an action."),
         );
     };
+    if resource.are_users {
+        ids.sort_by_key(|id| *id == context.user.id.0);
+    }
     if context.body.text_of("confirmed").is_none() {
         return confirm(context, resource, action, &ids, None);
     }

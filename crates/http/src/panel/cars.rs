@@ -209,6 +209,7 @@ static CARS: Resource = Resource {
             Ok(Outcome::Done)
         },
     }],
+    are_users: false,
 };
 
 pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {

@@ -184,6 +184,7 @@ static ENTRIES: Resource = Resource {
             .collect()
     },
     actions: &[],
+    are_users: false,
 };
 
 pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {

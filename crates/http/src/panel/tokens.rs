@@ -215,6 +215,7 @@ static TOKENS: Resource = Resource {
         is_danger: false,
         run: |app, caller, number| Ok(Outcome::of(logins::revoke(app, caller, number)?)),
     }],
+    are_users: false,
 };
 
 pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {

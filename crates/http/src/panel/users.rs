@@ -241,6 +241,7 @@ static USERS: Resource = Resource {
             },
         },
     ],
+    are_users: true,
 };
 
 const LOGINS_END: &str = "Browsers are logged out and refresh tokens stop working at once. Access tokens in hand \

@@ -26,6 +26,7 @@ on_both_databases!(
     a_picture_that_is_too_large_is_said_to_be,
     many_are_done_over_all_pages_while_one_watches,
     some_are_refused_and_the_others_are_done,
+    who_ends_everybodys_logins_ends_their_own_last,
     a_selection_that_has_changed_is_asked_about_again,
     an_export_has_every_row_and_no_formula,
     ones_own_new_password_keeps_this_browser_alone,
@@ -852,6 +853,26 @@ fn some_are_refused_and_the_others_are_done(installation: &Installation) {
     );
     log_in(&server, "user17", PASSWORD);
     assert_eq!(server.send(&login("user7", PASSWORD)).status, 401);
+}
+
+fn who_ends_everybodys_logins_ends_their_own_last(installation: &Installation) {
+    let server = start(installation);
+    for number in 0..60 {
+        register(&server, &format!("user{number}"));
+    }
+    let panel = Panel::of_root(&server);
+    // The first of all is root: everybody else would be left logged in.
+    let html = panel
+        .bulk("/admin/users/bulk/", "end_logins", ("all", "1"))
+        .text();
+    assert!(html.contains("61 users logged out everywhere."), "{html}");
+    assert_eq!(
+        panel.browser.get("/admin/").status,
+        303,
+        "root's own login as well"
+    );
+    let root = Panel::of_root(&server);
+    assert_eq!(root.history("action=revoked&object_type=user")["count"], 61);
 }
 
 fn a_selection_that_has_changed_is_asked_about_again(installation: &Installation) {
