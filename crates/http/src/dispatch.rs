@@ -396,7 +396,7 @@ fn identify(
 }
 
 /// Whether the endpoint lets in who asks.
-fn permit(access: Access, user: Option<&User>) -> Result<(), ApiError> {
+pub(crate) fn permit(access: Access, user: Option<&User>) -> Result<(), ApiError> {
     match (access, user) {
         (Access::Authenticated | Access::Admin, None) => Err(ApiError::NoCredentials),
         (Access::Admin, Some(admin)) => {

@@ -43,7 +43,8 @@ use crate::{
     body::{self, Body},
     browsable::url,
     browser::CSRF_FIELD,
-    dispatch::{State, Visit, ids, origin},
+    dispatch::{State, Visit, ids, origin, permit},
+    endpoint::Access,
     error::{ApiError, Missing},
     page,
     patience::wait_for_body,
@@ -294,9 +295,8 @@ async fn ask(
         error,
         user: Some(user.clone()),
     };
-    let admitted = policy::check(&user.actor(), Action::ReadUsers, Target::NOTHING)
-        .map_err(ApiError::from)
-        .and_then(|()| state.count(&api::PANEL, http.method(), visit.client, Some(&user)));
+    let admitted =
+        admit(&user).and_then(|()| state.count(&api::PANEL, http.method(), visit.client, Some(&user)));
     if let Err(error) = admitted {
         discard(state, http, payload).await.map_err(refused)?;
         return Err(refused(error));
@@ -351,6 +351,11 @@ async fn ask(
         add_cookie(&mut response, &message::no_cookie());
     }
     Ok(response)
+}
+
+/// Whether a user may use the panel: whoever may use the endpoints for admins.
+fn admit(user: &User) -> Result<(), ApiError> {
+    permit(Access::Admin, Some(user))
 }
 
 /// Who is logged in with this browser.
@@ -517,7 +522,7 @@ fn still_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<O
         Some(key) => sessions::authenticate(app, key)?,
         None => None,
     };
-    let admin = user.filter(|user| policy::check(&user.actor(), Action::ReadUsers, Target::NOTHING).is_ok());
+    let admin = user.filter(|user| admit(user).is_ok());
     Ok(admin.map(|admin| Caller::user(&admin, origin)))
 }
 
@@ -529,8 +534,7 @@ fn refuse(error: &ApiError, user: Option<&User>, http: &HttpRequest, visit: &Vis
         csrf_token: &visit.csrf_token,
         message: None,
         path: http.path(),
-        is_admin: user
-            .is_some_and(|user| policy::check(&user.actor(), Action::ReadUsers, Target::NOTHING).is_ok()),
+        is_admin: user.is_some_and(|user| admit(user).is_ok()),
     };
     let html = render::error(&frame, answer.status(), &error.sentence());
     let mut response = page::as_page(answer.status(), html, visit);
@@ -548,9 +552,7 @@ pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> Htt
     match identify(state, &visit).await {
         Ok(None) => to_login(None, http),
         Ok(Some(user)) => {
-            let error = policy::check(&user.actor(), Action::ReadUsers, Target::NOTHING)
-                .err()
-                .map_or(ApiError::NotFound(Missing::Route), ApiError::from);
+            let error = admit(&user).err().unwrap_or(ApiError::NotFound(Missing::Route));
             refuse(&error, Some(&user), http, &visit)
         }
         Err(error) => refuse(&error, None, http, &visit),

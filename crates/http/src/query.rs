@@ -198,7 +198,7 @@ impl Query {
     }
 
     /// The orders asked for; names that there are not are passed over.
-    fn ordering<T>(&self, order: impl Fn(&str) -> Option<T>) -> Vec<(T, Direction)> {
+    pub(crate) fn ordering<T>(&self, order: impl Fn(&str) -> Option<T>) -> Vec<(T, Direction)> {
         let names = self.get("ordering").unwrap_or("").split(',').map(str::trim);
         let orders = names.filter_map(|name| match name.strip_prefix('-') {
             Some(name) => Some((order(name)?, Direction::Descending)),

@@ -97,7 +97,7 @@ fn query(context: &Context<'_>) -> Result<CarQuery, ApiError> {
     };
     Ok(CarQuery {
         owner,
-        ..context.query.cars(lists::settings())?
+        ..context.query.cars(lists::PAGES)?
     })
 }
 
@@ -485,7 +485,7 @@ fn search_owners(context: &Context<'_>, typed: &str) -> Result<Owners, ApiError>
             .iter()
             .map(|user| Owner {
                 username: user.username.to_string(),
-                name: format!("{} · {}", user.full_name(), user.email),
+                name: super::users::described(user),
             })
             .collect(),
     })

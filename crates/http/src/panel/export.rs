@@ -67,6 +67,9 @@ pub(super) fn stream(resource: &'static Resource, format: Format, ids: Vec<i64>)
 
 /// Lines of a table. `has_begun` says whether its head was written, and then that it was.
 fn csv(rows: &[Row], has_begun: &mut bool) -> Result<Vec<u8>, ApiError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
     let failed = |error: csv::Error| ApiError::Internal(error.into());
     // Without this mark, some spreadsheets take UTF-8 for something else.
     let begin = if *has_begun { Vec::new() } else { "\u{feff}".into() };

@@ -54,7 +54,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Answer, ApiError> {
 }
 
 fn query(context: &Context<'_>) -> Result<HistoryQuery, ApiError> {
-    context.query.history(lists::settings())
+    context.query.history(lists::PAGES)
 }
 
 fn found(context: &Context<'_>, query: &HistoryQuery) -> Result<Found, ApiError> {

@@ -6,7 +6,7 @@ use mycars_application::{history, lists::HistoryQuery, status};
 
 use super::{
     Answer, Context,
-    render::{self, Frame, Health, IndexPage, bytes},
+    render::{self, Frame, Health, IndexPage, bytes, counted},
 };
 use crate::error::ApiError;
 
@@ -32,7 +32,7 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
             Health {
                 part: "Pictures",
                 is_good: true,
-                text: format!("{} in files", bytes(usage.bytes)),
+                text: format!("{}, {}", counted(usage.count, "file"), bytes(usage.bytes)),
             },
             usage.free_bytes.map(|free| Health {
                 part: "Disk",

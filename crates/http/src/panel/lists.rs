@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// So many rows has a page, unless `?limit=` says otherwise.
-const PAGES: ListSettings = ListSettings {
+pub(super) const PAGES: ListSettings = ListSettings {
     page_size: Some(50),
     max_page_size: 200,
 };
@@ -28,7 +28,7 @@ pub(super) struct ListSpec {
     pub(super) searched: &'static str,
     /// The fields that filter beside those with counts: name and label, and the type of the control.
     pub(super) inputs: &'static [(&'static str, &'static str, &'static str)],
-    /// The parameters that links set.
+    /// The filters that links set, or who writes the URL.
     pub(super) facets: &'static [&'static str],
     /// What each column is called, and the order that it stands for.
     pub(super) columns: &'static [(&'static str, Option<&'static str>)],
@@ -100,11 +100,6 @@ pub(super) struct Bulk {
     pub(super) url: String,
     pub(super) actions: &'static [(&'static str, &'static str)],
     pub(super) has_choice: bool,
-}
-
-/// How queries of the panel are read.
-pub(super) fn settings() -> ListSettings {
-    PAGES
 }
 
 /// The page that is asked for.

@@ -1,7 +1,7 @@
 //! Logins of programs: the refresh tokens that are known.
 
 use mycars_application::{
-    lists::{Direction, TokenOrder, TokenQuery, TokenState},
+    lists::{TokenOrder, TokenQuery, TokenState},
     logins,
     ports::{ListedToken, Revocation},
 };
@@ -65,26 +65,14 @@ fn query(context: &Context<'_>) -> Result<TokenQuery, ApiError> {
                 })?,
         ),
     };
-    let ordering = context
-        .query
-        .text("ordering")
-        .unwrap_or("")
-        .split(',')
-        .filter_map(|order| {
-            let (order, direction) = match order.trim().strip_prefix('-') {
-                Some(order) => (order, Direction::Descending),
-                None => (order.trim(), Direction::Ascending),
-            };
-            match order {
-                "issued_at" => Some((TokenOrder::IssuedAt, direction)),
-                "expires_at" => Some((TokenOrder::ExpiresAt, direction)),
-                _ => None,
-            }
-        });
     Ok(TokenQuery {
         search: context.query.search()?,
         state,
-        ordering: ordering.take(4).collect(),
+        ordering: context.query.ordering(|name| match name {
+            "issued_at" => Some(TokenOrder::IssuedAt),
+            "expires_at" => Some(TokenOrder::ExpiresAt),
+            _ => None,
+        }),
         page: Some(lists::page(context.query)),
         ..TokenQuery::at(context.app.clock.now())
     })

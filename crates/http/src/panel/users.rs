@@ -72,7 +72,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Answer, ApiError> {
 }
 
 fn query(context: &Context<'_>) -> Result<UserQuery, ApiError> {
-    let query = context.query.users(lists::settings())?;
+    let query = context.query.users(lists::PAGES)?;
     Ok(UserQuery {
         // Unlike the API's list, this one shows everybody unless a role is named.
         role: query.role.filter(|_| context.query.text("role").is_some()),
@@ -290,6 +290,11 @@ pub(super) fn search(context: &Context<'_>, typed: &str) -> Result<Vec<User>, Ap
     )?)
 }
 
+/// By what one knows a user among others who were found.
+pub(super) fn described(user: &User) -> String {
+    format!("{} · {}", user.full_name(), user.email)
+}
+
 /// The same for the script that searches while one types.
 pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
     let found = search(context, context.query.text("q").unwrap_or(""))?;
@@ -298,7 +303,7 @@ pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
         .map(|user| {
             json!({
                 "username": user.username.as_str(),
-                "name": format!("{} · {}", user.full_name(), user.email),
+                "name": described(user),
             })
         })
         .collect();
