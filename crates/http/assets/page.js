@@ -37,8 +37,8 @@
     try { sessionStorage.setItem("open:" + details.dataset.remember, details.open ? "open" : ""); } catch { /* Then not. */ }
   };
 
-  // Only what this API serves is asked for with the token.
-  const isOurs = (url) => url.origin === location.origin && url.pathname.startsWith("/api/");
+  // Only what this API serves is asked for with the token; its documents are no such pages.
+  const isOurs = (url) => url.origin === location.origin && /^\/api\/(?!docs\b|schema\b)/.test(url.pathname);
 
   // Asks for a page as a person would, and returns its document.
   const ask = async (url, options = {}) => {

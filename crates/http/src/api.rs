@@ -11,7 +11,10 @@ mod root;
 mod tokens;
 pub(crate) mod users;
 
-use crate::endpoint::Endpoint;
+use crate::{
+    endpoint::Endpoint,
+    fields::{FieldSpec, Kind, Shape},
+};
 
 /// Where tokens are got: logins of browsers are counted with it.
 pub(crate) use tokens::OBTAIN as LOGIN;
@@ -40,6 +43,12 @@ pub(crate) static ENDPOINTS: [&Endpoint; 19] = [
     &history::USERS,
     &history::LIST,
 ];
+
+/// A sentence, where there is nothing else to answer.
+static DETAIL: Shape = Shape {
+    name: "Detail",
+    fields: &[FieldSpec::read_only("detail", "Detail", Kind::Text).example("Successfully logged out.")],
+};
 
 /// The method and the path of every operation, for whoever has something to say about each of them. HEAD goes
 /// with GET, and OPTIONS with everything.

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse,
-    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE},
     web::Path,
 };
 
@@ -11,10 +11,16 @@ use crate::{browsable, error::ApiError, error::Missing};
 /// `GET /static/{name}`. The name holds a hash of the content, so that it may be kept for ever.
 pub(crate) async fn serve(name: Path<String>) -> HttpResponse {
     match browsable::asset(&name) {
-        Some(asset) => HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, asset.content_type))
-            .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
-            .body(asset.bytes),
+        Some(asset) => {
+            let mut response = HttpResponse::Ok();
+            response
+                .insert_header((CONTENT_TYPE, asset.content_type))
+                .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"));
+            if asset.is_gzipped {
+                response.insert_header((CONTENT_ENCODING, "gzip"));
+            }
+            response.body(asset.bytes)
+        }
         None => ApiError::NotFound(Missing::Route).response(),
     }
 }

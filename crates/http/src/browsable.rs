@@ -130,6 +130,11 @@ pub(crate) fn render_login(login: &Login<'_>) -> String {
     write(&LoginTemplate { login })
 }
 
+/// The whole HTML of the page on which the document at `schema` is read and tried out.
+pub(crate) fn render_docs(schema: &str) -> String {
+    write(&DocsTemplate { schema })
+}
+
 fn write(template: &impl Template) -> String {
     // Writing to a string fails only where a value's `Display` does, and none here does.
     template.render().unwrap_or_default()
@@ -139,6 +144,12 @@ fn write(template: &impl Template) -> String {
 #[template(path = "login.html")]
 struct LoginTemplate<'a> {
     login: &'a Login<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "docs.html")]
+struct DocsTemplate<'a> {
+    schema: &'a str,
 }
 
 #[derive(Template)]

@@ -12,7 +12,7 @@ use crate::{
     blocking::Lane,
     body::{Body, Form},
     error::ApiError,
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Kind, Shape},
     query::{ListSettings, ListSpec, ListView, Query},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Endpoint {
     pub(crate) name: &'static str,
     /// One sentence about it.
     pub(crate) description: &'static str,
+    /// The group that documents put it into.
+    pub(crate) tag: Tag,
     /// Who may call it.
     pub(crate) access: Access,
     /// What it can be asked for, where it is a list.
@@ -45,13 +47,44 @@ pub(crate) enum Access {
     Admin,
 }
 
+/// A group of endpoints, for documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Root,
+    Tokens,
+    Account,
+    Cars,
+    AdminUsers,
+    AdminCars,
+    AdminHistory,
+}
+
 /// What one method does to an endpoint.
 pub(crate) struct Operation {
+    /// Its name in the OpenAPI document, of which generated clients make that of a method.
+    pub(crate) id: &'static str,
     pub(crate) verb: Verb,
-    /// The fields of the body; empty where there is none.
-    pub(crate) fields: &'static [FieldSpec],
+    /// What the body is, where there is one.
+    pub(crate) body: Option<&'static Shape>,
+    /// What the answer is when all went well.
+    pub(crate) answer: Answer,
     /// Does it.
     pub(crate) handle: Handler,
+}
+
+/// What an operation answers when all went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// 200 with one thing.
+    One(&'static Shape),
+    /// 201 with a new thing, and where it is.
+    Created(&'static Shape),
+    /// 200 with many things, or a page of them: the endpoint's list says which.
+    Many(&'static Shape),
+    /// 200 with URLs by their names.
+    Links,
+    /// 204.
+    Nothing,
 }
 
 /// Does what an operation does.
@@ -100,19 +133,26 @@ impl Verb {
 
 impl Operation {
     /// An operation without a body.
-    pub(crate) const fn plain(verb: Verb, handle: Handler) -> Self {
+    pub(crate) const fn plain(id: &'static str, verb: Verb, answer: Answer, handle: Handler) -> Self {
         Self {
+            id,
             verb,
-            fields: &[],
+            body: None,
+            answer,
             handle,
         }
+    }
+
+    /// The fields of the body; none where there is no body.
+    pub(crate) fn fields(&self) -> &'static [FieldSpec] {
+        self.body.map_or(&[], |body| body.fields)
     }
 
     /// Where the operation runs with this body: away from the others if it takes time. The description says
     /// which fields make it do so.
     pub(crate) fn lane(&self, body: &Body) -> Lane {
         let is_sent = |kind| {
-            self.fields
+            self.fields()
                 .iter()
                 .any(|spec| spec.kind == kind && body.may_hold(spec.name))
         };
@@ -127,12 +167,12 @@ impl Operation {
 
     /// Whether there are bodies with which it takes long.
     pub(crate) fn may_be_slow(&self) -> bool {
-        self.takes_file() || self.fields.iter().any(|spec| spec.kind == Kind::Password)
+        self.takes_file() || self.fields().iter().any(|spec| spec.kind == Kind::Password)
     }
 
     /// Whether the body may hold a file.
     pub(crate) fn takes_file(&self) -> bool {
-        self.fields.iter().any(|spec| spec.kind == Kind::ImageUpload)
+        self.fields().iter().any(|spec| spec.kind == Kind::ImageUpload)
     }
 }
 
@@ -206,7 +246,7 @@ impl Request<'_> {
 
     /// The body's fields.
     pub(crate) fn form(&self) -> Result<Form<'_>, ApiError> {
-        self.body.form(self.operation.fields)
+        self.body.form(self.operation.fields())
     }
 
     /// The body's fields, where a thing that is not there matters more than a body that can't be read: if it

@@ -144,9 +144,14 @@ impl ApiError {
         response.json(self.body())
     }
 
+    /// The body of the answer.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self.body()).unwrap_or_default()
+    }
+
     /// The same for a person, in one line.
     pub(crate) fn sentence(&self) -> String {
-        let body = serde_json::to_value(self.body()).unwrap_or_default();
+        let body = self.json();
         match &body["detail"] {
             serde_json::Value::String(detail) => detail.clone(),
             _ => body

@@ -7,6 +7,28 @@ use mycars_domain::Field;
 
 use crate::words;
 
+/// What a body or an answer is called, and its fields. One description serves both ways: a body has the fields
+/// that clients write, an answer those that they read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Its name in the OpenAPI document.
+    pub(crate) name: &'static str,
+    pub(crate) fields: &'static [FieldSpec],
+}
+
+impl Shape {
+    /// The fields that clients can write.
+    pub(crate) fn writable(&self) -> impl Iterator<Item = &'static FieldSpec> + use<> {
+        self.fields.iter().filter(|spec| !spec.is_read_only())
+    }
+
+    /// The fields that clients are shown: all but secrets and files.
+    pub(crate) fn readable(&self) -> impl Iterator<Item = &'static FieldSpec> + use<> {
+        let is_shown = |spec: &&FieldSpec| !matches!(spec.kind, Kind::Password | Kind::ImageUpload);
+        self.fields.iter().filter(is_shown)
+    }
+}
+
 /// What kind of value a field holds: what is read from a body, and what OPTIONS calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -28,12 +50,18 @@ pub(crate) enum Kind {
     Image,
     /// A picture to be uploaded.
     ImageUpload,
-    /// Anything else that is only ever read.
+    /// The id of something else; only ever read.
+    Reference,
+    /// Text that is made of something else; only ever read.
     Computed,
+    /// Any value that a field can have; only ever read.
+    Any,
+    /// Several things of one shape; only ever read.
+    List(&'static Shape),
 }
 
 /// The description of one field. Made by the constructors and the methods that narrow it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FieldSpec {
     pub(crate) name: &'static str,
     /// Which field of the domain it is; `None` for what is only ever read.
@@ -43,10 +71,17 @@ pub(crate) struct FieldSpec {
     pub(crate) required: bool,
     pub(crate) nullable: bool,
     pub(crate) may_be_blank: bool,
+    pub(crate) min_length: Option<usize>,
     pub(crate) max_length: Option<usize>,
+    /// A regular expression for what is not blank, for who checks before sending. The domain decides.
+    pub(crate) pattern: Option<&'static str>,
     pub(crate) min: Option<i32>,
     pub(crate) max: Option<i32>,
     pub(crate) help: &'static str,
+    /// A good value, as text. Only documents show it.
+    pub(crate) example: Option<&'static str>,
+    /// Whether an answer may come without it.
+    pub(crate) may_be_missing: bool,
 }
 
 impl FieldSpec {
@@ -60,10 +95,14 @@ impl FieldSpec {
             required: true,
             nullable: false,
             may_be_blank: false,
+            min_length: None,
             max_length: None,
+            pattern: None,
             min: None,
             max: None,
             help: "",
+            example: None,
+            may_be_missing: false,
         }
     }
 
@@ -101,6 +140,22 @@ impl FieldSpec {
         }
     }
 
+    /// It has at least so many characters.
+    pub(crate) const fn at_least(self, characters: usize) -> Self {
+        Self {
+            min_length: Some(characters),
+            ..self
+        }
+    }
+
+    /// What is not blank matches this regular expression, as JSON Schema writes them (ECMA-262).
+    pub(crate) const fn matching(self, pattern: &'static str) -> Self {
+        Self {
+            pattern: Some(pattern),
+            ..self
+        }
+    }
+
     /// It is at least this number.
     pub(crate) const fn from(self, min: i32) -> Self {
         Self {
@@ -120,6 +175,30 @@ impl FieldSpec {
     /// One sentence about it for who fills it in.
     pub(crate) const fn help(self, help: &'static str) -> Self {
         Self { help, ..self }
+    }
+
+    /// A good value, as text.
+    pub(crate) const fn example(self, example: &'static str) -> Self {
+        Self {
+            example: Some(example),
+            ..self
+        }
+    }
+
+    /// It may be left out of a body.
+    pub(crate) const fn not_required(self) -> Self {
+        Self {
+            required: false,
+            ..self
+        }
+    }
+
+    /// An answer may come without it.
+    pub(crate) const fn sometimes(self) -> Self {
+        Self {
+            may_be_missing: true,
+            ..self
+        }
     }
 
     /// Whether clients can't write it.

@@ -16,6 +16,7 @@ mod browser;
 mod client;
 mod cors;
 mod dispatch;
+mod documents;
 mod endpoint;
 mod error;
 mod fields;
@@ -26,6 +27,7 @@ mod login;
 mod media;
 mod metadata;
 mod negotiation;
+pub mod openapi;
 mod page;
 mod panel;
 mod patience;
@@ -42,7 +44,7 @@ pub use client::TrustedProxies;
 pub use cors::AllowedOrigins;
 pub use panel::screens;
 pub use query::ListSettings;
-pub use server::{Settings, bind, serve};
+pub use server::{Settings, bind, paths, serve};
 pub use throttle::{NoRate, Rate, Rates};
 
 /// What is measured by the benchmarks.

@@ -26,10 +26,8 @@ impl Metadata {
             .into_iter()
             .filter(|verb| is_there || *verb != Verb::Put);
         let described = verbs.filter_map(|verb| {
-            let operation = endpoint
-                .operation(verb)
-                .filter(|operation| !operation.fields.is_empty())?;
-            Some((verb, operation.fields))
+            let body = endpoint.operation(verb)?.body?;
+            Some((verb, body.fields))
         });
         Self {
             name: endpoint.name,
@@ -122,7 +120,7 @@ fn type_name(kind: Kind) -> &'static str {
         Kind::DateTime => "datetime",
         Kind::Boolean => "boolean",
         Kind::Image | Kind::ImageUpload => "image upload",
-        Kind::Computed => "field",
+        Kind::Reference | Kind::Computed | Kind::Any | Kind::List(_) => "field",
     }
 }
 

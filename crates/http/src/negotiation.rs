@@ -60,6 +60,17 @@ pub(crate) fn negotiate(http: &HttpRequest) -> Result<Accepted, ApiError> {
     choose(&RENDERERS, http.query_string(), &accept(http.headers()))
 }
 
+/// The same among other renderers.
+///
+/// # Errors
+/// Those of [`negotiate`].
+pub(crate) fn negotiate_among(
+    renderers: &'static [Renderer],
+    http: &HttpRequest,
+) -> Result<&'static Renderer, ApiError> {
+    choose(renderers, http.query_string(), &accept(http.headers())).map(|accepted| accepted.renderer)
+}
+
 /// What the client accepts; without a word of it, everything.
 fn accept(headers: &HeaderMap) -> String {
     let values: Vec<_> = headers

@@ -54,6 +54,8 @@ pub(crate) struct FilterSpec {
 pub(crate) enum FilterKind {
     Text,
     Number,
+    /// A date, or a date and time.
+    Moment,
     /// One of these values.
     Choice(&'static [&'static str]),
 }
@@ -252,7 +254,7 @@ fn user_order(name: &str) -> Option<UserOrder> {
 }
 
 /// Nobody types more to search for.
-const MAX_SEARCH_LENGTH: usize = 1000;
+pub(crate) const MAX_SEARCH_LENGTH: usize = 1000;
 
 /// Reads parameters and collects what is wrong with them.
 struct Reader<'a> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use actix_web::{
-    App as Actix, HttpRequest, HttpResponse, HttpServer,
+    App as Actix, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder,
     dev::Server,
     http::header,
     middleware::from_fn,
@@ -24,6 +24,7 @@ use crate::{
     client::TrustedProxies,
     cors::{self, AllowedOrigins},
     dispatch::{State, Visit, dispatch},
+    documents,
     endpoint::Endpoint,
     error::{ApiError, Missing},
     health,
@@ -31,6 +32,7 @@ use crate::{
     log::{RequestIds, log},
     login, media,
     negotiation::negotiate,
+    openapi::{DOCS_PATH, SCHEMA_PATH},
     page, panel, patience,
     query::ListSettings,
     safety,
@@ -122,46 +124,62 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         .run())
 }
 
-/// Every route. Each endpoint is served with and without the slash at its end.
+/// Every route.
 fn routes(config: &mut ServiceConfig) {
+    for_each_route(|_, resource| {
+        config.service(resource);
+    });
+    config
+        .configure(panel::routes)
+        .default_service(web::to(no_such_route));
+}
+
+/// Every route but those of the admin panel, with its canonical path. What ends in a slash is served without it,
+/// too.
+fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
     for endpoint in ENDPOINTS {
-        let with_slash = pattern(endpoint);
-        let without_slash = with_slash.trim_end_matches('/').to_owned();
         let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
             dispatch(endpoint, state, http, payload)
         };
-        config.service(web::resource([with_slash, without_slash]).to(handler));
+        add(endpoint.path, resource(&pattern(endpoint)).to(handler));
     }
-    config
-        .service(
-            web::resource("/health/live")
-                .route(web::get().to(health::live))
-                .route(web::head().to(health::live)),
-        )
-        .service(
-            web::resource("/health/ready")
-                .route(web::get().to(health::ready))
-                .route(web::head().to(health::ready)),
-        )
-        .service(
-            web::resource("/media/{path:.*}")
-                .route(web::get().to(media::serve))
-                .route(web::head().to(media::serve)),
-        )
-        .service(web::resource(["/api-auth/login/", "/api-auth/login"]).to(login::log_in))
-        .service(web::resource(["/api-auth/logout/", "/api-auth/logout"]).to(login::log_out))
-        .service(
-            web::resource("/static/{name}")
-                .route(web::get().to(assets::serve))
-                .route(web::head().to(assets::serve)),
-        )
-        .configure(panel::routes)
-        .service(
-            web::resource("/")
-                .route(web::get().to(to_api))
-                .route(web::head().to(to_api)),
-        )
-        .default_service(web::to(no_such_route));
+    add(SCHEMA_PATH, resource(SCHEMA_PATH).to(documents::schema));
+    add(DOCS_PATH, resource(DOCS_PATH).to(documents::docs));
+    add("/api-auth/login/", resource("/api-auth/login/").to(login::log_in));
+    add(
+        "/api-auth/logout/",
+        resource("/api-auth/logout/").to(login::log_out),
+    );
+    add("/health/live", get("/health/live", health::live));
+    add("/health/ready", get("/health/ready", health::ready));
+    add("/media/{path}", get("/media/{path:.*}", media::serve));
+    add("/static/{name}", get("/static/{name}", assets::serve));
+    add("/", get("/", to_api));
+}
+
+/// A path with the slash at its end and without.
+fn resource(path: &str) -> Resource {
+    web::resource([path, path.trim_end_matches('/')].map(str::to_owned))
+}
+
+/// What can only be read.
+fn get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+}
+
+/// The paths of all routes but those of the admin panel.
+#[must_use]
+pub fn paths() -> Vec<&'static str> {
+    let mut paths = Vec::new();
+    for_each_route(|path, _| paths.push(path));
+    paths
 }
 
 /// The path of an endpoint as the router wants it: ids are digits, anything else is no such route.

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The car-management server. Without a command it serves, as `runserver` does.
 #[derive(Debug, Parser)]
@@ -33,8 +33,21 @@ pub(crate) enum Command {
     Flushexpiredtokens,
     /// Forget browsers' logins whose time is over. Run it now and then, for example once a day.
     Clearsessions,
+    /// Print the OpenAPI document of the API, for generators of clients.
+    Openapi {
+        /// What to write it in.
+        #[arg(long, value_enum, default_value_t = DocumentFormat::Json)]
+        format: DocumentFormat,
+    },
     /// Delete pictures that no car has any more. The server does so too, each time it starts.
     Sweepmedia,
+}
+
+/// What a document can be written in.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DocumentFormat {
+    Json,
+    Yaml,
 }
 
 /// What `createsuperuser` is told instead of asking.

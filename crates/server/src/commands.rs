@@ -5,6 +5,7 @@ mod clearsessions;
 mod createsuperuser;
 mod flushexpiredtokens;
 mod migrate;
+mod openapi;
 mod passwords;
 mod runserver;
 mod sweepmedia;
@@ -67,21 +68,24 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         Command::Runserver { address } => *address,
         _ => None,
     };
-    let settings = Settings::of_process(bind)?;
-    logging::start(&settings.log)?;
+    let settings = || -> Result<Settings, CommandError> {
+        let settings = Settings::of_process(bind)?;
+        logging::start(&settings.log)?;
+        Ok(settings)
+    };
+    let app = || wiring::app(&settings()?);
     match command {
-        Command::Runserver { .. } => runserver::run(&settings, console),
-        Command::Migrate => migrate::run(&settings, console),
+        Command::Runserver { .. } => runserver::run(&settings()?, console),
+        Command::Migrate => migrate::run(&settings()?, console),
         Command::Createsuperuser(given) => {
             let variable = |name: &str| std::env::var(name).ok();
-            createsuperuser::run(&wiring::app(&settings)?, &given, &variable, console)
+            createsuperuser::run(&app()?, &given, &variable, console)
         }
-        Command::Changepassword { username } => {
-            changepassword::run(&wiring::app(&settings)?, &username, console)
-        }
-        Command::Clearsessions => clearsessions::run(&wiring::app(&settings)?, console),
-        Command::Sweepmedia => sweepmedia::run(&wiring::app(&settings)?, console),
-        Command::Flushexpiredtokens => flushexpiredtokens::run(&wiring::app(&settings)?, console),
+        Command::Changepassword { username } => changepassword::run(&app()?, &username, console),
+        Command::Clearsessions => clearsessions::run(&app()?, console),
+        Command::Sweepmedia => sweepmedia::run(&app()?, console),
+        Command::Flushexpiredtokens => flushexpiredtokens::run(&app()?, console),
+        Command::Openapi { format } => openapi::run(format, console),
     }
 }
 

@@ -44,9 +44,9 @@ impl Console for Terminal {
         rpassword::prompt_password(question)
     }
 
-    #[expect(clippy::print_stdout, reason = "this is the terminal")]
     fn say(&mut self, line: &str) {
-        println!("{line}");
+        // Who closed the pipe has heard enough.
+        let _ = writeln!(io::stdout(), "{line}");
     }
 
     fn complain(&mut self, line: &str) {

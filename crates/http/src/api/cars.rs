@@ -16,9 +16,9 @@ use mycars_domain::{
 
 use crate::{
     body::Form,
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::{ApiError, Missing},
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Kind, Shape},
     query,
     views::{CarView, OwnerView},
 };
@@ -27,93 +27,132 @@ pub(crate) static OWN_LIST: Endpoint = Endpoint {
     path: "/api/cars/",
     name: "Car List",
     description: "Your own cars, newest first.",
+    tag: Tag::Cars,
     access: Access::Authenticated,
     list: Some(&query::CARS),
-    operations: &LIST,
+    operations: &list_operations("list_cars", "create_car"),
 };
 
 pub(crate) static OWN_DETAIL: Endpoint = Endpoint {
     path: "/api/cars/{car_id}/",
     name: "Car Instance",
     description: "One of your own cars.",
+    tag: Tag::Cars,
     access: Access::Authenticated,
     list: None,
-    operations: &DETAIL,
+    operations: &detail_operations(["get_car", "replace_car", "update_car", "delete_car"]),
 };
 
 pub(crate) static USERS_LIST: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/cars/",
     name: "Admin User Car List",
     description: "The cars of a user, newest first.",
+    tag: Tag::AdminCars,
     access: Access::Admin,
     list: Some(&query::CARS),
-    operations: &LIST,
+    operations: &list_operations("list_user_cars", "create_user_car"),
 };
 
 pub(crate) static USERS_DETAIL: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/cars/{car_id}/",
     name: "Admin User Car Instance",
     description: "A car of a user. It is only found under its owner.",
+    tag: Tag::AdminCars,
     access: Access::Admin,
     list: None,
-    operations: &DETAIL,
+    operations: &detail_operations([
+        "get_user_car",
+        "replace_user_car",
+        "update_user_car",
+        "delete_user_car",
+    ]),
 };
 
-static LIST: [Operation; 2] = [
-    Operation::plain(Verb::Get, list),
-    Operation {
-        verb: Verb::Post,
-        fields: &FIELDS,
-        handle: create,
-    },
-];
+const fn list_operations(list_id: &'static str, create_id: &'static str) -> [Operation; 2] {
+    [
+        Operation::plain(list_id, Verb::Get, Answer::Many(&CAR), list),
+        Operation {
+            id: create_id,
+            verb: Verb::Post,
+            body: Some(&CAR),
+            answer: Answer::Created(&CAR),
+            handle: create,
+        },
+    ]
+}
 
-static DETAIL: [Operation; 4] = [
-    Operation::plain(Verb::Get, read),
-    Operation {
-        verb: Verb::Put,
-        fields: &FIELDS,
-        handle: replace,
-    },
-    Operation {
-        verb: Verb::Patch,
-        fields: &FIELDS,
-        handle: change,
-    },
-    Operation::plain(Verb::Delete, delete),
-];
+const fn detail_operations([read_id, replace_id, change_id, delete_id]: [&'static str; 4]) -> [Operation; 4] {
+    [
+        Operation::plain(read_id, Verb::Get, Answer::One(&CAR), read),
+        Operation {
+            id: replace_id,
+            verb: Verb::Put,
+            body: Some(&CAR),
+            answer: Answer::One(&CAR),
+            handle: replace,
+        },
+        Operation {
+            id: change_id,
+            verb: Verb::Patch,
+            body: Some(&CAR),
+            answer: Answer::One(&CAR),
+            handle: change,
+        },
+        Operation::plain(delete_id, Verb::Delete, Answer::Nothing, delete),
+    ]
+}
+
+/// A car, as it is sent and answered.
+pub(crate) static CAR: Shape = Shape {
+    name: "Car",
+    fields: &FIELDS,
+};
 
 pub(crate) static FIELDS: [FieldSpec; 15] = [
-    FieldSpec::read_only("id", "ID", Kind::Integer),
-    FieldSpec::required(Field::Brand, "Brand", Kind::Text).at_most(Brand::MAX_LENGTH),
-    FieldSpec::required(Field::Model, "Model", Kind::Text).at_most(Model::MAX_LENGTH),
+    FieldSpec::read_only("id", "ID", Kind::Integer).example("7"),
+    FieldSpec::required(Field::Brand, "Brand", Kind::Text)
+        .at_most(Brand::MAX_LENGTH)
+        .example("Toyota"),
+    FieldSpec::required(Field::Model, "Model", Kind::Text)
+        .at_most(Model::MAX_LENGTH)
+        .example("Camry"),
     FieldSpec::required(Field::Year, "Year", Kind::Integer)
         .from(Year::MIN)
-        .help("From 1886 to next year."),
+        .help("From 1886 to next year.")
+        .example("2023"),
     FieldSpec::optional(Field::Color, "Color", Kind::Text)
         .nullable()
-        .at_most(Color::MAX_LENGTH),
+        .at_most(Color::MAX_LENGTH)
+        .example("Silver"),
     FieldSpec::required(Field::License, "License", Kind::Text)
         .at_most(LicensePlate::MAX_LENGTH)
-        .help("The licence plate. No two cars have the same, whatever its case."),
+        .help("The licence plate. No two cars have the same, whatever its case.")
+        .example("AB 123 CD"),
     FieldSpec::optional(Field::Vin, "VIN", Kind::Text)
         .nullable()
         .at_most(Vin::LENGTH)
-        .help("17 characters, the letters A to Z without I, O and Q, and digits."),
+        .matching(VIN)
+        .help("17 characters, the letters A to Z without I, O and Q, and digits.")
+        .example("1HGBH41JXMN109186"),
     FieldSpec::optional(Field::Mileage, "Mileage", Kind::Integer)
         .from(Mileage::MIN)
         .to(Mileage::MAX)
-        .help("In kilometres."),
-    FieldSpec::read_only("owner", "Owner", Kind::Computed),
-    FieldSpec::read_only("owner_name", "Owner name", Kind::Computed),
-    FieldSpec::read_only("owner_username", "Owner username", Kind::Text),
-    FieldSpec::read_only("image", "Image", Kind::Image),
+        .help("In kilometres.")
+        .example("15000"),
+    FieldSpec::read_only("owner", "Owner", Kind::Reference).example("1"),
+    FieldSpec::read_only("owner_name", "Owner name", Kind::Computed).example("Ann Lee"),
+    FieldSpec::read_only("owner_username", "Owner username", Kind::Text).example("ann"),
+    FieldSpec::read_only("image", "Image", Kind::Image).nullable(),
     FieldSpec::optional(Field::Notes, "Notes", Kind::Text)
         .nullable()
-        .at_most(Notes::MAX_LENGTH),
+        .at_most(Notes::MAX_LENGTH)
+        .example("Winter tyres are in the cellar."),
     FieldSpec::read_only("created_at", "Created at", Kind::DateTime),
     FieldSpec::read_only("updated_at", "Updated at", Kind::DateTime),
 ];
+
+/// What [`Vin`] takes.
+const VIN: &str = "[A-HJ-NPR-Za-hj-npr-z0-9]{17}";
 
 /// Whose cars a request is about.
 pub(super) struct Scope<'a> {

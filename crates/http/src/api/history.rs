@@ -7,8 +7,9 @@ use mycars_application::{
 
 use super::cars::{Scope, id};
 use crate::{
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::ApiError,
+    fields::{FieldSpec, Kind, Shape},
     query,
     views::EntryView,
 };
@@ -18,30 +19,122 @@ pub(crate) static LIST: Endpoint = Endpoint {
     name: "Admin History",
     description: "What became of users, cars and logins, newest first. Times are written as 2026-11-24 or \
                   2026-11-24T18:30.",
+    tag: Tag::AdminHistory,
     access: Access::Admin,
     list: Some(&query::HISTORY),
-    operations: &[Operation::plain(Verb::Get, list)],
+    operations: &[Operation::plain(
+        "list_history",
+        Verb::Get,
+        Answer::Many(&ENTRY),
+        list,
+    )],
 };
 
 pub(crate) static OWN: Endpoint = Endpoint {
     path: "/api/cars/{car_id}/history/",
     name: "Car History",
     description: "What became of one of your own cars since it is yours, newest first.",
+    tag: Tag::Cars,
     access: Access::Authenticated,
     list: Some(&query::HISTORY_OF_CAR),
-    operations: &OF_CAR,
+    operations: &[Operation::plain(
+        "list_car_history",
+        Verb::Get,
+        Answer::Many(&ENTRY_OF_OWN_CAR),
+        of_car,
+    )],
 };
 
 pub(crate) static USERS: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/cars/{car_id}/history/",
     name: "Admin User Car History",
     description: "What became of a user's car since it is theirs, newest first.",
+    tag: Tag::AdminCars,
     access: Access::Admin,
     list: Some(&query::HISTORY_OF_CAR),
-    operations: &OF_CAR,
+    operations: &[Operation::plain(
+        "list_user_car_history",
+        Verb::Get,
+        Answer::Many(&ENTRY),
+        of_car,
+    )],
 };
 
-static OF_CAR: [Operation; 1] = [Operation::plain(Verb::Get, of_car)];
+/// An entry, as admins see it.
+pub(crate) static ENTRY: Shape = Shape {
+    name: "HistoryEntry",
+    fields: &[
+        ID,
+        AT,
+        ACTION,
+        OBJECT_TYPE,
+        OBJECT_ID,
+        OBJECT,
+        ACTOR,
+        ACTOR_NAME,
+        CHANNEL,
+        FieldSpec::read_only("request_id", "Request id", Kind::Text)
+            .nullable()
+            .help("The `X-Request-Id` of the answer.")
+            .example("3f7a21c0-42"),
+        FieldSpec::read_only("address", "Address", Kind::Text)
+            .nullable()
+            .help("From where it was asked.")
+            .example("192.0.2.7"),
+        CHANGES,
+    ],
+};
+
+/// An entry, as the car's owner sees it.
+pub(crate) static ENTRY_OF_OWN_CAR: Shape = Shape {
+    name: "CarHistoryEntry",
+    fields: &[
+        ID,
+        AT,
+        ACTION,
+        OBJECT_TYPE,
+        OBJECT_ID,
+        OBJECT,
+        ACTOR,
+        ACTOR_NAME,
+        CHANNEL,
+        CHANGES,
+    ],
+};
+
+static CHANGE: Shape = Shape {
+    name: "FieldChange",
+    fields: &[
+        FieldSpec::read_only("field", "Field", Kind::Text).example("mileage"),
+        FieldSpec::read_only("before", "Before", Kind::Any).example("5"),
+        FieldSpec::read_only("after", "After", Kind::Any).example("900"),
+    ],
+};
+
+const ID: FieldSpec =
+    FieldSpec::read_only("id", "ID", Kind::Integer).help("Later entries have greater ones.");
+const AT: FieldSpec = FieldSpec::read_only("at", "At", Kind::DateTime);
+const ACTION: FieldSpec = FieldSpec::read_only("action", "Action", Kind::Text)
+    .help("`created`, `changed`, `deleted`, or `revoked` for logins that were ended.")
+    .example("changed");
+const OBJECT_TYPE: FieldSpec = FieldSpec::read_only("object_type", "Object type", Kind::Text)
+    .help("`user`, `car` or `refresh_token`.")
+    .example("car");
+const OBJECT_ID: FieldSpec = FieldSpec::read_only("object_id", "Object id", Kind::Text).example("7");
+const OBJECT: FieldSpec = FieldSpec::read_only("object", "Object", Kind::Text)
+    .help("What it was called then.")
+    .example("Toyota Camry (AB 123 CD)");
+const ACTOR: FieldSpec = FieldSpec::read_only("actor", "Actor", Kind::Reference)
+    .nullable()
+    .help("The user who did it; null for nobody that is known, and for the program itself.")
+    .example("1");
+const ACTOR_NAME: FieldSpec = FieldSpec::read_only("actor_name", "Actor name", Kind::Text)
+    .help("What they were called then.")
+    .example("ann");
+const CHANNEL: FieldSpec = FieldSpec::read_only("channel", "Channel", Kind::Text)
+    .help("`api`, `panel` or `command_line`.")
+    .example("api");
+const CHANGES: FieldSpec = FieldSpec::read_only("changes", "Changes", Kind::List(&CHANGE));
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.history(request.lists)?;

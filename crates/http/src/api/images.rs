@@ -6,40 +6,51 @@ use mycars_application::{
 };
 use mycars_domain::Field;
 
-use super::cars::{Scope, id};
+use super::cars::{CAR, Scope, id};
 use crate::{
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::ApiError,
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Kind, Shape},
 };
 
 pub(crate) static OWN: Endpoint = Endpoint {
     path: "/api/cars/{car_id}/upload-image/",
     name: "Upload Image",
     description: "The picture of one of your own cars: JPEG, PNG, WebP or GIF.",
+    tag: Tag::Cars,
     access: Access::Authenticated,
     list: None,
-    operations: &OPERATIONS,
+    operations: &operations("upload_car_image", "delete_car_image"),
 };
 
 pub(crate) static USERS: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/cars/{car_id}/upload-image/",
     name: "Admin Upload Image",
     description: "The picture of a user's car: JPEG, PNG, WebP or GIF.",
+    tag: Tag::AdminCars,
     access: Access::Admin,
     list: None,
-    operations: &OPERATIONS,
+    operations: &operations("upload_user_car_image", "delete_user_car_image"),
 };
 
-static OPERATIONS: [Operation; 2] = [
-    Operation {
-        verb: Verb::Post,
-        fields: &[FieldSpec::required(Field::Image, "Image", Kind::ImageUpload)
-            .help("Sent as multipart/form-data. Kept as JPEG, without its metadata.")],
-        handle: upload,
-    },
-    Operation::plain(Verb::Delete, remove),
-];
+const fn operations(upload_id: &'static str, delete_id: &'static str) -> [Operation; 2] {
+    [
+        Operation {
+            id: upload_id,
+            verb: Verb::Post,
+            body: Some(&UPLOAD),
+            answer: Answer::One(&CAR),
+            handle: upload,
+        },
+        Operation::plain(delete_id, Verb::Delete, Answer::Nothing, remove),
+    ]
+}
+
+static UPLOAD: Shape = Shape {
+    name: "ImageUpload",
+    fields: &[FieldSpec::required(Field::Image, "Image", Kind::ImageUpload)
+        .help("Sent as multipart/form-data. Kept as JPEG, without its metadata.")],
+};
 
 fn upload(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;

@@ -4,21 +4,28 @@ use mycars_application::accounts;
 use mycars_domain::Field;
 use serde_json::json;
 
+use super::{DETAIL, tokens::TOKEN};
 use crate::{
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::ApiError,
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Kind, Shape},
 };
 
 pub(crate) static LOGOUT: Endpoint = Endpoint {
     path: "/api/logout/",
     name: "Logout",
     description: "End a login by giving up its refresh token.",
+    tag: Tag::Tokens,
     access: Access::Authenticated,
     list: None,
     operations: &[Operation {
+        id: "logout",
         verb: Verb::Post,
-        fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text)],
+        body: Some(&Shape {
+            name: "Logout",
+            fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text).example(TOKEN)],
+        }),
+        answer: Answer::One(&DETAIL),
         handle: log_out,
     }],
 };

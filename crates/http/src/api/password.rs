@@ -1,29 +1,39 @@
 //! `/api/change-password/`: change one's own password.
 
 use mycars_application::accounts::{self, PasswordChange};
-use mycars_domain::{Field, values::Password};
+use mycars_domain::{Field, password::MIN_LENGTH, values::Password};
 use serde_json::json;
 
+use super::DETAIL;
 use crate::{
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::ApiError,
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Kind, Shape},
 };
 
 pub(crate) static CHANGE: Endpoint = Endpoint {
     path: "/api/change-password/",
     name: "Change Password",
     description: "Change your own password. Every refresh token issued before stops working.",
+    tag: Tag::Account,
     access: Access::Authenticated,
     list: None,
     operations: &[Operation {
+        id: "change_password",
         verb: Verb::Put,
-        fields: &[
-            FieldSpec::required(Field::OldPassword, "Old password", Kind::Password),
-            FieldSpec::required(Field::NewPassword, "New password", Kind::Password)
-                .at_most(Password::MAX_LENGTH)
-                .help("At least 8 characters; not a common password, not digits alone, not like your name."),
-        ],
+        body: Some(&Shape {
+            name: "ChangePassword",
+            fields: &[
+                FieldSpec::required(Field::OldPassword, "Old password", Kind::Password),
+                FieldSpec::required(Field::NewPassword, "New password", Kind::Password)
+                    .at_least(MIN_LENGTH)
+                    .at_most(Password::MAX_LENGTH)
+                    .help(
+                        "At least 8 characters; not a common password, not digits alone, not like your name.",
+                    ),
+            ],
+        }),
+        answer: Answer::One(&DETAIL),
         handle: change,
     }],
 };

@@ -1,15 +1,16 @@
 //! `/api/me/`: one's own account.
 
 use mycars_application::accounts::{self, ProfileInput};
-use mycars_domain::{
-    Field,
-    values::{Address, Email, FirstName, LastName, Phone},
-};
+use mycars_domain::Field;
 
+use super::users::{
+    ADDRESS, CREATED_AT, DATE_JOINED, EMAIL, FIRST_NAME, ID, IS_SUPERUSER, LAST_LOGIN, LAST_NAME, PHONE,
+    UPDATED_AT, USER,
+};
 use crate::{
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::ApiError,
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Kind, Shape},
     views::UserView,
 };
 
@@ -17,37 +18,39 @@ pub(crate) static ME: Endpoint = Endpoint {
     path: "/api/me/",
     name: "Me",
     description: "Your own account.",
+    tag: Tag::Account,
     access: Access::Authenticated,
     list: None,
     operations: &[
-        Operation::plain(Verb::Get, read),
+        Operation::plain("get_me", Verb::Get, Answer::One(&USER), read),
         Operation {
+            id: "update_me",
             verb: Verb::Patch,
-            fields: &FIELDS,
+            body: Some(&Shape {
+                name: "Profile",
+                fields: &FIELDS,
+            }),
+            answer: Answer::One(&USER),
             handle: change,
         },
     ],
 };
 
 static FIELDS: [FieldSpec; 14] = [
-    FieldSpec::read_only("id", "ID", Kind::Integer),
+    ID,
     FieldSpec::read_only("username", "Username", Kind::Text),
-    FieldSpec::optional(Field::Email, "Email address", Kind::Email).at_most(Email::MAX_LENGTH),
-    FieldSpec::optional(Field::FirstName, "First name", Kind::Text).at_most(FirstName::MAX_LENGTH),
-    FieldSpec::optional(Field::LastName, "Last name", Kind::Text).at_most(LastName::MAX_LENGTH),
+    EMAIL.not_required(),
+    FIRST_NAME.not_required(),
+    LAST_NAME.not_required(),
     FieldSpec::read_only("role", "Role", Kind::Text),
-    FieldSpec::optional(Field::Phone, "Phone", Kind::Text)
-        .nullable()
-        .at_most(Phone::MAX_LENGTH),
-    FieldSpec::optional(Field::Address, "Address", Kind::Text)
-        .nullable()
-        .at_most(Address::MAX_LENGTH),
+    PHONE,
+    ADDRESS,
     FieldSpec::read_only("is_active", "Active", Kind::Boolean),
-    FieldSpec::read_only("is_superuser", "Superuser status", Kind::Boolean),
-    FieldSpec::read_only("date_joined", "Date joined", Kind::DateTime),
-    FieldSpec::read_only("last_login", "Last login", Kind::DateTime),
-    FieldSpec::read_only("created_at", "Created at", Kind::DateTime),
-    FieldSpec::read_only("updated_at", "Updated at", Kind::DateTime),
+    IS_SUPERUSER,
+    DATE_JOINED,
+    LAST_LOGIN,
+    CREATED_AT,
+    UPDATED_AT,
 ];
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {

@@ -1,17 +1,16 @@
 //! `/api/register/`: make an account.
 
 use mycars_application::{accounts, users::UserInput};
-use mycars_domain::{
-    Field,
-    values::{Address, Email, FirstName, LastName, Password, Phone, Username},
-};
+use mycars_domain::Field;
 
-use super::users::ROLES;
+use super::users::{
+    ADDRESS, EMAIL, FIRST_NAME, LAST_NAME, PASSWORD, PASSWORD_CONFIRMATION, PHONE, ROLE, USER, USERNAME,
+};
 use crate::{
     body::Form,
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::ApiError,
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Shape},
     views::UserView,
 };
 
@@ -19,35 +18,31 @@ pub(crate) static REGISTER: Endpoint = Endpoint {
     path: "/api/register/",
     name: "Register",
     description: "Make an account. Only an administrator can make one with the role of an administrator.",
+    tag: Tag::Account,
     access: Access::Optional,
     list: None,
     operations: &[Operation {
+        id: "register",
         verb: Verb::Post,
-        fields: &FIELDS,
+        body: Some(&Shape {
+            name: "Registration",
+            fields: &FIELDS,
+        }),
+        answer: Answer::Created(&USER),
         handle: register,
     }],
 };
 
 static FIELDS: [FieldSpec; 9] = [
-    FieldSpec::required(Field::Username, "Username", Kind::Text)
-        .at_most(Username::MAX_LENGTH)
-        .help("At most 150 characters: letters, digits and @/./+/-/_ only."),
-    FieldSpec::required(Field::Email, "Email address", Kind::Email).at_most(Email::MAX_LENGTH),
-    FieldSpec::required(Field::FirstName, "First name", Kind::Text).at_most(FirstName::MAX_LENGTH),
-    FieldSpec::required(Field::LastName, "Last name", Kind::Text).at_most(LastName::MAX_LENGTH),
-    FieldSpec::required(Field::Password, "Password", Kind::Password)
-        .at_most(Password::MAX_LENGTH)
-        .help("At least 8 characters; not a common password, not digits alone, not like your name."),
-    FieldSpec::optional(Field::PasswordConfirmation, "Password (again)", Kind::Password)
-        .at_most(Password::MAX_LENGTH)
-        .help("May be left out; must match if it is there."),
-    FieldSpec::optional(Field::Role, "Role", ROLES),
-    FieldSpec::optional(Field::Phone, "Phone", Kind::Text)
-        .nullable()
-        .at_most(Phone::MAX_LENGTH),
-    FieldSpec::optional(Field::Address, "Address", Kind::Text)
-        .nullable()
-        .at_most(Address::MAX_LENGTH),
+    USERNAME,
+    EMAIL,
+    FIRST_NAME,
+    LAST_NAME,
+    PASSWORD.help("At least 8 characters; not a common password, not digits alone, not like your name."),
+    PASSWORD_CONFIRMATION,
+    ROLE,
+    PHONE,
+    ADDRESS,
 ];
 
 fn register(request: &Request<'_>) -> Result<Reply, ApiError> {

@@ -4,17 +4,19 @@ use serde::{Serialize, Serializer};
 
 use super::ENDPOINTS;
 use crate::{
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::ApiError,
+    openapi::{DOCS_PATH, SCHEMA_PATH},
 };
 
 pub(crate) static ROOT: Endpoint = Endpoint {
     path: "/api/",
     name: "Api Root",
     description: "Where everything is. Open to all; nearly everything behind it needs a token.",
+    tag: Tag::Root,
     access: Access::Optional,
     list: None,
-    operations: &[Operation::plain(Verb::Get, read)],
+    operations: &[Operation::plain("get_root", Verb::Get, Answer::Links, read)],
 };
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -33,6 +35,7 @@ impl Serialize for Links<'_> {
         let paths = ENDPOINTS
             .iter()
             .map(|endpoint| endpoint.path)
+            .chain([SCHEMA_PATH, DOCS_PATH])
             .filter(|path| !path.contains('{'));
         serializer.collect_map(paths.filter_map(|path| {
             let name = path.strip_prefix(ROOT.path)?.trim_end_matches('/');

@@ -5,23 +5,32 @@ use mycars_domain::Field;
 use serde::Serialize;
 
 use crate::{
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::{ApiError, token_message},
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Kind, Shape},
 };
 
 pub(crate) static OBTAIN: Endpoint = Endpoint {
     path: "/api/token/",
     name: "Token Obtain Pair",
     description: "Takes a username and a password and answers an access and a refresh token.",
+    tag: Tag::Tokens,
     access: Access::Open,
     list: None,
     operations: &[Operation {
+        id: "obtain_token",
         verb: Verb::Post,
-        fields: &[
-            FieldSpec::required(Field::Username, "Username", Kind::Text),
-            FieldSpec::required(Field::Password, "Password", Kind::Password),
-        ],
+        body: Some(&Shape {
+            name: "TokenObtainPair",
+            fields: &[
+                FieldSpec::required(Field::Username, "Username", Kind::Text).example("ann"),
+                FieldSpec::required(Field::Password, "Password", Kind::Password),
+            ],
+        }),
+        answer: Answer::One(&Shape {
+            name: "TokenPair",
+            fields: &[REFRESH_TOKEN, ACCESS_TOKEN],
+        }),
         handle: obtain,
     }],
 };
@@ -30,11 +39,25 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
     path: "/api/token/refresh/",
     name: "Token Refresh",
     description: "Takes a refresh token and answers a new access token.",
+    tag: Tag::Tokens,
     access: Access::Open,
     list: None,
     operations: &[Operation {
+        id: "refresh_token",
         verb: Verb::Post,
-        fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text)],
+        body: Some(&Shape {
+            name: "TokenRefresh",
+            fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text).example(TOKEN)],
+        }),
+        answer: Answer::One(&Shape {
+            name: "RefreshedToken",
+            fields: &[
+                ACCESS_TOKEN,
+                REFRESH_TOKEN
+                    .sometimes()
+                    .help("Only where refresh tokens are rotated: the one that was sent is dead then."),
+            ],
+        }),
         handle: refresh,
     }],
 };
@@ -43,14 +66,32 @@ pub(crate) static VERIFY: Endpoint = Endpoint {
     path: "/api/token/verify/",
     name: "Token Verify",
     description: "Takes a token of either type and says whether it is good.",
+    tag: Tag::Tokens,
     access: Access::Open,
     list: None,
     operations: &[Operation {
+        id: "verify_token",
         verb: Verb::Post,
-        fields: &[FieldSpec::required(Field::Token, "Token", Kind::Text)],
+        body: Some(&Shape {
+            name: "TokenVerify",
+            fields: &[FieldSpec::required(Field::Token, "Token", Kind::Text).example(TOKEN)],
+        }),
+        answer: Answer::One(&Shape {
+            name: "Verified",
+            fields: &[],
+        }),
         handle: verify,
     }],
 };
+
+const REFRESH_TOKEN: FieldSpec = FieldSpec::read_only("refresh", "Refresh", Kind::Text).example(TOKEN);
+const ACCESS_TOKEN: FieldSpec = FieldSpec::read_only("access", "Access", Kind::Text)
+    .help("For the header `Authorization: Bearer …`.")
+    .example(TOKEN);
+
+/// What a token looks like: this one is of nobody.
+pub(super) const TOKEN: &str =
+    "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMCJ9.c2lnbmVkX2J5X25vYm9keQ";
 
 #[derive(Serialize)]
 struct PairView<'a> {

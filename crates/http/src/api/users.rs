@@ -7,14 +7,16 @@ use mycars_application::{
 };
 use mycars_domain::{
     Field, User, UserId,
+    password::MIN_LENGTH,
     values::{Address, Email, FirstName, LastName, Password, Phone, Username},
 };
 
+use super::cars::CAR;
 use crate::{
     body::Form,
-    endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::ApiError,
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Kind, Shape},
     query,
     views::{OwnerView, UserView, UserWithCarsView},
 };
@@ -23,13 +25,16 @@ pub(crate) static LIST: Endpoint = Endpoint {
     path: "/api/admin/users/",
     name: "Admin User List",
     description: "All clients; ?role=admin and ?role=all widen it.",
+    tag: Tag::AdminUsers,
     access: Access::Admin,
     list: Some(&query::USERS),
     operations: &[
-        Operation::plain(Verb::Get, list),
+        Operation::plain("list_users", Verb::Get, Answer::Many(&USER), list),
         Operation {
+            id: "create_user",
             verb: Verb::Post,
-            fields: &NEW,
+            body: Some(&NEW_USER),
+            answer: Answer::Created(&USER),
             handle: create,
         },
     ],
@@ -39,54 +44,91 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/",
     name: "Admin User Instance",
     description: "A user and their cars.",
+    tag: Tag::AdminUsers,
     access: Access::Admin,
     list: None,
     operations: &[
-        Operation::plain(Verb::Get, read),
+        Operation::plain("get_user", Verb::Get, Answer::One(&USER_WITH_CARS), read),
         Operation {
+            id: "replace_user",
             verb: Verb::Put,
-            fields: &CHANGED,
+            body: Some(&USER),
+            answer: Answer::One(&USER_WITH_CARS),
             handle: replace,
         },
         Operation {
+            id: "update_user",
             verb: Verb::Patch,
-            fields: &CHANGED,
+            body: Some(&USER),
+            answer: Answer::One(&USER_WITH_CARS),
             handle: change,
         },
-        Operation::plain(Verb::Delete, delete),
+        Operation::plain("delete_user", Verb::Delete, Answer::Nothing, delete),
     ],
 };
 
-/// The roles, and how they are shown.
-pub(super) const ROLES: Kind = Kind::Choice(&[("client", "Client"), ("admin", "Admin")]);
+/// A user, as one is changed and answered.
+pub(crate) static USER: Shape = Shape {
+    name: "User",
+    fields: &CHANGED,
+};
 
-const USERNAME: FieldSpec = FieldSpec::required(Field::Username, "Username", Kind::Text)
+/// A user, as one is made.
+static NEW_USER: Shape = Shape {
+    name: "NewUser",
+    fields: &NEW,
+};
+
+/// A user, as one is looked at.
+pub(crate) static USER_WITH_CARS: Shape = Shape {
+    name: "UserWithCars",
+    fields: &WITH_CARS,
+};
+
+/// The roles, and how they are shown.
+const ROLES: Kind = Kind::Choice(&[("client", "Client"), ("admin", "Admin")]);
+
+pub(super) const USERNAME: FieldSpec = FieldSpec::required(Field::Username, "Username", Kind::Text)
     .at_most(Username::MAX_LENGTH)
-    .help("At most 150 characters: letters, digits and @/./+/-/_ only.");
-const EMAIL: FieldSpec =
-    FieldSpec::required(Field::Email, "Email address", Kind::Email).at_most(Email::MAX_LENGTH);
-const FIRST_NAME: FieldSpec =
-    FieldSpec::required(Field::FirstName, "First name", Kind::Text).at_most(FirstName::MAX_LENGTH);
-const LAST_NAME: FieldSpec =
-    FieldSpec::required(Field::LastName, "Last name", Kind::Text).at_most(LastName::MAX_LENGTH);
-const PASSWORD: FieldSpec = FieldSpec::required(Field::Password, "Password", Kind::Password)
+    .matching(r"[\w.@+-]+")
+    .help("At most 150 characters: letters, digits and @/./+/-/_ only.")
+    .example("ann");
+pub(super) const EMAIL: FieldSpec = FieldSpec::required(Field::Email, "Email address", Kind::Email)
+    .at_most(Email::MAX_LENGTH)
+    .example("ann@example.com");
+pub(super) const FIRST_NAME: FieldSpec = FieldSpec::required(Field::FirstName, "First name", Kind::Text)
+    .at_most(FirstName::MAX_LENGTH)
+    .example("Ann");
+pub(super) const LAST_NAME: FieldSpec = FieldSpec::required(Field::LastName, "Last name", Kind::Text)
+    .at_most(LastName::MAX_LENGTH)
+    .example("Lee");
+pub(super) const PASSWORD: FieldSpec = FieldSpec::required(Field::Password, "Password", Kind::Password)
+    .at_least(MIN_LENGTH)
     .at_most(Password::MAX_LENGTH)
     .help("At least 8 characters.");
-const ROLE: FieldSpec = FieldSpec::optional(Field::Role, "Role", ROLES);
+pub(super) const PASSWORD_CONFIRMATION: FieldSpec =
+    FieldSpec::optional(Field::PasswordConfirmation, "Password (again)", Kind::Password)
+        .at_most(Password::MAX_LENGTH)
+        .help("May be left out; must match if it is there.");
+pub(super) const ROLE: FieldSpec = FieldSpec::optional(Field::Role, "Role", ROLES);
 const IS_ACTIVE: FieldSpec = FieldSpec::optional(Field::IsActive, "Active", Kind::Boolean)
     .help("Whether the user may log in. Their tokens stop working at once when not.");
-const PHONE: FieldSpec = FieldSpec::optional(Field::Phone, "Phone", Kind::Text)
+pub(super) const PHONE: FieldSpec = FieldSpec::optional(Field::Phone, "Phone", Kind::Text)
     .nullable()
-    .at_most(Phone::MAX_LENGTH);
-const ADDRESS: FieldSpec = FieldSpec::optional(Field::Address, "Address", Kind::Text)
+    .at_most(Phone::MAX_LENGTH)
+    .example("+49 30 1234567");
+pub(super) const ADDRESS: FieldSpec = FieldSpec::optional(Field::Address, "Address", Kind::Text)
     .nullable()
-    .at_most(Address::MAX_LENGTH);
-const ID: FieldSpec = FieldSpec::read_only("id", "ID", Kind::Integer);
-const IS_SUPERUSER: FieldSpec = FieldSpec::read_only("is_superuser", "Superuser status", Kind::Boolean);
-const DATE_JOINED: FieldSpec = FieldSpec::read_only("date_joined", "Date joined", Kind::DateTime);
-const LAST_LOGIN: FieldSpec = FieldSpec::read_only("last_login", "Last login", Kind::DateTime);
-const CREATED_AT: FieldSpec = FieldSpec::read_only("created_at", "Created at", Kind::DateTime);
-const UPDATED_AT: FieldSpec = FieldSpec::read_only("updated_at", "Updated at", Kind::DateTime);
+    .at_most(Address::MAX_LENGTH)
+    .example("12 Mill Lane, Oxford");
+pub(super) const ID: FieldSpec = FieldSpec::read_only("id", "ID", Kind::Integer);
+pub(super) const IS_SUPERUSER: FieldSpec =
+    FieldSpec::read_only("is_superuser", "Superuser status", Kind::Boolean).example("false");
+pub(super) const DATE_JOINED: FieldSpec = FieldSpec::read_only("date_joined", "Date joined", Kind::DateTime);
+pub(super) const LAST_LOGIN: FieldSpec =
+    FieldSpec::read_only("last_login", "Last login", Kind::DateTime).nullable();
+pub(super) const CREATED_AT: FieldSpec = FieldSpec::read_only("created_at", "Created at", Kind::DateTime);
+pub(super) const UPDATED_AT: FieldSpec = FieldSpec::read_only("updated_at", "Updated at", Kind::DateTime);
 
 pub(crate) static NEW: [FieldSpec; 16] = [
     ID,
@@ -95,9 +137,7 @@ pub(crate) static NEW: [FieldSpec; 16] = [
     FIRST_NAME,
     LAST_NAME,
     PASSWORD,
-    FieldSpec::optional(Field::PasswordConfirmation, "Password (again)", Kind::Password)
-        .at_most(Password::MAX_LENGTH)
-        .help("May be left out; must match if it is there."),
+    PASSWORD_CONFIRMATION,
     ROLE,
     PHONE,
     ADDRESS,
@@ -115,8 +155,8 @@ pub(crate) static CHANGED: [FieldSpec; 15] = [
     EMAIL,
     FIRST_NAME,
     LAST_NAME,
-    FieldSpec::optional(Field::Password, "Password", Kind::Password)
-        .at_most(Password::MAX_LENGTH)
+    PASSWORD
+        .not_required()
         .help("At least 8 characters. Ends all logins of the user."),
     ROLE,
     PHONE,
@@ -127,6 +167,24 @@ pub(crate) static CHANGED: [FieldSpec; 15] = [
     LAST_LOGIN,
     CREATED_AT,
     UPDATED_AT,
+];
+
+static WITH_CARS: [FieldSpec; 15] = [
+    ID,
+    USERNAME,
+    EMAIL,
+    FIRST_NAME,
+    LAST_NAME,
+    ROLE,
+    PHONE,
+    ADDRESS,
+    IS_ACTIVE,
+    IS_SUPERUSER,
+    DATE_JOINED,
+    LAST_LOGIN,
+    CREATED_AT,
+    UPDATED_AT,
+    FieldSpec::read_only("cars", "Cars", Kind::List(&CAR)),
 ];
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {

@@ -1,55 +1,80 @@
-//! The style sheet, the script and the icon of the pages: a part of the program, so that they always fit it.
+//! The style sheets, the scripts and the icon of the pages: a part of the program, so that they always fit it.
 //!
 //! Their names hold a hash of their bytes. What a name stands for never changes, and browsers may keep it for
 //! good.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+};
 
 use sha2::{Digest as _, Sha256};
+use utoipa_swagger_ui::Config;
 
 /// A file that pages need.
+#[derive(Clone)]
 pub(crate) struct Asset {
     pub(crate) content_type: &'static str,
-    pub(crate) bytes: &'static [u8],
+    pub(crate) bytes: Cow<'static, [u8]>,
+    /// Whether the bytes are compressed, as every browser takes them.
+    pub(crate) is_gzipped: bool,
 }
 
-struct Source {
-    /// Its name without the hash.
-    name: &'static str,
-    content_type: &'static str,
-    bytes: &'static [u8],
-}
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
 
-static SOURCES: [Source; 5] = [
-    Source {
-        name: "page.css",
-        content_type: "text/css; charset=utf-8",
-        bytes: include_bytes!("../../assets/page.css"),
-    },
-    Source {
-        name: "page.js",
-        content_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../../assets/page.js"),
-    },
-    Source {
-        name: "panel.css",
-        content_type: "text/css; charset=utf-8",
-        bytes: include_bytes!("../../assets/panel.css"),
-    },
-    Source {
-        name: "panel.js",
-        content_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../../assets/panel.js"),
-    },
-    Source {
-        name: "icon.svg",
-        content_type: "image/svg+xml",
-        bytes: include_bytes!("../../assets/icon.svg"),
-    },
+/// Our own files.
+static OWN: [(&str, &str, &[u8]); 7] = [
+    ("page.css", CSS, include_bytes!("../../assets/page.css")),
+    ("page.js", JAVASCRIPT, include_bytes!("../../assets/page.js")),
+    ("panel.css", CSS, include_bytes!("../../assets/panel.css")),
+    ("panel.js", JAVASCRIPT, include_bytes!("../../assets/panel.js")),
+    ("docs.css", CSS, include_bytes!("../../assets/docs.css")),
+    ("docs.js", JAVASCRIPT, include_bytes!("../../assets/docs.js")),
+    ("icon.svg", SVG, include_bytes!("../../assets/icon.svg")),
 ];
 
-/// Where each source is found, hashed once.
-static URLS: LazyLock<[String; 5]> = LazyLock::new(|| SOURCES.each_ref().map(url));
+/// The files of Swagger UI that its page needs.
+static SWAGGER_UI: [(&str, &str); 2] = [("swagger-ui.css", CSS), ("swagger-ui-bundle.js", JAVASCRIPT)];
+
+/// An asset, under the name without the hash, and where it is found.
+struct Found {
+    name: &'static str,
+    url: String,
+    asset: Asset,
+}
+
+/// Every asset, hashed once.
+static ASSETS: LazyLock<Vec<Found>> = LazyLock::new(|| {
+    let own = OWN.iter().map(|&(name, content_type, bytes)| {
+        let asset = Asset {
+            content_type,
+            bytes: bytes.into(),
+            is_gzipped: false,
+        };
+        (name, asset)
+    });
+    let swagger_ui = SWAGGER_UI.iter().filter_map(|&(name, content_type)| {
+        // The settings are for a script that our page does not use.
+        let file = utoipa_swagger_ui::serve(name, Arc::new(Config::from("")))
+            .ok()
+            .flatten()?;
+        let asset = Asset {
+            content_type,
+            bytes: file.bytes,
+            is_gzipped: file.gzpipped,
+        };
+        Some((name, asset))
+    });
+    let found = |(name, asset): (&'static str, Asset)| Found {
+        name,
+        url: url(name, &asset.bytes),
+        asset,
+    };
+    own.chain(swagger_ui).map(found).collect()
+});
 
 /// Where assets are found.
 const FOLDER: &str = "/static/";
@@ -57,28 +82,24 @@ const FOLDER: &str = "/static/";
 /// The asset with a name such as `page.0123456789abcdef.css`, with or without the folder before it.
 pub(crate) fn asset(name: &str) -> Option<Asset> {
     let name = name.strip_prefix(FOLDER).unwrap_or(name);
-    let index = URLS
+    ASSETS
         .iter()
-        .position(|url| url.strip_prefix(FOLDER) == Some(name))?;
-    SOURCES.get(index).map(|source| Asset {
-        content_type: source.content_type,
-        bytes: source.bytes,
-    })
+        .find(|found| found.url.strip_prefix(FOLDER) == Some(name))
+        .map(|found| found.asset.clone())
 }
 
 /// The path of an asset, by its name without the hash. A name that there is not has no path.
 pub(crate) fn asset_url(name: &str) -> &'static str {
-    SOURCES
+    ASSETS
         .iter()
-        .zip(URLS.iter())
-        .find(|(source, _)| source.name == name)
-        .map_or("", |(_, url)| url)
+        .find(|found| found.name == name)
+        .map_or("", |found| &found.url)
 }
 
-fn url(source: &Source) -> String {
-    let (stem, extension) = source.name.split_once('.').unwrap_or((source.name, ""));
+fn url(name: &str, bytes: &[u8]) -> String {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let mut hash = String::new();
-    for byte in Sha256::digest(source.bytes).iter().take(8) {
+    for byte in Sha256::digest(bytes).iter().take(8) {
         // Writing to a string does not fail.
         let _ = write!(hash, "{byte:02x}");
     }
@@ -91,15 +112,13 @@ mod tests {
 
     #[test]
     fn each_asset_is_found_under_its_hashed_name_and_no_other() {
-        for source in &SOURCES {
-            let url = asset_url(source.name);
-            assert_eq!(asset(url).unwrap().bytes, source.bytes, "{url}");
-            assert_eq!(
-                asset(&url["/static/".len()..]).unwrap().bytes,
-                source.bytes,
-                "{url}"
-            );
-            assert!(asset(&format!("/static/{}", source.name)).is_none());
+        let swagger_ui = SWAGGER_UI.map(|(name, _)| name);
+        for name in OWN.map(|(name, ..)| name).into_iter().chain(swagger_ui) {
+            let url = asset_url(name);
+            let bytes = asset(url).unwrap().bytes;
+            assert!(!bytes.is_empty());
+            assert_eq!(asset(&url["/static/".len()..]).unwrap().bytes, bytes, "{url}");
+            assert!(asset(&format!("/static/{name}")).is_none());
         }
         assert_ne!(asset_url("page.css"), asset_url("page.js"));
         assert!(asset("").is_none());

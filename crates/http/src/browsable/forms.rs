@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Page, Sent};
 use crate::{
     endpoint::{Operation, Verb},
-    fields::{FieldSpec, Kind},
+    fields::{FieldSpec, Kind, Shape},
 };
 
 /// The forms of one operation, or of the two that change a thing: one to fill in and one to write oneself.
@@ -111,7 +111,7 @@ fn form_set(page: &Page<'_>, refusal: &Refusal<'_>, prefix: &'static str, verbs:
         .operations
         .iter()
         .copied()
-        .filter(|operation| verbs.contains(&operation.verb) && !operation.fields.is_empty())
+        .filter(|operation| verbs.contains(&operation.verb) && operation.body.is_some())
         .collect();
     let operation = offered.first()?;
     let is_filled_in = matches!(page.sent, Sent::Fields(verb, _) if verbs.contains(&verb));
@@ -148,7 +148,7 @@ fn join(operations: &[&Operation], glue: &str) -> String {
 }
 
 fn writable(operation: &Operation) -> impl Iterator<Item = &'static FieldSpec> {
-    operation.fields.iter().filter(|spec| !spec.is_read_only())
+    operation.body.into_iter().flat_map(Shape::writable)
 }
 
 fn raw(

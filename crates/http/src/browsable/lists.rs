@@ -87,7 +87,7 @@ impl Filter {
             is_number: spec.kind == FilterKind::Number,
             choices: match spec.kind {
                 FilterKind::Choice(choices) => choices,
-                FilterKind::Text | FilterKind::Number => &[],
+                FilterKind::Text | FilterKind::Number | FilterKind::Moment => &[],
             },
             value: parameters.get(spec.name).to_owned(),
             errors: refusal.of_field(spec.name),

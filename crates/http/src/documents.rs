@@ -1,0 +1,97 @@
+//! The API's documents: `/api/schema/`, the OpenAPI document, and `/api/docs/`, the page on which people read it
+//! and try it out.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        Method, StatusCode,
+        header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue},
+    },
+    web::Data,
+};
+
+use crate::{
+    browsable,
+    dispatch::{State, Visit},
+    error::ApiError,
+    negotiation::{Renderer, negotiate_among},
+    openapi, page,
+};
+
+/// What the document is written in: the media types that are registered for it as well as the plain ones.
+static RENDERERS: [Renderer; 4] = [
+    Renderer {
+        format: "json",
+        media_type: "application/json",
+    },
+    Renderer {
+        format: "json",
+        media_type: "application/vnd.oai.openapi+json",
+    },
+    Renderer {
+        format: "yaml",
+        media_type: "application/yaml",
+    },
+    Renderer {
+        format: "yaml",
+        media_type: "application/vnd.oai.openapi",
+    },
+];
+
+const ALLOWED: &str = "GET, HEAD";
+
+/// `GET /api/schema/`.
+pub(crate) async fn schema(http: HttpRequest) -> HttpResponse {
+    match written(&http) {
+        Ok((media_type, document)) => HttpResponse::Ok()
+            .content_type(media_type)
+            // Whoever asks again gets what the server that runs by then says.
+            .insert_header((CACHE_CONTROL, "no-cache"))
+            .body(document),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn written(http: &HttpRequest) -> Result<(&'static str, &'static str), ApiError> {
+    must_read(http)?;
+    let renderer = negotiate_among(&RENDERERS, http)?;
+    let document = match renderer.format {
+        "yaml" => openapi::yaml(),
+        _ => openapi::json(),
+    };
+    let document = document.map_err(|error| ApiError::Internal(error.into()))?;
+    Ok((renderer.media_type, document))
+}
+
+/// Swagger UI draws some of its signs from its own style sheet; else this is the policy of all pages.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// `GET /api/docs/`.
+pub(crate) async fn docs(state: Data<State>, http: HttpRequest) -> HttpResponse {
+    match must_read(&http) {
+        Ok(()) => {
+            let html = browsable::render_docs(openapi::SCHEMA_PATH);
+            let mut response = page::as_page(StatusCode::OK, html, &Visit::new(&state, &http, true));
+            let policy = HeaderValue::from_static(POLICY);
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+            response
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+fn must_read(http: &HttpRequest) -> Result<(), ApiError> {
+    match *http.method() {
+        Method::GET | Method::HEAD => Ok(()),
+        ref other => Err(ApiError::MethodNotAllowed(other.to_string())),
+    }
+}
+
+fn refuse(error: &ApiError) -> HttpResponse {
+    let mut response = error.response();
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(ALLOWED));
+    response
+}

@@ -1,0 +1,269 @@
+//! What can be done, by the endpoints.
+
+use actix_web::http::StatusCode;
+use serde_json::Value;
+use utoipa::openapi::{
+    Content, ContentBuilder, HeaderBuilder, HttpMethod, ObjectBuilder, PathItem, RefOr, Required, Response,
+    ResponseBuilder, Schema, Type,
+    link::{Link, LinkBuilder},
+    path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, ParameterStyle},
+    request_body::{RequestBody, RequestBodyBuilder},
+    schema::{AnyOfBuilder, ArrayBuilder},
+    security::SecurityRequirement,
+};
+
+use super::{BEARER, SESSION, examples, responses::Fault, schemas, tag_name};
+use crate::{
+    api::ENDPOINTS,
+    endpoint::{Access, Answer, Endpoint, Operation, Verb},
+    fields::Shape,
+    query::{FilterKind, FilterSpec, ListSpec, MAX_SEARCH_LENGTH},
+};
+
+/// An endpoint's operations.
+pub(super) fn path_item(endpoint: &Endpoint) -> PathItem {
+    let mut item = PathItem::default();
+    item.parameters = Some(path_parameters(endpoint).map(RefOr::from).collect::<Vec<_>>())
+        .filter(|parameters| !parameters.is_empty());
+    for operation in endpoint.operations {
+        item.merge_operations(PathItem::new(
+            method(operation.verb),
+            describe(endpoint, operation),
+        ));
+    }
+    item
+}
+
+fn method(verb: Verb) -> HttpMethod {
+    match verb {
+        Verb::Get => HttpMethod::Get,
+        Verb::Post => HttpMethod::Post,
+        Verb::Put => HttpMethod::Put,
+        Verb::Patch => HttpMethod::Patch,
+        Verb::Delete => HttpMethod::Delete,
+    }
+}
+
+fn describe(endpoint: &Endpoint, operation: &Operation) -> OperationBuilder {
+    let asked = endpoint.list.filter(|_| operation.verb == Verb::Get);
+    let described = OperationBuilder::new()
+        .operation_id(Some(operation.id))
+        .tag(tag_name(endpoint.tag))
+        .summary(Some(summary(operation.id)))
+        .description(Some(description(endpoint, operation)))
+        .securities(Some(security(endpoint.access)))
+        .parameters(asked.map(list_parameters))
+        .request_body(operation.body.map(|body| request_body(body, operation)))
+        .response(success(operation.answer).as_str(), response(endpoint, operation));
+    Fault::of(endpoint, operation).fold(described, |described, fault| {
+        described.response(fault.status().as_str(), fault.reference())
+    })
+}
+
+/// `list_cars` as a person says it.
+fn summary(id: &str) -> String {
+    let words = id.replace('_', " ");
+    words[..1].to_ascii_uppercase() + &words[1..]
+}
+
+fn description(endpoint: &Endpoint, operation: &Operation) -> String {
+    let more = match operation.verb {
+        Verb::Put => " What is not required and left out keeps its value.",
+        Verb::Patch => " What is left out keeps its value.",
+        Verb::Get | Verb::Post | Verb::Delete => "",
+    };
+    format!("{}{more}", endpoint.description)
+}
+
+/// One of these proves who asks; an empty one stands for nobody.
+fn security(access: Access) -> Vec<SecurityRequirement> {
+    let nobody = SecurityRequirement::default();
+    let proofs = [BEARER, SESSION].map(|proof| SecurityRequirement::new(proof, [""; 0]));
+    match access {
+        Access::Open => vec![nobody],
+        Access::Optional => [nobody].into_iter().chain(proofs).collect(),
+        Access::Authenticated | Access::Admin => proofs.into(),
+    }
+}
+
+/// The numbers in a path.
+fn path_parameters(endpoint: &Endpoint) -> impl Iterator<Item = Parameter> {
+    names(endpoint.path).map(|name| {
+        let id = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(schemas::custom("int64")))
+            .minimum(Some(1));
+        let whose = name.trim_end_matches("_id");
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some(format!("The {whose}'s id.")))
+            .schema(Some(id))
+            .build()
+    })
+}
+
+/// The names in braces.
+fn names(path: &'static str) -> impl Iterator<Item = &'static str> {
+    let in_braces = |part: &'static str| part.strip_prefix('{')?.strip_suffix('}');
+    path.split('/').filter_map(in_braces)
+}
+
+/// What a list can be asked for.
+fn list_parameters(list: &'static ListSpec) -> Vec<Parameter> {
+    let search = (!list.searched.is_empty()).then(|| search(list.searched));
+    let ordering = (!list.orderings.is_empty()).then(|| ordering(list.orderings));
+    search
+        .into_iter()
+        .chain(list.filters.iter().map(filter))
+        .chain(ordering)
+        .chain(page_parameters(list))
+        .collect()
+}
+
+fn query(name: &str, description: String, schema: impl Into<RefOr<Schema>>) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .description(Some(description))
+        .schema(Some(schema))
+}
+
+fn search(searched: &str) -> Parameter {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(MAX_SEARCH_LENGTH));
+    let description = format!("Words that must all be found, whatever their case, in {searched}.");
+    query("search", description, text).build()
+}
+
+fn filter(filter: &FilterSpec) -> Parameter {
+    let schema: RefOr<Schema> = match filter.kind {
+        FilterKind::Text => ObjectBuilder::new().schema_type(Type::String).into(),
+        FilterKind::Number => ObjectBuilder::new().schema_type(Type::Number).into(),
+        FilterKind::Choice(choices) => ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(choices.iter().copied()))
+            .into(),
+        FilterKind::Moment => AnyOfBuilder::new()
+            .item(schemas::string("date"))
+            .item(schemas::string("date-time"))
+            .into(),
+    };
+    query(filter.name, format!("{}.", filter.label), schema).build()
+}
+
+fn ordering(orderings: &[&str]) -> Parameter {
+    let names = orderings
+        .iter()
+        .flat_map(|name| [(*name).to_owned(), format!("-{name}")]);
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names));
+    let description = "What to order by, the first counts most; `-` for descending.".to_owned();
+    query("ordering", description, ArrayBuilder::new().items(name))
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(false))
+        .build()
+}
+
+fn page_parameters(list: &ListSpec) -> [Parameter; 2] {
+    let number = |least: i32| {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(least))
+    };
+    let (without, counts) = match list.page_size {
+        Some(size) => (format!("without it {size}"), ""),
+        None => (
+            "without it the list comes whole".to_owned(),
+            " Counts only with `limit`.",
+        ),
+    };
+    let limit = format!("How many items a page has, at most 1000; {without}. Settings may say otherwise.");
+    let offset = format!("How many items come before the page.{counts}");
+    [
+        query("limit", limit, number(1)).build(),
+        query("offset", offset, number(0)).build(),
+    ]
+}
+
+const JSON: &str = "application/json";
+const MULTIPART: &str = "multipart/form-data";
+
+/// The body in the forms in which it can be sent: a file only fits into one.
+fn request_body(shape: &Shape, operation: &Operation) -> RequestBody {
+    let takes_file = operation.takes_file();
+    let example = (!takes_file).then(|| examples::body(shape));
+    let content = content(schemas::body(shape, operation.verb), example);
+    let body = RequestBodyBuilder::new().required(Some(Required::True));
+    if takes_file {
+        return body.content(MULTIPART, content).build();
+    }
+    body.content(JSON, content.clone())
+        .content("application/x-www-form-urlencoded", content.clone())
+        .content(MULTIPART, content)
+        .build()
+}
+
+fn content(schema: RefOr<Schema>, example: Option<Value>) -> Content {
+    ContentBuilder::new()
+        .schema(Some(schema))
+        .example(example)
+        .build()
+}
+
+fn success(answer: Answer) -> StatusCode {
+    match answer {
+        Answer::One(_) | Answer::Many(_) | Answer::Links => StatusCode::OK,
+        Answer::Created(_) => StatusCode::CREATED,
+        Answer::Nothing => StatusCode::NO_CONTENT,
+    }
+}
+
+fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
+    let answer = operation.answer;
+    let description = match answer {
+        Answer::One(_) | Answer::Many(_) | Answer::Links => "What was asked for.",
+        Answer::Created(_) => "What was made.",
+        Answer::Nothing => "Done. There is no body.",
+    };
+    let mut response = ResponseBuilder::new().description(description);
+    if let Some(schema) = schemas::answer(endpoint, answer) {
+        response = response.content(JSON, content(schema, examples::answer(endpoint, answer)));
+    }
+    if let Answer::Created(_) = answer {
+        let location = HeaderBuilder::new()
+            .schema(Some(schemas::string("uri-reference")))
+            .description(Some("Where it is."));
+        response = response.header("Location", location.build());
+        for (id, link) in links(endpoint) {
+            response = response.link(id, link);
+        }
+    }
+    response.build()
+}
+
+/// What can be done with what was created: everything whose path is that of the endpoint with one more id in it.
+fn links(endpoint: &Endpoint) -> Vec<(&'static str, Link)> {
+    let known = names(endpoint.path).count();
+    let below = ENDPOINTS.into_iter().filter_map(|other| {
+        let rest = other.path.strip_prefix(endpoint.path)?;
+        let id = names(rest).next().filter(|_| rest.starts_with('{'))?;
+        (names(other.path).count() == known + 1).then_some((other, id))
+    });
+    let mut links = Vec::new();
+    for (other, id) in below {
+        for operation in other.operations {
+            let link = names(endpoint.path)
+                .fold(LinkBuilder::new(), |link, name| {
+                    link.parameter(name, format!("$request.path.{name}"))
+                })
+                .operation_id(operation.id)
+                .parameter(id, "$response.body#/id");
+            links.push((operation.id, link.build()));
+        }
+    }
+    links
+}
