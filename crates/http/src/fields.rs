@@ -62,6 +62,10 @@ pub(crate) enum Kind {
 
 /// The description of one field. Made by the constructors and the methods that narrow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are independent, and Django REST framework's own"
+)]
 pub(crate) struct FieldSpec {
     pub(crate) name: &'static str,
     /// Which field of the domain it is; `None` for what is only ever read.

@@ -88,9 +88,13 @@ pub(crate) static USER_WITH_CARS: Shape = Shape {
 /// The roles, and how they are shown.
 const ROLES: Kind = Kind::Choice(&[("client", "Client"), ("admin", "Admin")]);
 
+/// Of ASCII what [`Username`] takes. Which letters and digits there are besides, the dialects of regular expressions
+/// don't agree on.
+const USERNAME_PATTERN: &str = r"[^\s!-*,/:-?\[-^`{-~]+";
+
 pub(super) const USERNAME: FieldSpec = FieldSpec::required(Field::Username, "Username", Kind::Text)
     .at_most(Username::MAX_LENGTH)
-    .matching(r"[\w.@+-]+")
+    .matching(USERNAME_PATTERN)
     .help("At most 150 characters: letters, digits and @/./+/-/_ only.")
     .example("ann");
 pub(super) const EMAIL: FieldSpec = FieldSpec::required(Field::Email, "Email address", Kind::Email)

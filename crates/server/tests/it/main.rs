@@ -5,6 +5,7 @@
 //! - [`contract`]: the recorded cases of `tests/contract/`, which say what clients rely on.
 //! - [`start`], [`commands`], [`race`], [`protocol`]: what no recorded case can say.
 //! - [`matrix`]: who is let in where.
+//! - [`openapi`]: the OpenAPI document says what is served.
 //! - [`session`]: browsers, and what protects them from other sites.
 //! - [`history`]: what is written down of every change, and who may read it.
 //! - [`panel`]: the admin panel, by the forms of its pages and by forms that somebody made up.
@@ -24,6 +25,7 @@ mod contract;
 mod crash;
 mod history;
 mod matrix;
+mod openapi;
 mod outage;
 mod panel;
 mod property;

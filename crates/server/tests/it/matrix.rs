@@ -69,6 +69,8 @@ const ROUTES: &str = "
 const BESIDES: &str = "
                                                               anonymous owner other admin superuser deactivated
     GET    /                                                      | 302   302   302   302   302   302
+    GET    /api/schema/                                           | 200   200   200   200   200   200
+    GET    /api/docs/                                             | 200   200   200   200   200   200
     GET    /health/live                                           | 200   200   200   200   200   200
     GET    /health/ready                                          | 200   200   200   200   200   200
     GET    {image}                                                | 200   200   200   200   200   200

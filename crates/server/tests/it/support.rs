@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod browser;
+pub(crate) mod document;
 pub(crate) mod http;
 pub(crate) mod installation;
 pub(crate) mod output;

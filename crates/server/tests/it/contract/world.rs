@@ -11,6 +11,7 @@ use super::{
 };
 use crate::support::{
     Client, Request, Server, accounts,
+    document::Document,
     installation::{SECRET_KEY, SUPERUSER_PASSWORD},
 };
 
@@ -24,6 +25,8 @@ pub(super) struct World<'s> {
     pub(super) shapes: Object,
     pub(super) admin: Object,
     pub(super) year: i64,
+    /// What the server says of itself.
+    pub(super) document: Document,
     words: AtomicU64,
 }
 
@@ -35,6 +38,7 @@ impl<'s> World<'s> {
             shapes: case::shapes(),
             admin: admin(server),
             year: i64::from(chrono::Datelike::year(&SystemClock.now())),
+            document: Document::of(server.client()),
             words: AtomicU64::new(0),
         }
     }

@@ -1,0 +1,404 @@
+//! The OpenAPI document: that it says all that is served and nothing else, that what it shows as examples is taken,
+//! and that the copy in the repository is the same. That answers are as it says is a part of the contract's tests.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use mycars_domain::values::{Brand, Username, Vin};
+use serde_json::{Value, json};
+
+use crate::support::{
+    Installation, Request, Server,
+    accounts::log_in,
+    document::{Document, METHODS},
+    installation::SUPERUSER_PASSWORD,
+    on_both_databases,
+};
+
+on_both_databases!(
+    each_path_takes_the_methods_of_the_document_and_no_other,
+    the_bodies_that_the_document_shows_are_taken,
+);
+
+/// What is served for people, and in no document.
+const PAGES: [&str; 5] = [
+    "/",
+    "/api-auth/login/",
+    "/api-auth/logout/",
+    "/api/docs/",
+    "/static/{name}",
+];
+
+/// The document that the program prints.
+fn printed() -> String {
+    Installation::empty().run(&["openapi"]).success()
+}
+
+#[test]
+fn the_copy_in_the_repository_is_the_document() {
+    let copy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&copy, printed()).unwrap();
+    }
+    let is_same = std::fs::read_to_string(&copy).is_ok_and(|kept| kept == printed());
+    assert!(
+        is_same,
+        "docs/openapi.json is not what `mycars openapi` prints. Make it anew: UPDATE_DOCS=1 cargo test -p \
+         mycars-server --test it openapi"
+    );
+}
+
+#[test]
+fn the_server_answers_the_document_that_the_program_prints() {
+    let installation = Installation::empty();
+    let server = installation.start();
+    let get = |path: &str, accept: &str| server.send(&Request::get(path).header("Accept", accept));
+    for (path, accept, format, media_type) in [
+        ("/api/schema/", "*/*", "json", "application/json"),
+        ("/api/schema", "application/json", "json", "application/json"),
+        (
+            "/api/schema/",
+            "application/vnd.oai.openapi+json",
+            "json",
+            "application/vnd.oai.openapi+json",
+        ),
+        (
+            "/api/schema/",
+            "text/html,application/xhtml+xml,*/*;q=0.8",
+            "json",
+            "application/json",
+        ),
+        ("/api/schema/?format=json", "*/*", "json", "application/json"),
+        ("/api/schema/?format=yaml", "*/*", "yaml", "application/yaml"),
+        ("/api/schema/", "application/yaml", "yaml", "application/yaml"),
+        (
+            "/api/schema/",
+            "application/vnd.oai.openapi",
+            "yaml",
+            "application/vnd.oai.openapi",
+        ),
+    ] {
+        let answer = get(path, accept);
+        assert_eq!(answer.status, 200, "{path} {accept}");
+        assert_eq!(
+            answer.header("Content-Type").as_deref(),
+            Some(media_type),
+            "{path} {accept}"
+        );
+        let printed = installation.run(&["openapi", "--format", format]).success();
+        assert_eq!(answer.text().trim_end(), printed.trim_end(), "{path} {accept}");
+    }
+    assert_eq!(get("/api/schema/", "text/html").status, 406);
+    assert_eq!(get("/api/schema/?format=yaml", "application/json").status, 406);
+    assert_eq!(get("/api/schema/?format=xml", "*/*").status, 404);
+    for path in ["/api/schema/", "/api/docs/"] {
+        let answer = server.send(&Request::post(path, &json!({})));
+        assert_eq!(answer.json(405)["detail"], "Method \"POST\" not allowed.");
+        assert_eq!(answer.header("Allow").as_deref(), Some("GET, HEAD"), "{path}");
+    }
+}
+
+#[test]
+fn the_program_needs_no_settings_to_print_the_document() {
+    let installation = Installation::empty()
+        .with("DEBUG", "false")
+        .with("DATABASE_URL", "postgres://nobody@127.0.0.1:1/x");
+    let document: Value = serde_json::from_str(&installation.run(&["openapi"]).success()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert!(!installation.path("data").exists(), "nothing is made");
+}
+
+#[test]
+fn what_is_routed_is_in_the_document_and_the_other_way_round() {
+    let document: Value = serde_json::from_str(&printed()).unwrap();
+    let described: BTreeSet<_> = document["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let routed: BTreeSet<_> = mycars_http::paths().into_iter().collect();
+    let pages: BTreeSet<_> = PAGES.into();
+    assert!(
+        pages.is_subset(&routed),
+        "{:?} is not served",
+        pages.difference(&routed)
+    );
+    let to_describe: BTreeSet<_> = routed.difference(&pages).copied().collect();
+    assert_eq!(described, to_describe);
+}
+
+#[test]
+fn what_is_not_as_the_document_says_is_noticed() {
+    let installation = Installation::empty();
+    let server = installation.start();
+    let document = Document::of(server.client());
+    let faults = |path: &str, status: u16, body: &Value| {
+        let mut answer = server.send(&Request::get("/health/live"));
+        answer.status = status;
+        answer.body = body.to_string().into_bytes();
+        document.faults(&Request::get(path), &answer).len()
+    };
+    let tokens = json!({"count": 0, "next": null, "previous": null, "results": []});
+    assert_eq!(faults("/api/cars/?limit=1", 200, &tokens), 0);
+    assert_eq!(faults("/api/cars", 200, &json!([])), 0);
+    assert_eq!(faults("/api/cars/", 200, &json!({"count": 0})), 1);
+    assert_eq!(
+        faults("/api/cars/7/", 200, &json!({"id": 7})),
+        14,
+        "one for each field that is missing"
+    );
+    assert_eq!(faults("/api/cars/7/", 418, &json!({})), 1);
+    assert_eq!(
+        faults("/api/cars/7/", 404, &json!({"detail": "No.", "more": 1})),
+        1
+    );
+}
+
+#[test]
+fn every_example_is_as_its_schema_says() {
+    let installation = Installation::empty();
+    let server = installation.start();
+    let document = Document::of(server.client());
+    let mut shown = 0;
+    for content in contents(&document.json) {
+        let validator = document.validator(&content["schema"]);
+        let several = content["examples"]
+            .as_object()
+            .into_iter()
+            .flat_map(|it| it.values());
+        for example in content
+            .get("example")
+            .into_iter()
+            .chain(several.map(|it| &it["value"]))
+        {
+            let faults: Vec<_> = validator.iter_errors(example).map(|it| it.to_string()).collect();
+            assert!(faults.is_empty(), "{example}: {faults:?}");
+            shown += 1;
+        }
+    }
+    assert!(shown > 70, "only {shown} examples were found");
+}
+
+#[test]
+fn the_patterns_of_the_document_take_what_the_domain_takes() {
+    let installation = Installation::empty();
+    let document = Document::of(installation.start().client());
+    let agrees = |schema: &str, field: &str, text: &str, is_taken: bool| {
+        let schema = document.json["components"]["schemas"][schema]["properties"][field].clone();
+        let fits = document.validator(&schema).is_valid(&text.into());
+        assert_eq!(fits, is_taken, "{field} {text:?}");
+    };
+    for vin in [
+        "1HGBH41JXMN109186",
+        "1hgbh41jxmn109186",
+        "1HGBH41JXMN10918O",
+        "1HGBH41JXMN10918I",
+        "1HGBH41JXMN10918Q",
+        "1HGBH41JXMN10918Ü",
+        "1HGBH41JXMN10918",
+        "1HGBH41JXMN1091866",
+        "1HGBH41JXMN 10918",
+    ] {
+        agrees("CarRequest", "vin", vin, Vin::parse(vin).is_ok());
+    }
+    agrees("CarRequest", "vin", "", true);
+    let longest = "n".repeat(Username::MAX_LENGTH);
+    let too_long = format!("{longest}n");
+    for username in [
+        "ann",
+        "Ann.Lee+1@x_-",
+        "Åsa",
+        "李",
+        "two words",
+        "a/b",
+        "a^b",
+        "a`b",
+        "a*b",
+        "a[b",
+        "",
+        &longest,
+        &too_long,
+    ] {
+        agrees(
+            "RegistrationRequest",
+            "username",
+            username,
+            Username::parse(username).is_ok(),
+        );
+    }
+    for brand in ["Toyota", " ", "", "T"] {
+        agrees("CarRequest", "brand", brand, Brand::parse(brand).is_ok());
+    }
+}
+
+#[test]
+fn links_lead_to_operations_that_need_what_they_give() {
+    let document: Value = serde_json::from_str(&printed()).unwrap();
+    let mut needs = BTreeMap::new();
+    let mut links = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let parameters = item["parameters"].as_array().into_iter().flatten();
+        let needed: BTreeSet<_> = parameters.map(|it| it["name"].as_str().unwrap()).collect();
+        let operations = item
+            .as_object()
+            .unwrap()
+            .values()
+            .filter(|it| it.get("operationId").is_some());
+        for operation in operations {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(
+                needs.insert(id, needed.clone()).is_none(),
+                "{id} is the name of two"
+            );
+            let answers = operation["responses"].as_object().unwrap().values();
+            links.extend(
+                answers
+                    .flat_map(|it| it["links"].as_object().into_iter().flatten())
+                    .map(|it| (path, it.1)),
+            );
+        }
+    }
+    for (path, link) in &links {
+        let given: BTreeSet<_> = link["parameters"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            needs.get(link["operationId"].as_str().unwrap()),
+            Some(&given),
+            "{path}: {link}"
+        );
+    }
+    let from = |path: &str| links.iter().filter(|(from, _)| *from == path).count();
+    assert_eq!(from("/api/cars/"), 7, "all that can be done with a car");
+    assert_eq!(
+        from("/api/admin/users/"),
+        6,
+        "all that can be done with a user, and with the list of their cars"
+    );
+    assert_eq!(from("/api/admin/users/{user_id}/cars/"), 7);
+}
+
+/// Every body that is described in JSON, wherever it stands.
+fn contents(value: &Value) -> Vec<&Value> {
+    let inner = match value {
+        Value::Object(object) => object.values().collect(),
+        Value::Array(array) => array.iter().collect(),
+        _ => Vec::new(),
+    };
+    let own = value
+        .get("content")
+        .and_then(|content| content.get("application/json"));
+    own.into_iter()
+        .chain(inner.into_iter().flat_map(contents))
+        .collect()
+}
+
+/// Asks as an admin about things that are not there, so that nothing is changed.
+fn each_path_takes_the_methods_of_the_document_and_no_other(installation: &Installation) {
+    let (server, access) = start(installation);
+    let document = Document::of(server.client());
+    for (template, operations) in document.operations() {
+        let path = template
+            .replace("{user_id}", "999999999")
+            .replace("{car_id}", "999999999")
+            .replace("{path}", "nothing.jpg");
+        for method in METHODS {
+            let is_described = operations.contains_key(method);
+            let answer = server.send(&Request::new(method, &path).bearer(&access).json(&json!({})));
+            assert_eq!(
+                answer.status != 405,
+                is_described,
+                "{method} {template}: {}",
+                answer.status
+            );
+        }
+        let options = server.send(&Request::new("OPTIONS", &path).bearer(&access));
+        if let (200, Some(allow)) = (options.status, options.header("Allow")) {
+            let described: Vec<_> = METHODS
+                .into_iter()
+                .filter(|it| operations.contains_key(*it))
+                .collect();
+            let allowed: Vec<_> = allow.split(", ").filter(|it| METHODS.contains(it)).collect();
+            assert_eq!(allowed, described, "{template}");
+        }
+    }
+}
+
+/// Follows the examples as a newcomer would: all bodies, each to the path it is shown at, by somebody who may.
+fn the_bodies_that_the_document_shows_are_taken(installation: &Installation) {
+    let (server, root) = start(installation);
+    let document = Document::of(server.client());
+    let operations = document.operations();
+    let example = |method: &str, path: &str| {
+        operations[path][method]["requestBody"]["content"]["application/json"]["example"].clone()
+    };
+    let send = |method: &str, template: &str, path: &str, access: Option<&str>, status: u16| {
+        let mut request = Request::new(method, path).json(&example(method, template));
+        if let Some(access) = access {
+            request = request.bearer(access);
+        }
+        let answer = server.send(&request);
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+        assert_eq!(document.faults(&request, &answer), Vec::<String>::new());
+        answer.json(status)
+    };
+    let ann = send("POST", "/api/register/", "/api/register/", None, 201)["id"].clone();
+    let tokens = send("POST", "/api/token/", "/api/token/", None, 200);
+    let access = tokens["access"].as_str();
+    send("PATCH", "/api/me/", "/api/me/", access, 200);
+    let car = send("POST", "/api/cars/", "/api/cars/", access, 201)["id"].clone();
+    let (list, detail) = (
+        "/api/admin/users/{user_id}/cars/",
+        "/api/admin/users/{user_id}/cars/{car_id}/",
+    );
+    let at = |template: &str| {
+        template
+            .replace("{user_id}", &ann.to_string())
+            .replace("{car_id}", &car.to_string())
+    };
+    for method in ["PUT", "PATCH"] {
+        send(
+            method,
+            "/api/cars/{car_id}/",
+            &at("/api/cars/{car_id}/"),
+            access,
+            200,
+        );
+        send(method, detail, &at(detail), Some(&root), 200);
+        send(
+            method,
+            "/api/admin/users/{user_id}/",
+            &at("/api/admin/users/{user_id}/"),
+            Some(&root),
+            200,
+        );
+    }
+    let delete = Request::new("DELETE", &at(detail)).bearer(&root);
+    assert_eq!(server.send(&delete).status, 204);
+    send("POST", list, &at(list), Some(&root), 201);
+    // The administrator changed her password, which ended her logins and may end a token, but not this one.
+    send(
+        "PUT",
+        "/api/change-password/",
+        "/api/change-password/",
+        access,
+        200,
+    );
+    let delete = Request::new("DELETE", &at("/api/admin/users/{user_id}/")).bearer(&root);
+    assert_eq!(server.send(&delete).status, 204);
+    send("POST", "/api/admin/users/", "/api/admin/users/", Some(&root), 201);
+}
+
+/// A server, and the access token of its superuser.
+fn start(installation: &Installation) -> (Server, String) {
+    installation.create_superuser("root");
+    let server = installation.start();
+    let access = log_in(&server, "root", SUPERUSER_PASSWORD).access;
+    (server, access)
+}

@@ -1,0 +1,132 @@
+//! The OpenAPI document that a server answers, and whether other answers are as it says.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jsonschema::{Draft, Validator};
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Client, Request};
+
+/// What can be done with a path.
+pub(crate) const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+pub(crate) struct Document {
+    pub(crate) json: Value,
+    /// The schemas of answers, made ready at their first use; by their JSON.
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
+}
+
+impl Document {
+    pub(crate) fn of(client: &Client) -> Self {
+        let answer = client.send(&Request::get("/api/schema/")).expect("an answer");
+        Self {
+            json: answer.json(200),
+            validators: Mutex::default(),
+        }
+    }
+
+    /// Every path, and what can be done with it.
+    pub(crate) fn operations(&self) -> BTreeMap<&str, BTreeMap<&str, &Value>> {
+        let paths = self.json["paths"].as_object().unwrap();
+        paths
+            .iter()
+            .map(|(path, item)| (path.as_str(), operations(item)))
+            .collect()
+    }
+
+    /// In what an answer in JSON is not as the document says. Of what is not in the document it says nothing, nor
+    /// of requests that other rules come before: another host, another form.
+    pub(crate) fn faults(&self, request: &Request, answer: &Answer) -> Vec<String> {
+        let sends = |name: &str| {
+            request
+                .headers
+                .iter()
+                .any(|(known, _)| known.eq_ignore_ascii_case(name))
+        };
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let is_json = answer.header("Content-Type").as_deref() == Some("application/json");
+        if sends("Host") || query.contains("format=") || !(is_json || answer.body.is_empty()) {
+            return Vec::new();
+        }
+        let method = request.method.replace("HEAD", "GET");
+        let Some(operation) = self.find(&method, path) else {
+            return Vec::new();
+        };
+        let call = format!("{} {}", request.method, request.path);
+        let Some(response) = operation["responses"].get(answer.status.to_string()) else {
+            return vec![format!("{call}: {} is not in the document", answer.status)];
+        };
+        let schema = &self.resolved(response)["content"]["application/json"]["schema"];
+        match (schema, answer.body.is_empty()) {
+            (_, true) if request.method == "HEAD" => Vec::new(),
+            (Value::Null, true) => Vec::new(),
+            (Value::Null, false) | (_, true) => {
+                vec![format!(
+                    "{call}: whether there is a body is not as in the document"
+                )]
+            }
+            (schema, false) => {
+                let body = serde_json::from_slice(&answer.body).unwrap();
+                let validator = self.validator(schema);
+                let faults = validator.iter_errors(&body);
+                faults
+                    .map(|fault| format!("{call}: {fault} at {}", fault.instance_path()))
+                    .collect()
+            }
+        }
+    }
+
+    fn find(&self, method: &str, path: &str) -> Option<&Value> {
+        let path = format!("{}/", path.trim_end_matches('/'));
+        let operations = self.operations();
+        let (_, operations) = operations
+            .into_iter()
+            .find(|(template, _)| fits(template, &path))?;
+        operations.get(method).copied()
+    }
+
+    /// What a reference stands for.
+    fn resolved<'d>(&'d self, value: &'d Value) -> &'d Value {
+        match value["$ref"].as_str() {
+            Some(reference) => self.json.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => value,
+        }
+    }
+
+    /// A schema, made ready to be asked. What it does not name must not be there, unless it says so.
+    pub(crate) fn validator(&self, schema: &Value) -> Arc<Validator> {
+        let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = validators.entry(schema.to_string()).or_insert_with(|| {
+            let mut schemas = self.json["components"]["schemas"].clone();
+            for schema in schemas.as_object_mut().unwrap().values_mut() {
+                if schema.get("properties").is_some() {
+                    schema["additionalProperties"] = false.into();
+                }
+            }
+            // References begin at the root of the document.
+            let mut root: Map<_, _> = schema.as_object().unwrap().clone();
+            root.insert("components".to_owned(), json!({"schemas": schemas}));
+            let options = jsonschema::options()
+                .with_draft(Draft::Draft202012)
+                .should_validate_formats(true);
+            Arc::new(options.build(&root.into()).unwrap())
+        });
+        Arc::clone(ready)
+    }
+}
+
+fn operations(item: &Value) -> BTreeMap<&str, &Value> {
+    let operation = |method: &'static str| Some((method, item.get(method.to_ascii_lowercase())?));
+    METHODS.into_iter().filter_map(operation).collect()
+}
+
+/// Whether a path is one of those that a template stands for.
+fn fits(template: &str, path: &str) -> bool {
+    let is_id = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = |(expected, part): (&str, &str)| expected == part || expected.starts_with('{') && is_id(part);
+    template.split('/').count() == path.split('/').count()
+        && template.split('/').zip(path.split('/')).all(fits)
+}
