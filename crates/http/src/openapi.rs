@@ -74,13 +74,11 @@ fn document() -> OpenApi {
 }
 
 fn info() -> Info {
-    let mut license = License::new("MIT");
-    license.identifier = Some("MIT".into());
     InfoBuilder::new()
         .title("My Cars API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(include_str!("openapi/description.md").trim_end()))
-        .license(Some(license))
+        .license(Some(License::new("MIT")))
         .build()
 }
 

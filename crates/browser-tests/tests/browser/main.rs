@@ -3,6 +3,7 @@
 //!
 //! - [`support`]: how to run the server and the browser, and what a person does with them.
 //! - [`logins`], [`links`], [`cars`], [`users`], [`tokens`]: what one can do.
+//! - [`documentation`]: the interactive documentation.
 //! - [`panel`]: what an admin does in the panel.
 //! - [`panel_access`]: who can do it there, and who can't.
 //! - [`hostile`], [`forgery`]: what nobody can do.
@@ -17,6 +18,7 @@
 
 mod accessibility;
 mod cars;
+mod documentation;
 mod forgery;
 mod hostile;
 mod links;

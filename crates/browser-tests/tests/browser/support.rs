@@ -9,6 +9,7 @@ pub(crate) mod panel;
 pub(crate) mod server;
 pub(crate) mod site;
 
+pub(crate) use driver::Element;
 pub(crate) use site::{CLIENT, PASSWORD, ROOT, Site};
 
 use std::{
