@@ -4,6 +4,7 @@ use crate::{Role, UserId};
 
 /// Who asks for something to be done. Every use-case takes one and asks [`crate::policy`] about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Actor {
     /// Nobody that is known: no credentials were given.
     Anonymous,
@@ -31,6 +32,7 @@ impl Actor {
 
 /// How far a user's rights reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Rank {
     /// Their own account and cars.
     Client,

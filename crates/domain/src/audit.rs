@@ -78,6 +78,7 @@ impl ObjectType {
 
 /// What an entry is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Object {
     /// What kind of thing it is.
     pub kind: ObjectType,
@@ -170,6 +171,7 @@ impl Channel {
 
 /// Where a change was asked from.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Origin {
     /// By which way.
     pub channel: Channel,
@@ -181,6 +183,7 @@ pub struct Origin {
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Author {
     /// The user; `None` for nobody that is known and for the program itself.
     pub id: Option<UserId>,
@@ -190,6 +193,7 @@ pub struct Author {
 
 /// A value as an entry keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Value {
     /// None.
     Nothing,
@@ -211,6 +215,7 @@ impl From<&str> for Value {
 
 /// What became of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Change {
     /// Which field.
     pub field: Field,
@@ -222,6 +227,7 @@ pub struct Change {
 
 /// An entry that is not kept yet, and so has no number.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NewEntry {
     /// When it happened, to the microsecond.
     pub at: DateTime<Utc>,
@@ -239,6 +245,7 @@ pub struct NewEntry {
 
 /// An entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {
     /// Its number: later entries have greater ones.
     pub id: i64,

@@ -11,6 +11,7 @@ use crate::{
 
 /// The number by which a car is known. Ids are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CarId(pub i64);
 
 impl fmt::Display for CarId {
@@ -21,6 +22,7 @@ impl fmt::Display for CarId {
 
 /// A car as it is kept (wire contract, section 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Car {
     /// The number by which it is known.
     pub id: CarId,

@@ -27,6 +27,8 @@ mod car;
 mod fold;
 pub mod password;
 pub mod policy;
+#[cfg(feature = "serde")]
+mod serialization;
 mod user;
 pub mod values;
 mod violation;

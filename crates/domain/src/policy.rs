@@ -7,6 +7,7 @@ use crate::{Actor, Rank, UserId};
 
 /// Something that can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Action {
     /// Make an account for oneself.
     Register,
@@ -123,6 +124,7 @@ impl Target {
 
 /// Why something may not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Denied {
     /// Nobody knows who asks; it might be allowed after a login.
     #[error("who asks is not known")]

@@ -12,6 +12,7 @@ use crate::{
 /// The number by which a user is known. Ids are never used again, so that a token of a deleted user can't
 /// become somebody else's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UserId(pub i64);
 
 impl fmt::Display for UserId {
@@ -63,6 +64,7 @@ impl fmt::Display for Role {
 
 /// A user as it is kept (wire contract, section 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct User {
     /// The number by which the user is known.
     pub id: UserId,
@@ -84,7 +86,8 @@ pub struct User {
     pub is_active: bool,
     /// Whether the user has every right. Given on the command line alone.
     pub is_superuser: bool,
-    /// The password, as it is kept.
+    /// The password, as it is kept. Never serialised.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub password: PasswordHash,
     /// When all logins were last ended, by a new password or by an admin, if they ever were: refresh tokens
     /// issued before are dead.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 /// A field of a car, of a user, of a login or of a command about them, in the order in which errors are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Field {
     /// The name that a user logs in with.
     Username,
@@ -99,6 +100,7 @@ impl Field {
 
 /// One way in which a value breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Violation {
     /// Nothing was given where something must be.
     Required,
