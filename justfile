@@ -29,6 +29,16 @@ fmt:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
+# Packs the crates that other services reuse, and builds them from their packages.
+package:
+    cargo package -p mycars-domain -p mycars-application --locked --allow-dirty
+
+# Says whether these crates keep their promise since a revision (needs cargo-semver-checks).
+semver baseline="main":
+    @cargo semver-checks --version >/dev/null 2>&1 || \
+        { echo "cargo-semver-checks is missing. Install it: cargo install cargo-semver-checks --locked" >&2; exit 1; }
+    cargo semver-checks -p mycars-domain -p mycars-application --all-features --baseline-rev {{baseline}}
+
 # Does what continuous integration does.
 ci:
     ./.ci/run

@@ -1,4 +1,8 @@
 //! Accounts and tokens (wire contract, section 4).
+//!
+//! Somebody [`register`]s, [`log_in`] gives them a pair of tokens, [`authenticate`] finds out who asks by the access
+//! token, and [`refresh`] gets the next one. [`log_out`], a new password ([`change_password`]) and a deactivation end
+//! what was given.
 
 mod authenticate;
 mod change_password;

@@ -6,7 +6,47 @@ use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
 use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, Store, TokenCodec};
 
-/// The ports that the use-cases work with, and what was set about them. Made once, when a program starts.
+/// The ports that the use-cases work with, and what was set about them. Made once, when a program starts; cloning it
+/// clones pointers.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use chrono::TimeDelta;
+/// use mycars_application::{App, SessionSettings, TokenSettings, ports::*};
+///
+/// /// Wires adapters, which know nothing of each other.
+/// fn wire(
+///     store: impl Store + 'static,
+///     hasher: impl PasswordHasher + 'static,
+///     tokens: impl TokenCodec + 'static,
+///     (clock, random): (impl Clock + 'static, impl Random + 'static),
+///     (image_processor, images): (impl ImageProcessor + 'static, impl ImageStore + 'static),
+/// ) -> App {
+///     App {
+///         store: Arc::new(store),
+///         hasher: Arc::new(hasher),
+///         tokens: Arc::new(tokens),
+///         clock: Arc::new(clock),
+///         random: Arc::new(random),
+///         image_processor: Arc::new(image_processor),
+///         images: Arc::new(images),
+///         token_settings: TokenSettings {
+///             access_lifetime: TimeDelta::minutes(5),
+///             ..TokenSettings::default()
+///         },
+///         session_settings: SessionSettings::default(),
+///         max_image_bytes: 5 * 1024 * 1024,
+///     }
+/// }
+///
+/// // A test takes the mocks, and replaces what it is about.
+/// use mycars_application::mocks::{FixedClock, Mocks, samples};
+///
+/// let later = samples::now() + TimeDelta::days(1);
+/// let app = App { clock: Arc::new(FixedClock(later)), ..Mocks::new().into_app().0 };
+/// assert_eq!(app.clock.now(), later);
+/// ```
 #[derive(Clone)]
 pub struct App {
     /// Where everything is kept.
@@ -51,11 +91,11 @@ impl App {
 /// How long tokens live, and whether a refresh token can be used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenSettings {
-    /// How long an access token lives.
+    /// How long an access token lives, in whole seconds as it is written.
     pub access_lifetime: TimeDelta,
-    /// How long a refresh token lives.
+    /// How long a refresh token lives, in whole seconds as it is written.
     pub refresh_lifetime: TimeDelta,
-    /// Whether a refresh token is replaced at each use.
+    /// Whether a refresh token is replaced at each use, and so is good once.
     pub rotate_refresh: bool,
 }
 

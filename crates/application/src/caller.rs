@@ -5,7 +5,27 @@ use mycars_domain::{
     audit::{Author, Channel, Origin},
 };
 
-/// Who asks for something to be done, and what the audit log will say of them. Every use-case takes one.
+/// Who asks for something to be done, and what the audit log will say of them. Use-cases take one, except those whose
+/// argument itself proves who asks, such as a token.
+///
+/// Whoever makes one of a user has found out that it is them, and that they may log in:
+/// [`accounts::authenticate`](crate::accounts::authenticate) and
+/// [`sessions::authenticate`](crate::sessions::authenticate) do.
+///
+/// ```
+/// use mycars_application::{Caller, mocks::samples};
+/// use mycars_domain::{Actor, UserId, audit::{Channel, Origin}};
+///
+/// let origin = Origin {
+///     channel: Channel::Api,
+///     request_id: Some("7f3c".into()),
+///     address: Some([192, 0, 2, 1].into()),
+/// };
+/// let ann = Caller::user(&samples::user(), origin.clone());
+/// assert_eq!((ann.user_id(), ann.name.as_str()), (Some(UserId(1)), "ann"));
+/// assert_eq!(Caller::anonymous(origin).user_id(), None);
+/// assert_eq!(Caller::system().actor, Actor::System);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Who asks, as far as rights go.
@@ -17,7 +37,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A user who proved to be one.
+    /// A user who proved to be one, with the rights that they have now.
     #[must_use]
     pub fn user(user: &User, origin: Origin) -> Self {
         Self {

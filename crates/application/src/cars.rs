@@ -1,4 +1,7 @@
-//! Cars: one's own (wire contract, section 5), and as an admin anybody's (section 6); for the panel, everybody's at once.
+//! Cars: one's own (wire contract, section 5), and as an admin anybody's (section 6); for the panel, everybody's at
+//! once.
+//!
+//! Each of them takes a [`Garage`], which says whose cars it is about and in which capacity the caller asks.
 
 mod create;
 mod delete;

@@ -6,14 +6,29 @@ use mycars_domain::{Field, Violation, Violations};
 
 /// What somebody sent for one field. An adapter fills it in without judging; the use-cases judge, so that
 /// everything that is wrong is said at once.
+///
+/// ```
+/// use mycars_application::{Input, cars::CarInput};
+/// use mycars_domain::Violation;
+///
+/// let input = CarInput {
+///     brand: "VW".into(),
+///     color: Input::Null,
+///     year: Input::Invalid(Violation::NotAnInteger),
+///     ..CarInput::default()
+/// };
+/// assert_eq!(input.brand.given(), Some(&"VW".to_owned()));
+/// assert_eq!(input.mileage, Input::Absent);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Input<T> {
-    /// Nothing.
+    /// Nothing: it keeps its value or gets its default, or is [`Violation::Required`].
     #[default]
     Absent,
-    /// Null.
+    /// Null: it is to have no value, or is refused as [`Violation::Null`].
     Null,
-    /// Something that can't be read as a `T`.
+    /// Something that can't be read as a `T`; holds what the use-case then answers, such as
+    /// [`Violation::NotAString`].
     Invalid(Violation),
     /// A value, not yet checked.
     Given(T),
@@ -41,7 +56,7 @@ impl From<i64> for Input<i64> {
     }
 }
 
-/// Whether the fields that an object must have must all be sent.
+/// Whether the fields that an object must have must all be sent. See [`cars::update`](crate::cars::update).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completeness {
     /// They must: the object is new, or replaced (PUT).

@@ -8,7 +8,35 @@
 //! - [`accounts`], [`cars`], [`history`], [`images`], [`logins`], [`sessions`], [`status`], [`users`]: the
 //!   use-cases, one file for each.
 //! - [`ports`]: what the use-cases need of the world.
+//! - [`lists`]: what lists can be asked for.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
+//!
+//! ```
+//! use mycars_application::{cars::{self, CarInput}, lists::Garage, mocks::{Mocks, samples}};
+//! use mycars_domain::{Field, Violation};
+//!
+//! // A program wires its adapters once; this app has a mock of each.
+//! let (app, _) = Mocks::new().into_app();
+//!
+//! // An adapter says who asks and what they sent, and words what comes back.
+//! let refused = cars::create(&app, &samples::ann(), Garage::Own, &CarInput::default());
+//! let Err(cars::Error::Invalid(violations)) = refused else { panic!("nothing was sent") };
+//! assert_eq!(violations.of(Field::Brand), [Violation::Required]);
+//! ```
+//!
+//! # How to read it
+//!
+//! "Wire contract, section N" names where a rule comes from: the file `docs/api.md` of the project, which says what
+//! clients of its HTTP API can rely on.
+//!
+//! An error `Store`, `Images`, `Hash` or `Unsignable` means that a port failed. Its cause is for the log; where it is
+//! [`StoreError::Unavailable`](ports::StoreError::Unavailable), asking again later may help. After an error nothing
+//! is changed, unless the store failed after it had committed.
+//!
+//! # Feature `mocks`
+//!
+//! Adds the module `mocks` and, with mockall, the mock of each port in it. Turn it on under `[dev-dependencies]`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
 pub mod accounts;
@@ -31,3 +59,7 @@ pub mod users;
 pub use app::{App, SessionSettings, TokenSettings};
 pub use caller::Caller;
 pub use input::{Completeness, Input};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,7 +9,7 @@ use mycars_domain::{
     fold,
 };
 
-/// So many items, after so many others.
+/// So many items, after so many others. Bounds are for the adapter to set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     /// How many items there are at most.
@@ -18,7 +18,7 @@ pub struct Page {
     pub offset: u64,
 }
 
-/// A list, or a page of it.
+/// A list, or a page of it, in the order that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {
     /// The items.
@@ -95,12 +95,27 @@ impl Search {
     }
 }
 
-/// Which cars, in which order.
+/// Which cars, in which order. The default is all of them, the newest first. What is asked for exactly is compared to
+/// the letter, case included; what was left out narrows nothing.
+///
+/// ```
+/// use mycars_application::lists::{CarOrder, CarQuery, Direction, Page, Search};
+///
+/// // Golfs since 2020, the least driven first, the second ten.
+/// let query = CarQuery {
+///     search: Search::parse("golf"),
+///     year_min: Some(2020),
+///     ordering: vec![(CarOrder::Mileage, Direction::Ascending), (CarOrder::Brand, Direction::Ascending)],
+///     page: Some(Page { limit: 10, offset: 10 }),
+///     ..CarQuery::default()
+/// };
+/// assert_eq!(query.search.words().collect::<Vec<_>>(), ["golf"]);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CarQuery {
-    /// Words that must all be found in brand, model, plate, number or notes.
+    /// Words that must all be found in brand, model, plate, vehicle identification number or notes.
     pub search: Search,
-    /// Only this user's; where everybody's are listed.
+    /// Only this user's. Heeded only where everybody's are listed.
     pub owner: Option<UserId>,
     /// Exactly this brand.
     pub brand: Option<String>,
@@ -145,7 +160,7 @@ pub enum CarOrder {
     License,
 }
 
-/// Which users, in which order.
+/// Which users, in which order. The default is all of them, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserQuery {
     /// Words that must all be found in username, e-mail address, names or phone number.
@@ -184,7 +199,7 @@ pub struct UserCount {
     pub count: u64,
 }
 
-/// Which entries of the audit log, in which order.
+/// Which entries of the audit log, in which order. The default is all of them, the newest first: by descending number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HistoryQuery {
     /// Words that must all be found in the name of what an entry is about or of who did it.
@@ -220,7 +235,14 @@ pub struct HistoryCount {
     pub count: u64,
 }
 
-/// Which refresh tokens, in which order.
+/// Which refresh tokens, in which order. [`at`](Self::at) makes the default: all of them, the newest first.
+///
+/// ```
+/// use mycars_application::{lists::{TokenQuery, TokenState}, mocks::samples};
+///
+/// let live = TokenQuery { state: Some(TokenState::Live), ..TokenQuery::at(samples::now()) };
+/// assert_eq!(live.page, None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenQuery {
     /// The time at which a token is expired or not.
@@ -277,7 +299,8 @@ pub enum TokenOrder {
     ExpiresAt,
 }
 
-/// Whose cars a use-case is about, and in which capacity the caller asks.
+/// Whose cars a use-case is about, and in which capacity the caller asks. A car that is not in the garage is not found,
+/// whoever asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Garage {
     /// The caller's own, as their owner (wire contract, section 5).

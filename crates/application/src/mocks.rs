@@ -15,6 +15,22 @@
 //! assert!(matches!(refused, Err(cars::Error::NotFound)));
 //! assert_eq!(store.commits(), 0);
 //! ```
+//!
+//! What is written to the audit log needs no expectation: the store notes it, of transactions that were committed.
+//!
+//! ```
+//! use mycars_application::{cars, lists::Garage, mocks::{Mocks, samples}};
+//! use mycars_domain::{CarId, audit::Action};
+//!
+//! let mut mocks = Mocks::new();
+//! mocks.unit.cars.expect_find_for_update().returning(|_| Ok(Some(samples::car())));
+//! mocks.unit.cars.expect_delete().withf(|id| *id == CarId(10)).once().returning(|_| Ok(()));
+//! let (app, store) = mocks.into_app();
+//!
+//! cars::delete(&app, &samples::ann(), Garage::Own, CarId(10))?;
+//! assert_eq!(store.entries()[0].action, Action::Deleted);
+//! # Ok::<(), cars::Error>(())
+//! ```
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -54,7 +70,8 @@ pub struct Mocks {
     pub images: MockImageStore,
     /// How long tokens live.
     pub token_settings: TokenSettings,
-    /// Whether the store can't be reached.
+    /// Whether the store can't be reached: then everything that is asked of it is
+    /// [`StoreError::Unavailable`].
     pub store_is_away: bool,
 }
 
@@ -65,7 +82,8 @@ impl Mocks {
         Self::default()
     }
 
-    /// An [`App`] that works with these mocks, at [`samples::NOW`], and its store, which counts.
+    /// An [`App`] that works with these mocks, at [`samples::NOW`], and its store, which counts. What was expected
+    /// and did not happen fails the test when the app and the store are dropped.
     #[must_use]
     pub fn into_app(self) -> (App, Arc<MockStore>) {
         let store = Arc::new(MockStore {

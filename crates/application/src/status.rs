@@ -11,6 +11,7 @@ use crate::{
 
 /// How the whole installation is doing.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Status {
     /// How many users there are.
     pub users: u64,
@@ -22,10 +23,30 @@ pub struct Status {
     pub images: Result<ImageUsage, ImageStoreError>,
 }
 
-/// Reads how the installation is doing.
+/// Reads how the installation is doing. That the pictures' room can't be said hides nothing else.
 ///
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{lists::UserCount, mocks::{Mocks, samples}, ports::{CarCount, ImageUsage}, status};
+/// use mycars_domain::{Rank, Role};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.users.expect_counts().returning(|_| {
+///     Ok(vec![UserCount { role: Role::Client, is_active: true, count: 12 }])
+/// });
+/// mocks.unit.cars.expect_count_all().returning(|| Ok(CarCount { cars: 5, pictures: 2 }));
+/// mocks.images.expect_usage().returning(|| {
+///     Ok(ImageUsage { count: 2, bytes: 300_000, free_bytes: None })
+/// });
+/// let (app, _) = mocks.into_app();
+///
+/// let status = status::read(&app, &samples::somebody_else(Rank::Admin))?;
+/// assert_eq!((status.active_users, status.cars.cars), (12, 5));
+/// assert!(status::read(&app, &samples::ann()).is_err());
+/// # Ok::<(), mycars_application::users::Error>(())
+/// ```
 pub fn read(app: &App, caller: &Caller) -> Result<Status, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let (users, cars) = app.store.read(|unit| {

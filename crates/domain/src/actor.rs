@@ -2,8 +2,17 @@
 
 use crate::{Role, UserId};
 
-/// Who asks for something to be done. Every use-case takes one and asks [`crate::policy`] about it.
+/// Who asks for something to be done. [`policy::check`](crate::policy::check) is asked about one.
+///
+/// ```
+/// use mycars_domain::{Actor, Rank, UserId};
+///
+/// let ann = Actor::User { id: UserId(1), rank: Rank::Client };
+/// assert_eq!(ann.user_id(), Some(UserId(1)));
+/// assert_eq!(Actor::Anonymous.user_id(), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Actor {
     /// Nobody that is known: no credentials were given.
     Anonymous,
@@ -29,8 +38,16 @@ impl Actor {
     }
 }
 
-/// How far a user's rights reach.
+/// How far a user's rights reach (wire contract, section 6).
+///
+/// ```
+/// use mycars_domain::{Rank, Role};
+///
+/// assert_eq!(Rank::of(Role::Admin, false), Rank::Admin);
+/// assert_eq!(Rank::of(Role::Client, true), Rank::Superuser);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Rank {
     /// Their own account and cars.
     Client,

@@ -10,6 +10,14 @@ use chrono::{DateTime, Utc};
 use crate::{Car, CarId, Field, User, UserId};
 
 /// What was done.
+///
+/// ```
+/// use mycars_domain::audit::Action;
+///
+/// assert_eq!(Action::Deleted.as_str(), "deleted");
+/// assert_eq!(Action::named("deleted"), Some(Action::Deleted));
+/// assert_eq!(Action::named("burnt"), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// It is new.
@@ -26,7 +34,7 @@ impl Action {
     /// Every action, in the order in which they are offered.
     pub const ALL: [Self; 4] = [Self::Created, Self::Changed, Self::Deleted, Self::Revoked];
 
-    /// The action's name, as it is written and kept.
+    /// The action's name, as it is written and kept: the variant's in snake case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,7 +45,7 @@ impl Action {
         }
     }
 
-    /// The action of this name.
+    /// The action of this name; `None` if there is none. Case and white space count.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == name)
@@ -59,7 +67,7 @@ impl ObjectType {
     /// Every kind, in the order in which they are offered.
     pub const ALL: [Self; 3] = [Self::User, Self::Car, Self::RefreshToken];
 
-    /// The kind's name, as it is written and kept.
+    /// The kind's name, as it is written and kept: the variant's in snake case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -69,15 +77,23 @@ impl ObjectType {
         }
     }
 
-    /// The kind of this name.
+    /// The kind of this name; `None` if there is none. Case and white space count.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// What an entry is about.
+/// What an entry is about: made of a user, a car or a token as it is when the entry is written.
+///
+/// ```
+/// use mycars_domain::{UserId, audit::Object};
+///
+/// let token = Object::refresh_token("3f2a", Some(UserId(1)));
+/// assert_eq!((token.id.as_str(), token.user_id()), ("3f2a", None));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Object {
     /// What kind of thing it is.
     pub kind: ObjectType,
@@ -112,7 +128,7 @@ impl Object {
         }
     }
 
-    /// A refresh token, which has no name but its `jti`.
+    /// A refresh token, which has no name but its `jti` (RFC 7519, 4.1.7), and whose login it is.
     #[must_use]
     pub fn refresh_token(jti: &str, owner: Option<UserId>) -> Self {
         Self {
@@ -151,7 +167,7 @@ impl Channel {
     /// Every way.
     pub const ALL: [Self; 3] = [Self::Api, Self::Panel, Self::CommandLine];
 
-    /// The way's name, as it is written and kept.
+    /// The way's name, as it is written and kept: the variant's in snake case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -161,7 +177,7 @@ impl Channel {
         }
     }
 
-    /// The way of this name.
+    /// The way of this name; `None` if there is none. Case and white space count.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|channel| channel.as_str() == name)
@@ -170,6 +186,7 @@ impl Channel {
 
 /// Where a change was asked from.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Origin {
     /// By which way.
     pub channel: Channel,
@@ -181,6 +198,7 @@ pub struct Origin {
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Author {
     /// The user; `None` for nobody that is known and for the program itself.
     pub id: Option<UserId>,
@@ -188,8 +206,9 @@ pub struct Author {
     pub name: String,
 }
 
-/// A value as an entry keeps it.
+/// A value as an entry keeps it: enough to show it, whatever type it had.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Value {
     /// None.
     Nothing,
@@ -211,6 +230,7 @@ impl From<&str> for Value {
 
 /// What became of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Change {
     /// Which field.
     pub field: Field,
@@ -220,8 +240,9 @@ pub struct Change {
     pub after: Value,
 }
 
-/// An entry that is not kept yet, and so has no number.
+/// An entry that is not kept yet, and so has no number. [`car_changes`] and [`user_changes`] make its changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NewEntry {
     /// When it happened, to the microsecond.
     pub at: DateTime<Utc>,
@@ -239,6 +260,7 @@ pub struct NewEntry {
 
 /// An entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {
     /// Its number: later entries have greater ones.
     pub id: i64,
@@ -246,8 +268,8 @@ pub struct Entry {
     pub entry: NewEntry,
 }
 
-/// What a car was before and is after: one of the two is `None` where it is new or gone. Points in time that
-/// only say when it was changed are left out.
+/// What a car was before and is after, as the fields that differ: one of the two is `None` where it is new or gone.
+/// Points in time that only say when it was changed are left out.
 ///
 /// ```
 /// # use chrono::DateTime;
@@ -270,7 +292,7 @@ pub fn car_changes(before: Option<&Car>, after: Option<&Car>) -> Vec<Change> {
 }
 
 /// What a user was before and is after, as [`car_changes`] says it of a car. Of a password nothing is told but
-/// that it changed.
+/// that it changed ([`Value::Hidden`]). When they last logged in, and when their logins were ended, is left out, too.
 #[must_use]
 pub fn user_changes(before: Option<&User>, after: Option<&User>) -> Vec<Change> {
     let mut changes = differences(user_values(before), user_values(after));

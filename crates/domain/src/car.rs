@@ -9,8 +9,9 @@ use crate::{
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
-/// The number by which a car is known. Ids are never used again.
+/// The number by which a car is known; given by whoever keeps cars. Ids are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CarId(pub i64);
 
 impl fmt::Display for CarId {
@@ -19,8 +20,37 @@ impl fmt::Display for CarId {
     }
 }
 
-/// A car as it is kept (wire contract, section 3).
+/// A car as it is kept (wire contract, section 3). All points in time are in UTC.
+///
+/// ```
+/// use chrono::{DateTime, Datelike as _, Utc};
+/// use mycars_domain::{Car, CarId, UserId, Violation, values::*};
+///
+/// /// What a store makes of a new car.
+/// fn golf(now: DateTime<Utc>) -> Result<Car, Vec<Violation>> {
+///     Ok(Car {
+///         id: CarId(10),
+///         owner: UserId(1),
+///         brand: Brand::parse("VW")?,
+///         model: Model::parse("Golf")?,
+///         year: Year::parse(1974, now.year())?,
+///         color: Some(Color::parse("Cliff green")?),
+///         license: LicensePlate::parse("B-AB 123")?,
+///         vin: None,
+///         mileage: Mileage::parse(240_000)?,
+///         image: None,
+///         notes: None,
+///         created_at: now,
+///         updated_at: now,
+///     })
+/// }
+///
+/// let golf = golf(DateTime::from_timestamp(1_795_435_200, 0).unwrap())?;
+/// assert_eq!(golf.year.get(), 1974);
+/// # Ok::<(), Vec<Violation>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Car {
     /// The number by which it is known.
     pub id: CarId,
@@ -38,9 +68,9 @@ pub struct Car {
     pub license: LicensePlate,
     /// Its vehicle identification number, if that was said.
     pub vin: Option<Vin>,
-    /// How far it has been driven.
+    /// How far it has been driven, in kilometres.
     pub mileage: Mileage,
-    /// Its picture, if there is one.
+    /// The path of its picture, if there is one.
     pub image: Option<ImagePath>,
     /// Anything else about it, if that was said; may be blank.
     pub notes: Option<Notes>,
@@ -50,7 +80,7 @@ pub struct Car {
     pub updated_at: DateTime<Utc>,
 }
 
-/// A car that is not kept yet, and so has no id.
+/// A car that is not kept yet, and so has neither an id nor a picture. Whoever keeps it gives it an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCar {
     /// Whose it will be.
@@ -67,7 +97,7 @@ pub struct NewCar {
     pub license: LicensePlate,
     /// Its vehicle identification number.
     pub vin: Option<Vin>,
-    /// How far it has been driven.
+    /// How far it has been driven, in kilometres.
     pub mileage: Mileage,
     /// Anything else about it; may be blank.
     pub notes: Option<Notes>,

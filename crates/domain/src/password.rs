@@ -17,7 +17,8 @@ const MAX_SIMILARITY: f64 = 0.7;
 /// Django's list of passwords that many people use: Royce Williams's 20,000 most common ones, lower-case.
 const COMMON: &str = include_str!("common-passwords.txt");
 
-/// What is known of a password's owner and must not be used as one. Empty texts are passed over.
+/// What is known of a password's owner and must not be used as one. Empty texts are passed over, and so the default is
+/// that nothing is known. Made [from](From) a [`User`], or field by field of somebody who is not kept yet.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Owner<'a> {
     /// The username.
@@ -41,7 +42,9 @@ impl<'a> From<&'a User> for Owner<'a> {
     }
 }
 
-/// Everything that speaks against a password that a person chooses for themselves: empty if nothing does.
+/// Everything that speaks against a password that a person chooses for themselves, in Django's order: empty if nothing
+/// does. It may be [`Violation::PasswordTooSimilar`], [`Violation::PasswordTooShort`],
+/// [`Violation::PasswordTooCommon`] and [`Violation::PasswordEntirelyNumeric`].
 ///
 /// ```
 /// use mycars_domain::{Field, Violation, password, values::Password};
@@ -69,7 +72,16 @@ pub fn check_chosen(password: &Password, owner: &Owner<'_>) -> Vec<Violation> {
     violations
 }
 
-/// Everything that speaks against a password that an admin sets for somebody else: its length alone.
+/// Everything that speaks against a password that an admin sets for somebody else: its length alone
+/// ([`Violation::PasswordTooShort`]), and so empty if nothing does.
+///
+/// ```
+/// use mycars_domain::{Violation, password, values::Password};
+///
+/// let check = |text| password::check_given(&Password::parse(text).unwrap());
+/// assert_eq!(check("password123"), []);
+/// assert_eq!(check("short"), [Violation::PasswordTooShort { min: password::MIN_LENGTH }]);
+/// ```
 #[must_use]
 pub fn check_given(password: &Password) -> Vec<Violation> {
     if password.reveal().chars().count() < MIN_LENGTH {

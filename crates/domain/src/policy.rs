@@ -5,8 +5,9 @@
 
 use crate::{Actor, Rank, UserId};
 
-/// Something that can be done.
+/// Something that can be done: a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Action {
     /// Make an account for oneself.
     Register,
@@ -89,6 +90,16 @@ impl Action {
 }
 
 /// What something is done to, as far as rights go.
+///
+/// ```
+/// use mycars_domain::{Action, Actor, Denied, Rank, Target, UserId, policy};
+///
+/// let admin = Actor::User { id: UserId(1), rank: Rank::Admin };
+/// let delete = |target| policy::check(&admin, Action::DeleteUser, target);
+/// assert_eq!(delete(Target::user(UserId(2), Rank::Client)), Ok(()));
+/// assert_eq!(delete(Target::user(UserId(2), Rank::Superuser)), Err(Denied::SuperusersOnly));
+/// assert_eq!(delete(Target::user(UserId(1), Rank::Admin)), Err(Denied::NotToOneself));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     owner: Option<UserId>,
@@ -102,7 +113,7 @@ impl Target {
         rank: Rank::Client,
     };
 
-    /// A car, or all cars, of this user.
+    /// A car, or all cars, of this user, whose rank makes no difference.
     #[must_use]
     pub fn car_of(owner: UserId) -> Self {
         Self {
@@ -111,7 +122,7 @@ impl Target {
         }
     }
 
-    /// A user's account.
+    /// The account of the user with this id, who has this rank.
     #[must_use]
     pub fn user(id: UserId, rank: Rank) -> Self {
         Self {
@@ -123,6 +134,7 @@ impl Target {
 
 /// Why something may not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Denied {
     /// Nobody knows who asks; it might be allowed after a login.
     #[error("who asks is not known")]
@@ -193,7 +205,8 @@ fn row(action: Action) -> Row {
     Row { anonymous, client, admin, superuser }
 }
 
-/// Whether `actor` may do `action` to `target`. What is nobody's counts as somebody else's.
+/// Whether `actor` may do `action` to `target` (wire contract, sections 4 to 6). What is nobody's counts as somebody
+/// else's.
 ///
 /// # Errors
 /// [`Denied`] says why not.

@@ -9,9 +9,10 @@ use crate::{
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
-/// The number by which a user is known. Ids are never used again, so that a token of a deleted user can't
-/// become somebody else's.
+/// The number by which a user is known; given by whoever keeps users. Ids are never used again, so that a token of a
+/// deleted user can't become somebody else's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UserId(pub i64);
 
 impl fmt::Display for UserId {
@@ -20,7 +21,15 @@ impl fmt::Display for UserId {
     }
 }
 
-/// What a user is here for.
+/// What a user is here for (wire contract, section 3).
+///
+/// ```
+/// use mycars_domain::{Role, Violation};
+///
+/// assert_eq!(Role::parse("admin"), Ok(Role::Admin));
+/// assert_eq!(Role::Admin.to_string(), "admin");
+/// assert_eq!(Role::parse("boss"), Err(vec![Violation::NotAChoice("boss".into())]));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
     /// Keeps their own cars.
@@ -61,8 +70,41 @@ impl fmt::Display for Role {
     }
 }
 
-/// A user as it is kept (wire contract, section 3).
+/// A user as it is kept (wire contract, section 3). All points in time are in UTC.
+///
+/// ```
+/// use chrono::{DateTime, Utc};
+/// use mycars_domain::{Rank, Role, User, UserId, Violation, values::*};
+///
+/// /// What a store makes of somebody new, who can't log in before a password is set.
+/// fn ann(now: DateTime<Utc>) -> Result<User, Vec<Violation>> {
+///     Ok(User {
+///         id: UserId(1),
+///         username: Username::parse("ann")?,
+///         email: Email::parse("ann@example.com")?,
+///         first_name: FirstName::parse("Ann")?,
+///         last_name: LastName::parse("Lee")?,
+///         role: Role::Client,
+///         phone: None,
+///         address: None,
+///         is_active: true,
+///         is_superuser: false,
+///         password: PasswordHash::unusable(),
+///         logins_ended_at: None,
+///         date_joined: now,
+///         last_login: None,
+///         created_at: now,
+///         updated_at: now,
+///     })
+/// }
+///
+/// let ann = ann(DateTime::UNIX_EPOCH)?;
+/// assert_eq!(ann.full_name(), "Ann Lee");
+/// assert_eq!(ann.rank(), Rank::Client);
+/// # Ok::<(), Vec<Violation>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct User {
     /// The number by which the user is known.
     pub id: UserId,
@@ -84,7 +126,8 @@ pub struct User {
     pub is_active: bool,
     /// Whether the user has every right. Given on the command line alone.
     pub is_superuser: bool,
-    /// The password, as it is kept.
+    /// The password, as it is kept. Never serialised.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub password: PasswordHash,
     /// When all logins were last ended, by a new password or by an admin, if they ever were: refresh tokens
     /// issued before are dead.
@@ -100,13 +143,14 @@ pub struct User {
 }
 
 impl User {
-    /// How far this user's rights reach.
+    /// How far this user's rights reach: what [`Rank::of`] makes of their role and the superuser mark.
     #[must_use]
     pub fn rank(&self) -> Rank {
         Rank::of(self.role, self.is_superuser)
     }
 
-    /// This user as the one who asks for something.
+    /// This user as the one who asks for something, with the rights that they have now. Whether they proved to be this
+    /// user, and may log in at all, is for the caller to know.
     #[must_use]
     pub fn actor(&self) -> Actor {
         Actor::User {
@@ -126,7 +170,8 @@ impl User {
     }
 }
 
-/// A user that is not kept yet, and so has no id.
+/// A user that is not kept yet, and so has no id. Whoever keeps it gives it one, and makes a [`User`] of it whose
+/// points in time are all [`created_at`](Self::created_at), but for a last login that there was none of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUser {
     /// What the user will log in with.

@@ -2,7 +2,23 @@
 //!
 //! Each type has `parse`, which checks text or a number from outside, and `from_storage`, which takes what an
 //! adapter kept of a value that was checked before: a rule made stricter later must not make old rows
-//! unreadable. The rules are those of the wire contract, section 3.
+//! unreadable. The rules are those of the wire contract, section 3. Lengths are counted in characters (Unicode scalar
+//! values), not in bytes, after white space around the text is taken away.
+//!
+//! ```
+//! use mycars_domain::{Violation, values::{Brand, Color}};
+//!
+//! assert_eq!(Brand::parse(" VW ")?.as_str(), "VW");
+//! assert_eq!(Brand::parse(" "), Err(vec![Violation::Blank]));
+//!
+//! // Everything that is wrong is said at once.
+//! let wrong = Color::parse(&"\0".repeat(51));
+//! assert_eq!(wrong, Err(vec![Violation::TooLong { max: 50 }, Violation::NullCharacter]));
+//!
+//! // What was kept before a rule became stricter stays readable.
+//! assert_eq!(Brand::from_storage(" ".into()).as_str(), " ");
+//! # Ok::<(), Vec<Violation>>(())
+//! ```
 
 mod email;
 mod license_plate;

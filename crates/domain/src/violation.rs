@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-/// A field of a car, of a user, of a login or of a command about them, in the order in which errors are listed.
+/// A field of a car, of a user, of a login or of a command about them, in the order in which errors are listed. What
+/// it is called on the wire or in a form is for the adapter to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Field {
     /// The name that a user logs in with.
     Username,
@@ -64,7 +66,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// Every field.
+    /// Every field, in this order.
     pub const ALL: [Self; 28] = [
         Self::Username,
         Self::Email,
@@ -97,8 +99,24 @@ impl Field {
     ];
 }
 
-/// One way in which a value breaks a rule.
+/// One way in which a value breaks a rule: everything that is needed to say so in a sentence, and no sentence.
+///
+/// ```
+/// use mycars_domain::{Violation, values::Color};
+///
+/// /// As an adapter words what it can be asked about.
+/// fn sentence(violation: &Violation) -> String {
+///     match violation {
+///         Violation::TooLong { max } => format!("At most {max} characters, please."),
+///         other => format!("{other:?}"),
+///     }
+/// }
+///
+/// let violations = Color::parse(&"x".repeat(51)).unwrap_err();
+/// assert_eq!(sentence(&violations[0]), "At most 50 characters, please.");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Violation {
     /// Nothing was given where something must be.
     Required,
@@ -182,7 +200,8 @@ pub enum Violation {
     },
 }
 
-/// Everything that is wrong with the fields of one command, in the order of [`Field`].
+/// Everything that is wrong with the fields of one command, in the order of [`Field`]; those of one field are in the
+/// order in which they were added.
 ///
 /// ```
 /// use mycars_domain::{Field, Violation, Violations};
@@ -210,7 +229,7 @@ impl Violations {
         Self::several(field, vec![violation])
     }
 
-    /// Several violations of one field.
+    /// Several violations of one field, as `parse` answers them; none if the list is empty.
     #[must_use]
     pub fn several(field: Field, several: Vec<Violation>) -> Self {
         let mut violations = Self::new();
@@ -242,7 +261,7 @@ impl Violations {
         self.0.get(&field).map_or(&[], Vec::as_slice)
     }
 
-    /// Each field that something is wrong with, and what.
+    /// Each field that something is wrong with, and what: never an empty slice.
     pub fn iter(&self) -> impl Iterator<Item = (Field, &[Violation])> {
         self.0
             .iter()

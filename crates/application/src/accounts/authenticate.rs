@@ -30,6 +30,28 @@ pub enum AuthenticationError {
 ///
 /// # Errors
 /// [`AuthenticationError`] says why not.
+///
+/// ```
+/// use mycars_application::{Caller, accounts, mocks::{Mocks, samples}, ports::Claims};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.tokens.expect_decode().returning(|_| {
+///     Ok(Claims {
+///         token_type: Some("access".into()),
+///         expires_at: Some(samples::NOW + 60),
+///         id: Some("jti".into()),
+///         user_id: Some("1".into()),
+///         ..Claims::default()
+///     })
+/// });
+/// mocks.unit.users.expect_find().returning(|_| Ok(Some(samples::user())));
+/// let (app, _) = mocks.into_app();
+///
+/// let user = accounts::authenticate(&app, "header.claims.signature")?;
+/// let caller = Caller::user(&user, samples::origin());
+/// assert_eq!(caller.name, "ann");
+/// # Ok::<(), accounts::AuthenticationError>(())
+/// ```
 pub fn authenticate(app: &App, access_token: &str) -> Result<User, AuthenticationError> {
     let token = token::verify(app, access_token, Some(TokenType::Access))?;
     if !token.names_a_user {

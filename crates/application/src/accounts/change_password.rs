@@ -25,7 +25,27 @@ pub struct PasswordChange {
 ///
 /// # Errors
 /// [`Error::Invalid`] with everything that is wrong: fields, a wrong old password, a new one that is not good
-/// enough; [`Error::Denied`] for nobody; [`Error::Hash`]; [`Error::Store`].
+/// enough; [`Error::Denied`] for nobody; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Hash`];
+/// [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{
+///     accounts::{self, Error, PasswordChange}, mocks::{Mocks, samples}, ports::Verification,
+/// };
+/// use mycars_domain::{Field, Violation};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.users.expect_find().returning(|_| Ok(Some(samples::user())));
+/// mocks.hasher.expect_verify().returning(|_, _| Verification::Wrong);
+/// let (app, _) = mocks.into_app();
+///
+/// let change = PasswordChange { old_password: "guessed".into(), new_password: "password123".into() };
+/// let Err(Error::Invalid(violations)) = accounts::change_password(&app, &samples::ann(), &change) else {
+///     panic!("the old password is wrong, and the new one is common");
+/// };
+/// assert_eq!(violations.of(Field::OldPassword), [Violation::WrongPassword]);
+/// assert_eq!(violations.of(Field::NewPassword), [Violation::PasswordTooCommon]);
+/// ```
 pub fn change_password(app: &App, caller: &Caller, input: &PasswordChange) -> Result<(), Error> {
     let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
     policy::check(

@@ -21,8 +21,9 @@ pub struct Credentials {
     pub password: Input<String>,
 }
 
-/// What a login answers.
+/// What a login answers: two signed tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TokenPair {
     /// Gets new access tokens.
     pub refresh: String,
@@ -36,6 +37,28 @@ pub struct TokenPair {
 /// # Errors
 /// [`Error::Invalid`] if something was not sent; [`Error::NoActiveAccount`] for a wrong password, a user who
 /// does not exist and one who is not active alike, after the same time; [`Error::Unsignable`]; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{
+///     accounts::{self, Credentials}, mocks::{Mocks, samples}, ports::Verification,
+/// };
+///
+/// let mut mocks = Mocks::new();
+/// let users = &mut mocks.unit.users;
+/// users.expect_find_by_username().returning(|_| Ok(Some(samples::user())));
+/// users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
+/// users.expect_update().returning(|_| Ok(()));
+/// mocks.unit.refresh_tokens.expect_record().returning(|_| Ok(()));
+/// mocks.hasher.expect_verify().returning(|_, _| Verification::Right);
+/// mocks.random.expect_hex().returning(|_| "jti".into());
+/// mocks.tokens.expect_encode().returning(|claims| Ok(format!("signed {:?}", claims.token_type)));
+/// let (app, _) = mocks.into_app();
+///
+/// let credentials = Credentials { username: "ann".into(), password: "Harbour-x7-9".into() };
+/// let tokens = accounts::log_in(&app, &credentials)?;
+/// assert_ne!(tokens.access, tokens.refresh);
+/// # Ok::<(), accounts::Error>(())
+/// ```
 pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> {
     let proof = prove(app, credentials)?;
     let access = token::issue_access(app, proof.user.id)?;

@@ -45,6 +45,25 @@ pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
 /// # Errors
 /// [`Error::Invalid`] with everything that is wrong; [`Error::Denied`] for nobody; [`Error::NotFound`] if the
 /// user was deleted meanwhile; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{Input, accounts::{self, ProfileInput}, mocks::{Mocks, samples}};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
+/// mocks.unit.users.expect_update().returning(|_| Ok(()));
+/// let (app, store) = mocks.into_app();
+///
+/// let moved = ProfileInput {
+///     address: "Elm Street 1".into(),
+///     phone: Input::Null,
+///     ..ProfileInput::default()
+/// };
+/// let user = accounts::change_profile(&app, &samples::ann(), &moved)?;
+/// assert_eq!(user.address.unwrap().as_str(), "Elm Street 1");
+/// assert_eq!(store.entries().len(), 1);
+/// # Ok::<(), accounts::Error>(())
+/// ```
 pub fn change_profile(app: &App, caller: &Caller, input: &ProfileInput) -> Result<User, Error> {
     let id = own(caller, Action::ChangeProfile)?;
     app.store.write(|unit| {

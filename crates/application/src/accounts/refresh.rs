@@ -15,8 +15,9 @@ use crate::{
     ports::{RefreshToken, Revocation},
 };
 
-/// What a refresh answers.
+/// What a refresh answers: signed tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refreshed {
     /// Proves who asks.
     pub access: String,
@@ -25,7 +26,8 @@ pub struct Refreshed {
 }
 
 /// Gets a new access token (wire contract, section 4). A well-signed token that was never seen here is good;
-/// where refresh tokens are rotated, each is good once.
+/// where refresh tokens are rotated, each is good once, and `origin` is what the audit log says of where that was asked
+/// from.
 ///
 /// # Errors
 /// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is not good;

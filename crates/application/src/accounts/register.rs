@@ -14,6 +14,33 @@ use crate::{
 /// [`Error::Invalid`] with everything that is wrong: fields, a taken username or e-mail address, a password
 /// that is not good enough or does not match, and the admin role from anybody but an admin. [`Error::Hash`],
 /// [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{accounts, mocks::{Mocks, samples}, users::UserInput};
+/// use mycars_domain::{User, values::PasswordHash};
+///
+/// let mut mocks = Mocks::new();
+/// let users = &mut mocks.unit.users;
+/// users.expect_username_is_taken().returning(|_, _| Ok(false));
+/// users.expect_email_is_taken().returning(|_, _| Ok(false));
+/// users.expect_insert().returning(|new| {
+///     Ok(User { username: new.username.clone(), ..samples::user() })
+/// });
+/// mocks.hasher.expect_hash().returning(|_| Ok(PasswordHash::from_storage("hash".into())));
+/// let (app, _) = mocks.into_app();
+///
+/// let john = UserInput {
+///     username: "john_doe".into(),
+///     email: "john@example.com".into(),
+///     first_name: "John".into(),
+///     last_name: "Doe".into(),
+///     password: "Harbour-x7-9".into(),
+///     ..UserInput::default()
+/// };
+/// let user = accounts::register(&app, &samples::anonymous(), &john)?;
+/// assert_eq!(user.username.as_str(), "john_doe");
+/// # Ok::<(), accounts::Error>(())
+/// ```
 pub fn register(app: &App, caller: &Caller, input: &UserInput) -> Result<User, Error> {
     policy::check(&caller.actor, Action::Register, Target::NOTHING)?;
     make(app, caller, input, PasswordRules::Chosen)

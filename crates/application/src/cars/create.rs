@@ -10,6 +10,31 @@ use crate::{App, Caller, Completeness, audit, lists::Garage};
 /// # Errors
 /// [`Error::Denied`] for who may not; [`Error::Invalid`] with everything that is wrong, the plate of another car
 /// included; [`Error::OwnerGone`]; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{cars::{self, CarInput}, lists::Garage, mocks::{Mocks, samples}};
+/// use mycars_domain::{Rank, UserId};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.cars.expect_license_is_taken().returning(|_, _| Ok(false));
+/// mocks.unit.cars.expect_insert().returning(|new| {
+///     assert_eq!(new.owner, UserId(1), "an admin adds it to Ann's");
+///     Ok(samples::car())
+/// });
+/// let (app, _) = mocks.into_app();
+///
+/// let camry = CarInput {
+///     brand: "Toyota".into(),
+///     model: "Camry".into(),
+///     year: 2023.into(),
+///     license: "AB 123".into(),
+///     ..CarInput::default()
+/// };
+/// let admin = samples::somebody_else(Rank::Admin);
+/// let car = cars::create(&app, &admin, Garage::Of(UserId(1)), &camry)?;
+/// assert_eq!(car.license.as_str(), "AB 123");
+/// # Ok::<(), cars::Error>(())
+/// ```
 pub fn create(app: &App, caller: &Caller, garage: Garage, input: &CarInput) -> Result<Car, Error> {
     let owner = owner(caller, Action::CreateCar, garage)?;
     app.store.write(|unit| {

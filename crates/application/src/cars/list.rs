@@ -12,6 +12,20 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Denied`] for who may not; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{cars, lists::{CarQuery, Garage, Page}, mocks::{Mocks, samples}};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.cars.expect_count().returning(|_, _| Ok(11));
+/// mocks.unit.cars.expect_list().returning(|_, _| Ok(vec![samples::car()]));
+/// let (app, _) = mocks.into_app();
+///
+/// let query = CarQuery { page: Some(Page { limit: 1, offset: 10 }), ..CarQuery::default() };
+/// let listed = cars::list(&app, &samples::ann(), Garage::Own, &query)?;
+/// assert_eq!((listed.items.len(), listed.total), (1, Some(11)));
+/// # Ok::<(), cars::Error>(())
+/// ```
 pub fn list(app: &App, caller: &Caller, garage: Garage, query: &CarQuery) -> Result<Listed<Car>, Error> {
     let owner = owner(caller, Action::ListCars, garage)?;
     app.store.read(|unit| {

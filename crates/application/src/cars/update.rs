@@ -5,12 +5,36 @@ use mycars_domain::{Action, Car, CarId};
 use super::{CarInput, Error, fields::CarFields, permitted};
 use crate::{App, Caller, Completeness, audit, lists::Garage};
 
-/// Puts the fields that were sent into a car of a garage and answers the car. [`Completeness::Whole`] is PUT: the required fields must be there. Optional ones that are left out
-/// keep their value either way.
+/// Puts the fields that were sent into a car of a garage and answers the car. [`Completeness::Whole`] is PUT: the
+/// required fields must be there. Optional ones that are left out keep their value either way.
 ///
 /// # Errors
-/// [`Error::NotFound`] and [`Error::Conflict`], before anything is said about fields; [`Error::Invalid`] with everything that is
-/// wrong; [`Error::Denied`] for who may not; [`Error::Store`].
+/// [`Error::NotFound`], [`Error::Denied`] for who may not, and [`Error::Conflict`] where the input names another
+/// version than is there, before anything is said about fields; [`Error::Invalid`] with everything that is wrong;
+/// [`Error::OwnerGone`]; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{
+///     Completeness, cars::{self, CarInput}, lists::Garage, mocks::{Mocks, samples},
+/// };
+/// use mycars_domain::{CarId, Field, Violation};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.cars.expect_find_for_update().returning(|_| Ok(Some(samples::car())));
+/// mocks.unit.cars.expect_update().returning(|_| Ok(()));
+/// let (app, _) = mocks.into_app();
+/// let driven = CarInput { mileage: 17_000.into(), ..CarInput::default() };
+/// let update = |how| cars::update(&app, &samples::ann(), Garage::Own, CarId(10), &driven, how);
+///
+/// let car = update(Completeness::Partial)?;
+/// assert_eq!((car.mileage.get(), car.brand.as_str()), (17_000, "Toyota"));
+///
+/// let Err(cars::Error::Invalid(violations)) = update(Completeness::Whole) else {
+///     panic!("the brand must be there");
+/// };
+/// assert_eq!(violations.of(Field::Brand), [Violation::Required]);
+/// # Ok::<(), cars::Error>(())
+/// ```
 pub fn update(
     app: &App,
     caller: &Caller,

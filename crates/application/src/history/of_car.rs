@@ -16,6 +16,22 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{cars, history, lists::{Garage, Page}, mocks::{Mocks, samples}};
+/// use mycars_domain::CarId;
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.cars.expect_find().returning(|_| Ok(Some(samples::car())));
+/// mocks.unit.audit_log.expect_count().returning(|_| Ok(0));
+/// mocks.unit.audit_log.expect_list().returning(|_| Ok(vec![]));
+/// let (app, _) = mocks.into_app();
+///
+/// let page = Some(Page { limit: 20, offset: 0 });
+/// let listed = history::of_car(&app, &samples::ann(), Garage::Own, CarId(10), page)?;
+/// assert_eq!(listed.total, Some(0));
+/// # Ok::<(), cars::Error>(())
+/// ```
 pub fn of_car(
     app: &App,
     caller: &Caller,

@@ -23,6 +23,30 @@ pub struct UploadedFile<'a> {
 /// # Errors
 /// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before anything is said about the file;
 /// [`cars::Error::Invalid`] for what is no picture that is taken; [`Error::Images`]; [`cars::Error::Store`].
+///
+/// ```
+/// use std::io::Cursor;
+///
+/// use mycars_application::{
+///     Input, images::{self, UploadedFile}, lists::Garage, mocks::{Mocks, samples},
+/// };
+/// use mycars_domain::CarId;
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.cars.expect_find().returning(|_| Ok(Some(samples::car())));
+/// mocks.unit.cars.expect_find_for_update().returning(|_| Ok(Some(samples::car())));
+/// mocks.unit.cars.expect_update().returning(|_| Ok(()));
+/// mocks.image_processor.expect_process().returning(|_| Ok(b"as a JPEG".to_vec()));
+/// mocks.random.expect_hex().returning(|_| "0f3c".into());
+/// mocks.images.expect_put().returning(|_, _| Ok(()));
+/// let (app, _) = mocks.into_app();
+///
+/// let mut content = Cursor::new(b"a picture");
+/// let file = Input::Given(UploadedFile { size: 9, content: &mut content });
+/// let car = images::upload(&app, &samples::ann(), Garage::Own, CarId(10), file)?;
+/// assert_eq!(car.image.unwrap().as_str(), "cars/car_10_0f3c.jpg");
+/// # Ok::<(), images::Error>(())
+/// ```
 pub fn upload(
     app: &App,
     caller: &Caller,

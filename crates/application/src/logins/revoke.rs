@@ -10,6 +10,33 @@ use crate::{App, Caller, audit, ports::Revocation, users::Error};
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who is no admin, and for who is no superuser where its owner is one;
 /// [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{
+///     logins, mocks::{Mocks, samples}, ports::{ListedToken, RefreshToken},
+/// };
+/// use mycars_domain::{Rank, UserId};
+///
+/// let token = RefreshToken {
+///     id: "jti".into(),
+///     user: Some(UserId(1)),
+///     issued_at: samples::now(),
+///     expires_at: samples::now(),
+///     revoked: None,
+/// };
+/// let listed = ListedToken { number: 5, token: token.clone(), username: Some("ann".into()) };
+/// let mut mocks = Mocks::new();
+/// mocks.unit.users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
+/// let tokens = &mut mocks.unit.refresh_tokens;
+/// tokens.expect_find_all().returning(move |_| Ok(vec![listed.clone()]));
+/// tokens.expect_find_for_update().returning(move |_| Ok(Some(token.clone())));
+/// tokens.expect_revoke().returning(|_, _, _| Ok(()));
+/// let (app, _) = mocks.into_app();
+///
+/// let was_alive = logins::revoke(&app, &samples::somebody_else(Rank::Admin), 5)?;
+/// assert!(was_alive);
+/// # Ok::<(), mycars_application::users::Error>(())
+/// ```
 pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
     policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;
     app.store.write(|unit| {

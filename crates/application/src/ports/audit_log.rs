@@ -8,7 +8,8 @@ use crate::lists::{HistoryCount, HistoryQuery};
 /// The audit log. Entries are only ever added: there is no way to change or to forget one.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait AuditLog {
-    /// Keeps entries, in their order.
+    /// Keeps entries, in their order, under numbers that grow. Whom or what an entry names need not be there (any
+    /// more), and an entry MUST outlive it.
     ///
     /// # Errors
     /// The database's.
@@ -32,7 +33,7 @@ pub trait AuditLog {
     /// The database's.
     fn ids(&mut self, query: &HistoryQuery) -> Result<Vec<i64>, StoreError>;
 
-    /// The entries that have these numbers, in any order.
+    /// The entries that have these numbers, in any order; numbers that there are none of are passed over.
     ///
     /// # Errors
     /// The database's.

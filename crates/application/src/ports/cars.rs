@@ -26,14 +26,15 @@ pub trait CarRepository {
     /// The database's.
     fn find(&mut self, id: CarId) -> Result<Option<Car>, StoreError>;
 
-    /// The car with this id, which nobody else can change until the transaction ends.
+    /// The car with this id, which nobody else can change until the transaction ends: others who ask for it by this
+    /// method wait, and those who only read don't.
     ///
     /// # Errors
     /// The database's.
     fn find_for_update(&mut self, id: CarId) -> Result<Option<Car>, StoreError>;
 
-    /// The cars that a query asks for, in its order: those of a user, or everybody's, whose ties are by descending id. Among everybody's, words are
-    /// also looked for in what is searched of their owners.
+    /// The cars that a query asks for, in its order: those of `owner`, or everybody's where there is none. Ties among
+    /// everybody's are by descending id, and words are also looked for in what is searched of their owners.
     ///
     /// # Errors
     /// The database's.
@@ -52,13 +53,13 @@ pub trait CarRepository {
     fn ids(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<CarId>, StoreError>;
 
     /// The brands that most of the cars have that a query asks for when its own brand is left aside, and how many
-    /// cars have each: at most so many brands, the most frequent first.
+    /// cars have each: at most so many brands, the most frequent first, and those of as many cars by name.
     ///
     /// # Errors
     /// The database's.
     fn brands(&mut self, query: &CarQuery, at_most: u32) -> Result<Vec<(String, u64)>, StoreError>;
 
-    /// The cars that have these ids, in any order.
+    /// The cars that have these ids, in any order; ids that there are none of are passed over.
     ///
     /// # Errors
     /// The database's.
@@ -82,7 +83,7 @@ pub trait CarRepository {
     /// The database's.
     fn count_all(&mut self) -> Result<CarCount, StoreError>;
 
-    /// Whether a car other than `except` has this plate, ignoring case.
+    /// Whether a car other than `except` has this plate, by its [`key`](LicensePlate::key).
     ///
     /// # Errors
     /// The database's.
@@ -92,14 +93,15 @@ pub trait CarRepository {
     /// Keeps a new car and gives it an id that no car ever had.
     ///
     /// # Errors
-    /// MUST be [`StoreError::Taken`] where the plate is taken, and [`StoreError::OwnerGone`] where the owner
-    /// is no user.
+    /// MUST be [`StoreError::Taken`] with [`Field::License`](mycars_domain::Field::License) where the plate is taken,
+    /// and [`StoreError::OwnerGone`] where the owner is no user.
     fn insert(&mut self, car: &NewCar) -> Result<Car, StoreError>;
 
     /// Keeps everything about a car that is there already, but not when it was first kept, which never changes.
     ///
     /// # Errors
-    /// MUST be [`StoreError::Taken`] where the plate is taken.
+    /// MUST be [`StoreError::Taken`] where the plate is taken, [`StoreError::OwnerGone`] where the owner is no user,
+    /// and [`StoreError::Other`] where there is no such car.
     fn update(&mut self, car: &Car) -> Result<(), StoreError>;
 
     /// Forgets a car; does nothing if there is none.

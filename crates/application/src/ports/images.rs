@@ -10,7 +10,7 @@ use mycars_domain::values::ImagePath;
 
 use super::BoxError;
 
-/// What somebody uploaded: bytes that can be read more than once.
+/// What somebody uploaded: bytes that can be read more than once. Every reader that can seek is one.
 pub trait Upload: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Upload for T {}
@@ -64,7 +64,7 @@ pub struct ImageUsage {
 /// committed, and deleted after.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait ImageStore: Send + Sync {
-    /// Keeps a picture under a path that was never used before: whole, or not at all, also after a crash.
+    /// Keeps a picture under a path that was never used before. MUST keep it whole, or not at all, also after a crash.
     ///
     /// # Errors
     /// The store's.
@@ -76,8 +76,8 @@ pub trait ImageStore: Send + Sync {
     /// The store's.
     fn delete(&self, path: &ImagePath) -> Result<(), ImageStoreError>;
 
-    /// An open file with the picture, or `None` if there is none. A path that nobody could have been given
-    /// (one with `..` in it, for example) is none.
+    /// An open file with the picture, at its beginning, or `None` if there is none. A path comes from whoever asks:
+    /// one that nobody could have been given (one with `..` in it, for example) MUST be none.
     ///
     /// # Errors
     /// The store's.
@@ -90,7 +90,7 @@ pub trait ImageStore: Send + Sync {
     /// The store's.
     fn list_older_than(&self, before: SystemTime) -> Result<Vec<ImagePath>, ImageStoreError>;
 
-    /// How much room the pictures take, and how much is left. It may be a little while ago.
+    /// How much room the pictures take, and how much is left, in bytes. It may be what it was a little while ago.
     ///
     /// # Errors
     /// The store's.

@@ -29,7 +29,9 @@ pub trait PasswordHasher: Send + Sync {
     /// [`HashError`] if there is no randomness for a salt.
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
 
-    /// Holds `password`, as somebody typed it, against `hash`.
+    /// Holds `password`, as somebody typed it, against `hash`. It may be longer than passwords may be. A hash of an
+    /// unknown format, and that of [`PasswordHash::unusable`], MUST be [`Verification::Wrong`]. A wrong
+    /// password MUST take about the same time whatever the hash is.
     fn verify(&self, password: &str, hash: &PasswordHash) -> Verification;
 
     /// Does what [`verify`](Self::verify) does with a new hash and forgets the answer: for a login as somebody

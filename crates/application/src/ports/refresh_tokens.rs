@@ -77,10 +77,10 @@ pub struct ListedToken {
 /// The refresh tokens that are known here. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait RefreshTokenRepository {
-    /// Keeps a token, unless it is kept already: then nothing changes.
+    /// Keeps a token, unless one with its id is kept already: then nothing changes.
     ///
     /// # Errors
-    /// The database's.
+    /// MUST be [`StoreError::OwnerGone`] where it names a user who is not there.
     fn record(&mut self, token: &RefreshToken) -> Result<(), StoreError>;
 
     /// The token with this id.
@@ -95,7 +95,7 @@ pub trait RefreshTokenRepository {
     /// The database's.
     fn find_for_update(&mut self, id: &str) -> Result<Option<RefreshToken>, StoreError>;
 
-    /// Says of a token why it is dead.
+    /// Says of a token why it is dead, and since when, whatever was said before; does nothing if there is none.
     ///
     /// # Errors
     /// The database's.
@@ -130,13 +130,13 @@ pub trait RefreshTokenRepository {
     /// The database's.
     fn numbers(&mut self, query: &TokenQuery) -> Result<Vec<i64>, StoreError>;
 
-    /// The tokens that have these numbers, in any order.
+    /// The tokens that have these numbers, in any order; numbers that there are none of are passed over.
     ///
     /// # Errors
     /// The database's.
     fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>, StoreError>;
 
-    /// Forgets the tokens that had expired at `now`, and answers how many there were.
+    /// Forgets the tokens that had expired at `now`, those that expire then included, and answers how many there were.
     ///
     /// # Errors
     /// The database's.

@@ -53,6 +53,9 @@ pub trait UnitOfWork {
 
 /// Where everything is kept.
 ///
+/// When a user is deleted, their cars and sessions MUST go with them, and their refresh tokens stay, without a user.
+/// Ids MUST never be used again.
+///
 /// Use-cases call [`read`](#method.read) and [`write`](#method.write) on `dyn Store`; adapters implement
 /// [`run`](Self::run).
 pub trait Store: Send + Sync {
@@ -60,13 +63,13 @@ pub trait Store: Send + Sync {
     ///
     /// With [`Mode::Write`], `work` is called at most once, inside a transaction: committed if it answers
     /// `Ok`, undone if it answers [`Rollback`], and then this answers `Ok` all the same. A statement that failed
-    /// inside it undoes it too, whatever `work` answers. With [`Mode::Read`]
-    /// there is no transaction, and `work` is called once more, with a new connection, if it failed because
-    /// the first connection had died.
+    /// inside it undoes it too, whatever `work` answers, and so does a panic. Two writers MUST NOT lose each other's
+    /// changes, and nobody sees what was not committed. With [`Mode::Read`] there is no transaction, and `work` is
+    /// called once more, with a new connection, if it failed because the first connection had died.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if there is no connection; whatever the begin or the commit of the
-    /// transaction ran into.
+    /// transaction ran into; [`StoreError::Other`] if `work` answered `Ok` although a statement had failed.
     fn run(
         &self,
         mode: Mode,
@@ -86,6 +89,22 @@ impl dyn Store + '_ {
     ///
     /// # Errors
     /// Those of `work`; [`StoreError::Unavailable`] if there is no connection.
+    ///
+    /// ```
+    /// use mycars_application::{mocks::{Mocks, samples}, ports::StoreError};
+    /// use mycars_domain::{CarId, UserId};
+    ///
+    /// let mut mocks = Mocks::new();
+    /// mocks.unit.users.expect_find().returning(|_| Ok(Some(samples::user())));
+    /// mocks.unit.cars.expect_find().returning(|_| Ok(None));
+    /// let (app, _) = mocks.into_app();
+    ///
+    /// let (user, car) = app.store.read(|unit| {
+    ///     Ok::<_, StoreError>((unit.users().find(UserId(1))?, unit.cars().find(CarId(10))?))
+    /// })?;
+    /// assert_eq!((user, car), (Some(samples::user()), None));
+    /// # Ok::<(), StoreError>(())
+    /// ```
     pub fn read<T, E: From<StoreError>>(
         &self,
         mut work: impl FnMut(&mut dyn UnitOfWork) -> Result<T, E>,
@@ -99,6 +118,22 @@ impl dyn Store + '_ {
     ///
     /// # Errors
     /// Those of `work`; those of the transaction itself.
+    ///
+    /// ```
+    /// use mycars_application::{mocks::Mocks, ports::StoreError};
+    /// use mycars_domain::CarId;
+    ///
+    /// let mut mocks = Mocks::new();
+    /// mocks.unit.cars.expect_delete().returning(|_| Ok(()));
+    /// let (app, store) = mocks.into_app();
+    ///
+    /// let undone = app.store.write(|unit| {
+    ///     unit.cars().delete(CarId(10))?;
+    ///     Err::<(), StoreError>(StoreError::OwnerGone)
+    /// });
+    /// assert!(matches!(undone, Err(StoreError::OwnerGone)));
+    /// assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+    /// ```
     pub fn write<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&mut dyn UnitOfWork) -> Result<T, E>,

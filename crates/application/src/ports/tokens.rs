@@ -2,7 +2,8 @@
 
 use super::BoxError;
 
-/// What a token says, as far as anybody here asks. Whether it may be said is for the use-cases to judge.
+/// What a token says, as far as anybody here asks. Whether it may be said is for the use-cases to judge. What a claim
+/// is called in a token is said beside it, because tokens of the system that this one replaces are read, too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
     /// `access` or `refresh`; anything else, or nothing, in a token from elsewhere.

@@ -17,7 +17,8 @@ pub trait UserRepository {
     /// The database's.
     fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
 
-    /// The user with this id, whom nobody else can change until the transaction ends.
+    /// The user with this id, whom nobody else can change until the transaction ends: others who ask for them by this
+    /// method wait, and those who only read don't.
     ///
     /// # Errors
     /// The database's.
@@ -29,19 +30,19 @@ pub trait UserRepository {
     /// The database's.
     fn find_by_username(&mut self, username: &str) -> Result<Option<User>, StoreError>;
 
-    /// The user who has this username, ignoring case.
+    /// The user who has this username, by its [`key`](Username::key).
     ///
     /// # Errors
     /// The database's.
     fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>, StoreError>;
 
-    /// Whether a user other than `except` has this username, ignoring case.
+    /// Whether a user other than `except` has this username, by its [`key`](Username::key).
     ///
     /// # Errors
     /// The database's.
     fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool, StoreError>;
 
-    /// Whether a user other than `except` has this e-mail address, ignoring case.
+    /// Whether a user other than `except` has this e-mail address, by its [`key`](Email::key).
     ///
     /// # Errors
     /// The database's.
@@ -56,10 +57,11 @@ pub trait UserRepository {
     /// Keeps everything about a user who is there already.
     ///
     /// # Errors
-    /// MUST be [`StoreError::Taken`] with the field where the username or the e-mail address is taken.
+    /// MUST be [`StoreError::Taken`] with the field where the username or the e-mail address is taken, and
+    /// [`StoreError::Other`] where there is no such user.
     fn update(&mut self, user: &User) -> Result<(), StoreError>;
 
-    /// Forgets a user and their cars; does nothing if there is none.
+    /// Forgets a user, their cars and their sessions; does nothing if there is none.
     ///
     /// # Errors
     /// The database's.
@@ -90,7 +92,7 @@ pub trait UserRepository {
     /// The database's.
     fn counts(&mut self, query: &UserQuery) -> Result<Vec<UserCount>, StoreError>;
 
-    /// The users who have these ids, in any order.
+    /// The users who have these ids, in any order; ids that there are none of are passed over.
     ///
     /// # Errors
     /// The database's.

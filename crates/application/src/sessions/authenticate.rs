@@ -15,6 +15,17 @@ const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(1);
 ///
 /// # Errors
 /// The store's.
+///
+/// ```
+/// use mycars_application::{mocks::{Mocks, samples}, sessions};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.sessions.expect_find().returning(|_| Ok(None));
+/// let (app, _) = mocks.into_app();
+///
+/// assert_eq!(sessions::authenticate(&app, "what a cookie held")?, None);
+/// # Ok::<(), mycars_application::ports::StoreError>(())
+/// ```
 pub fn authenticate(app: &App, key: &str) -> Result<Option<User>, StoreError> {
     let key_hash = hash(key);
     let now = app.now();

@@ -11,6 +11,7 @@ use crate::{
 
 /// What a login answers. Not for printing: it holds the key.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoggedIn {
     /// The key that the browser is to hold, and nobody else.
     pub key: String,
@@ -22,7 +23,31 @@ pub struct LoggedIn {
 /// is dead: a key that somebody planted there never becomes somebody's login.
 ///
 /// # Errors
-/// Those of [`accounts::log_in`](crate::accounts::log_in).
+/// Those of [`accounts::log_in`](crate::accounts::log_in), but for [`Error::Unsignable`].
+///
+/// ```
+/// use mycars_application::{
+///     accounts::Credentials, mocks::{Mocks, samples}, ports::Verification, sessions,
+/// };
+///
+/// let mut mocks = Mocks::new();
+/// let users = &mut mocks.unit.users;
+/// users.expect_find_by_username().returning(|_| Ok(Some(samples::user())));
+/// users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
+/// users.expect_update().returning(|_| Ok(()));
+/// mocks.hasher.expect_verify().returning(|_, _| Verification::Right);
+/// mocks.random.expect_hex().returning(|bytes| "0f".repeat(bytes));
+/// mocks.unit.sessions.expect_insert().returning(|session| {
+///     assert_ne!(session.key_hash, "0f".repeat(32), "the key itself is kept nowhere");
+///     Ok(())
+/// });
+/// let (app, _) = mocks.into_app();
+///
+/// let credentials = Credentials { username: "ann".into(), password: "Harbour-x7-9".into() };
+/// let login = sessions::log_in(&app, &credentials, None)?;
+/// assert_eq!((login.key, login.user.id), ("0f".repeat(32), samples::user().id));
+/// # Ok::<(), mycars_application::accounts::Error>(())
+/// ```
 pub fn log_in(app: &App, credentials: &Credentials, old_key: Option<&str>) -> Result<LoggedIn, Error> {
     let proof = prove(app, credentials)?;
     let key = app.random.hex(32);

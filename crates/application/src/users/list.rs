@@ -12,6 +12,27 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{lists::{Search, UserQuery}, mocks::{Mocks, samples}, users};
+/// use mycars_domain::{Denied, Rank, Role};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.users.expect_list().returning(|_| Ok(vec![samples::user()]));
+/// let (app, _) = mocks.into_app();
+///
+/// let clients = UserQuery {
+///     search: Search::parse("lee"),
+///     role: Some(Role::Client),
+///     ..UserQuery::default()
+/// };
+/// let listed = users::list(&app, &samples::somebody_else(Rank::Admin), &clients)?;
+/// assert_eq!((listed.items, listed.total), (vec![samples::user()], None));
+///
+/// let refused = users::list(&app, &samples::ann(), &clients);
+/// assert!(matches!(refused, Err(users::Error::Denied(Denied::Forbidden))));
+/// # Ok::<(), users::Error>(())
+/// ```
 pub fn list(app: &App, caller: &Caller, query: &UserQuery) -> Result<Listed<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     app.store.read(|unit| {

@@ -58,6 +58,7 @@ pub fn counts(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserC
 
 /// What goes when users do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Belongings {
     /// Their cars, and the pictures of these.
     pub cars: CarCount,

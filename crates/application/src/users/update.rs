@@ -18,8 +18,25 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Denied`] for who is no admin, for who is no superuser and changes one, and for who deactivates or
-/// demotes themselves; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Invalid`] with everything that is wrong; [`Error::Hash`];
-/// [`Error::Store`].
+/// demotes themselves; [`Error::NotFound`]; [`Error::Conflict`] where the input names another version than is there;
+/// [`Error::Invalid`] with everything that is wrong; [`Error::Hash`]; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{Completeness, Input, mocks::{Mocks, samples}, users::{self, UserInput}};
+/// use mycars_domain::{Rank, UserId};
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
+/// mocks.unit.users.expect_update().returning(|_| Ok(()));
+/// mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(2));
+/// let (app, _) = mocks.into_app();
+///
+/// let deactivate = UserInput { is_active: Input::Given(false), ..UserInput::default() };
+/// let admin = samples::somebody_else(Rank::Admin);
+/// let user = users::update(&app, &admin, UserId(1), &deactivate, Completeness::Partial)?;
+/// assert!(!user.is_active);
+/// # Ok::<(), users::Error>(())
+/// ```
 pub fn update(
     app: &App,
     caller: &Caller,

@@ -54,7 +54,7 @@ impl Email {
         }
     }
 
-    /// What is the same for two addresses that [`fold`] makes the same.
+    /// What is the same for two addresses that [`fold`] makes the same: what a store keeps unique.
     #[must_use]
     pub fn key(&self) -> String {
         fold(self.as_str())

@@ -18,6 +18,13 @@ impl LicensePlate {
     ///
     /// # Errors
     /// [`Violation::Blank`], [`Violation::TooLong`], [`Violation::NullCharacter`].
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::LicensePlate};
+    /// assert_eq!(LicensePlate::parse(" b-AB 123")?.as_str(), "b-AB 123");
+    /// assert_eq!(LicensePlate::parse(&"1".repeat(21)), Err(vec![Violation::TooLong { max: 20 }]));
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     pub fn parse(text: &str) -> Result<Self, Vec<Violation>> {
         Rule {
             max_length: Self::MAX_LENGTH,
@@ -27,7 +34,7 @@ impl LicensePlate {
         .map(Self)
     }
 
-    /// What is the same for two plates that [`fold`] makes the same.
+    /// What is the same for two plates that [`fold`] makes the same: what a store keeps unique.
     ///
     /// ```
     /// # use mycars_domain::values::LicensePlate;

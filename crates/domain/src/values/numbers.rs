@@ -13,10 +13,11 @@ impl Year {
     /// The year of the first car.
     pub const MIN: i32 = 1886;
 
-    /// Checks a year against the bounds as they stand in `current_year`.
+    /// Checks a year of the Gregorian calendar against the bounds as they stand in `current_year` (in UTC, where it
+    /// matters), which the caller knows: this crate reads no clock.
     ///
     /// # Errors
-    /// [`Violation::TooSmall`], [`Violation::TooLarge`].
+    /// [`Violation::TooSmall`] before 1886, [`Violation::TooLarge`] after the year that follows `current_year`.
     ///
     /// ```
     /// # use mycars_domain::{Violation, values::Year};
@@ -46,25 +47,32 @@ impl fmt::Display for Year {
     }
 }
 
-/// How far a car has been driven, in kilometres: 0 to 2,147,483,647.
+/// How far a car has been driven, in kilometres: 0 to 2,147,483,647. The default is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Mileage(i32);
 
 impl Mileage {
     /// The least.
     pub const MIN: i32 = 0;
-    /// The greatest: what a 32-bit column keeps.
+    /// The greatest: what a signed 32-bit column keeps.
     pub const MAX: i32 = i32::MAX;
 
-    /// Checks a mileage.
+    /// Checks a mileage, in kilometres.
     ///
     /// # Errors
-    /// [`Violation::TooSmall`], [`Violation::TooLarge`].
+    /// [`Violation::TooSmall`] below [`MIN`](Self::MIN), [`Violation::TooLarge`] above [`MAX`](Self::MAX).
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Mileage};
+    /// assert_eq!(Mileage::parse(15_000)?.get(), 15_000);
+    /// assert_eq!(Mileage::parse(-1), Err(vec![Violation::TooSmall { min: 0 }]));
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     pub fn parse(kilometres: i64) -> Result<Self, Vec<Violation>> {
         between(kilometres, Self::MIN, Self::MAX).map(Self)
     }
 
-    /// What an adapter kept of a mileage that was checked when it came in; it is not checked again.
+    /// What an adapter kept of a mileage, in kilometres, that was checked when it came in; it is not checked again.
     #[must_use]
     pub fn from_storage(kilometres: i32) -> Self {
         Self(kilometres)

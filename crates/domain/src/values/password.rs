@@ -9,6 +9,14 @@ use crate::Violation;
 ///
 /// That a password has these bounds says nothing of whether a person may choose it: see
 /// [`password`](crate::password).
+///
+/// ```
+/// use mycars_domain::values::Password;
+///
+/// let password = Password::parse(" Harbour-x7-9 ").unwrap();
+/// assert_eq!(password.reveal(), "Harbour-x7-9");
+/// assert_eq!(format!("{password:?}"), "Password(…)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
@@ -42,7 +50,16 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What is kept of a password: a hash in one of Django's formats. Never printed, not even by `Debug`.
+/// What is kept of a password: a hash, in one of Django's formats where My Cars made it. Never printed, not even by
+/// `Debug`. Making and checking hashes is for an adapter.
+///
+/// ```
+/// use mycars_domain::values::PasswordHash;
+///
+/// let hash = PasswordHash::from_storage("bcrypt_sha256$$2b$12$…".into());
+/// assert_eq!(hash.reveal(), "bcrypt_sha256$$2b$12$…");
+/// assert_eq!(format!("{hash:?}"), "PasswordHash(…)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 

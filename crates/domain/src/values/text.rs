@@ -83,44 +83,104 @@ macro_rules! plain_text {
 
 plain_text! {
     /// Who built a car: 1 to 100 characters.
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Brand};
+    /// assert_eq!(Brand::parse("  VW ")?.as_str(), "VW");
+    /// assert_eq!(Brand::parse(" "), Err(vec![Violation::Blank]));
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     Brand, 100, blank: false
 }
 plain_text! {
     /// Which car of its brand it is: 1 to 100 characters.
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Model};
+    /// assert_eq!(Model::parse("Golf")?.to_string(), "Golf");
+    /// assert_eq!(Model::parse(&"Š".repeat(101)), Err(vec![Violation::TooLong { max: 100 }]));
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     Model, 100, blank: false
 }
 plain_text! {
     /// A car's colour: at most 50 characters, may be blank.
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Color};
+    /// assert_eq!(Color::parse("  ")?.as_str(), "");
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     Color, 50, blank: true
 }
 plain_text! {
     /// Anything else about a car: at most 10,000 characters, may be blank.
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Notes};
+    /// assert_eq!(Notes::parse("Oil changed\nTyres too\n")?.as_str(), "Oil changed\nTyres too");
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     Notes, 10_000, blank: true
 }
 plain_text! {
     /// A user's first name: 1 to 150 characters. The default is the empty name of a superuser who was made
     /// on the command line without one.
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::FirstName};
+    /// assert_eq!(FirstName::parse("Ann")?.as_str(), "Ann");
+    /// assert_eq!(FirstName::parse(""), Err(vec![Violation::Blank]));
+    /// assert_eq!(FirstName::default().as_str(), "");
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     #[derive(Default)]
     FirstName, 150, blank: false
 }
 plain_text! {
     /// A user's last name: 1 to 150 characters. The default is the empty name of a superuser who was made on
     /// the command line without one.
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::LastName};
+    /// assert_eq!(LastName::parse("Lee")?.as_str(), "Lee");
+    /// assert_eq!(LastName::parse("\0"), Err(vec![Violation::NullCharacter]));
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     #[derive(Default)]
     LastName, 150, blank: false
 }
 plain_text! {
     /// A user's phone number: at most 20 characters, may be blank. Written as its owner writes it.
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Phone};
+    /// assert_eq!(Phone::parse("+49 (30) 555-1234")?.as_str(), "+49 (30) 555-1234");
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     Phone, 20, blank: true
 }
 plain_text! {
     /// A user's postal address: at most 255 characters, may be blank.
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Address};
+    /// assert_eq!(Address::parse("Elm Street 1")?.as_str(), "Elm Street 1");
+    /// assert_eq!(Address::parse(&"x".repeat(256)), Err(vec![Violation::TooLong { max: 255 }]));
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     Address, 255, blank: true
 }
 
 text_type! {
     /// Where the picture of a car is kept, relative to the media root: `cars/car_<id>_<random>.jpg`. Made by
-    /// the application, never by a client.
+    /// the application, never by a client, and so it has no `parse`.
+    ///
+    /// ```
+    /// # use mycars_domain::values::ImagePath;
+    /// let path = ImagePath::from_storage("cars/car_10_0f3c.jpg".into());
+    /// assert_eq!(path.to_string(), "cars/car_10_0f3c.jpg");
+    /// ```
     ImagePath
 }
 

@@ -49,13 +49,19 @@ impl Username {
         Err(violations)
     }
 
-    /// `text` as a username is kept: trimmed and in normal form NFKC. A login is looked up by this.
+    /// `text` as a username is kept: trimmed and in normal form NFKC, and not checked. A login is looked up by this.
     #[must_use]
     pub fn normalize(text: &str) -> String {
         text.trim().nfkc().collect()
     }
 
-    /// What is the same for two usernames that [`fold`] makes the same.
+    /// What is the same for two usernames that [`fold`] makes the same: what a store keeps unique.
+    ///
+    /// ```
+    /// # use mycars_domain::values::Username;
+    /// let key = |name| Username::parse(name).unwrap().key();
+    /// assert_eq!(key("Ann"), key("aNN"));
+    /// ```
     #[must_use]
     pub fn key(&self) -> String {
         fold(self.as_str())

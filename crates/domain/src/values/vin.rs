@@ -17,7 +17,14 @@ impl Vin {
     ///
     /// # Errors
     /// [`Violation::InvalidVin`] for anything else than 17 allowed characters, also for a blank text: "no
-    /// number" is the absence of a `Vin`.
+    /// number" is the absence of a `Vin`. The check digit is not looked at: only North America has one.
+    ///
+    /// ```
+    /// # use mycars_domain::{Violation, values::Vin};
+    /// assert_eq!(Vin::parse("1hgbh41jxmn109186")?.as_str(), "1HGBH41JXMN109186");
+    /// assert_eq!(Vin::parse("1HGBH41JXMN10918O"), Err(vec![Violation::InvalidVin]));
+    /// # Ok::<(), Vec<Violation>>(())
+    /// ```
     pub fn parse(text: &str) -> Result<Self, Vec<Violation>> {
         let vin = text.trim().to_ascii_uppercase();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() && !matches!(byte, b'I' | b'O' | b'Q');

@@ -116,6 +116,40 @@ fn the_application_depends_on_the_domain_alone() {
 }
 
 #[test]
+fn nothing_of_ours_serialises_the_domain() {
+    let workspace = workspace();
+    let others = workspace
+        .packages
+        .iter()
+        .filter(|package| package.name.as_str() != "mycars-domain");
+    for package in others {
+        let serialises = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.name == "mycars-domain")
+            .any(|dependency| dependency.features.iter().any(|feature| feature == "serde"));
+        assert!(!serialises, "{} turns the feature on", package.name);
+    }
+}
+
+#[test]
+fn the_inside_and_nothing_else_can_be_published() {
+    let workspace = workspace();
+    let can_be_published: BTreeSet<_> = workspace
+        .packages
+        .iter()
+        .filter(|package| {
+            package
+                .publish
+                .as_ref()
+                .is_none_or(|registries| !registries.is_empty())
+        })
+        .map(|package| package.name.as_str())
+        .collect();
+    assert_eq!(can_be_published, INSIDE.into());
+}
+
+#[test]
 fn adapters_depend_on_the_inside_and_never_on_each_other() {
     let workspace = workspace();
     let adapters: Vec<_> = workspace
