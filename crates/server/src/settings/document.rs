@@ -2,7 +2,7 @@
 //! `default.toml` (what each setting means, its default), of the type of the settings (what it takes) and of the
 //! files of the environments (where they differ). Where `UPDATE_DOCS` is `1`, the test writes it anew.
 
-use std::{collections::BTreeSet, env, fmt::Write as _, fs, mem};
+use std::{collections::BTreeSet, env, fmt::Write as _, fs, mem, path::Path};
 
 use config::{Config, File, FileFormat, Value, ValueKind};
 
@@ -95,9 +95,7 @@ fn the_readme_names_the_defaults_that_there_are() {
 }
 
 /// The documents that are about running the server, with their paths.
-fn documents() -> Vec<(String, String)> {
-    let docs = fs::read_dir(format!("{ROOT}/docs")).unwrap();
-    let docs = docs.map(|entry| entry.unwrap().path().display().to_string());
+fn documents() -> impl Iterator<Item = (String, String)> {
     let others = [
         "README.md",
         "CHANGELOG.md",
@@ -105,12 +103,11 @@ fn documents() -> Vec<(String, String)> {
         "Dockerfile",
         "docker-compose.yml",
     ];
-    others
-        .iter()
-        .map(|name| format!("{ROOT}/{name}"))
-        .chain(docs.filter(|path| path.ends_with(".md")))
-        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
-        .collect()
+    let docs = fs::read_dir(format!("{ROOT}/docs")).unwrap();
+    docs.map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .chain(others.map(|name| Path::new(ROOT).join(name)))
+        .map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap()))
 }
 
 fn render() -> String {
