@@ -6,7 +6,9 @@ use std::{collections::BTreeSet, env, fmt::Write as _, fs, mem, path::Path};
 
 use config::{Config, File, FileFormat, Value, ValueKind};
 
-use super::{Given, SettingsError, layers};
+use tempfile::TempDir;
+
+use super::{Given, Settings, SettingsError, Variables, layers};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -92,6 +94,51 @@ fn the_readme_names_the_defaults_that_there_are() {
         }
     }
     assert!(count >= 3, "the table of the settings was not found");
+}
+
+#[test]
+fn the_examples_in_the_document_of_the_configuration_are_accepted() {
+    let environments: Vec<Variables> = examples("bash").iter().map(|text| assignments(text)).collect();
+    for environment in &environments {
+        let settings = Settings::load(environment, Path::new("/nowhere")).unwrap();
+        assert!(!settings.debug);
+    }
+
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("config/production.toml");
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    for example in examples("toml") {
+        fs::write(&file, example).unwrap();
+        let settings = Settings::load(&environments[0], folder.path()).unwrap();
+        assert_eq!(settings.allowed_hosts, ["cars.example.org"]);
+    }
+}
+
+/// The blocks of this language in the document of the configuration.
+fn examples(language: &str) -> Vec<String> {
+    let document = fs::read_to_string(format!("{ROOT}/docs/configuration.md")).unwrap();
+    let fence = format!("\n```{language}\n");
+    let blocks = document.split(&fence).skip(1);
+    let examples: Vec<_> = blocks
+        .map(|rest| rest.split("\n```").next().unwrap().to_owned())
+        .collect();
+    assert!(!examples.is_empty(), "{language}");
+    examples
+}
+
+/// The variables that an example sets. A key is left out there, and made up here.
+fn assignments(example: &str) -> Variables {
+    let assignment = |line: &str| {
+        let (name, value) = line.split(' ').next()?.split_once('=')?;
+        Some((
+            name.to_owned(),
+            value.replace('…', "0123456789abcdef0123456789abcdef"),
+        ))
+    };
+    example
+        .lines()
+        .map(|line| assignment(line).expect(line))
+        .collect()
 }
 
 /// The documents that are about running the server, with their paths.
