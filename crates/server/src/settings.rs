@@ -5,6 +5,8 @@ mod layers;
 mod values;
 
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod tests;
 
 use std::{
@@ -256,7 +258,7 @@ struct Given {
     debug: Option<bool>,
     #[serde(deserialize_with = "values::text")]
     secret_key: String,
-    #[serde(deserialize_with = "values::list")]
+    #[serde(deserialize_with = "values::keys")]
     secret_key_fallbacks: Vec<String>,
     #[serde(deserialize_with = "values::hosts")]
     allowed_hosts: Vec<String>,

@@ -44,7 +44,7 @@ pub(super) static FAULTS: [Fault; 11] = [
         examples: || {
             let year = Violations::one(Field::Year, Violation::NotAnInteger);
             let no_object = "Invalid data. Expected a dictionary, but got list.";
-            let no_json = "JSON parse error - Expecting value: line 1 column 1 (char 0)";
+            let no_json = "JSON parse error - the body is not valid JSON: line 1 column 11";
             vec![
                 ("fields", ApiError::Fields(year)),
                 (

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::{SettingsError, Variables};
 
 /// The files that are built in, so that the program runs where there is no folder `config`.
-const BUILT_IN: [(&str, &str); 3] = [
+pub(super) const BUILT_IN: [(&str, &str); 3] = [
     ("default", DEFAULT),
     ("development", include_str!("../../../../config/development.toml")),
     ("production", include_str!("../../../../config/production.toml")),
@@ -110,7 +110,7 @@ pub(super) fn keys() -> Result<BTreeMap<String, String>, SettingsError> {
 }
 
 /// The name of the variable of a setting.
-fn variable(key: &str) -> String {
+pub(super) fn variable(key: &str) -> String {
     if WITHOUT_PREFIX.contains(&key) {
         key.to_uppercase()
     } else {
@@ -254,7 +254,7 @@ fn leaves<'a>(value: &'a Value, key: &str) -> Vec<(String, &'a Value)> {
 }
 
 /// Says of an error in a value where the value is from, what it is and what it should be.
-fn explain(error: ConfigError, root: &Value) -> SettingsError {
+pub(super) fn explain(error: ConfigError, root: &Value) -> SettingsError {
     let ConfigError::At {
         error: expected,
         key: Some(key),

@@ -110,9 +110,9 @@ fn to_list(value: Notation) -> Option<Vec<String>> {
     Some(trimmed.filter(|item| !item.is_empty()).collect())
 }
 
-/// A list, or text separated by commas; without what is empty.
-pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    read(deserializer, "a list, or text separated by commas", to_list)
+/// Keys, in a list or separated by commas; without what is empty.
+pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    read(deserializer, "a list of keys", to_list)
 }
 
 /// Patterns of hosts, as Django's `ALLOWED_HOSTS`.

@@ -12,6 +12,7 @@
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: what stays when the server is killed, and when its database is away.
 //! - [`architecture`]: which crate may depend on what.
+//! - [`documents`]: what documents say, as far as a program can check it.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,6 +24,7 @@ mod architecture;
 mod commands;
 mod contract;
 mod crash;
+mod documents;
 mod history;
 mod matrix;
 mod openapi;

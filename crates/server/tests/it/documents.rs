@@ -1,0 +1,201 @@
+//! What documents say, as far as a program can check it: that their links lead somewhere, and that code and errors
+//! which they quote are still those of the program.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+#[test]
+fn every_link_in_a_document_leads_somewhere() {
+    let documents = markdown();
+    let broken: Vec<String> = documents
+        .iter()
+        .flat_map(|path| links(&prose(path)).into_iter().map(move |link| (path, link)))
+        .filter(|(path, link)| !leads_somewhere(path, link))
+        .map(|(path, link)| format!("{}: {link}", path.strip_prefix(ROOT).unwrap().display()))
+        .collect();
+    assert!(
+        documents.len() >= 10,
+        "only {} documents were found",
+        documents.len()
+    );
+    assert!(
+        broken.is_empty(),
+        "links that lead nowhere:\n{}",
+        broken.join("\n")
+    );
+}
+
+#[test]
+fn every_document_is_found_from_the_index_of_its_folder() {
+    for folder in ["docs", "docs/decisions"] {
+        let index = Path::new(ROOT).join(folder).join("README.md");
+        let listed: BTreeSet<PathBuf> = links(&prose(&index))
+            .iter()
+            .filter_map(|link| target(&index, link).canonicalize().ok())
+            .collect();
+        let unlisted: Vec<_> = files(&Path::new(ROOT).join(folder), 1, "md")
+            .into_iter()
+            .filter(|path| *path != index && !listed.contains(&path.canonicalize().unwrap()))
+            .collect();
+        assert!(
+            unlisted.is_empty(),
+            "{folder}/README.md does not name {unlisted:?}"
+        );
+    }
+}
+
+#[test]
+fn code_that_guides_quote_is_still_there() {
+    let sources: Vec<String> = files(&Path::new(ROOT).join("crates"), usize::MAX, "rs")
+        .iter()
+        .map(|path| without_indentation(&fs::read_to_string(path).unwrap()))
+        .collect();
+    for guide in ["testing.md", "adding-an-endpoint.md"] {
+        let quotes = blocks(guide, "rust");
+        assert!(!quotes.is_empty(), "{guide}");
+        for quote in quotes {
+            let quote = without_indentation(&quote);
+            assert!(
+                sources.iter().any(|source| source.contains(&quote)),
+                "{guide}: {quote}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_error_of_the_openapi_document_is_in_the_list_of_errors() {
+    let document = fs::read_to_string(format!("{ROOT}/docs/openapi.json")).unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let listed = blocks("errors.md", "json");
+    let listed: Vec<Value> = listed
+        .iter()
+        .flat_map(|block| block.lines())
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let faults = document["components"]["responses"].as_object().unwrap().values();
+    let examples: Vec<&Value> = faults
+        .flat_map(|fault| {
+            fault["content"]["application/json"]["examples"]
+                .as_object()
+                .unwrap()
+                .values()
+        })
+        .map(|example| &example["value"])
+        .filter(|body| !body["detail"].is_null() || !body["non_field_errors"].is_null())
+        .collect();
+    assert!(examples.len() > 20, "only {} were found", examples.len());
+    for body in examples {
+        assert!(listed.contains(body), "docs/errors.md does not have {body}");
+    }
+}
+
+/// The blocks of code in a document of this language.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(format!("{ROOT}/docs/{document}")).unwrap();
+    text.split(&format!("\n```{language}\n"))
+        .skip(1)
+        .filter_map(|rest| rest.split("\n```").next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// All documents of the repository.
+fn markdown() -> Vec<PathBuf> {
+    let root = Path::new(ROOT);
+    let folders = [
+        ("docs", usize::MAX),
+        ("crates", usize::MAX),
+        ("examples", usize::MAX),
+    ];
+    let below = folders.map(|(folder, depth)| files(&root.join(folder), depth, "md"));
+    let mut all = files(root, 1, "md");
+    all.extend(below.into_iter().flatten());
+    all
+}
+
+/// The files in a folder with this extension, and so many levels down. A folder that is not there has none, and
+/// what is built or installed is nobody's document.
+fn files(folder: &Path, depth: usize, extension: &str) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let is_made = |path: &Path| path.ends_with("target") || path.ends_with("node_modules");
+    entries
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| match path.is_dir() {
+            true if depth > 1 && !is_made(&path) => files(&path, depth - 1, extension),
+            true => Vec::new(),
+            false => vec![path],
+        })
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect()
+}
+
+/// A document without its code.
+fn prose(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let blocks = text.split("\n```").step_by(2);
+    let spans = blocks.flat_map(|block| block.split('`').step_by(2));
+    spans.collect::<Vec<_>>().join("` `")
+}
+
+/// Where the links and pictures of a text lead, other sites left out.
+fn links(prose: &str) -> Vec<String> {
+    prose
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|link| !link.contains("://") && !link.starts_with("mailto:"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The file that a link names; the document itself where it names none.
+fn target(document: &Path, link: &str) -> PathBuf {
+    match link.split('#').next() {
+        None | Some("") => document.to_owned(),
+        Some(file) => document.with_file_name(file),
+    }
+}
+
+fn leads_somewhere(document: &Path, link: &str) -> bool {
+    let target = target(document, link);
+    match link.split_once('#') {
+        Some((_, anchor)) => target.is_file() && anchors(&target).contains(anchor),
+        None => target.exists(),
+    }
+}
+
+/// The names of a document's headings, as GitHub makes them.
+fn anchors(document: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(document).unwrap();
+    let blocks = text.split("\n```").step_by(2);
+    let headings = blocks.flat_map(str::lines).filter_map(|line| {
+        let heading = line.trim_start_matches('#');
+        heading.strip_prefix(' ').filter(|_| line.starts_with('#'))
+    });
+    headings.map(anchor).collect()
+}
+
+fn anchor(heading: &str) -> String {
+    heading
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+fn without_indentation(code: &str) -> String {
+    let lines = code.lines().map(str::trim_start);
+    lines.collect::<Vec<_>>().join("\n")
+}
