@@ -192,19 +192,27 @@ fn page_parameters(list: &ListSpec) -> [Parameter; 2] {
 const JSON: &str = "application/json";
 const MULTIPART: &str = "multipart/form-data";
 
-/// The body in the forms in which it can be sent: a file only fits into one.
+/// The body in the form in which programs send it: JSON, unless there is a file in it. That forms are read as well
+/// is said in the document's description: clients that generators make of three forms send all of them at once, or
+/// make people choose.
 fn request_body(shape: &Shape, operation: &Operation) -> RequestBody {
     let takes_file = operation.takes_file();
     let example = (!takes_file).then(|| examples::body(shape));
     let content = content(schemas::body(shape, operation.verb), example);
-    let body = RequestBodyBuilder::new().required(Some(Required::True));
-    if takes_file {
-        return body.content(MULTIPART, content).build();
-    }
-    body.content(JSON, content.clone())
-        .content("application/x-www-form-urlencoded", content.clone())
-        .content(MULTIPART, content)
+    RequestBodyBuilder::new()
+        .required(Some(is_needed(shape, operation.verb)))
+        .content(if takes_file { MULTIPART } else { JSON }, content)
         .build()
+}
+
+/// Without a body there is no field, which is enough for a PATCH.
+fn is_needed(shape: &Shape, verb: Verb) -> Required {
+    let has_required = shape.writable().any(|spec| spec.required);
+    if has_required && verb != Verb::Patch {
+        Required::True
+    } else {
+        Required::False
+    }
 }
 
 fn content(schema: RefOr<Schema>, example: Option<Value>) -> Content {
