@@ -6,9 +6,9 @@ use utoipa::openapi::{
     Content, ContentBuilder, HeaderBuilder, HttpMethod, ObjectBuilder, PathItem, RefOr, Required, Response,
     ResponseBuilder, Schema, Type,
     link::{Link, LinkBuilder},
-    path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, ParameterStyle},
+    path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::{RequestBody, RequestBodyBuilder},
-    schema::{AnyOfBuilder, ArrayBuilder},
+    schema::AnyOfBuilder,
     security::SecurityRequirement,
 };
 
@@ -141,7 +141,9 @@ fn search(searched: &str) -> Parameter {
 fn filter(filter: &FilterSpec) -> Parameter {
     let schema: RefOr<Schema> = match filter.kind {
         FilterKind::Text => ObjectBuilder::new().schema_type(Type::String).into(),
-        FilterKind::Number => ObjectBuilder::new().schema_type(Type::Number).into(),
+        // Any number is taken, but all that is asked about are whole ones.
+        FilterKind::Number => ObjectBuilder::new().schema_type(Type::Integer).into(),
+        FilterKind::Choice(["true", "false"]) => ObjectBuilder::new().schema_type(Type::Boolean).into(),
         FilterKind::Choice(choices) => ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(choices.iter().copied()))
@@ -154,17 +156,22 @@ fn filter(filter: &FilterSpec) -> Parameter {
     query(filter.name, format!("{}.", filter.label), schema).build()
 }
 
+/// It is text and no array: generated clients write arrays as several parameters, of which the last would count.
 fn ordering(orderings: &[&str]) -> Parameter {
-    let names = orderings
-        .iter()
-        .flat_map(|name| [(*name).to_owned(), format!("-{name}")]);
-    let name = ObjectBuilder::new()
+    let description = format!(
+        "What to order by, separated by commas; the first counts most, and `-` is for descending. Of {}.",
+        orderings
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    let name = format!("-?({})", orderings.join("|"));
+    let names = ObjectBuilder::new()
         .schema_type(Type::String)
-        .enum_values(Some(names));
-    let description = "What to order by, the first counts most; `-` for descending.".to_owned();
-    query("ordering", description, ArrayBuilder::new().items(name))
-        .style(Some(ParameterStyle::Form))
-        .explode(Some(false))
+        .pattern(Some(format!("^{name}(,{name})*$")));
+    query("ordering", description, names)
+        .example(orderings.first().map(|name| format!("-{name}").into()))
         .build()
 }
 
