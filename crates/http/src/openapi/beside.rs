@@ -10,7 +10,7 @@ use utoipa::openapi::{
     tag::{Tag, TagBuilder},
 };
 
-use super::SCHEMA_PATH;
+use super::{SCHEMA_PATH, schemas::reference};
 
 /// The group that all of it is in.
 const TAG: &str = "service";
@@ -54,12 +54,8 @@ fn ready() -> OperationBuilder {
 }
 
 fn is_ok() -> Response {
-    let status = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(["ok"]));
-    let body = ObjectBuilder::new().property("status", status).required("status");
     let content = ContentBuilder::new()
-        .schema(Some(body))
+        .schema(Some(reference("Health")))
         .example(Some(json!({"status": "ok"})))
         .build();
     ResponseBuilder::new()
