@@ -152,7 +152,7 @@ fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
     );
     add("/health/live", get("/health/live", health::live));
     add("/health/ready", get("/health/ready", health::ready));
-    add("/media/{path}", get("/media/{path:.*}", media::serve));
+    add("/media/cars/{file}", get("/media/{path:.*}", media::serve));
     add("/static/{name}", get("/static/{name}", assets::serve));
     add("/", get("/", to_api));
 }

@@ -5,11 +5,12 @@ use serde_json::json;
 use utoipa::openapi::{
     ContentBuilder, HttpMethod, ObjectBuilder, PathItem, Ref, Required, Response, ResponseBuilder, Type,
     path::{OperationBuilder, ParameterBuilder, ParameterIn},
+    schema::{KnownFormat, SchemaFormat},
     security::SecurityRequirement,
     tag::{Tag, TagBuilder},
 };
 
-use super::SCHEMA_PATH;
+use super::{SCHEMA_PATH, schemas::reference};
 
 /// The group that all of it is in.
 const TAG: &str = "service";
@@ -25,7 +26,7 @@ pub(super) fn path_items() -> [(String, PathItem); 4] {
     let items = [
         ("/health/live", live()),
         ("/health/ready", ready()),
-        ("/media/{path}", media()),
+        ("/media/cars/{file}", media()),
         (SCHEMA_PATH, schema()),
     ];
     items.map(|(path, operation)| (path.to_owned(), PathItem::new(HttpMethod::Get, operation)))
@@ -53,12 +54,8 @@ fn ready() -> OperationBuilder {
 }
 
 fn is_ok() -> Response {
-    let status = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(["ok"]));
-    let body = ObjectBuilder::new().property("status", status).required("status");
     let content = ContentBuilder::new()
-        .schema(Some(body))
+        .schema(Some(reference("Health")))
         .example(Some(json!({"status": "ok"})))
         .build();
     ResponseBuilder::new()
@@ -68,19 +65,22 @@ fn is_ok() -> Response {
 }
 
 fn media() -> OperationBuilder {
-    let path = ParameterBuilder::new()
-        .name("path")
+    let file = ParameterBuilder::new()
+        .name("file")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .description(Some("What follows `/media/` in a car's `image`."))
+        .description(Some("What follows `/media/cars/` in a car's `image`."))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
-    let jpeg = ObjectBuilder::new().content_media_type("image/jpeg");
+    // Generators of clients know bytes by this format.
+    let jpeg = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
     let picture = ResponseBuilder::new()
         .description("The picture. Ranges and conditions are served, too.")
         .content("image/jpeg", ContentBuilder::new().schema(Some(jpeg)).build());
     operation("get_media", "A picture")
         .description(Some("Open to whoever knows the path, which nobody can guess."))
-        .parameter(path)
+        .parameter(file)
         .response("200", picture)
         .response("404", Ref::from_response_name("NotFound"))
         .response("503", Ref::from_response_name("Unavailable"))

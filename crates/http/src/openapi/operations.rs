@@ -6,9 +6,9 @@ use utoipa::openapi::{
     Content, ContentBuilder, HeaderBuilder, HttpMethod, ObjectBuilder, PathItem, RefOr, Required, Response,
     ResponseBuilder, Schema, Type,
     link::{Link, LinkBuilder},
-    path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, ParameterStyle},
+    path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::{RequestBody, RequestBodyBuilder},
-    schema::{AnyOfBuilder, ArrayBuilder},
+    schema::AnyOfBuilder,
     security::SecurityRequirement,
 };
 
@@ -141,7 +141,9 @@ fn search(searched: &str) -> Parameter {
 fn filter(filter: &FilterSpec) -> Parameter {
     let schema: RefOr<Schema> = match filter.kind {
         FilterKind::Text => ObjectBuilder::new().schema_type(Type::String).into(),
-        FilterKind::Number => ObjectBuilder::new().schema_type(Type::Number).into(),
+        // Any number is taken, but all that is asked about are whole ones.
+        FilterKind::Number => ObjectBuilder::new().schema_type(Type::Integer).into(),
+        FilterKind::Choice(["true", "false"]) => ObjectBuilder::new().schema_type(Type::Boolean).into(),
         FilterKind::Choice(choices) => ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(choices.iter().copied()))
@@ -154,17 +156,22 @@ fn filter(filter: &FilterSpec) -> Parameter {
     query(filter.name, format!("{}.", filter.label), schema).build()
 }
 
+/// It is text and no array: generated clients write arrays as several parameters, of which the last would count.
 fn ordering(orderings: &[&str]) -> Parameter {
-    let names = orderings
-        .iter()
-        .flat_map(|name| [(*name).to_owned(), format!("-{name}")]);
-    let name = ObjectBuilder::new()
+    let description = format!(
+        "What to order by, separated by commas; the first counts most, and `-` is for descending. Of {}.",
+        orderings
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    let name = format!("-?({})", orderings.join("|"));
+    let names = ObjectBuilder::new()
         .schema_type(Type::String)
-        .enum_values(Some(names));
-    let description = "What to order by, the first counts most; `-` for descending.".to_owned();
-    query("ordering", description, ArrayBuilder::new().items(name))
-        .style(Some(ParameterStyle::Form))
-        .explode(Some(false))
+        .pattern(Some(format!("^{name}(,{name})*$")));
+    query("ordering", description, names)
+        .example(orderings.first().map(|name| format!("-{name}").into()))
         .build()
 }
 
@@ -192,19 +199,27 @@ fn page_parameters(list: &ListSpec) -> [Parameter; 2] {
 const JSON: &str = "application/json";
 const MULTIPART: &str = "multipart/form-data";
 
-/// The body in the forms in which it can be sent: a file only fits into one.
+/// The body in the form in which programs send it: JSON, unless there is a file in it. That forms are read as well
+/// is said in the document's description: clients that generators make of three forms send all of them at once, or
+/// make people choose.
 fn request_body(shape: &Shape, operation: &Operation) -> RequestBody {
     let takes_file = operation.takes_file();
     let example = (!takes_file).then(|| examples::body(shape));
     let content = content(schemas::body(shape, operation.verb), example);
-    let body = RequestBodyBuilder::new().required(Some(Required::True));
-    if takes_file {
-        return body.content(MULTIPART, content).build();
-    }
-    body.content(JSON, content.clone())
-        .content("application/x-www-form-urlencoded", content.clone())
-        .content(MULTIPART, content)
+    RequestBodyBuilder::new()
+        .required(Some(is_needed(shape, operation.verb)))
+        .content(if takes_file { MULTIPART } else { JSON }, content)
         .build()
+}
+
+/// Without a body there is no field, which is enough for a PATCH.
+fn is_needed(shape: &Shape, verb: Verb) -> Required {
+    let has_required = shape.writable().any(|spec| spec.required);
+    if has_required && verb != Verb::Patch {
+        Required::True
+    } else {
+        Required::False
+    }
 }
 
 fn content(schema: RefOr<Schema>, example: Option<Value>) -> Content {

@@ -217,9 +217,10 @@ impl Fault {
 
     fn schema(&self) -> RefOr<Schema> {
         if self.status() == StatusCode::BAD_REQUEST {
+            // Generated clients take the first that fits, and nearly everything fits field errors.
             AnyOfBuilder::new()
-                .item(reference("FieldErrors"))
                 .item(reference("Error"))
+                .item(reference("FieldErrors"))
                 .into()
         } else {
             reference("Error")

@@ -15,17 +15,19 @@ use crate::{
 
 /// Every schema, by its name.
 pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
-    let errors = [
+    let fixed = [
         ("Error", error()),
         ("TokenMessage", token_message()),
         ("FieldErrors", field_errors()),
+        ("Links", links()),
+        ("Health", health()),
     ];
-    let errors = errors.map(|(name, schema)| (name.to_owned(), schema));
+    let fixed = fixed.map(|(name, schema)| (name.to_owned(), schema));
     let operations = ENDPOINTS
         .iter()
         .flat_map(|endpoint| endpoint.operations.iter())
         .flat_map(of_operation);
-    errors
+    fixed
         .into_iter()
         .chain(operations)
         .map(|(name, schema)| (name, schema.into()))
@@ -37,6 +39,7 @@ fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
     let mut schemas = Vec::new();
     if let Some(body) = operation.body {
         schemas.push((body_name(body, operation.verb), body_schema(body, operation.verb)));
+        schemas.extend(body.fields.iter().filter_map(choice));
     }
     if let Answer::One(shape) | Answer::Created(shape) | Answer::Many(shape) = operation.answer {
         let inner = shape.fields.iter().filter_map(|spec| match spec.kind {
@@ -51,6 +54,18 @@ fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
         schemas.push((page_name(shape), page_schema(shape)));
     }
     schemas
+}
+
+/// A field with choices has a schema of its own, so that generated clients have one type for it. It is called as
+/// the field is for people.
+fn choice(spec: &FieldSpec) -> Option<(String, Object)> {
+    let Kind::Choice(choices) = spec.kind else {
+        return None;
+    };
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(choices.iter().map(|(value, _)| *value)));
+    Some((spec.label.replace(' ', ""), schema.build()))
 }
 
 /// What a body is called: a PATCH needs nothing, so that its body is another one.
@@ -84,9 +99,7 @@ pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<RefOr<Schema
             .item(ArrayBuilder::new().items(reference(shape.name)))
             .item(reference(&page_name(shape)))
             .into(),
-        Answer::Links => ObjectBuilder::new()
-            .additional_properties(Some(string("uri")))
-            .into(),
+        Answer::Links => reference("Links"),
         Answer::Nothing => return None,
     })
 }
@@ -138,6 +151,9 @@ fn page_schema(shape: &Shape) -> Object {
 
 /// A field as it may be sent.
 fn taken(spec: &FieldSpec) -> RefOr<Schema> {
+    if let Some((name, _)) = choice(spec) {
+        return reference(&name);
+    }
     let mut schema = plain(spec);
     if matches!(spec.kind, Kind::Text | Kind::Password | Kind::Email) {
         schema = schema
@@ -164,7 +180,7 @@ fn pattern(spec: &FieldSpec) -> Option<String> {
 fn shown(spec: &FieldSpec) -> RefOr<Schema> {
     match spec.kind {
         Kind::List(shape) => ArrayBuilder::new().items(reference(shape.name)).into(),
-        _ => plain(spec).into(),
+        _ => choice(spec).map_or_else(|| plain(spec).into(), |(name, _)| reference(&name)),
     }
 }
 
@@ -176,15 +192,11 @@ fn plain(spec: &FieldSpec) -> ObjectBuilder {
         (_, true) => SchemaType::from_iter([one, Type::Null]),
         (_, false) => one.into(),
     };
-    let schema = ObjectBuilder::new()
+    ObjectBuilder::new()
         .schema_type(schema_type)
         .format(format)
         .title(Some(spec.label))
-        .description((!spec.help.is_empty()).then_some(spec.help));
-    match spec.kind {
-        Kind::Choice(choices) => schema.enum_values(Some(choices.iter().map(|(value, _)| *value))),
-        _ => schema,
-    }
+        .description((!spec.help.is_empty()).then_some(spec.help))
 }
 
 fn type_and_format(spec: &FieldSpec) -> (Type, Option<SchemaFormat>) {
@@ -214,6 +226,24 @@ pub(super) fn string(format: &str) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .format(Some(custom(format)))
+}
+
+/// URLs by their names.
+fn links() -> Object {
+    ObjectBuilder::new()
+        .additional_properties(Some(string("uri")))
+        .build()
+}
+
+/// A sign of life.
+fn health() -> Object {
+    let status = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["ok"]));
+    ObjectBuilder::new()
+        .property("status", status)
+        .required("status")
+        .build()
 }
 
 /// An error that belongs to no field.
