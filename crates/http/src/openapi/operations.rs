@@ -12,7 +12,12 @@ use utoipa::openapi::{
     security::SecurityRequirement,
 };
 
-use super::{BEARER, SESSION, examples, responses::Fault, schemas, tag_name};
+use super::{
+    BEARER, SESSION, examples,
+    responses::Fault,
+    schemas::{self, Encoding},
+    tag_name,
+};
 use crate::{
     api::ENDPOINTS,
     endpoint::{Access, Answer, Endpoint, Operation, Verb},
@@ -196,19 +201,16 @@ fn page_parameters(list: &ListSpec) -> [Parameter; 2] {
     ]
 }
 
-const JSON: &str = "application/json";
-const MULTIPART: &str = "multipart/form-data";
-
-/// The body in the form in which programs send it: JSON, unless there is a file in it. That forms are read as well
-/// is said in the document's description: clients that generators make of three forms send all of them at once, or
-/// make people choose.
+/// The body, in all that it can be written in.
 fn request_body(shape: &Shape, operation: &Operation) -> RequestBody {
-    let takes_file = operation.takes_file();
-    let example = (!takes_file).then(|| examples::body(shape));
-    let content = content(schemas::body(shape, operation.verb), example);
-    RequestBodyBuilder::new()
-        .required(Some(is_needed(shape, operation.verb)))
-        .content(if takes_file { MULTIPART } else { JSON }, content)
+    let example = (!operation.takes_file()).then(|| examples::body(shape));
+    let body = RequestBodyBuilder::new().required(Some(is_needed(shape, operation.verb)));
+    schemas::bodies(shape, operation)
+        .into_iter()
+        .fold(body, |body, (encoding, name)| {
+            let content = content(schemas::reference(&name), example.clone());
+            body.content(encoding.media_type(), content)
+        })
         .build()
 }
 
@@ -246,7 +248,10 @@ fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
     };
     let mut response = ResponseBuilder::new().description(description);
     if let Some(schema) = schemas::answer(endpoint, answer) {
-        response = response.content(JSON, content(schema, examples::answer(endpoint, answer)));
+        response = response.content(
+            Encoding::Json.media_type(),
+            content(schema, examples::answer(endpoint, answer)),
+        );
     }
     if let Answer::Created(_) = answer {
         let location = HeaderBuilder::new()

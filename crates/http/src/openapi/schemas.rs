@@ -13,6 +13,33 @@ use crate::{
     fields::{FieldSpec, Kind, Shape},
 };
 
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Json,
+    Form,
+    Multipart,
+}
+
+impl Encoding {
+    /// In what the body of an operation can be written: a file only fits into one of them.
+    fn of(operation: &Operation) -> &'static [Self] {
+        if operation.takes_file() {
+            &[Self::Multipart]
+        } else {
+            &[Self::Json, Self::Form, Self::Multipart]
+        }
+    }
+
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::Multipart => "multipart/form-data",
+        }
+    }
+}
+
 /// Every schema, by its name.
 pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
     let fixed = [
@@ -38,7 +65,8 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
 fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
     let mut schemas = Vec::new();
     if let Some(body) = operation.body {
-        schemas.push((body_name(body, operation.verb), body_schema(body, operation.verb)));
+        let named = bodies(body, operation).into_iter();
+        schemas.extend(named.map(|(encoding, name)| (name, body_schema(body, operation.verb, encoding))));
         schemas.extend(body.fields.iter().filter_map(choice));
     }
     if let Answer::One(shape) | Answer::Created(shape) | Answer::Many(shape) = operation.answer {
@@ -68,12 +96,25 @@ fn choice(spec: &FieldSpec) -> Option<(String, Object)> {
     Some((spec.label.replace(' ', ""), schema.build()))
 }
 
-/// What a body is called: a PATCH needs nothing, so that its body is another one.
-fn body_name(shape: &Shape, verb: Verb) -> String {
-    match verb {
-        Verb::Patch => format!("Patched{}Request", shape.name),
-        _ => format!("{}Request", shape.name),
-    }
+/// In what a body can be written, and what it is called then. A PATCH needs nothing, so that its body is another
+/// one. Where there is a choice, each encoding has a name of its own, because generated clients tell by the type
+/// how to send it.
+pub(super) fn bodies(body: &Shape, operation: &Operation) -> Vec<(Encoding, String)> {
+    let encodings = Encoding::of(operation);
+    let name = |encoding: &Encoding| {
+        let partial = if operation.verb == Verb::Patch {
+            "Patched"
+        } else {
+            ""
+        };
+        let written = match encoding {
+            Encoding::Form => "Form",
+            Encoding::Multipart if encodings.len() > 1 => "Multipart",
+            Encoding::Json | Encoding::Multipart => "",
+        };
+        (*encoding, format!("{partial}{}{written}Request", body.name))
+    };
+    encodings.iter().map(name).collect()
 }
 
 fn page_name(shape: &Shape) -> String {
@@ -82,11 +123,6 @@ fn page_name(shape: &Shape) -> String {
 
 pub(super) fn reference(name: &str) -> RefOr<Schema> {
     Ref::from_schema_name(name).into()
-}
-
-/// The body of an operation.
-pub(super) fn body(shape: &Shape, verb: Verb) -> RefOr<Schema> {
-    reference(&body_name(shape, verb))
 }
 
 /// What an operation answers; nothing where it answers without a body.
@@ -104,10 +140,10 @@ pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<RefOr<Schema
     })
 }
 
-fn body_schema(shape: &Shape, verb: Verb) -> Object {
+fn body_schema(shape: &Shape, verb: Verb, encoding: Encoding) -> Object {
     let mut schema = ObjectBuilder::new();
     for spec in shape.writable() {
-        schema = schema.property(spec.name, taken(spec));
+        schema = schema.property(spec.name, taken(spec, encoding));
         if spec.required && verb != Verb::Patch {
             schema = schema.required(spec.name);
         }
@@ -149,12 +185,15 @@ fn page_schema(shape: &Shape) -> Object {
         .build()
 }
 
-/// A field as it may be sent.
-fn taken(spec: &FieldSpec) -> RefOr<Schema> {
+/// A field as it may be sent. There is no null in a form.
+fn taken(spec: &FieldSpec, encoding: Encoding) -> RefOr<Schema> {
     if let Some((name, _)) = choice(spec) {
         return reference(&name);
     }
-    let mut schema = plain(spec);
+    let mut schema = plain(&FieldSpec {
+        nullable: spec.nullable && encoding == Encoding::Json,
+        ..*spec
+    });
     if matches!(spec.kind, Kind::Text | Kind::Password | Kind::Email) {
         schema = schema
             .min_length(spec.min_length.or((!spec.may_be_blank).then_some(1)))

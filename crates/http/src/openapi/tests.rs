@@ -26,3 +26,29 @@ fn every_group_of_endpoints_is_described() {
         assert!(TAGS.contains(&endpoint.tag), "{}", endpoint.path);
     }
 }
+
+#[test]
+fn a_body_is_described_in_everything_that_it_can_be_written_in() {
+    let document: serde_json::Value = serde_json::from_str(json().unwrap()).unwrap();
+    for endpoint in ENDPOINTS {
+        for operation in endpoint.operations {
+            let method = operation.verb.as_str().to_ascii_lowercase();
+            let described = &document["paths"][endpoint.path][method]["requestBody"]["content"];
+            let media_types: Vec<_> = described
+                .as_object()
+                .into_iter()
+                .flat_map(|content| content.keys().map(String::as_str))
+                .collect();
+            let expected: &[&str] = match (operation.body, operation.takes_file()) {
+                (None, _) => &[],
+                (Some(_), true) => &["multipart/form-data"],
+                (Some(_), false) => &[
+                    "application/json",
+                    "application/x-www-form-urlencoded",
+                    "multipart/form-data",
+                ],
+            };
+            assert_eq!(media_types, expected, "{}", operation.id);
+        }
+    }
+}
