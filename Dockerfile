@@ -11,6 +11,8 @@ COPY Cargo.toml Cargo.lock ./
 COPY config config
 COPY migrations migrations
 COPY crates crates
+# Members of the workspace, like the crates: without them, the lock file would not be that of this workspace.
+COPY examples examples
 # The caches last from one build to the next; the binary must be taken out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

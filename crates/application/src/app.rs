@@ -78,7 +78,8 @@ impl App {
 
     /// The time of a change to something that was last changed at `previous`: now, but always later than that, so
     /// that the time of the last change tells one version from the next.
-    pub(crate) fn now_after(&self, previous: DateTime<Utc>) -> DateTime<Utc> {
+    #[must_use]
+    pub fn now_after(&self, previous: DateTime<Utc>) -> DateTime<Utc> {
         self.now().max(previous + TimeDelta::microseconds(1))
     }
 

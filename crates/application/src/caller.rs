@@ -78,7 +78,8 @@ impl Caller {
     }
 
     /// Who asks, as the audit log keeps it.
-    pub(crate) fn author(&self) -> Author {
+    #[must_use]
+    pub fn author(&self) -> Author {
         Author {
             id: self.user_id(),
             name: self.name.clone(),

@@ -104,3 +104,39 @@ pub struct NewCar {
     /// When it is first kept, to the microsecond.
     pub created_at: DateTime<Utc>,
 }
+
+impl NewCar {
+    /// The car that this one is once it is kept under `id`: without a picture, and last changed when it was first
+    /// kept.
+    ///
+    /// ```
+    /// # use chrono::DateTime;
+    /// # use mycars_domain::{CarId, NewCar, UserId, values::*};
+    /// # let new = NewCar {
+    /// #     owner: UserId(1), brand: Brand::from_storage("VW".into()), model: Model::from_storage("Golf".into()),
+    /// #     year: Year::from_storage(2020), color: None, license: LicensePlate::from_storage("B 1".into()),
+    /// #     vin: None, mileage: Mileage::from_storage(5), notes: None, created_at: DateTime::UNIX_EPOCH,
+    /// # };
+    /// let car = new.clone().with_id(CarId(7));
+    /// assert_eq!((car.id, car.license, car.image), (CarId(7), new.license, None));
+    /// assert_eq!((car.created_at, car.updated_at), (new.created_at, new.created_at));
+    /// ```
+    #[must_use]
+    pub fn with_id(self, id: CarId) -> Car {
+        Car {
+            id,
+            owner: self.owner,
+            brand: self.brand,
+            model: self.model,
+            year: self.year,
+            color: self.color,
+            license: self.license,
+            vin: self.vin,
+            mileage: self.mileage,
+            image: None,
+            notes: self.notes,
+            created_at: self.created_at,
+            updated_at: self.created_at,
+        }
+    }
+}

@@ -198,6 +198,47 @@ pub struct NewUser {
     pub created_at: DateTime<Utc>,
 }
 
+impl NewUser {
+    /// The user whom this one is once kept under `id`: somebody who came when they were first kept, was not changed
+    /// since, and never logged in.
+    ///
+    /// ```
+    /// # use chrono::DateTime;
+    /// # use mycars_domain::{NewUser, Role, UserId, values::*};
+    /// # let new = NewUser {
+    /// #     username: Username::from_storage("ann".into()), email: Email::from_storage("ann@example.com".into()),
+    /// #     first_name: FirstName::default(), last_name: LastName::default(), role: Role::Client, phone: None,
+    /// #     address: None, is_active: true, is_superuser: false, password: PasswordHash::unusable(),
+    /// #     created_at: DateTime::UNIX_EPOCH,
+    /// # };
+    /// let user = new.clone().with_id(UserId(7));
+    /// assert_eq!((user.id, user.username, user.password), (UserId(7), new.username, new.password));
+    /// assert_eq!((user.date_joined, user.updated_at), (new.created_at, new.created_at));
+    /// assert_eq!((user.last_login, user.logins_ended_at), (None, None));
+    /// ```
+    #[must_use]
+    pub fn with_id(self, id: UserId) -> User {
+        User {
+            id,
+            username: self.username,
+            email: self.email,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            role: self.role,
+            phone: self.phone,
+            address: self.address,
+            is_active: self.is_active,
+            is_superuser: self.is_superuser,
+            password: self.password,
+            logins_ended_at: None,
+            date_joined: self.created_at,
+            last_login: None,
+            created_at: self.created_at,
+            updated_at: self.created_at,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::{
     postgres::{NOBODY_ELSE, PostgresDatabase, until},
     scratch,
+    store_contract::Fixture,
 };
 
 /// A database of its own for one test, gone when it is dropped. Other processes can use it as well, by its
@@ -113,5 +114,11 @@ impl TestDatabase {
 
     fn parsed(&self) -> Database {
         Database::parse(&self.url()).expect("the URL is one")
+    }
+}
+
+impl Fixture for TestDatabase {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store()
     }
 }

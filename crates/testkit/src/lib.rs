@@ -1,15 +1,23 @@
 //! What the tests of My Cars share. Not published, and allowed to panic.
 //!
-//! - [`TestDatabase`]: a database of its own for one test, on SQLite or PostgreSQL, gone when it is dropped.
-//! - [`PostgresServer`]: a server of its own for one test, which can be stopped and started again.
 //! - [`store_contract!`]: the rules that every store keeps, one test for each.
 //! - [`samples`]: users, cars and tokens for tests that do not care what they look like.
+//!
+//! And with the feature `databases`, which is on by default:
+//!
+//! - `TestDatabase`: a database of its own for one test, on SQLite or PostgreSQL, gone when it is dropped.
+//! - `PostgresServer`: a server of its own for one test, which can be stopped and started again.
 
+#[cfg(feature = "databases")]
 mod database;
+#[cfg(feature = "databases")]
 mod postgres;
 pub mod samples;
+#[cfg(feature = "databases")]
 mod scratch;
 pub mod store_contract;
 
+#[cfg(feature = "databases")]
 pub use database::TestDatabase;
+#[cfg(feature = "databases")]
 pub use postgres::{PostgresServer, Session, Shutdown};

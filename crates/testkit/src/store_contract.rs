@@ -17,23 +17,39 @@ pub use sessions::*;
 pub use transactions::*;
 pub use users::*;
 
+use std::sync::Arc;
+
 use mycars_application::ports::{Store, StoreError};
 use mycars_domain::{Car, Field, NewCar, NewUser, User, values::Username};
 
 use crate::samples;
 
-/// Makes one test of each rule that every store keeps. It is given how to make a
-/// [`TestDatabase`](crate::TestDatabase).
+/// What a test of a rule begins with: a store without users, and whatever must live as long as it is used, such as
+/// the database behind it.
+pub trait Fixture {
+    /// The store.
+    fn store(&self) -> Arc<dyn Store>;
+}
+
+impl Fixture for Arc<dyn Store> {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(self)
+    }
+}
+
+/// Makes one test of each rule that every store keeps. It is given the name of a function that makes a [`Fixture`]
+/// for one test: a store by itself, or a `TestDatabase`.
 ///
 /// ```
 /// mod sqlite {
+///     # #[cfg(feature = "databases")]
 ///     mycars_testkit::store_contract!(mycars_testkit::TestDatabase::sqlite);
 /// }
 /// ```
 #[macro_export]
 macro_rules! store_contract {
-    ($database:path) => {
-        $crate::store_contract! { $database:
+    ($fixture:path) => {
+        $crate::store_contract! { $fixture:
             an_entry_is_kept_as_it_was_given
             entries_are_listed_newest_first_or_oldest_first
             entries_are_filtered_exactly
@@ -103,12 +119,12 @@ macro_rules! store_contract {
             unset_and_blank_are_two_things_for_a_user
         }
     };
-    ($database:path: $($rule:ident)*) => {
+    ($fixture:path: $($rule:ident)*) => {
         $(
             #[test]
             fn $rule() {
-                let database = $database();
-                $crate::store_contract::$rule(&*database.store());
+                let fixture = $fixture();
+                $crate::store_contract::$rule(&*$crate::store_contract::Fixture::store(&fixture));
             }
         )*
     };

@@ -10,8 +10,23 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Packag
 const INSIDE: [&str; 2] = ["mycars-domain", "mycars-application"];
 
 /// The crates that are no adapters, though not inside: the one that joins all, and the one that tests share. Every
-/// other one, however new, is an adapter.
+/// other one, however new, is an adapter, unless it is an example.
 const NO_ADAPTERS: [&str; 2] = ["mycars-server", "mycars-testkit"];
+
+/// What each example uses of ours, and what its tests use besides: no more than what it is there to show.
+const EXAMPLES: [(&str, &[&str], &[&str]); 3] = [
+    ("car-import", &["mycars-domain"], &[]),
+    (
+        "memory-store",
+        &["mycars-application", "mycars-domain"],
+        &["mycars-application", "mycars-testkit"],
+    ),
+    (
+        "unit-testing",
+        &["mycars-application", "mycars-domain"],
+        &["mycars-application"],
+    ),
+];
 
 /// All that the domain may depend on, directly or not. What derives errors runs only while compiling.
 const DOMAIN_DEPENDS_ON: [&str; 11] = [
@@ -51,9 +66,20 @@ fn named(package: &Package, kind: Option<DependencyKind>) -> impl Iterator<Item 
 
 /// The crates of the workspace that a crate's own code uses.
 fn used_of_workspace(package: &Package) -> BTreeSet<&str> {
-    named(package, Some(DependencyKind::Normal))
+    of_workspace(package, DependencyKind::Normal)
+}
+
+/// The crates of the workspace that a crate names as one kind of dependencies.
+fn of_workspace(package: &Package, kind: DependencyKind) -> BTreeSet<&str> {
+    named(package, Some(kind))
         .filter(|name| name.starts_with("mycars-"))
         .collect()
+}
+
+fn is_example(workspace: &Metadata, package: &Package) -> bool {
+    package
+        .manifest_path
+        .starts_with(workspace.workspace_root.join("examples"))
 }
 
 fn package<'m>(workspace: &'m Metadata, name: &str) -> &'m Package {
@@ -157,6 +183,7 @@ fn adapters_depend_on_the_inside_and_never_on_each_other() {
         .iter()
         .filter(|package| !INSIDE.contains(&package.name.as_str()))
         .filter(|package| !NO_ADAPTERS.contains(&package.name.as_str()))
+        .filter(|package| !is_example(&workspace, package))
         .collect();
     assert!(adapters.len() >= 3, "adapters are missing");
     for adapter in &adapters {
@@ -173,6 +200,44 @@ fn adapters_depend_on_the_inside_and_never_on_each_other() {
             "{} needs another adapter for its tests",
             adapter.name
         );
+    }
+}
+
+#[test]
+fn an_example_uses_what_it_shows_and_nobody_uses_an_example() {
+    let workspace = workspace();
+    let examples: BTreeSet<&str> = workspace
+        .packages
+        .iter()
+        .filter(|package| is_example(&workspace, package))
+        .map(|package| package.name.as_str())
+        .collect();
+    assert_eq!(examples, EXAMPLES.map(|(name, _, _)| name).into());
+    for (name, used, used_by_tests) in EXAMPLES {
+        let example = package(&workspace, name);
+        assert_eq!(
+            used_of_workspace(example),
+            used.iter().copied().collect(),
+            "{name}"
+        );
+        let by_tests = of_workspace(example, DependencyKind::Development);
+        assert_eq!(by_tests, used_by_tests.iter().copied().collect(), "{name}");
+        assert!(of_workspace(example, DependencyKind::Build).is_empty(), "{name}");
+    }
+    for package in &workspace.packages {
+        let used = named(package, None).find(|name| examples.contains(name));
+        assert_eq!(used, None, "{} uses an example", package.name);
+    }
+}
+
+#[test]
+fn the_examples_and_their_tests_need_no_database_and_no_web_framework() {
+    for (name, _, _) in EXAMPLES {
+        let needed = tree(name, "normal,build,dev");
+        assert!(needed.contains("mycars-domain"), "{needed:?}");
+        for library in ["diesel", "libsqlite3-sys", "pq-sys", "actix-web", "tokio"] {
+            assert!(!needed.contains(library), "{name} needs {library}");
+        }
     }
 }
 

@@ -52,19 +52,18 @@ fn every_document_is_found_from_the_index_of_its_folder() {
 }
 
 #[test]
-fn code_that_guides_quote_is_still_there() {
-    let sources: Vec<String> = files(&Path::new(ROOT).join("crates"), usize::MAX, "rs")
-        .iter()
-        .map(|path| without_indentation(&fs::read_to_string(path).unwrap()))
-        .collect();
-    for guide in ["testing.md", "adding-an-endpoint.md"] {
-        let quotes = blocks(guide, "rust");
+fn code_that_guides_quote_is_in_the_file_that_they_name_before_it() {
+    for guide in ["testing.md", "adding-an-endpoint.md", "adding-an-adapter.md"] {
+        let quotes = quotes(guide);
         assert!(!quotes.is_empty(), "{guide}");
-        for quote in quotes {
-            let quote = without_indentation(&quote);
+        for (before, quote) in quotes {
+            let is_source = |name: &&str| Path::new(name).extension().is_some_and(|found| found == "rs");
+            let file = before.split('`').find(is_source);
+            let file = file.unwrap_or_else(|| panic!("{guide} should name a file: {before}"));
+            let source = fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
             assert!(
-                sources.iter().any(|source| source.contains(&quote)),
-                "{guide}: {quote}"
+                without_indentation(&source).contains(&without_indentation(&quote)),
+                "{guide}: {file} does not say:\n{quote}"
             );
         }
     }
@@ -95,6 +94,16 @@ fn every_error_of_the_openapi_document_is_in_the_list_of_errors() {
     for body in examples {
         assert!(listed.contains(body), "docs/errors.md does not have {body}");
     }
+}
+
+/// The blocks of Rust in a document, and the line of text before each.
+fn quotes(document: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(format!("{ROOT}/docs/{document}")).unwrap();
+    let before = text
+        .split("\n```rust\n")
+        .map(|text| text.trim_end().lines().last());
+    let before: Vec<String> = before.map(|line| line.unwrap_or_default().to_owned()).collect();
+    before.into_iter().zip(blocks(document, "rust")).collect()
 }
 
 /// The blocks of code in a document of this language.
