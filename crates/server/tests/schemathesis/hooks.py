@@ -37,18 +37,7 @@ MULTIPART = "multipart/form-data"
 counter = itertools.count(1)
 
 
-# --- The document
-
-
-@schemathesis.hook
-def before_load_schema(context, raw_schema):
-    """Forms are read wherever JSON is. The document names JSON alone, for the sake of generated clients."""
-    for item in raw_schema["paths"].values():
-        for operation in item.values():
-            content = operation.get("requestBody", {}).get("content", {}) if isinstance(operation, dict) else {}
-            if JSON in content:
-                content[FORM] = content[MULTIPART] = content[JSON]
-
+# --- What is answered
 
 
 @schemathesis.deserializer("image/jpeg")
@@ -172,19 +161,26 @@ def before_call(context, case, kwargs):
     prepare = NEEDS.get(case.operation.definition.raw.get("operationId"))
     if prepare and is_valid and case.method == case.operation.method.upper():
         prepare(case)
-    if case.media_type in (FORM, MULTIPART) and isinstance(case.body, dict):
-        case.body = {name: value for name, value in case.body.items() if can_be_in_form(name, value)}
+    if case.media_type == MULTIPART and isinstance(case.body, dict):
+        case.body = {name: value for name, value in case.body.items() if can_name_part(name)}
+    if is_valid and isinstance(case.body, dict) and "username" in case.body:
+        case.body = {**case.body, "username": possible(case.body["username"])}
     # Else all but the first of the cases that share a value would be refused for it, and prove nothing.
     for field, key in list(unique(case.body)):
         if key in taken and prepare is not log_in:
             case.body = {**case.body, field: fresh(field)}
 
 
-def can_be_in_form(name, value):
-    """Forms have no null, and the name of a part stands in a header: in quotation marks, where a backslash quotes what
-    follows, and without control characters, which no header can hold."""
-    is_plain = not any(character == "\\" or unicodedata.category(character) == "Cc" for character in name)
-    return value is not None and is_plain
+def can_name_part(name):
+    """The name of a part stands in a header: in quotation marks, where a backslash quotes what follows, and without
+    control characters, which no header can hold."""
+    return not any(character == "\\" or unicodedata.category(character) == "Cc" for character in name)
+
+
+def possible(username):
+    """The pattern of usernames does not say what the letters and digits of other alphabets are."""
+    known = [one for one in username if one.isascii() or unicodedata.normalize("NFKC", one).isalnum()]
+    return "".join(known) or fresh("username")
 
 
 @schemathesis.hook
@@ -260,15 +256,15 @@ class Reading:
         content = self.operation.get("requestBody", {}).get("content")
         if not content:
             return True
-        reference = next(iter(content.values()))["schema"]
+        body, media_type = read_body(self.request)
+        reference = content.get(media_type, next(iter(content.values())))["schema"]
         schema = self.resolve(reference)
-        body, is_form = read_body(self.request)
         if not isinstance(body, dict):
             return False
         fields = {}
         for name, value in body.items():
             # Unknown fields are ignored, and so is what is left blank in a form, where it may be left out.
-            if name not in schema["properties"] or is_form and value == "" and name not in schema.get("required", []):
+            if name not in schema["properties"] or media_type != JSON and value == "" and name not in schema.get("required", []):
                 continue
             fields[name] = read_field(value, self.resolve(schema["properties"][name]))
         return self.fits(fields, reference)
@@ -289,21 +285,21 @@ def texts(query):
 
 
 def read_body(request):
-    """The body, and whether it is a form."""
+    """The body, and what it is written in."""
     body = request.body or b""
     body = body.encode() if isinstance(body, str) else body
     content_type = request.headers.get("Content-Type", "")
     content_type = content_type.decode() if isinstance(content_type, bytes) else content_type
     if content_type.startswith(JSON):
-        return json.loads(body) if body else {}, False
+        return json.loads(body) if body else {}, JSON
     if content_type.startswith(FORM):
-        return texts(body.decode()), True
+        return texts(body.decode()), FORM
     if content_type.startswith(MULTIPART):
         message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
         parts = message.iter_parts()
-        return {part.get_param("name", header="content-disposition"): part.get_content() for part in parts}, True
+        return {part.get_param("name", header="content-disposition"): part.get_content() for part in parts}, MULTIPART
     # Without a body no type is looked at.
-    return None if body else {}, False
+    return None if body else {}, JSON
 
 
 def read_parameter(text, schema):
