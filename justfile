@@ -46,3 +46,11 @@ ci:
 # Checks licences, sources and known vulnerabilities of the dependencies (needs cargo-deny).
 deny:
     cargo deny check
+
+# Tests the server by its OpenAPI document (fetches Schemathesis from PyPI); arguments go to `schemathesis run`.
+schemathesis *arguments:
+    ./scripts/schemathesis {{arguments}}
+
+# Makes clients of the OpenAPI document, in Python and TypeScript, and tries them (fetches from PyPI and npm).
+client:
+    ./scripts/generated-client

@@ -90,7 +90,7 @@ const ROLES: Kind = Kind::Choice(&[("client", "Client"), ("admin", "Admin")]);
 
 /// Of ASCII what [`Username`] takes. Which letters and digits there are besides, the dialects of regular expressions
 /// don't agree on.
-const USERNAME_PATTERN: &str = r"[^\s!-*,/:-?\[-^`{-~]+";
+const USERNAME_PATTERN: &str = r"[^\s\x00-*,/:-?\[-^`{-\x7F]+";
 
 pub(super) const USERNAME: FieldSpec = FieldSpec::required(Field::Username, "Username", Kind::Text)
     .at_most(Username::MAX_LENGTH)
