@@ -11,6 +11,8 @@ COPY Cargo.toml Cargo.lock ./
 COPY config config
 COPY migrations migrations
 COPY crates crates
+# Not built, but a member of the workspace that the lock file is for.
+COPY benches benches
 # The caches last from one build to the next; the binary must be taken out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
