@@ -67,7 +67,7 @@ impl Request {
 pub(crate) struct Answers {
     pub(crate) requests: u64,
     pub(crate) seconds: f64,
-    /// The time that half of the requests took at most; `pgbench` knows only the mean.
+    /// The time that half of the requests took at most; `pgbench` knows only the mean, and of none there is none.
     pub(crate) p50: Option<Duration>,
     pub(crate) p99: Option<Duration>,
     /// Answers with a status of 400 or more.
@@ -162,11 +162,13 @@ fn parse_wrk(output: &str) -> Option<Answers> {
             .find(|(known, _)| *known == name)
             .and_then(|(_, value)| value.parse().ok())
     };
+    let requests = number("requests")?;
+    let time = |name| number(name).filter(|_| requests > 0).map(Duration::from_micros);
     Some(Answers {
-        requests: number("requests")?,
+        requests,
         seconds: Duration::from_micros(number("duration")?).as_secs_f64(),
-        p50: Some(Duration::from_micros(number("p50")?)),
-        p99: Some(Duration::from_micros(number("p99")?)),
+        p50: time("p50"),
+        p99: time("p99"),
         refused: number("refused")?,
         broken: number("broken")?,
     })

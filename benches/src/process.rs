@@ -166,6 +166,21 @@ impl Server {
         Ok(kibibytes * 1024)
     }
 
+    /// Waits until it has nothing to do: logins that nobody waits for any more are hashed all the same.
+    pub(crate) fn wait_until_idle(&self) -> Outcome<()> {
+        let since = Instant::now();
+        let mut before = self.cpu()?;
+        while since.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(100));
+            let now = self.cpu()?;
+            if now == before {
+                return Ok(());
+            }
+            before = now;
+        }
+        Err("a server never comes to rest".into())
+    }
+
     /// Empties its log, which would fill the disk.
     pub(crate) fn empty_log(&self) -> Outcome<()> {
         Ok(File::options().write(true).open(&self.log)?.set_len(0)?)

@@ -39,6 +39,7 @@ impl Row {
 
 pub(crate) const READ: &str = "GET /api/cars/{id}/";
 pub(crate) const LIST_OF_20: &str = "GET /api/cars/ of 20";
+pub(crate) const LIST_OF_1000: &str = "GET /api/cars/ of 1000";
 pub(crate) const CREATE: &str = "POST /api/cars/";
 
 /// All of them. Whoever lists owns as many cars as the name says; the others' cars are in the table all the same.
@@ -50,7 +51,7 @@ pub(crate) const ROWS: &[Row] = &[
         Request::get("/api/cars/").bearer(&site.owner_of_20)
     })
     .reference(|site| Request::get("/cars/").bearer(&site.owner_of_20)),
-    Row::new("GET /api/cars/ of 1000", |site| of_1000(site, ""))
+    Row::new(LIST_OF_1000, |site| of_1000(site, ""))
         .reference(|site| Request::get("/cars/").bearer(&site.owner_of_1000)),
     Row::new("GET /api/cars/ of 1000, limit 20", |site| {
         of_1000(site, "?limit=20")

@@ -179,10 +179,13 @@ fn measure_server(
     server.forget_peak()?;
     let before = (server.cpu()?, cluster.cpu()?);
     let answers = ask()?;
+    let after = (server.cpu()?, cluster.cpu()?);
+    // The next measurement must not pay for this one.
+    server.wait_until_idle()?;
     Ok(Run {
         answers,
-        cpu: per_request(server.cpu()?.saturating_sub(before.0), &answers),
-        postgres_cpu: per_request(cluster.cpu()?.saturating_sub(before.1), &answers),
+        cpu: per_request(after.0.saturating_sub(before.0), &answers),
+        postgres_cpu: per_request(after.1.saturating_sub(before.1), &answers),
         rss: server.rss()?,
         peak: server.peak()?,
     })
