@@ -1,6 +1,10 @@
 //! Measures the release binary of My Cars on PostgreSQL and SQLite, beside a bare server that reads the same, and
 //! writes a report. `scripts/bench` builds what it needs and runs it; docs/performance.md says what is measured.
-#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is what it is for"
+)]
 
 mod client;
 mod database;
@@ -16,9 +20,9 @@ mod site;
 use std::{
     collections::BTreeSet,
     error::Error,
-    fs,
+    fs::{self, File},
     path::{self, PathBuf},
-    process::Command,
+    process::{Command, ExitCode},
 };
 
 use clap::{Parser, ValueEnum};
@@ -110,10 +114,22 @@ pub(crate) struct Bench {
     made: BTreeSet<PathBuf>,
 }
 
-fn main() -> Outcome<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Outcome<()> {
     let folder = path::absolute(&arguments.folder)?;
     fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    lock.try_lock()
+        .map_err(|_| format!("another benchmark runs in {}", folder.display()))?;
     let mut bench = Bench {
         programs: Programs {
             mycars: path::absolute(&arguments.mycars)?,
@@ -223,10 +239,10 @@ impl Bench {
                 cars,
             },
         };
-        let was_made = !self.made.insert(database.folder.clone());
-        let reuse = self.arguments.reuse || was_made;
-        database.make(&self.programs, &self.cluster, reuse)?;
-        fs::write(database.folder.join("photograph.jpg"), &self.picture)?;
+        if self.made.insert(database.folder.clone()) {
+            database.make(&self.programs, &self.cluster, self.arguments.reuse)?;
+            fs::write(database.folder.join("photograph.jpg"), &self.picture)?;
+        }
         Ok(database)
     }
 }

@@ -2,19 +2,28 @@
 //! are on a real disk. Only this machine reaches it, through a socket.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
+use diesel::{Connection as _, PgConnection};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{Outcome, load::output, process::Usage};
+use crate::{
+    Outcome,
+    load::output,
+    process::{PATIENCE, Usage, send},
+};
 
 /// A server that runs, until it is dropped.
 pub(crate) struct Cluster {
+    server: Option<Child>,
     pub(crate) binaries: PathBuf,
     data: PathBuf,
     log: PathBuf,
@@ -33,15 +42,17 @@ struct User {
 impl Cluster {
     /// Starts a server on the data in a folder. If `anew`, they are made anew.
     pub(crate) fn start(folder: &Path, anew: bool) -> Outcome<Self> {
-        let cluster = Self {
+        let mut cluster = Self {
+            server: None,
             binaries: binaries()?,
             data: folder.join("data"),
             log: folder.join("log"),
             socket: tempfile::Builder::new().prefix("mycars-bench-").tempdir()?,
             user: unprivileged_user()?,
         };
-        // One that was left behind by a run that was killed.
-        cluster.stop();
+        // One may have been left behind by a run that was killed; most often this fails.
+        let mut stop = cluster.command("pg_ctl");
+        output(stop.arg("stop").arg("-D").arg(&cluster.data)).ok();
         if anew {
             fs::remove_dir_all(folder).or_else(|error| match error.kind() {
                 std::io::ErrorKind::NotFound => Ok(()),
@@ -65,16 +76,34 @@ impl Cluster {
                 )
             })?;
         }
-        let options = format!("-c listen_addresses= -k {}", cluster.socket.path().display());
-        let mut start = cluster.command("pg_ctl");
-        start.arg("start").arg("-D").arg(&cluster.data);
-        start.arg("-l").arg(&cluster.log).args(["-w", "-o", &options]);
-        // What it prints would be inherited by the server, and a pipe would never end.
-        let status = start.stdout(std::process::Stdio::null()).status()?;
-        if !status.success() {
-            return Err(format!("PostgreSQL does not start:\n{}", cluster.log()?).into());
-        }
+        cluster.run()?;
         Ok(cluster)
+    }
+
+    /// Runs the server in the same group of processes, so that whoever interrupts the benchmark stops it, too.
+    fn run(&mut self) -> Outcome<()> {
+        let mut postgres = self.command("postgres");
+        postgres
+            .arg("-D")
+            .arg(&self.data)
+            .args(["-c", "listen_addresses=", "-k"])
+            .arg(self.socket.path());
+        postgres
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&self.log)?);
+        let url = self.url("postgres");
+        let server = self.server.insert(postgres.spawn()?);
+        let started = Instant::now();
+        loop {
+            let Err(error) = PgConnection::establish(&url) else {
+                return Ok(());
+            };
+            if server.try_wait()?.is_some() || started.elapsed() > PATIENCE {
+                return Err(format!("PostgreSQL does not start: {error}\n{}", self.log()?).into());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The URL of one of its databases.
@@ -90,18 +119,7 @@ impl Cluster {
 
     /// The processor time that all its processes have used.
     pub(crate) fn cpu(&self) -> Outcome<Duration> {
-        let file = fs::read_to_string(self.data.join("postmaster.pid"))?;
-        Usage::of_family(file.lines().next().unwrap_or_default().parse()?)
-    }
-
-    fn stop(&self) {
-        let mut stop = self.command("pg_ctl");
-        stop.arg("stop")
-            .arg("-D")
-            .arg(&self.data)
-            .args(["-w", "-m", "fast"]);
-        // It fails where none runs.
-        output(&mut stop).ok();
+        Usage::of_family(self.server.as_ref().ok_or("PostgreSQL does not run")?.id())
     }
 
     fn command(&self, program: &str) -> Command {
@@ -117,7 +135,11 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.stop();
+        if let Some(mut server) = self.server.take() {
+            // It ends every session, writes down what it has in memory, and ends.
+            send(&server, Signal::INT);
+            server.wait().ok();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{Outcome, database::Database};
 const SECRET_KEY: &str = "a key for the benchmark, which protects nothing at all";
 
 /// How long a server may take to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The kernel counts time in hundredths of a second for programs, whatever it does inside.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -100,6 +100,7 @@ impl Server {
     fn start(command: &mut Command, address: SocketAddr, path: &str, log: &Path) -> Outcome<Self> {
         // Appended to, so that it can be emptied meanwhile.
         let log_file = File::options().create(true).append(true).open(log)?;
+        log_file.set_len(0)?;
         let started = Instant::now();
         let child = command
             .stdin(Stdio::null())
@@ -188,7 +189,7 @@ impl Server {
 
     /// Stops it as an operator does, and waits until it has ended.
     pub(crate) fn stop(mut self) -> Outcome<()> {
-        self.terminate();
+        send(&self.child, Signal::TERM);
         let since = Instant::now();
         while self.child.try_wait()?.is_none() {
             if since.elapsed() > PATIENCE {
@@ -198,12 +199,6 @@ impl Server {
         }
         Ok(())
     }
-
-    fn terminate(&self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // It fails only where there is nothing left to stop.
-        pid.and_then(|pid| kill_process(pid, Signal::TERM).ok());
-    }
 }
 
 impl Drop for Server {
@@ -211,6 +206,13 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Sends a signal to a child.
+pub(crate) fn send(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // It fails only where there is nobody left.
+    pid.and_then(|pid| kill_process(pid, signal).ok());
 }
 
 /// The processor time that a process has used.

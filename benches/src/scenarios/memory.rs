@@ -30,6 +30,7 @@ pub(crate) fn run(bench: &mut Bench) -> Outcome<()> {
     for kind in [Kind::Postgres, Kind::Sqlite] {
         let database = bench.database(kind)?;
         let server = bench.programs.serve(&database)?;
+        server.wait_until_idle()?;
         let idle = server.rss()?;
         let started = Instant::now();
         let statuses = upload_all(&server, &database, &bench.picture, uploads)?;
