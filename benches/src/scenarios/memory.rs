@@ -14,7 +14,7 @@ use crate::{
     Bench, Outcome,
     client::{Client, upload},
     database::{Database, Kind, OWNER_OF_20, username},
-    process::Server,
+    process::{Server, wait_until_idle},
     report::megabytes,
 };
 
@@ -30,7 +30,7 @@ pub(crate) fn run(bench: &mut Bench) -> Outcome<()> {
     for kind in [Kind::Postgres, Kind::Sqlite] {
         let database = bench.database(kind)?;
         let server = bench.programs.serve(&database)?;
-        server.wait_until_idle()?;
+        wait_until_idle(|| server.cpu())?;
         let idle = server.rss()?;
         let started = Instant::now();
         let statuses = upload_all(&server, &database, &bench.picture, uploads)?;

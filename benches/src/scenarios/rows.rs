@@ -8,7 +8,7 @@ use crate::{
     database::{BUYER, Kind, OWNER_OF_20},
     load::{Answers, Load, Request},
     postgres::Cluster,
-    process::Server,
+    process::{Server, wait_until_idle},
     report::{median, megabytes, milliseconds},
     rows::{CREATE, LIST_OF_20, READ, ROWS, Row, plates},
     site::Site,
@@ -181,7 +181,7 @@ fn measure_server(
     let answers = ask()?;
     let after = (server.cpu()?, cluster.cpu()?);
     // The next measurement must not pay for this one.
-    server.wait_until_idle()?;
+    wait_until_idle(|| Ok(server.cpu()? + cluster.cpu()?))?;
     Ok(Run {
         answers,
         cpu: per_request(after.0.saturating_sub(before.0), &answers),
