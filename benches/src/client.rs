@@ -39,7 +39,7 @@ impl Client {
         }
     }
 
-    /// Reads a path, with a header if one is given: `("Authorization", "Bearer …")`.
+    /// Reads a path, with headers as they are sent: `Authorization: Bearer …`.
     pub(crate) fn get(&self, path: &str, headers: &[String]) -> Outcome<Answer> {
         let mut request = self.agent.get(format!("{}{path}", self.url));
         for (name, value) in headers.iter().filter_map(|header| header.split_once(": ")) {
