@@ -11,8 +11,9 @@ COPY Cargo.toml Cargo.lock ./
 COPY config config
 COPY migrations migrations
 COPY crates crates
-# Members of the workspace, like the crates: without them, the lock file would not be that of this workspace.
+# Not built, but members of the workspace that the lock file is for.
 COPY examples examples
+COPY benches benches
 # The caches last from one build to the next; the binary must be taken out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

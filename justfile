@@ -16,6 +16,10 @@ test *arguments:
 test-browser *arguments:
     ./scripts/test-browser {{arguments}}
 
+# Measures the release binary under load; arguments go to the benchmark (`just bench --help`).
+bench *arguments:
+    ./scripts/bench {{arguments}}
+
 # Checks style and the lints.
 lint:
     cargo fmt --all --check

@@ -9,6 +9,8 @@
 
 mod api;
 mod assets;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod blocking;
 mod body;
 mod browsable;
@@ -46,15 +48,3 @@ pub use panel::screens;
 pub use query::ListSettings;
 pub use server::{Settings, bind, paths, serve};
 pub use throttle::{NoRate, Rate, Rates};
-
-/// What is measured by the benchmarks.
-#[cfg(feature = "bench")]
-pub mod bench {
-    use crate::browsable::samples;
-
-    /// Renders a page with a list of 20 cars, each time it is called.
-    pub fn list_of_20_cars() -> impl Fn() -> String {
-        let sample = samples::sample("twenty-cars");
-        move || sample.html()
-    }
-}

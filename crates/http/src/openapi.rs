@@ -2,11 +2,11 @@
 //! endpoints, the descriptions of fields and lists, and the errors. So there is nothing in it that could be
 //! forgotten when they change.
 //!
-//! - [`operations`]: what can be done, by the endpoints.
-//! - [`schemas`]: what is sent and answered, by the field descriptions.
-//! - [`responses`]: what is answered when something is wrong, by the errors.
-//! - [`examples`]: good values of all these.
-//! - [`beside`]: what is served and is no endpoint.
+//! - `operations`: what can be done, by the endpoints.
+//! - `schemas`: what is sent and answered, by the field descriptions.
+//! - `responses`: what is answered when something is wrong, by the errors.
+//! - `examples`: good values of all these.
+//! - `beside`: what is served and is no endpoint.
 
 mod beside;
 mod examples;

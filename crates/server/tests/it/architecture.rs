@@ -9,9 +9,12 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Packag
 /// The crates that know nothing of the world outside.
 const INSIDE: [&str; 2] = ["mycars-domain", "mycars-application"];
 
-/// The crates that are no adapters, though not inside: the one that joins all, and the one that tests share. Every
-/// other one, however new, is an adapter, unless it is an example.
-const NO_ADAPTERS: [&str; 2] = ["mycars-server", "mycars-testkit"];
+/// The crates that are no adapters, though not inside: the one that joins all, the one that tests share, and the one
+/// that measures. Every other one, however new, is an adapter, unless it is an example.
+const NO_ADAPTERS: [&str; 3] = ["mycars-server", "mycars-testkit", BENCHMARK];
+
+/// The benchmark. It holds a bare server of its own, which names what it needs.
+const BENCHMARK: &str = "mycars-bench";
 
 /// What each example uses of ours, and what its tests use besides: no more than what it is there to show.
 const EXAMPLES: [(&str, &[&str], &[&str]); 3] = [
@@ -245,7 +248,7 @@ fn the_examples_and_their_tests_need_no_database_and_no_web_framework() {
 fn only_the_store_names_the_database_libraries() {
     let workspace = workspace();
     let libraries = ["diesel", "r2d2", "libsqlite3-sys", "pq-sys"];
-    let allowed = BTreeSet::from(["mycars-persistence", "mycars-testkit"]);
+    let allowed = BTreeSet::from(["mycars-persistence", "mycars-testkit", BENCHMARK]);
     let naming = who_names(&workspace, &libraries);
     assert!(naming.contains("mycars-persistence"));
     assert!(naming.is_subset(&allowed), "{naming:?}");
@@ -255,7 +258,7 @@ fn only_the_store_names_the_database_libraries() {
 fn only_the_door_and_the_wiring_name_the_web_framework() {
     let workspace = workspace();
     let naming = who_names(&workspace, &["actix"]);
-    assert_eq!(naming, ["mycars-http", "mycars-server"].into());
+    assert_eq!(naming, ["mycars-http", "mycars-server", BENCHMARK].into());
 }
 
 #[test]
@@ -267,6 +270,13 @@ fn the_testkit_is_for_tests_only() {
             assert!(!used, "{} needs the testkit outside of its tests", package.name);
         }
     }
+}
+
+#[test]
+fn nothing_depends_on_the_benchmark() {
+    let workspace = workspace();
+    package(&workspace, BENCHMARK);
+    assert_eq!(who_names(&workspace, &[BENCHMARK]), BTreeSet::new());
 }
 
 #[test]

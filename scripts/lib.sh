@@ -1,0 +1,43 @@
+# What the scripts share: installing what is missing. Sourced, not run.
+
+as_root() {
+    if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+# The folders are those in which crates/testkit/src/postgres/cluster.rs looks.
+has_postgres() {
+    if [[ -n ${PG_BIN:-} ]]; then [[ -x $PG_BIN/initdb ]]; return; fi
+    local folder
+    for folder in "$(pg_config --bindir 2>/dev/null || true)" /usr/lib/postgresql/*/bin /usr/local/opt/*/bin \
+        /opt/homebrew/opt/*/bin /usr/libexec/*/bin /usr/*/bin; do
+        if [[ -x $folder/initdb ]]; then return 0; fi
+    done
+    return 1
+}
+
+# Homebrew installs as the user; everybody else as root.
+install_postgres() {
+    if command -v brew >/dev/null; then brew install postgresql@17; return; fi
+    if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then return 1; fi
+    if command -v apt-get >/dev/null; then
+        as_root apt-get update
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
+    elif command -v dnf >/dev/null; then
+        as_root dnf install -y postgresql-server
+    elif command -v apk >/dev/null; then
+        as_root apk add postgresql
+    else
+        return 1
+    fi
+}
+
+# need_postgres WHY HINT: installs PostgreSQL's server binaries if they are missing, or ends with the hint.
+need_postgres() {
+    if has_postgres; then return 0; fi
+    echo "PostgreSQL is not installed; $1. Installing it." >&2
+    if ! install_postgres || ! has_postgres; then
+        echo "PostgreSQL could not be installed. Install its server (Debian: apt-get install postgresql), or say in" \
+            "PG_BIN where initdb is$2." >&2
+        exit 1
+    fi
+}
