@@ -152,7 +152,7 @@ def unique(body):
     if isinstance(body, dict):
         for field in ("license", "username", "email"):
             if isinstance(value := body.get(field), str):
-                yield field, (field, value.strip().casefold())
+                yield field, (field, unicodedata.normalize("NFKC", value).strip().casefold())
 
 
 @schemathesis.hook
@@ -185,8 +185,9 @@ def possible(username):
 
 @schemathesis.hook
 def after_call(context, case, response):
-    if response.status_code in (200, 201):
-        taken.update(key for _, key in unique(case.body))
+    # The answer says what is kept: numbers are texts there, and texts are trimmed.
+    if response.status_code in (200, 201) and response.headers["content-type"] == [JSON]:
+        taken.update(key for _, key in unique(response.json()))
 
 
 # --- What must hold besides
