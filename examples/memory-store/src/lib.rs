@@ -36,13 +36,6 @@ impl MemoryStore {
         }
     }
 
-    /// Does work on what is committed now, whatever others commit meanwhile.
-    fn read(&self, work: &mut Work<'_>) {
-        let mut unit = Unit::on(&self.committed.read());
-        // How it went is known to the work itself, and what it changed, if it did, to nobody.
-        work(&mut unit).ok();
-    }
-
     /// Does work whose changes are committed or forgotten together. If it panics, nothing needs to be undone: its
     /// unit is dropped, and with it what was changed.
     fn write(&self, work: &mut Work<'_>) -> Result<()> {
@@ -60,10 +53,12 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn run(&self, mode: Mode, work: &mut Work<'_>) -> Result<()> {
-        match mode {
-            Mode::Read => self.read(work),
-            Mode::Write => self.write(work)?,
+        if mode == Mode::Write {
+            return self.write(work);
         }
+        let mut unit = Unit::on(&self.committed.read());
+        // How it went is known to the work itself, and what it changed, if it did, to nobody.
+        work(&mut unit).ok();
         Ok(())
     }
 

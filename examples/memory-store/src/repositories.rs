@@ -234,10 +234,10 @@ impl SessionRepository for Unit {
 
     fn touch(&mut self, key_hash: &str, at: DateTime<Utc>) -> Result<()> {
         self.change(|state| {
-            let session = state.sessions.get_mut(key_hash);
-            Ok(session.map(|session| session.last_seen_at = at))
+            let session = state.sessions.entry(key_hash.to_owned());
+            session.and_modify(|session| session.last_seen_at = at);
+            Ok(())
         })
-        .map(drop)
     }
 
     fn delete(&mut self, key_hash: &str) -> Result<()> {
