@@ -265,7 +265,8 @@ pub struct HistoryCount {
 pub struct TokenQuery {
     /// The time at which a token is expired or not.
     pub now: DateTime<Utc>,
-    /// Words that must all be found in its `jti` or in what is searched of its owner.
+    /// Words that must all be found in its `jti` or in what is searched of its owner. A `jti` is expected to be ASCII, as
+    /// ours and Django's are: whether other letters are found in another case than their own, is for the store to say.
     pub search: Search,
     /// Only those in this state.
     pub state: Option<TokenState>,

@@ -241,6 +241,12 @@ pub(super) fn containing(word: &str) -> String {
     format!("%{escaped}%")
 }
 
+/// Whether a text is in no row, because of a character that none can hold. It must not be asked for: PostgreSQL refuses
+/// it as malformed, and SQLite takes it for the end of a pattern, which then matches everything.
+pub(super) fn is_nowhere(text: &str) -> bool {
+    text.contains('\0')
+}
+
 /// So many ids are asked for in one query: databases take only so many parameters.
 pub(super) const IDS_AT_ONCE: usize = 1000;
 

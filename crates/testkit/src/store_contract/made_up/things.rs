@@ -194,9 +194,10 @@ pub(super) fn keep_tokens(
     random: &mut Random,
     users: &[User],
 ) -> Vec<(i64, RefreshToken)> {
+    let ids: Vec<&str> = TEXTS.iter().copied().filter(|text| text.is_ascii()).collect();
     let tokens: Vec<RefreshToken> = (0..60)
         .map(|number| RefreshToken {
-            id: format!("{} {number}", text(random)),
+            id: format!("{} {number}", random.pick(&ids)),
             user: maybe(random, |random| random.pick(&users[..6]).id),
             issued_at: moment(random) - TimeDelta::days(1),
             expires_at: moment(random),
