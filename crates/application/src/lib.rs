@@ -8,7 +8,7 @@
 //! - [`accounts`], [`cars`], [`history`], [`images`], [`logins`], [`sessions`], [`status`], [`users`]: the
 //!   use-cases, one file for each.
 //! - [`ports`]: what the use-cases need of the world.
-//! - [`lists`]: what lists can be asked for.
+//! - [`lists`]: what lists can be asked for, and what that means.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
 //!
 //! ```

@@ -1,4 +1,10 @@
 //! What lists can be asked for: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
+//!
+//! Each query has its meaning as a function `select`: of everything that there is, it answers what is asked for, in
+//! order, the page of it. It is for whoever has everything at hand: a store in memory, a fake of a port in a test. A
+//! store on a database answers the same by queries of its own.
+
+mod meaning;
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -31,6 +37,18 @@ pub struct Listed<T> {
 pub(crate) fn in_order_of<T, I: Copy + Eq + Hash>(ids: &[I], found: &mut [T], id: impl Fn(&T) -> I) {
     let places: HashMap<I, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     found.sort_by_key(|item| places.get(&id(item)).copied());
+}
+
+/// How often each of these occurs, in the order in which they do.
+pub(crate) fn tally<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<(T, u64)> {
+    let mut counted: Vec<(T, u64)> = Vec::new();
+    for item in items {
+        match counted.iter_mut().find(|(known, _)| *known == item) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((item, 1)),
+        }
+    }
+    counted
 }
 
 /// Which way a list is ordered.
@@ -247,7 +265,8 @@ pub struct HistoryCount {
 pub struct TokenQuery {
     /// The time at which a token is expired or not.
     pub now: DateTime<Utc>,
-    /// Words that must all be found in its `jti` or in what is searched of its owner.
+    /// Words that must all be found in its `jti` or in what is searched of its owner. A `jti` is expected to be ASCII, as
+    /// ours and Django's are: whether other letters are found in another case than their own, is for the store to say.
     pub search: Search,
     /// Only those in this state.
     pub state: Option<TokenState>,

@@ -16,6 +16,9 @@
 //!   [`LicensePlate::key`](mycars_domain::values::LicensePlate::key) are what is kept unique. Texts are ordered by code
 //!   points.
 //! - A list of ids may be of any length, and name what is not there, which is passed over.
+//! - What a query asks for, in which order, is what its `select` in [`lists`](crate::lists) says.
+//! - A method that is provided follows from others, and is right for every adapter. One that can do better overrides it,
+//!   and answers the same.
 //! - A cause ([`BoxError`]) is for the log. It holds no password, hash or token.
 //! - It does not panic; what can't be done is an error.
 //!

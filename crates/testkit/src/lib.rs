@@ -2,6 +2,7 @@
 //!
 //! - [`store_contract!`]: the rules that every store keeps, one test for each.
 //! - [`samples`]: users, cars and tokens for tests that do not care what they look like.
+//! - [`random`]: chance that can be repeated, for tests that make up what they try.
 //!
 //! And with the feature `databases`, which is on by default:
 //!
@@ -12,6 +13,7 @@
 mod database;
 #[cfg(feature = "databases")]
 mod postgres;
+pub mod random;
 pub mod samples;
 #[cfg(feature = "databases")]
 mod scratch;

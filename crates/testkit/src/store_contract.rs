@@ -5,6 +5,7 @@
 
 mod audit_log;
 mod cars;
+mod made_up;
 mod refresh_tokens;
 mod sessions;
 mod transactions;
@@ -12,6 +13,7 @@ mod users;
 
 pub use audit_log::*;
 pub use cars::*;
+pub use made_up::*;
 pub use refresh_tokens::*;
 pub use sessions::*;
 pub use transactions::*;
@@ -117,6 +119,10 @@ macro_rules! store_contract {
             a_username_is_unique_whatever_its_case
             points_in_time_are_kept_to_the_microsecond
             unset_and_blank_are_two_things_for_a_user
+            any_query_finds_the_cars_that_it_means
+            any_query_finds_the_users_that_it_means
+            any_query_finds_the_entries_that_it_means
+            any_query_finds_the_tokens_that_it_means
         }
     };
     ($fixture:path: $($rule:ident)*) => {
@@ -177,6 +183,7 @@ mod tests {
         let rules = [
             include_str!("store_contract/audit_log.rs"),
             include_str!("store_contract/cars.rs"),
+            include_str!("store_contract/made_up.rs"),
             include_str!("store_contract/refresh_tokens.rs"),
             include_str!("store_contract/sessions.rs"),
             include_str!("store_contract/transactions.rs"),

@@ -37,7 +37,7 @@ pub enum Mode {
     Write,
 }
 
-/// The repositories, as seen inside one piece of work.
+/// The repositories, as seen inside one piece of work. What is all five of them at once is one by itself.
 pub trait UnitOfWork {
     /// The users.
     fn users(&mut self) -> &mut dyn UserRepository;
@@ -49,6 +49,31 @@ pub trait UnitOfWork {
     fn sessions(&mut self) -> &mut dyn SessionRepository;
     /// The audit log.
     fn audit_log(&mut self) -> &mut dyn AuditLog;
+}
+
+impl<T> UnitOfWork for T
+where
+    T: UserRepository + CarRepository + RefreshTokenRepository + SessionRepository + AuditLog,
+{
+    fn users(&mut self) -> &mut dyn UserRepository {
+        self
+    }
+
+    fn cars(&mut self) -> &mut dyn CarRepository {
+        self
+    }
+
+    fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository {
+        self
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn audit_log(&mut self) -> &mut dyn AuditLog {
+        self
+    }
 }
 
 /// Where everything is kept.

@@ -20,7 +20,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::audit_log,
-    store::{IDS_AT_ONCE, Unit, containing, count_of, paged, search_key, where_all},
+    store::{IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, paged, search_key, where_all},
 };
 use crate::changes;
 
@@ -121,6 +121,10 @@ type Condition<'a> = Box<dyn BoxableExpression<audit_log::table, DB, SqlType = B
 
 /// What holds of the entries that a query asks for.
 fn conditions(query: &HistoryQuery) -> Vec<Condition<'_>> {
+    let exactly = query.object_id.as_deref();
+    if query.search.words().chain(exactly).any(is_nowhere) {
+        return vec![Box::new(false.into_sql::<Bool>())];
+    }
     let mut all: Vec<Condition<'_>> = Vec::new();
     for word in query.search.words() {
         all.push(Box::new(

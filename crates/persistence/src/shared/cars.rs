@@ -21,7 +21,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::{cars, users},
-    store::{IDS_AT_ONCE, Unit, containing, count_of, paged, search_key, where_all},
+    store::{IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, paged, search_key, where_all},
 };
 
 #[derive(Queryable, Selectable)]
@@ -133,6 +133,17 @@ type Condition<'a> = Box<dyn BoxableExpression<cars::table, DB, SqlType = Bool> 
 /// What holds of the cars that a query asks for, of a user's or everybody's.
 fn conditions(owner: Option<UserId>, query: &CarQuery) -> Vec<Condition<'_>> {
     let owner = owner.or(query.owner);
+    let exactly = [
+        &query.brand,
+        &query.model,
+        &query.color,
+        &query.license,
+        &query.vin,
+    ];
+    let exactly = exactly.into_iter().flatten().map(String::as_str);
+    if query.search.words().chain(exactly).any(is_nowhere) {
+        return vec![Box::new(false.into_sql::<Bool>())];
+    }
     let mut all: Vec<Condition<'_>> = Vec::new();
     if let Some(owner) = owner {
         all.push(Box::new(cars::owner_id.eq(owner.0)));

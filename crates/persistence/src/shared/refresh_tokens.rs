@@ -13,11 +13,12 @@ use mycars_domain::UserId;
 use super::{
     Conn, DB,
     schema::{refresh_tokens, users},
-    store::{IDS_AT_ONCE, Unit, containing, count_of, paged},
+    store::{IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, paged},
 };
 
 diesel::define_sql_function! {
-    /// Text in lower case. Other systems may write the ids of their tokens in capitals.
+    /// Text in lower case. Other systems may write the ids of their tokens in capitals; that they write them in ASCII is
+    /// expected, because on letters beyond it the databases don't agree.
     fn lower(text: sql_types::Text) -> sql_types::Text;
 }
 
@@ -53,6 +54,9 @@ fn revocation(name: &str) -> QueryResult<Revocation> {
 /// The tokens that a query asks for, on all its pages.
 fn filtered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
     let mut found = refresh_tokens::table.into_boxed();
+    if query.search.words().any(is_nowhere) {
+        return found.filter(false.into_sql::<sql_types::Bool>());
+    }
     for word in query.search.words() {
         let owners = users::table
             .filter(users::search_key.like(containing(word)).escape('\\'))

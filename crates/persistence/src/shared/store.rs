@@ -11,10 +11,7 @@ use diesel::{
     },
 };
 use diesel_migrations::MigrationHarness as _;
-use mycars_application::ports::{
-    AuditLog, BoxError, CarRepository, Mode, RefreshTokenRepository, Rollback, SessionRepository, Store,
-    StoreError, UnitOfWork, UserRepository,
-};
+use mycars_application::ports::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
 use super::{BEGIN, Conn, MIGRATIONS, Writers, begin_migrations, prepare};
@@ -206,7 +203,8 @@ fn roll_back(conn: &mut Conn) {
     }
 }
 
-/// One connection while work uses it. The repositories are implemented for it, each in its own file.
+/// One connection while work uses it. The repositories are implemented for it, each in its own file, which makes it
+/// their [`UnitOfWork`].
 pub(super) struct Unit<'a> {
     conn: &'a mut Conn,
     /// Whether a statement failed. PostgreSQL would then turn the commit into a rollback without saying so,
@@ -243,6 +241,12 @@ pub(super) fn containing(word: &str) -> String {
     format!("%{escaped}%")
 }
 
+/// Whether a text is in no row, because of a character that none can hold. It must not be asked for: PostgreSQL refuses
+/// it as malformed, and SQLite takes it for the end of a pattern, which then matches everything.
+pub(super) fn is_nowhere(text: &str) -> bool {
+    text.contains('\0')
+}
+
 /// So many ids are asked for in one query: databases take only so many parameters.
 pub(super) const IDS_AT_ONCE: usize = 1000;
 
@@ -272,26 +276,4 @@ pub(super) use where_all;
 /// A count as the port answers it.
 pub(super) fn count_of(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
-}
-
-impl UnitOfWork for Unit<'_> {
-    fn users(&mut self) -> &mut dyn UserRepository {
-        self
-    }
-
-    fn cars(&mut self) -> &mut dyn CarRepository {
-        self
-    }
-
-    fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository {
-        self
-    }
-
-    fn sessions(&mut self) -> &mut dyn SessionRepository {
-        self
-    }
-
-    fn audit_log(&mut self) -> &mut dyn AuditLog {
-        self
-    }
 }

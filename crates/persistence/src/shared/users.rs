@@ -20,7 +20,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::users,
-    store::{IDS_AT_ONCE, Unit, containing, count_of, paged, search_key, where_all},
+    store::{IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, paged, search_key, where_all},
 };
 
 #[derive(Queryable, Selectable)]
@@ -152,6 +152,9 @@ type Condition<'a> = Box<dyn BoxableExpression<users::table, DB, SqlType = Bool>
 
 /// What holds of the users whom a query asks for.
 fn conditions(query: &UserQuery) -> Vec<Condition<'_>> {
+    if query.search.words().any(is_nowhere) {
+        return vec![Box::new(false.into_sql::<Bool>())];
+    }
     let mut all: Vec<Condition<'_>> = Vec::new();
     for word in query.search.words() {
         all.push(Box::new(users::search_key.like(containing(word)).escape('\\')));
@@ -234,8 +237,7 @@ impl UserRepository for Unit<'_> {
     }
 
     fn find_by_username(&mut self, username: &str) -> Result<Option<User>, StoreError> {
-        // PostgreSQL refuses the character as malformed, but nobody has such a name.
-        if username.contains('\0') {
+        if is_nowhere(username) {
             return Ok(None);
         }
         // By the key as well, because that is the column with an index.
@@ -252,8 +254,7 @@ impl UserRepository for Unit<'_> {
     }
 
     fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>, StoreError> {
-        // PostgreSQL refuses the character as malformed, but nobody has such a name.
-        if username.as_str().contains('\0') {
+        if is_nowhere(username.as_str()) {
             return Ok(None);
         }
         self.query(|conn| {

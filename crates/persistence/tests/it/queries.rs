@@ -1,5 +1,5 @@
-//! How many queries a use-case makes: a fixed number, however many rows there are; and that PostgreSQL and SQLite
-//! find an owner's cars and a car's history by their indexes.
+//! How many queries a use-case makes: a fixed number, however many rows there are; that what the ports provide is done
+//! by the database instead; and that PostgreSQL and SQLite find an owner's cars and a car's history by their indexes.
 //!
 //! Diesel tells about each query on the thread that makes it, which is the test's own: tests that run beside this
 //! one don't count.
@@ -20,12 +20,13 @@ use mycars_application::{
     },
     logins,
     mocks::{self, Mocks},
-    ports::{Claims, Store},
+    ports::{Claims, Store, StoreError, UnitOfWork},
     users,
 };
 use mycars_domain::{
     Car, CarId, Rank, User, UserId,
     audit::{Action, Author, NewEntry, Object, ObjectType},
+    values::{ImagePath, LicensePlate},
 };
 use mycars_testkit::{TestDatabase, samples};
 
@@ -115,7 +116,7 @@ fn fill(store: &dyn Store, rows: usize) -> (User, CarId) {
                 unit.refresh_tokens().record(&token)?;
             }
             unit.audit_log().append(&vec![entry(&ann, &last); rows])?;
-            Ok::<_, mycars_application::ports::StoreError>((ann, last.id))
+            Ok::<_, StoreError>((ann, last.id))
         })
         .unwrap()
 }
@@ -361,6 +362,161 @@ fn on_sqlite_each_makes_as_many_queries_as_it_says() {
 #[test]
 fn on_postgres_each_makes_as_many_queries_as_it_says() {
     each_makes_as_many_queries_as_it_says(TestDatabase::postgres);
+}
+
+/// A method that a port provides, what its one query must say instead of reading everything, and a call.
+type Provided = (
+    &'static str,
+    &'static str,
+    fn(&mut dyn UnitOfWork, &World) -> Result<(), StoreError>,
+);
+
+const PROVIDED: [Provided; 24] = [
+    ("cars.count", "select count(*)", |unit, _| {
+        unit.cars().count(None, &car_query(PAGE)).map(drop)
+    }),
+    ("cars.ids", "select cars.id from", |unit, _| {
+        unit.cars().ids(None, &car_query(PAGE)).map(drop)
+    }),
+    ("cars.brands", "group by", |unit, _| {
+        unit.cars().brands(&car_query(PAGE), 5).map(drop)
+    }),
+    ("cars.find_all", "where (cars.id", |unit, world| {
+        unit.cars().find_all(&[world.car]).map(drop)
+    }),
+    ("cars.count_of", "select count(*)", |unit, world| {
+        unit.cars().count_of(&[world.ann.id]).map(drop)
+    }),
+    ("cars.count_among", "select count(*)", |unit, world| {
+        unit.cars().count_among(&[world.car]).map(drop)
+    }),
+    ("cars.count_all", "select count(*)", |unit, _| {
+        unit.cars().count_all().map(drop)
+    }),
+    ("cars.license_is_taken", "where (cars.license_key =", |unit, _| {
+        let license = LicensePlate::from_storage("B-AB".into());
+        unit.cars().license_is_taken(&license, None).map(drop)
+    }),
+    ("cars.has_image", "where (cars.image =", |unit, _| {
+        let path = ImagePath::from_storage("cars/1.jpg".into());
+        unit.cars().has_image(&path).map(drop)
+    }),
+    (
+        "users.find_by_username",
+        "where ((users.username_key =",
+        |unit, _| unit.users().find_by_username("ann").map(drop),
+    ),
+    (
+        "users.find_in_any_case",
+        "where (users.username_key =",
+        |unit, world| unit.users().find_in_any_case(&world.ann.username).map(drop),
+    ),
+    (
+        "users.username_is_taken",
+        "select users.id from",
+        |unit, world| {
+            unit.users()
+                .username_is_taken(&world.ann.username, None)
+                .map(drop)
+        },
+    ),
+    ("users.email_is_taken", "select users.id from", |unit, world| {
+        unit.users().email_is_taken(&world.ann.email, None).map(drop)
+    }),
+    ("users.count", "select count(*)", |unit, _| {
+        unit.users().count(&user_query(PAGE)).map(drop)
+    }),
+    ("users.ids", "select users.id from", |unit, _| {
+        unit.users().ids(&user_query(PAGE)).map(drop)
+    }),
+    ("users.counts", "group by", |unit, _| {
+        unit.users().counts(&user_query(PAGE)).map(drop)
+    }),
+    ("users.find_all", "where (users.id", |unit, world| {
+        unit.users().find_all(&[world.ann.id]).map(drop)
+    }),
+    ("refresh_tokens.count", "select count(*)", |unit, _| {
+        unit.refresh_tokens().count(&token_query(PAGE)).map(drop)
+    }),
+    (
+        "refresh_tokens.numbers",
+        "select refresh_tokens.id from",
+        |unit, _| unit.refresh_tokens().numbers(&token_query(PAGE)).map(drop),
+    ),
+    (
+        "refresh_tokens.find_all",
+        "where (refresh_tokens.id",
+        |unit, _| unit.refresh_tokens().find_all(&[0]).map(drop),
+    ),
+    ("audit_log.count", "select count(*)", |unit, _| {
+        unit.audit_log().count(&history_query(PAGE)).map(drop)
+    }),
+    ("audit_log.ids", "select audit_log.id from", |unit, _| {
+        unit.audit_log().ids(&history_query(PAGE)).map(drop)
+    }),
+    ("audit_log.counts", "group by", |unit, _| {
+        unit.audit_log().counts(&history_query(PAGE)).map(drop)
+    }),
+    ("audit_log.find_all", "where (audit_log.id", |unit, _| {
+        unit.audit_log().find_all(&[1]).map(drop)
+    }),
+];
+
+fn what_ports_provide_is_done_by_the_database(database: TestDatabase) {
+    let world = World::with(FEW, database);
+    let mut faults = Vec::new();
+    for (name, expected, call) in PROVIDED {
+        let (outcome, queries) = queries_of(|| world.app.store.read(|unit| call(unit, &world)));
+        outcome.unwrap();
+        let said = queries.join(";").to_lowercase().replace(['`', '"'], "");
+        if queries.len() != 1 || !said.contains(expected) {
+            faults.push(format!("{name}: {queries:#?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn on_sqlite_what_ports_provide_is_done_by_the_database() {
+    what_ports_provide_is_done_by_the_database(TestDatabase::sqlite());
+}
+
+#[test]
+fn on_postgres_what_ports_provide_is_done_by_the_database() {
+    what_ports_provide_is_done_by_the_database(TestDatabase::postgres());
+}
+
+#[test]
+fn nothing_that_ports_provide_is_forgotten() {
+    let ports = [
+        (
+            "audit_log",
+            include_str!("../../../application/src/ports/audit_log.rs"),
+        ),
+        ("cars", include_str!("../../../application/src/ports/cars.rs")),
+        (
+            "refresh_tokens",
+            include_str!("../../../application/src/ports/refresh_tokens.rs"),
+        ),
+        (
+            "sessions",
+            include_str!("../../../application/src/ports/sessions.rs"),
+        ),
+        ("users", include_str!("../../../application/src/ports/users.rs")),
+    ];
+    let mut provided: Vec<String> = Vec::new();
+    for (port, source) in ports {
+        for rest in source.split("/// Provided:").skip(1) {
+            let name = rest.split("fn ").nth(1).unwrap().split('(').next().unwrap();
+            provided.push(format!("{port}.{name}"));
+        }
+        let bodies = source.matches("StoreError> {\n").count();
+        assert_eq!(source.matches("/// Provided:").count(), bodies, "{port}");
+    }
+    let mut tried = PROVIDED.map(|(name, ..)| name);
+    tried.sort_unstable();
+    provided.sort_unstable();
+    assert_eq!(provided, tried);
 }
 
 /// Cars of many owners, so many that a look at each of them would be felt, and what the database knows about

@@ -7,11 +7,11 @@ pub(crate) mod http;
 pub(crate) mod installation;
 pub(crate) mod output;
 pub(crate) mod process;
-pub(crate) mod random;
 pub(crate) mod raw;
 
 pub(crate) use http::{Answer, Client, Request};
 pub(crate) use installation::{Installation, Server};
+pub(crate) use mycars_testkit::random;
 
 use std::{
     sync::Barrier,

@@ -1,0 +1,222 @@
+//! What is made up to be looked for: alike in many ways, and awkward where databases differ.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use mycars_application::{
+    lists::{HistoryQuery, TokenQuery},
+    ports::{RefreshToken, Revocation, Store, StoreError},
+};
+use mycars_domain::{
+    Car, NewCar, NewUser, Role, User, UserId,
+    audit::{Action, Author, Channel, Entry, NewEntry, Object, ObjectType, Origin},
+    values::{
+        Brand, Color, Email, FirstName, ImagePath, LastName, LicensePlate, Mileage, Model, Notes, Phone,
+        Username, Vin, Year,
+    },
+};
+
+use crate::{random::Random, samples};
+
+/// Texts that differ in case alone, that folding makes longer or doesn't touch, that order differently by other rules
+/// than code points, that mean something to `LIKE`, to SQL or to a search, and some that are just alike.
+pub(super) const TEXTS: &[&str] = &[
+    "",
+    "VW",
+    "vw",
+    "audi",
+    "Zil",
+    "Ätna",
+    "ätna",
+    "A\u{308}tna",
+    "ΟΔΟΣ",
+    "οδος",
+    "Οδοστρωτήρας",
+    "İstanbul",
+    "istanbul",
+    "STRASSE",
+    "Straße",
+    "STRAẞE",
+    "Иван",
+    "日本 語",
+    "🚗 e\u{301}",
+    "100%",
+    "1000",
+    "a_b",
+    "a-b",
+    "a\\b",
+    "\\%",
+    "\\",
+    "'; --",
+    "\"two words\"",
+    "two  words",
+    "one\nline\nmore",
+    "Tab\tbed ",
+];
+
+pub(super) const YEARS: &[i32] = &[i32::MIN, -1, 0, 1886, 2000, 2001, i32::MAX];
+
+pub(super) const MILEAGES: &[i32] = &[0, 1, 999, 1000, i32::MAX];
+
+/// One of few points in time, so that many happen at once.
+pub(super) fn moment(random: &mut Random) -> DateTime<Utc> {
+    let microseconds = [-1_000_000, -1, 0, 1, 999_999];
+    samples::moment(*random.pick(&microseconds))
+}
+
+/// A value, or none, as often.
+fn maybe<T>(random: &mut Random, make: impl FnOnce(&mut Random) -> T) -> Option<T> {
+    random.percent(50).then(|| make(random))
+}
+
+fn text(random: &mut Random) -> String {
+    (*random.pick(TEXTS)).to_owned()
+}
+
+/// Keeps some users.
+pub(super) fn keep_users(store: &dyn Store, random: &mut Random) -> Vec<User> {
+    let users: Vec<NewUser> = (0..24).map(|number| new_user(random, number)).collect();
+    let keep = |new: &NewUser| {
+        let last_login = maybe(random, moment);
+        store.write(|unit| {
+            let user = User {
+                last_login,
+                ..unit.users().insert(new)?
+            };
+            unit.users().update(&user)?;
+            Ok::<_, StoreError>(user)
+        })
+    };
+    let users: Result<_, StoreError> = users.iter().map(keep).collect();
+    users.expect("users can be kept")
+}
+
+fn new_user(random: &mut Random, number: usize) -> NewUser {
+    NewUser {
+        username: Username::from_storage(format!("{} {number}", text(random))),
+        email: Email::from_storage(format!("{}.{number}@Example.com", text(random))),
+        first_name: FirstName::from_storage(text(random)),
+        last_name: LastName::from_storage(text(random)),
+        phone: maybe(random, |random| Phone::from_storage(text(random))),
+        role: *random.pick(&Role::ALL),
+        is_active: random.percent(50),
+        created_at: moment(random),
+        ..samples::new_user("anybody")
+    }
+}
+
+/// Keeps some cars of these users.
+pub(super) fn keep_cars(store: &dyn Store, random: &mut Random, users: &[User]) -> Vec<Car> {
+    // Few owners, so that each has several.
+    let owners = &users[..6];
+    let cars: Vec<NewCar> = (0..60).map(|number| new_car(random, owners, number)).collect();
+    let keep = |new: &NewCar| {
+        let (updated_at, path) = (moment(random), ImagePath::from_storage("cars/1.jpg".into()));
+        let image = random.percent(50).then_some(path);
+        store.write(|unit| {
+            let car = Car {
+                updated_at,
+                image,
+                ..unit.cars().insert(new)?
+            };
+            unit.cars().update(&car)?;
+            Ok::<_, StoreError>(car)
+        })
+    };
+    let cars: Result<_, StoreError> = cars.iter().map(keep).collect();
+    cars.expect("cars can be kept")
+}
+
+fn new_car(random: &mut Random, owners: &[User], number: usize) -> NewCar {
+    let owner = random.pick(owners).id;
+    NewCar {
+        brand: Brand::from_storage(text(random)),
+        model: Model::from_storage(text(random)),
+        year: Year::from_storage(*random.pick(YEARS)),
+        color: maybe(random, |random| Color::from_storage(text(random))),
+        license: LicensePlate::from_storage(format!("{} {number}", text(random))),
+        vin: maybe(random, |random| Vin::from_storage(text(random))),
+        mileage: Mileage::from_storage(*random.pick(MILEAGES)),
+        notes: maybe(random, |random| {
+            Notes::from_storage(format!("{}\n{}", text(random), text(random)))
+        }),
+        created_at: moment(random),
+        ..samples::new_car(owner, "anything")
+    }
+}
+
+/// Keeps some entries about few things by few people.
+pub(super) fn keep_entries(store: &dyn Store, random: &mut Random) -> Vec<Entry> {
+    let entries: Vec<NewEntry> = (0..80).map(|_| new_entry(random)).collect();
+    let oldest_first = HistoryQuery {
+        oldest_first: true,
+        ..HistoryQuery::default()
+    };
+    let kept = store.write(|unit| {
+        unit.audit_log().append(&entries)?;
+        unit.audit_log().list(&oldest_first)
+    });
+    let kept: Vec<Entry> = kept.expect("entries can be kept and listed");
+    let told: Vec<&NewEntry> = kept.iter().map(|kept| &kept.entry).collect();
+    assert_eq!(told, entries.iter().collect::<Vec<_>>());
+    kept
+}
+
+fn new_entry(random: &mut Random) -> NewEntry {
+    NewEntry {
+        at: moment(random),
+        action: *random.pick(&Action::ALL),
+        object: Object {
+            kind: *random.pick(&ObjectType::ALL),
+            id: text(random),
+            name: text(random),
+            owner: maybe(random, somebody),
+        },
+        author: Author {
+            id: maybe(random, somebody),
+            name: text(random),
+        },
+        origin: Origin {
+            channel: Channel::Api,
+            request_id: None,
+            address: None,
+        },
+        changes: vec![],
+    }
+}
+
+/// One of few people, who need not be there.
+pub(super) fn somebody(random: &mut Random) -> UserId {
+    UserId(*random.pick(&[1, 2, 3]))
+}
+
+/// Keeps some tokens of these users and of nobody.
+pub(super) fn keep_tokens(
+    store: &dyn Store,
+    random: &mut Random,
+    users: &[User],
+) -> Vec<(i64, RefreshToken)> {
+    let ids: Vec<&str> = TEXTS.iter().copied().filter(|text| text.is_ascii()).collect();
+    let tokens: Vec<RefreshToken> = (0..60)
+        .map(|number| RefreshToken {
+            id: format!("{} {number}", random.pick(&ids)),
+            user: maybe(random, |random| random.pick(&users[..6]).id),
+            issued_at: moment(random) - TimeDelta::days(1),
+            expires_at: moment(random),
+            revoked: maybe(random, |random| *random.pick(&Revocation::ALL)),
+        })
+        .collect();
+    let all = TokenQuery::at(samples::moment(0));
+    let listed = store.write(|unit| {
+        for token in &tokens {
+            unit.refresh_tokens().record(token)?;
+        }
+        unit.refresh_tokens().list(&all)
+    });
+    let mut listed: Vec<_> = listed.expect("tokens can be kept and listed");
+    listed.sort_by_key(|kept| kept.number);
+    let kept: Vec<_> = listed.into_iter().map(|kept| (kept.number, kept.token)).collect();
+    assert_eq!(
+        kept.iter().map(|(_, token)| token.clone()).collect::<Vec<_>>(),
+        tokens
+    );
+    kept
+}

@@ -1,0 +1,276 @@
+//! What is kept, and the methods that every adapter has to write itself. Those that follow from them are provided by
+//! the ports, and what a query means is said by the query.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use mycars_application::{
+    lists::{CarQuery, HistoryQuery, TokenQuery, UserQuery},
+    ports::{
+        AuditLog, CarRepository, ListedToken, RefreshToken, RefreshTokenRepository, Revocation, Session,
+        SessionRepository, StoreError, UserRepository,
+    },
+};
+use mycars_domain::{
+    Car, CarId, Field, NewCar, NewUser, User, UserId,
+    audit::{Entry, NewEntry},
+};
+
+use crate::{Result, Unit};
+
+/// Everything that is kept.
+#[derive(Clone, Default)]
+pub(crate) struct State {
+    /// The number that was given last, to whatever it was. It only grows, so that none is used again.
+    last_id: i64,
+    users: BTreeMap<UserId, User>,
+    cars: BTreeMap<CarId, Car>,
+    refresh_tokens: BTreeMap<i64, RefreshToken>,
+    sessions: BTreeMap<String, Session>,
+    audit_log: Vec<Entry>,
+}
+
+impl State {
+    fn next_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Keeps a user, new or changed, whose username and address are nobody else's.
+    fn keep_user(&mut self, user: User) -> Result<User> {
+        for other in self.users.values().filter(|other| other.id != user.id) {
+            if other.username.key() == user.username.key() {
+                return Err(StoreError::Taken(Field::Username));
+            }
+            if other.email.key() == user.email.key() {
+                return Err(StoreError::Taken(Field::Email));
+            }
+        }
+        self.users.insert(user.id, user.clone());
+        Ok(user)
+    }
+
+    /// Keeps a car, new or changed, whose plate is no other's and whose owner is there.
+    fn keep_car(&mut self, car: Car) -> Result<Car> {
+        let mut others = self.cars.values().filter(|other| other.id != car.id);
+        if others.any(|other| other.license.key() == car.license.key()) {
+            return Err(StoreError::Taken(Field::License));
+        }
+        self.check_owner(Some(car.owner))?;
+        self.cars.insert(car.id, car.clone());
+        Ok(car)
+    }
+
+    /// That whatever belongs to a user belongs to one who is there.
+    fn check_owner(&self, owner: Option<UserId>) -> Result<()> {
+        let is_gone = owner.is_some_and(|owner| !self.users.contains_key(&owner));
+        if is_gone {
+            Err(StoreError::OwnerGone)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl UserRepository for Unit {
+    fn find(&mut self, id: UserId) -> Result<Option<User>> {
+        Ok(self.state.users.get(&id).cloned())
+    }
+
+    fn find_for_update(&mut self, id: UserId) -> Result<Option<User>> {
+        UserRepository::find(self, id)
+    }
+
+    fn list(&mut self, query: &UserQuery) -> Result<Vec<User>> {
+        let found = query.select(self.state.users.values());
+        Ok(found.into_iter().cloned().collect())
+    }
+
+    fn insert(&mut self, user: &NewUser) -> Result<User> {
+        self.change(|state| {
+            let id = UserId(state.next_id());
+            state.keep_user(user.clone().with_id(id))
+        })
+    }
+
+    fn update(&mut self, user: &User) -> Result<()> {
+        self.change(|state| match state.users.get(&user.id) {
+            Some(_) => state.keep_user(user.clone()).map(drop),
+            None => Err(StoreError::Other("there is no such user".into())),
+        })
+    }
+
+    fn delete(&mut self, id: UserId) -> Result<()> {
+        self.change(|state| {
+            state.users.remove(&id);
+            state.cars.retain(|_, car| car.owner != id);
+            state.sessions.retain(|_, session| session.user != id);
+            for token in state.refresh_tokens.values_mut() {
+                token.user = token.user.filter(|user| *user != id);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl CarRepository for Unit {
+    fn find(&mut self, id: CarId) -> Result<Option<Car>> {
+        Ok(self.state.cars.get(&id).cloned())
+    }
+
+    fn find_for_update(&mut self, id: CarId) -> Result<Option<Car>> {
+        CarRepository::find(self, id)
+    }
+
+    fn list(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<Car>> {
+        let State { cars, users, .. } = &*self.state;
+        let found = query.select(owner, cars.values(), |id| users.get(&id));
+        Ok(found.into_iter().cloned().collect())
+    }
+
+    fn list_for_update(&mut self, owner: UserId) -> Result<Vec<Car>> {
+        let cars = self.state.cars.values();
+        Ok(cars.filter(|car| car.owner == owner).cloned().collect())
+    }
+
+    fn insert(&mut self, car: &NewCar) -> Result<Car> {
+        self.change(|state| {
+            let id = CarId(state.next_id());
+            state.keep_car(car.clone().with_id(id))
+        })
+    }
+
+    fn update(&mut self, car: &Car) -> Result<()> {
+        self.change(|state| match state.cars.get(&car.id) {
+            Some(&Car { created_at, .. }) => state
+                .keep_car(Car {
+                    created_at,
+                    ..car.clone()
+                })
+                .map(drop),
+            None => Err(StoreError::Other("there is no such car".into())),
+        })
+    }
+
+    fn delete(&mut self, id: CarId) -> Result<()> {
+        self.change(|state| Ok(state.cars.remove(&id))).map(drop)
+    }
+}
+
+impl RefreshTokenRepository for Unit {
+    fn record(&mut self, token: &RefreshToken) -> Result<()> {
+        self.change(|state| {
+            state.check_owner(token.user)?;
+            if state.refresh_tokens.values().all(|kept| kept.id != token.id) {
+                let number = state.next_id();
+                state.refresh_tokens.insert(number, token.clone());
+            }
+            Ok(())
+        })
+    }
+
+    fn find(&mut self, id: &str) -> Result<Option<RefreshToken>> {
+        let mut tokens = self.state.refresh_tokens.values();
+        Ok(tokens.find(|token| token.id == id).cloned())
+    }
+
+    fn find_for_update(&mut self, id: &str) -> Result<Option<RefreshToken>> {
+        RefreshTokenRepository::find(self, id)
+    }
+
+    fn revoke(&mut self, id: &str, why: Revocation, _at: DateTime<Utc>) -> Result<()> {
+        self.end(why, |token| token.id == id).map(drop)
+    }
+
+    fn revoke_all_of(&mut self, user: UserId, why: Revocation, _at: DateTime<Utc>) -> Result<usize> {
+        self.end(why, |token| token.user == Some(user) && token.revoked.is_none())
+    }
+
+    fn list(&mut self, query: &TokenQuery) -> Result<Vec<ListedToken>> {
+        let tokens = self.state.refresh_tokens.iter();
+        let numbered = tokens.map(|(number, token)| (*number, token));
+        Ok(query.select(numbered, |id| self.state.users.get(&id)))
+    }
+
+    fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<usize> {
+        self.change(|state| {
+            let expired = state
+                .refresh_tokens
+                .extract_if(.., |_, token| token.expires_at <= now);
+            Ok(expired.count())
+        })
+    }
+}
+
+impl Unit {
+    /// Says of tokens why they are dead, and answers how many they are.
+    fn end(&mut self, why: Revocation, which: impl Fn(&RefreshToken) -> bool) -> Result<usize> {
+        self.change(|state| {
+            let tokens = state.refresh_tokens.values_mut().filter(|token| which(token));
+            Ok(tokens.map(|token| token.revoked = Some(why)).count())
+        })
+    }
+
+    /// Ends sessions, and answers how many they are.
+    fn log_out(&mut self, which: impl Fn(&Session) -> bool) -> Result<usize> {
+        self.change(|state| Ok(state.sessions.extract_if(.., |_, session| which(session)).count()))
+    }
+}
+
+impl SessionRepository for Unit {
+    fn insert(&mut self, session: &Session) -> Result<()> {
+        self.change(|state| {
+            state.check_owner(Some(session.user))?;
+            match state.sessions.insert(session.key_hash.clone(), session.clone()) {
+                Some(_) => Err(StoreError::Other("a session has this key already".into())),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn find(&mut self, key_hash: &str) -> Result<Option<Session>> {
+        Ok(self.state.sessions.get(key_hash).cloned())
+    }
+
+    fn touch(&mut self, key_hash: &str, at: DateTime<Utc>) -> Result<()> {
+        self.change(|state| {
+            let session = state.sessions.entry(key_hash.to_owned());
+            session.and_modify(|session| session.last_seen_at = at);
+            Ok(())
+        })
+    }
+
+    fn delete(&mut self, key_hash: &str) -> Result<()> {
+        self.log_out(|session| session.key_hash == key_hash).map(drop)
+    }
+
+    fn delete_all_of(&mut self, user: UserId) -> Result<usize> {
+        self.log_out(|session| session.user == user)
+    }
+
+    fn count_of(&mut self, users: &[UserId]) -> Result<u64> {
+        let sessions = self.state.sessions.values();
+        Ok(sessions.filter(|session| users.contains(&session.user)).count() as u64)
+    }
+
+    fn delete_expired(&mut self, seen_before: DateTime<Utc>, created_before: DateTime<Utc>) -> Result<usize> {
+        self.log_out(|session| session.last_seen_at <= seen_before || session.created_at <= created_before)
+    }
+}
+
+impl AuditLog for Unit {
+    fn append(&mut self, entries: &[NewEntry]) -> Result<()> {
+        self.change(|state| {
+            for entry in entries.iter().cloned() {
+                let id = state.next_id();
+                state.audit_log.push(Entry { id, entry });
+            }
+            Ok(())
+        })
+    }
+
+    fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>> {
+        let found = query.select(&self.state.audit_log);
+        Ok(found.into_iter().cloned().collect())
+    }
+}
