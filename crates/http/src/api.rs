@@ -13,7 +13,7 @@ pub(crate) mod users;
 
 use crate::{
     endpoint::Endpoint,
-    fields::{FieldSpec, Kind, Shape},
+    fields::{FieldSpec, Kind},
 };
 
 /// Where tokens are got: logins of browsers are counted with it.
@@ -45,10 +45,7 @@ pub(crate) static ENDPOINTS: [&Endpoint; 19] = [
 ];
 
 /// A sentence, where there is nothing else to answer.
-static DETAIL: Shape = Shape {
-    name: "Detail",
-    fields: &[FieldSpec::read_only("detail", "Detail", Kind::Text).example("Successfully logged out.")],
-};
+const DETAIL: FieldSpec = FieldSpec::read_only("detail", "Detail", Kind::Text);
 
 /// The method and the path of every operation, for whoever has something to say about each of them. HEAD goes
 /// with GET, and OPTIONS with everything.

@@ -5,7 +5,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         Method, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue},
+        header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, VARY},
     },
     web::Data,
 };
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What the document is written in: the media types that are registered for it as well as the plain ones.
-static RENDERERS: [Renderer; 4] = [
+pub(crate) static RENDERERS: [Renderer; 4] = [
     Renderer {
         format: "json",
         media_type: "application/json",
@@ -47,6 +47,7 @@ pub(crate) async fn schema(http: HttpRequest) -> HttpResponse {
             .content_type(media_type)
             // Whoever asks again gets what the server that runs by then says.
             .insert_header((CACHE_CONTROL, "no-cache"))
+            .insert_header((VARY, "Accept"))
             .body(document),
         Err(error) => refuse(&error),
     }
@@ -63,18 +64,17 @@ fn written(http: &HttpRequest) -> Result<(&'static str, &'static str), ApiError>
     Ok((renderer.media_type, document))
 }
 
-/// Swagger UI draws some of its signs from its own style sheet; else this is the policy of all pages.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-
 /// `GET /api/docs/`.
 pub(crate) async fn docs(state: Data<State>, http: HttpRequest) -> HttpResponse {
     match must_read(&http) {
         Ok(()) => {
             let html = browsable::render_docs(openapi::SCHEMA_PATH);
             let mut response = page::as_page(StatusCode::OK, html, &Visit::new(&state, &http, true));
-            let policy = HeaderValue::from_static(POLICY);
-            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+            // Swagger UI has some of its signs in its style sheet; else this is the policy of all pages.
+            let policy = page::POLICY.replace("img-src 'self'", "img-src 'self' data:");
+            if let Ok(policy) = HeaderValue::try_from(policy) {
+                response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+            }
             response
         }
         Err(error) => refuse(&error),

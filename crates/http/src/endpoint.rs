@@ -63,6 +63,8 @@ pub(crate) enum Tag {
 pub(crate) struct Operation {
     /// Its name in the OpenAPI document, of which generated clients make that of a method.
     pub(crate) id: &'static str,
+    /// What it does, in a few words.
+    pub(crate) summary: &'static str,
     pub(crate) verb: Verb,
     /// What the body is, where there is one.
     pub(crate) body: Option<&'static Shape>,
@@ -133,9 +135,16 @@ impl Verb {
 
 impl Operation {
     /// An operation without a body.
-    pub(crate) const fn plain(id: &'static str, verb: Verb, answer: Answer, handle: Handler) -> Self {
+    pub(crate) const fn plain(
+        id: &'static str,
+        summary: &'static str,
+        verb: Verb,
+        answer: Answer,
+        handle: Handler,
+    ) -> Self {
         Self {
             id,
+            summary,
             verb,
             body: None,
             answer,

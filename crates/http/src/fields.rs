@@ -50,6 +50,8 @@ pub(crate) enum Kind {
     Image,
     /// A picture to be uploaded.
     ImageUpload,
+    /// One of several codes; only ever read.
+    Code(&'static [&'static str]),
     /// The id of something else; only ever read.
     Reference,
     /// Text that is made of something else; only ever read.
@@ -84,6 +86,8 @@ pub(crate) struct FieldSpec {
     pub(crate) help: &'static str,
     /// A good value, as text. Only documents show it.
     pub(crate) example: Option<&'static str>,
+    /// What it is in a new thing if it is left out, as text. Only documents show it.
+    pub(crate) default: Option<&'static str>,
     /// Whether an answer may come without it.
     pub(crate) may_be_missing: bool,
 }
@@ -106,6 +110,7 @@ impl FieldSpec {
             max: None,
             help: "",
             example: None,
+            default: None,
             may_be_missing: false,
         }
     }
@@ -185,6 +190,14 @@ impl FieldSpec {
     pub(crate) const fn example(self, example: &'static str) -> Self {
         Self {
             example: Some(example),
+            ..self
+        }
+    }
+
+    /// What it is in a new thing if it is left out, as text.
+    pub(crate) const fn default(self, default: &'static str) -> Self {
+        Self {
+            default: Some(default),
             ..self
         }
     }

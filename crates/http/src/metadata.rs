@@ -120,7 +120,7 @@ fn type_name(kind: Kind) -> &'static str {
         Kind::DateTime => "datetime",
         Kind::Boolean => "boolean",
         Kind::Image | Kind::ImageUpload => "image upload",
-        Kind::Reference | Kind::Computed | Kind::Any | Kind::List(_) => "field",
+        Kind::Code(_) | Kind::Reference | Kind::Computed | Kind::Any | Kind::List(_) => "field",
     }
 }
 

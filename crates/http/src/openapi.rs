@@ -20,7 +20,7 @@ mod tests;
 use std::sync::LazyLock;
 
 use utoipa::openapi::{
-    Components, ComponentsBuilder, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, Paths, Server,
+    Components, ComponentsBuilder, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, Paths,
     security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     tag::{Tag as TagObject, TagBuilder},
 };
@@ -66,7 +66,6 @@ const SESSION: &str = "session";
 fn document() -> OpenApi {
     OpenApiBuilder::new()
         .info(info())
-        .servers(Some([Server::new("/")]))
         .tags(Some(TAGS.iter().map(|tag| describe(*tag)).chain([beside::tag()])))
         .paths(paths())
         .components(Some(components()))
@@ -92,31 +91,26 @@ const TAGS: [Tag; 7] = [
     Tag::Root,
 ];
 
-/// What a group is called.
-fn tag_name(tag: Tag) -> &'static str {
+/// What a group is called, and what is in it.
+fn named(tag: Tag) -> (&'static str, &'static str) {
     match tag {
-        Tag::Root => "root",
-        Tag::Tokens => "tokens",
-        Tag::Account => "account",
-        Tag::Cars => "cars",
-        Tag::AdminUsers => "admin users",
-        Tag::AdminCars => "admin cars",
-        Tag::AdminHistory => "admin history",
+        Tag::Root => ("root", "Where everything is."),
+        Tag::Tokens => ("tokens", "Log in, stay logged in, log out."),
+        Tag::Account => ("account", "Your own account."),
+        Tag::Cars => ("cars", "Your own cars, an admin's too."),
+        Tag::AdminUsers => ("admin-users", "Everybody's accounts, for admins."),
+        Tag::AdminCars => ("admin-cars", "The cars of a user, for admins."),
+        Tag::AdminHistory => (
+            "admin-history",
+            "What became of users, cars and logins, for admins.",
+        ),
     }
 }
 
 fn describe(tag: Tag) -> TagObject {
-    let description = match tag {
-        Tag::Root => "Where everything is.",
-        Tag::Tokens => "Log in, stay logged in, log out.",
-        Tag::Account => "Your own account.",
-        Tag::Cars => "Your own cars, an admin's too.",
-        Tag::AdminUsers => "Everybody's accounts, for admins.",
-        Tag::AdminCars => "The cars of a user, for admins.",
-        Tag::AdminHistory => "What became of users, cars and logins, for admins.",
-    };
+    let (name, description) = named(tag);
     TagBuilder::new()
-        .name(tag_name(tag))
+        .name(name)
         .description(Some(description))
         .build()
 }

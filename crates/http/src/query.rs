@@ -8,7 +8,7 @@ use mycars_application::lists::{CarOrder, CarQuery, Direction, Listed, Page, Sea
 use mycars_domain::Role;
 use serde::Serialize;
 
-pub(crate) use self::history::{HISTORY, HISTORY_OF_CAR};
+pub(crate) use self::history::{ACTIONS, HISTORY, HISTORY_OF_CAR, OBJECT_TYPES};
 use crate::error::ApiError;
 
 /// What can be set about lists.
@@ -47,6 +47,8 @@ pub(crate) struct FilterSpec {
     pub(crate) name: &'static str,
     pub(crate) label: &'static str,
     pub(crate) kind: FilterKind,
+    /// What is meant where it is left out, if that is not everything.
+    pub(crate) default: Option<&'static str>,
 }
 
 /// What a filter takes.
@@ -61,7 +63,12 @@ pub(crate) enum FilterKind {
 }
 
 const fn filter(name: &'static str, label: &'static str, kind: FilterKind) -> FilterSpec {
-    FilterSpec { name, label, kind }
+    FilterSpec {
+        name,
+        label,
+        kind,
+        default: None,
+    }
 }
 
 /// What lists of cars can be asked for.
@@ -95,7 +102,10 @@ pub(crate) static CARS: ListSpec = ListSpec {
 pub(crate) static USERS: ListSpec = ListSpec {
     searched: "username, e-mail address, names and phone",
     filters: &[
-        filter("role", "Role", FilterKind::Choice(&["client", "admin", "all"])),
+        FilterSpec {
+            default: Some("client"),
+            ..filter("role", "Role", FilterKind::Choice(&["client", "admin", "all"]))
+        },
         filter("is_active", "Active", FilterKind::Choice(&["true", "false"])),
     ],
     orderings: &["username", "email", "date_joined", "last_login"],

@@ -1,5 +1,5 @@
-//! Every kind of page, light and dark, on a screen and on a phone: no rule of axe-core is broken, and nothing
-//! makes one scroll sideways.
+//! Every kind of page of our own, light and dark, on a screen and on a phone: no rule of axe-core is broken, and
+//! nothing makes one scroll sideways. The interactive documentation is Swagger UI's, and not held to it.
 
 use crate::support::{CLIENT, ROOT, Site, cars, wait_for};
 

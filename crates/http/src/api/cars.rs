@@ -70,9 +70,16 @@ pub(crate) static USERS_DETAIL: Endpoint = Endpoint {
 
 const fn list_operations(list_id: &'static str, create_id: &'static str) -> [Operation; 2] {
     [
-        Operation::plain(list_id, Verb::Get, Answer::Many(&CAR), list),
+        Operation::plain(
+            list_id,
+            "List cars, newest first",
+            Verb::Get,
+            Answer::Many(&CAR),
+            list,
+        ),
         Operation {
             id: create_id,
+            summary: "Add a car",
             verb: Verb::Post,
             body: Some(&CAR),
             answer: Answer::Created(&CAR),
@@ -83,9 +90,10 @@ const fn list_operations(list_id: &'static str, create_id: &'static str) -> [Ope
 
 const fn detail_operations([read_id, replace_id, change_id, delete_id]: [&'static str; 4]) -> [Operation; 4] {
     [
-        Operation::plain(read_id, Verb::Get, Answer::One(&CAR), read),
+        Operation::plain(read_id, "Read a car", Verb::Get, Answer::One(&CAR), read),
         Operation {
             id: replace_id,
+            summary: "Replace a car",
             verb: Verb::Put,
             body: Some(&CAR),
             answer: Answer::One(&CAR),
@@ -93,12 +101,19 @@ const fn detail_operations([read_id, replace_id, change_id, delete_id]: [&'stati
         },
         Operation {
             id: change_id,
+            summary: "Change some of a car",
             verb: Verb::Patch,
             body: Some(&CAR),
             answer: Answer::One(&CAR),
             handle: change,
         },
-        Operation::plain(delete_id, Verb::Delete, Answer::Nothing, delete),
+        Operation::plain(
+            delete_id,
+            "Delete a car and its picture",
+            Verb::Delete,
+            Answer::Nothing,
+            delete,
+        ),
     ]
 }
 
@@ -138,6 +153,7 @@ pub(crate) static FIELDS: [FieldSpec; 15] = [
         .from(Mileage::MIN)
         .to(Mileage::MAX)
         .help("In kilometres.")
+        .default("0")
         .example("15000"),
     FieldSpec::read_only("owner", "Owner", Kind::Reference).example("1"),
     FieldSpec::read_only("owner_name", "Owner name", Kind::Computed).example("Ann Lee"),

@@ -24,6 +24,7 @@ pub(crate) static LIST: Endpoint = Endpoint {
     list: Some(&query::HISTORY),
     operations: &[Operation::plain(
         "list_history",
+        "List what became of everything",
         Verb::Get,
         Answer::Many(&ENTRY),
         list,
@@ -39,6 +40,7 @@ pub(crate) static OWN: Endpoint = Endpoint {
     list: Some(&query::HISTORY_OF_CAR),
     operations: &[Operation::plain(
         "list_car_history",
+        "List what became of a car",
         Verb::Get,
         Answer::Many(&ENTRY_OF_OWN_CAR),
         of_car,
@@ -54,6 +56,7 @@ pub(crate) static USERS: Endpoint = Endpoint {
     list: Some(&query::HISTORY_OF_CAR),
     operations: &[Operation::plain(
         "list_user_car_history",
+        "List what became of a car",
         Verb::Get,
         Answer::Many(&ENTRY),
         of_car,
@@ -114,12 +117,11 @@ static CHANGE: Shape = Shape {
 const ID: FieldSpec =
     FieldSpec::read_only("id", "ID", Kind::Integer).help("Later entries have greater ones.");
 const AT: FieldSpec = FieldSpec::read_only("at", "At", Kind::DateTime);
-const ACTION: FieldSpec = FieldSpec::read_only("action", "Action", Kind::Text)
-    .help("`created`, `changed`, `deleted`, or `revoked` for logins that were ended.")
+const ACTION: FieldSpec = FieldSpec::read_only("action", "Action", Kind::Code(query::ACTIONS))
+    .help("Logins that were ended are `revoked`.")
     .example("changed");
-const OBJECT_TYPE: FieldSpec = FieldSpec::read_only("object_type", "Object type", Kind::Text)
-    .help("`user`, `car` or `refresh_token`.")
-    .example("car");
+const OBJECT_TYPE: FieldSpec =
+    FieldSpec::read_only("object_type", "Object type", Kind::Code(query::OBJECT_TYPES)).example("car");
 const OBJECT_ID: FieldSpec = FieldSpec::read_only("object_id", "Object id", Kind::Text).example("7");
 const OBJECT: FieldSpec = FieldSpec::read_only("object", "Object", Kind::Text)
     .help("What it was called then.")
@@ -131,9 +133,8 @@ const ACTOR: FieldSpec = FieldSpec::read_only("actor", "Actor", Kind::Reference)
 const ACTOR_NAME: FieldSpec = FieldSpec::read_only("actor_name", "Actor name", Kind::Text)
     .help("What they were called then.")
     .example("ann");
-const CHANNEL: FieldSpec = FieldSpec::read_only("channel", "Channel", Kind::Text)
-    .help("`api`, `panel` or `command_line`.")
-    .example("api");
+const CHANNEL: FieldSpec = FieldSpec::read_only("channel", "Channel", Kind::Code(CHANNELS)).example("api");
+const CHANNELS: &[&str] = &["api", "panel", "command_line"];
 const CHANGES: FieldSpec = FieldSpec::read_only("changes", "Changes", Kind::List(&CHANGE));
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -154,4 +155,18 @@ fn of_car(request: &Request<'_>) -> Result<Reply, ApiError> {
     };
     let items = items.iter().map(view).collect();
     request.list(Listed { items, total }, page)
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::audit::{Action, Channel, ObjectType};
+
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_the_domain() {
+        assert_eq!(query::ACTIONS, Action::ALL.map(Action::as_str));
+        assert_eq!(query::OBJECT_TYPES, ObjectType::ALL.map(ObjectType::as_str));
+        assert_eq!(CHANNELS, Channel::ALL.map(Channel::as_str));
+    }
 }

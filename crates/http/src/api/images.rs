@@ -37,19 +37,27 @@ const fn operations(upload_id: &'static str, delete_id: &'static str) -> [Operat
     [
         Operation {
             id: upload_id,
+            summary: "Give a car a picture",
             verb: Verb::Post,
             body: Some(&UPLOAD),
             answer: Answer::One(&CAR),
             handle: upload,
         },
-        Operation::plain(delete_id, Verb::Delete, Answer::Nothing, remove),
+        Operation::plain(
+            delete_id,
+            "Take its picture from a car",
+            Verb::Delete,
+            Answer::Nothing,
+            remove,
+        ),
     ]
 }
 
 static UPLOAD: Shape = Shape {
     name: "ImageUpload",
     fields: &[FieldSpec::required(Field::Image, "Image", Kind::ImageUpload)
-        .help("Sent as multipart/form-data. Kept as JPEG, without its metadata.")],
+        .help("JPEG, PNG, WebP or GIF, sent as multipart/form-data. Kept as JPEG, without its metadata. It has at most \
+               5 MiB and 40 megapixels, unless settings say otherwise.")],
 };
 
 fn upload(request: &Request<'_>) -> Result<Reply, ApiError> {

@@ -20,17 +20,23 @@ pub(crate) static LOGOUT: Endpoint = Endpoint {
     list: None,
     operations: &[Operation {
         id: "logout",
+        summary: "Give up a refresh token",
         verb: Verb::Post,
         body: Some(&Shape {
             name: "Logout",
             fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text).example(TOKEN)],
         }),
-        answer: Answer::One(&DETAIL),
+        answer: Answer::One(&Shape {
+            name: "Detail",
+            fields: &[DETAIL.example(LOGGED_OUT)],
+        }),
         handle: log_out,
     }],
 };
 
+const LOGGED_OUT: &str = "Successfully logged out.";
+
 fn log_out(request: &Request<'_>) -> Result<Reply, ApiError> {
     accounts::log_out(request.app, request.caller, &request.single_text(Field::Refresh)?)?;
-    Reply::ok(&json!({"detail": "Successfully logged out."}))
+    Reply::ok(&json!({"detail": LOGGED_OUT}))
 }

@@ -20,6 +20,7 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
     list: None,
     operations: &[Operation {
         id: "change_password",
+        summary: "Change your own password",
         verb: Verb::Put,
         body: Some(&Shape {
             name: "ChangePassword",
@@ -33,10 +34,15 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
                     ),
             ],
         }),
-        answer: Answer::One(&DETAIL),
+        answer: Answer::One(&Shape {
+            name: "Detail",
+            fields: &[DETAIL.example(CHANGED)],
+        }),
         handle: change,
     }],
 };
+
+const CHANGED: &str = "Password updated successfully.";
 
 fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
     let form = request.form()?;
@@ -45,5 +51,5 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
         new_password: form.text(Field::NewPassword),
     };
     accounts::change_password(request.app, request.caller, &input)?;
-    Reply::ok(&json!({"detail": "Password updated successfully."}))
+    Reply::ok(&json!({"detail": CHANGED}))
 }

@@ -22,9 +22,16 @@ pub(crate) static ME: Endpoint = Endpoint {
     access: Access::Authenticated,
     list: None,
     operations: &[
-        Operation::plain("get_me", Verb::Get, Answer::One(&USER), read),
+        Operation::plain(
+            "get_me",
+            "Read your own account",
+            Verb::Get,
+            Answer::One(&USER),
+            read,
+        ),
         Operation {
             id: "update_me",
+            summary: "Change some of your own account",
             verb: Verb::Patch,
             body: Some(&Shape {
                 name: "Profile",

@@ -23,6 +23,7 @@ pub(crate) static REGISTER: Endpoint = Endpoint {
     list: None,
     operations: &[Operation {
         id: "register",
+        summary: "Make an account",
         verb: Verb::Post,
         body: Some(&Shape {
             name: "Registration",

@@ -16,7 +16,13 @@ pub(crate) static ROOT: Endpoint = Endpoint {
     tag: Tag::Root,
     access: Access::Optional,
     list: None,
-    operations: &[Operation::plain("get_root", Verb::Get, Answer::Links, read)],
+    operations: &[Operation::plain(
+        "get_root",
+        "Say where everything is",
+        Verb::Get,
+        Answer::Links,
+        read,
+    )],
 };
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {

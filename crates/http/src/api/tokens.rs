@@ -19,6 +19,7 @@ pub(crate) static OBTAIN: Endpoint = Endpoint {
     list: None,
     operations: &[Operation {
         id: "obtain_token",
+        summary: "Log in",
         verb: Verb::Post,
         body: Some(&Shape {
             name: "TokenObtainPair",
@@ -44,6 +45,7 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
     list: None,
     operations: &[Operation {
         id: "refresh_token",
+        summary: "Get a new access token",
         verb: Verb::Post,
         body: Some(&Shape {
             name: "TokenRefresh",
@@ -71,6 +73,7 @@ pub(crate) static VERIFY: Endpoint = Endpoint {
     list: None,
     operations: &[Operation {
         id: "verify_token",
+        summary: "Say whether a token is good",
         verb: Verb::Post,
         body: Some(&Shape {
             name: "TokenVerify",

@@ -29,9 +29,10 @@ pub(crate) static LIST: Endpoint = Endpoint {
     access: Access::Admin,
     list: Some(&query::USERS),
     operations: &[
-        Operation::plain("list_users", Verb::Get, Answer::Many(&USER), list),
+        Operation::plain("list_users", "List users", Verb::Get, Answer::Many(&USER), list),
         Operation {
             id: "create_user",
+            summary: "Add a user",
             verb: Verb::Post,
             body: Some(&NEW_USER),
             answer: Answer::Created(&USER),
@@ -48,9 +49,16 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
     access: Access::Admin,
     list: None,
     operations: &[
-        Operation::plain("get_user", Verb::Get, Answer::One(&USER_WITH_CARS), read),
+        Operation::plain(
+            "get_user",
+            "Read a user with their cars",
+            Verb::Get,
+            Answer::One(&USER_WITH_CARS),
+            read,
+        ),
         Operation {
             id: "replace_user",
+            summary: "Replace a user",
             verb: Verb::Put,
             body: Some(&USER),
             answer: Answer::One(&USER_WITH_CARS),
@@ -58,12 +66,19 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
         },
         Operation {
             id: "update_user",
+            summary: "Change some of a user",
             verb: Verb::Patch,
             body: Some(&USER),
             answer: Answer::One(&USER_WITH_CARS),
             handle: change,
         },
-        Operation::plain("delete_user", Verb::Delete, Answer::Nothing, delete),
+        Operation::plain(
+            "delete_user",
+            "Delete a user with their cars and pictures",
+            Verb::Delete,
+            Answer::Nothing,
+            delete,
+        ),
     ],
 };
 
@@ -114,8 +129,9 @@ pub(super) const PASSWORD_CONFIRMATION: FieldSpec =
     FieldSpec::optional(Field::PasswordConfirmation, "Password (again)", Kind::Password)
         .at_most(Password::MAX_LENGTH)
         .help("May be left out; must match if it is there.");
-pub(super) const ROLE: FieldSpec = FieldSpec::optional(Field::Role, "Role", ROLES);
+pub(super) const ROLE: FieldSpec = FieldSpec::optional(Field::Role, "Role", ROLES).default("client");
 const IS_ACTIVE: FieldSpec = FieldSpec::optional(Field::IsActive, "Active", Kind::Boolean)
+    .default("true")
     .help("Whether the user may log in. Their tokens stop working at once when not.");
 pub(super) const PHONE: FieldSpec = FieldSpec::optional(Field::Phone, "Phone", Kind::Text)
     .nullable()

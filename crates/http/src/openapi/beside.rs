@@ -3,7 +3,8 @@
 
 use serde_json::json;
 use utoipa::openapi::{
-    ContentBuilder, HttpMethod, ObjectBuilder, PathItem, Ref, Required, Response, ResponseBuilder, Type,
+    ContentBuilder, HeaderBuilder, HttpMethod, ObjectBuilder, PathItem, Ref, Required, Response,
+    ResponseBuilder, Type,
     path::{OperationBuilder, ParameterBuilder, ParameterIn},
     schema::{KnownFormat, SchemaFormat},
     security::SecurityRequirement,
@@ -11,6 +12,7 @@ use utoipa::openapi::{
 };
 
 use super::{SCHEMA_PATH, schemas::reference};
+use crate::documents::RENDERERS;
 
 /// The group that all of it is in.
 const TAG: &str = "service";
@@ -65,28 +67,54 @@ fn is_ok() -> Response {
 }
 
 fn media() -> OperationBuilder {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
     let file = ParameterBuilder::new()
         .name("file")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
         .description(Some("What follows `/media/cars/` in a car's `image`."))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        .schema(Some(text()));
+    let header = |name: &str, description: &str| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .description(Some(description))
+            .schema(Some(text()))
+    };
     // Generators of clients know bytes by this format.
-    let jpeg = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
-    let picture = ResponseBuilder::new()
-        .description("The picture. Ranges and conditions are served, too.")
-        .content("image/jpeg", ContentBuilder::new().schema(Some(jpeg)).build());
-    operation("get_media", "A picture")
+    let jpeg = text()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .build();
+    let picture = |description: &str| {
+        let told = HeaderBuilder::new().schema(Some(text())).build();
+        let content = ContentBuilder::new().schema(Some(jpeg.clone())).build();
+        ResponseBuilder::new()
+            .description(description)
+            .content("image/jpeg", content)
+            .header("ETag", told.clone())
+            .header("Last-Modified", told)
+    };
+    let without_body = |description: &str| ResponseBuilder::new().description(description);
+    operation("get_media", "Read a picture")
         .description(Some("Open to whoever knows the path, which nobody can guess."))
         .parameter(file)
-        .response("200", picture)
+        .parameter(header("Range", "Which bytes, if not all: `bytes=0-1023`."))
+        .parameter(header(
+            "If-None-Match",
+            "The `ETag` of what the client has already.",
+        ))
+        .response("200", picture("The picture."))
+        .response("206", picture("The bytes that were asked for."))
+        .response("304", without_body("The client has it already."))
         .response("404", Ref::from_response_name("NotFound"))
+        .response("412", without_body("It is not the one that a condition names."))
+        .response("416", without_body("It has no such bytes."))
         .response("503", Ref::from_response_name("Unavailable"))
 }
 
 fn schema() -> OperationBuilder {
+    let mut formats: Vec<&str> = RENDERERS.iter().map(|renderer| renderer.format).collect();
+    formats.dedup();
     let format = ParameterBuilder::new()
         .name("format")
         .parameter_in(ParameterIn::Query)
@@ -94,14 +122,16 @@ fn schema() -> OperationBuilder {
         .schema(Some(
             ObjectBuilder::new()
                 .schema_type(Type::String)
-                .enum_values(Some(["json", "yaml"])),
+                .enum_values(Some(formats)),
         ));
-    let document = || ContentBuilder::new().schema(Some(ObjectBuilder::new())).build();
-    let found = ResponseBuilder::new()
-        .description("The document.")
-        .content("application/json", document())
-        .content("application/yaml", document());
-    operation("get_schema", "This document")
+    let found = RENDERERS.iter().fold(
+        ResponseBuilder::new().description("The document."),
+        |found, renderer| {
+            let document = ContentBuilder::new().schema(Some(ObjectBuilder::new())).build();
+            found.content(renderer.media_type, document)
+        },
+    );
+    operation("get_schema", "Read this document")
         .description(Some("The OpenAPI document of this server."))
         .parameter(format)
         .response("200", found)

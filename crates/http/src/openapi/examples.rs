@@ -37,16 +37,29 @@ fn object<'a>(fields: impl Iterator<Item = &'a FieldSpec>) -> Value {
         .into()
 }
 
+/// The example of a field that can be sent; none for a file.
+pub(super) fn of(spec: &FieldSpec) -> Option<Value> {
+    (spec.kind != Kind::ImageUpload).then(|| value(spec))
+}
+
+/// What a text is as a value of a kind.
+pub(super) fn parsed(kind: Kind, text: &str) -> Value {
+    match kind {
+        Kind::Integer | Kind::Reference | Kind::Boolean | Kind::Any => {
+            serde_json::from_str(text).unwrap_or_else(|_| text.into())
+        }
+        _ => text.into(),
+    }
+}
+
 /// The example of a field, or else one of its kind.
 fn value(spec: &FieldSpec) -> Value {
     match (spec.kind, spec.example) {
-        (Kind::Integer | Kind::Reference | Kind::Boolean | Kind::Any, Some(example)) => {
-            serde_json::from_str(example).unwrap_or_else(|_| example.into())
-        }
-        (_, Some(example)) => example.into(),
+        (kind, Some(example)) => parsed(kind, example),
         (Kind::Integer | Kind::Reference | Kind::Any, None) => 1.into(),
         (Kind::Boolean, None) => true.into(),
         (Kind::Choice(choices), None) => choices.first().map_or(Value::Null, |(value, _)| (*value).into()),
+        (Kind::Code(codes), None) => codes.first().map_or(Value::Null, |value| (*value).into()),
         (Kind::DateTime, None) => "2026-11-23T12:00:00Z".into(),
         (Kind::Image, None) => "/media/cars/car_7_0f8fad5bd9cb469fa165.jpg".into(),
         (Kind::Password, None) => "correct horse battery staple".into(),

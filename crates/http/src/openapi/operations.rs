@@ -13,10 +13,9 @@ use utoipa::openapi::{
 };
 
 use super::{
-    BEARER, SESSION, examples,
+    BEARER, SESSION, examples, named,
     responses::Fault,
     schemas::{self, Encoding},
-    tag_name,
 };
 use crate::{
     api::ENDPOINTS,
@@ -28,8 +27,8 @@ use crate::{
 /// An endpoint's operations.
 pub(super) fn path_item(endpoint: &Endpoint) -> PathItem {
     let mut item = PathItem::default();
-    item.parameters = Some(path_parameters(endpoint).map(RefOr::from).collect::<Vec<_>>())
-        .filter(|parameters| !parameters.is_empty());
+    let parameters = path_parameters(endpoint).chain([format()]);
+    item.parameters = Some(parameters.map(RefOr::from).collect());
     for operation in endpoint.operations {
         item.merge_operations(PathItem::new(
             method(operation.verb),
@@ -53,9 +52,9 @@ fn describe(endpoint: &Endpoint, operation: &Operation) -> OperationBuilder {
     let asked = endpoint.list.filter(|_| operation.verb == Verb::Get);
     let described = OperationBuilder::new()
         .operation_id(Some(operation.id))
-        .tag(tag_name(endpoint.tag))
-        .summary(Some(summary(operation.id)))
-        .description(Some(description(endpoint, operation)))
+        .tag(named(endpoint.tag).0)
+        .summary(Some(operation.summary))
+        .description(description(endpoint, operation))
         .securities(Some(security(endpoint.access)))
         .parameters(asked.map(list_parameters))
         .request_body(operation.body.map(|body| request_body(body, operation)))
@@ -65,19 +64,19 @@ fn describe(endpoint: &Endpoint, operation: &Operation) -> OperationBuilder {
     })
 }
 
-/// `list_cars` as a person says it.
-fn summary(id: &str) -> String {
-    let words = id.replace('_', " ");
-    words[..1].to_ascii_uppercase() + &words[1..]
-}
-
-fn description(endpoint: &Endpoint, operation: &Operation) -> String {
-    let more = match operation.verb {
-        Verb::Put => " What is not required and left out keeps its value.",
-        Verb::Patch => " What is left out keeps its value.",
-        Verb::Get | Verb::Post | Verb::Delete => "",
-    };
-    format!("{}{more}", endpoint.description)
+fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static str> {
+    let may_leave_out = operation
+        .body
+        .is_some_and(|body| body.writable().any(|spec| !spec.required));
+    match operation.verb {
+        Verb::Get => Some(endpoint.description),
+        Verb::Put if may_leave_out => Some("What is not required and left out keeps its value."),
+        Verb::Patch => Some("What is left out keeps its value."),
+        Verb::Post if operation.takes_file() => Some("Whatever picture it had is replaced."),
+        // Where there is nothing else to do, the endpoint's description is about it.
+        Verb::Post | Verb::Put if endpoint.operations.len() == 1 => Some(endpoint.description),
+        Verb::Post | Verb::Put | Verb::Delete => None,
+    }
 }
 
 /// One of these proves who asks; an empty one stands for nobody.
@@ -107,6 +106,15 @@ fn path_parameters(endpoint: &Endpoint) -> impl Iterator<Item = Parameter> {
             .schema(Some(id))
             .build()
     })
+}
+
+/// In what to answer. The other form is a page for people, which is no matter for programs.
+fn format() -> Parameter {
+    let json = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["json"]));
+    let description = "Narrows what is answered to JSON, whatever else is accepted.".to_owned();
+    query("format", description, json).build()
 }
 
 /// The names in braces.
@@ -152,13 +160,23 @@ fn filter(filter: &FilterSpec) -> Parameter {
         FilterKind::Choice(choices) => ObjectBuilder::new()
             .schema_type(Type::String)
             .enum_values(Some(choices.iter().copied()))
+            .default(filter.default.map(Into::into))
             .into(),
         FilterKind::Moment => AnyOfBuilder::new()
             .item(schemas::string("date"))
             .item(schemas::string("date-time"))
             .into(),
     };
-    query(filter.name, format!("{}.", filter.label), schema).build()
+    let how = match filter.kind {
+        FilterKind::Text => ", exactly so, case included",
+        FilterKind::Moment => {
+            ": a date, which is the whole day, or a date and time, in UTC unless it says otherwise"
+        }
+        FilterKind::Number | FilterKind::Choice(_) => "",
+    };
+    query(filter.name, format!("{}{how}.", filter.label), schema)
+        .example((filter.kind == FilterKind::Moment).then(|| "2026-11-24".into()))
+        .build()
 }
 
 /// It is text and no array: generated clients write arrays as several parameters, of which the last would count.

@@ -3,10 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::http::{
-    StatusCode,
-    header::{self, HeaderName},
-};
+use actix_web::http::StatusCode;
 use mycars_application::{accounts::TokenError, ports::BoxError};
 use mycars_domain::{Denied, Field, Violation, Violations};
 use utoipa::openapi::{
@@ -18,6 +15,7 @@ use super::schemas::reference;
 use crate::{
     endpoint::{Access, Endpoint, Operation, Verb},
     error::{ApiError, Missing},
+    fields::Kind,
 };
 
 /// Something that can go wrong.
@@ -28,12 +26,12 @@ pub(super) struct Fault {
     is_possible: fn(&Endpoint, &Operation) -> bool,
     /// What it can look like, by names: errors of one status, at least one.
     pub(super) examples: fn() -> Vec<(&'static str, ApiError)>,
-    /// A header that comes with it, and what that says.
-    header: Option<(HeaderName, &'static str)>,
+    /// A header that comes with it, of which type, and what it says.
+    header: Option<(&'static str, Type, &'static str)>,
 }
 
 /// Everything that can go wrong, but a fault of the server itself.
-pub(super) static FAULTS: [Fault; 11] = [
+pub(super) static FAULTS: [Fault; 12] = [
     Fault {
         name: "BadRequest",
         description: "Fields or parameters are wrong, or the body can't be read.",
@@ -76,15 +74,21 @@ pub(super) static FAULTS: [Fault; 11] = [
                 ("user_is_inactive", ApiError::UserInactive),
             ]
         },
-        header: Some((header::WWW_AUTHENTICATE, "Always `Bearer realm=\"api\"`.")),
+        header: Some(CHALLENGE),
+    },
+    Fault {
+        name: "BadCredentials",
+        description: "The username or the password is wrong, or that user can't log in.",
+        is_possible: |endpoint, operation| endpoint.access == Access::Open && takes_password(operation),
+        examples: || vec![("no_active_account", ApiError::NoActiveAccount)],
+        header: Some(CHALLENGE),
     },
     Fault {
         name: "BadToken",
-        description: "The credentials or the token in the body are not good.",
-        is_possible: |endpoint, _| endpoint.access == Access::Open,
+        description: "The token in the body is not good.",
+        is_possible: |endpoint, operation| endpoint.access == Access::Open && !takes_password(operation),
         examples: || {
             vec![
-                ("wrong_credentials", ApiError::NoActiveAccount),
                 ("user_is_gone_or_inactive", ApiError::NoActiveAccountForToken),
                 ("token_is_invalid", ApiError::Token(TokenError::Invalid)),
                 ("token_is_expired", ApiError::Token(TokenError::Expired)),
@@ -92,7 +96,7 @@ pub(super) static FAULTS: [Fault; 11] = [
                 ("token_is_blacklisted", ApiError::Token(TokenError::Blacklisted)),
             ]
         },
-        header: Some((header::WWW_AUTHENTICATE, "Always `Bearer realm=\"api\"`.")),
+        header: Some(CHALLENGE),
     },
     Fault {
         name: "Forbidden",
@@ -114,13 +118,13 @@ pub(super) static FAULTS: [Fault; 11] = [
     },
     Fault {
         name: "NotFound",
-        description: "There is no such thing, or it is somebody else's.",
-        is_possible: |endpoint, _| endpoint.path.contains('{'),
+        description: "There is no such thing, or it is somebody else's; or there is no such `format`.",
+        is_possible: |_, _| true,
         examples: || {
             vec![
                 ("car", ApiError::NotFound(Missing::Car)),
                 ("user", ApiError::NotFound(Missing::User)),
-                ("no_number", ApiError::NotFound(Missing::Route)),
+                ("path_or_format", ApiError::NotFound(Missing::Route)),
             ]
         },
         header: None,
@@ -162,7 +166,8 @@ pub(super) static FAULTS: [Fault; 11] = [
         is_possible: |_, _| true,
         examples: || vec![("throttled", ApiError::Throttled(42))],
         header: Some((
-            header::RETRY_AFTER,
+            "Retry-After",
+            Type::Integer,
             "In how many seconds the next request is answered.",
         )),
     },
@@ -171,9 +176,16 @@ pub(super) static FAULTS: [Fault; 11] = [
         description: "The database is away, or too many requests wait already.",
         is_possible: |_, _| true,
         examples: || vec![("unavailable", ApiError::Unavailable(BoxError::from("away")))],
-        header: Some((header::RETRY_AFTER, "In how many seconds to ask again.")),
+        header: Some(("Retry-After", Type::Integer, "In how many seconds to ask again.")),
     },
 ];
+
+/// What a 401 says besides.
+const CHALLENGE: (&str, Type, &str) = ("WWW-Authenticate", Type::String, "Always `Bearer realm=\"api\"`.");
+
+fn takes_password(operation: &Operation) -> bool {
+    operation.fields().iter().any(|spec| spec.kind == Kind::Password)
+}
 
 fn has_body(_: &Endpoint, operation: &Operation) -> bool {
     operation.body.is_some()
@@ -209,8 +221,8 @@ impl Fault {
         let mut response = ResponseBuilder::new()
             .description(self.description)
             .content("application/json", content);
-        if let Some((name, description)) = &self.header {
-            response = response.header(title_case(name), header(description));
+        if let Some((name, schema_type, description)) = &self.header {
+            response = response.header(*name, header(schema_type.clone(), description));
         }
         response.build()
     }
@@ -236,19 +248,9 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Response>> {
         .collect()
 }
 
-fn header(description: &str) -> Header {
+fn header(schema_type: Type, description: &str) -> Header {
     HeaderBuilder::new()
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .schema(Some(ObjectBuilder::new().schema_type(schema_type)))
         .description(Some(description))
         .build()
-}
-
-/// `Retry-After`, as people write it.
-fn title_case(name: &HeaderName) -> String {
-    let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
-    name.as_str()
-        .split('-')
-        .map(capital)
-        .collect::<Vec<_>>()
-        .join("-")
 }

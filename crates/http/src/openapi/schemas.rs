@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::{
     Object, ObjectBuilder, Ref, RefOr, Schema,
-    schema::{AnyOfBuilder, ArrayBuilder, KnownFormat, SchemaFormat, SchemaType, Type},
+    schema::{AnyOfBuilder, ArrayBuilder, KnownFormat, RefBuilder, SchemaFormat, SchemaType, Type},
 };
 
+use super::examples;
 use crate::{
     api::ENDPOINTS,
     endpoint::{Answer, Endpoint, Operation, Verb},
@@ -76,6 +77,7 @@ fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
         });
         for shape in inner.chain([shape]) {
             schemas.push((shape.name.to_owned(), answer_schema(shape)));
+            schemas.extend(shape.fields.iter().filter_map(choice));
         }
     }
     if let Answer::Many(shape) = operation.answer {
@@ -87,13 +89,22 @@ fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
 /// A field with choices has a schema of its own, so that generated clients have one type for it. It is called as
 /// the field is for people.
 fn choice(spec: &FieldSpec) -> Option<(String, Object)> {
-    let Kind::Choice(choices) = spec.kind else {
-        return None;
+    let values: Vec<&str> = match spec.kind {
+        Kind::Choice(choices) => choices.iter().map(|(value, _)| *value).collect(),
+        Kind::Code(codes) => codes.to_vec(),
+        _ => return None,
     };
+    let name = spec.label.split(' ').map(capitalized).collect();
     let schema = ObjectBuilder::new()
         .schema_type(Type::String)
-        .enum_values(Some(choices.iter().map(|(value, _)| *value)));
-    Some((spec.label.replace(' ', ""), schema.build()))
+        .enum_values(Some(values));
+    Some((name, schema.build()))
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// In what a body can be written, and what it is called then. A PATCH needs nothing, so that its body is another
@@ -143,7 +154,7 @@ pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<RefOr<Schema
 fn body_schema(shape: &Shape, verb: Verb, encoding: Encoding) -> Object {
     let mut schema = ObjectBuilder::new();
     for spec in shape.writable() {
-        schema = schema.property(spec.name, taken(spec, encoding));
+        schema = schema.property(spec.name, taken(spec, verb, encoding));
         if spec.required && verb != Verb::Patch {
             schema = schema.required(spec.name);
         }
@@ -185,10 +196,15 @@ fn page_schema(shape: &Shape) -> Object {
         .build()
 }
 
-/// A field as it may be sent. There is no null in a form.
-fn taken(spec: &FieldSpec, encoding: Encoding) -> RefOr<Schema> {
+/// A field as it may be sent. There is no null in a form, and only what is new has defaults.
+fn taken(spec: &FieldSpec, verb: Verb, encoding: Encoding) -> RefOr<Schema> {
+    let default = spec.default.filter(|_| verb == Verb::Post);
+    let default = default.map(|text| examples::parsed(spec.kind, text));
     if let Some((name, _)) = choice(spec) {
-        return reference(&name);
+        return RefBuilder::new()
+            .ref_location_from_schema_name(name)
+            .default(default)
+            .into();
     }
     let mut schema = plain(&FieldSpec {
         nullable: spec.nullable && encoding == Encoding::Json,
@@ -200,7 +216,12 @@ fn taken(spec: &FieldSpec, encoding: Encoding) -> RefOr<Schema> {
             .max_length(spec.max_length)
             .pattern(pattern(spec));
     }
-    schema.minimum(spec.min).maximum(spec.max).into()
+    schema
+        .minimum(spec.min)
+        .maximum(spec.max)
+        .default(default)
+        .examples(examples::of(spec))
+        .into()
 }
 
 /// What text matches: what the description says, unless it may be blank; else anything that is not blank.
@@ -241,7 +262,7 @@ fn plain(spec: &FieldSpec) -> ObjectBuilder {
 fn type_and_format(spec: &FieldSpec) -> (Type, Option<SchemaFormat>) {
     let known = |format| Some(SchemaFormat::KnownFormat(format));
     match spec.kind {
-        Kind::Text | Kind::Choice(_) | Kind::Computed | Kind::Any => (Type::String, None),
+        Kind::Text | Kind::Choice(_) | Kind::Code(_) | Kind::Computed | Kind::Any => (Type::String, None),
         Kind::Password => (Type::String, known(KnownFormat::Password)),
         Kind::Email => (Type::String, known(KnownFormat::Email)),
         // Ids have no bounds of their own.

@@ -14,20 +14,18 @@ use crate::error::ApiError;
 /// anybody wants at once.
 const PAGE_SIZE: u32 = 100;
 
+/// What can be done to things, as clients call it.
+pub(crate) const ACTIONS: &[&str] = &["created", "changed", "deleted", "revoked"];
+
+/// What kinds of things there are in the audit log, as clients call them.
+pub(crate) const OBJECT_TYPES: &[&str] = &["user", "car", "refresh_token"];
+
 /// What the audit log can be asked for.
 pub(crate) static HISTORY: ListSpec = ListSpec {
     searched: "the names of objects and of who did it",
     filters: &[
-        filter(
-            "action",
-            "Action",
-            FilterKind::Choice(&["created", "changed", "deleted", "revoked"]),
-        ),
-        filter(
-            "object_type",
-            "Object type",
-            FilterKind::Choice(&["user", "car", "refresh_token"]),
-        ),
+        filter("action", "Action", FilterKind::Choice(ACTIONS)),
+        filter("object_type", "Object type", FilterKind::Choice(OBJECT_TYPES)),
         filter("object_id", "Object id", FilterKind::Text),
         filter("actor", "Actor id", FilterKind::Number),
         filter("at_min", "From (UTC)", FilterKind::Moment),

@@ -119,12 +119,7 @@ fn blocks(document: &str, language: &str) -> Vec<String> {
 /// All documents of the repository.
 fn markdown() -> Vec<PathBuf> {
     let root = Path::new(ROOT);
-    let folders = [
-        ("docs", usize::MAX),
-        ("crates", usize::MAX),
-        ("examples", usize::MAX),
-    ];
-    let below = folders.map(|(folder, depth)| files(&root.join(folder), depth, "md"));
+    let below = ["docs", "crates", "examples"].map(|folder| files(&root.join(folder), usize::MAX, "md"));
     let mut all = files(root, 1, "md");
     all.extend(below.into_iter().flatten());
     all

@@ -6,8 +6,9 @@ use std::{cell::Cell, collections::BTreeSet};
 use serde_json::json;
 
 use crate::support::{
-    Installation, Request, Server,
+    Answer, Installation, Request, Server,
     accounts::{join, log_in, me, new_car},
+    document::Document,
     http::TINY_JPEG,
     installation::SUPERUSER_PASSWORD,
     on_both_databases,
@@ -158,6 +159,8 @@ struct Cast<'s> {
     callers: [Caller; CALLERS.len()],
     /// A superuser who never calls.
     superuser: i64,
+    /// What the server says of itself: each answer must be so.
+    document: Document,
     /// How many victims there were.
     victims: Cell<u32>,
 }
@@ -195,6 +198,7 @@ impl<'s> Cast<'s> {
             server,
             callers: [anonymous, owner, other, admin, root, deactivated],
             superuser: boss.id,
+            document: Document::of(server.client()),
             victims: Cell::new(0),
         }
     }
@@ -223,7 +227,9 @@ impl<'s> Cast<'s> {
         let mut faults = Vec::new();
         for (column, expected) in row.expected.into_iter().enumerate() {
             let before = self.seen(&victim);
-            let status = self.ask(row.method, row.path, column, &victim);
+            let (request, answer) = self.ask(row.method, row.path, column, &victim);
+            let status = answer.status;
+            faults.extend(self.document.faults(&request, &answer));
             let call = format!("{} {} as {}", row.method, row.path, CALLERS[column]);
             if status != expected {
                 faults.push(format!("{call}: {status} instead of {expected}"));
@@ -253,8 +259,8 @@ impl<'s> Cast<'s> {
         self.server.send(&Request::get(path).bearer(access)).json(200)
     }
 
-    /// Asks as one of the callers, and answers the status.
-    fn ask(&self, method: &str, path: &str, column: usize, victim: &Victim) -> u16 {
+    /// Asks as one of the callers.
+    fn ask(&self, method: &str, path: &str, column: usize, victim: &Victim) -> (Request, Answer) {
         let caller = match CALLERS[column] {
             "owner" => &victim.owner,
             _ => &self.callers[column],
@@ -272,7 +278,8 @@ impl<'s> Cast<'s> {
         if let Some(access) = &caller.access {
             request = request.bearer(access);
         }
-        self.server.send(&request).status
+        let answer = self.server.send(&request);
+        (request, answer)
     }
 }
 
@@ -308,7 +315,7 @@ fn whatever_else_is_asked_of_a_route_meets_the_same_gate(installation: &Installa
                 let Some(expected) = besides_the_table(&rows, method, path, column) else {
                     continue;
                 };
-                let status = cast.ask(method, path, column, &victim);
+                let status = cast.ask(method, path, column, &victim).1.status;
                 if status != expected {
                     faults.push(format!(
                         "{method} {path} as {caller}: {status} instead of {expected}"

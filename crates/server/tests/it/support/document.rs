@@ -37,18 +37,16 @@ impl Document {
             .collect()
     }
 
-    /// In what an answer in JSON is not as the document says. Of what is not in the document it says nothing, nor
-    /// of requests that other rules come before: another host, another form.
+    /// In what an answer in JSON, or without a body, is not as the document says. Of what is not in the document it
+    /// says nothing, nor of a host that is refused before anything is looked at.
     pub(crate) fn faults(&self, request: &Request, answer: &Answer) -> Vec<String> {
-        let sends = |name: &str| {
-            request
-                .headers
-                .iter()
-                .any(|(known, _)| known.eq_ignore_ascii_case(name))
-        };
-        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let path = request.path.split('?').next().unwrap_or(&request.path);
+        let names_host = request
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("Host"));
         let is_json = answer.header("Content-Type").as_deref() == Some("application/json");
-        if sends("Host") || query.contains("format=") || !(is_json || answer.body.is_empty()) {
+        if names_host && answer.status == 400 || !(is_json || answer.body.is_empty()) {
             return Vec::new();
         }
         let method = request.method.replace("HEAD", "GET");
@@ -80,11 +78,10 @@ impl Document {
     }
 
     fn find(&self, method: &str, path: &str) -> Option<&Value> {
-        let path = format!("{}/", path.trim_end_matches('/'));
         let operations = self.operations();
         let (_, operations) = operations
             .into_iter()
-            .find(|(template, _)| fits(template, &path))?;
+            .find(|(template, _)| fits(template, path))?;
         operations.get(method).copied()
     }
 
@@ -123,10 +120,14 @@ fn operations(item: &Value) -> BTreeMap<&str, &Value> {
     METHODS.into_iter().filter_map(operation).collect()
 }
 
-/// Whether a path is one of those that a template stands for.
+/// Whether a path is one of those that a template stands for, with the slash at its end or without. Ids are digits,
+/// and the name of a file is anything.
 fn fits(template: &str, path: &str) -> bool {
     let is_id = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let fits = |(expected, part): (&str, &str)| expected == part || expected.starts_with('{') && is_id(part);
+    let fits = |(expected, part): (&str, &str)| {
+        expected == part || expected == "{file}" || expected.starts_with('{') && is_id(part)
+    };
+    let (template, path) = (template.trim_end_matches('/'), path.trim_end_matches('/'));
     template.split('/').count() == path.split('/').count()
         && template.split('/').zip(path.split('/')).all(fits)
 }
