@@ -74,13 +74,14 @@ fn media() -> OperationBuilder {
         .required(Required::True)
         .description(Some("What follows `/media/cars/` in a car's `image`."))
         .schema(Some(text()));
-    let header = |name: &str, description: &str| {
+    let header = |name: &str, description: &str, schema: ObjectBuilder| {
         ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Header)
             .description(Some(description))
-            .schema(Some(text()))
+            .schema(Some(schema))
     };
+    let range = text().pattern(Some("^bytes=([0-9]+-[0-9]*|-[0-9]+)$"));
     // Generators of clients know bytes by this format.
     let jpeg = text()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
@@ -98,10 +99,11 @@ fn media() -> OperationBuilder {
     operation("get_media", "Read a picture")
         .description(Some("Open to whoever knows the path, which nobody can guess."))
         .parameter(file)
-        .parameter(header("Range", "Which bytes, if not all: `bytes=0-1023`."))
+        .parameter(header("Range", "Which bytes, if not all: `bytes=0-1023`.", range))
         .parameter(header(
             "If-None-Match",
             "The `ETag` of what the client has already.",
+            text(),
         ))
         .response("200", picture("The picture."))
         .response("206", picture("The bytes that were asked for."))
