@@ -43,7 +43,7 @@ pub(super) fn of(spec: &FieldSpec) -> Option<Value> {
 }
 
 /// What a text is as a value of a kind.
-pub(super) fn parsed(kind: Kind, text: &str) -> Value {
+fn parsed(kind: Kind, text: &str) -> Value {
     match kind {
         Kind::Integer | Kind::Reference | Kind::Boolean | Kind::Any => {
             serde_json::from_str(text).unwrap_or_else(|_| text.into())

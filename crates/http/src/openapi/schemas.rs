@@ -196,14 +196,13 @@ fn page_schema(shape: &Shape) -> Object {
         .build()
 }
 
-/// A field as it may be sent. There is no null in a form, and only what is new has defaults.
+/// A field as it may be sent. There is no null in a form.
 fn taken(spec: &FieldSpec, verb: Verb, encoding: Encoding) -> RefOr<Schema> {
-    let default = spec.default.filter(|_| verb == Verb::Post);
-    let default = default.map(|text| examples::parsed(spec.kind, text));
+    let description = Some(description(spec, verb)).filter(|description| !description.is_empty());
     if let Some((name, _)) = choice(spec) {
         return RefBuilder::new()
             .ref_location_from_schema_name(name)
-            .default(default)
+            .description(description)
             .into();
     }
     let mut schema = plain(&FieldSpec {
@@ -217,11 +216,22 @@ fn taken(spec: &FieldSpec, verb: Verb, encoding: Encoding) -> RefOr<Schema> {
             .pattern(pattern(spec));
     }
     schema
+        .description(description)
         .minimum(spec.min)
         .maximum(spec.max)
-        .default(default)
         .examples(examples::of(spec))
         .into()
+}
+
+/// What is said of a field. In something new it has a default, which is said here alone: what `default` means,
+/// generators of clients don't agree on, and some make such a field one that must be sent.
+fn description(spec: &FieldSpec, verb: Verb) -> String {
+    match spec.default.filter(|_| verb == Verb::Post) {
+        Some(default) => format!("{} `{default}` if it is left out.", spec.help)
+            .trim_start()
+            .to_owned(),
+        None => spec.help.to_owned(),
+    }
 }
 
 /// What text matches: what the description says, unless it may be blank; else anything that is not blank.
