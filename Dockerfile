@@ -8,6 +8,7 @@ RUN apt-get update \
 WORKDIR /src
 # The settings' defaults and the migrations become part of the binary.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY config config
 COPY migrations migrations
 COPY crates crates
