@@ -63,7 +63,7 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
 }
 
 /// The schemas that an operation needs, by their names.
-fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
+pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
     let mut schemas = Vec::new();
     if let Some(body) = operation.body {
         let named = bodies(body, operation).into_iter();

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::{responses::FAULTS, *};
 
 #[test]
@@ -50,5 +52,16 @@ fn a_body_is_described_in_everything_that_it_can_be_written_in() {
             };
             assert_eq!(media_types, expected, "{}", operation.id);
         }
+    }
+}
+
+#[test]
+fn schemas_of_one_name_are_one_schema() {
+    let mut known = BTreeMap::new();
+    let operations = ENDPOINTS.iter().flat_map(|endpoint| endpoint.operations);
+    for (name, schema) in operations.flat_map(schemas::of_operation) {
+        let schema = serde_json::to_value(&schema).unwrap();
+        let before = known.entry(name.clone()).or_insert_with(|| schema.clone());
+        assert_eq!(*before, schema, "two things are called {name}");
     }
 }
