@@ -154,7 +154,7 @@ pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<RefOr<Schema
 fn body_schema(shape: &Shape, verb: Verb, encoding: Encoding) -> Object {
     let mut schema = ObjectBuilder::new();
     for spec in shape.writable() {
-        schema = schema.property(spec.name, taken(spec, verb, encoding));
+        schema = schema.property(spec.name, taken(spec, encoding));
         if spec.required && verb != Verb::Patch {
             schema = schema.required(spec.name);
         }
@@ -197,8 +197,8 @@ fn page_schema(shape: &Shape) -> Object {
 }
 
 /// A field as it may be sent. There is no null in a form.
-fn taken(spec: &FieldSpec, verb: Verb, encoding: Encoding) -> RefOr<Schema> {
-    let description = Some(description(spec, verb)).filter(|description| !description.is_empty());
+fn taken(spec: &FieldSpec, encoding: Encoding) -> RefOr<Schema> {
+    let description = Some(description(spec)).filter(|description| !description.is_empty());
     if let Some((name, _)) = choice(spec) {
         return RefBuilder::new()
             .ref_location_from_schema_name(name)
@@ -223,11 +223,11 @@ fn taken(spec: &FieldSpec, verb: Verb, encoding: Encoding) -> RefOr<Schema> {
         .into()
 }
 
-/// What is said of a field. In something new it has a default, which is said here alone: what `default` means,
-/// generators of clients don't agree on, and some make such a field one that must be sent.
-fn description(spec: &FieldSpec, verb: Verb) -> String {
-    match spec.default.filter(|_| verb == Verb::Post) {
-        Some(default) => format!("{} `{default}` if it is left out.", spec.help)
+/// What is said of a field that can be sent. Its default is said here alone: what `default` means, generators of
+/// clients don't agree on, and some make such a field one that must be sent.
+fn description(spec: &FieldSpec) -> String {
+    match spec.default {
+        Some(default) => format!("{} In something new, `{default}` if it is left out.", spec.help)
             .trim_start()
             .to_owned(),
         None => spec.help.to_owned(),
