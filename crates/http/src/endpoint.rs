@@ -191,6 +191,11 @@ impl Endpoint {
         self.operations.iter().find(|operation| operation.verb == verb)
     }
 
+    /// Whether its list comes in pages even where no page is asked for.
+    pub(crate) fn always_has_pages(&self) -> bool {
+        self.list.is_some_and(|list| list.page_size.is_some())
+    }
+
     /// The value of the header `Allow`, in Django REST framework's order.
     pub(crate) fn allow(&self) -> String {
         let mut methods: Vec<&str> = [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete]

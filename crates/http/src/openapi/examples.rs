@@ -7,17 +7,16 @@ use crate::{
     fields::{FieldSpec, Kind, Shape},
 };
 
-/// A body that is taken: everything that is required, and what has an example.
+/// A body that is taken, with every field that can be sent.
 pub(super) fn body(shape: &Shape) -> Value {
     object(shape.writable())
 }
 
 /// What an operation answers; nothing where it answers without a body.
 pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<Value> {
-    let pages_alone = endpoint.list.is_some_and(|list| list.page_size.is_some());
     Some(match answer {
         Answer::One(shape) | Answer::Created(shape) => shown(shape),
-        Answer::Many(shape) if pages_alone => {
+        Answer::Many(shape) if endpoint.always_has_pages() => {
             json!({"count": 1, "next": null, "previous": null, "results": [shown(shape)]})
         }
         Answer::Many(shape) => json!([shown(shape)]),

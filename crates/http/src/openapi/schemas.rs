@@ -138,10 +138,9 @@ pub(super) fn reference(name: &str) -> RefOr<Schema> {
 
 /// What an operation answers; nothing where it answers without a body.
 pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<RefOr<Schema>> {
-    let pages_alone = endpoint.list.is_some_and(|list| list.page_size.is_some());
     Some(match answer {
         Answer::One(shape) | Answer::Created(shape) => reference(shape.name),
-        Answer::Many(shape) if pages_alone => reference(&page_name(shape)),
+        Answer::Many(shape) if endpoint.always_has_pages() => reference(&page_name(shape)),
         Answer::Many(shape) => AnyOfBuilder::new()
             .item(ArrayBuilder::new().items(reference(shape.name)))
             .item(reference(&page_name(shape)))
