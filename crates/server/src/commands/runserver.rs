@@ -97,6 +97,7 @@ fn banner(settings: &Settings, listener: &TcpListener) -> Result<String, Command
     Ok(format!(
         "My Cars {version}, {mode}\n\
          \n  API       http://{address}/api/\
+         \n  Docs      http://{address}/api/docs/\
          \n  Panel     http://{address}/admin/\
          \n  Health    http://{address}/health/ready\
          \n  Database  {database}\
