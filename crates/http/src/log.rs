@@ -56,15 +56,20 @@ pub(crate) async fn log(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let id = ids.next();
     let started = Instant::now();
-    let address = proxies.client(request.head()).address;
-    let method = request.method().clone();
-    let path = request.path().to_owned();
     let span = tracing::info_span!("request", %id);
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.call(request).instrument(span.clone()).await?;
-    let status = response.status().as_u16();
-    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-    span.in_scope(|| tracing::info!("{address} {method} {path:?} {status} {milliseconds:.1} ms"));
+    let request = response.request();
+    span.in_scope(|| {
+        tracing::info!(
+            address = %proxies.client(request.head()).address,
+            method = %request.method(),
+            path = request.path(),
+            status = response.status().as_u16(),
+            milliseconds = (started.elapsed().as_secs_f64() * 10_000.0).round() / 10.0,
+            "answered"
+        );
+    });
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

@@ -44,7 +44,8 @@ where
         .with_env_filter(filter)
         .with_writer(writer);
     Ok(match log.format {
-        LogFormat::Json => builder.json().flatten_event(true).into(),
+        // The list of spans would only repeat the one that there is.
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).into(),
         LogFormat::Text if is_terminal => builder.into(),
         LogFormat::Text => builder.with_ansi(false).into(),
     })
