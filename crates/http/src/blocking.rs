@@ -5,14 +5,11 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
     thread,
 };
 
-use tokio::sync::{Semaphore, oneshot};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tokio::sync::oneshot;
 use tracing::Span;
 
 /// Where a piece of work runs.
@@ -41,27 +38,35 @@ pub(crate) enum BlockingError {
 /// The lanes.
 #[derive(Clone)]
 pub(crate) struct Blocking {
-    waiting: Arc<Semaphore>,
-    passwords: SyncSender<Job>,
-    images: SyncSender<Job>,
+    database: Sender<Job>,
+    passwords: Sender<Job>,
+    images: Sender<Job>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How many pieces of work may be on the database's lane, running or waiting.
+/// How many requests may wait for a thread that talks to the database.
 const MAX_WAITING: usize = 512;
 
 /// How many uploads may wait for the thread that decodes pictures.
 const MAX_WAITING_IMAGES: usize = 64;
 
 impl Blocking {
-    /// Starts the threads that hash passwords and decode pictures. At most `max_passwords` pieces of work may
-    /// wait for the former.
-    pub(crate) fn start(max_passwords: usize) -> std::io::Result<Self> {
+    /// Starts the threads: so many that talk to the database, and one each that hashes passwords and decodes
+    /// pictures. At most `max_passwords` pieces of work may wait for the one that hashes.
+    pub(crate) fn start(database_threads: usize, max_passwords: usize) -> std::io::Result<Self> {
+        let (database, jobs) = bounded(MAX_WAITING);
+        for _ in 0..database_threads.max(1) {
+            start_thread("database", &jobs, || ())?;
+        }
+        let slow = |name, max_waiting| {
+            let (sender, jobs) = bounded(max_waiting);
+            start_thread(name, &jobs, yield_to_others).map(|()| sender)
+        };
         Ok(Self {
-            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
-            passwords: start_thread("passwords", max_passwords)?,
-            images: start_thread("images", MAX_WAITING_IMAGES)?,
+            database,
+            passwords: slow("passwords", max_passwords)?,
+            images: slow("images", MAX_WAITING_IMAGES)?,
         })
     }
 
@@ -72,62 +77,38 @@ impl Blocking {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BlockingError> {
         let span = Span::current();
-        let work = move || span.in_scope(work);
-        match lane {
-            Lane::Database => self.run_on_database_lane(work).await,
-            Lane::Passwords => run_on_thread(&self.passwords, work).await,
-            Lane::Images => run_on_thread(&self.images, work).await,
-        }
-    }
-
-    async fn run_on_database_lane<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, BlockingError> {
-        let permit = Arc::clone(&self.waiting)
-            .try_acquire_owned()
-            .map_err(|_| BlockingError::Busy)?;
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-        let result = actix_web::web::block(move || {
-            // The permit moves along: work goes on when the client hangs up, and counts until it is done.
-            let _permit = permit;
-            work()
+        let lane = match lane {
+            Lane::Database => &self.database,
+            Lane::Passwords => &self.passwords,
+            Lane::Images => &self.images,
+        };
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(move || {
+            // Nobody waits any more for work whose client hung up before its turn came.
+            if !reply.is_closed() {
+                drop(reply.send(span.in_scope(work)));
+            }
         });
-        result.await.map_err(|_| BlockingError::Panicked)
+        lane.try_send(job).map_err(|_| BlockingError::Busy)?;
+        answer.await.map_err(|_| BlockingError::Panicked)
     }
 }
 
-/// Does `work` on a thread of its own kind.
-async fn run_on_thread<T: Send + 'static>(
-    thread: &SyncSender<Job>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, BlockingError> {
-    let (reply, answer) = oneshot::channel();
-    let job = Box::new(move || {
-        // Nobody waits any more for work whose client hung up before its turn came.
-        if !reply.is_closed() {
-            drop(reply.send(work()));
-        }
-    });
-    thread.try_send(job).map_err(|_| BlockingError::Busy)?;
-    answer.await.map_err(|_| BlockingError::Panicked)
-}
-
-/// Starts a thread for slow work, before which at most `max_queue` pieces may wait.
-fn start_thread(name: &str, max_queue: usize) -> std::io::Result<SyncSender<Job>> {
-    let (sender, jobs) = sync_channel(max_queue);
-    thread::Builder::new()
-        .name(name.into())
-        .spawn(move || work_off(&jobs))?;
-    Ok(sender)
+/// Starts a thread that does one piece of work after the other, until the server is gone.
+fn start_thread(name: &str, jobs: &Receiver<Job>, prepare: fn()) -> std::io::Result<()> {
+    let jobs = jobs.clone();
+    thread::Builder::new().name(name.into()).spawn(move || {
+        prepare();
+        work_off(&jobs);
+    })?;
+    Ok(())
 }
 
 /// Does one piece of work after the other until the server is gone. A panic ends the piece, not the thread.
 fn work_off(jobs: &Receiver<Job>) {
-    yield_to_others();
     for job in jobs {
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            tracing::error!("work on a thread for slow work panicked");
+            tracing::error!("work on a lane panicked");
         }
     }
 }
@@ -148,13 +129,13 @@ fn yield_to_others() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::{pin::Pin, sync::mpsc};
 
     use super::*;
 
     #[actix_web::test]
     async fn every_lane_answers_what_the_work_answers() {
-        let blocking = Blocking::start(1).unwrap();
+        let blocking = Blocking::start(1, 1).unwrap();
         assert_eq!(blocking.run(Lane::Database, || 1).await.unwrap(), 1);
         assert_eq!(blocking.run(Lane::Passwords, || 2).await.unwrap(), 2);
         assert_eq!(blocking.run(Lane::Images, || 3).await.unwrap(), 3);
@@ -162,7 +143,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_panic_ends_the_work_and_not_the_lane() {
-        let blocking = Blocking::start(1).unwrap();
+        let blocking = Blocking::start(1, 1).unwrap();
         for lane in [Lane::Database, Lane::Passwords, Lane::Images] {
             let panicked = blocking.run(lane, || -> u8 { panic!("on purpose") }).await;
             assert!(matches!(panicked, Err(BlockingError::Panicked)), "{lane:?}");
@@ -172,7 +153,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_full_password_queue_refuses_at_once_while_the_database_lane_goes_on() {
-        let blocking = Blocking::start(1).unwrap();
+        let blocking = Blocking::start(1, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
         let first = actix_web::rt::spawn({
@@ -207,8 +188,33 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn a_full_database_queue_refuses_at_once() {
+        let blocking = Blocking::start(1, 1).unwrap();
+        let (started, is_started) = mpsc::channel::<()>();
+        let (release, held) = mpsc::channel::<()>();
+        let mut waiting = vec![Box::pin(blocking.run(Lane::Database, move || {
+            started.send(()).unwrap();
+            held.recv().unwrap();
+        })) as Pin<Box<dyn Future<Output = _>>>];
+        assert!(futures_util::poll!(&mut waiting[0]).is_pending());
+        is_started.recv().unwrap();
+        for _ in 0..MAX_WAITING {
+            let mut next = Box::pin(blocking.run(Lane::Database, || ()));
+            assert!(futures_util::poll!(&mut next).is_pending());
+            waiting.push(next);
+        }
+        let refused = blocking.run(Lane::Database, || ()).await;
+        assert!(matches!(refused, Err(BlockingError::Busy)));
+
+        release.send(()).unwrap();
+        for answer in waiting {
+            answer.await.unwrap();
+        }
+    }
+
+    #[actix_web::test]
     async fn work_whose_client_hung_up_before_its_turn_is_not_done() {
-        let blocking = Blocking::start(2).unwrap();
+        let blocking = Blocking::start(1, 2).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let (done, is_done) = mpsc::channel::<&str>();
         let first = blocking.run(Lane::Passwords, move || held.recv().unwrap());

@@ -491,7 +491,7 @@ pub(crate) mod tests {
     fn state(mocks: Mocks) -> State {
         State {
             app: Arc::new(mocks.into_app().0),
-            blocking: Blocking::start(1).unwrap(),
+            blocking: Blocking::start(1, 1).unwrap(),
             proxies: TrustedProxies::default(),
             throttles: None,
             lists: ListSettings::default(),

@@ -44,7 +44,7 @@ use crate::{
 pub struct Settings {
     /// How many threads serve requests.
     pub workers: usize,
-    /// How many threads talk to the database: best as many as the pool has connections.
+    /// How many threads talk to the database: as many as the pool has connections.
     pub blocking_threads: usize,
     /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
     pub allowed_hosts: Vec<String>,
@@ -68,6 +68,9 @@ const MAX_BODY: usize = 1024 * 1024;
 /// The largest body that is read where a picture may come, in bytes.
 const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 
+/// How many threads of each worker read pictures from the disk, in small pieces.
+const FILE_THREADS: usize = 4;
+
 /// Takes an address, before anything is served there.
 ///
 /// # Errors
@@ -85,7 +88,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(State {
         app: Arc::new(app),
-        blocking: Blocking::start(settings.password_queue)?,
+        blocking: Blocking::start(settings.blocking_threads, settings.password_queue)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         throttles: settings
@@ -115,7 +118,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     });
     Ok(server
         .workers(settings.workers)
-        .worker_max_blocking_threads(settings.blocking_threads.div_ceil(settings.workers).max(1))
+        .worker_max_blocking_threads(FILE_THREADS)
         .client_request_timeout(patience::HEAD)
         .keep_alive(patience::NEXT_REQUEST)
         .client_disconnect_timeout(patience::GOODBYE)
