@@ -14,10 +14,6 @@ use clap::Parser as _;
 
 use crate::{cli::Cli, console::Terminal};
 
-#[cfg(target_os = "linux")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match commands::run(Cli::parse(), &mut Terminal) {
         Ok(()) => ExitCode::SUCCESS,
