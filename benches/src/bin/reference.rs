@@ -1,8 +1,9 @@
 //! The bare reference: the smallest server that reads the same cars with the same statements, the same token and
 //! the same JSON as My Cars, and does nothing else. What My Cars is slower than this is what it costs itself.
 //!
-//! It has what one would write in an afternoon: actix, Diesel with r2d2, `web::block`. The sizes of its pools are the
-//! defaults of My Cars. It says nothing in a log, counts nobody, and answers every failure with a bare status.
+//! It has what one would write in an afternoon: actix, Diesel with r2d2, `web::block`, as many connections as My Cars by
+//! default, and about as many threads. It says nothing in a log, counts nobody, and answers every failure with a bare
+//! status.
 
 use std::{env, error::Error, sync::Arc, thread};
 

@@ -81,7 +81,7 @@ mod tests {
         let dispatch = dispatch(&log, move || writer.clone(), false).unwrap();
         tracing::dispatcher::with_default(&dispatch, || {
             tracing::debug!("a detail");
-            tracing::info!(car = 7, "some news");
+            tracing::info_span!("request", id = "a-1").in_scope(|| tracing::info!(car = 7, "some news"));
             tracing::error!("a failure");
         });
         String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
@@ -92,7 +92,9 @@ mod tests {
         let text = written("info", LogFormat::Text);
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(
-            text.contains("INFO") && text.contains("some news car=7"),
+            text.contains("INFO")
+                && text.contains("request{id=\"a-1\"}: ")
+                && text.contains("some news car=7"),
             "{text}"
         );
         assert!(!text.contains('\u{1b}'), "{text:?}");
@@ -109,6 +111,8 @@ mod tests {
         assert_eq!(lines[0]["level"], "INFO");
         assert_eq!(lines[0]["message"], "some news");
         assert_eq!(lines[0]["car"], 7);
+        assert_eq!(lines[0]["span"]["id"], "a-1");
+        assert_eq!(lines[0].get("spans"), None);
         assert_eq!(lines[1]["level"], "ERROR");
     }
 

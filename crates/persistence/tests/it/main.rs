@@ -11,3 +11,4 @@ mod migrations;
 mod opening;
 mod queries;
 mod rows;
+mod sqlite;
