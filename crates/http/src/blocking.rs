@@ -70,6 +70,15 @@ impl Blocking {
         })
     }
 
+    /// How many pieces of work wait for a thread, by the name of the lane.
+    pub(crate) fn waiting(&self) -> [(&'static str, usize); 3] {
+        [
+            ("database", self.database.len()),
+            ("passwords", self.passwords.len()),
+            ("images", self.images.len()),
+        ]
+    }
+
     /// Does `work` on a lane, inside the present span, and answers its result.
     pub(crate) async fn run<T: Send + 'static>(
         &self,

@@ -20,18 +20,28 @@ pub(crate) struct Client {
     pub(crate) is_https: bool,
 }
 
-/// The proxies whose word is taken for where requests come from.
+/// Addresses and networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Arc<[IpNet]>);
+pub struct Networks(Arc<[IpNet]>);
 
-impl TrustedProxies {
-    /// Proxies by address (`10.0.0.1`, `::1`) or network (`10.0.0.0/8`); `None` if one of them is neither.
+impl Networks {
+    /// Addresses (`10.0.0.1`, `::1`) and networks (`10.0.0.0/8`); `None` if one of them is neither.
     #[must_use]
     pub fn new(networks: &[String]) -> Option<Self> {
         let networks: Option<Vec<IpNet>> = networks.iter().map(|text| network(text)).collect();
         Some(Self(networks?.into()))
     }
 
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// The proxies whose word is taken for where requests come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(pub Networks);
+
+impl TrustedProxies {
     /// Where a request comes from: from who is connected, or from where that one says it comes from, if it is
     /// a trusted proxy.
     pub(crate) fn client(&self, head: &RequestHead) -> Client {
@@ -53,7 +63,7 @@ impl TrustedProxies {
     }
 
     fn trust(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
+        self.0.contain(address)
     }
 
     /// The last address that no trusted proxy has, or the first if they are all trusted. What stands before
@@ -109,9 +119,8 @@ mod tests {
         for header in headers {
             request = request.append_header(*header);
         }
-        let client = TrustedProxies::new(&networks)
-            .unwrap()
-            .client(request.to_http_request().head());
+        let client =
+            TrustedProxies(Networks::new(&networks).unwrap()).client(request.to_http_request().head());
         (client.address.to_string(), client.is_https)
     }
 
@@ -176,7 +185,7 @@ mod tests {
 
     #[test]
     fn proxies_are_addresses_and_networks() {
-        let new = |text: &str| TrustedProxies::new(&[text.to_owned()]).is_some();
+        let new = |text: &str| Networks::new(&[text.to_owned()]).is_some();
         for text in ["10.0.0.1", "10.0.0.0/8", "::1", "fd00::/8", "0.0.0.0/0"] {
             assert!(new(text), "{text}");
         }

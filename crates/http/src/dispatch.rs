@@ -21,11 +21,12 @@ use crate::{
     blocking::{Blocking, BlockingError, Lane},
     body::{self, Body, SentForm},
     browser::{Browser, CSRF_FIELD},
-    client::{Client, TrustedProxies},
+    client::{Client, Networks, TrustedProxies},
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
     log::RequestId,
     metadata::Metadata,
+    metrics::Metrics,
     negotiation::{Accepted, negotiate},
     page,
     patience::wait_for_body,
@@ -39,6 +40,9 @@ pub(crate) struct State {
     pub(crate) blocking: Blocking,
     pub(crate) lists: ListSettings,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) metrics: Metrics,
+    /// Who may ask for the metrics.
+    pub(crate) metrics_for: Networks,
     /// Counts requests, if anybody wants them counted.
     pub(crate) throttles: Option<Throttles>,
     /// The largest body that is read, in bytes.
@@ -493,6 +497,8 @@ pub(crate) mod tests {
             app: Arc::new(mocks.into_app().0),
             blocking: Blocking::start(1, 1).unwrap(),
             proxies: TrustedProxies::default(),
+            metrics: Metrics::new(),
+            metrics_for: Networks::default(),
             throttles: None,
             lists: ListSettings::default(),
             max_body: 100,

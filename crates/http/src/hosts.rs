@@ -60,8 +60,7 @@ fn without_port(header: &str) -> &str {
     }
 }
 
-/// Refuses requests for hosts that are not allowed; signs of life are given to whoever asks, because probes
-/// ask by address.
+/// Refuses requests for hosts that are not allowed; but for signs of life and metrics, which are asked for by address.
 pub(crate) async fn check(
     hosts: AllowedHosts,
     request: ServiceRequest,
@@ -72,7 +71,8 @@ pub(crate) async fn check(
         .get(HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or("");
-    if hosts.allow(header) || request.path().starts_with("/health/") {
+    let is_watching = request.path().starts_with("/health/") || request.path() == "/metrics";
+    if hosts.allow(header) || is_watching {
         Ok(next.call(request).await?.map_into_boxed_body())
     } else {
         Ok(request.into_response(ApiError::HostNotAllowed.response()))

@@ -28,6 +28,7 @@ mod log;
 mod login;
 mod media;
 mod metadata;
+mod metrics;
 mod negotiation;
 pub mod openapi;
 mod page;
@@ -42,7 +43,7 @@ mod views;
 pub mod words;
 
 pub use api::routes;
-pub use client::TrustedProxies;
+pub use client::{Networks, TrustedProxies};
 pub use cors::AllowedOrigins;
 pub use panel::screens;
 pub use query::ListSettings;

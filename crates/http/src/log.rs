@@ -1,4 +1,5 @@
-//! One line in the log for each request, and the id that joins it to what else the request logged.
+//! One line in the log for each request, the id that joins it to what else the request logged, and its place in the
+//! metrics.
 
 use std::{
     sync::{
@@ -14,10 +15,11 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::header::{HeaderName, HeaderValue},
     middleware::Next,
+    web::Data,
 };
 use tracing::Instrument as _;
 
-use crate::client::TrustedProxies;
+use crate::dispatch::State;
 
 /// The response header that names a request's id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,11 +48,11 @@ impl RequestIds {
     }
 }
 
-/// Gives the request an id, does it inside a span of that id, and logs who asked for what and what became of
-/// it. The query is not logged: it may hold what people searched for.
+/// Gives the request an id, does it inside a span of that id, counts it, and logs who asked for what and what became
+/// of it. The query is not logged: it may hold what people searched for.
 pub(crate) async fn log(
     ids: Arc<RequestIds>,
-    proxies: TrustedProxies,
+    state: Data<State>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -59,14 +61,16 @@ pub(crate) async fn log(
     let span = tracing::info_span!("request", %id);
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.call(request).instrument(span.clone()).await?;
+    let took = started.elapsed();
+    state.metrics.count(&response, took);
     let request = response.request();
     span.in_scope(|| {
         tracing::info!(
-            address = %proxies.client(request.head()).address,
+            address = %state.proxies.client(request.head()).address,
             method = %request.method(),
             path = request.path(),
             status = response.status().as_u16(),
-            milliseconds = (started.elapsed().as_secs_f64() * 10_000.0).round() / 10.0,
+            milliseconds = (took.as_secs_f64() * 10_000.0).round() / 10.0,
             "answered"
         );
     });

@@ -46,6 +46,7 @@ use crate::{
     dispatch::{State, Visit, ids, origin, permit},
     endpoint::Access,
     error::{ApiError, Missing},
+    metrics::Route,
     page,
     patience::wait_for_body,
     query::Query,
@@ -232,14 +233,16 @@ pub fn screens() -> Vec<(&'static str, &'static str)> {
 
 /// Every page of the panel.
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    config.service(web::resource(["/admin/login/", "/admin/login"]).to(log_in));
+    let login = web::resource(["/admin/login/", "/admin/login"]).app_data(Route("/admin/login/"));
+    config.service(login.to(log_in));
     for screen in &SCREENS {
         let with_slash = screen.path.replace('}', ":[0-9]+}");
         let without_slash = with_slash.trim_end_matches('/').to_owned();
         let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
             dispatch(screen, state, http, payload)
         };
-        config.service(web::resource([with_slash, without_slash]).to(handler));
+        let resource = web::resource([with_slash, without_slash]).app_data(Route(screen.path));
+        config.service(resource.to(handler));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     api::ENDPOINTS,
     assets,
     blocking::Blocking,
-    client::TrustedProxies,
+    client::{Networks, TrustedProxies},
     cors::{self, AllowedOrigins},
     dispatch::{State, Visit, dispatch},
     documents,
@@ -31,6 +31,7 @@ use crate::{
     hosts::{self, AllowedHosts},
     log::{RequestIds, log},
     login, media,
+    metrics::{self, Metrics, Route},
     negotiation::negotiate,
     openapi::{DOCS_PATH, SCHEMA_PATH},
     page, panel, patience,
@@ -54,6 +55,8 @@ pub struct Settings {
     pub allowed_origins: AllowedOrigins,
     /// The proxies that may say where requests come from.
     pub trusted_proxies: TrustedProxies,
+    /// Where the metrics may be asked for.
+    pub metrics_for: Networks,
     /// How often clients may ask; `None` for as often as they like.
     pub throttle: Option<Rates>,
     /// How many logins may wait for the thread that hashes passwords.
@@ -91,6 +94,8 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         blocking: Blocking::start(settings.blocking_threads, settings.password_queue)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
+        metrics: Metrics::new(),
+        metrics_for: settings.metrics_for.clone(),
         throttles: settings
             .throttle
             .as_ref()
@@ -98,11 +103,10 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         max_body: MAX_BODY,
         max_upload: MAX_UPLOAD,
     });
-    let proxies = settings.trusted_proxies.clone();
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let origins = settings.allowed_origins.clone();
     let server = HttpServer::new(move || {
-        let (ids, hosts, proxies) = (Arc::clone(&ids), hosts.clone(), proxies.clone());
+        let (ids, hosts, watched) = (Arc::clone(&ids), hosts.clone(), state.clone());
         Actix::new()
             .app_data(state.clone())
             .configure(routes)
@@ -113,7 +117,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
             }))
             .wrap(safety::headers())
             .wrap(from_fn(move |request, next| {
-                log(Arc::clone(&ids), proxies.clone(), request, next)
+                log(Arc::clone(&ids), watched.clone(), request, next)
             }))
     });
     Ok(server
@@ -129,8 +133,8 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
 
 /// Every route.
 fn routes(config: &mut ServiceConfig) {
-    for_each_route(|_, resource| {
-        config.service(resource);
+    for_each_route(|path, resource| {
+        config.service(resource.app_data(Route(path)));
     });
     config
         .configure(panel::routes)
@@ -155,6 +159,7 @@ fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
     );
     add("/health/live", get("/health/live", health::live));
     add("/health/ready", get("/health/ready", health::ready));
+    add("/metrics", get("/metrics", metrics::serve));
     add("/media/cars/{file}", get("/media/{path:.*}", media::serve));
     add("/static/{name}", get("/static/{name}", assets::serve));
     add("/", get("/", to_api));
@@ -252,7 +257,8 @@ mod tests {
             blocking_threads: 1,
             allowed_hosts: vec!["localhost".into()],
             allowed_origins: AllowedOrigins::Local,
-            trusted_proxies: TrustedProxies::new(&["127.0.0.1".into()]).unwrap(),
+            trusted_proxies: TrustedProxies(Networks::new(&["127.0.0.1".into()]).unwrap()),
+            metrics_for: Networks::default(),
             throttle: None,
             password_queue: 1,
             shutdown_seconds: 1,
@@ -374,6 +380,77 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(status(&server.ask("GET /api/me/", &[])), "401");
             assert_eq!(status(&server.ask("GET /health/ready", &[])), "200");
+        }
+    }
+
+    fn start_for_watchers(trusted_proxies: &[String]) -> Running {
+        start(
+            Mocks::new(),
+            Settings {
+                trusted_proxies: TrustedProxies(Networks::new(trusted_proxies).unwrap()),
+                metrics_for: Networks::new(&["127.0.0.1".into()]).unwrap(),
+                ..settings()
+            },
+        )
+    }
+
+    #[test]
+    fn requests_are_counted_by_method_route_and_status_whatever_they_name() {
+        let server = start_for_watchers(&[]);
+        for line in [
+            "GET /api/",
+            "GET /api",
+            "GET /api/cars/1/",
+            "GET /api/cars/2/",
+            "BREW /x",
+            "GET /y",
+        ] {
+            server.ask(line, &[]);
+        }
+        server.ask("GET /api/", &["Host: evil.example"]);
+        let answer = server.ask("GET /metrics", &["Host: 192.0.2.1:8000"]);
+        assert_eq!(status(&answer), "200");
+        assert_eq!(header(&answer, "Content-Type"), Some(metrics::MEDIA_TYPE));
+        for (method, route, code, count) in [
+            ("GET", "/api/", 200, 2),
+            ("GET", "/api/cars/{car_id}/", 401, 2),
+            ("_OTHER", "", 404, 1),
+            ("GET", "", 404, 1),
+            ("GET", "", 400, 1),
+        ] {
+            let line = format!(
+                "http_server_request_duration_seconds_count{{http_request_method=\"{method}\",\
+                 http_route=\"{route}\",http_response_status_code=\"{code}\"}} {count}\n"
+            );
+            assert!(answer.contains(&line), "{line}{answer}");
+        }
+        for line in [
+            "# TYPE http_server_request_duration_seconds histogram\n",
+            "mycars_lane_waiting{lane=\"database\"} 0\n",
+            "mycars_build_info{version=",
+            "# EOF\n",
+        ] {
+            assert!(answer.contains(line), "{line}{answer}");
+        }
+    }
+
+    #[test]
+    fn metrics_are_for_those_who_may_watch_and_not_for_whom_a_strangers_proxy_forwards() {
+        let behind_nothing = start_for_watchers(&[]);
+        let behind_a_proxy = start_for_watchers(&["127.0.0.1".into()]);
+        let for_nobody = start(Mocks::new(), settings());
+        for (server, header, expected) in [
+            (&behind_nothing, "Accept: */*", "200"),
+            (&behind_nothing, "X-Forwarded-For: 127.0.0.1", "404"),
+            (&behind_nothing, "Forwarded: for=127.0.0.1", "404"),
+            (&behind_a_proxy, "X-Forwarded-For: 192.0.2.7", "404"),
+            (&for_nobody, "Accept: */*", "404"),
+        ] {
+            assert_eq!(
+                status(&server.ask("GET /metrics", &[header])),
+                expected,
+                "{header}"
+            );
         }
     }
 

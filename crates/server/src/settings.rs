@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mycars_http::{AllowedOrigins, Rate, TrustedProxies};
+use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use serde::Deserialize;
 
 use crate::secret_key::{self, Secret};
@@ -59,6 +59,7 @@ pub(crate) struct Settings {
     /// The origins whose scripts may use the API.
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) log: Log,
+    pub(crate) metrics: Metrics,
     /// What is dangerous about these settings, though accepted while debugging; one line each.
     pub(crate) warnings: Vec<String>,
 }
@@ -196,6 +197,15 @@ pub(crate) struct Lists {
     pub(crate) max_page_size: u32,
 }
 
+/// Who may watch the server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    /// Where the metrics may be asked for.
+    #[serde(deserialize_with = "values::networks")]
+    pub(crate) allowed_networks: Networks,
+}
+
 /// What is logged, and how.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -276,6 +286,7 @@ struct Given {
     throttle: Throttle,
     cors: Cors,
     log: Log,
+    metrics: Metrics,
 }
 
 impl Settings {
@@ -412,6 +423,7 @@ impl Given {
             throttle: self.throttle,
             allowed_origins: self.cors.settle(debug),
             log: self.log,
+            metrics: self.metrics,
             warnings,
         }
     }

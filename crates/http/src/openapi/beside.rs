@@ -12,7 +12,7 @@ use utoipa::openapi::{
 };
 
 use super::{SCHEMA_PATH, schemas::reference};
-use crate::documents::RENDERERS;
+use crate::{documents::RENDERERS, metrics::MEDIA_TYPE};
 
 /// The group that all of it is in.
 const TAG: &str = "service";
@@ -24,10 +24,11 @@ pub(super) fn tag() -> Tag {
         .build()
 }
 
-pub(super) fn path_items() -> [(String, PathItem); 4] {
+pub(super) fn path_items() -> [(String, PathItem); 5] {
     let items = [
         ("/health/live", live()),
         ("/health/ready", ready()),
+        ("/metrics", metrics()),
         ("/media/cars/{file}", media()),
         (SCHEMA_PATH, schema()),
     ];
@@ -64,6 +65,23 @@ fn is_ok() -> Response {
         .description("It is.")
         .content("application/json", content)
         .build()
+}
+
+fn metrics() -> OperationBuilder {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let content = ContentBuilder::new().schema(Some(text)).build();
+    operation("get_metrics", "Read the metrics")
+        .description(Some(
+            "For Prometheus, in OpenMetrics' text format. Only where the settings say so; for everybody else there is no \
+             such path. Answers whatever the `Host`.",
+        ))
+        .response(
+            "200",
+            ResponseBuilder::new()
+                .description("How many requests there were, how long they took, and what waits.")
+                .content(MEDIA_TYPE, content),
+        )
+        .response("404", Ref::from_response_name("NotFound"))
 }
 
 fn media() -> OperationBuilder {

@@ -159,6 +159,7 @@ fn every_documented_variable_works() {
         ),
         ("MYCARS__LOG__LEVEL", "warn,mycars_http=debug"),
         ("MYCARS__LOG__FORMAT", "json"),
+        ("MYCARS__METRICS__ALLOWED_NETWORKS", "10.1.0.0/16"),
     ])
     .unwrap();
 
@@ -180,7 +181,11 @@ fn every_documented_variable_works() {
     assert_eq!(settings.server.shutdown_seconds, 5);
     assert_eq!(
         settings.server.trusted_proxies,
-        TrustedProxies::new(&["10.0.0.1".into(), "fd00::/8".into()]).unwrap()
+        TrustedProxies(Networks::new(&["10.0.0.1".into(), "fd00::/8".into()]).unwrap())
+    );
+    assert_eq!(
+        settings.metrics.allowed_networks,
+        Networks::new(&["10.1.0.0/16".into()]).unwrap()
     );
     assert_eq!(settings.database.pool_size, 4);
     assert_eq!(settings.database.timeout_seconds, 9);
@@ -382,6 +387,11 @@ fn a_wrong_variable_is_named_with_what_it_holds_and_what_it_should_be() {
         (
             "MYCARS__SERVER__TRUSTED_PROXIES",
             "10.0.0.1, proxy.example.org",
+            "IP addresses and networks such as 10.0.0.1, 10.0.0.0/8 or fd00::/8",
+        ),
+        (
+            "MYCARS__METRICS__ALLOWED_NETWORKS",
+            "10.0.0.0/33",
             "IP addresses and networks such as 10.0.0.1, 10.0.0.0/8 or fd00::/8",
         ),
         (

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 
-use mycars_http::{AllowedOrigins, Rate, TrustedProxies};
+use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::LogFormat;
@@ -173,12 +173,15 @@ pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sock
     read_text(deserializer, expected, |text| text.trim().parse().ok())
 }
 
+/// Addresses and networks.
+pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Networks, D::Error> {
+    let expected = "IP addresses and networks such as 10.0.0.1, 10.0.0.0/8 or fd00::/8";
+    read(deserializer, expected, |value| Networks::new(&to_list(value)?))
+}
+
 /// Addresses and networks of proxies.
 pub(super) fn proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrustedProxies, D::Error> {
-    let expected = "IP addresses and networks such as 10.0.0.1, 10.0.0.0/8 or fd00::/8";
-    read(deserializer, expected, |value| {
-        TrustedProxies::new(&to_list(value)?)
-    })
+    networks(deserializer).map(TrustedProxies)
 }
 
 /// How often something may happen.

@@ -74,6 +74,7 @@ const BESIDES: &str = "
     GET    /api/docs/                                             | 200   200   200   200   200   200
     GET    /health/live                                           | 200   200   200   200   200   200
     GET    /health/ready                                          | 200   200   200   200   200   200
+    GET    /metrics                                               | 200   200   200   200   200   200
     GET    {image}                                                | 200   200   200   200   200   200
     GET    /media/cars/                                           | 404   404   404   404   404   404
     GET    /api/admin/users/{superuser_id}/cars/{car_id}/         | 401   403   403   404   404   401
