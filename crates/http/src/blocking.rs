@@ -30,7 +30,7 @@ pub(crate) enum BlockingError {
     /// Too much is waiting already.
     #[error("too many requests are waiting")]
     Busy,
-    /// The work panicked; the panic's own message is in the log already.
+    /// The work panicked; what it said is on standard error already.
     #[error("the work panicked")]
     Panicked,
 }
@@ -52,16 +52,20 @@ const MAX_WAITING: usize = 512;
 const MAX_WAITING_IMAGES: usize = 64;
 
 impl Blocking {
-    /// Starts the threads: so many that talk to the database, and one each that hashes passwords and decodes
-    /// pictures. At most `max_passwords` pieces of work may wait for the one that hashes.
-    pub(crate) fn start(database_threads: usize, max_passwords: usize) -> std::io::Result<Self> {
+    /// Starts the threads, one for each of so many connections to the database: one hashes passwords, one decodes
+    /// pictures, and all others, or else one, do the rest. At most `max_passwords` pieces of work may wait for the one
+    /// that hashes.
+    ///
+    /// So no thread waits for a connection. A slow one would wait for long: others, who go first, would take it away
+    /// again and again.
+    pub(crate) fn start(connections: usize, max_passwords: usize) -> std::io::Result<Self> {
         let (database, jobs) = bounded(MAX_WAITING);
-        for _ in 0..database_threads.max(1) {
-            start_thread("database", &jobs, || ())?;
+        for _ in 0..connections.saturating_sub(2).max(1) {
+            start_thread("database", jobs.clone(), work_off)?;
         }
         let slow = |name, max_waiting| {
             let (sender, jobs) = bounded(max_waiting);
-            start_thread(name, &jobs, yield_to_others).map(|()| sender)
+            start_thread(name, jobs, work_off_slowly).map(|()| sender)
         };
         Ok(Self {
             database,
@@ -93,33 +97,43 @@ impl Blocking {
         };
         let (reply, answer) = oneshot::channel();
         let job = Box::new(move || {
-            // Nobody waits any more for work whose client hung up before its turn came.
-            if !reply.is_closed() {
-                drop(reply.send(span.in_scope(work)));
+            // Nobody waits any more for work whose connection broke before its turn came.
+            if reply.is_closed() {
+                return;
             }
+            // A panic ends the work, not the thread.
+            span.in_scope(|| {
+                if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
+                    drop(reply.send(result));
+                } else {
+                    tracing::error!("work on a lane panicked");
+                }
+            });
         });
         lane.try_send(job).map_err(|_| BlockingError::Busy)?;
         answer.await.map_err(|_| BlockingError::Panicked)
     }
 }
 
-/// Starts a thread that does one piece of work after the other, until the server is gone.
-fn start_thread(name: &str, jobs: &Receiver<Job>, prepare: fn()) -> std::io::Result<()> {
-    let jobs = jobs.clone();
-    thread::Builder::new().name(name.into()).spawn(move || {
-        prepare();
-        work_off(&jobs);
-    })?;
+/// Starts a thread that works jobs off.
+fn start_thread(name: &str, jobs: Receiver<Job>, work_off: fn(Receiver<Job>)) -> std::io::Result<()> {
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(move || work_off(jobs))?;
     Ok(())
 }
 
-/// Does one piece of work after the other until the server is gone. A panic ends the piece, not the thread.
-fn work_off(jobs: &Receiver<Job>) {
+/// Does one piece of work after the other until the server is gone.
+fn work_off(jobs: Receiver<Job>) {
     for job in jobs {
-        if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            tracing::error!("work on a lane panicked");
-        }
+        job();
     }
+}
+
+/// The same, where work takes so long that all other threads are to go first.
+fn work_off_slowly(jobs: Receiver<Job>) {
+    yield_to_others();
+    work_off(jobs);
 }
 
 /// Low enough that slow work gets a tenth of what a thread that serves requests gets, and high enough that
@@ -138,7 +152,10 @@ fn yield_to_others() {
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::Pin, sync::mpsc};
+    use std::{
+        pin::Pin,
+        sync::{Arc, Barrier, mpsc},
+    };
 
     use super::*;
 
@@ -197,6 +214,18 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn each_connection_but_those_of_the_slow_lanes_has_a_thread_of_the_databases_lane() {
+        let blocking = Blocking::start(4, 1).unwrap();
+        let barrier = Arc::new(Barrier::new(2));
+        let meet = || {
+            let barrier = Arc::clone(&barrier);
+            blocking.run(Lane::Database, move || barrier.wait())
+        };
+        let (one, other) = futures_util::future::join(meet(), meet()).await;
+        assert_ne!(one.unwrap().is_leader(), other.unwrap().is_leader());
+    }
+
+    #[actix_web::test]
     async fn a_full_database_queue_refuses_at_once() {
         let blocking = Blocking::start(1, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
@@ -222,7 +251,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn work_whose_client_hung_up_before_its_turn_is_not_done() {
+    async fn work_that_nobody_waits_for_any_more_when_its_turn_comes_is_not_done() {
         let blocking = Blocking::start(1, 2).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let (done, is_done) = mpsc::channel::<&str>();

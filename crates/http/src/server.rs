@@ -45,8 +45,8 @@ use crate::{
 pub struct Settings {
     /// How many threads serve requests.
     pub workers: usize,
-    /// How many threads talk to the database: as many as the pool has connections.
-    pub blocking_threads: usize,
+    /// How many connections to the database there are: as many threads use them.
+    pub connections: usize,
     /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
     pub allowed_hosts: Vec<String>,
     /// How long lists are.
@@ -91,7 +91,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(State {
         app: Arc::new(app),
-        blocking: Blocking::start(settings.blocking_threads, settings.password_queue)?,
+        blocking: Blocking::start(settings.connections, settings.password_queue)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         metrics: Metrics::new(),
@@ -254,7 +254,7 @@ mod tests {
         Settings {
             lists: ListSettings::default(),
             workers: 1,
-            blocking_threads: 1,
+            connections: 1,
             allowed_hosts: vec!["localhost".into()],
             allowed_origins: AllowedOrigins::Local,
             trusted_proxies: TrustedProxies(Networks::new(&["127.0.0.1".into()]).unwrap()),

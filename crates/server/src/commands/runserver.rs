@@ -21,7 +21,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     let app = wiring::app(settings)?;
     let http = mycars_http::Settings {
         workers: settings.server.workers,
-        blocking_threads: settings.database.pool_size as usize,
+        connections: settings.database.pool_size as usize,
         allowed_hosts: settings.allowed_hosts.clone(),
         lists: mycars_http::ListSettings {
             page_size: Some(settings.lists.page_size).filter(|size| *size > 0),
