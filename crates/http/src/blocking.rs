@@ -56,8 +56,8 @@ impl Blocking {
     /// pictures, and all others, or else one, do the rest. At most `max_passwords` pieces of work may wait for the one
     /// that hashes.
     ///
-    /// So no thread waits for a connection. A slow one would wait for long: others, who go first, would take it away
-    /// again and again.
+    /// So no thread waits for a connection, if there are at least three. A slow one would wait for long: others, who go
+    /// first, would take it away again and again.
     pub(crate) fn start(connections: usize, max_passwords: usize) -> std::io::Result<Self> {
         let (database, jobs) = bounded(MAX_WAITING);
         for _ in 0..connections.saturating_sub(2).max(1) {
