@@ -229,8 +229,8 @@ pub(crate) enum LogFormat {
 /// Why the settings can't be used: one line that says what to do about it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SettingsError {
-    #[error("{name} is no setting: the settings there are {known}")]
-    Unknown { name: String, known: String },
+    #[error("Unknown setting {name}. {advice}")]
+    Unknown { name: String, advice: String },
     #[error("{name} is {held}, but should be {expected}")]
     Wrong {
         name: String,

@@ -196,10 +196,9 @@ fn unknown_variable(name: &str, keys: &BTreeMap<String, String>) -> SettingsErro
         .unwrap_or(name)
         .replace("__", ".")
         .to_lowercase();
-    let known = neighbours(&key, keys).map(|(_, variable)| variable.as_str());
     SettingsError::Unknown {
-        name: name.to_owned(),
-        known: known.collect::<Vec<_>>().join(", "),
+        name: format!("`{name}`"),
+        advice: advice(closest(&key, keys).map(|(_, variable)| variable)),
     }
 }
 
@@ -209,30 +208,29 @@ fn refuse_unknown(root: &Value, keys: &BTreeMap<String, String>) -> Result<(), S
         .find(|(key, _)| !keys.contains_key(key))
     {
         None => Ok(()),
-        Some((key, value)) => {
-            let known = neighbours(&key, keys).map(|(key, _)| key.as_str());
-            Err(SettingsError::Unknown {
-                name: format!("{key} in {}", value.origin().unwrap_or_default()),
-                known: known.collect::<Vec<_>>().join(", "),
-            })
-        }
+        Some((key, value)) => Err(SettingsError::Unknown {
+            name: format!("`{key}` in {}", value.origin().unwrap_or_default()),
+            advice: advice(closest(&key, keys).map(|(key, _)| key)),
+        }),
     }
 }
 
-/// The settings in the section of `key`; all if there is no such section.
-fn neighbours<'a>(
-    key: &str,
-    keys: &'a BTreeMap<String, String>,
-) -> impl Iterator<Item = (&'a String, &'a String)> {
-    let section = section(key).to_owned();
-    let is_section = keys.keys().any(|key| self::section(key) == section);
+/// Minimum similarity (Jaro-Winkler, 0 to 1) of an unknown key to the setting that is suggested instead.
+const MIN_SIMILARITY: f64 = 0.85;
+
+/// Returns the key, and the variable, of the setting whose key is most similar to `key`.
+fn closest<'a>(key: &str, keys: &'a BTreeMap<String, String>) -> Option<(&'a String, &'a String)> {
+    let similarity = |known: &str| strsim::jaro_winkler(key, known);
     keys.iter()
-        .filter(move |(key, _)| !is_section || self::section(key) == section)
+        .filter(|(known, _)| similarity(known) >= MIN_SIMILARITY)
+        .max_by(|(one, _), (other, _)| similarity(one).total_cmp(&similarity(other)))
 }
 
-/// `server` of `server.bind`; nothing of `debug`.
-fn section(key: &str) -> &str {
-    key.rsplit_once('.').map_or("", |(section, _)| section)
+fn advice(suggestion: Option<&String>) -> String {
+    suggestion.map_or_else(
+        || "docs/configuration.md lists all settings.".to_owned(),
+        |suggestion| format!("Did you mean `{suggestion}`?"),
+    )
 }
 
 /// All values that are no tables, with their keys.

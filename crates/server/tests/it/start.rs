@@ -199,7 +199,7 @@ fn without_hosts_the_server_starts_only_while_debugging() {
 }
 
 #[test]
-fn a_setting_that_does_not_exist_is_refused_with_those_that_do() {
+fn start_with_unknown_setting_suggests_the_closest() {
     let installation = in_earnest().with("MYCARS__SERVER__BNID", "127.0.0.1:0");
     refuses(&installation, &["MYCARS__SERVER__BNID", "MYCARS__SERVER__BIND"]);
 }
