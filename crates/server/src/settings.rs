@@ -261,6 +261,18 @@ pub(crate) enum SettingsError {
          example ALLOWED_HOSTS=example.org,www.example.org"
     )]
     NoHosts,
+    #[error("{0}; {warning}", warning = DOTENV_WARNING)]
+    NotRead(Box<SettingsError>),
+}
+
+impl SettingsError {
+    /// Adds to the error about a missing setting that it may be in the file that is not read.
+    fn hinting_at_dotenv(self, has_dotenv: bool) -> Self {
+        match self {
+            Self::NoKey | Self::NoHosts if has_dotenv => Self::NotRead(Box::new(self)),
+            other => other,
+        }
+    }
 }
 
 const ADVICE: &str =
@@ -321,13 +333,16 @@ impl Settings {
         let debug = given
             .debug
             .unwrap_or_else(|| environment != "production" && given.is_a_first_try());
+        let has_dotenv = folder.join(DOTENV).is_file();
         let mut warnings = if debug {
             given.warnings()
         } else {
-            given.must_be_safe()?;
+            given
+                .must_be_safe()
+                .map_err(|error| error.hinting_at_dotenv(has_dotenv))?;
             Vec::new()
         };
-        if folder.join(DOTENV).is_file() {
+        if has_dotenv {
             warnings.push(DOTENV_WARNING.to_owned());
         }
         Ok(given.settle(debug, warnings, folder))

@@ -653,6 +653,22 @@ fn dotenv_file_in_working_directory_is_warned_about() {
 }
 
 #[test]
+fn missing_setting_error_mentions_dotenv_file() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join(".env"), "SECRET_KEY=from-dotenv\n").unwrap();
+    let problem = |pairs: &[(&str, &str)]| problem(Settings::load(&variables(pairs), folder.path()));
+    for missing in [&[("DEBUG", "false")][..], &[("SECRET_KEY", KEY)]] {
+        assert!(problem(missing).contains("; .env is not read: export its variables"));
+    }
+    for wrong in [
+        &[("DEBUG", "false"), ("SECRET_KEY", "short")][..],
+        &[("DEBUG", "maybe")],
+    ] {
+        assert!(!problem(wrong).contains(".env"));
+    }
+}
+
+#[test]
 fn hosts_are_names_addresses_and_patterns() {
     for host in [
         "example.org",
