@@ -59,6 +59,10 @@ ci:
 deny:
     cargo deny check
 
+# Finds dependencies that no code uses (needs cargo-machete).
+unused:
+    cargo machete
+
 # Tests the server by its OpenAPI document (fetches Schemathesis from PyPI); arguments go to `schemathesis run`.
 schemathesis *arguments:
     ./scripts/schemathesis {{arguments}}
