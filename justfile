@@ -25,6 +25,14 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# Checks the workflows and the other files of .github (fetches from npm and PyPI).
+lint-workflows:
+    ./scripts/check-workflows
+
+# Turns on the git hooks: format and lints before a commit, tests before a push.
+hooks:
+    git config core.hooksPath .githooks
+
 # Formats the code.
 fmt:
     cargo fmt --all
@@ -51,10 +59,14 @@ ci:
 deny:
     cargo deny check
 
+# Finds dependencies that no code uses (needs cargo-machete).
+unused:
+    cargo machete
+
 # Tests the server by its OpenAPI document (fetches Schemathesis from PyPI); arguments go to `schemathesis run`.
 schemathesis *arguments:
     ./scripts/schemathesis {{arguments}}
 
-# Makes clients of the OpenAPI document, in Python and TypeScript, and tries them (fetches from PyPI and npm).
+# Validates the OpenAPI document; generates and runs clients in Python and TypeScript (fetches from PyPI and npm).
 client:
     ./scripts/generated-client

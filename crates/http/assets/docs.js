@@ -19,6 +19,8 @@
     const answer = await fetch(docs.dataset.schema + "?format=json");
     if (!answer.ok) throw new Error(answer.status);
     spec = withoutSession(await answer.json());
+    // Requests go to the origin of this page, also behind a proxy whose scheme the server does not know.
+    spec.servers = [{ url: location.origin }];
   } catch (error) {
     docs.textContent = "The document could not be loaded: " + error.message + ". Reload the page to try again.";
     return;

@@ -12,7 +12,7 @@ use actix_web::{
 
 use crate::{
     browsable,
-    dispatch::{State, Visit},
+    dispatch::{State, Visit, base_url},
     error::ApiError,
     negotiation::{Renderer, negotiate_among},
     openapi, page,
@@ -41,8 +41,8 @@ pub(crate) static RENDERERS: [Renderer; 4] = [
 const ALLOWED: &str = "GET, HEAD";
 
 /// `GET /api/schema/`.
-pub(crate) async fn schema(http: HttpRequest) -> HttpResponse {
-    match written(&http) {
+pub(crate) async fn schema(state: Data<State>, http: HttpRequest) -> HttpResponse {
+    match written(&state, &http) {
         Ok((media_type, document)) => HttpResponse::Ok()
             .content_type(media_type)
             // Whoever asks again gets what the server that runs by then says.
@@ -53,12 +53,15 @@ pub(crate) async fn schema(http: HttpRequest) -> HttpResponse {
     }
 }
 
-fn written(http: &HttpRequest) -> Result<(&'static str, &'static str), ApiError> {
+/// Returns the media type and the document, with the base URL that the client used: Postman and generated clients
+/// don't know what a relative one is relative to.
+fn written(state: &State, http: &HttpRequest) -> Result<(&'static str, String), ApiError> {
     must_read(http)?;
     let renderer = negotiate_among(&RENDERERS, http)?;
+    let server = base_url(state.proxies.client(http.head()), http.headers());
     let document = match renderer.format {
-        "yaml" => openapi::yaml(),
-        _ => openapi::json(),
+        "yaml" => openapi::yaml(&server),
+        _ => openapi::json(&server),
     };
     let document = document.map_err(|error| ApiError::Internal(error.into()))?;
     Ok((renderer.media_type, document))

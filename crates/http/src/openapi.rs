@@ -20,36 +20,44 @@ mod tests;
 use std::sync::LazyLock;
 
 use utoipa::openapi::{
-    Components, ComponentsBuilder, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, Paths,
+    Components, ComponentsBuilder, Info, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, Server,
     security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     tag::{Tag as TagObject, TagBuilder},
 };
 
 use crate::{api::ENDPOINTS, browser::SESSION_COOKIE, endpoint::Tag};
 
-/// The document as JSON, indented.
+/// Returns the document as indented JSON, with `server` as the base URL of its paths.
 ///
 /// # Errors
-/// What the writer of JSON said, in the same words at each call.
-pub fn json() -> Result<&'static str, &'static str> {
+/// The message of the JSON serializer.
+pub fn json(server: &str) -> Result<String, String> {
     static JSON: LazyLock<Result<String, String>> =
         LazyLock::new(|| document().to_pretty_json().map_err(|error| error.to_string()));
-    as_str(&JSON)
+    with_server(&JSON, server)
 }
 
-/// The document as YAML.
+/// Returns the document as YAML, with `server` as the base URL of its paths.
 ///
 /// # Errors
-/// What the writer of YAML said, in the same words at each call.
-pub fn yaml() -> Result<&'static str, &'static str> {
+/// The message of the YAML serializer.
+pub fn yaml(server: &str) -> Result<String, String> {
     static YAML: LazyLock<Result<String, String>> =
         LazyLock::new(|| document().to_yaml().map_err(|error| error.to_string()));
-    as_str(&YAML)
+    with_server(&YAML, server)
 }
 
-fn as_str(written: &'static Result<String, String>) -> Result<&'static str, &'static str> {
-    written.as_deref().map_err(String::as_str)
+/// Replaces the placeholder of the base URL, so that the document is serialized only once.
+fn with_server(written: &Result<String, String>, server: &str) -> Result<String, String> {
+    let written = written.as_ref().map_err(Clone::clone)?;
+    Ok(written.replacen(SERVER_PLACEHOLDER, server, 1))
 }
+
+/// Base URL in a document that no server has sent: relative to where the document is read from.
+pub const RELATIVE_SERVER: &str = "/";
+
+/// Stands for the base URL in the serialized document. URLs need no quotes in JSON strings and YAML scalars.
+const SERVER_PLACEHOLDER: &str = "http://server.invalid";
 
 /// Where the document is.
 pub(crate) const SCHEMA_PATH: &str = "/api/schema/";
@@ -66,6 +74,7 @@ const SESSION: &str = "session";
 fn document() -> OpenApi {
     OpenApiBuilder::new()
         .info(info())
+        .servers(Some([Server::new(SERVER_PLACEHOLDER)]))
         .tags(Some(TAGS.iter().map(|tag| describe(*tag)).chain([beside::tag()])))
         .paths(paths())
         .components(Some(components()))
@@ -77,7 +86,10 @@ fn info() -> Info {
         .title("My Cars API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(include_str!("openapi/description.md").trim_end()))
-        .license(Some(License::new("MIT")))
+        // openapi-generator 7 refuses an OpenAPI 3.1 document whose license has no identifier.
+        .license(Some(
+            LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build(),
+        ))
         .build()
 }
 

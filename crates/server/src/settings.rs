@@ -23,6 +23,11 @@ use crate::secret_key::{self, Secret};
 /// The hosts that are allowed while debugging, if none are set.
 const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// File in which Django projects keep their variables. This server reads the environment alone.
+const DOTENV: &str = ".env";
+
+const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your container (--env-file .env)";
+
 /// A century, which leaves room to add it to any date.
 const MAX_MINUTES: i64 = 100 * 365 * 24 * 60;
 
@@ -60,7 +65,8 @@ pub(crate) struct Settings {
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
-    /// What is dangerous about these settings, though accepted while debugging; one line each.
+    /// What to tell the operator at the start, one line each: settings that are dangerous though accepted while
+    /// debugging, and a file that is not read.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -255,6 +261,18 @@ pub(crate) enum SettingsError {
          example ALLOWED_HOSTS=example.org,www.example.org"
     )]
     NoHosts,
+    #[error("{0}; {warning}", warning = DOTENV_WARNING)]
+    NotRead(Box<SettingsError>),
+}
+
+impl SettingsError {
+    /// Adds to the error about a missing setting that it may be in the file that is not read.
+    fn hinting_at_dotenv(self, has_dotenv: bool) -> Self {
+        match self {
+            Self::NoKey | Self::NoHosts if has_dotenv => Self::NotRead(Box::new(self)),
+            other => other,
+        }
+    }
 }
 
 const ADVICE: &str =
@@ -315,12 +333,18 @@ impl Settings {
         let debug = given
             .debug
             .unwrap_or_else(|| environment != "production" && given.is_a_first_try());
-        let warnings = if debug {
+        let has_dotenv = folder.join(DOTENV).is_file();
+        let mut warnings = if debug {
             given.warnings()
         } else {
-            given.must_be_safe()?;
+            given
+                .must_be_safe()
+                .map_err(|error| error.hinting_at_dotenv(has_dotenv))?;
             Vec::new()
         };
+        if has_dotenv {
+            warnings.push(DOTENV_WARNING.to_owned());
+        }
         Ok(given.settle(debug, warnings, folder))
     }
 

@@ -69,7 +69,10 @@ fn is_ok() -> Response {
 
 fn metrics() -> OperationBuilder {
     let text = ObjectBuilder::new().schema_type(Type::String);
-    let content = ContentBuilder::new().schema(Some(text)).build();
+    let content = ContentBuilder::new()
+        .schema(Some(text))
+        .example(Some("mycars_lane_waiting{lane=\"database\"} 0\n# EOF\n".into()))
+        .build();
     operation("get_metrics", "Read the metrics")
         .description(Some(
             "For Prometheus, in OpenMetrics' text format. Only where the settings say so; for everybody else there is no \
@@ -147,7 +150,10 @@ fn schema() -> OperationBuilder {
     let found = RENDERERS.iter().fold(
         ResponseBuilder::new().description("The document."),
         |found, renderer| {
-            let document = ContentBuilder::new().schema(Some(ObjectBuilder::new())).build();
+            let document = ContentBuilder::new()
+                .schema(Some(ObjectBuilder::new()))
+                .example(Some(json!({"openapi": "3.1.0"})))
+                .build();
             found.content(renderer.media_type, document)
         },
     );

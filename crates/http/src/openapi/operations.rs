@@ -12,11 +12,7 @@ use utoipa::openapi::{
     security::SecurityRequirement,
 };
 
-use super::{
-    BEARER, SESSION, examples, named,
-    responses::Fault,
-    schemas::{self, Encoding},
-};
+use super::{BEARER, SESSION, examples, named, responses::Fault, schemas};
 use crate::{
     api::ENDPOINTS,
     endpoint::{Access, Answer, Endpoint, Operation, Verb},
@@ -219,16 +215,13 @@ fn page_parameters(list: &ListSpec) -> [Parameter; 2] {
     ]
 }
 
-/// The body, in all that it can be written in.
+/// The body, in the one media type that clients should send.
 fn request_body(shape: &Shape, operation: &Operation) -> RequestBody {
     let example = (!operation.takes_file()).then(|| examples::body(shape));
-    let body = RequestBodyBuilder::new().required(Some(is_needed(shape, operation.verb)));
-    schemas::bodies(shape, operation)
-        .into_iter()
-        .fold(body, |body, (encoding, name)| {
-            let content = content(schemas::reference(&name), example.clone());
-            body.content(encoding.media_type(), content)
-        })
+    let schema = schemas::reference(&schemas::body_name(shape, operation.verb));
+    RequestBodyBuilder::new()
+        .required(Some(is_needed(shape, operation.verb)))
+        .content(schemas::body_media_type(operation), content(schema, example))
         .build()
 }
 
@@ -266,10 +259,7 @@ fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
     };
     let mut response = ResponseBuilder::new().description(description);
     if let Some(schema) = schemas::answer(endpoint, answer) {
-        response = response.content(
-            Encoding::Json.media_type(),
-            content(schema, examples::answer(endpoint, answer)),
-        );
+        response = response.content(schemas::JSON, content(schema, examples::answer(endpoint, answer)));
     }
     if let Answer::Created(_) = answer {
         let location = HeaderBuilder::new()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use utoipa::openapi::{
     Object, ObjectBuilder, Ref, RefOr, Schema,
-    schema::{AnyOfBuilder, ArrayBuilder, KnownFormat, RefBuilder, SchemaFormat, SchemaType, Type},
+    schema::{ArrayBuilder, KnownFormat, OneOfBuilder, RefBuilder, SchemaFormat, SchemaType, Type},
 };
 
 use super::examples;
@@ -14,30 +14,16 @@ use crate::{
     fields::{FieldSpec, Kind, Shape},
 };
 
-/// How a body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Json,
-    Form,
-    Multipart,
-}
+/// Media type of response bodies, and of request bodies without a file.
+pub(super) const JSON: &str = "application/json";
 
-impl Encoding {
-    /// In what the body of an operation can be written: a file only fits into one of them.
-    fn of(operation: &Operation) -> &'static [Self] {
-        if operation.takes_file() {
-            &[Self::Multipart]
-        } else {
-            &[Self::Json, Self::Form, Self::Multipart]
-        }
-    }
-
-    pub(super) fn media_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::Form => "application/x-www-form-urlencoded",
-            Self::Multipart => "multipart/form-data",
-        }
+/// Returns the media type that clients should send. The server reads forms as well, but with several media types
+/// generators of clients choose one of their own liking, or none.
+pub(super) fn body_media_type(operation: &Operation) -> &'static str {
+    if operation.takes_file() {
+        "multipart/form-data"
+    } else {
+        JSON
     }
 }
 
@@ -66,8 +52,7 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
 pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
     let mut schemas = Vec::new();
     if let Some(body) = operation.body {
-        let named = bodies(body, operation).into_iter();
-        schemas.extend(named.map(|(encoding, name)| (name, body_schema(body, operation.verb, encoding))));
+        schemas.push((body_name(body, operation.verb), body_schema(body, operation.verb)));
         schemas.extend(body.fields.iter().filter_map(choice));
     }
     if let Answer::One(shape) | Answer::Created(shape) | Answer::Many(shape) = operation.answer {
@@ -107,25 +92,10 @@ fn capitalized(word: &str) -> String {
     first.into_iter().chain(letters).collect()
 }
 
-/// In what a body can be written, and what it is called then. A PATCH needs nothing, so that its body is another
-/// one. Where there is a choice, each encoding has a name of its own, because generated clients tell by the type
-/// how to send it.
-pub(super) fn bodies(body: &Shape, operation: &Operation) -> Vec<(Encoding, String)> {
-    let encodings = Encoding::of(operation);
-    let name = |encoding: &Encoding| {
-        let partial = if operation.verb == Verb::Patch {
-            "Patched"
-        } else {
-            ""
-        };
-        let written = match encoding {
-            Encoding::Form => "Form",
-            Encoding::Multipart if encodings.len() > 1 => "Multipart",
-            Encoding::Json | Encoding::Multipart => "",
-        };
-        (*encoding, format!("{partial}{}{written}Request", body.name))
-    };
-    encodings.iter().map(name).collect()
+/// Returns the name of a body's schema. A PATCH requires no field, so that its body has another schema.
+pub(super) fn body_name(body: &Shape, verb: Verb) -> String {
+    let partial = if verb == Verb::Patch { "Patched" } else { "" };
+    format!("{partial}{}Request", body.name)
 }
 
 fn page_name(shape: &Shape) -> String {
@@ -141,7 +111,8 @@ pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<RefOr<Schema
     Some(match answer {
         Answer::One(shape) | Answer::Created(shape) => reference(shape.name),
         Answer::Many(shape) if endpoint.always_has_pages() => reference(&page_name(shape)),
-        Answer::Many(shape) => AnyOfBuilder::new()
+        // openapi-generator's typescript-fetch merges the alternatives of `anyOf`, and then fails on an array.
+        Answer::Many(shape) => OneOfBuilder::new()
             .item(ArrayBuilder::new().items(reference(shape.name)))
             .item(reference(&page_name(shape)))
             .into(),
@@ -150,10 +121,10 @@ pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<RefOr<Schema
     })
 }
 
-fn body_schema(shape: &Shape, verb: Verb, encoding: Encoding) -> Object {
+fn body_schema(shape: &Shape, verb: Verb) -> Object {
     let mut schema = ObjectBuilder::new();
     for spec in shape.writable() {
-        schema = schema.property(spec.name, taken(spec, encoding));
+        schema = schema.property(spec.name, taken(spec));
         if spec.required && verb != Verb::Patch {
             schema = schema.required(spec.name);
         }
@@ -195,8 +166,8 @@ fn page_schema(shape: &Shape) -> Object {
         .build()
 }
 
-/// A field as it may be sent. There is no null in a form.
-fn taken(spec: &FieldSpec, encoding: Encoding) -> RefOr<Schema> {
+/// A field as it may be sent.
+fn taken(spec: &FieldSpec) -> RefOr<Schema> {
     let description = Some(description(spec)).filter(|description| !description.is_empty());
     if let Some((name, _)) = choice(spec) {
         return RefBuilder::new()
@@ -204,10 +175,7 @@ fn taken(spec: &FieldSpec, encoding: Encoding) -> RefOr<Schema> {
             .description(description)
             .into();
     }
-    let mut schema = plain(&FieldSpec {
-        nullable: spec.nullable && encoding == Encoding::Json,
-        ..*spec
-    });
+    let mut schema = plain(spec);
     if matches!(spec.kind, Kind::Text | Kind::Password | Kind::Email) {
         schema = schema
             .min_length(spec.min_length.or((!spec.may_be_blank).then_some(1)))

@@ -1,4 +1,4 @@
-//! `mycars openapi`: print the OpenAPI document, the same that `/api/schema/` answers.
+//! `mycars openapi`: prints the OpenAPI document that `/api/schema/` answers, with a relative base URL.
 
 use mycars_http::openapi;
 
@@ -7,10 +7,10 @@ use crate::{cli::DocumentFormat, console::Console};
 
 pub(super) fn run(format: DocumentFormat, console: &mut dyn Console) -> Result<(), CommandError> {
     let document = match format {
-        DocumentFormat::Json => openapi::json(),
-        DocumentFormat::Yaml => openapi::yaml(),
+        DocumentFormat::Json => openapi::json(openapi::RELATIVE_SERVER),
+        DocumentFormat::Yaml => openapi::yaml(openapi::RELATIVE_SERVER),
     };
-    let document = document.map_err(|error| CommandError::Refused(error.to_owned()))?;
+    let document = document.map_err(CommandError::Refused)?;
     console.say(document.trim_end());
     Ok(())
 }

@@ -630,6 +630,50 @@ fn while_debugging_danger_is_only_warned_about() {
 }
 
 #[test]
+fn dotenv_file_in_working_directory_is_warned_about() {
+    let warnings = |make: fn(&Path), pairs: &[(&str, &str)]| {
+        let folder = TempDir::new().unwrap();
+        make(&folder.path().join(".env"));
+        let settings = Settings::load(&variables(pairs), folder.path()).unwrap();
+        assert_ne!(
+            settings.allowed_hosts,
+            ["dotenv.example.org"],
+            "the file is not read"
+        );
+        settings.warnings
+    };
+    let file = |path: &Path| fs::write(path, "ALLOWED_HOSTS=dotenv.example.org\n").unwrap();
+    for pairs in [&[][..], &IN_EARNEST] {
+        assert_eq!(
+            warnings(file, pairs),
+            [
+                ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your \
+                 container (--env-file .env)"
+            ]
+        );
+        // Some virtual environments of Python have this name.
+        assert_eq!(warnings(|path| fs::create_dir(path).unwrap(), pairs), [""; 0]);
+        assert_eq!(warnings(|_| (), pairs), [""; 0]);
+    }
+}
+
+#[test]
+fn missing_setting_error_mentions_dotenv_file() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join(".env"), "SECRET_KEY=from-dotenv\n").unwrap();
+    let problem = |pairs: &[(&str, &str)]| problem(Settings::load(&variables(pairs), folder.path()));
+    for missing in [&[("DEBUG", "false")][..], &[("SECRET_KEY", KEY)]] {
+        assert!(problem(missing).contains("; .env is not read: export its variables"));
+    }
+    for wrong in [
+        &[("DEBUG", "false"), ("SECRET_KEY", "short")][..],
+        &[("DEBUG", "maybe")],
+    ] {
+        assert!(!problem(wrong).contains(".env"));
+    }
+}
+
+#[test]
 fn hosts_are_names_addresses_and_patterns() {
     for host in [
         "example.org",

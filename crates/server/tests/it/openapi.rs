@@ -51,9 +51,10 @@ fn the_copy_in_the_repository_is_the_document() {
 }
 
 #[test]
-fn the_server_answers_the_document_that_the_program_prints() {
+fn served_document_is_the_printed_one_with_absolute_base_url() {
     let installation = Installation::empty();
     let server = installation.start();
+    let base_url = format!("http://{}", server.address());
     let get = |path: &str, accept: &str| server.send(&Request::get(path).header("Accept", accept));
     for (path, accept, format, media_type) in [
         ("/api/schema/", "*/*", "json", "application/json"),
@@ -90,7 +91,12 @@ fn the_server_answers_the_document_that_the_program_prints() {
         let vary = answer.header("Vary").unwrap_or_default();
         assert!(vary.split(", ").any(|name| name == "Accept"), "{vary}");
         let printed = installation.run(&["openapi", "--format", format]).success();
-        assert_eq!(answer.text().trim_end(), printed.trim_end(), "{path} {accept}");
+        let expected = match format {
+            "yaml" => printed.replacen("url: /\n", &format!("url: {base_url}\n"), 1),
+            _ => printed.replacen(r#""url": "/""#, &format!(r#""url": "{base_url}""#), 1),
+        };
+        assert_ne!(printed, expected, "the printed document has a relative base URL");
+        assert_eq!(answer.text().trim_end(), expected.trim_end(), "{path} {accept}");
     }
     assert_eq!(get("/api/schema/", "text/html").status, 406);
     assert_eq!(get("/api/schema/?format=yaml", "application/json").status, 406);
@@ -103,12 +109,63 @@ fn the_server_answers_the_document_that_the_program_prints() {
 }
 
 #[test]
+fn served_document_names_the_base_url_of_the_request() {
+    let base_url = |trusted: &str, headers: &[(&str, &str)]| {
+        let installation = Installation::empty()
+            .with("ALLOWED_HOSTS", "cars.example.org,localhost,[::1]")
+            .with("SECRET_KEY", "0123456789abcdef0123456789abcdef")
+            .with("MYCARS__SERVER__TRUSTED_PROXIES", trusted);
+        let server = installation.start();
+        let request = headers
+            .iter()
+            .fold(Request::get("/api/schema/"), |request, (name, value)| {
+                request.header(name, value)
+            });
+        let answer = server.send(&request);
+        match answer.status {
+            200 => answer.json(200)["servers"].clone(),
+            other => other.into(),
+        }
+    };
+    let https = ("X-Forwarded-Proto", "https");
+    for (trusted, headers, expected) in [
+        ("", &[("Host", "localhost:1234")][..], "http://localhost:1234"),
+        ("", &[("Host", "[::1]:1234")], "http://[::1]:1234"),
+        (
+            "",
+            &[("Host", "cars.example.org"), https],
+            "http://cars.example.org",
+        ),
+        (
+            "127.0.0.1",
+            &[("Host", "cars.example.org"), https],
+            "https://cars.example.org",
+        ),
+        (
+            "127.0.0.1",
+            &[("Host", "Cars.Example.org")],
+            "http://Cars.Example.org",
+        ),
+    ] {
+        let servers = base_url(trusted, headers);
+        assert_eq!(servers, json!([{"url": expected}]), "{trusted:?} {headers:?}");
+    }
+    assert_eq!(base_url("", &[("Host", "elsewhere.example.com")]), 400);
+    assert_eq!(base_url("", &[("Host", "localhost\"")]), 400);
+}
+
+#[test]
 fn the_program_needs_no_settings_to_print_the_document() {
     let installation = Installation::empty()
         .with("DEBUG", "false")
         .with("DATABASE_URL", "postgres://nobody@127.0.0.1:1/x");
     let document: Value = serde_json::from_str(&installation.run(&["openapi"]).success()).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["servers"], json!([{"url": "/"}]));
+    assert_eq!(
+        document["info"]["license"],
+        json!({"name": "MIT", "identifier": "MIT"})
+    );
     assert!(!installation.path("data").exists(), "nothing is made");
 }
 

@@ -31,7 +31,6 @@ BASE_URL = os.environ["MYCARS_URL"]
 ACCESS_TOKEN = os.environ["ACCESS_TOKEN"]
 PASSWORD = "Meadow-lark-77"
 JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 counter = itertools.count(1)
@@ -287,7 +286,7 @@ class Reading:
 
 
 def texts(query):
-    """The texts of a form or query; of several with one name the last counts."""
+    """The texts of a query; of several with one name the last counts."""
     return {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
 
 
@@ -299,8 +298,6 @@ def read_body(request):
     content_type = content_type.decode() if isinstance(content_type, bytes) else content_type
     if content_type.startswith(JSON):
         return json.loads(body) if body else {}, JSON
-    if content_type.startswith(FORM):
-        return texts(body.decode()), FORM
     if content_type.startswith(MULTIPART):
         message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
         parts = message.iter_parts()

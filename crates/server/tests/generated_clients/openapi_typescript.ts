@@ -137,4 +137,4 @@ const { response } = await client.DELETE("/api/cars/{car_id}/", { params: { path
 equal(response.status, 204);
 await refresh(tokens);
 await logOut(client, tokens);
-console.log("The TypeScript client works.");
+console.log("The client of openapi-typescript works.");

@@ -43,7 +43,7 @@ def main() -> None:
     with anybody:
         registers()
         acts(logs_in())
-    print("The Python client works.")
+    print("The client of openapi-python-client works.")
 
 
 def acts(tokens: TokenPair) -> None:
