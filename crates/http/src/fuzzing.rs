@@ -5,15 +5,19 @@ use std::io::{Read as _, Seek as _};
 use crate::body::{Body, BodyReader, Part};
 
 /// Reads a body in chunks of at most `size` bytes. Returns what was read, as text that can be compared.
+#[must_use]
 pub fn read_body(content_type: &[u8], body: &[u8], size: usize) -> String {
     let mut reader = BodyReader::new(content_type, true);
     let pushed = body.chunks(size.max(1)).try_for_each(|chunk| reader.push(chunk));
     match pushed.map_or_else(|body| body, |()| reader.finish()) {
         Body::Json(bytes) => format!("{bytes:?}"),
-        Body::Form(parts) => parts
-            .into_iter()
-            .map(|(name, part)| format!("{name:?}: {}\n", describe(part)))
-            .collect(),
+        Body::Form(parts) => {
+            let parts: Vec<_> = parts
+                .into_iter()
+                .map(|(name, part)| (name, describe(part)))
+                .collect();
+            format!("{parts:?}")
+        }
         Body::Malformed(why) | Body::Unsupported(why) => why,
         _ => String::new(),
     }

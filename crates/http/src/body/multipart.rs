@@ -143,16 +143,12 @@ impl Splitter {
     /// Skips what follows the boundary in its line: white space, and anything else (RFC 2046: "it is sufficient
     /// that the boundary appear in its entirety following the CRLF").
     fn skip_delimiter_line(&mut self) -> Step {
-        match memchr(b'\n', &self.buffer) {
-            Some(end) => {
-                self.buffer.advance(end + 1);
-                self.go_to(State::Headers(Vec::new()))
-            }
-            None => {
-                self.buffer.clear();
-                Step::Wait
-            }
+        if let Some(end) = memchr(b'\n', &self.buffer) {
+            self.buffer.advance(end + 1);
+            return self.go_to(State::Headers(Vec::new()));
         }
+        self.buffer.clear();
+        Step::Wait
     }
 
     fn header_line(&mut self) -> Result<Step, MultipartError> {

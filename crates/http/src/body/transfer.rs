@@ -143,15 +143,15 @@ mod tests {
     use super::*;
 
     fn decode(encoding: &str, pieces: &[&[u8]]) -> Result<Vec<u8>, InvalidContent> {
-        let mut decoder = TransferDecoder::named(encoding.as_bytes());
+        let mut reader = TransferDecoder::named(encoding.as_bytes());
         let mut decoded = Vec::new();
         for piece in pieces {
-            decoder.push::<InvalidContent>(piece, |bytes| {
+            reader.push::<InvalidContent>(piece, |bytes| {
                 decoded.extend_from_slice(bytes);
                 Ok(())
             })?;
         }
-        decoded.extend(decoder.finish()?);
+        decoded.extend(reader.finish()?);
         Ok(decoded)
     }
 
