@@ -153,6 +153,8 @@ pub enum Violation {
     NullCharacter,
     /// Half of a surrogate pair, which is no character; holds its code point.
     SurrogateCharacter(u16),
+    /// Text that is not valid in its character encoding; holds the name of the encoding.
+    Undecodable(String),
     /// A username with other characters than letters, digits and `@.+-_`.
     InvalidUsername,
     /// Not an e-mail address.

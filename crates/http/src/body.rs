@@ -3,25 +3,33 @@
 //! Reading never fails at once: what is wrong with a body matters only after it is known who asks and what
 //! for. It is said when somebody asks for the fields.
 
+mod charset;
 mod form;
+mod header;
+mod multipart;
 mod number;
+mod parts;
+#[cfg(test)]
+mod tests;
+mod transfer;
 
-use std::{
-    cell::RefCell,
-    io::{self, Write as _},
-    rc::Rc,
-};
+use std::{cell::RefCell, io, rc::Rc};
 
-use actix_multipart::{Field as PartReader, Multipart, MultipartError};
 use actix_web::{
     HttpRequest,
     error::PayloadError,
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
-    web::{Bytes, BytesMut, Payload},
+    http::header::CONTENT_TYPE,
+    web::{Bytes, Payload},
 };
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use tempfile::SpooledTempFile;
 
+use self::{
+    charset::{Charset, Undecodable},
+    header::HeaderValue,
+    multipart::MultipartError,
+    parts::{FormError, PartsReader, read_urlencoded},
+};
 pub(crate) use form::Form;
 
 use crate::{browser::CSRF_FIELD, endpoint::Verb, error::ApiError, fields::FieldSpec};
@@ -30,12 +38,12 @@ use crate::{browser::CSRF_FIELD, endpoint::Verb, error::ApiError, fields::FieldS
 pub(crate) enum Body {
     /// There was none, of whatever type.
     Empty { is_form: bool },
-    /// `application/json`.
+    /// `application/json`, decoded to UTF-8.
     Json(Bytes),
     /// `application/x-www-form-urlencoded` or `multipart/form-data`.
     Form(Vec<(String, Part)>),
-    /// `multipart/form-data` that can't be read; says why.
-    BrokenMultipart(&'static str),
+    /// A body that can't be read; says why.
+    Malformed(String),
     /// Any other type.
     Unsupported(String),
     /// More bytes than the limit, which it holds.
@@ -53,6 +61,8 @@ pub(crate) enum Part {
     /// A file, put aside: in memory while it is small, on disk when it is not. Where no file may come it is
     /// empty.
     File(RefCell<File>),
+    /// Text that is not valid in its encoding.
+    Undecodable(Undecodable),
 }
 
 /// What a form of our own pages sent.
@@ -82,14 +92,15 @@ pub(crate) struct File {
 /// sent everything hears why it was refused. Beyond that, the connection is closed on it.
 const MAX_DISCARDED: usize = 16 * 1024 * 1024;
 
-/// So many parts of a form are read: many times what any form here has.
+/// Maximum number of fields of a form, as in Django. No form here has as many.
 const MAX_PARTS: usize = 1000;
 
 /// Files up to so many bytes are kept in memory.
 const MAX_FILE_IN_MEMORY: usize = 64 * 1024;
 
-const FORM: &str = "application/x-www-form-urlencoded";
-const MULTIPART: &str = "multipart/form-data";
+const JSON: &[u8] = b"application/json";
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
+const MULTIPART: &[u8] = b"multipart/form-data";
 
 impl Body {
     /// Reads the body of a request, of which at most `limit` bytes are kept, and no files.
@@ -106,13 +117,20 @@ impl Body {
         let given = http
             .headers()
             .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
-        let essence = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-        let body = if essence == MULTIPART && has_body(http) {
-            read_multipart(http, &payload, keep_files).await
-        } else {
-            read_whole(&essence, given, &payload).await
+            .map_or(&b""[..], |value| value.as_bytes());
+        let mut reader = BodyReader::new(given, keep_files);
+        let mut chunks = payload.chunks();
+        let body = loop {
+            match chunks.next().await {
+                Some(Ok(chunk)) => {
+                    if let Err(body) = reader.push(&chunk) {
+                        payload.discard().await;
+                        break body;
+                    }
+                }
+                Some(Err(_)) => break Self::BrokenOff,
+                None => break reader.finish(),
+            }
         };
         if payload.is_over() {
             payload.discard().await;
@@ -121,29 +139,42 @@ impl Body {
         body
     }
 
-    /// A body of which every byte is there.
-    fn whole(essence: &str, given: &str, bytes: Bytes) -> Self {
-        match essence {
-            _ if bytes.is_empty() => Self::Empty {
-                is_form: matches!(essence, FORM | MULTIPART),
+    /// Reads a body of which every byte is there.
+    fn whole(media_type: &MediaType, bytes: Vec<u8>) -> Self {
+        match media_type.value.essence.as_slice() {
+            essence if bytes.is_empty() => Self::Empty {
+                is_form: essence == FORM || essence == MULTIPART,
             },
-            "application/json" => Self::Json(bytes),
-            FORM => Self::Form(
-                form_urlencoded::parse(&bytes)
-                    .take(MAX_PARTS)
-                    .map(|(name, value)| (name.into_owned(), Part::Text(value.into_owned())))
-                    .collect(),
-            ),
-            _ => Self::Unsupported(given.to_owned()),
+            JSON => {
+                let charset = media_type.value.charset().unwrap_or(Charset::DEFAULT);
+                match charset.decode_document(bytes) {
+                    Ok(json) => Self::Json(json.into()),
+                    Err(error) => Self::Malformed(format!("JSON parse error - the body {error}")),
+                }
+            }
+            FORM => match read_urlencoded(&bytes, media_type.value.charset()) {
+                Ok(fields) => Self::Form(fields),
+                Err(error) => Self::unreadable("Form parse error", error),
+            },
+            _ => Self::Unsupported(media_type.given.clone()),
+        }
+    }
+
+    fn unreadable_multipart(error: FormError) -> Self {
+        Self::unreadable("Multipart form parse error", error)
+    }
+
+    fn unreadable(what: &str, error: FormError) -> Self {
+        match error {
+            FormError::Malformed(why) => Self::Malformed(format!("{what} - {why}")),
+            FormError::NotKept(error) => Self::NotKept(error.kind()),
         }
     }
 
     /// What is wrong with the body itself, if it is not whole, or could not be taken apart or put aside.
     pub(crate) fn problem(&self) -> Option<ApiError> {
         match self {
-            Self::BrokenMultipart(why) => {
-                Some(ApiError::Malformed(format!("Multipart form parse error - {why}")))
-            }
+            Self::Malformed(why) => Some(ApiError::Malformed(why.clone())),
             Self::TooLarge(limit) => Some(ApiError::TooLarge(*limit)),
             Self::BrokenOff => Some(ApiError::Malformed("The request body ends too early.".into())),
             Self::NotKept(kind) => Some(ApiError::Internal(io::Error::from(*kind).into())),
@@ -181,7 +212,7 @@ impl Body {
                 .text_of(CONTENT_TYPE_FIELD)
                 .unwrap_or("application/json")
                 .to_owned();
-            *self = Self::whole(&media_type, &media_type, Bytes::from(content.clone()));
+            *self = Self::whole(&MediaType::of_text(&media_type), content.clone().into_bytes());
             *sent = SentForm::Raw(media_type, content);
         } else if let Self::Form(parts) = self {
             let fields = parts.iter().filter_map(|(name, part)| match part {
@@ -230,82 +261,78 @@ pub(crate) async fn discard(payload: Payload, limit: usize) {
     Limited::new(payload, limit).discard().await;
 }
 
-fn has_body(http: &HttpRequest) -> bool {
-    match http.headers().get(CONTENT_LENGTH) {
-        Some(length) => length != "0",
-        None => http.headers().contains_key(TRANSFER_ENCODING),
-    }
+/// A media type as a client gives it.
+struct MediaType {
+    given: String,
+    value: HeaderValue,
 }
 
-async fn read_whole(essence: &str, given: &str, payload: &Limited) -> Body {
-    let mut bytes = BytesMut::new();
-    let mut chunks = payload.chunks();
-    while let Some(chunk) = chunks.next().await {
-        match chunk {
-            Ok(chunk) => bytes.extend_from_slice(&chunk),
-            Err(_) => return Body::BrokenOff,
+impl MediaType {
+    /// Reads the header `Content-Type`.
+    fn of_header(given: &[u8]) -> Self {
+        Self {
+            given: String::from_utf8(given.to_vec()).unwrap_or_else(|_| given.escape_ascii().to_string()),
+            value: HeaderValue::parse(given),
         }
     }
-    Body::whole(essence, given, bytes.freeze())
-}
 
-async fn read_multipart(http: &HttpRequest, payload: &Limited, keep_files: bool) -> Body {
-    let mut multipart = Multipart::new(http.headers(), payload.chunks());
-    let mut parts = Vec::new();
-    loop {
-        let part = match multipart.try_next().await {
-            Ok(Some(part)) => part,
-            Ok(None) => return Body::Form(parts),
-            Err(error) => return Body::BrokenMultipart(say(&error)),
-        };
-        match read_part(part, keep_files).await {
-            Ok(Some(part)) if parts.len() < MAX_PARTS => parts.push(part),
-            Ok(_) => {}
-            Err(PartError::Multipart(error)) => return Body::BrokenMultipart(say(&error)),
-            Err(PartError::NotKept(error)) => return Body::NotKept(error.kind()),
+    /// The media type of text that is decoded already, so that its parameter `charset` says nothing.
+    fn of_text(given: &str) -> Self {
+        let essence = given.split(';').next().unwrap_or("");
+        Self {
+            given: given.to_owned(),
+            value: HeaderValue::parse(essence.as_bytes()),
         }
     }
 }
 
-enum PartError {
-    Multipart(MultipartError),
-    NotKept(io::Error),
+/// Reads a body chunk by chunk.
+pub(crate) struct BodyReader {
+    media_type: MediaType,
+    is_empty: bool,
+    /// The bytes of a body that is not multipart.
+    bytes: Vec<u8>,
+    /// The parts of `multipart/form-data`. A boundary that is not valid matters only if there is a body.
+    parts: Option<Result<PartsReader, MultipartError>>,
 }
 
-impl From<MultipartError> for PartError {
-    fn from(error: MultipartError) -> Self {
-        Self::Multipart(error)
+impl BodyReader {
+    /// Starts to read a body with this `Content-Type`.
+    pub(crate) fn new(content_type: &[u8], keep_files: bool) -> Self {
+        let media_type = MediaType::of_header(content_type);
+        let is_multipart = media_type.value.essence == MULTIPART;
+        let boundary = media_type.value.parameter("boundary");
+        let parts = PartsReader::new(boundary.map_or(b"", |boundary| &boundary.value), keep_files);
+        Self {
+            parts: is_multipart.then_some(parts),
+            media_type,
+            is_empty: true,
+            bytes: Vec::new(),
+        }
     }
-}
 
-/// A part and its name; `None` for a file that nobody chose, which browsers send all the same.
-async fn read_part(mut part: PartReader, keep_files: bool) -> Result<Option<(String, Part)>, PartError> {
-    let name = part.name().unwrap_or_default().to_owned();
-    let file_name = part
-        .content_disposition()
-        .and_then(|disposition| disposition.get_filename());
-    let Some(file_name) = file_name else {
-        let mut text = BytesMut::new();
-        while let Some(chunk) = part.try_next().await? {
-            text.extend_from_slice(&chunk);
+    /// Reads a chunk. If that fails, the body is of no use, and this says so.
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), Body> {
+        self.is_empty &= chunk.is_empty();
+        match &mut self.parts {
+            None => self.bytes.extend_from_slice(chunk),
+            Some(Ok(parts)) => parts.push(chunk).map_err(Body::unreadable_multipart)?,
+            Some(Err(_)) => {}
         }
-        return Ok(Some((
-            name,
-            Part::Text(String::from_utf8_lossy(&text).into_owned()),
-        )));
-    };
-    let was_chosen = !file_name.is_empty();
-    let mut file = File {
-        content: SpooledTempFile::new(MAX_FILE_IN_MEMORY),
-        size: 0,
-    };
-    while let Some(chunk) = part.try_next().await? {
-        if keep_files {
-            file.content.write_all(&chunk).map_err(PartError::NotKept)?;
-            file.size += chunk.len() as u64;
+        Ok(())
+    }
+
+    /// Returns the body once it is whole.
+    pub(crate) fn finish(self) -> Body {
+        let charset = self.media_type.value.charset();
+        match self.parts {
+            Some(parts) if !self.is_empty => parts
+                .map_err(FormError::from)
+                .and_then(|parts| parts.finish(charset))
+                .map_or_else(Body::unreadable_multipart, Body::Form),
+            _ => Body::whole(&self.media_type, self.bytes),
         }
     }
-    Ok(was_chosen.then(|| (name, Part::File(RefCell::new(file)))))
 }
 
 /// A payload of which only so many bytes are let through.
@@ -350,17 +377,5 @@ impl Limited {
     async fn discard(&self) {
         let mut chunks = self.chunks();
         while *self.received.borrow() <= self.limit + MAX_DISCARDED && chunks.next().await.is_some() {}
-    }
-}
-
-/// What is wrong with a multipart body, in words of our own.
-fn say(error: &MultipartError) -> &'static str {
-    match error {
-        MultipartError::BoundaryMissing | MultipartError::ContentTypeParse => "Invalid boundary in multipart",
-        MultipartError::Incomplete => "The body ends before its last boundary",
-        MultipartError::ContentDispositionMissing | MultipartError::ContentDispositionNameMissing => {
-            "A part has no name"
-        }
-        _ => "The body is not well-formed",
     }
 }

@@ -22,6 +22,8 @@ mod documents;
 mod endpoint;
 mod error;
 mod fields;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod hosts;
 mod log;
@@ -39,6 +41,7 @@ mod safety;
 mod server;
 mod throttle;
 mod timestamp;
+mod urlencoded;
 mod views;
 pub mod words;
 

@@ -9,7 +9,7 @@ use mycars_domain::Role;
 use serde::Serialize;
 
 pub(crate) use self::history::{ACTIONS, HISTORY, HISTORY_OF_CAR, OBJECT_TYPES};
-use crate::error::ApiError;
+use crate::{error::ApiError, urlencoded};
 
 /// What can be set about lists.
 #[derive(Debug, Clone, Copy)]
@@ -112,12 +112,12 @@ pub(crate) static USERS: ListSpec = ListSpec {
     page_size: None,
 };
 
-/// The parameters of a query. Of several with one name the last counts.
-pub(crate) struct Query(Vec<(String, String)>);
+/// The parameters of a query. Of several with one name the last counts. A value that is not UTF-8 is `None`.
+pub(crate) struct Query(Vec<(String, Option<String>)>);
 
 impl Query {
     pub(crate) fn parse(query: &str) -> Self {
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        Self(urlencoded::parameters(query).collect())
     }
 
     /// A parameter that says something: blank ones count as left out.
@@ -126,13 +126,13 @@ impl Query {
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        let value = self
-            .0
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.trim())?;
+        let value = self.last(name)?.as_deref()?.trim();
         (!value.is_empty()).then_some(value)
+    }
+
+    fn last(&self, name: &str) -> Option<&Option<String>> {
+        let last = self.0.iter().rev().find(|(known, _)| known == name);
+        last.map(|(_, value)| value)
     }
 
     /// The page asked for. What is no number of items counts as left out, and so does an offset without it.
@@ -226,7 +226,7 @@ impl Query {
             .0
             .iter()
             .filter(|(name, _)| name != "limit" && name != "offset")
-            .map(|(name, value)| (name.as_str(), value.clone()))
+            .filter_map(|(name, value)| Some((name.as_str(), value.clone()?)))
             .collect();
         parameters.push(("limit", limit.to_string()));
         if offset > 0 {
@@ -272,7 +272,17 @@ struct Reader<'a> {
     errors: Vec<(&'static str, String)>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// A parameter that says something. One that is not UTF-8 is an error.
+    fn get(&mut self, name: &'static str) -> Option<&'a str> {
+        let query = self.query;
+        if query.last(name) == Some(&None) {
+            let message = "The text could not be decoded as UTF-8.";
+            self.errors.push((name, message.into()));
+        }
+        query.get(name)
+    }
+
     fn finish<T>(self, query: T) -> Result<T, ApiError> {
         if self.errors.is_empty() {
             Ok(query)
@@ -283,7 +293,7 @@ impl Reader<'_> {
 
     /// Text, which no database must be asked for if it holds the character that none can keep.
     fn text(&mut self, name: &'static str) -> Option<String> {
-        let text = self.query.get(name)?;
+        let text = self.get(name)?;
         if text.contains('\0') {
             self.errors
                 .push((name, "Null characters are not allowed.".into()));
@@ -293,22 +303,19 @@ impl Reader<'_> {
     }
 
     fn search(&mut self) -> Search {
-        if self
-            .query
-            .get("search")
-            .is_some_and(|text| text.chars().count() > MAX_SEARCH_LENGTH)
-        {
+        let Some(text) = self.text("search") else {
+            return Search::default();
+        };
+        if text.chars().count() > MAX_SEARCH_LENGTH {
             let message = format!("Ensure this value has at most {MAX_SEARCH_LENGTH} characters.");
             self.errors.push(("search", message));
             return Search::default();
         }
-        self.text("search")
-            .map(|text| Search::parse(&text))
-            .unwrap_or_default()
+        Search::parse(&text)
     }
 
     fn number(&mut self, name: &'static str) -> Option<Number> {
-        let number = Number::parse(self.query.get(name)?);
+        let number = Number::parse(self.get(name)?);
         if number.is_none() {
             self.errors.push((name, "Enter a number.".into()));
         }
@@ -316,7 +323,7 @@ impl Reader<'_> {
     }
 
     fn boolean(&mut self, name: &'static str) -> Option<bool> {
-        match self.query.get(name)?.to_ascii_lowercase().as_str() {
+        match self.get(name)?.to_ascii_lowercase().as_str() {
             "true" | "1" => Some(true),
             "false" | "0" => Some(false),
             other => {
@@ -327,7 +334,7 @@ impl Reader<'_> {
     }
 
     fn role(&mut self) -> Option<Role> {
-        match self.query.get("role") {
+        match self.get("role") {
             None => Some(Role::Client),
             Some("all") => None,
             Some(name) => Role::parse(name)
@@ -454,6 +461,44 @@ mod tests {
             max_page_size: 50,
         };
         assert_eq!(Query::parse("").page(with_default).unwrap().limit, 20);
+    }
+
+    #[test]
+    fn parameters_that_are_not_utf8_are_refused() {
+        let message = "The text could not be decoded as UTF-8.";
+        for name in [
+            "search",
+            "brand",
+            "model",
+            "year",
+            "year_min",
+            "year_max",
+            "color",
+            "license",
+            "vin",
+            "mileage_min",
+            "mileage_max",
+        ] {
+            for value in ["%FF", "M%FCller", "%C3", "a%ED%A0%80", "%C3%BC%80"] {
+                let errors = errors(&format!("{name}=ok&{name}={value}"));
+                assert_eq!(errors, [(name, message.to_owned())], "{name}={value}");
+            }
+        }
+        let users = Query::parse("role=%FF&is_active=%FF&search=%FF").users(ListSettings::default());
+        assert!(matches!(users, Err(ApiError::Parameters(errors)) if errors.len() == 3));
+    }
+
+    #[test]
+    fn parameters_in_utf8_are_read_escaped_and_raw() {
+        for query in [
+            "brand=M%C3%BCller",
+            "brand=Müller",
+            "brand=%FF&brand=M%c3%bcller",
+            "x=%FF&brand=Müller&%FF=1",
+        ] {
+            assert_eq!(cars(query).brand.as_deref(), Some("Müller"), "{query}");
+        }
+        assert_eq!(page("limit=%FF&offset=%FF&ordering=%FF"), None);
     }
 
     #[test]

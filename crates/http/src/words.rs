@@ -56,6 +56,7 @@ pub fn say(field: Field, violation: &Violation) -> String {
         Violation::SurrogateCharacter(code) => {
             format!("Surrogate characters are not allowed: U+{code:X}.")
         }
+        Violation::Undecodable(encoding) => format!("The text could not be decoded as {encoding}."),
         Violation::InvalidUsername => {
             "Enter a valid username. This value may contain only letters, numbers, \
                                        and @/./+/-/_ characters."

@@ -45,6 +45,8 @@ enum Raw<'a> {
     File(&'a RefCell<File>),
     /// Text with half a surrogate pair in it.
     Surrogate(u16),
+    /// Text that is not valid in its encoding.
+    Undecodable(Violation),
 }
 
 impl<'a> Form<'a> {
@@ -92,6 +94,7 @@ impl<'a> Form<'a> {
             (Raw::Text(text), _) => Input::Given(text),
             (Raw::Number(json), _) => Input::Given(as_python_text(json)),
             (Raw::Surrogate(code), _) => Input::Invalid(Violation::SurrogateCharacter(code)),
+            (Raw::Undecodable(violation), _) => Input::Invalid(violation),
             (Raw::Boolean(value), Kind::Choice(_)) => {
                 Input::Given(if value { "True" } else { "False" }.to_owned())
             }
@@ -110,6 +113,7 @@ impl<'a> Form<'a> {
             Raw::Null => return Input::Null,
             Raw::Text(text) => parse_integer(&text),
             Raw::Number(json) => parse_integer(&as_python_text(json)),
+            Raw::Undecodable(violation) => Err(violation),
             Raw::Boolean(_) | Raw::Other(_) | Raw::File(_) | Raw::Surrogate(_) => {
                 Err(Violation::NotAnInteger)
             }
@@ -131,6 +135,7 @@ impl<'a> Form<'a> {
             Raw::Boolean(value) => return Input::Given(value),
             Raw::Text(text) => text.trim().to_ascii_lowercase(),
             Raw::Number(json) => as_python_text(json),
+            Raw::Undecodable(violation) => return Input::Invalid(violation),
             Raw::Other(_) | Raw::File(_) | Raw::Surrogate(_) => {
                 return Input::Invalid(Violation::NotABoolean);
             }
@@ -198,6 +203,7 @@ fn raw_html<'a>(parts: &'a [(String, Part)], spec: &FieldSpec) -> Raw<'a> {
     match parts.iter().rev().find(|(name, _)| name == spec.name) {
         None => Raw::Absent,
         Some((_, Part::File(file))) => Raw::File(file),
+        Some((_, Part::Undecodable(error))) => Raw::Undecodable(error.violation()),
         Some((_, Part::Text(text))) if text.is_empty() && !spec.may_be_blank && spec.nullable => Raw::Null,
         Some((_, Part::Text(text))) if text.is_empty() && !spec.may_be_blank && !spec.required => Raw::Absent,
         Some((_, Part::Text(text))) => Raw::Text(text.clone()),
@@ -244,6 +250,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::body::charset::Charset;
 
     const SPECS: &[FieldSpec] = &[
         FieldSpec::required(Field::Brand, "Brand", Kind::Text),
@@ -368,7 +375,6 @@ mod tests {
             b"{\"year\": NaN}",
             b"{\"a\": \"\xff\"}",
             b"{} {}",
-            b"\xef\xbb\xbf{}",
         ] {
             let message = refused(body);
             assert!(
@@ -410,6 +416,33 @@ mod tests {
         let parts = [("brand".to_owned(), Part::File(file))];
         let form = Form::html(SPECS, &parts);
         assert_eq!(form.text(Field::Brand), Input::Invalid(Violation::NotAString));
+    }
+
+    #[test]
+    fn undecodable_text_is_invalid_in_every_field_and_no_file() {
+        let violation = || Violation::Undecodable("UTF-8".into());
+        let names = [
+            "brand",
+            "color",
+            "mileage",
+            "role",
+            "is_active",
+            "csrfmiddlewaretoken",
+        ];
+        let parts = names.map(|name| {
+            let error = Charset::DEFAULT.decode(b"\xff".to_vec()).unwrap_err();
+            (name.to_owned(), Part::Undecodable(error))
+        });
+        let form = Form::html(SPECS, &parts);
+        for field in [Field::Brand, Field::Color, Field::Role] {
+            assert_eq!(form.text(field), Input::Invalid(violation()), "{field:?}");
+        }
+        assert_eq!(form.integer(Field::Mileage), Input::Invalid(violation()));
+        assert_eq!(form.boolean(Field::IsActive), Input::Invalid(violation()));
+        assert!(matches!(
+            form.file(Field::Brand),
+            Input::Invalid(Violation::NotAFile)
+        ));
     }
 
     #[test]

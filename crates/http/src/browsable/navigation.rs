@@ -1,6 +1,6 @@
 //! The links of a page: to itself in other forms, to what is above it and to what is below it.
 
-use crate::{api::ENDPOINTS, endpoint::Endpoint};
+use crate::{api::ENDPOINTS, endpoint::Endpoint, urlencoded};
 
 /// The path under which everything is.
 const ROOT: &str = "/api/";
@@ -134,12 +134,17 @@ pub(crate) fn url(path: &str, query: &str) -> String {
     format!("{path}?{query}")
 }
 
-/// The parameters of a query.
+/// The parameters of a query; those that are not UTF-8 are left out.
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     pub(crate) fn parse(query: &str) -> Self {
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        let parameters = urlencoded::parameters(query);
+        Self(
+            parameters
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect(),
+        )
     }
 
     /// The last value under a name; empty if there is none.

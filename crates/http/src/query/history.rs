@@ -88,7 +88,7 @@ fn user_id(number: Number) -> UserId {
 
 impl Reader<'_> {
     fn choice<T>(&mut self, name: &'static str, named: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let value = self.query.get(name)?;
+        let value = self.get(name)?;
         let choice = named(value);
         if choice.is_none() {
             self.errors.push((name, no_choice(value)));
@@ -97,7 +97,7 @@ impl Reader<'_> {
     }
 
     fn moment(&mut self, name: &'static str) -> Option<Moment> {
-        let moment = Moment::parse(self.query.get(name)?);
+        let moment = Moment::parse(self.get(name)?);
         if moment.is_none() {
             self.errors.push((name, "Enter a valid date/time.".into()));
         }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
 
 use crate::support::{
     Answer, Installation, Request, Server,
     accounts::{PASSWORD, join, log_in, login, new_car, register, registration},
+    http::TINY_JPEG,
     installation::SUPERUSER_PASSWORD,
     on_both_databases,
     raw::{self, Connection},
@@ -16,6 +18,9 @@ on_both_databases!(
     every_route_is_the_same_without_its_slash,
     a_body_that_is_too_large_is_refused_with_an_answer,
     a_body_in_pieces_is_read_like_any_other,
+    bodies_in_any_encoding_are_stored_as_text,
+    uploads_of_any_multipart_client_are_taken,
+    queries_that_are_not_utf8_are_refused,
     every_answer_names_its_request,
     a_host_that_is_not_allowed_is_refused,
     an_unknown_route_is_refused_in_json,
@@ -118,6 +123,135 @@ fn a_body_in_pieces_is_read_like_any_other(installation: &Installation) {
     let answer = connection.read_to_end();
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     assert!(answer.contains("\"license\":\"B-AB 12\""), "{answer}");
+}
+
+fn bodies_in_any_encoding_are_stored_as_text(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let send = |content_type: &str, body: &[u8]| {
+        let mut request = Request::new("POST", "/api/cars/").bearer(&access);
+        request.body = body.to_vec();
+        server.send(&request.header("Content-Type", content_type))
+    };
+    let head = "--XX\r\nContent-Disposition: form-data; name=";
+    let multipart = |brand: &[u8], headers: &str, license: &str| {
+        let rest =
+            format!("\r\n{head}model\r\n\r\nM\r\n{head}year\r\n\r\n2020\r\n{head}license\r\n\r\n{license}");
+        let brand_head = format!("{head}\"brand\"\r\n{headers}\r\n");
+        [brand_head.as_bytes(), brand, rest.as_bytes(), b"\r\n--XX--\r\n"].concat()
+    };
+    let form = "application/x-www-form-urlencoded";
+    let plain = "multipart/form-data; boundary=XX";
+    let of_form = |brand: &str, license: &str| {
+        format!("brand={brand}&model=M&year=2020&license={license}").into_bytes()
+    };
+    for (content_type, body) in [
+        (format!("{form}; charset=iso-8859-1"), of_form("M%FCller", "A-1")),
+        (form.to_owned(), of_form("Müller", "A-2")),
+        (
+            format!("{plain}; charset=latin-1"),
+            multipart(b"M\xfcller", "", "A-3"),
+        ),
+        (
+            plain.to_owned(),
+            multipart(
+                b"M\xfcller",
+                "Content-Type: text/plain; charset=latin-1\r\n",
+                "A-4",
+            ),
+        ),
+        (
+            plain.to_owned(),
+            multipart(b"TcO8bGxlcg==", "Content-Transfer-Encoding: base64\r\n", "A-5"),
+        ),
+        (
+            plain.to_owned(),
+            multipart(
+                b"M=C3=BCller",
+                "Content-Transfer-Encoding: quoted-printable\r\n",
+                "A-6",
+            ),
+        ),
+        (
+            "application/json; charset=iso-8859-1".to_owned(),
+            b"{\"brand\":\"M\xfcller\",\"model\":\"M\",\"year\":2020,\"license\":\"A-7\"}".to_vec(),
+        ),
+    ] {
+        let car = send(&content_type, &body).json(201);
+        assert_eq!(car["brand"], "Müller", "{content_type}");
+    }
+    let undecodable =
+        json!({"brand": ["The text could not be decoded as UTF-8."], "year": ["This field is required."]});
+    let refused = send(form, b"brand=M%FCller&model=M&license=A-8");
+    assert_eq!(refused.json(400), undecodable);
+    let refused = send("application/json", b"{\"brand\":\"M\xfcller\"}");
+    let detail = json!({"detail": "JSON parse error - the body could not be decoded as UTF-8"});
+    assert_eq!(refused.json(400), detail);
+}
+
+fn uploads_of_any_multipart_client_are_taken(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let car = server.send(&new_car(&access, "B-AB 12")).json(201);
+    let path = format!("/api/cars/{}/upload-image/", car["id"]);
+    let upload = |content_type: &str, head: &str, content: &[u8], tail: &str| {
+        let mut request = Request::new("POST", &path).bearer(&access);
+        request.body = [head.as_bytes(), content, tail.as_bytes()].concat();
+        server
+            .send(&request.header("Content-Type", content_type))
+            .json(200)
+    };
+    let file = "Content-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\n\r\n";
+    let only_extended =
+        "Content-Disposition: form-data; name=\"image\"; filename*=utf-8''M%C3%BCller.jpg\r\n\r\n";
+    let end = "\r\n--XX--\r\n";
+    for (content_type, head, tail) in [
+        (
+            "multipart/form-data; boundary=XX",
+            format!("--XX\r\n{only_extended}"),
+            end,
+        ),
+        (
+            "multipart/form-data ; boundary = \"XX\"",
+            format!("--XX\r\n{file}"),
+            end,
+        ),
+        (
+            "multipart/form-data; BOUNDARY=XX",
+            format!("preamble\r\n--XX \r\n{file}"),
+            "\r\n--XX--\r\nepilogue",
+        ),
+        ("multipart/form-data; boundary=XX", format!("--XX\r\n{file}"), ""),
+        (
+            "multipart/form-data; boundary=----=_Part_1",
+            format!("------=_Part_1\r\n{file}"),
+            "\r\n------=_Part_1--\r\n",
+        ),
+        (
+            "multipart/form-data; boundary=a/b:c?d@e(f,g",
+            format!("--a/b:c?d@e(f,g\r\n{file}"),
+            "\r\n--a/b:c?d@e(f,g--",
+        ),
+    ] {
+        let answer = upload(content_type, &head, TINY_JPEG, tail);
+        assert!(answer["image"].is_string(), "{content_type}: {answer}");
+    }
+    let encoded = BASE64_STANDARD.encode(TINY_JPEG);
+    let head = format!("--XX\r\nContent-Transfer-Encoding: base64\r\n{file}");
+    upload("multipart/form-data; boundary=XX", &head, encoded.as_bytes(), end);
+}
+
+fn queries_that_are_not_utf8_are_refused(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let ask = |query: &str| server.send(&Request::get(&format!("/api/cars/{query}")).bearer(&access));
+    let message = "The text could not be decoded as UTF-8.";
+    assert_eq!(ask("?search=%FF").json(400), json!({"search": [message]}));
+    assert_eq!(
+        ask("?brand=M%FCller&year=x").json(400),
+        json!({"brand": [message], "year": ["Enter a number."]})
+    );
+    assert_eq!(ask("?search=m%C3%BCller&unknown=%FF").json(200), json!([]));
 }
 
 fn every_answer_names_its_request(installation: &Installation) {
