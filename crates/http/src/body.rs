@@ -24,7 +24,7 @@ use tempfile::SpooledTempFile;
 
 pub(crate) use form::Form;
 
-use crate::{browser::CSRF_FIELD, endpoint::Verb, error::ApiError, fields::FieldSpec};
+use crate::{browser::CSRF_FIELD, endpoint::Verb, error::ApiError, fields::FieldSpec, headers};
 
 /// A body as it came, not yet read as fields.
 pub(crate) enum Body {
@@ -103,16 +103,12 @@ impl Body {
     }
 
     async fn read_limited(http: &HttpRequest, payload: Limited, keep_files: bool) -> Self {
-        let given = http
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
+        let given = headers::first(http.headers(), &CONTENT_TYPE).unwrap_or_default();
         let essence = given.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         let body = if essence == MULTIPART && has_body(http) {
             read_multipart(http, &payload, keep_files).await
         } else {
-            read_whole(&essence, given, &payload).await
+            read_whole(&essence, &given, &payload).await
         };
         if payload.is_over() {
             payload.discard().await;

@@ -443,10 +443,7 @@ pub(crate) fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
 /// The start of absolute URLs, as the client wrote it.
 pub(crate) fn base_url(client: Client, headers: &HeaderMap) -> String {
     let scheme = if client.is_https { "https" } else { "http" };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
+    let host = headers::first(headers, &header::HOST).unwrap_or("localhost".into());
     format!("{scheme}://{host}")
 }
 

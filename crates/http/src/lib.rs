@@ -22,6 +22,7 @@ mod documents;
 mod endpoint;
 mod error;
 mod fields;
+mod headers;
 mod health;
 mod hosts;
 mod log;
