@@ -221,11 +221,6 @@ impl Body {
     }
 }
 
-/// Reads a body of which nothing is wanted, and forgets it.
-pub(crate) async fn discard(payload: Payload, limit: usize) {
-    Limited::new(payload, limit).discard().await;
-}
-
 fn has_body(http: &HttpRequest) -> bool {
     match http.headers().get(CONTENT_LENGTH) {
         Some(length) => length != "0",

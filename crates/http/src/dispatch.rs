@@ -19,11 +19,13 @@ use mycars_domain::{
 
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
-    body::{self, Body, SentForm},
+    body::{Body, SentForm},
     browser::{Browser, CSRF_FIELD},
     client::{Client, Networks, TrustedProxies},
+    cors::{AllowedOrigins, RefusedOrigins},
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
+    headers,
     log::RequestId,
     metadata::Metadata,
     metrics::Metrics,
@@ -96,15 +98,11 @@ async fn reply(
     let authorization = headers.get(header::AUTHORIZATION);
     let is_nobodys = is_nobodys(endpoint, authorization, &visit.browser);
     if is_nobodys {
-        // Who is too many is not even listened to, nor takes the place of others before the passwords' thread.
+        // A request too many takes no place in the queue for passwords.
         state.count(endpoint, http.method(), visit.client, None)?;
     }
     let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
-    if let Err(refused) = let_in(endpoint, operation, state, http, visit).await {
-        // A client that only listens after it has sent everything hears of it too.
-        wait_for_body(headers, state.max_body, body::discard(payload, state.max_body)).await?;
-        return Err(refused);
-    }
+    let_in(endpoint, operation, state, http, visit).await?;
     let mut body = if operation.is_some_and(Operation::takes_file) {
         let limit = state.max_upload;
         wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await?

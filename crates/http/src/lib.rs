@@ -35,6 +35,7 @@ pub mod openapi;
 mod page;
 mod panel;
 mod patience;
+mod payload;
 mod query;
 mod safety;
 mod server;

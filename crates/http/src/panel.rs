@@ -40,7 +40,7 @@ use mycars_domain::{
 use crate::{
     api,
     blocking::{Blocking, Lane},
-    body::{self, Body},
+    body::Body,
     browsable::url,
     browser::CSRF_FIELD,
     dispatch::{State, Visit, ids, origin, permit},
@@ -290,19 +290,17 @@ async fn ask(
     message: Option<Message>,
 ) -> Result<HttpResponse, Refused> {
     let Some(user) = identify(state, visit).await? else {
-        // Whoever sent it listens only after they have sent everything.
-        discard(state, http, payload).await?;
         return Ok(to_login(Some(screen), http));
     };
     let refused = |error| Refused {
         error,
         user: Some(user.clone()),
     };
-    let admitted =
-        admit(&user).and_then(|()| state.count(&api::PANEL, http.method(), visit.client, Some(&user)));
-    if let Err(error) = admitted {
-        discard(state, http, payload).await.map_err(refused)?;
-        return Err(refused(error));
+    let count = || state.count(&api::PANEL, http.method(), visit.client, Some(&user));
+    admit(&user).map_err(refused)?;
+    let is_form = http.method() == Method::POST;
+    if !is_form {
+        count().map_err(refused)?;
     }
     let view = match *http.method() {
         Method::GET | Method::HEAD => screen.get,
@@ -310,7 +308,6 @@ async fn ask(
         _ => None,
     };
     let Some(view) = view else {
-        discard(state, http, payload).await.map_err(refused)?;
         return Err(refused(ApiError::MethodNotAllowed(http.method().to_string())));
     };
     let body = read(screen, state, http, payload).await.map_err(refused)?;
@@ -385,11 +382,6 @@ async fn read(
         let limit = state.max_body;
         wait_for_body(headers, limit, Body::read(http, payload, limit)).await
     }
-}
-
-async fn discard(state: &State, http: &HttpRequest, payload: Payload) -> Result<(), ApiError> {
-    let limit = state.max_body;
-    wait_for_body(http.headers(), limit, body::discard(payload, limit)).await
 }
 
 /// Where the work runs: away from the others if it takes long.

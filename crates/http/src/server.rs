@@ -34,7 +34,7 @@ use crate::{
     metrics::{self, Metrics, Route},
     negotiation::negotiate,
     openapi::{DOCS_PATH, SCHEMA_PATH},
-    page, panel, patience,
+    page, panel, patience, payload,
     query::ListSettings,
     safety,
     throttle::{Rates, Throttles},
@@ -119,6 +119,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
             .wrap(from_fn(move |request, next| {
                 log(Arc::clone(&ids), watched.clone(), request, next)
             }))
+            .wrap(from_fn(payload::bound))
     });
     Ok(server
         .workers(settings.workers)
