@@ -487,7 +487,7 @@ pub(crate) mod tests {
     }
 
     /// What handlers share, with these mocks.
-    fn state(mocks: Mocks) -> State {
+    pub(crate) fn state(mocks: Mocks) -> State {
         State {
             app: Arc::new(mocks.into_app().0),
             blocking: Blocking::start(1, 1).unwrap(),
