@@ -430,7 +430,7 @@ fn bearer_token(authorization: Option<&HeaderValue>) -> Result<Option<&str>, Api
     }
 }
 
-/// The numbers in the path. One that is larger than any id is nothing's id.
+/// The numbers in the path. One that is too large or too small for any id becomes the largest, which nothing has.
 pub(crate) fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
     http.match_info()
         .iter()

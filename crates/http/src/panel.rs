@@ -50,6 +50,7 @@ use crate::{
     page,
     patience::wait_for_body,
     query::Query,
+    server::pattern,
 };
 use message::Message;
 use render::Frame;
@@ -236,7 +237,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     let login = web::resource(["/admin/login/", "/admin/login"]).app_data(Route("/admin/login/"));
     config.service(login.to(log_in));
     for screen in &SCREENS {
-        let with_slash = screen.path.replace('}', ":[0-9]+}");
+        let with_slash = pattern(screen.path);
         let without_slash = with_slash.trim_end_matches('/').to_owned();
         let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
             dispatch(screen, state, http, payload)

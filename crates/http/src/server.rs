@@ -22,10 +22,9 @@ use crate::{
     assets,
     blocking::Blocking,
     client::{Networks, TrustedProxies},
-    cors::{self, AllowedOrigins},
+    cors::{self, AllowedOrigins, RefusedOrigins},
     dispatch::{State, Visit, dispatch},
     documents,
-    endpoint::Endpoint,
     error::{ApiError, Missing},
     health,
     hosts::{self, AllowedHosts},
@@ -149,7 +148,7 @@ fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
         let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
             dispatch(endpoint, state, http, payload)
         };
-        add(endpoint.path, resource(&pattern(endpoint)).to(handler));
+        add(endpoint.path, resource(&pattern(endpoint.path)).to(handler));
     }
     add(SCHEMA_PATH, resource(SCHEMA_PATH).to(documents::schema));
     add(DOCS_PATH, resource(DOCS_PATH).to(documents::docs));
@@ -191,9 +190,10 @@ pub fn paths() -> Vec<&'static str> {
     paths
 }
 
-/// The path of an endpoint as the router wants it: ids are digits, anything else is no such route.
-fn pattern(endpoint: &Endpoint) -> String {
-    endpoint.path.replace('}', ":[0-9]+}")
+/// Returns a path as the router wants it. An id is written in digits, perhaps with a minus; for anything else there is no
+/// such route.
+pub(crate) fn pattern(path: &str) -> String {
+    path.replace('}', ":-?[0-9]+}")
 }
 
 async fn to_api() -> HttpResponse {
