@@ -42,6 +42,9 @@ pub(crate) struct State {
     pub(crate) blocking: Blocking,
     pub(crate) lists: ListSettings,
     pub(crate) proxies: TrustedProxies,
+    /// The origins whose scripts may read responses.
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) refused_origins: RefusedOrigins,
     pub(crate) metrics: Metrics,
     /// Who may ask for the metrics.
     pub(crate) metrics_for: Networks,
@@ -492,6 +495,8 @@ pub(crate) mod tests {
             app: Arc::new(mocks.into_app().0),
             blocking: Blocking::start(1, 1).unwrap(),
             proxies: TrustedProxies::default(),
+            origins: AllowedOrigins::Local,
+            refused_origins: RefusedOrigins::default(),
             metrics: Metrics::new(),
             metrics_for: Networks::default(),
             throttles: None,

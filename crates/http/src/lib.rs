@@ -46,7 +46,7 @@ pub mod words;
 
 pub use api::routes;
 pub use client::{Networks, TrustedProxies};
-pub use cors::AllowedOrigins;
+pub use cors::{AllowedOrigins, BadOrigin};
 pub use panel::screens;
 pub use query::ListSettings;
 pub use server::{Settings, bind, paths, serve};

@@ -93,6 +93,8 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         blocking: Blocking::start(settings.connections, settings.password_queue)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
+        origins: settings.allowed_origins.clone(),
+        refused_origins: RefusedOrigins::default(),
         metrics: Metrics::new(),
         metrics_for: settings.metrics_for.clone(),
         throttles: settings
@@ -110,7 +112,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
             .app_data(state.clone())
             .configure(routes)
             .wrap(origins.middleware())
-            .wrap(from_fn(cors::around))
+            .wrap(from_fn(move |request, next| {
+                cors::around(shared.clone(), request, next)
+            }))
             .wrap(from_fn(move |request, next| {
                 hosts::check(hosts.clone(), request, next)
             }))
@@ -480,6 +484,15 @@ mod tests {
             (&listed, "http://localhost:3000", None),
             (&listed, "null", None),
             (&local, "http://localhost:3000", Some("http://localhost:3000")),
+            (&local, "http://[::1]:5173", Some("http://[::1]:5173")),
+            (
+                &local,
+                "http://192.168.1.20:5173",
+                Some("http://192.168.1.20:5173"),
+            ),
+            (&local, "http://192.0.2.7:5173", None),
+            (&listed, "http://192.168.1.20:5173", None),
+            (&closed, "http://192.168.1.20:5173", None),
             (&local, "https://app.example", None),
             (&local, "null", None),
             (&any, "https://app.example", Some("*")),
@@ -498,6 +511,26 @@ mod tests {
             for answer in [&answer, &preflight] {
                 assert_eq!(header(answer, "Access-Control-Allow-Origin"), allowed, "{answer}");
             }
+        }
+    }
+
+    #[test]
+    fn preflights_allow_every_method_that_the_api_has() {
+        let server = start_for(AllowedOrigins::Local);
+        for (method, expected) in [
+            ("GET", "200"),
+            ("HEAD", "200"),
+            ("OPTIONS", "200"),
+            ("POST", "200"),
+            ("PUT", "200"),
+            ("PATCH", "200"),
+            ("DELETE", "200"),
+            ("TRACE", "403"),
+            ("BREW", "403"),
+        ] {
+            let wanted = format!("Access-Control-Request-Method: {method}");
+            let answer = server.ask("OPTIONS /api/cars/", &["Origin: http://localhost", &wanted]);
+            assert_eq!(status(&answer), expected, "{method}: {answer}");
         }
     }
 
