@@ -13,7 +13,11 @@ use actix_web::{
 
 use chrono::TimeDelta;
 
-use crate::error::ApiError;
+use crate::{
+    cors::{AllowedOrigins, is_of_host},
+    error::ApiError,
+    headers,
+};
 
 /// The cookie that holds the key of a session.
 pub(crate) const SESSION_COOKIE: &str = "sessionid";
@@ -54,6 +58,15 @@ impl Browser {
     /// The token that our pages send back, if the browser has one already.
     pub(crate) fn csrf_token(&self) -> Option<&str> {
         self.csrf_cookie.as_deref()
+    }
+
+    /// Whether a page of another site made the browser send the request, unless the settings allow that site's origin.
+    pub(crate) fn is_cross_site(&self, base_url: &str, origins: &AllowedOrigins) -> bool {
+        match (self.fetch_site.as_deref(), self.origin.as_deref()) {
+            (Some("same-origin" | "none"), _) | (None, None) => false,
+            (_, Some(origin)) => !(is_of_host(origin, base_url) || origins.allow(origin)),
+            (Some(_), None) => true,
+        }
     }
 
     /// Whether a request that changes something comes from our own pages. `field` is what the form sent as
@@ -173,6 +186,8 @@ pub(crate) fn local(next: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
 
     const BASE: &str = "http://localhost:8000";
@@ -201,13 +216,6 @@ mod tests {
         ]);
         assert_eq!(browser.session_key.as_deref(), Some("key"));
         assert_eq!(browser.csrf_token(), Some("t"));
-    }
-
-    #[test]
-    fn reading_needs_no_token() {
-        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
-            assert!(Browser::default().check_csrf(&method, BASE, None).is_ok());
-        }
     }
 
     /// The cookie `sessionid` of a request with these `Cookie` headers.
@@ -286,6 +294,13 @@ mod tests {
             &[("sec-fetch-site", "?")],
         ] {
             assert!(is_cross_site(foreign), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn reading_needs_no_token() {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert!(Browser::default().check_csrf(&method, BASE, None).is_ok());
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Client {
     pub(crate) address: IpAddr,
     /// Whether the client speaks HTTPS, with a proxy that does not speak it with us.
     pub(crate) is_https: bool,
+    /// Whether a page of another site made the client, a browser, send the request.
+    pub(crate) is_cross_site: bool,
 }
 
 /// Addresses and networks.
@@ -54,6 +56,7 @@ impl TrustedProxies {
             return Client {
                 address: peer,
                 is_https: false,
+                is_cross_site: false,
             };
         }
         Client {
@@ -61,6 +64,7 @@ impl TrustedProxies {
             is_https: values(&head.headers, &X_FORWARDED_PROTO)
                 .next()
                 .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
+            is_cross_site: false,
         }
     }
 

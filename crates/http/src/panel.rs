@@ -313,13 +313,15 @@ async fn ask(
     };
     let body = read(screen, state, http, payload).await.map_err(refused)?;
     // The token of a form that was too large is not missing, it was not read.
-    if let Some(problem) = body.problem() {
-        return Err(refused(problem));
+    let proof = body.problem().map_or(Ok(()), Err).and_then(|()| {
+        let token = body.text_of(CSRF_FIELD);
+        visit.browser.check_csrf(http.method(), &visit.base_url, token)
+    });
+    proof.map_err(|forged| refused(state.refuse_forged(visit.client, forged)))?;
+    if is_form {
+        // Only now: another site could have sent a form without the token.
+        count().map_err(refused)?;
     }
-    visit
-        .browser
-        .check_csrf(http.method(), &visit.base_url, body.text_of(CSRF_FIELD))
-        .map_err(refused)?;
     let caller = Caller::user(&user, origin(http, visit.client, Channel::Panel));
     let has_message = message.is_some();
     let answer = {

@@ -108,6 +108,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let origins = settings.allowed_origins.clone();
     let server = HttpServer::new(move || {
         let (ids, hosts, watched) = (Arc::clone(&ids), hosts.clone(), state.clone());
+        let shared = state.clone();
         Actix::new()
             .app_data(state.clone())
             .configure(routes)
