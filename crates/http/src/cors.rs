@@ -179,7 +179,7 @@ fn note_refusal(state: &State, head: &RequestHead) {
     }
     let origin: String = origin.chars().take(MAX_LOGGED).collect();
     if state.refused_origins.add(&origin) {
-        tracing::warn!(
+        tracing::info!(
             ?origin,
             "scripts of the origin {origin:?} may not read responses. If they should, add it to \
              MYCARS__CORS__ALLOWED_ORIGINS"
