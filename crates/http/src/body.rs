@@ -256,11 +256,6 @@ impl Body {
     }
 }
 
-/// Reads a body of which nothing is wanted, and forgets it.
-pub(crate) async fn discard(payload: Payload, limit: usize) {
-    Limited::new(payload, limit).discard().await;
-}
-
 /// A media type as a client gives it.
 struct MediaType {
     given: String,

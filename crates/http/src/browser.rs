@@ -1,17 +1,23 @@
 //! What browsers need beside the API: the cookies of a login, and the proof that a request comes from our own
 //! pages (CSRF), as Django has them.
 
+use std::borrow::Cow;
+
 use actix_web::{
     cookie::{Cookie, SameSite, time::Duration},
     http::{
         Method,
-        header::{HeaderMap, HeaderName, HeaderValue, ORIGIN},
+        header::{COOKIE, HeaderMap, HeaderName, ORIGIN},
     },
 };
 
 use chrono::TimeDelta;
 
-use crate::error::ApiError;
+use crate::{
+    cors::{AllowedOrigins, is_of_host},
+    error::ApiError,
+    headers,
+};
 
 /// The cookie that holds the key of a session.
 pub(crate) const SESSION_COOKIE: &str = "sessionid";
@@ -39,7 +45,7 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let text = |name: &HeaderName| headers.get(name).map(to_text);
+        let text = |name: &HeaderName| headers::first(headers, name).map(Cow::into_owned);
         Self {
             session_key: cookie(headers, SESSION_COOKIE),
             csrf_cookie: cookie(headers, CSRF_COOKIE),
@@ -52,6 +58,15 @@ impl Browser {
     /// The token that our pages send back, if the browser has one already.
     pub(crate) fn csrf_token(&self) -> Option<&str> {
         self.csrf_cookie.as_deref()
+    }
+
+    /// Whether a page of another site made the browser send the request, unless the settings allow that site's origin.
+    pub(crate) fn is_cross_site(&self, base_url: &str, origins: &AllowedOrigins) -> bool {
+        match (self.fetch_site.as_deref(), self.origin.as_deref()) {
+            (Some("same-origin" | "none"), _) | (None, None) => false,
+            (_, Some(origin)) => !(is_of_host(origin, base_url) || origins.allow(origin)),
+            (Some(_), None) => true,
+        }
     }
 
     /// Whether a request that changes something comes from our own pages. `field` is what the form sent as
@@ -113,19 +128,20 @@ fn is_same(one: &str, other: &str) -> bool {
     one.len() == other.len() && one.len() >= 32 && differences == 0
 }
 
-fn to_text(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).into_owned()
-}
-
-/// The value of a cookie.
+/// Returns the value of a cookie. As in Django, the last cookie of a name counts, quotation marks around a value are no
+/// part of it, and a cookie that cannot be read does not matter to the others. An empty one counts as none.
 pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers
-        .get_all("cookie")
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(known, value)| *known == name && !value.is_empty())
-        .map(|(_, value)| value.to_owned())
+    let (_, value) = headers
+        .get_all(COOKIE)
+        .flat_map(|header| headers::elements(header, b';'))
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(known, _)| known.trim_end() == name)
+        .last()?;
+    let value = value.trim_start();
+    let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    Some(unquoted.unwrap_or(value))
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
 }
 
 /// The cookie of a login. Scripts can't read it, other sites' forms don't send it, and it goes over HTTPS alone
@@ -170,6 +186,8 @@ pub(crate) fn local(next: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
 
     const BASE: &str = "http://localhost:8000";
@@ -198,6 +216,85 @@ mod tests {
         ]);
         assert_eq!(browser.session_key.as_deref(), Some("key"));
         assert_eq!(browser.csrf_token(), Some("t"));
+    }
+
+    /// The cookie `sessionid` of a request with these `Cookie` headers.
+    fn session_key(headers: &[&[u8]]) -> Option<String> {
+        let mut map = HeaderMap::new();
+        for header in headers {
+            map.append(COOKIE, HeaderValue::from_bytes(header).unwrap());
+        }
+        cookie(&map, SESSION_COOKIE)
+    }
+
+    #[test]
+    fn cookie_is_found_beside_cookies_that_cannot_be_read() {
+        for headers in [
+            &["theme=gr\u{fc}n; sessionid=key".as_bytes()][..],
+            &[b"theme=gr\xfcn; sessionid=key"],
+            &[b"sessionid=key; theme=\xff\xfe\xfd"],
+            &[b"sessionid=key;gr\xfcn=1;"],
+            &[b"\xff", b"sessionid=key", b"\xfe=1"],
+            &[b";;=;a;=b; sessionid=key ; =; ;"],
+            &[b"sessionid=key; sessionid2=x; xsessionid=y; SESSIONID=z"],
+            &[b"sessionid=\"key\""],
+            &[b"sessionid = key"],
+            &[b"sessionid=old; sessionid=key"],
+            &[b"sessionid=old", b"a=b; sessionid=key"],
+            &[b"sessionid=\xff; sessionid=key"],
+            &[b"a=\"; sessionid=key; b=\""],
+            &[b"{\"json\": 1}; sessionid=key"],
+            &[b"a=b,sessionid=no; sessionid=key"],
+        ] {
+            assert_eq!(session_key(headers).as_deref(), Some("key"), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn cookie_that_is_empty_or_cannot_be_read_is_none() {
+        for headers in [
+            &[b"" as &[u8]][..],
+            &[b"sessionid"],
+            &[b"sessionid="],
+            &[b"sessionid=\"\""],
+            &[b"sessionid=k\xffy"],
+            &[b"sessionid=key; sessionid="],
+        ] {
+            assert_eq!(session_key(headers), None, "{headers:?}");
+        }
+        let equals = session_key(&[b"sessionid=a=b"]);
+        assert_eq!(equals.as_deref(), Some("a=b"));
+    }
+
+    #[test]
+    fn request_is_cross_site_if_another_sites_page_sent_it() {
+        let origins = AllowedOrigins::Listed(vec!["https://app.example".into()]);
+        let is_cross_site = |headers: &[_]| browser(headers).is_cross_site(BASE, &origins);
+        for own in [
+            &[][..],
+            &[("origin", BASE)],
+            &[("origin", "https://localhost:8000")],
+            &[("origin", "https://app.example")],
+            &[
+                ("origin", "https://app.example"),
+                ("sec-fetch-site", "cross-site"),
+            ],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "same-origin"), ("origin", "null")],
+        ] {
+            assert!(!is_cross_site(own), "{own:?}");
+        }
+        for foreign in [
+            &[("origin", "https://evil.example")][..],
+            &[("origin", "null")],
+            &[("origin", "http://localhost")],
+            &[("origin", "http://localhost:80001")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "?")],
+        ] {
+            assert!(is_cross_site(foreign), "{foreign:?}");
+        }
     }
 
     #[test]

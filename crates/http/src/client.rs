@@ -12,12 +12,16 @@ use actix_web::{
 };
 use ipnet::IpNet;
 
+use crate::headers;
+
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client {
     pub(crate) address: IpAddr,
     /// Whether the client speaks HTTPS, with a proxy that does not speak it with us.
     pub(crate) is_https: bool,
+    /// Whether a page of another site made the client, a browser, send the request.
+    pub(crate) is_cross_site: bool,
 }
 
 /// Addresses and networks.
@@ -52,6 +56,7 @@ impl TrustedProxies {
             return Client {
                 address: peer,
                 is_https: false,
+                is_cross_site: false,
             };
         }
         Client {
@@ -59,6 +64,7 @@ impl TrustedProxies {
             is_https: values(&head.headers, &X_FORWARDED_PROTO)
                 .next()
                 .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
+            is_cross_site: false,
         }
     }
 
@@ -87,10 +93,7 @@ fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
     lines
         .into_iter()
         .rev()
-        // What is no text is no address and no scheme either.
-        .map(|line| line.to_str().unwrap_or_default())
-        .flat_map(|line| line.rsplit(','))
-        .map(str::trim)
+        .flat_map(|line| headers::elements(line, b',').rev())
 }
 
 fn network(text: &str) -> Option<IpNet> {
@@ -108,7 +111,7 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
 
     use super::*;
 
@@ -191,6 +194,24 @@ mod tests {
         }
         for text in ["", "localhost", "10.0.0.0/33", "10.0.0", "10.0.0.1:80"] {
             assert!(!new(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn forwarded_address_counts_beside_elements_that_cannot_be_read() {
+        let trusted = TrustedProxies(Networks::new(&["10.0.0.0/8".to_owned()]).unwrap());
+        for (header, expected) in [
+            (&b"gr\xfcn, 1.1.1.1"[..], "1.1.1.1"),
+            (b"\xff\xfe,1.1.1.1, 10.0.0.2", "1.1.1.1"),
+            ("gr\u{fc}n,1.1.1.1".as_bytes(), "1.1.1.1"),
+            (b"1.1.1.1, gr\xfcn", "10.0.0.1"),
+        ] {
+            let request = TestRequest::default()
+                .peer_addr("10.0.0.1:1".parse().unwrap())
+                .insert_header((X_FORWARDED_FOR, HeaderValue::from_bytes(header).unwrap()))
+                .to_http_request();
+            let address = trusted.client(request.head()).address;
+            assert_eq!(address.to_string(), expected, "{header:?}");
         }
     }
 }

@@ -1,49 +1,79 @@
 //! Which other sites' scripts may read answers (CORS). None may unless the settings name them.
 
+use std::{
+    collections::HashSet,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
 use actix_cors::{Cors, CorsError};
 use actix_web::{
     Error,
     body::{BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
-    http::{
-        Uri,
-        header::{ACCESS_CONTROL_REQUEST_METHOD, LOCATION, ORIGIN, RETRY_AFTER},
-    },
+    dev::{RequestHead, ServiceRequest, ServiceResponse},
+    http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, LOCATION, ORIGIN, RETRY_AFTER},
     middleware::Next,
+    web::Data,
 };
+use url::{Host, Url};
 
-use crate::{error::ApiError, log::REQUEST_ID};
+use crate::{dispatch::State, error::ApiError, headers, log::REQUEST_ID};
 
 /// The origins whose scripts may read answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedOrigins {
     /// These and no others. To them cookies count, too.
     Listed(Vec<String>),
-    /// Whatever is served from this machine, on any port.
+    /// What is served from this machine and from private networks, on any port.
     Local,
     /// All. Cookies count to none of them.
     Any,
 }
 
+/// A text is not an origin as browsers send it, and so never equal to one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadOrigin {
+    /// Browsers write this origin differently.
+    #[error("{0}, as browsers write it")]
+    Written(String),
+    /// There is a wildcard within an origin.
+    #[error(
+        "a list of all origins in full, such as https://app.example.org: * stands alone, for all of them"
+    )]
+    Wildcard,
+    /// The text names no origin.
+    #[error("origins such as https://app.example.org or http://localhost:3000, without a path, or *")]
+    NoOrigin,
+}
+
 impl AllowedOrigins {
-    /// Origins such as `https://example.org`, or `*` for all; `None` if one of them is neither.
-    #[must_use]
-    pub fn new(origins: &[String]) -> Option<Self> {
+    /// Reads origins such as `https://example.org`, or `*` for all. Upper case is read as lower case.
+    ///
+    /// # Errors
+    /// [`BadOrigin`] if one of them can never be equal to an origin that a browser sends.
+    pub fn new(origins: &[String]) -> Result<Self, BadOrigin> {
         if origins.iter().any(|origin| origin == "*") {
-            return Some(Self::Any);
+            return Ok(Self::Any);
         }
-        let origins = origins.iter().map(|origin| origin.to_ascii_lowercase());
+        let origins = origins.iter().map(|origin| origin.to_lowercase());
         let origins: Vec<String> = origins.collect();
-        origins
-            .iter()
-            .all(|origin| is_origin(origin))
-            .then_some(Self::Listed(origins))
+        origins.iter().try_for_each(|origin| check(origin))?;
+        Ok(Self::Listed(origins))
+    }
+
+    /// Whether scripts of an origin may read answers.
+    pub(crate) fn allow(&self, origin: &str) -> bool {
+        match self {
+            Self::Listed(origins) => origins.iter().any(|listed| listed == origin),
+            Self::Local => is_local(origin),
+            Self::Any => true,
+        }
     }
 
     /// Answers preflights, and tells browsers who may read other answers.
     pub(crate) fn middleware(&self) -> Cors {
         let closed = Cors::default()
-            .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+            .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
             .allow_any_header()
             .expose_headers([LOCATION, RETRY_AFTER, REQUEST_ID])
             .max_age(MAX_AGE);
@@ -53,7 +83,7 @@ impl AllowedOrigins {
                 .iter()
                 .fold(closed, |cors, origin| cors.allowed_origin(origin))
                 .supports_credentials(),
-            Self::Local => closed.allowed_origin_fn(|origin, _| origin.to_str().is_ok_and(is_local)),
+            Self::Local => closed.allowed_origin_fn(|origin, _| is_local(&headers::text(origin))),
             Self::Any => closed.allow_any_origin().send_wildcard(),
         }
     }
@@ -62,32 +92,111 @@ impl AllowedOrigins {
 /// How long browsers may remember the answer to a preflight, in seconds.
 const MAX_AGE: usize = 60 * 60;
 
-/// Whether the text is a scheme and an authority, and nothing else.
-fn is_origin(text: &str) -> bool {
-    let Ok(uri) = text.parse::<Uri>() else {
-        return false;
-    };
-    match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme), Some(authority)) => text == format!("{scheme}://{authority}"),
-        _ => false,
+/// Checks that a text is written as browsers write an origin: a scheme and a host, and a port if it is not the default.
+fn check(text: &str) -> Result<(), BadOrigin> {
+    let url = Url::parse(text).map_err(|_| BadOrigin::NoOrigin)?;
+    let host = url
+        .host_str()
+        .filter(|host| !host.is_empty())
+        .ok_or(BadOrigin::NoOrigin)?;
+    if host.contains(['*', '%']) || url.scheme() == "file" {
+        return Err(if host.contains('*') {
+            BadOrigin::Wildcard
+        } else {
+            BadOrigin::NoOrigin
+        });
+    }
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let origin = format!("{}://{host}{port}", url.scheme());
+    if origin == text {
+        Ok(())
+    } else {
+        Err(BadOrigin::Written(origin))
     }
 }
 
+/// Whether an origin is on this machine or in a private network: a development server, opened on this machine or on a
+/// phone beside it.
 fn is_local(origin: &str) -> bool {
-    let Ok(uri) = origin.parse::<Uri>() else {
+    let Some(url) = Url::parse(origin).ok().filter(|_| check(origin).is_ok()) else {
         return false;
     };
-    matches!(uri.scheme_str(), Some("http" | "https"))
-        && matches!(uri.host(), Some("localhost" | "127.0.0.1"))
+    let is_web = matches!(url.scheme(), "http" | "https");
+    is_web
+        && match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => is_private(address.into()),
+            Some(Host::Ipv6(address)) => is_private(address.to_canonical()),
+            None => false,
+        }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    }
+}
+
+/// Whether an origin names the host and port of this URL. The scheme may differ where a proxy does not tell it.
+pub(crate) fn is_of_host(origin: &str, base_url: &str) -> bool {
+    let authority = |url: &str| {
+        url.split_once("://")
+            .map(|(_, authority)| authority.to_ascii_lowercase())
+    };
+    let (origin, own) = (authority(origin), authority(base_url));
+    origin.is_some() && origin == own
+}
+
+/// The origins whose refusal has been logged.
+#[derive(Debug, Default)]
+pub(crate) struct RefusedOrigins(Mutex<HashSet<String>>);
+
+/// Maximum number of refused origins that are logged and remembered.
+const MAX_REFUSED: usize = 100;
+
+/// Maximum length of an origin in the log, in characters.
+const MAX_LOGGED: usize = 200;
+
+impl RefusedOrigins {
+    /// Whether an origin is refused for the first time. No origin is, once there are too many.
+    fn add(&self, origin: &str) -> bool {
+        let mut origins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        origins.len() < MAX_REFUSED && origins.insert(origin.to_owned())
+    }
+}
+
+/// Logs once that the origin of a request is not allowed.
+fn note_refusal(state: &State, head: &RequestHead) {
+    let Some(origin) = headers::first(head.headers(), &ORIGIN) else {
+        return;
+    };
+    let host = headers::first(head.headers(), &HOST).unwrap_or_default();
+    if state.origins.allow(&origin) || is_of_host(&origin, &format!("http://{host}")) {
+        return;
+    }
+    let origin: String = origin.chars().take(MAX_LOGGED).collect();
+    if state.refused_origins.add(&origin) {
+        tracing::info!(
+            ?origin,
+            "scripts of the origin {origin:?} may not read responses. If they should, add it to \
+             MYCARS__CORS__ALLOWED_ORIGINS"
+        );
+    }
 }
 
 /// Goes around the middleware: says in our own words that a preflight is refused, and keeps an OPTIONS without
 /// an origin from being taken for one.
 pub(crate) async fn around(
+    state: Data<State>,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    if !request.headers().contains_key(ORIGIN) {
+    if request.headers().contains_key(ORIGIN) {
+        note_refusal(&state, request.head());
+    } else {
         request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
     }
     let response = next.call(request).await?.map_into_boxed_body();
@@ -106,47 +215,102 @@ pub(crate) async fn around(
 mod tests {
     use super::*;
 
-    fn new(text: &str) -> Option<AllowedOrigins> {
+    fn new(text: &str) -> Result<AllowedOrigins, BadOrigin> {
         AllowedOrigins::new(&[text.to_owned()])
     }
 
     #[test]
-    fn an_origin_is_a_scheme_and_a_host_and_perhaps_a_port() {
+    fn origin_as_browsers_send_it_is_taken() {
         for text in [
             "https://example.org",
+            "https://example.org:8443",
             "http://localhost:3000",
+            "http://example.org:443",
             "http://[::1]:3000",
+            "http://192.168.1.20:5173",
+            "https://xn--mller-kva.example",
+            "https://a_b.example",
+            "https://example.org.",
             "capacitor://localhost",
+            "chrome-extension://abcdefghijklmnop",
         ] {
             let listed = AllowedOrigins::Listed(vec![text.to_owned()]);
-            assert_eq!(new(text), Some(listed), "{text}");
+            assert_eq!(new(text), Ok(listed), "{text}");
+        }
+        assert_eq!(new("HTTPS://Example.org"), new("https://example.org"));
+        assert_eq!(new("*"), Ok(AllowedOrigins::Any));
+    }
+
+    #[test]
+    fn origin_that_can_never_match_is_refused_with_what_to_write() {
+        for (text, origin) in [
+            ("https://example.com:443", "https://example.com"),
+            ("http://example.com:80", "http://example.com"),
+            ("https://example.com/", "https://example.com"),
+            ("https://example.com/app", "https://example.com"),
+            ("https://example.com?a", "https://example.com"),
+            ("https://example.com#a", "https://example.com"),
+            ("https://ann@example.com", "https://example.com"),
+            ("https://ann:secret@example.com", "https://example.com"),
+            ("https://example.com:", "https://example.com"),
+            ("https://example.com:08443", "https://example.com:8443"),
+            ("https://m\u{fc}ller.example", "https://xn--mller-kva.example"),
+            ("https:example.com", "https://example.com"),
+            ("https:\\\\example.com", "https://example.com"),
+            ("http://127.1", "http://127.0.0.1"),
+            ("http://[0:0::1]:3000", "http://[::1]:3000"),
+            ("https://example.com ", "https://example.com"),
+            ("capacitor://localhost/", "capacitor://localhost"),
+        ] {
+            assert_eq!(new(text), Err(BadOrigin::Written(origin.into())), "{text}");
+            assert!(new(origin).is_ok(), "{origin}");
+        }
+        for text in [
+            "https://*.example.com",
+            "*.example.com",
+            "https://*",
+            "http://localhost:*",
+            "**",
+        ] {
+            assert!(
+                matches!(new(text), Err(BadOrigin::Wildcard | BadOrigin::NoOrigin)),
+                "{text}"
+            );
         }
         for text in [
             "",
             "null",
             "example.org",
+            "localhost:3000",
+            "//example.org",
             "https://",
-            "https://example.org/",
-            "https://example.org/app",
-            "https://*.example.org/",
-            "https://example.org?a",
+            "https://exa mple.org",
+            "https://example.org:99999",
+            "file:///app",
+            "file://host",
+            "data:text/html,a",
+            "https://[::1",
         ] {
-            assert_eq!(new(text), None, "{text}");
+            assert_eq!(new(text), Err(BadOrigin::NoOrigin), "{text}");
         }
-        assert_eq!(
-            new("HTTPS://Example.org"),
-            new("https://example.org"),
-            "browsers write it in lower case"
-        );
-        assert_eq!(new("*"), Some(AllowedOrigins::Any));
     }
 
     #[test]
-    fn this_machine_is_localhost_on_any_port_and_nothing_like_it() {
+    fn local_origins_are_this_machine_and_private_networks() {
         for origin in [
             "http://localhost",
             "http://localhost:5173",
             "https://127.0.0.1:8443",
+            "http://127.0.0.2",
+            "http://[::1]:5173",
+            "http://192.168.1.20:5173",
+            "http://10.0.0.5:3000",
+            "http://172.16.0.1",
+            "http://172.31.255.255:1",
+            "http://169.254.1.1",
+            "http://[fe80::1]:5173",
+            "http://[fd12:3456::1]",
+            "http://[fc00::1]:3000",
         ] {
             assert!(is_local(origin), "{origin}");
         }
@@ -156,9 +320,37 @@ mod tests {
             "http://localhost.evil.example",
             "http://evil.example:80",
             "http://127.0.0.1.evil.example",
+            "http://192.168.1.20.evil.example",
+            "http://evil.example/192.168.1.20",
+            "http://localhost@evil.example",
+            "http://evil.example#@localhost",
             "ftp://localhost",
+            "capacitor://localhost",
+            "http://192.169.1.1",
+            "http://172.32.0.1",
+            "http://172.15.0.1",
+            "http://11.0.0.1",
+            "http://0.0.0.0",
+            "http://8.8.8.8",
+            "http://[::]",
+            "http://[2001:db8::1]",
+            "http://[ff02::1]",
+            "http://3232235777",
+            "http://localhost/",
         ] {
             assert!(!is_local(origin), "{origin}");
         }
+    }
+
+    #[test]
+    fn refused_origins_are_named_once_each_and_not_without_end() {
+        let refused = RefusedOrigins::default();
+        assert!(refused.add("https://a.example"));
+        assert!(!refused.add("https://a.example"));
+        let named = (0..1000)
+            .filter(|number| refused.add(&format!("https://{number}.example")))
+            .count();
+        assert_eq!(named, MAX_REFUSED - 1);
+        assert!(!refused.add("https://b.example"));
     }
 }

@@ -19,11 +19,13 @@ use mycars_domain::{
 
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
-    body::{self, Body, SentForm},
+    body::{Body, SentForm},
     browser::{Browser, CSRF_FIELD},
     client::{Client, Networks, TrustedProxies},
+    cors::{AllowedOrigins, RefusedOrigins},
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
     error::ApiError,
+    headers,
     log::RequestId,
     metadata::Metadata,
     metrics::Metrics,
@@ -40,6 +42,9 @@ pub(crate) struct State {
     pub(crate) blocking: Blocking,
     pub(crate) lists: ListSettings,
     pub(crate) proxies: TrustedProxies,
+    /// The origins whose scripts may read responses.
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) refused_origins: RefusedOrigins,
     pub(crate) metrics: Metrics,
     /// Who may ask for the metrics.
     pub(crate) metrics_for: Networks,
@@ -96,15 +101,11 @@ async fn reply(
     let authorization = headers.get(header::AUTHORIZATION);
     let is_nobodys = is_nobodys(endpoint, authorization, &visit.browser);
     if is_nobodys {
-        // Who is too many is not even listened to, nor takes the place of others before the passwords' thread.
+        // A request too many takes no place in the queue for passwords.
         state.count(endpoint, http.method(), visit.client, None)?;
     }
     let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
-    if let Err(refused) = let_in(endpoint, operation, state, http, visit).await {
-        // A client that only listens after it has sent everything hears of it too.
-        wait_for_body(headers, state.max_body, body::discard(payload, state.max_body)).await?;
-        return Err(refused);
-    }
+    let_in(endpoint, operation, state, http, visit).await?;
     let mut body = if operation.is_some_and(Operation::takes_file) {
         let limit = state.max_upload;
         wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await?
@@ -139,6 +140,15 @@ async fn reply(
     };
     let operation = verb.and_then(|verb| endpoint.operation(verb));
     let lane = operation.map_or(Lane::Database, |operation| operation.lane(&incoming.body));
+    if lane != Lane::Database {
+        if form_verb.is_some() {
+            // It was another operation before the form named this one.
+            let_in(endpoint, operation, state, http, visit).await?;
+        }
+        if has_known_user(endpoint.access) {
+            check_csrf(state, &incoming)?;
+        }
+    }
     let work = {
         let state = Data::clone(state);
         move || {
@@ -153,8 +163,9 @@ async fn reply(
     reply
 }
 
-/// Refuses who has no business here before their body is kept, and before they take a place on a slow lane. Who
-/// gives credentials is looked up twice then: what is slow can bear that.
+/// Refuses requests without credentials where there must be some, and requests for slow operations of users who may not
+/// do them, before the body is kept and before they take a place on a slow lane. Then the user is looked up twice,
+/// which does not matter beside what is slow.
 async fn let_in(
     endpoint: &'static Endpoint,
     operation: Option<&'static Operation>,
@@ -163,7 +174,7 @@ async fn let_in(
     visit: &Visit,
 ) -> Result<(), ApiError> {
     let access = endpoint.access;
-    if !matches!(access, Access::Authenticated | Access::Admin) {
+    if !has_known_user(access) {
         return Ok(());
     }
     let authorization = http.headers().get(header::AUTHORIZATION).cloned();
@@ -197,8 +208,10 @@ pub(crate) struct Visit {
 
 impl Visit {
     pub(crate) fn new(state: &State, http: &HttpRequest, is_page: bool) -> Self {
-        let client = state.proxies.client(http.head());
+        let mut client = state.proxies.client(http.head());
         let browser = Browser::of(http.headers());
+        let base_url = base_url(client, http.headers());
+        client.is_cross_site = browser.is_cross_site(&base_url, &state.origins);
         let csrf_token = match browser.csrf_token() {
             Some(token) => token.to_owned(),
             None if is_page => state.app.random.hex(16),
@@ -207,7 +220,7 @@ impl Visit {
         Self {
             is_page,
             client,
-            base_url: base_url(client, http.headers()),
+            base_url,
             csrf_token,
             browser,
             verb: None,
@@ -258,6 +271,11 @@ fn is_nobodys(endpoint: &Endpoint, authorization: Option<&HeaderValue>, browser:
     endpoint.access == Access::Open || endpoint.access == Access::Optional && is_silent
 }
 
+/// Whether an endpoint is for users only, so that [`let_in`] has found one where an operation may be slow.
+fn has_known_user(access: Access) -> bool {
+    matches!(access, Access::Authenticated | Access::Admin)
+}
+
 impl State {
     /// Counts a request, as that of a user or else of an address.
     pub(crate) fn count(
@@ -268,8 +286,21 @@ impl State {
         user: Option<&User>,
     ) -> Result<(), ApiError> {
         match &self.throttles {
-            Some(throttles) => throttles.check(endpoint, method, client.address, user.map(|user| user.id)),
+            Some(throttles) => throttles.check(endpoint, method, client, user.map(|user| user.id)),
             None => Ok(()),
+        }
+    }
+
+    /// Counts a request that failed the CSRF check, and returns why it is refused. It counts as anonymous, and neither
+    /// as the user's nor as a login: another site can make a visitor's browser send it.
+    pub(crate) fn refuse_forged(&self, client: Client, forged: ApiError) -> ApiError {
+        let counted = self
+            .throttles
+            .as_ref()
+            .map(|throttles| throttles.check_anonymous(client));
+        match counted {
+            Some(Err(throttled)) => throttled,
+            _ => forged,
         }
     }
 }
@@ -282,7 +313,7 @@ fn answer(
     incoming: &Incoming,
     seen: &mut Seen,
 ) -> Result<Reply, ApiError> {
-    let user = user(endpoint.access, &state.app, incoming)?;
+    let user = user(endpoint.access, state, incoming)?;
     seen.username = user.as_ref().map(|user| user.username.to_string());
     seen.is_admin = permit(Access::Admin, user.as_ref()).is_ok();
     permit(endpoint.access, user.as_ref())?;
@@ -360,21 +391,29 @@ fn is_there(
 
 /// Who asks, as far as the endpoint wants to know. What a browser's session changes must come from our own
 /// pages.
-fn user(access: Access, app: &App, incoming: &Incoming) -> Result<Option<User>, ApiError> {
+fn user(access: Access, state: &State, incoming: &Incoming) -> Result<Option<User>, ApiError> {
     if access == Access::Open {
         return Ok(None);
     }
     let authorization = incoming.authorization.as_ref();
-    let user = identify(app, authorization, incoming.browser.session_key.as_deref())?;
-    if user.is_some() && bearer_token(authorization)?.is_none() {
-        let token = incoming.form_token.as_deref();
-        let proof = incoming
-            .browser
-            .check_csrf(&incoming.method, &incoming.base_url, token);
-        // The token of a form that was too large is not missing, it was not read.
-        proof.map_err(|forged| incoming.body.problem().unwrap_or(forged))?;
+    let user = identify(&state.app, authorization, incoming.browser.session_key.as_deref())?;
+    if user.is_some() {
+        check_csrf(state, incoming)?;
     }
     Ok(user)
+}
+
+/// Checks that a request which only a session authenticates comes from this site's own pages.
+fn check_csrf(state: &State, incoming: &Incoming) -> Result<(), ApiError> {
+    if bearer_token(incoming.authorization.as_ref())?.is_some() {
+        return Ok(());
+    }
+    let token = incoming.form_token.as_deref();
+    let proof = incoming
+        .browser
+        .check_csrf(&incoming.method, &incoming.base_url, token);
+    // The token of a form that was too large is not missing, it was not read.
+    proof.map_err(|forged| state.refuse_forged(incoming.client, incoming.body.problem().unwrap_or(forged)))
 }
 
 /// Where a request comes from, as the audit log keeps it.
@@ -432,7 +471,7 @@ fn bearer_token(authorization: Option<&HeaderValue>) -> Result<Option<&str>, Api
     }
 }
 
-/// The numbers in the path. One that is larger than any id is nothing's id.
+/// The numbers in the path. One that is too large or too small for any id becomes the largest, which nothing has.
 pub(crate) fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
     http.match_info()
         .iter()
@@ -443,10 +482,7 @@ pub(crate) fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
 /// The start of absolute URLs, as the client wrote it.
 pub(crate) fn base_url(client: Client, headers: &HeaderMap) -> String {
     let scheme = if client.is_https { "https" } else { "http" };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
+    let host = headers::first(headers, &header::HOST).unwrap_or("localhost".into());
     format!("{scheme}://{host}")
 }
 
@@ -479,7 +515,7 @@ pub(crate) mod tests {
     use futures_util::{poll, stream};
     use mycars_application::{
         mocks::{Mocks, samples},
-        ports::Claims,
+        ports::{Claims, Session},
     };
     use mycars_domain::Car;
     use serde_json::Value;
@@ -492,11 +528,13 @@ pub(crate) mod tests {
     }
 
     /// What handlers share, with these mocks.
-    fn state(mocks: Mocks) -> State {
+    pub(crate) fn state(mocks: Mocks) -> State {
         State {
             app: Arc::new(mocks.into_app().0),
             blocking: Blocking::start(1, 1).unwrap(),
             proxies: TrustedProxies::default(),
+            origins: AllowedOrigins::Local,
+            refused_origins: RefusedOrigins::default(),
             metrics: Metrics::new(),
             metrics_for: Networks::default(),
             throttles: None,
@@ -620,6 +658,58 @@ pub(crate) mod tests {
         let response = dispatch(endpoint("/api/token/"), state.clone(), http, payload).await;
         assert_eq!(response.status().as_u16(), 503);
         assert!(response.headers().contains_key(header::RETRY_AFTER));
+        drop(release);
+    }
+
+    /// Mocks in which the session `key` is Ann's.
+    fn with_anns_session() -> Mocks {
+        let mut mocks = with_ann();
+        // SHA-256 of `key`.
+        let key_hash = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
+        mocks.unit.sessions.expect_find().returning(move |given| {
+            Ok((given == key_hash).then(|| Session {
+                key_hash: given.into(),
+                user: samples::user().id,
+                created_at: samples::now(),
+                last_seen_at: samples::now(),
+            }))
+        });
+        mocks.random.expect_hex().return_const("0000");
+        mocks
+    }
+
+    #[actix_web::test]
+    async fn form_that_names_a_slow_method_is_checked_before_the_queue() {
+        let state = Data::new(state(with_anns_session()));
+        let (started, is_started) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let mut running = std::pin::pin!(state.blocking.run(Lane::Passwords, move || {
+            started.send(()).unwrap();
+            held.recv()
+        }));
+        assert!(poll!(running.as_mut()).is_pending());
+        is_started.recv().unwrap();
+        let mut waiting = std::pin::pin!(state.blocking.run(Lane::Passwords, || ()));
+        assert!(poll!(waiting.as_mut()).is_pending());
+
+        let token = "0123456789abcdef0123456789abcdef";
+        for (method, key, sent, status) in [
+            ("PUT", "stale", token, 401),
+            ("PUT", "key", "", 403),
+            ("PUT", "key", "wrong", 403),
+            ("PUT", "key", token, 503),
+            ("DELETE", "key", token, 405),
+        ] {
+            let fields = [("_method", method), ("old_password", "a"), (CSRF_FIELD, sent)];
+            let (http, mut payload) = TestRequest::post()
+                .insert_header((header::ACCEPT, "text/html"))
+                .insert_header((header::COOKIE, format!("sessionid={key}; csrftoken={token}")))
+                .set_form(fields)
+                .to_http_parts();
+            let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+            let response = dispatch(endpoint("/api/change-password/"), state.clone(), http, payload).await;
+            assert_eq!(response.status().as_u16(), status, "{method} {key} {sent}");
+        }
         drop(release);
     }
 

@@ -254,7 +254,7 @@ impl Request<'_> {
         listed: Listed<T>,
         page: Option<Page>,
     ) -> Result<Reply, ApiError> {
-        let url = format!("{}{}", self.base_url, self.path);
+        let url = format!("{}{}", self.base_url, self.canonical_path());
         Reply::ok(&ListView::new(listed, page, self.query, &url))
     }
 

@@ -24,6 +24,7 @@ mod error;
 mod fields;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod headers;
 mod health;
 mod hosts;
 mod log;
@@ -36,6 +37,7 @@ pub mod openapi;
 mod page;
 mod panel;
 mod patience;
+mod payload;
 mod query;
 mod safety;
 mod server;
@@ -47,7 +49,7 @@ pub mod words;
 
 pub use api::routes;
 pub use client::{Networks, TrustedProxies};
-pub use cors::AllowedOrigins;
+pub use cors::{AllowedOrigins, BadOrigin};
 pub use panel::screens;
 pub use query::ListSettings;
 pub use server::{Settings, bind, paths, serve};

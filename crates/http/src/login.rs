@@ -53,8 +53,8 @@ async fn try_to_log_in(
     payload: Payload,
     visit: &Visit,
 ) -> Result<HttpResponse, ApiError> {
-    state.count(&api::LOGIN, http.method(), visit.client, None)?;
     let form = read_own_form(state, http, payload, visit).await?;
+    state.count(&api::LOGIN, http.method(), visit.client, None)?;
     let field = |name| form.text_of(name).unwrap_or("").to_owned();
     let (username, next) = (field("username"), field("next"));
     let credentials = Credentials {
@@ -121,7 +121,7 @@ async fn try_to_log_out(
         .finish())
 }
 
-/// A form, if it comes from our own pages.
+/// Reads a form of this site's own pages. A request that is no such form is refused before it counts as a login.
 async fn read_own_form(
     state: &State,
     http: &HttpRequest,
@@ -134,10 +134,12 @@ async fn read_own_form(
         Body::read(http, payload, state.max_body),
     )
     .await?;
-    visit
-        .browser
-        .check_csrf(http.method(), &visit.base_url, form.text_of(CSRF_FIELD))?;
-    Ok(form)
+    let token = form.text_of(CSRF_FIELD);
+    match visit.browser.check_csrf(http.method(), &visit.base_url, token) {
+        Ok(()) => Ok(form),
+        // The token of a form that was too large is not missing, it was not read.
+        Err(forged) => Err(state.refuse_forged(visit.client, form.problem().unwrap_or(forged))),
+    }
 }
 
 fn show(visit: &Visit, next: &str, username: &str, error: Option<&str>) -> HttpResponse {

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    dev::ServiceResponse,
     http::{
-        Method,
+        Method, StatusCode,
         header::{FORWARDED, X_FORWARDED_FOR},
     },
     web::Data,
@@ -92,15 +91,20 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that was answered after so long.
-    pub(crate) fn count<B>(&self, response: &ServiceResponse<B>, took: Duration) {
-        let request = response.request();
+    /// Counts a request by the canonical path of its route; the path is empty if it has none.
+    pub(crate) fn count(&self, method: &Method, route: &'static str, status: StatusCode, took: Duration) {
         let labels = RequestLabels {
-            http_request_method: name(request.method()),
-            http_route: request.app_data::<Route>().map_or("", |route| route.0),
-            http_response_status_code: response.status().as_u16(),
+            http_request_method: name(method),
+            http_route: route,
+            http_response_status_code: status.as_u16(),
         };
         self.requests.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Writes everything in `OpenMetrics`' text format.
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).map(|()| text)
     }
 }
 
@@ -131,9 +135,8 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest) -> HttpResponse
             .get_or_create(&LaneLabels { lane })
             .set(waiting);
     }
-    let mut text = String::new();
-    match encode(&mut text, &state.metrics.registry) {
-        Ok(()) => HttpResponse::Ok().content_type(MEDIA_TYPE).body(text),
+    match state.metrics.text() {
+        Ok(text) => HttpResponse::Ok().content_type(MEDIA_TYPE).body(text),
         Err(error) => ApiError::Internal(error.into()).response(),
     }
 }

@@ -12,7 +12,10 @@ use actix_web::{
 };
 use serde_json::ser::{PrettyFormatter, Serializer};
 
-use crate::error::{ApiError, Missing};
+use crate::{
+    error::{ApiError, Missing},
+    headers,
+};
 
 /// A form in which answers can be written.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,10 +76,7 @@ pub(crate) fn negotiate_among(
 
 /// What the client accepts; without a word of it, everything.
 fn accept(headers: &HeaderMap) -> String {
-    let values: Vec<_> = headers
-        .get_all(ACCEPT)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect();
+    let values: Vec<_> = headers.get_all(ACCEPT).map(headers::text).collect();
     if values.is_empty() {
         return "*/*".to_owned();
     }

@@ -40,7 +40,7 @@ use mycars_domain::{
 use crate::{
     api,
     blocking::{Blocking, Lane},
-    body::{self, Body},
+    body::Body,
     browsable::url,
     browser::CSRF_FIELD,
     dispatch::{State, Visit, ids, origin, permit},
@@ -50,6 +50,7 @@ use crate::{
     page,
     patience::wait_for_body,
     query::Query,
+    server::pattern,
 };
 use message::Message;
 use render::Frame;
@@ -236,7 +237,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     let login = web::resource(["/admin/login/", "/admin/login"]).app_data(Route("/admin/login/"));
     config.service(login.to(log_in));
     for screen in &SCREENS {
-        let with_slash = screen.path.replace('}', ":[0-9]+}");
+        let with_slash = pattern(screen.path);
         let without_slash = with_slash.trim_end_matches('/').to_owned();
         let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
             dispatch(screen, state, http, payload)
@@ -290,19 +291,17 @@ async fn ask(
     message: Option<Message>,
 ) -> Result<HttpResponse, Refused> {
     let Some(user) = identify(state, visit).await? else {
-        // Whoever sent it listens only after they have sent everything.
-        discard(state, http, payload).await?;
         return Ok(to_login(Some(screen), http));
     };
     let refused = |error| Refused {
         error,
         user: Some(user.clone()),
     };
-    let admitted =
-        admit(&user).and_then(|()| state.count(&api::PANEL, http.method(), visit.client, Some(&user)));
-    if let Err(error) = admitted {
-        discard(state, http, payload).await.map_err(refused)?;
-        return Err(refused(error));
+    let count = || state.count(&api::PANEL, http.method(), visit.client, Some(&user));
+    admit(&user).map_err(refused)?;
+    let is_form = http.method() == Method::POST;
+    if !is_form {
+        count().map_err(refused)?;
     }
     let view = match *http.method() {
         Method::GET | Method::HEAD => screen.get,
@@ -310,18 +309,19 @@ async fn ask(
         _ => None,
     };
     let Some(view) = view else {
-        discard(state, http, payload).await.map_err(refused)?;
         return Err(refused(ApiError::MethodNotAllowed(http.method().to_string())));
     };
     let body = read(screen, state, http, payload).await.map_err(refused)?;
     // The token of a form that was too large is not missing, it was not read.
-    if let Some(problem) = body.problem() {
-        return Err(refused(problem));
+    let proof = body.problem().map_or(Ok(()), Err).and_then(|()| {
+        let token = body.text_of(CSRF_FIELD);
+        visit.browser.check_csrf(http.method(), &visit.base_url, token)
+    });
+    proof.map_err(|forged| refused(state.refuse_forged(visit.client, forged)))?;
+    if is_form {
+        // Only now: another site could have sent a form without the token.
+        count().map_err(refused)?;
     }
-    visit
-        .browser
-        .check_csrf(http.method(), &visit.base_url, body.text_of(CSRF_FIELD))
-        .map_err(refused)?;
     let caller = Caller::user(&user, origin(http, visit.client, Channel::Panel));
     let has_message = message.is_some();
     let answer = {
@@ -385,11 +385,6 @@ async fn read(
         let limit = state.max_body;
         wait_for_body(headers, limit, Body::read(http, payload, limit)).await
     }
-}
-
-async fn discard(state: &State, http: &HttpRequest, payload: Payload) -> Result<(), ApiError> {
-    let limit = state.max_body;
-    wait_for_body(http.headers(), limit, body::discard(payload, limit)).await
 }
 
 /// Where the work runs: away from the others if it takes long.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use tokio::time::timeout;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, headers};
 
 /// For the head of a request.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
@@ -39,9 +39,7 @@ pub(crate) async fn wait_for_body<T>(
 
 /// The time for as many bytes as the request announces; as for the most there may be, if it doesn't.
 fn time_for_body(headers: &HeaderMap, limit: usize) -> Duration {
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced = headers::first(headers, &CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
     let bytes = announced.unwrap_or(limit).min(limit);
     let seconds = bytes / BODY_BYTES_PER_SECOND;
     BODY + Duration::from_secs(seconds.try_into().unwrap_or(u64::MAX))

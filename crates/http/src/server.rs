@@ -22,10 +22,9 @@ use crate::{
     assets,
     blocking::Blocking,
     client::{Networks, TrustedProxies},
-    cors::{self, AllowedOrigins},
+    cors::{self, AllowedOrigins, RefusedOrigins},
     dispatch::{State, Visit, dispatch},
     documents,
-    endpoint::Endpoint,
     error::{ApiError, Missing},
     health,
     hosts::{self, AllowedHosts},
@@ -34,7 +33,7 @@ use crate::{
     metrics::{self, Metrics, Route},
     negotiation::negotiate,
     openapi::{DOCS_PATH, SCHEMA_PATH},
-    page, panel, patience,
+    page, panel, patience, payload,
     query::ListSettings,
     safety,
     throttle::{Rates, Throttles},
@@ -94,6 +93,8 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         blocking: Blocking::start(settings.connections, settings.password_queue)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
+        origins: settings.allowed_origins.clone(),
+        refused_origins: RefusedOrigins::default(),
         metrics: Metrics::new(),
         metrics_for: settings.metrics_for.clone(),
         throttles: settings
@@ -107,11 +108,14 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let origins = settings.allowed_origins.clone();
     let server = HttpServer::new(move || {
         let (ids, hosts, watched) = (Arc::clone(&ids), hosts.clone(), state.clone());
+        let shared = state.clone();
         Actix::new()
             .app_data(state.clone())
             .configure(routes)
             .wrap(origins.middleware())
-            .wrap(from_fn(cors::around))
+            .wrap(from_fn(move |request, next| {
+                cors::around(shared.clone(), request, next)
+            }))
             .wrap(from_fn(move |request, next| {
                 hosts::check(hosts.clone(), request, next)
             }))
@@ -119,6 +123,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
             .wrap(from_fn(move |request, next| {
                 log(Arc::clone(&ids), watched.clone(), request, next)
             }))
+            .wrap(from_fn(payload::bound))
     });
     Ok(server
         .workers(settings.workers)
@@ -148,7 +153,7 @@ fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
         let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
             dispatch(endpoint, state, http, payload)
         };
-        add(endpoint.path, resource(&pattern(endpoint)).to(handler));
+        add(endpoint.path, resource(&pattern(endpoint.path)).to(handler));
     }
     add(SCHEMA_PATH, resource(SCHEMA_PATH).to(documents::schema));
     add(DOCS_PATH, resource(DOCS_PATH).to(documents::docs));
@@ -190,9 +195,10 @@ pub fn paths() -> Vec<&'static str> {
     paths
 }
 
-/// The path of an endpoint as the router wants it: ids are digits, anything else is no such route.
-fn pattern(endpoint: &Endpoint) -> String {
-    endpoint.path.replace('}', ":[0-9]+}")
+/// Returns a path as the router wants it. An id is written in digits, perhaps with a minus; for anything else there is no
+/// such route.
+pub(crate) fn pattern(path: &str) -> String {
+    path.replace('}', ":-?[0-9]+}")
 }
 
 async fn to_api() -> HttpResponse {
@@ -479,6 +485,15 @@ mod tests {
             (&listed, "http://localhost:3000", None),
             (&listed, "null", None),
             (&local, "http://localhost:3000", Some("http://localhost:3000")),
+            (&local, "http://[::1]:5173", Some("http://[::1]:5173")),
+            (
+                &local,
+                "http://192.168.1.20:5173",
+                Some("http://192.168.1.20:5173"),
+            ),
+            (&local, "http://192.0.2.7:5173", None),
+            (&listed, "http://192.168.1.20:5173", None),
+            (&closed, "http://192.168.1.20:5173", None),
             (&local, "https://app.example", None),
             (&local, "null", None),
             (&any, "https://app.example", Some("*")),
@@ -497,6 +512,26 @@ mod tests {
             for answer in [&answer, &preflight] {
                 assert_eq!(header(answer, "Access-Control-Allow-Origin"), allowed, "{answer}");
             }
+        }
+    }
+
+    #[test]
+    fn preflights_allow_every_method_that_the_api_has() {
+        let server = start_for(AllowedOrigins::Local);
+        for (method, expected) in [
+            ("GET", "200"),
+            ("HEAD", "200"),
+            ("OPTIONS", "200"),
+            ("POST", "200"),
+            ("PUT", "200"),
+            ("PATCH", "200"),
+            ("DELETE", "200"),
+            ("TRACE", "403"),
+            ("BREW", "403"),
+        ] {
+            let wanted = format!("Access-Control-Request-Method: {method}");
+            let answer = server.ask("OPTIONS /api/cars/", &["Origin: http://localhost", &wanted]);
+            assert_eq!(status(&answer), expected, "{method}: {answer}");
         }
     }
 

@@ -23,7 +23,7 @@ use governor::{
 };
 use mycars_domain::UserId;
 
-use crate::{endpoint::Endpoint, error::ApiError};
+use crate::{client::Client, endpoint::Endpoint, error::ApiError};
 
 /// So many requests in a period, in Django REST framework's notation: `10/min`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,16 +71,23 @@ pub struct Rates {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Address(IpAddr),
+    /// What pages of other sites make the browsers at an address send: it must not use up the rate of their users.
+    CrossSite(IpAddr),
     User(UserId),
 }
 
 impl Key {
     /// The address of a client. Of IPv6 it is the first half: of the second a client has as many as it likes.
-    fn address(address: IpAddr) -> Self {
-        Self::Address(match address {
-            IpAddr::V4(_) => address,
+    fn address(client: Client) -> Self {
+        let network = match client.address {
+            IpAddr::V4(_) => client.address,
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        })
+        };
+        if client.is_cross_site {
+            Self::CrossSite(network)
+        } else {
+            Self::Address(network)
+        }
     }
 }
 
@@ -121,10 +128,10 @@ impl<C: Clock + Clone> Throttles<C> {
         &self,
         endpoint: &Endpoint,
         method: &Method,
-        address: IpAddr,
+        client: Client,
         user: Option<UserId>,
     ) -> Result<(), ApiError> {
-        let address = Key::address(address);
+        let address = Key::address(client);
         let (limiter, key) = match (method, endpoint.path, user) {
             (&Method::POST, LOGIN, _) => (&self.login, address),
             (&Method::POST, REGISTER, _) => (&self.register, address),
@@ -132,9 +139,21 @@ impl<C: Clock + Clone> Throttles<C> {
             (_, _, Some(user)) => (&self.user, Key::User(user)),
             (_, _, None) => (&self.anon, address),
         };
+        self.take(limiter, &key)
+    }
+
+    /// Counts a request that is refused before it is known what it asks for.
+    ///
+    /// # Errors
+    /// [`ApiError::Throttled`] if it is one too many.
+    pub(crate) fn check_anonymous(&self, client: Client) -> Result<(), ApiError> {
+        self.take(&self.anon, &Key::address(client))
+    }
+
+    fn take(&self, limiter: &Limiter<C>, key: &Key) -> Result<(), ApiError> {
         self.forget_now_and_then();
         limiter
-            .check_key(&key)
+            .check_key(key)
             .map_err(|until| refusal(&until, limiter.clock()))
     }
 
@@ -183,11 +202,23 @@ mod tests {
         (Throttles::new(&rates, &clock), clock)
     }
 
+    fn client(address: IpAddr) -> Client {
+        Client {
+            address,
+            is_https: false,
+            is_cross_site: false,
+        }
+    }
+
     impl Throttles<FakeRelativeClock> {
         /// Asks once; answers how long to wait if that is refused.
         fn ask(&self, method: &Method, path: &str, address: IpAddr, user: Option<i64>) -> Option<u64> {
+            self.ask_as(client(address), method, path, user)
+        }
+
+        fn ask_as(&self, client: Client, method: &Method, path: &str, user: Option<i64>) -> Option<u64> {
             let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap();
-            match self.check(endpoint, method, address, user.map(UserId)) {
+            match self.check(endpoint, method, client, user.map(UserId)) {
                 Ok(()) => None,
                 Err(ApiError::Throttled(seconds)) => Some(seconds),
                 Err(error) => panic!("{error:?}"),
@@ -267,6 +298,33 @@ mod tests {
             0,
             "per address"
         );
+    }
+
+    #[test]
+    fn cross_site_requests_leave_the_rates_of_an_address_alone() {
+        let (throttles, _) = throttles();
+        let cross_site = Client {
+            is_cross_site: true,
+            ..client(ADDRESS)
+        };
+        for (path, limit) in [(LOGIN, 2), (REGISTER, 1), (REFRESH, 3), ("/api/token/verify/", 4)] {
+            let asking = || throttles.ask_as(cross_site, &Method::POST, path, None);
+            let allowed = std::iter::repeat_with(asking).take_while(Option::is_none).count();
+            assert_eq!(allowed, limit, "{path} has the same rate");
+            assert_eq!(throttles.burst(&Method::POST, path, None), limit, "{path}");
+        }
+    }
+
+    #[test]
+    fn refused_requests_count_as_anonymous() {
+        let (throttles, _) = throttles();
+        let refused = || throttles.check_anonymous(client(ADDRESS));
+        assert_eq!(
+            std::iter::repeat_with(refused).take_while(Result::is_ok).count(),
+            4
+        );
+        assert_eq!(throttles.burst(&Method::GET, "/api/", None), 0);
+        assert_eq!(throttles.burst(&Method::POST, LOGIN, None), 2);
     }
 
     #[test]

@@ -447,6 +447,16 @@ fn a_wrong_variable_is_named_with_what_it_holds_and_what_it_should_be() {
             "origins such as https://app.example.org or http://localhost:3000, without a path, or *",
         ),
         (
+            "MYCARS__CORS__ALLOWED_ORIGINS",
+            "https://app.example.org:443",
+            "https://app.example.org, as browsers write it",
+        ),
+        (
+            "MYCARS__CORS__ALLOWED_ORIGINS",
+            "http://localhost:3000,https://*.example.org",
+            "a list of all origins in full, such as https://app.example.org: * stands alone, for all of them",
+        ),
+        (
             "MYCARS__LOG__LEVEL",
             "inof",
             "off, error, warn, info, debug or trace, or directives such as info,mycars_http=debug",

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 
-use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
+use mycars_http::{AllowedOrigins, BadOrigin, Networks, Rate, TrustedProxies};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::LogFormat;
@@ -195,10 +195,8 @@ pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D
 
 /// Origins as browsers write them, or `*`.
 pub(super) fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AllowedOrigins, D::Error> {
-    let expected = "origins such as https://app.example.org or http://localhost:3000, without a path, or *";
-    read(deserializer, expected, |value| {
-        AllowedOrigins::new(&to_list(value)?)
-    })
+    let list = read(deserializer, &BadOrigin::NoOrigin.to_string(), to_list)?;
+    AllowedOrigins::new(&list).map_err(D::Error::custom)
 }
 
 /// A level of the log, or directives.

@@ -1,6 +1,9 @@
 //! HTTP itself: slashes, sizes, pieces, hosts, ids of requests, and how the server stops.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
@@ -11,7 +14,7 @@ use crate::support::{
     http::TINY_JPEG,
     installation::SUPERUSER_PASSWORD,
     on_both_databases,
-    raw::{self, Connection},
+    raw::{self, Connection, KeepAlive},
 };
 
 on_both_databases!(
@@ -25,6 +28,12 @@ on_both_databases!(
     a_host_that_is_not_allowed_is_refused,
     an_unknown_route_is_refused_in_json,
     an_answer_to_head_has_no_body,
+    ids_that_nothing_has_name_the_missing_thing,
+    links_between_pages_keep_the_canonical_slash,
+    upgrade_requests_are_answered_without_waiting,
+    post_that_offers_http2_has_its_body_read,
+    headers_with_odd_bytes_change_nothing_else,
+    refused_origin_is_logged_once_with_its_setting,
     a_login_in_flight_is_answered_before_the_server_ends,
 );
 
@@ -332,6 +341,276 @@ fn an_answer_to_head_has_no_body(installation: &Installation) {
         assert_ne!(get_body, "", "{path}");
         assert_eq!(head_body, "", "{path}");
     }
+}
+
+fn ids_that_nothing_has_name_the_missing_thing(installation: &Installation) {
+    installation.create_superuser("root");
+    let server = installation.start();
+    let access = log_in(&server, "root", SUPERUSER_PASSWORD).access;
+    let owner = &server.send(&new_car(&access, "B-AB 12")).json(201)["owner"];
+    let car = json!({"detail": "No Car matches the given query."});
+    let user = json!({"detail": "No User matches the given query."});
+    let no_route = json!({"detail": "Not found."});
+    let numbers = [
+        "0",
+        "-0",
+        "-1",
+        "-9223372036854775808",
+        "-99999999999999999999",
+        "9223372036854775807",
+        "99999999999999999999",
+    ];
+    let others = [
+        "abc", "+1", "1.0", "--1", "-", "1-1", "0x1", "-a", "%2B1", "\u{661}",
+    ];
+    for method in ["GET", "PUT", "PATCH", "DELETE"] {
+        let ask = |path: &str| server.send(&Request::new(method, path).bearer(&access).json(&json!({})));
+        for id in numbers {
+            for (path, expected) in [
+                (format!("/api/cars/{id}/"), &car),
+                (format!("/api/cars/{id}"), &car),
+                (format!("/api/admin/users/{id}/"), &user),
+                (format!("/api/admin/users/{owner}/cars/{id}/"), &car),
+            ] {
+                assert_eq!(&ask(&path).json(404), expected, "{method} {path}");
+                let anonymous = Request::new(method, &path).json(&json!({}));
+                assert_eq!(server.send(&anonymous).status, 401, "{method} {path}");
+            }
+        }
+        for id in others {
+            let id = if id.is_ascii() {
+                id.to_owned()
+            } else {
+                crate::support::browser::escape(id)
+            };
+            for path in [
+                format!("/api/cars/{id}/"),
+                format!("/api/admin/users/{id}/"),
+                format!("/api/admin/users/{owner}/cars/{id}/"),
+            ] {
+                assert_eq!(ask(&path).json(404), no_route, "{method} {path}");
+            }
+        }
+    }
+    let under_missing_user = Request::get("/api/admin/users/-1/cars/").bearer(&access);
+    assert_eq!(server.send(&under_missing_user).json(404), user);
+    let upload = Request::upload("/api/cars/-1/upload-image/", b"x").bearer(&access);
+    assert_eq!(server.send(&upload).json(404), car);
+}
+
+fn links_between_pages_keep_the_canonical_slash(installation: &Installation) {
+    installation.create_superuser("root");
+    let server = installation.start();
+    let access = log_in(&server, "root", SUPERUSER_PASSWORD).access;
+    for plate in ["B-AB 1", "B-AB 2", "B-AB 3"] {
+        server.send(&new_car(&access, plate)).json(201);
+    }
+    for path in ["/api/cars/", "/api/cars"] {
+        let page = Request::get(&format!("{path}?limit=1&offset=1")).bearer(&access);
+        let page = server.send(&page).json(200);
+        let url = format!("http://{}/api/cars/", server.address());
+        assert_eq!(page["next"], json!(format!("{url}?limit=1&offset=2")), "{path}");
+        assert_eq!(page["previous"], json!(format!("{url}?limit=1")), "{path}");
+    }
+}
+
+/// How long a request may take that waits for nothing.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+/// Sends the bytes of a request on a connection of its own and returns the response, which must not take long.
+fn ask_at_once(server: &Server, request: &str) -> Answer {
+    let start = Instant::now();
+    let answer = KeepAlive::to(server.address()).ask(request.as_bytes()).unwrap();
+    assert!(start.elapsed() < AT_ONCE, "{request} took {:?}", start.elapsed());
+    answer
+}
+
+fn upgrade_requests_are_answered_without_waiting(installation: &Installation) {
+    let server = installation.start();
+    let upgrades = [
+        "Upgrade: websocket",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        "Connection: Upgrade\r\nUpgrade: WebSocket\r\nContent-Length: 0",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__",
+        "Connection: Upgrade\r\nUpgrade: TLS/1.0, HTTP/1.1",
+        "Connection: upgrade",
+        "Upgrade: h2c",
+        "Upgrade: \u{fc}",
+    ];
+    for (target, status) in [
+        ("GET /api/", 200),
+        ("GET /api/cars/", 401),
+        ("HEAD /api/", 200),
+        ("OPTIONS /api/register/", 200),
+        ("DELETE /api/cars/1/", 401),
+        ("POST /api/token/", 400),
+        ("POST /api/register/", 400),
+        ("POST /api/cars/1/upload-image/", 401),
+        ("GET /admin/", 303),
+        ("POST /admin/cars/add/", 303),
+        ("GET /api-auth/login/", 200),
+        ("POST /api-auth/login/", 403),
+        ("POST /nothing", 404),
+        ("GET /health/live", 200),
+        ("GET /api/docs/", 200),
+    ] {
+        for upgrade in upgrades {
+            let request = format!("{target} HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n\r\n");
+            let answer = ask_at_once(&server, &request);
+            assert_eq!(answer.status, status, "{request}");
+            let connection = answer.header("Connection").unwrap_or_default();
+            assert!(!connection.contains("pgrade"), "{request}: {connection}");
+        }
+    }
+    for (target, status) in [
+        ("/api/", 405),
+        ("/api/cars/", 401),
+        ("/admin/", 303),
+        ("/nothing", 404),
+        ("localhost:443", 404),
+    ] {
+        for more in ["", "Content-Length: 0\r\n", "Upgrade: websocket\r\n"] {
+            let request = format!("CONNECT {target} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");
+            assert_eq!(ask_at_once(&server, &request).status, status, "{request}");
+        }
+    }
+}
+
+fn post_that_offers_http2_has_its_body_read(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    for (number, upgrade) in [
+        // This is what `curl --http2` sends.
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__",
+        "Upgrade: h2c",
+        "Upgrade: websocket",
+        "Connection: Upgrade\r\nUpgrade: websocket",
+        "Connection: keep-alive, Upgrade\r\nUpgrade: websocket, h2c",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let car = |plate: &str| new_car(&access, &format!("{plate} {number}")).body;
+        let head = format!(
+            "POST /api/cars/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {access}\r\n\
+             Content-Type: application/json\r\n{upgrade}\r\n"
+        );
+        let whole = String::from_utf8(car("A")).unwrap();
+        let request = format!("{head}Content-Length: {}\r\n\r\n{whole}", whole.len());
+        assert_eq!(ask_at_once(&server, &request).status, 201, "{request}");
+        let more = String::from_utf8(car("B")).unwrap();
+        let request = format!("{head}Content-Length: {}\r\n\r\n{more}trailing", more.len());
+        assert_eq!(ask_at_once(&server, &request).status, 201, "{request}");
+        let pieces = String::from_utf8(raw::chunked(&car("C"), 7)).unwrap();
+        let request = format!("{head}Transfer-Encoding: chunked\r\n\r\n{pieces}");
+        assert_eq!(ask_at_once(&server, &request).status, 201, "{request}");
+
+        let mut connection = KeepAlive::to(server.address());
+        for plate in ["D", "E"] {
+            let body = String::from_utf8(car(plate)).unwrap();
+            let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+            let answer = connection.ask(request.as_bytes()).unwrap();
+            assert_eq!(answer.status, 201, "{request}");
+        }
+    }
+}
+
+fn headers_with_odd_bytes_change_nothing_else(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let ask = |line: &str, headers: &[&[u8]], body: &[u8]| {
+        let mut request = format!(
+            "{line} HTTP/1.1\r\nAuthorization: Bearer {access}\r\nContent-Length: {}\r\n",
+            body.len()
+        )
+        .into_bytes();
+        for header in headers {
+            request.extend(*header);
+            request.extend(b"\r\n");
+        }
+        request.extend(b"\r\n");
+        request.extend(body);
+        KeepAlive::to(server.address()).ask(&request).unwrap()
+    };
+    let host: &[u8] = b"Host: localhost";
+    let odd: [&[u8]; 5] = [b"\xfc", b"\xff\xfe", "gr\u{fc}n".as_bytes(), b"\x80", b"\t"];
+    for name in [
+        "Accept",
+        "Accept-Language",
+        "Access-Control-Request-Method",
+        "Cookie",
+        "Forwarded",
+        "If-Match",
+        "If-Modified-Since",
+        "If-None-Match",
+        "If-Range",
+        "Origin",
+        "Range",
+        "Referer",
+        "Sec-Fetch-Site",
+        "Upgrade",
+        "X-CSRFToken",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+    ] {
+        for value in odd {
+            let header = [name.as_bytes(), b": ", value].concat();
+            let answer = ask("GET /api/me/", &[host, &header], b"");
+            let expected = if name == "Accept" { 406 } else { 200 };
+            assert_eq!(answer.status, expected, "{name}: {value:?} {}", answer.text());
+        }
+    }
+    for value in odd {
+        let json = [b"Content-Type: application/json; charset=", value].concat();
+        let answer = ask("PATCH /api/me/", &[host, &json], br#"{"first_name": "Ann"}"#);
+        assert_eq!(answer.status, 200, "{value:?} {}", answer.text());
+        let accept = [b"Accept: text/x", value, b", application/json;x=", value].concat();
+        assert_eq!(
+            ask("GET /api/me/", &[host, &accept], b"").status,
+            200,
+            "{value:?}"
+        );
+        let multipart = [b"Content-Type: multipart/form-data; boundary=", value].concat();
+        assert_eq!(
+            ask("PATCH /api/me/", &[host, &multipart], b"x").status,
+            400,
+            "{value:?}"
+        );
+        let bearer = [b"Authorization: Bearer ", value].concat();
+        let refused = ask("GET /api/me/", &[host, &bearer], b"");
+        assert!(matches!(refused.status, 200 | 401), "the first header counts");
+        assert_eq!(
+            ask("GET /api/me/", &[&[b"Host: a", value].concat()], b"").status,
+            400,
+            "{value:?}"
+        );
+    }
+    let typed = ask("PATCH /api/me/", &[host, b"Content-Type: te\xfct/plain"], b"x");
+    let detail = "Unsupported media type \"te\u{fc}t/plain\" in request.";
+    assert_eq!(typed.json(415), json!({"detail": detail}));
+}
+
+fn refused_origin_is_logged_once_with_its_setting(installation: &Installation) {
+    let server = installation.start();
+    for _ in 0..3 {
+        server
+            .send(&Request::get("/api/").header("Origin", "https://evil.example"))
+            .json(200);
+    }
+    let own = format!("http://{}", server.address());
+    server
+        .send(&Request::get("/api/").header("Origin", &own))
+        .json(200);
+    let log = server.stop().stderr;
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("MYCARS__CORS__ALLOWED_ORIGINS"));
+    let lines: Vec<&str> = lines.collect();
+    assert!(
+        lines.len() == 1 && lines[0].contains("https://evil.example"),
+        "{log}"
+    );
 }
 
 fn a_login_in_flight_is_answered_before_the_server_ends(installation: &Installation) {

@@ -19,6 +19,9 @@ on_both_databases!(
     a_form_may_name_a_verb_only_on_our_own_pages,
     a_login_has_a_new_key_and_the_old_one_is_dead,
     a_session_dies_at_logout_password_change_and_deactivation,
+    cookies_of_other_programs_do_not_end_a_login,
+    other_sites_cannot_use_up_a_visitors_logins,
+    form_that_names_a_slow_method_is_refused_early,
 );
 
 fn a_browser_logs_in_with_a_form_of_our_own_only(installation: &Installation) {
@@ -220,4 +223,81 @@ fn a_session_dies_at_logout_password_change_and_deactivation(installation: &Inst
         )
         .json(200);
     assert_eq!(browser.get("/api/me/").status, 401);
+}
+
+fn cookies_of_other_programs_do_not_end_a_login(installation: &Installation) {
+    let server = installation.start();
+    register(&server, "ann");
+    let browser = Browser::of(&server, "ann");
+    let key = browser.session.as_deref().unwrap();
+    for cookies in [
+        format!("theme=gr\u{fc}n; sessionid={key}"),
+        format!("sessionid={key}; theme=gr\u{fc}n"),
+        format!("gr\u{fc}n; sessionid={key}"),
+        format!("sessionid=\"{key}\"; a"),
+        format!(";;=;; sessionid={key};"),
+        format!("sessionid=other; sessionid={key}"),
+    ] {
+        let request = Request::get("/api/me/").header("Cookie", &cookies);
+        assert_eq!(server.send(&request).json(200)["username"], "ann", "{cookies}");
+    }
+    let separate = Request::get("/api/me/")
+        .header("Cookie", "theme=gr\u{fc}n")
+        .header("Cookie", &format!("sessionid={key}"));
+    assert_eq!(server.send(&separate).json(200)["username"], "ann");
+
+    let theme = format!("theme=gr\u{fc}n; csrftoken={}", browser.token);
+    let fields = [
+        ("username", "ann"),
+        ("password", PASSWORD),
+        ("csrfmiddlewaretoken", browser.token.as_str()),
+    ];
+    let logged_in = server.send(&form("/api-auth/login/", &fields).header("Cookie", &theme));
+    assert_eq!(logged_in.status, 302, "{}", logged_in.text());
+}
+
+/// More logins than a minute allows.
+const MANY: usize = 15;
+
+fn other_sites_cannot_use_up_a_visitors_logins(installation: &Installation) {
+    let server = installation.start_with("MYCARS__THROTTLE__ENABLED", "true");
+    register(&server, "ann");
+    let credentials = [("username", "ann"), ("password", "wrong")];
+    for _ in 0..MANY {
+        let forged = form("/api-auth/login/", &credentials);
+        assert_eq!(server.send(&forged).status, 403);
+        assert_eq!(
+            server
+                .send(&forged.header("Origin", "https://evil.example"))
+                .status,
+            403
+        );
+    }
+    let mut statuses = Vec::new();
+    for _ in 0..MANY {
+        let simple = form("/api/token/", &credentials).header("Origin", "https://evil.example");
+        statuses.push(server.send(&simple).status);
+    }
+    assert_eq!(statuses.first(), Some(&401));
+    assert_eq!(statuses.last(), Some(&429), "it is limited all the same");
+    let mut browser = Browser::new(&server);
+    assert_eq!(browser.log_in("ann", PASSWORD, "").status, 302);
+    log_in(&server, "ann", PASSWORD);
+}
+
+fn form_that_names_a_slow_method_is_refused_early(installation: &Installation) {
+    let server = installation.start();
+    register(&server, "ann");
+    let browser = Browser::of(&server, "ann");
+    let change = [
+        ("_method", "PUT"),
+        ("old_password", PASSWORD),
+        ("new_password", "x"),
+    ];
+    let page = || form("/api/change-password/", &change).header("Accept", "text/html");
+    let stale = page().header("Cookie", "sessionid=00000000000000000000000000000000");
+    assert_eq!(server.send(&stale).status, 401);
+    assert_eq!(browser.send(page()).status, 403, "without the token");
+    let wrong = browser.submit("/api/change-password/", &change);
+    assert_eq!(wrong.status, 400, "{}", wrong.text());
 }
