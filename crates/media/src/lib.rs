@@ -7,6 +7,7 @@
 mod color;
 mod container;
 mod exif;
+mod formats;
 mod processor;
 mod store;
 mod upright;

@@ -9,7 +9,7 @@ use image::{
 };
 use mycars_application::ports::{ImageError, ImageProcessor, Upload};
 
-use crate::{color::Conversion, container::Container, exif, upright::Upright};
+use crate::{color::Conversion, container::Container, exif, formats, upright::Upright};
 
 /// Hardly worse to look at than 100, and a fraction of the size.
 const QUALITY: u8 = 85;
@@ -42,6 +42,9 @@ impl ImageProcessor for JpegProcessor {
 
 impl JpegProcessor {
     fn decode(self, bytes: &[u8]) -> Result<Upright, ImageError> {
+        if let Some(format) = formats::unsupported(bytes) {
+            return Err(ImageError::UnsupportedFormat(format));
+        }
         let format = image::guess_format(bytes).map_err(not_an_image)?;
         let container = Container::read(format, bytes).ok_or(ImageError::NotAnImage)?;
         for frame in &container.frames {
