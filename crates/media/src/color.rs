@@ -105,7 +105,10 @@ impl Conversion {
     fn try_apply(&self, samples: &mut [u8]) -> Result<(), CmsError> {
         for samples in samples.chunks_mut(PIXELS_AT_A_TIME * self.bytes_per_pixel) {
             match &self.transform {
-                Transform::EightBits(transform) => transform.transform(&samples.to_vec(), samples)?,
+                Transform::EightBits(transform) => {
+                    let source = samples.to_vec();
+                    transform.transform(&source, samples)?;
+                }
                 Transform::SixteenBits(transform) => {
                     let samples = samples.as_chunks_mut().0;
                     let source: Vec<u16> = samples.iter().copied().map(u16::from_ne_bytes).collect();

@@ -39,8 +39,8 @@ pub(crate) const GAMMA_2_2: u16 = 0x0233;
 /// A profile with three colorants and the same curve for each of them.
 pub(crate) fn matrix([red, green, blue]: [[f64; 3]; 3], curve: &[u8]) -> Vec<u8> {
     profile(
-        b"RGB ",
-        b"XYZ ",
+        *b"RGB ",
+        *b"XYZ ",
         &[
             (b"rXYZ", xyz(red)),
             (b"gXYZ", xyz(green)),
@@ -53,12 +53,12 @@ pub(crate) fn matrix([red, green, blue]: [[f64; 3]; 3], curve: &[u8]) -> Vec<u8>
 }
 
 pub(crate) fn gray(exponent: u16) -> Vec<u8> {
-    profile(b"GRAY", b"XYZ ", &[(b"kTRC", gamma(exponent))])
+    profile(*b"GRAY", *b"XYZ ", &[(b"kTRC", gamma(exponent))])
 }
 
 /// A profile with a table of colours instead of colorants, like those of scanners and printers.
-pub(crate) fn table(tag: &[u8; 4]) -> Vec<u8> {
-    profile(b"RGB ", b"Lab ", &[(tag, lut())])
+pub(crate) fn table(tag: [u8; 4]) -> Vec<u8> {
+    profile(*b"RGB ", *b"Lab ", &[(&tag, lut())])
 }
 
 /// A table with two points in each dimension, between which CIELAB is linear.
@@ -86,12 +86,12 @@ pub(crate) fn lut() -> Vec<u8> {
 }
 
 /// A profile of version 2.
-pub(crate) fn profile(space: &[u8; 4], connection: &[u8; 4], tags: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn profile(space: [u8; 4], connection: [u8; 4], tags: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     let mut header = vec![0; 128];
     header[8..10].copy_from_slice(&[2, 0x10]);
     header[12..16].copy_from_slice(b"mntr");
-    header[16..20].copy_from_slice(space);
-    header[20..24].copy_from_slice(connection);
+    header[16..20].copy_from_slice(&space);
+    header[20..24].copy_from_slice(&connection);
     header[24..30].copy_from_slice(&[0x07, 0xe8, 0, 1, 0, 1]);
     header[36..40].copy_from_slice(b"acsp");
     header[68..80].copy_from_slice(&fixed(&[0.9642, 1.0, 0.8249]));
