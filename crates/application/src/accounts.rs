@@ -32,7 +32,7 @@ pub use superuser::{NewSuperuser, check_email, check_username, create_superuser}
 pub use token::{TokenError, TokenType};
 pub use verify_token::verify_token;
 
-use mycars_domain::{Denied, Violation, Violations};
+use mycars_domain::{Denied, UserId, Violation, Violations};
 
 use crate::ports::{HashError, StoreError, Unsignable};
 
@@ -45,6 +45,15 @@ pub enum Error {
     /// Username and password are not those of somebody who may log in.
     #[error("no active account has these credentials")]
     NoActiveAccount,
+    /// The password cannot be verified. To clients this is [`NoActiveAccount`](Self::NoActiveAccount); it tells the
+    /// operator which user needs a new password, and holds nothing of the hash.
+    #[error("the password hash of user {} cannot be verified: its algorithm is {algorithm}", user.0)]
+    UnsupportedHash {
+        /// The user who tried to log in.
+        user: UserId,
+        /// The algorithm, as Django names it.
+        algorithm: &'static str,
+    },
     /// The token is good, but whose it was may not log in any more, or is gone.
     #[error("no active account belongs to the token")]
     NoActiveAccountForToken,

@@ -32,7 +32,7 @@
 //! |---|---|---|---|
 //! | texts of [`values`] that have a `parse`, [`Mileage`](values::Mileage), [`Role`] | yes | by `parse` | a value of such a type is always valid |
 //! | [`UserId`], [`CarId`] | yes | yes | plain numbers |
-//! | [`audit`]'s types, [`Field`], [`Violation`], [`Violations`], [`Action`], [`Denied`] | yes | yes | data, for other services to keep, judge or word |
+//! | [`audit`]'s types, [`Field`], [`UnsupportedFormat`], [`Violation`], [`Violations`], [`Action`], [`Denied`] | yes | yes | data, for other services to keep, judge or word |
 //! | [`Year`](values::Year), [`ImagePath`](values::ImagePath), and [`Car`], which holds both | yes | no | they can't be checked: how late a year may be depends on when it is asked, and a path is the application's to make |
 //! | [`User`] | without its `password` | no | the hash must not leave, and who came back without it could not log in once they are kept |
 //! | [`Actor`], [`Rank`] | yes | no | who asks is found out; whoever could send it would be [`Actor::System`] |
@@ -77,7 +77,7 @@ pub use car::{Car, CarId, NewCar};
 pub use fold::fold;
 pub use policy::{Action, Denied, Target};
 pub use user::{NewUser, Role, User, UserId};
-pub use violation::{Field, Violation, Violations};
+pub use violation::{Field, UnsupportedFormat, Violation, Violations};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

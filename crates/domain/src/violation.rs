@@ -193,13 +193,41 @@ pub enum Violation {
         /// How many bytes there may be at most.
         max_bytes: u64,
     },
-    /// A file that is no picture in a format that is taken, or a broken one.
+    /// A file that is not an image, or a corrupted one.
     NotAnImage,
+    /// An image or video in a format that is not supported.
+    UnsupportedFormat(UnsupportedFormat),
     /// A picture with too many pixels.
     TooManyPixels {
         /// How many megapixels there may be at most.
         max_megapixels: u32,
     },
+}
+
+/// Formats of images and videos that are recognised in order to name them when they are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum UnsupportedFormat {
+    /// HEIC and HEIF: the photos of iPhones, as they are stored on them.
+    Heic,
+    /// AVIF.
+    Avif,
+    /// JPEG XL.
+    JpegXl,
+    /// JPEG 2000.
+    Jpeg2000,
+    /// TIFF, and the raw photos of cameras that are based on it.
+    Tiff,
+    /// Windows bitmaps.
+    Bmp,
+    /// Windows icons and cursors.
+    Icon,
+    /// The documents of Photoshop.
+    Photoshop,
+    /// PDF.
+    Pdf,
+    /// Videos of any format.
+    Video,
 }
 
 /// Everything that is wrong with the fields of one command, in the order of [`Field`]; those of one field are in the

@@ -1,7 +1,7 @@
 //! The endpoints: one file for each resource.
 
 pub(crate) mod cars;
-mod history;
+pub(crate) mod history;
 mod images;
 mod logout;
 mod password;

@@ -76,6 +76,8 @@ pub(crate) struct Page<'a> {
     pub(crate) sent: Sent<'a>,
     /// What the list can be asked for, where it is one.
     pub(crate) list: Option<&'static ListSpec>,
+    /// Whether a long list is shown in pages that the API would answer whole.
+    pub(crate) is_shortened: bool,
     /// How long the answer took.
     pub(crate) elapsed: Duration,
 }

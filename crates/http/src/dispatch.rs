@@ -239,6 +239,8 @@ pub(crate) struct Seen {
     pub(crate) is_admin: bool,
     /// What is there now, as JSON, where the endpoint is about one thing that can be changed.
     pub(crate) object: Option<Vec<u8>>,
+    /// Whether a long list is shown in pages that the API would answer whole.
+    pub(crate) is_shortened: bool,
 }
 
 /// The parts of a request that go to the blocking lane.
@@ -324,6 +326,8 @@ fn answer(
         Some(user) => Caller::user(user, incoming.origin.clone()),
         None => Caller::anonymous(incoming.origin.clone()),
     };
+    let shortens_lists = shortens_lists(state, endpoint, incoming);
+    seen.is_shortened = shortens_lists;
     let handle = |operation: &'static Operation| {
         (operation.handle)(&Request {
             app: &state.app,
@@ -334,7 +338,12 @@ fn answer(
             base_url: &incoming.base_url,
             path: &incoming.path,
             query: &incoming.query,
-            lists: state.lists,
+            lists: if shortens_lists {
+                state.lists.for_browsers()
+            } else {
+                state.lists
+            },
+            shortens_lists,
             body: &incoming.body,
         })
     };
@@ -355,6 +364,15 @@ fn answer(
         seen.object = object(endpoint, operation, &reply, handle);
     }
     reply
+}
+
+/// Tells whether a list is shown in pages although the API would answer all of it: a browser takes long to show
+/// thousands of items.
+fn shortens_lists(state: &State, endpoint: &Endpoint, incoming: &Incoming) -> bool {
+    incoming.is_page
+        && state.lists.page_size.is_none()
+        && !endpoint.always_has_pages()
+        && !incoming.query.has_limit()
 }
 
 /// What is there now, for the forms that change it.

@@ -226,6 +226,8 @@ pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: &'a Query,
     pub(crate) lists: ListSettings,
+    /// Whether `lists` has a page size for browsers alone: a list of which a page shows a part would be whole in JSON.
+    pub(crate) shortens_lists: bool,
     pub(crate) body: &'a Body,
 }
 
@@ -248,12 +250,16 @@ impl Request<'_> {
         format!("{}/", self.path.trim_end_matches('/'))
     }
 
-    /// A list that was asked for, as a reply; in an envelope if a page was asked for.
+    /// A list that was asked for, as a reply; in an envelope if a page was asked for, or if a page of the browsable API
+    /// shows only a part of it.
     pub(crate) fn list<T: Serialize>(
         &self,
         listed: Listed<T>,
         page: Option<Page>,
     ) -> Result<Reply, ApiError> {
+        let is_part =
+            |page: &Page| page.offset > 0 || listed.total.is_some_and(|total| total > page.limit.into());
+        let page = page.filter(|page| !self.shortens_lists || is_part(page));
         let url = format!("{}{}", self.base_url, self.canonical_path());
         Reply::ok(&ListView::new(listed, page, self.query, &url))
     }

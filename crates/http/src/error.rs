@@ -366,6 +366,16 @@ impl From<accounts::Error> for ApiError {
         match error {
             accounts::Error::Invalid(violations) => Self::Fields(violations),
             accounts::Error::NoActiveAccount => Self::NoActiveAccount,
+            accounts::Error::UnsupportedHash { user, algorithm } => {
+                tracing::warn!(
+                    user = user.0,
+                    algorithm,
+                    "login refused: the password hash of user {} cannot be verified (algorithm {algorithm}): set a new \
+                     password",
+                    user.0
+                );
+                Self::NoActiveAccount
+            }
             accounts::Error::NoActiveAccountForToken => Self::NoActiveAccountForToken,
             accounts::Error::Token(error) => Self::Token(error),
             accounts::Error::NotFound => Self::UserNotFound,

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use mycars_application::{
     Input,
-    accounts::{Credentials, Error},
+    accounts::Credentials,
     sessions::{self, LoggedIn},
 };
 
@@ -78,8 +78,12 @@ async fn try_to_log_in(
             response.cookie(csrf_cookie(&state.app.random.hex(16), is_https));
             Ok(response.finish())
         }
-        Err(Error::NoActiveAccount | Error::Invalid(_)) => Ok(show(visit, &next, &username, Some(REFUSED))),
-        Err(error) => Err(error.into()),
+        Err(error) => match error.into() {
+            ApiError::NoActiveAccount | ApiError::Fields(_) => {
+                Ok(show(visit, &next, &username, Some(REFUSED)))
+            }
+            error => Err(error),
+        },
     }
 }
 

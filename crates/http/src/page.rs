@@ -74,6 +74,7 @@ pub(crate) fn present(
         list: endpoint
             .and_then(|endpoint| endpoint.list)
             .filter(|_| shows_list(status, http)),
+        is_shortened: visit.seen.is_shortened,
         elapsed,
     });
     let status = if status == StatusCode::NO_CONTENT {

@@ -29,6 +29,19 @@ impl Default for ListSettings {
     }
 }
 
+/// Number of items that a page of the browsable API shows of a list that the API answers whole.
+pub(crate) const BROWSER_PAGE_SIZE: u32 = 100;
+
+impl ListSettings {
+    /// Returns these settings with [`BROWSER_PAGE_SIZE`] as the page size.
+    pub(crate) fn for_browsers(self) -> Self {
+        Self {
+            page_size: Some(BROWSER_PAGE_SIZE),
+            ..self
+        }
+    }
+}
+
 /// What a list can be asked for, for people: the forms of its page and the documents are made from it.
 #[derive(Debug)]
 pub(crate) struct ListSpec {
@@ -139,6 +152,11 @@ impl Query {
     pub(crate) fn page(&self, settings: ListSettings) -> Option<Page> {
         let limit = self.limit().or(settings.page_size)?;
         Some(self.page_of(limit, settings))
+    }
+
+    /// Tells whether a page is asked for.
+    pub(crate) fn has_limit(&self) -> bool {
+        self.limit().is_some()
     }
 
     /// How many items a page shall have, if the client says so.

@@ -1,6 +1,6 @@
 //! Fields and violations in the words of Django REST framework.
 
-use mycars_domain::{Field, Violation};
+use mycars_domain::{Field, UnsupportedFormat, Violation};
 
 /// The name of a field in bodies and in answers.
 #[must_use]
@@ -90,9 +90,29 @@ pub fn say(field: Field, violation: &Violation) -> String {
         Violation::NotAnImage => "Upload a valid image. The file you uploaded was either not an image or a \
                                   corrupted image."
             .into(),
+        Violation::UnsupportedFormat(format) => format!(
+            "{} are not supported: upload a JPEG, PNG, WebP or GIF.",
+            plural(*format)
+        ),
         Violation::TooManyPixels { max_megapixels } => {
             format!("The image has too many pixels: at most {max_megapixels} megapixels.")
         }
+    }
+}
+
+/// What files of a format are called.
+fn plural(format: UnsupportedFormat) -> &'static str {
+    match format {
+        UnsupportedFormat::Heic => "HEIC images",
+        UnsupportedFormat::Avif => "AVIF images",
+        UnsupportedFormat::JpegXl => "JPEG XL images",
+        UnsupportedFormat::Jpeg2000 => "JPEG 2000 images",
+        UnsupportedFormat::Tiff => "TIFF images",
+        UnsupportedFormat::Bmp => "BMP images",
+        UnsupportedFormat::Icon => "Icons",
+        UnsupportedFormat::Photoshop => "Photoshop documents",
+        UnsupportedFormat::Pdf => "PDF documents",
+        UnsupportedFormat::Video => "Videos",
     }
 }
 

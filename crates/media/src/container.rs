@@ -11,11 +11,17 @@ const MAX_JPEG_SEGMENTS: usize = 1000;
 type Size = (u32, u32);
 
 /// What is known of a picture before its decoder sees it.
+#[derive(Default)]
 pub(crate) struct Container<'a> {
     /// The picture from its first to its last byte, without what follows it in the upload.
     pub(crate) bytes: &'a [u8],
     /// The sizes of the frames inside, where they can differ from the size of the picture.
     pub(crate) frames: Vec<Size>,
+    /// The first EXIF metadata. Of several, the JPEG decoder would return the last, which may be the end of metadata
+    /// that does not fit into one segment; and the PNG decoder sees none that follow the pixels.
+    pub(crate) exif: Option<&'a [u8]>,
+    /// The content of a PNG's first chunk `cICP`, which names its colour space.
+    pub(crate) cicp: Option<[u8; 4]>,
 }
 
 impl<'a> Container<'a> {
@@ -35,18 +41,28 @@ impl<'a> Container<'a> {
 /// stuffing, in the data of a scan. Without it, the decoder would paint what is missing grey.
 fn jpeg(bytes: &[u8]) -> Option<Container<'_>> {
     const END_OF_IMAGE: u8 = 0xd9;
+    const APP1: u8 = 0xe1;
     let mut rest = bytes.get(2..)?;
+    let mut exif = None;
     for _ in 0..MAX_JPEG_SEGMENTS {
         let after_marker = rest.get(next_marker(rest)? + 2..)?;
         let consumed = bytes.len() - after_marker.len();
-        if bytes[consumed - 1] == END_OF_IMAGE {
+        let marker = bytes[consumed - 1];
+        if marker == END_OF_IMAGE {
             return Some(Container {
                 bytes: &bytes[..consumed],
-                frames: Vec::new(),
+                exif,
+                ..Container::default()
             });
         }
         let length = u16::from_be_bytes(*after_marker.first_chunk()?);
-        rest = after_marker.get(usize::from(length)..)?;
+        let segment;
+        (segment, rest) = after_marker.split_at_checked(length.into())?;
+        if marker == APP1 {
+            exif = exif.or(segment
+                .get(2..)
+                .filter(|content| content.starts_with(b"Exif\0\0")));
+        }
     }
     None
 }
@@ -63,17 +79,24 @@ fn png(bytes: &[u8]) -> Option<Container<'_>> {
     const SIGNATURE_LENGTH: usize = 8;
     const CHECKSUM_LENGTH: usize = 4;
     let mut rest = bytes.get(SIGNATURE_LENGTH..)?;
+    let (mut exif, mut cicp) = (None, None);
     loop {
         let (length, after) = rest.split_first_chunk()?;
-        let (kind, data) = after.split_first_chunk::<4>()?;
-        rest = data
-            .get(to_usize(u32::from_be_bytes(*length))..)?
-            .get(CHECKSUM_LENGTH..)?;
-        if kind == b"IEND" {
-            return Some(Container {
-                bytes: &bytes[..bytes.len() - rest.len()],
-                frames: Vec::new(),
-            });
+        let (kind, after) = after.split_first_chunk()?;
+        let (data, after) = after.split_at_checked(to_usize(u32::from_be_bytes(*length)))?;
+        rest = after.get(CHECKSUM_LENGTH..)?;
+        match kind {
+            b"eXIf" => exif = exif.or(Some(data)),
+            b"cICP" => cicp = cicp.or(data.try_into().ok()),
+            b"IEND" => {
+                return Some(Container {
+                    bytes: &bytes[..bytes.len() - rest.len()],
+                    exif,
+                    cicp,
+                    ..Container::default()
+                });
+            }
+            _ => {}
         }
     }
 }
@@ -86,6 +109,7 @@ fn gif(bytes: &[u8]) -> Option<Container<'_>> {
     Some(Container {
         bytes,
         frames: vec![(frame.width.into(), frame.height.into())],
+        ..Container::default()
     })
 }
 
@@ -95,8 +119,11 @@ fn webp(bytes: &[u8]) -> Option<Container<'_>> {
     const ANIMATION_FRAME_HEADER_LENGTH: usize = 16;
     let length = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
     let bytes = bytes.get(..to_usize(length).checked_add(HEADER_LENGTH)?)?;
-    let mut frames = Vec::new();
+    let (mut frames, mut exif) = (Vec::new(), None);
     for (kind, data) in riff_chunks(bytes.get(12..)?)? {
+        if kind == b"EXIF" {
+            exif = exif.or(Some(data));
+        }
         if kind == b"ANMF" {
             for (kind, data) in riff_chunks(data.get(ANIMATION_FRAME_HEADER_LENGTH..)?)? {
                 frames.extend(webp_frame(*kind, data)?);
@@ -104,7 +131,12 @@ fn webp(bytes: &[u8]) -> Option<Container<'_>> {
         }
         frames.extend(webp_frame(*kind, data)?);
     }
-    Some(Container { bytes, frames })
+    Some(Container {
+        bytes,
+        frames,
+        exif,
+        ..Container::default()
+    })
 }
 
 /// The chunks of a RIFF file, or `None` if one of them reaches beyond what holds it: the decoder would

@@ -4,7 +4,10 @@
 //! - [`FileImageStore`]: pictures as files in a folder.
 #![warn(missing_docs)]
 
+mod color;
 mod container;
+mod exif;
+mod formats;
 mod processor;
 mod store;
 mod upright;

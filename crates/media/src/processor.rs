@@ -5,10 +5,11 @@ use std::io::{self, Cursor};
 use image::{
     ImageDecoder, ImageFormat, ImageResult, Limits,
     codecs::{gif::GifDecoder, jpeg::JpegDecoder, jpeg::JpegEncoder, png::PngDecoder, webp::WebPDecoder},
+    metadata::Orientation,
 };
 use mycars_application::ports::{ImageError, ImageProcessor, Upload};
 
-use crate::{container::Container, upright::Upright};
+use crate::{color::Conversion, container::Container, exif, formats, upright::Upright};
 
 /// Hardly worse to look at than 100, and a fraction of the size.
 const QUALITY: u8 = 85;
@@ -21,7 +22,9 @@ const PNG_METADATA_BYTES: u64 = 16 << 20;
 
 /// Takes JPEG, PNG, WebP and GIF, and makes baseline JPEGs of them that hold pixels and nothing else.
 ///
-/// A colour profile is dropped without converting the colours.
+/// Colours are converted to sRGB from the colour space of an ICC profile or of a PNG's `cICP` chunk, because the JPEG
+/// has no profile. A PNG's chunks `gAMA` and `cHRM` are ignored, as Pillow does: in practice they only repeat, often
+/// wrongly, that the picture is sRGB.
 #[derive(Debug, Clone, Copy)]
 pub struct JpegProcessor {
     /// How many millions of pixels there may be at most.
@@ -39,14 +42,17 @@ impl ImageProcessor for JpegProcessor {
 
 impl JpegProcessor {
     fn decode(self, bytes: &[u8]) -> Result<Upright, ImageError> {
+        if let Some(format) = formats::unsupported(bytes) {
+            return Err(ImageError::UnsupportedFormat(format));
+        }
         let format = image::guess_format(bytes).map_err(not_an_image)?;
         let container = Container::read(format, bytes).ok_or(ImageError::NotAnImage)?;
-        for frame in container.frames {
-            self.check(frame)?;
+        for frame in &container.frames {
+            self.check(*frame)?;
         }
         let decoder = decoder(format, container.bytes).map_err(not_an_image)?;
         self.check(decoder.dimensions())?;
-        self.read_pixels(decoder).map_err(not_an_image)
+        self.read_pixels(decoder, &container).map_err(not_an_image)
     }
 
     /// Refuses a size that has too many pixels, or none.
@@ -60,19 +66,29 @@ impl JpegProcessor {
         }
     }
 
-    fn read_pixels(self, mut decoder: Box<dyn ImageDecoder + '_>) -> ImageResult<Upright> {
+    fn read_pixels(
+        self,
+        mut decoder: Box<dyn ImageDecoder + '_>,
+        container: &Container<'_>,
+    ) -> ImageResult<Upright> {
         let (size, color) = (decoder.dimensions(), decoder.color_type());
-        let orientation = decoder.orientation()?;
+        let conversion = conversion(&mut *decoder, container.cicp);
         let mut limits = self.limits();
         limits.reserve_buffer(size.0, size.1, color)?;
         decoder.set_limits(limits)?;
         let mut samples = vec![0; size.0 as usize * size.1 as usize * usize::from(color.bytes_per_pixel())];
         decoder.read_image(&mut samples)?;
+        // Before transparent pixels are put on white: a profile describes the colours of the picture, and the white
+        // behind them is that of the result.
+        if let Some(conversion) = conversion {
+            conversion.apply(&mut samples);
+        }
+        let orientation = container.exif.and_then(exif::orientation);
         Ok(Upright {
             samples,
             color,
             size,
-            orientation,
+            orientation: orientation.unwrap_or(Orientation::NoTransforms),
         })
     }
 
@@ -109,6 +125,13 @@ fn decoder(format: ImageFormat, bytes: &[u8]) -> ImageResult<Box<dyn ImageDecode
             Box::new(PngDecoder::with_limits(bytes, limits)?)
         }
     })
+}
+
+/// Returns the conversion to sRGB of what a decoder returns, or `None` if it is sRGB or its profile cannot be used.
+fn conversion(decoder: &mut dyn ImageDecoder, cicp: Option<[u8; 4]>) -> Option<Conversion> {
+    let color = decoder.color_type();
+    let from_cicp = cicp.and_then(|cicp| Conversion::from_cicp(cicp, color));
+    from_cicp.or_else(|| Conversion::from_icc(decoder.icc_profile().ok()??, color))
 }
 
 /// Nobody but the uploader could do anything about the details.

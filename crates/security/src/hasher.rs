@@ -2,7 +2,8 @@
 //!
 //! New hashes are Django's `bcrypt_sha256`: bcrypt over the SHA-256 of the password, because bcrypt alone
 //! ignores everything after 72 bytes. Hashes that Django made by default (`pbkdf2_sha256`) or by its plain
-//! `bcrypt` are verified as well and reported as outdated, so that they are replaced at the next login.
+//! `bcrypt` are verified as well and reported as outdated, so that they are replaced at the next login. Of all others
+//! only the algorithm's name is reported.
 
 use std::{hint::black_box, str::FromStr as _};
 
@@ -29,6 +30,21 @@ const MAX_ITERATIONS: u32 = 10_000_000;
 /// About how many iterations of PBKDF2 take as long as one of the rounds of bcrypt, of which a hash has two to the
 /// power of its cost.
 const ITERATIONS_PER_ROUND: u32 = 400;
+
+/// The names of Django's algorithms. Anything else before the first `$` may be part of a hash and is not reported.
+const ALGORITHMS: [&str; 11] = [
+    "argon2",
+    "bcrypt",
+    "bcrypt_sha256",
+    "crypt",
+    "md5",
+    "pbkdf2_sha1",
+    "pbkdf2_sha256",
+    "scrypt",
+    "sha1",
+    "unsalted_md5",
+    "unsalted_sha1",
+];
 
 /// Hashes passwords as Django does.
 #[derive(Debug, Clone)]
@@ -82,10 +98,11 @@ impl PasswordHasher for DjangoHasher {
 
     fn verify(&self, password: &str, hash: &PasswordHash) -> Verification {
         let kept = Kept::parse(hash.reveal(), self.cost.max(MAX_KEPT_COST));
-        let verification = kept
-            .as_ref()
-            .map_or(Verification::Wrong, |kept| self.compare(password, kept));
-        if verification == Verification::Wrong {
+        let verification = kept.as_ref().map_or_else(
+            || unverifiable(hash.reveal()),
+            |kept| self.compare(password, kept),
+        );
+        if matches!(verification, Verification::Wrong | Verification::Unsupported(_)) {
             // Neither that a hash is cheaper than new ones, nor that a user has no usable password, must show in the
             // time that a failed login takes.
             let rounds = kept.as_ref().map_or(0, Kept::rounds);
@@ -97,6 +114,22 @@ impl PasswordHasher for DjangoHasher {
     fn verify_nobody(&self, password: &str) {
         work(password, self.cost);
     }
+}
+
+/// Returns why a hash cannot be verified: by Django's convention, an account whose hash is empty or begins with `!` has
+/// no password.
+fn unverifiable(hash: &str) -> Verification {
+    if hash.is_empty() || hash.starts_with('!') {
+        return Verification::Wrong;
+    }
+    let is_bare_md5 = hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name = match hash.split_once('$') {
+        Some((name, _)) => name,
+        None if is_bare_md5 => "unsalted_md5",
+        None => "",
+    };
+    let known = ALGORITHMS.into_iter().find(|known| *known == name);
+    Verification::Unsupported(known.unwrap_or("unknown"))
 }
 
 /// A hash that can be verified.
@@ -295,33 +328,82 @@ mod tests {
     }
 
     #[test]
-    fn unusable_unknown_and_malformed_hashes_are_nobodys() {
-        for hash in [
-            "",
-            "!",
-            "!Xa7dfqkeHZnb2hmEDtCPeMbTzlRgYSvYBHbDhFZK",
-            "$",
-            "$$$$$$",
-            "correct horse",
-            "md5$salt$86d3f3a95c324c9479bd8986968f4327",
-            "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA",
-            "bcrypt_sha256",
-            "bcrypt_sha256$",
-            "bcrypt_sha256$$2b$04$",
-            "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE2",
-            "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26x",
-            "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7Fqqb\u{fc}26",
-            "bcrypt_sha256$$2b$03$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
-            "bcrypt_sha256$$2b$xx$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
-            "pbkdf2_sha256$1000$salt",
-            "pbkdf2_sha256$1000$$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
-            "pbkdf2_sha256$0$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
-            "pbkdf2_sha256$-1$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
-            "pbkdf2_sha256$many$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
-            "pbkdf2_sha256$1000$salt$",
-            "pbkdf2_sha256$1000$salt$LxAP",
-            "pbkdf2_sha256$1000$salt$no base64!",
+    fn hashes_that_cannot_be_verified_name_their_algorithm() {
+        for (hash, algorithm) in [
+            ("$", "unknown"),
+            ("$$$$$$", "unknown"),
+            ("correct horse", "unknown"),
+            ("md5$salt$86d3f3a95c324c9479bd8986968f4327", "md5"),
+            ("argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA", "argon2"),
+            ("bcrypt_sha256", "unknown"),
+            ("bcrypt_sha256$", "bcrypt_sha256"),
+            ("bcrypt_sha256$$2b$04$", "bcrypt_sha256"),
+            (
+                "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE2",
+                "bcrypt_sha256",
+            ),
+            (
+                "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26x",
+                "bcrypt_sha256",
+            ),
+            (
+                "bcrypt_sha256$$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7Fqqb\u{fc}26",
+                "bcrypt_sha256",
+            ),
+            (
+                "bcrypt_sha256$$2b$03$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
+                "bcrypt_sha256",
+            ),
+            (
+                "bcrypt_sha256$$2b$xx$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
+                "bcrypt_sha256",
+            ),
+            ("pbkdf2_sha256$1000$salt", "pbkdf2_sha256"),
+            (
+                "pbkdf2_sha256$1000$$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+                "pbkdf2_sha256",
+            ),
+            (
+                "pbkdf2_sha256$0$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+                "pbkdf2_sha256",
+            ),
+            (
+                "pbkdf2_sha256$-1$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+                "pbkdf2_sha256",
+            ),
+            (
+                "pbkdf2_sha256$many$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+                "pbkdf2_sha256",
+            ),
+            ("pbkdf2_sha256$1000$salt$", "pbkdf2_sha256"),
+            ("pbkdf2_sha256$1000$salt$LxAP", "pbkdf2_sha256"),
+            ("pbkdf2_sha256$1000$salt$no base64!", "pbkdf2_sha256"),
+            ("scrypt$16384$salt$8$1$aGFzaA==", "scrypt"),
+            ("pbkdf2_sha1$1000$salt$aGFzaA==", "pbkdf2_sha1"),
+            ("sha1$salt$86d3f3a95c324c9479bd8986968f4327", "sha1"),
+            ("unsalted_sha1$$86d3", "unsalted_sha1"),
+            ("5f4dcc3b5aa765d61d8327deb882cf99", "unsalted_md5"),
+            ("md5$$5f4dcc3b5aa765d61d8327deb882cf99", "md5"),
+            (
+                "$2b$04$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
+                "unknown",
+            ),
+            ("secret-part$rest", "unknown"),
+            ("Argon2$x", "unknown"),
         ] {
+            for password in ["correct horse", "", hash] {
+                assert_eq!(
+                    verify(password, hash),
+                    Verification::Unsupported(algorithm),
+                    "{hash}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn accounts_without_a_password_are_not_reported() {
+        for hash in ["", "!", "!Xa7dfqkeHZnb2hmEDtCPeMbTzlRgYSvYBHbDhFZK"] {
             for password in ["correct horse", "", hash] {
                 assert_eq!(verify(password, hash), Verification::Wrong, "{hash}");
             }
@@ -338,7 +420,8 @@ mod tests {
             "pbkdf2_sha256$4294967295$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
             "pbkdf2_sha256$99999999999999999999$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
         ] {
-            assert_eq!(verify("correct horse", hash), Verification::Wrong, "{hash}");
+            let verification = verify("correct horse", hash);
+            assert!(matches!(verification, Verification::Unsupported(_)), "{hash}");
         }
         assert!(start.elapsed() < Duration::from_secs(2));
     }
@@ -354,7 +437,13 @@ mod tests {
         // Cost 8 takes 16 times as long as cost 4, so work that is left out shows at every attempt, while a
         // busy machine disturbs only some.
         let hasher = DjangoHasher::new(8).unwrap();
-        let fail = |hash: &PasswordHash| assert_eq!(hasher.verify("wrong", hash), Verification::Wrong);
+        let fail = |hash: &PasswordHash| {
+            let verification = hasher.verify("wrong", hash);
+            assert!(matches!(
+                verification,
+                Verification::Wrong | Verification::Unsupported(_)
+            ));
+        };
         let new = hasher.hash(&Password::parse("correct horse").unwrap()).unwrap();
         let takes_as_long = |action: &dyn Fn()| {
             (0..20).any(|_| {
@@ -363,7 +452,7 @@ mod tests {
                 this > usual / 4 && this < usual * 4
             })
         };
-        for kept in ["!", "nonsense", BCRYPT_SHA256, BCRYPT, PBKDF2] {
+        for kept in ["!", "nonsense", "argon2$hash", BCRYPT_SHA256, BCRYPT, PBKDF2] {
             let hash = PasswordHash::from_storage(kept.to_owned());
             assert!(takes_as_long(&|| fail(&hash)), "{kept}");
         }

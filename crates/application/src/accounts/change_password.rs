@@ -75,7 +75,7 @@ fn check(app: &App, user: &User, input: &PasswordChange) -> Result<Password, Err
     let mut checker = Checker::new(Completeness::Whole);
     checker.required(Field::OldPassword, &input.old_password, |text: &str| {
         match app.hasher.verify(&claimed(text)?, &user.password) {
-            Verification::Wrong => Err(vec![Violation::WrongPassword]),
+            Verification::Wrong | Verification::Unsupported(_) => Err(vec![Violation::WrongPassword]),
             Verification::Right | Verification::RightButOutdated => Ok(()),
         }
     });

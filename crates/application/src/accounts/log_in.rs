@@ -36,7 +36,8 @@ pub struct TokenPair {
 ///
 /// # Errors
 /// [`Error::Invalid`] if something was not sent; [`Error::NoActiveAccount`] for a wrong password, a user who
-/// does not exist and one who is not active alike, after the same time; [`Error::Unsignable`]; [`Error::Store`].
+/// does not exist and one who is not active alike, after the same time; [`Error::UnsupportedHash`], after that time as
+/// well; [`Error::Unsignable`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{
@@ -85,12 +86,17 @@ pub(crate) fn prove(app: &App, credentials: &Credentials) -> Result<Proof, Error
         return Err(Error::NoActiveAccount);
     };
     let verification = app.hasher.verify(&password, &user.password);
-    if verification == Verification::Wrong || !user.is_active {
+    if !user.is_active {
         return Err(Error::NoActiveAccount);
     }
     let new_hash = match verification {
+        Verification::Right => None,
         Verification::RightButOutdated => rehash(app, &password)?,
-        Verification::Right | Verification::Wrong => None,
+        Verification::Wrong => return Err(Error::NoActiveAccount),
+        Verification::Unsupported(algorithm) => {
+            let user = user.id;
+            return Err(Error::UnsupportedHash { user, algorithm });
+        }
     };
     Ok(Proof { user, new_hash })
 }
@@ -220,6 +226,23 @@ mod tests {
     #[test]
     fn a_wrong_password_is_refused() {
         is_refused(mocks(samples::user(), Verification::Wrong));
+    }
+
+    #[test]
+    fn an_unsupported_hash_names_user_and_algorithm() {
+        let (app, store) = mocks(samples::user(), Verification::Unsupported("argon2")).into_app();
+        let refused = log_in(&app, &credentials()).unwrap_err();
+        assert!(
+            matches!(refused, Error::UnsupportedHash { user, algorithm: "argon2" } if user == samples::user().id)
+        );
+        assert_eq!(store.commits(), 0);
+        is_refused(mocks(
+            User {
+                is_active: false,
+                ..samples::user()
+            },
+            Verification::Unsupported("argon2"),
+        ));
     }
 
     #[test]

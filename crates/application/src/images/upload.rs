@@ -130,6 +130,7 @@ fn process(app: &App, file: Input<UploadedFile<'_>>) -> Result<Vec<u8>, Error> {
         .process(file.content)
         .map_err(|error| match error {
             ImageError::NotAnImage => refused(Violation::NotAnImage),
+            ImageError::UnsupportedFormat(format) => refused(Violation::UnsupportedFormat(format)),
             ImageError::TooManyPixels { max_megapixels } => {
                 refused(Violation::TooManyPixels { max_megapixels })
             }
@@ -147,7 +148,7 @@ mod tests {
 
     use mockall::Sequence;
     use mycars_domain::{
-        Denied, Rank,
+        Denied, Rank, UnsupportedFormat,
         audit::{NewEntry, Value},
     };
 
@@ -230,6 +231,15 @@ mod tests {
             .returning(|_| Err(ImageError::NotAnImage));
         broken.images.expect_put().never();
         assert_eq!(violation(upload_of(1, broken)), Violation::NotAnImage);
+
+        let mut heic = mocks();
+        heic.image_processor
+            .expect_process()
+            .returning(|_| Err(ImageError::UnsupportedFormat(UnsupportedFormat::Heic)));
+        assert_eq!(
+            violation(upload_of(1, heic)),
+            Violation::UnsupportedFormat(UnsupportedFormat::Heic)
+        );
 
         let mut huge = mocks();
         huge.image_processor

@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use mycars_domain::values::ImagePath;
+use mycars_domain::{UnsupportedFormat, values::ImagePath};
 
 use super::BoxError;
 
@@ -18,9 +18,12 @@ impl<T: Read + Seek + Send> Upload for T {}
 /// Why an upload is no picture that is kept.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// It is no picture in a format that is taken, or a broken one.
+    /// The upload is not an image, or a corrupted one.
     #[error("this is not a picture that can be read")]
     NotAnImage,
+    /// The upload is an image or video in a format that is not supported.
+    #[error("the format {0:?} is not supported")]
+    UnsupportedFormat(UnsupportedFormat),
     /// It has more pixels than are taken.
     #[error("the picture has more than {max_megapixels} megapixels")]
     TooManyPixels {
@@ -35,7 +38,7 @@ pub enum ImageError {
 /// Makes a picture fit to be kept (wire contract, section 5).
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait ImageProcessor: Send + Sync {
-    /// The picture's pixels, upright and encoded anew as JPEG: nothing else of the upload is left. The format
+    /// The picture's pixels, upright, in sRGB and encoded anew as JPEG: nothing else of the upload is left. The format
     /// is judged by decoding, of several frames the first counts, and what is transparent becomes white. MUST
     /// refuse what is too large before it takes time or memory.
     ///

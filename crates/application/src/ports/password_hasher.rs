@@ -9,6 +9,9 @@ use super::BoxError;
 pub enum Verification {
     /// It is not the password.
     Wrong,
+    /// The hash cannot be verified, whatever the password is: its format is not supported, or it is malformed. Names
+    /// the algorithm, as Django does, and never holds anything of the hash.
+    Unsupported(&'static str),
     /// It is.
     Right,
     /// It is, but it should be hashed again: the hash is weaker than new ones are, or of an older kind.
@@ -29,9 +32,9 @@ pub trait PasswordHasher: Send + Sync {
     /// [`HashError`] if there is no randomness for a salt.
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
 
-    /// Holds `password`, as somebody typed it, against `hash`. It may be longer than passwords may be. A hash of an
-    /// unknown format, and that of [`PasswordHash::unusable`], MUST be [`Verification::Wrong`]. A wrong
-    /// password MUST take about the same time whatever the hash is.
+    /// Holds `password`, as somebody typed it, against `hash`. It may be longer than passwords may be. A hash that
+    /// cannot be verified MUST be [`Verification::Unsupported`], and that of [`PasswordHash::unusable`]
+    /// [`Verification::Wrong`]. Either MUST take about the same time as a wrong password, whatever the hash is.
     fn verify(&self, password: &str, hash: &PasswordHash) -> Verification;
 
     /// Does what [`verify`](Self::verify) does with a new hash and forgets the answer: for a login as somebody

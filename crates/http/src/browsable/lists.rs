@@ -7,7 +7,7 @@ use super::{
     forms::Refusal,
     navigation::{Link, Parameters, local_path, url},
 };
-use crate::query::{FilterKind, FilterSpec, ListSpec};
+use crate::query::{BROWSER_PAGE_SIZE, FilterKind, FilterSpec, ListSpec};
 
 /// The one form that asks for another view of a list.
 pub(super) struct ListControls {
@@ -17,8 +17,8 @@ pub(super) struct ListControls {
     pub(super) filters: Vec<Filter>,
     pub(super) orderings: Vec<Ordering>,
     pub(super) limit: String,
-    /// How many items a page has where no limit is given.
-    pub(super) page_size: Option<u32>,
+    /// Number of items on a page where no limit is given.
+    pub(super) page_size: u32,
     /// The parameters that the form has no field for.
     pub(super) kept: Vec<(String, String)>,
     /// The filters that count at the moment; each link takes one away.
@@ -64,7 +64,7 @@ impl ListControls {
             searched: spec.searched,
             orderings: orderings(spec, parameters.get("ordering")),
             limit: parameters.get("limit").to_owned(),
-            page_size: spec.page_size,
+            page_size: spec.page_size.unwrap_or(BROWSER_PAGE_SIZE),
             kept: parameters.without(&own),
             active: active(page, spec, &parameters, &filters),
             unfiltered: url(page.path, &parameters.query(&of_filters, None)),
@@ -146,6 +146,8 @@ pub(super) struct Pager {
     pub(super) next: Option<String>,
     /// Leads to the list in pages, where it came whole.
     pub(super) in_pages: Option<String>,
+    /// Leads to the whole list as JSON, where a part is shown only because this is a page.
+    pub(super) whole: Option<String>,
 }
 
 /// The two forms of an answer that is a list.
@@ -185,6 +187,7 @@ impl Pager {
                     let query = parameters.query(&["limit", "offset"], Some(("limit", PAGE_SIZE)));
                     url(page.path, &query)
                 }),
+                whole: None,
             }),
             Answer::Page {
                 count,
@@ -196,6 +199,10 @@ impl Pager {
                 previous: previous.and_then(local),
                 next: next.and_then(local),
                 in_pages: None,
+                whole: page.is_shortened.then(|| {
+                    let query = parameters.query(&["offset", "format"], Some(("format", "json")));
+                    url(page.path, &query)
+                }),
             }),
         }
     }

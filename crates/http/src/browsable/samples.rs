@@ -91,6 +91,7 @@ impl Sample {
                 .endpoint
                 .filter(|_| self.is_open)
                 .and_then(|endpoint| endpoint.list),
+            is_shortened: false,
             elapsed: Duration::from_micros(3_210),
         })
     }

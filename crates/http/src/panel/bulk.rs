@@ -38,6 +38,8 @@ pub(super) struct Resource {
     pub(super) counts: OfMany<(&'static str, u64)>,
     /// What is exported of those with these numbers.
     pub(super) rows: OfMany<export::Row>,
+    /// The names of the fields of an exported row, in order.
+    pub(super) names: fn() -> Vec<&'static str>,
     pub(super) actions: &'static [Action],
     /// Whether these are users, of whom who asks comes last: it may end their own login, and with it the rest.
     pub(super) are_users: bool,
@@ -78,11 +80,13 @@ pub(super) fn answer(context: &Context<'_>, resource: &'static Resource) -> Resu
     let mut ids = chosen(context, resource)?;
     let name = context.sent("action");
     let to_list = url(resource.spec.path, context.query_text);
-    if ids.is_empty() {
+    let format = export::Format::named(name);
+    // A list without an item can be exported, while a selection without one was forgotten.
+    if ids.is_empty() && !(format.is_some() && takes_all(context, resource)) {
         let text = format!("Nothing was done: first choose some {}.", resource.spec.plural);
         return Answer::redirect(to_list, Message::warning(text));
     }
-    if let Some(format) = export::Format::named(name) {
+    if let Some(format) = format {
         return Ok(Answer::Stream(export::stream(resource, format, ids)));
     }
     let Some(action) = resource.actions.iter().find(|action| action.name == name) else {
@@ -114,7 +118,7 @@ pub(super) fn answer(context: &Context<'_>, resource: &'static Resource) -> Resu
 
 /// The numbers that were chosen: all that the list shows, or those that were ticked.
 fn chosen(context: &Context<'_>, resource: &Resource) -> Result<Vec<i64>, ApiError> {
-    if context.body.text_of("all").is_some() || !resource.spec.has_choice {
+    if takes_all(context, resource) {
         return (resource.ids)(context);
     }
     let ticked = context.body.texts_of("selected");
@@ -126,6 +130,11 @@ fn chosen(context: &Context<'_>, resource: &Resource) -> Result<Vec<i64>, ApiErr
     let mut seen = HashSet::new();
     ids.retain(|id| seen.insert(*id));
     Ok(ids)
+}
+
+/// Tells whether an action is about all that the list shows, on every page.
+fn takes_all(context: &Context<'_>, resource: &Resource) -> bool {
+    context.body.text_of("all").is_some() || !resource.spec.has_choice
 }
 
 /// By what one knows that what is done is what was confirmed.

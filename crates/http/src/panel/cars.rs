@@ -25,7 +25,7 @@ use super::{
     render::{self, Cell, FormPage, Frame, Owner, Owners, Row, Time},
 };
 use crate::{
-    api::cars::{FIELDS, input},
+    api::cars::{CAR, FIELDS, input},
     browsable::Link,
     error::ApiError,
     fields::{FieldSpec, Kind},
@@ -188,6 +188,7 @@ static CARS: Resource = Resource {
         let CarCount { cars, pictures } = cars::count(app, caller, &ids)?;
         Ok(vec![("Cars", cars), ("Pictures", pictures)])
     },
+    names: || export::names(&CAR),
     rows: |app, caller, ids| {
         let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
         let cars = cars::read_all(app, caller, &ids)?;

@@ -5,7 +5,7 @@ use mycars_application::{App, Caller};
 use serde_json::Value;
 
 use super::{Stream, bulk::Resource, forms};
-use crate::error::ApiError;
+use crate::{error::ApiError, fields::Shape};
 
 /// One thing as it is exported: the name and the value of each field, in order.
 pub(super) type Row = Vec<(String, Value)>;
@@ -28,6 +28,11 @@ impl Format {
             _ => None,
         }
     }
+}
+
+/// The names of the fields that a view of the API has, in order.
+pub(super) fn names(shape: &Shape) -> Vec<&'static str> {
+    shape.readable().map(|spec| spec.name).collect()
 }
 
 /// A view of the API as it is exported.
@@ -53,7 +58,7 @@ pub(super) fn stream(resource: &'static Resource, format: Format, ids: Vec<i64>)
         done += batch.len();
         is_over = done >= ids.len();
         let piece = match format {
-            Format::Csv => csv(&rows, &mut has_begun)?,
+            Format::Csv => csv(&rows, &(resource.names)(), &mut has_begun, is_over)?,
             Format::Json => json(&rows, &mut has_begun, is_over)?,
         };
         Ok(Some(piece))
@@ -65,20 +70,23 @@ pub(super) fn stream(resource: &'static Resource, format: Format, ids: Vec<i64>)
     }
 }
 
-/// Lines of a table. `has_begun` says whether its head was written, and then that it was.
-fn csv(rows: &[Row], has_begun: &mut bool) -> Result<Vec<u8>, ApiError> {
-    if rows.is_empty() {
+/// Lines of a table. `has_begun` says whether its header line was written, and then that it was. The header line holds
+/// the names of the first row, or `names` where there is none.
+fn csv(rows: &[Row], names: &[&str], has_begun: &mut bool, is_last: bool) -> Result<Vec<u8>, ApiError> {
+    if rows.is_empty() && (*has_begun || !is_last) {
         return Ok(Vec::new());
     }
     let failed = |error: csv::Error| ApiError::Internal(error.into());
     // Without this mark, some spreadsheets take UTF-8 for something else.
     let begin = if *has_begun { Vec::new() } else { "\u{feff}".into() };
     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(begin);
-    if !*has_begun && let Some(first) = rows.first() {
+    if !*has_begun {
         *has_begun = true;
-        writer
-            .write_record(first.iter().map(|(name, _)| name))
-            .map_err(failed)?;
+        let names = match rows.first() {
+            Some(row) => row.iter().map(|(name, _)| name.as_str()).collect(),
+            None => names.to_vec(),
+        };
+        writer.write_record(names).map_err(failed)?;
     }
     for row in rows {
         writer
@@ -141,12 +149,32 @@ mod tests {
     #[test]
     fn no_cell_is_a_formula() {
         assert_eq!(
-            String::from_utf8(csv(&rows(), &mut false).unwrap()).unwrap(),
+            String::from_utf8(csv(&rows(), &[], &mut false, true).unwrap()).unwrap(),
             "\u{feff}b,a,c\n'=1+1,-5,\n'+49 30,-5,\n\"plain, \"\"quoted\"\"\",-5,\n"
         );
         for begin in FORMULA {
             assert!(cell(&json!(format!("{begin}x"))).starts_with('\''), "{begin:?}");
         }
+    }
+
+    #[test]
+    fn csv_without_rows_is_a_header_line() {
+        let mut has_begun = false;
+        assert!(
+            csv(&[], &["b", "a", "c"], &mut has_begun, false)
+                .unwrap()
+                .is_empty()
+        );
+        let last = csv(&[], &["b", "a", "c"], &mut has_begun, true).unwrap();
+        assert_eq!(String::from_utf8(last).unwrap(), "\u{feff}b,a,c\n");
+    }
+
+    #[test]
+    fn csv_whose_last_piece_is_empty_has_one_header_line() {
+        let mut has_begun = false;
+        let first = csv(&rows(), &[], &mut has_begun, false).unwrap();
+        assert!(String::from_utf8(first).unwrap().starts_with("\u{feff}b,a,c\n"));
+        assert!(csv(&[], &["b"], &mut has_begun, true).unwrap().is_empty());
     }
 
     #[test]

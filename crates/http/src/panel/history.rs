@@ -18,6 +18,7 @@ use super::{
     render::{self, Cell, ChangeView, Frame, Names, ObjectHistoryPage, Row, Time},
 };
 use crate::{
+    api::history::ENTRY,
     browsable::{Link, Parameters},
     error::{ApiError, Missing},
     views::EntryView,
@@ -176,6 +177,7 @@ static ENTRIES: Resource = Resource {
     ids: |context| Ok(history::ids(context.app, context.caller, &query(context)?)?),
     links: |_, _, _| Ok(Vec::new()),
     counts: |_, _, _| Ok(Vec::new()),
+    names: || export::names(&ENTRY),
     rows: |app, caller, ids| {
         let entries = history::read_all(app, caller, ids)?;
         entries

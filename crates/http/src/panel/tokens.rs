@@ -157,6 +157,17 @@ fn reason(why: Revocation) -> &'static str {
     }
 }
 
+/// The names of the fields of an exported token.
+const EXPORTED: [&str; 7] = [
+    "id",
+    "jti",
+    "user",
+    "username",
+    "issued_at",
+    "expires_at",
+    "revocation",
+];
+
 static TOKENS: Resource = Resource {
     spec: &LIST,
     ids: |context| Ok(logins::numbers(context.app, context.caller, &query(context)?)?),
@@ -175,22 +186,21 @@ static TOKENS: Resource = Resource {
         Ok(tokens.iter().map(link).collect())
     },
     counts: |_, _, numbers| Ok(vec![("Refresh tokens", numbers.len() as u64)]),
+    names: || EXPORTED.to_vec(),
     rows: |app, caller, numbers| {
         let tokens = logins::read_all(app, caller, numbers)?;
         let row = |listed: &ListedToken| {
             let token = &listed.token;
-            vec![
-                ("id".to_owned(), json!(listed.number)),
-                ("jti".to_owned(), json!(token.id)),
-                ("user".to_owned(), json!(token.user.map(|user| user.0))),
-                ("username".to_owned(), json!(listed.username)),
-                ("issued_at".to_owned(), json!(timestamp::write(token.issued_at))),
-                ("expires_at".to_owned(), json!(timestamp::write(token.expires_at))),
-                (
-                    "revocation".to_owned(),
-                    json!(token.revoked.map(Revocation::as_str)),
-                ),
-            ]
+            let values = [
+                json!(listed.number),
+                json!(token.id),
+                json!(token.user.map(|user| user.0)),
+                json!(listed.username),
+                json!(timestamp::write(token.issued_at)),
+                json!(timestamp::write(token.expires_at)),
+                json!(token.revoked.map(Revocation::as_str)),
+            ];
+            EXPORTED.map(str::to_owned).into_iter().zip(values).collect()
         };
         Ok(tokens.iter().map(row).collect())
     },

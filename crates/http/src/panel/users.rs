@@ -23,7 +23,7 @@ use super::{
     render::{self, Cell, FormPage, Frame, PasswordPage, Related, Row, Time},
 };
 use crate::{
-    api::users::{CHANGED, NEW, input},
+    api::users::{CHANGED, NEW, USER, input},
     browsable::Link,
     error::ApiError,
     fields::FieldSpec,
@@ -190,6 +190,7 @@ static USERS: Resource = Resource {
         }
         Ok(counts)
     },
+    names: || export::names(&USER),
     rows: |app, caller, ids| {
         let users = users::read_all(app, caller, &user_ids(ids))?;
         users

@@ -14,6 +14,9 @@ use mycars_application::ports::{ImageError, ImageProcessor};
 use mycars_media::JpegProcessor;
 
 mod bombs;
+mod colors;
+mod icc;
+mod orientation;
 mod pictures;
 mod properties;
 mod refusals;

@@ -1,10 +1,11 @@
 //! Uploads that are taken, and what becomes of them.
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 
+use flate2::{Compression, write::ZlibEncoder};
 use image::{
     GrayAlphaImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage,
-    metadata::Orientation,
+    imageops::crop_imm, metadata::Orientation,
 };
 use mycars_application::ports::ImageProcessor;
 use mycars_media::JpegProcessor;
@@ -123,12 +124,18 @@ fn grey_and_16_bits_are_taken() {
 #[test]
 fn a_jpeg_made_for_print_is_taken() {
     // Cyan, magenta, yellow and black are 128 each; Adobe stores them inverted.
-    assert_all(&taken(&print_jpeg()), [64; 3]);
+    assert_all(&taken(&print_jpeg(CMYK)), [64; 3]);
+    assert_all(&taken(&print_jpeg(YCCK)), [64; 3]);
 }
 
+/// How Adobe's segment names the colour space of a JPEG with four colours.
+const CMYK: u8 = 0;
+const YCCK: u8 = 2;
+
 /// The smallest JPEG with four colours: 8 × 8, each block no different from the one before.
-fn print_jpeg() -> Vec<u8> {
-    let mut bytes = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0".to_vec();
+fn print_jpeg(transform: u8) -> Vec<u8> {
+    let mut bytes = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0".to_vec();
+    bytes.push(transform);
     bytes.extend(bombs::jpeg_tables());
     bytes.extend([0xff, 0xc0, 0, 20, 8, 0, 8, 0, 8, 4]);
     bytes.extend([1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0]);
@@ -177,4 +184,99 @@ fn animated_png(first: &[u8], second: &[u8]) -> Vec<u8> {
 fn as_many_pixels_as_allowed_are_taken() {
     let image = GrayImage::from_pixel(1000, 1000, Luma([0]));
     assert!(super::process_within(1, &encoded(image, ImageFormat::Png)).is_ok());
+}
+
+/// Files that Pillow wrote, orange on the left and blue on the right.
+#[test]
+fn progressive_and_cmyk_jpegs_keep_their_colors() {
+    for upload in [
+        include_bytes!("../pictures/progressive.jpg").as_slice(),
+        include_bytes!("../pictures/cmyk.jpg"),
+    ] {
+        let picture = taken(upload);
+        assert_eq!(picture.dimensions(), (24, 16));
+        assert_all(&crop_imm(&picture, 0, 0, 8, 16).to_image(), [200, 100, 50]);
+        assert_all(&crop_imm(&picture, 16, 0, 8, 16).to_image(), [40, 80, 200]);
+    }
+}
+
+#[test]
+fn palettes_with_transparency_are_taken() {
+    const PALETTE: u8 = 3;
+    for (depth, row) in [
+        (1, vec![0xff]),
+        (2, vec![0x55; 2]),
+        (4, vec![0x11; 4]),
+        (8, vec![1; 8]),
+    ] {
+        let chunks: [(&[u8; 4], &[u8]); 2] = [(b"PLTE", &[9, 9, 9, 255, 0, 0]), (b"tRNS", &[255, 128])];
+        let rows: Vec<u8> = (0..8).flat_map(|_| [vec![0], row.clone()].concat()).collect();
+        let upload = png([depth, PALETTE, 0, 0, 0], &chunks, &rows);
+        assert_all(&taken(&upload), [255, 127, 127]);
+    }
+}
+
+#[test]
+fn one_transparent_color_becomes_white() {
+    const RGB: u8 = 2;
+    let row = [vec![0], [10, 20, 30].repeat(8)].concat();
+    let transparent: (&[u8; 4], &[u8]) = (b"tRNS", &[0, 10, 0, 20, 0, 30]);
+    let upload = png([8, RGB, 0, 0, 0], &[transparent], &row.repeat(8));
+    assert_all(&taken(&upload), [255; 3]);
+}
+
+#[test]
+fn gray_of_few_bits_is_taken() {
+    const GRAY: u8 = 0;
+    for (depth, row, expected) in [
+        (1, vec![0xff], 255),
+        (2, vec![0x55; 2], 85),
+        (4, vec![0x66; 4], 102),
+    ] {
+        let rows = [vec![0], row].concat().repeat(8);
+        assert_all(&taken(&png([depth, GRAY, 0, 0, 0], &[], &rows)), [expected; 3]);
+    }
+}
+
+#[test]
+fn interlaced_pngs_are_taken() {
+    const GRAY: u8 = 0;
+    const INTERLACED: u8 = 1;
+    // For each of the seven passes, the first pixel and the steps to the next, in either direction.
+    const PASSES: [([usize; 2], [usize; 2]); 7] = [
+        ([0, 0], [8, 8]),
+        ([4, 0], [8, 8]),
+        ([0, 4], [4, 8]),
+        ([2, 0], [4, 4]),
+        ([0, 2], [2, 4]),
+        ([1, 0], [2, 2]),
+        ([0, 1], [1, 2]),
+    ];
+    let gray = |x: usize, y: usize| u8::try_from(20 * x + 8 * y).unwrap();
+    let mut data = Vec::new();
+    for ([left, top], [right, down]) in PASSES {
+        for y in (top..8).step_by(down) {
+            data.push(0);
+            data.extend((left..8).step_by(right).map(|x| gray(x, y)));
+        }
+    }
+    let picture = taken(&png([8, GRAY, 0, 0, INTERLACED], &[], &data));
+    for (x, y, Rgb(pixel)) in picture.enumerate_pixels() {
+        assert!(pixel[0].abs_diff(gray(x as usize, y as usize)) <= 4, "{x} {y}");
+    }
+}
+
+/// A PNG of 8 × 8 pixels. The end of its header says depth, colour type and interlacing.
+fn png(end_of_header: [u8; 5], chunks: &[(&[u8; 4], &[u8])], rows: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    let header = [[0, 0, 0, 8, 0, 0, 0, 8].as_slice(), &end_of_header].concat();
+    bombs::png_chunk(&mut bytes, *b"IHDR", &header);
+    for (kind, content) in chunks {
+        bombs::png_chunk(&mut bytes, **kind, content);
+    }
+    let mut data = ZlibEncoder::new(Vec::new(), Compression::default());
+    data.write_all(rows).unwrap();
+    bombs::png_chunk(&mut bytes, *b"IDAT", &data.finish().unwrap());
+    bombs::png_chunk(&mut bytes, *b"IEND", &[]);
+    bytes
 }

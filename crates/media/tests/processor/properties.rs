@@ -59,7 +59,9 @@ fn check(bytes: &[u8]) -> Option<Vec<u8>> {
             assert!(picture.width() * picture.height() <= 1_000_000);
             Some(jpeg)
         }
-        Err(ImageError::NotAnImage | ImageError::TooManyPixels { .. }) => None,
+        Err(ImageError::NotAnImage | ImageError::UnsupportedFormat(_) | ImageError::TooManyPixels { .. }) => {
+            None
+        }
         Err(error @ ImageError::Failed(_)) => panic!("{error:?}"),
     }
 }

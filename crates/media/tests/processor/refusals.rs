@@ -2,6 +2,7 @@
 
 use image::{GrayImage, ImageFormat};
 use mycars_application::ports::{ImageError, ImageProcessor};
+use mycars_domain::UnsupportedFormat;
 use mycars_media::JpegProcessor;
 
 use super::{Unreadable, bombs, encoded, file, process, process_within, taken};
@@ -24,21 +25,33 @@ fn what_is_no_whole_picture_is_refused() {
 }
 
 #[test]
-fn other_formats_are_refused_though_they_are_pictures() {
-    for magic in [
-        b"BM".as_slice(),
-        b"II*\0",
-        b"MM\0*",
-        b"qoif",
-        b"\0\0\x01\0",
-        b"P6 1 1 255 ",
-        b"8BPS",
+fn recognised_formats_are_refused_by_name() {
+    for (magic, expected) in [
+        (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".as_slice(),
+            UnsupportedFormat::Heic,
+        ),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", UnsupportedFormat::Avif),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", UnsupportedFormat::Video),
+        (b"II*\0", UnsupportedFormat::Tiff),
+        (b"MM\0*", UnsupportedFormat::Tiff),
+        (b"\0\0\x01\0", UnsupportedFormat::Icon),
+        (b"8BPS", UnsupportedFormat::Photoshop),
+        (b"%PDF-1.4", UnsupportedFormat::Pdf),
     ] {
-        let upload = [magic, &[0; 1000]].concat();
+        let outcome = process(&[magic, &[0; 1000]].concat());
         assert!(
-            matches!(process(&upload), Err(ImageError::NotAnImage)),
+            matches!(outcome, Err(ImageError::UnsupportedFormat(format)) if format == expected),
             "{magic:?}"
         );
+    }
+}
+
+#[test]
+fn other_formats_are_refused_as_no_image() {
+    for magic in [b"BM".as_slice(), b"qoif", b"P6 1 1 255 ", b"<svg", b"\0"] {
+        let outcome = process(&[magic, &[0; 1000]].concat());
+        assert!(matches!(outcome, Err(ImageError::NotAnImage)), "{magic:?}");
     }
 }
 

@@ -29,6 +29,7 @@ on_both_databases!(
     who_ends_everybodys_logins_ends_their_own_last,
     a_selection_that_has_changed_is_asked_about_again,
     an_export_has_every_row_and_no_formula,
+    an_empty_export_is_a_header_line_or_an_empty_array,
     ones_own_new_password_keeps_this_browser_alone,
     a_password_that_is_set_ends_all_logins,
     a_deactivation_refuses_tokens_at_once,
@@ -982,6 +983,47 @@ fn an_export_has_every_row_and_no_formula(installation: &Installation) {
     let some = panel.submit("/admin/cars/bulk/", &some).json(200);
     assert_eq!(some.as_array().unwrap().len(), 2);
     assert_eq!(panel.entries(), entries, "reading changes nothing");
+}
+
+fn an_empty_export_is_a_header_line_or_an_empty_array(installation: &Installation) {
+    let server = start(installation);
+    let panel = Panel::of_root(&server);
+    let (ann, _) = client(&server, "ann");
+    let car = json!({"brand": "Toyota", "model": "Camry", "year": 2023, "license": "B-AB 1"});
+    server
+        .send(&Request::post("/api/cars/", &car).bearer(&ann.access))
+        .json(201);
+    let export = |resource: &str, query: &str, format: &str| {
+        let path = format!("/admin/{resource}/bulk/{query}");
+        let answer = panel.submit(&path, &[("action", format), ("all", "1")]);
+        assert_eq!(answer.status, 200, "{resource}: {}", answer.text());
+        answer
+    };
+    for (resource, name) in [
+        ("cars", "cars"),
+        ("users", "users"),
+        ("tokens", "refresh-tokens"),
+        ("history", "entries"),
+    ] {
+        let empty = export(resource, "?search=nothing-is-called-so", "export_csv");
+        assert_eq!(
+            empty.header("Content-Disposition").as_deref(),
+            Some(format!("attachment; filename=\"{name}.csv\"").as_str())
+        );
+        let all = export(resource, "", "export_csv").text();
+        assert_eq!(empty.text().lines().count(), 1, "{resource}");
+        assert_eq!(empty.text().lines().next(), all.lines().next(), "{resource}");
+
+        let empty = export(resource, "?search=nothing-is-called-so", "export_json");
+        assert_eq!(
+            empty.header("Content-Disposition").as_deref(),
+            Some(format!("attachment; filename=\"{name}.json\"").as_str())
+        );
+        assert_eq!(empty.json(200), json!([]));
+    }
+    // Where a selection was forgotten, there is nothing to export.
+    let forgotten = panel.submit("/admin/cars/bulk/", &[("action", "export_csv")]);
+    assert_eq!(forgotten.status, 303);
 }
 
 fn ones_own_new_password_keeps_this_browser_alone(installation: &Installation) {

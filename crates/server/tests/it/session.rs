@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     Installation, Request,
-    accounts::{PASSWORD, join, log_in, new_car, plates, register},
+    accounts::{PASSWORD, join, log_in, me, new_car, plates, register},
     browser::{Browser, cookie, form},
     installation::SUPERUSER_PASSWORD,
     on_both_databases,
@@ -22,6 +22,8 @@ on_both_databases!(
     cookies_of_other_programs_do_not_end_a_login,
     other_sites_cannot_use_up_a_visitors_logins,
     form_that_names_a_slow_method_is_refused_early,
+    an_unsupported_password_hash_is_logged_without_the_hash,
+    a_browser_gets_long_lists_in_pages,
 );
 
 fn a_browser_logs_in_with_a_form_of_our_own_only(installation: &Installation) {
@@ -300,4 +302,64 @@ fn form_that_names_a_slow_method_is_refused_early(installation: &Installation) {
     assert_eq!(browser.send(page()).status, 403, "without the token");
     let wrong = browser.submit("/api/change-password/", &change);
     assert_eq!(wrong.status, 400, "{}", wrong.text());
+}
+
+fn an_unsupported_password_hash_is_logged_without_the_hash(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let id = me(&server, &access).json(200)["id"].clone();
+    let hash = "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$c2VjcmV0";
+    let change = format!("UPDATE users SET password = '{hash}'");
+    installation.database().execute(&change);
+
+    let credentials = json!({"username": "ann", "password": PASSWORD});
+    let refused = server.send(&Request::post("/api/token/", &credentials));
+    assert_eq!(
+        refused.json(401),
+        json!({"detail": "No active account found with the given credentials"})
+    );
+    let page = Browser::new(&server).log_in("ann", PASSWORD, "/api/");
+    assert!(
+        page.text()
+            .contains("Please enter a correct username and password.")
+    );
+
+    let log = server.stop().stderr;
+    let warning = format!("the password hash of user {id} cannot be verified (algorithm argon2)");
+    assert_eq!(log.matches(&warning).count(), 2, "{log}");
+    assert!(!log.contains("argon2id") && !log.contains("c2VjcmV0"), "{log}");
+}
+
+fn a_browser_gets_long_lists_in_pages(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let browser = Browser::of(&server, "ann");
+    let list = |query: &str| {
+        let page = browser.send(Request::get(&format!("/api/cars/{query}")).header("Accept", "text/html"));
+        assert_eq!(page.status, 200);
+        page.text()
+    };
+    let add = |number: u32| {
+        let car = new_car(&access, &format!("Q-ZZ {number}"));
+        server.send(&car).json(201);
+    };
+    (0..100).for_each(add);
+    let short = list("");
+    assert!(short.contains("100 items") && !short.contains("answers the whole list"));
+
+    add(100);
+    let first = list("");
+    assert_eq!(first.matches("Q-ZZ ").count(), 100);
+    assert!(first.contains("1–100 of 101") && first.contains("answers the whole list"));
+    assert!(first.contains("href=\"/api/cars/?limit=100&#38;offset=100\""));
+    assert_eq!(list("?limit=100&offset=100").matches("Q-ZZ ").count(), 1);
+    let longer = list("?limit=101");
+    assert_eq!(longer.matches("Q-ZZ ").count(), 101);
+    assert!(!longer.contains("answers the whole list"));
+
+    let whole = browser.get("/api/cars/").json(200);
+    assert_eq!(whole.as_array().unwrap().len(), 101);
+    let as_json =
+        browser.send(Request::get("/api/cars/?format=json").header("Accept", "text/html,*/*;q=0.8"));
+    assert_eq!(as_json.json(200), whole);
 }
