@@ -70,7 +70,9 @@ mod users;
 pub use audit_log::AuditLog;
 pub use cars::{CarCount, CarRepository};
 pub use clock::Clock;
-pub use images::{ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, Upload};
+pub use images::{
+    ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage, Upload,
+};
 pub use installation::{Installation, InstallationRepository};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use random::Random;

@@ -5,8 +5,10 @@
 #![warn(missing_docs)]
 
 mod container;
+mod files;
 mod processor;
 mod store;
+mod trash;
 mod upright;
 
 pub use processor::JpegProcessor;
