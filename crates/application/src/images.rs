@@ -2,19 +2,21 @@
 //!
 //! The order of effects keeps every row right whatever happens: a picture is kept before its row is committed,
 //! and the old one is deleted after. What a crash, or a store that fails half-way, leaves behind is a picture
-//! without a row, and [`sweep`] finds it.
+//! without a row, and [`sweep`] moves it to the trash when the operator asks for it. A start deletes nothing.
 
 mod open;
+mod owner;
 mod remove;
 mod sweep;
 mod upload;
 
 pub use open::open;
+pub use owner::{Ownership, adopt, claim};
 pub use remove::remove;
-pub use sweep::sweep;
+pub use sweep::{Refusal, SweepError, SweepPlan, plan_sweep, sweep};
 pub use upload::{Picture, UploadedFile, attach, prepare, upload};
 
-use mycars_domain::values::ImagePath;
+use mycars_domain::{CarId, values::ImagePath};
 
 use crate::{App, cars, ports::ImageStoreError};
 
@@ -35,10 +37,36 @@ impl From<crate::ports::StoreError> for Error {
     }
 }
 
-/// Deletes a picture whose row is gone. If that fails nothing is wrong yet: the next sweep tries again, and the
-/// image store has said why in the log.
+/// Makes the path of a new picture of a car, which nobody can guess.
+fn new_path(app: &App, car: CarId) -> ImagePath {
+    ImagePath::from_storage(format!("{PREFIX}{car}_{}{SUFFIX}", app.random.hex(RANDOM_BYTES)))
+}
+
+/// Whether a path has the form of those that [`new_path`] makes. Other pictures were put there by people, or by another
+/// program.
+fn is_generated(path: &ImagePath) -> bool {
+    let parts = path.as_str().strip_prefix(PREFIX);
+    let parts = parts.and_then(|rest| rest.strip_suffix(SUFFIX)?.split_once('_'));
+    parts.is_some_and(|(car, random)| {
+        !car.is_empty()
+            && car.bytes().all(|byte| byte.is_ascii_digit())
+            && random.len() == 2 * RANDOM_BYTES
+            && random
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+const PREFIX: &str = "cars/car_";
+const SUFFIX: &str = ".jpg";
+/// Number of random bytes in the path of a picture.
+const RANDOM_BYTES: usize = 16;
+
+/// Deletes a picture that a committed row no longer names, unless a car still names it: rows that were imported may
+/// share a picture. If that fails nothing is wrong yet: a sweep finds the picture, and the image store has logged why.
 pub(crate) fn forget(app: &App, image: Option<ImagePath>) {
-    if let Some(path) = image {
+    let Some(path) = image else { return };
+    if let Ok(false) = app.store.read(|unit| unit.cars().has_image(&path)) {
         drop(app.images.delete(&path));
     }
 }

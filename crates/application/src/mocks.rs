@@ -41,15 +41,16 @@ use chrono::{DateTime, Utc};
 use mycars_domain::audit::{Entry, NewEntry};
 
 pub use crate::ports::{
-    MockAuditLog, MockCarRepository, MockImageProcessor, MockImageStore, MockPasswordHasher, MockRandom,
-    MockRefreshTokenRepository, MockSessionRepository, MockTokenCodec, MockUserRepository,
+    MockAuditLog, MockCarRepository, MockImageProcessor, MockImageStore, MockInstallationRepository,
+    MockPasswordHasher, MockRandom, MockRefreshTokenRepository, MockSessionRepository, MockTokenCodec,
+    MockUserRepository,
 };
 use crate::{
     App, SessionSettings, TokenSettings,
     lists::{HistoryCount, HistoryQuery},
     ports::{
-        AuditLog, CarRepository, Clock, Mode, RefreshTokenRepository, Rollback, SessionRepository, Store,
-        StoreError, UnitOfWork, UserRepository,
+        AuditLog, CarRepository, Clock, InstallationRepository, Mode, RefreshTokenRepository, Rollback,
+        SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
     },
 };
 
@@ -123,6 +124,8 @@ pub struct MockUnit {
     pub sessions: MockSessionRepository,
     /// The audit log. What is read of it is mocked, what is written is noted: see [`MockStore::entries`].
     pub audit_log: MockAuditLog,
+    /// The identity of the database.
+    pub installation: MockInstallationRepository,
     appended: Vec<NewEntry>,
 }
 
@@ -145,6 +148,10 @@ impl UnitOfWork for MockUnit {
 
     fn audit_log(&mut self) -> &mut dyn AuditLog {
         self
+    }
+
+    fn installation(&mut self) -> &mut dyn InstallationRepository {
+        &mut self.installation
     }
 }
 

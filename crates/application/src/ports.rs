@@ -58,6 +58,7 @@ mod audit_log;
 mod cars;
 mod clock;
 mod images;
+mod installation;
 mod password_hasher;
 mod random;
 mod refresh_tokens;
@@ -69,7 +70,10 @@ mod users;
 pub use audit_log::AuditLog;
 pub use cars::{CarCount, CarRepository};
 pub use clock::Clock;
-pub use images::{ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, Upload};
+pub use images::{
+    ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage, Upload,
+};
+pub use installation::{Installation, InstallationRepository};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use random::Random;
 pub use refresh_tokens::{ListedToken, RefreshToken, RefreshTokenRepository, Revocation};
@@ -83,6 +87,7 @@ pub use {
     audit_log::MockAuditLog,
     cars::MockCarRepository,
     images::{MockImageProcessor, MockImageStore},
+    installation::MockInstallationRepository,
     password_hasher::MockPasswordHasher,
     random::MockRandom,
     refresh_tokens::MockRefreshTokenRepository,

@@ -7,9 +7,11 @@
 mod color;
 mod container;
 mod exif;
+mod files;
 mod formats;
 mod processor;
 mod store;
+mod trash;
 mod upright;
 
 pub use processor::JpegProcessor;

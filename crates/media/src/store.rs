@@ -1,23 +1,29 @@
-//! Keeps pictures as files: `<root>/cars/<name>`. Whoever serves the folder serves the pictures.
+//! Keeps pictures as files: `<root>/cars/<name>`. Whoever serves the folder serves the pictures. The
+//! [trash](crate::trash) and the file with the id of the database are beside `cars`.
 
 use std::{
-    ffi::OsStr,
-    fs::{DirBuilder, DirEntry, File, Permissions, read_dir, remove_file},
-    io::{self, ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    fs::{self, DirEntry, File, read_dir, remove_file},
+    io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
-use mycars_application::ports::{ImageStore, ImageStoreError, ImageUsage};
+use chrono::NaiveDate;
+use mycars_application::ports::{ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage};
 use mycars_domain::values::ImagePath;
-use rustix::fs::{Mode, OFlags};
 
-/// The one folder below the root.
+use crate::{
+    files::{Overwrite, create_folder, is_temporary_name, open_regular, unless_missing, write_whole},
+    trash,
+};
+
+/// The folder below the root that holds the pictures.
 const FOLDER: &str = "cars";
-/// Files that are being written begin with this. No picture does: its name has no leading dot.
-const TEMPORARY: &str = ".tmp-";
+/// The file in the root with the id of the installation whose pictures these are.
+const OWNER: &str = ".mycars-database";
+/// Maximum number of bytes that are read of that file.
+const MAX_OWNER_BYTES: u64 = 1024;
 /// The longest name that common file systems take.
 const MAX_NAME_LENGTH: usize = 255;
 
@@ -51,33 +57,73 @@ impl FileImageStore {
 
     /// Where a picture is, or `None` if no picture can have this path.
     fn file(&self, path: &ImagePath) -> Option<PathBuf> {
-        let name = path.as_str().strip_prefix(FOLDER)?.strip_prefix('/')?;
-        is_picture_name(name).then(|| self.folder().join(name))
+        name(path).map(|name| self.folder().join(name))
     }
 
     fn try_put(&self, path: &ImagePath, jpeg: &[u8]) -> io::Result<()> {
-        let target = self.file(path).ok_or(ErrorKind::InvalidFilename)?;
+        let name = name(path).ok_or(ErrorKind::InvalidFilename)?;
         let folder = self.folder();
         create_folder(&folder)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(&folder)?;
-        file.write_all(jpeg)?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(target)?;
-        sync_folder(&folder)
+        write_whole(&folder, name, Overwrite::Never, |file| file.write_all(jpeg))
     }
 
-    fn try_list(&self, before: SystemTime) -> io::Result<Vec<ImagePath>> {
+    fn try_list(&self) -> io::Result<Vec<StoredImage>> {
         let Some(entries) = unless_missing(read_dir(self.folder()))? else {
             return Ok(Vec::new());
         };
-        let mut pictures = Vec::new();
+        let mut images = Vec::new();
         for entry in entries {
-            pictures.extend(unless_missing(old_picture(&entry?, before))?.flatten());
+            images.extend(unless_missing(stored_image(&entry?))?.flatten());
         }
-        Ok(pictures)
+        Ok(images)
+    }
+
+    fn try_list_trash(&self) -> io::Result<Vec<TrashedImage>> {
+        let files = trash::list(&self.root)?.into_iter();
+        let images = files.filter(|(_, name, _)| is_picture_name(name));
+        let images = images.map(|(day, name, bytes)| TrashedImage {
+            path: ImagePath::from_storage(format!("{FOLDER}/{name}")),
+            bytes,
+            day,
+        });
+        Ok(images.collect())
+    }
+
+    fn try_delete_unfinished(&self, before: SystemTime) -> io::Result<()> {
+        let days = trash::days(&self.root)?.into_iter().map(|(_, folder)| folder);
+        for folder in [self.root.clone(), self.folder()].into_iter().chain(days) {
+            for entry in unless_missing(read_dir(folder))?.into_iter().flatten() {
+                let entry = entry?;
+                if is_unfinished(&entry, before)? {
+                    unless_missing(remove_file(entry.path()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn try_owner(&self) -> io::Result<Option<String>> {
+        let path = self.root.join(OWNER);
+        let Some(file) = open_regular(&path)? else {
+            // What is no file has no id, and is not the same as none.
+            return Ok(unless_missing(fs::symlink_metadata(path))?.map(|_| String::new()));
+        };
+        let mut content = Vec::new();
+        file.take(MAX_OWNER_BYTES).read_to_end(&mut content)?;
+        Ok(Some(String::from_utf8_lossy(&content).trim().to_owned()))
+    }
+
+    fn try_set_owner(&self, id: &str, overwrite: bool) -> io::Result<()> {
+        create_folder(&self.root)?;
+        let how = if overwrite {
+            Overwrite::Always
+        } else {
+            Overwrite::Never
+        };
+        match write_whole(&self.root, OWNER, how, |file| writeln!(file, "{id}")) {
+            Err(error) if !overwrite && error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            written => written,
+        }
     }
 }
 
@@ -89,9 +135,9 @@ impl FileImageStore {
             free_bytes: free_bytes(&self.root),
         };
         for entry in unless_missing(read_dir(self.folder()))?.into_iter().flatten() {
-            if let Some(bytes) = unless_missing(size_of_picture(&entry?))?.flatten() {
+            if let Some(image) = unless_missing(stored_image(&entry?))?.flatten() {
                 usage.count += 1;
-                usage.bytes += bytes;
+                usage.bytes += image.bytes;
             }
         }
         Ok(usage)
@@ -119,9 +165,44 @@ impl ImageStore for FileImageStore {
         open_regular(&file).map_err(failed)
     }
 
-    fn list_older_than(&self, before: SystemTime) -> Result<Vec<ImagePath>, ImageStoreError> {
-        self.try_list(before)
-            .map_err(|error| logged("pictures could not be listed", &self.folder(), error))
+    fn list(&self) -> Result<Vec<StoredImage>, ImageStoreError> {
+        self.try_list().map_err(|error| failed_at(&self.folder(), &error))
+    }
+
+    fn move_to_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<(), ImageStoreError> {
+        let Some(name) = name(path) else {
+            return Ok(());
+        };
+        trash::move_in(&self.root, &self.folder(), name, day)
+            .map_err(|error| failed_at(&trash::day_folder(&self.root, day).join(name), &error))
+    }
+
+    fn list_trash(&self) -> Result<Vec<TrashedImage>, ImageStoreError> {
+        self.try_list_trash()
+            .map_err(|error| failed_at(&self.root, &error))
+    }
+
+    fn delete_from_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<(), ImageStoreError> {
+        let Some(name) = name(path) else {
+            return Ok(());
+        };
+        trash::delete(&self.root, day, name)
+            .map_err(|error| failed_at(&trash::day_folder(&self.root, day).join(name), &error))
+    }
+
+    fn delete_unfinished(&self, before: SystemTime) -> Result<(), ImageStoreError> {
+        self.try_delete_unfinished(before)
+            .map_err(|error| failed_at(&self.root, &error))
+    }
+
+    fn owner(&self) -> Result<Option<String>, ImageStoreError> {
+        self.try_owner()
+            .map_err(|error| failed_at(&self.root.join(OWNER), &error))
+    }
+
+    fn set_owner(&self, id: &str, overwrite: bool) -> Result<(), ImageStoreError> {
+        self.try_set_owner(id, overwrite)
+            .map_err(|error| failed_at(&self.root.join(OWNER), &error))
     }
 
     /// What it answers may be a minute old.
@@ -151,6 +232,17 @@ fn logged(what: &str, path: &Path, error: io::Error) -> ImageStoreError {
     failed(error)
 }
 
+/// Says where in the file system it failed.
+fn failed_at(path: &Path, error: &io::Error) -> ImageStoreError {
+    ImageStoreError(format!("`{}`: {error}", path.display()).into())
+}
+
+/// The name of a picture's file, or `None` if no picture can have this path.
+fn name(path: &ImagePath) -> Option<&str> {
+    let name = path.as_str().strip_prefix(FOLDER)?.strip_prefix('/')?;
+    Some(name).filter(|name| is_picture_name(name))
+}
+
 /// No name that leads elsewhere, is hidden, or means something to a shell or in a URL.
 fn is_picture_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
@@ -160,26 +252,32 @@ fn is_picture_name(name: &str) -> bool {
         && !name.contains("..")
 }
 
-/// The picture in a file that was last touched before `before`. If a crash left it half written, it is
-/// removed instead.
-fn old_picture(entry: &DirEntry, before: SystemTime) -> io::Result<Option<ImagePath>> {
+/// The picture in a file, if it is one.
+fn stored_image(entry: &DirEntry) -> io::Result<Option<StoredImage>> {
     // Follows no links: a link is no file here.
     let metadata = entry.metadata()?;
-    if !metadata.is_file() || metadata.modified()? >= before {
-        return Ok(None);
-    }
-    match entry.file_name().to_str() {
-        Some(name) if is_picture_name(name) => Ok(Some(ImagePath::from_storage(format!("{FOLDER}/{name}")))),
-        Some(name) if name.starts_with(TEMPORARY) => remove_file(entry.path()).map(|()| None),
-        _ => Ok(None),
-    }
+    let name = entry.file_name().into_string().ok();
+    let name = name.filter(|name| metadata.is_file() && is_picture_name(name));
+    name.map(|name| {
+        Ok(StoredImage {
+            path: ImagePath::from_storage(format!("{FOLDER}/{name}")),
+            bytes: metadata.len(),
+            modified: metadata.modified()?,
+        })
+    })
+    .transpose()
 }
 
-/// How many bytes the picture in a file has, if it is one.
-fn size_of_picture(entry: &DirEntry) -> io::Result<Option<u64>> {
-    let is_picture = entry.file_name().to_str().is_some_and(is_picture_name);
-    let metadata = entry.metadata()?;
-    Ok((is_picture && metadata.is_file()).then_some(metadata.len()))
+/// Whether a crash left a file half written, which was last touched before `before`.
+fn is_unfinished(entry: &DirEntry, before: SystemTime) -> io::Result<bool> {
+    if !entry.file_name().to_str().is_some_and(is_temporary_name) {
+        return Ok(false);
+    }
+    let metadata = unless_missing(entry.metadata())?.filter(fs::Metadata::is_file);
+    Ok(match metadata {
+        Some(metadata) => metadata.modified()? < before,
+        None => false,
+    })
 }
 
 /// How many bytes are free where a folder is, or will be; `None` if that can't be found out.
@@ -187,54 +285,4 @@ fn free_bytes(folder: &Path) -> Option<u64> {
     let present = folder.ancestors().find(|folder| folder.is_dir())?;
     let disk = rustix::fs::statvfs(present).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// Opens a file, but neither follows a link nor waits for the other end of a pipe.
-fn open_regular(path: &Path) -> io::Result<Option<File>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags, Mode::empty()).map(File::from);
-    // That is what opening a link without following it fails with.
-    if opened
-        .as_ref()
-        .is_err_and(|error| *error == rustix::io::Errno::LOOP)
-    {
-        return Ok(None);
-    }
-    let Some(file) = unless_missing(opened.map_err(io::Error::from))? else {
-        return Ok(None);
-    };
-    Ok(file.metadata()?.is_file().then_some(file))
-}
-
-/// Makes a folder, and those above it, so that a crash can't undo it.
-fn create_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder.parent().unwrap_or(Path::new("/"));
-    // A relative path ends in the empty path, which is the current folder.
-    let parent = if parent.as_os_str() == OsStr::new("") {
-        Path::new(".")
-    } else {
-        parent
-    };
-    create_folder(parent)?;
-    match DirBuilder::new().mode(0o755).create(folder) {
-        // Another upload was faster.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        made => made.and_then(|()| sync_folder(parent)),
-    }
-}
-
-/// Makes sure that the names in a folder outlive a crash.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// `None` if there was nothing there.
-fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        other => other.map(Some),
-    }
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mycars_application::ports::ImageStore;
+use mycars_application::ports::{ImageStore, StoredImage};
 use mycars_domain::values::ImagePath;
 use mycars_media::FileImageStore;
 use proptest::prelude::*;
@@ -162,7 +162,7 @@ fn logged(work: impl FnOnce()) -> String {
 }
 
 #[test]
-fn what_can_not_be_deleted_or_listed_is_logged_with_its_cause() {
+fn what_can_not_be_deleted_is_logged_with_its_cause() {
     let (folder, store) = store();
     // A mode would not keep from it whoever may do everything, as the user that runs the tests often may.
     fs::create_dir_all(cars(&folder).join("a.jpg")).unwrap();
@@ -172,12 +172,18 @@ fn what_can_not_be_deleted_or_listed_is_logged_with_its_cause() {
         log.contains("Is a directory") || log.contains("not permitted"),
         "{log}"
     );
+}
 
-    fs::remove_dir_all(cars(&folder)).unwrap();
+#[test]
+fn list_error_names_path_and_cause() {
+    let (folder, store) = store();
+    fs::create_dir_all(folder.path().join("data/media")).unwrap();
     fs::write(cars(&folder), "no folder").unwrap();
-    let [.., later] = hour();
-    let log = logged(|| assert!(store.list_older_than(later).is_err()));
-    assert!(log.contains("WARN") && log.contains("Not a directory"), "{log}");
+    let error = store.list().unwrap_err().0.to_string();
+    assert!(
+        error.contains("data/media/cars") && error.contains("Not a directory"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -212,8 +218,13 @@ fn only_a_regular_file_is_a_picture() {
     for name in ["folder", "link", "near", "dangling"] {
         assert_eq!(content(&store, &format!("cars/{name}.jpg")), None, "{name}");
     }
-    let [.., later] = hour();
-    assert_eq!(store.list_older_than(later).unwrap(), []);
+    let listed: Vec<_> = store
+        .list()
+        .unwrap()
+        .into_iter()
+        .map(|image| image.path)
+        .collect();
+    assert_eq!(listed, [path("cars/a.jpg")]);
 }
 
 #[test]
@@ -241,40 +252,146 @@ fn a_pipe_in_the_place_of_a_picture_keeps_nobody_waiting() {
 #[test]
 fn a_store_that_nothing_was_put_into_is_empty() {
     let (folder, store) = store();
-    let [.., later] = hour();
-    assert_eq!(store.list_older_than(later).unwrap(), []);
+    assert_eq!(store.list().unwrap(), []);
     assert_eq!(content(&store, "cars/a.jpg"), None);
     assert_eq!(names(folder.path()), ["secret"]);
 }
 
 #[test]
-fn only_old_pictures_are_listed() {
+fn list_returns_pictures_with_size_and_time() {
     let (folder, store) = store();
-    let [earlier, then, later] = hour();
-    for (name, time) in [("old.jpg", earlier), ("just.jpg", then), ("new.jpg", later)] {
-        store.put(&path(&format!("cars/{name}")), b"one").unwrap();
+    let [earlier, then, _] = hour();
+    for (name, content, time) in [("a.jpg", "one", earlier), ("b.jpg", "three", then)] {
+        store
+            .put(&path(&format!("cars/{name}")), content.as_bytes())
+            .unwrap();
         touch(&cars(&folder).join(name), time);
     }
-    assert_eq!(store.list_older_than(then).unwrap(), [path("cars/old.jpg")]);
-    assert_eq!(names(&cars(&folder)), ["just.jpg", "new.jpg", "old.jpg"]);
+    fs::write(cars(&folder).join(".tmp-abc123"), "half").unwrap();
+    fs::write(cars(&folder).join("a b"), "no name of a picture").unwrap();
+    fs::create_dir_all(folder.path().join("data/media/trash/2026-11-26")).unwrap();
+    let mut listed = store.list().unwrap();
+    listed.sort_by_key(|image| image.path.to_string());
+    let stored = |name: &str, bytes, modified| StoredImage {
+        path: path(name),
+        bytes,
+        modified,
+    };
+    assert_eq!(
+        listed,
+        [stored("cars/a.jpg", 3, earlier), stored("cars/b.jpg", 5, then)]
+    );
+    assert_eq!(
+        names(&cars(&folder)),
+        [".tmp-abc123", "a b", "a.jpg", "b.jpg"],
+        "listing changes nothing"
+    );
 }
 
 #[test]
-fn what_a_crash_left_half_written_goes_when_it_is_old() {
+fn delete_unfinished_deletes_only_old_temporary_files() {
     let (folder, store) = store();
     let [earlier, then, later] = hour();
-    fs::create_dir_all(cars(&folder)).unwrap();
-    for (name, time) in [
-        (".tmp-old", earlier),
-        (".tmp-new", later),
-        (".keep", earlier),
-        ("a b", earlier),
-    ] {
-        fs::write(cars(&folder).join(name), "half").unwrap();
-        touch(&cars(&folder).join(name), time);
+    let root = folder.path().join("data/media");
+    let folders = [root.clone(), cars(&folder), root.join("trash/2026-11-26")];
+    for folder in &folders {
+        fs::create_dir_all(folder).unwrap();
+        for (name, time) in [
+            (".tmp-Old123", earlier),
+            (".tmp-New123", later),
+            (".tmp-Just12", then),
+            (".tmp-", earlier),
+            (".tmp-toolong", earlier),
+            (".tmp-a.b.c1", earlier),
+            (".tmp-täst1", earlier),
+            ("x.tmp-Old123", earlier),
+            (".keep", earlier),
+            ("a b", earlier),
+            ("a.jpg", earlier),
+        ] {
+            fs::write(folder.join(name), "half").unwrap();
+            touch(&folder.join(name), time);
+        }
+        fs::create_dir(folder.join(".tmp-Folder")).unwrap();
+        symlink("../../secret", folder.join(".tmp-Linked")).unwrap();
     }
-    assert_eq!(store.list_older_than(then).unwrap(), []);
-    assert_eq!(names(&cars(&folder)), [".keep", ".tmp-new", "a b"]);
+    store.delete_unfinished(then).unwrap();
+    for folder in &folders {
+        let names = names(folder);
+        assert!(!names.contains(&".tmp-Old123".to_owned()), "{names:?}");
+        let others = names
+            .iter()
+            .filter(|name| !["cars", "trash"].contains(&name.as_str()));
+        assert_eq!(others.count(), 12, "{names:?}");
+    }
+    assert_eq!(
+        fs::read_to_string(folder.path().join("secret")).unwrap(),
+        "secret"
+    );
+}
+
+#[test]
+fn owner_is_kept_until_it_is_overwritten() {
+    let (folder, store) = store();
+    assert_eq!(store.owner().unwrap(), None);
+    assert!(!folder.path().join("data").exists());
+    store.set_owner("one", false).unwrap();
+    assert_eq!(store.owner().unwrap(), Some("one".into()));
+    store.set_owner("two", false).unwrap();
+    assert_eq!(store.owner().unwrap(), Some("one".into()));
+    store.set_owner("two", true).unwrap();
+    assert_eq!(store.owner().unwrap(), Some("two".into()));
+    assert_eq!(names(&folder.path().join("data/media")), [".mycars-database"]);
+}
+
+#[test]
+fn one_of_several_owners_at_once_is_kept_whole() {
+    let (folder, store) = store();
+    let ids: Vec<String> = (0..8).map(|number| number.to_string().repeat(32)).collect();
+    std::thread::scope(|scope| {
+        for id in &ids {
+            scope.spawn(|| store.set_owner(id, false).unwrap());
+        }
+    });
+    assert!(ids.contains(&store.owner().unwrap().unwrap()));
+    assert_eq!(names(&folder.path().join("data/media")), [".mycars-database"]);
+}
+
+#[test]
+fn damaged_owner_is_another_owner() {
+    let (folder, store) = store();
+    let root = folder.path().join("data/media");
+    let file = root.join(".mycars-database");
+    fs::create_dir_all(&root).unwrap();
+    for (content, expected) in [
+        (&b""[..], ""),
+        (b" \n", ""),
+        (b"one\r\n", "one"),
+        (b"\xff", "\u{fffd}"),
+    ] {
+        fs::write(&file, content).unwrap();
+        assert_eq!(store.owner().unwrap().as_deref(), Some(expected));
+    }
+    fs::write(&file, "x".repeat(1 << 20)).unwrap();
+    assert_eq!(store.owner().unwrap().unwrap().len(), 1024);
+    fs::remove_file(&file).unwrap();
+
+    symlink("../../secret", &file).unwrap();
+    assert_eq!(store.owner().unwrap().as_deref(), Some(""));
+    store.set_owner("one", false).unwrap();
+    assert_eq!(store.owner().unwrap().as_deref(), Some(""));
+    store.set_owner("one", true).unwrap();
+    assert_eq!(store.owner().unwrap().as_deref(), Some("one"));
+    assert_eq!(
+        fs::read_to_string(folder.path().join("secret")).unwrap(),
+        "secret"
+    );
+
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert_eq!(store.owner().unwrap().as_deref(), Some(""));
+    let error = store.set_owner("one", true).unwrap_err().0.to_string();
+    assert!(error.contains(".mycars-database"), "{error}");
 }
 
 #[test]

@@ -50,6 +50,14 @@ pub enum OpenError {
          a database in memory would be lost"
     )]
     NoFile,
+    /// The URL of a SQLite database has more than a path, which would become part of the name of a new file.
+    #[error(
+        "the database URL must be `sqlite://` and the path of a file, as `sqlite://data/mycars.sqlite3` is: {0}"
+    )]
+    NotOnlyAPath(&'static str),
+    /// The path of the SQLite file is that of a folder.
+    #[error("`{0}` is a folder: the database URL must name a file, as `sqlite://{0}/mycars.sqlite3` does")]
+    Folder(String),
     /// The URL can't be read as one of PostgreSQL.
     #[error("the database URL is malformed: {0}")]
     Malformed(&'static str),
@@ -97,7 +105,7 @@ impl Database {
     /// PostgreSQL's own clients write it.
     ///
     /// # Errors
-    /// [`OpenError::UnknownScheme`], [`OpenError::NoFile`], [`OpenError::Malformed`].
+    /// [`OpenError::UnknownScheme`], [`OpenError::NoFile`], [`OpenError::NotOnlyAPath`], [`OpenError::Malformed`].
     ///
     /// ```
     /// use mycars_persistence::Database;
@@ -124,7 +132,7 @@ impl Database {
     /// this at once: one does it, and the others wait for it.
     ///
     /// # Errors
-    /// [`OpenError::NoFolder`], [`OpenError::Closed`], [`OpenError::Migration`].
+    /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`], [`OpenError::Migration`].
     pub fn migrate(&self, options: &Options) -> Result<Vec<String>, OpenError> {
         let address = self.address(options.at_least_one())?;
         match self.0 {
@@ -137,7 +145,7 @@ impl Database {
     /// Opens the database, whose migrations were applied before.
     ///
     /// # Errors
-    /// [`OpenError::NoFolder`], [`OpenError::Closed`].
+    /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`].
     pub fn connect(&self, options: &Options) -> Result<Arc<dyn Store>, OpenError> {
         let options = options.at_least_one();
         let address = self.address(options)?;
@@ -153,6 +161,7 @@ impl Database {
         match &self.0 {
             Kind::Sqlite { path } => match Path::new(path).parent() {
                 Some(folder) if !folder.is_dir() => Err(OpenError::NoFolder(folder.display().to_string())),
+                _ if Path::new(path).is_dir() => Err(OpenError::Folder(path.clone())),
                 _ => {
                     make_private(path);
                     Ok(path.clone())
@@ -167,13 +176,28 @@ impl Database {
         match failure {
             Failure::Opening(error) => OpenError::Closed {
                 database,
-                reason: one_line(error),
+                reason: self.without_secrets(one_line(error)),
                 advice: self.advice(),
             },
             Failure::Migrating(error) => OpenError::Migration {
                 database,
                 reason: one_line(error),
             },
+        }
+    }
+
+    /// The reason, unless libpq quotes an option that it does not know and that may be a piece of a password.
+    fn without_secrets(&self, reason: String) -> String {
+        match &self.0 {
+            Kind::Postgres { url, .. }
+                if reason.starts_with("invalid URI query parameter")
+                    && ["password", "sslpassword"]
+                        .iter()
+                        .any(|name| has_parameter(url, name)) =>
+            {
+                "an option is unknown; write `&` and `=` in a password as `%26` and `%3D`".to_owned()
+            }
+            _ => reason,
         }
     }
 
@@ -216,11 +240,38 @@ fn make_private(path: &str) {
 /// The path of a SQLite database, so written that SQLite reads nothing special into it: not `:memory:`, and
 /// not a URI of its own.
 fn sqlite_path(path: &str) -> Result<String, OpenError> {
-    match path {
-        "" | ":memory:" => Err(OpenError::NoFile),
-        absolute if absolute.starts_with('/') => Ok(absolute.to_owned()),
-        relative => Ok(format!("./{relative}")),
+    if matches!(path.rsplit('/').next(), None | Some("" | "." | ".." | ":memory:")) {
+        return Err(OpenError::NoFile);
     }
+    if let Some(problem) = beyond_a_path(path) {
+        return Err(OpenError::NotOnlyAPath(problem));
+    }
+    if path.starts_with('/') {
+        Ok(path.to_owned())
+    } else {
+        Ok(format!("./{path}"))
+    }
+}
+
+/// What is in the path of a SQLite database that other programs read as something else. A file of such a name would be
+/// made, and would be empty.
+fn beyond_a_path(path: &str) -> Option<&'static str> {
+    if path.contains(['?', '#', '%']) {
+        return Some(
+            "options, `#` and percent-encoding are not supported; \
+             rename a file or folder whose name contains `?`, `#` or `%`",
+        );
+    }
+    if path
+        .get(..5)
+        .is_some_and(|start| start.eq_ignore_ascii_case("file:"))
+    {
+        return Some("remove `file:`");
+    }
+    if path.trim() != path || path.contains(char::is_control) {
+        return Some("remove white space around the path, and control characters");
+    }
+    None
 }
 
 /// Host, port and name of a PostgreSQL database, from a URL without its scheme.
@@ -228,7 +279,9 @@ fn sqlite_path(path: &str) -> Result<String, OpenError> {
 /// libpq reads the URL itself, but says in its errors what it could not read, which may be a piece of the
 /// password. So whatever it could take for something else is refused here.
 fn postgres_place(rest: &str) -> Result<String, &'static str> {
-    let (address, _options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (address, options) = rest
+        .split_once('?')
+        .map_or((rest, None), |(address, options)| (address, Some(options)));
     let (authority, name) = address.split_once('/').unwrap_or((address, ""));
     let hosts = authority
         .rsplit_once('@')
@@ -240,6 +293,12 @@ fn postgres_place(rest: &str) -> Result<String, &'static str> {
     }
     if rest.contains(char::is_whitespace) || !is_percent_encoded(rest) {
         return Err("write white space as `%20` and `%` itself as `%25`");
+    }
+    if !options.is_none_or(|options| options.split('&').all(is_option)) {
+        return Err(
+            "what follows `?` must be options such as `sslmode=require`, joined by `&`; \
+             write `&` and `=` in a password as `%26` and `%3D`",
+        );
     }
     if !hosts.split(',').all(has_numeric_port) {
         return Err(
@@ -259,6 +318,14 @@ fn is_percent_encoded(text: &str) -> bool {
         after
             .get(..2)
             .is_some_and(|code| code != "00" && code.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    })
+}
+
+/// Whether this is the name of an option, `=` and a value.
+fn is_option(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, value)| {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+        !name.is_empty() && name.bytes().all(is_plain) && !value.contains('=')
     })
 }
 
@@ -322,9 +389,11 @@ mod tests {
                 "sqlite://data/mycars.sqlite3",
                 "the SQLite database `./data/mycars.sqlite3`",
             ),
+            ("sqlite:////srv/cars.db", "the SQLite database `//srv/cars.db`"),
+            ("sqlite://my cars.db", "the SQLite database `./my cars.db`"),
             (
-                "sqlite://file:x?mode=memory",
-                "the SQLite database `./file:x?mode=memory`",
+                "sqlite://ä&b=c;d:e@f.db",
+                "the SQLite database `./ä&b=c;d:e@f.db`",
             ),
             ("postgres://localhost/mycars", "PostgreSQL at localhost/mycars"),
             (
@@ -358,6 +427,12 @@ mod tests {
             "mysql://localhost/x",
             "SQLITE://x",
             "sqlite:x",
+            "sqlite:/x",
+            "sqlite3:///x",
+            "file:x",
+            "file:///x?mode=rwc",
+            " sqlite://x",
+            "'sqlite://x'",
             "http://localhost",
         ] {
             assert_eq!(Database::parse(url), Err(OpenError::UnknownScheme), "{url}");
@@ -366,8 +441,103 @@ mod tests {
 
     #[test]
     fn a_sqlite_database_needs_a_file() {
-        for url in ["sqlite://", "sqlite://:memory:"] {
+        for url in [
+            "sqlite://",
+            "sqlite:///",
+            "sqlite://data/",
+            "sqlite:///var/lib/mycars/",
+            "sqlite://.",
+            "sqlite://..",
+            "sqlite://data/.",
+            "sqlite:///var/..",
+            "sqlite://:memory:",
+            "sqlite:///:memory:",
+            "sqlite://data/:memory:",
+        ] {
             assert_eq!(Database::parse(url), Err(OpenError::NoFile), "{url}");
+        }
+    }
+
+    #[test]
+    fn sqlite_url_with_more_than_a_path_is_refused() {
+        for path in [
+            "data/cars.db?mode=rwc",
+            "data/cars.db?mode=ro",
+            "/srv/cars.db?cache=shared&mode=rw",
+            "/srv/cars.db?",
+            "/srv/what?/cars.db",
+            ":memory:?cache=shared",
+            "?mode=memory",
+            "cars.db#",
+            "cars.db#fragment",
+            "/srv/c#/cars.db",
+            "/srv/my%20cars.db",
+            "/srv/cars%3Fmode=rwc",
+            "100%.db",
+            "file:cars.db",
+            "file:cars.db?mode=memory",
+            "file:///srv/cars.db",
+            "FILE:cars.db",
+            "cars.db ",
+            " cars.db",
+            "cars.db\n",
+            "cars.db\r",
+            "\tcars.db",
+            "ca\nrs.db",
+            "ca\0rs.db",
+            "\u{a0}cars.db",
+        ] {
+            let url = format!("sqlite://{path}");
+            let error = Database::parse(&url).unwrap_err();
+            assert!(matches!(error, OpenError::NotOnlyAPath(_)), "{url:?}: {error:?}");
+            let text = error.to_string();
+            assert!(text.contains("sqlite://data/mycars.sqlite3"), "{text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn folder_in_place_of_the_sqlite_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().display());
+        let database = Database::parse(&url).unwrap();
+        for error in [
+            database.migrate(&Options::default()).unwrap_err(),
+            database.connect(&Options::default()).err().unwrap(),
+        ] {
+            assert!(matches!(error, OpenError::Folder(_)), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn postgres_option_that_is_no_pair_is_refused_without_showing_it() {
+        for options in [
+            "hunter2",
+            "sslmode",
+            "sslmode=require&hunter2",
+            "password=a=hunter2",
+            "password=a&hunter2",
+            "=hunter2",
+            "sslmode=require&&hunter2",
+            "password=a&hunter2=b",
+            "password=a&Hunter2=b",
+            "password=a&hun-ter2=b",
+            "",
+            "&",
+            "sslmode=require&",
+            "?sslmode=require",
+        ] {
+            let error = Database::parse(&format!("postgres://ann@localhost/mycars?{options}")).unwrap_err();
+            assert!(matches!(error, OpenError::Malformed(_)), "{options}");
+            assert!(!format!("{error} {error:?}").contains("unter2"), "{options}");
+        }
+        for options in [
+            "",
+            "?sslmode=require",
+            "?sslmode=require&application_name=",
+            "?options=-c%20geqo%3Doff",
+        ] {
+            Database::parse(&format!("postgres://ann@localhost/mycars{options}")).unwrap();
         }
     }
 
@@ -385,6 +555,25 @@ mod tests {
             let error = Database::parse(url).unwrap_err();
             assert!(matches!(error, OpenError::Malformed(_)), "{url}");
             assert!(!format!("{error} {error:?}").contains("sec"), "{url}");
+        }
+    }
+
+    #[test]
+    fn unknown_postgres_option_is_named_unless_it_may_be_secret() {
+        let refused = |options: &str| {
+            let url = format!("postgres://ann@127.0.0.1:1/mycars?{options}");
+            let database = Database::parse(&url).unwrap();
+            database.migrate(&Options::default()).unwrap_err().to_string()
+        };
+        assert!(refused("sslmod=require").contains("\"sslmod\""));
+        for options in [
+            "password=a&hunter=b",
+            "hunter=b&password=a",
+            "sslpassword=a&hunter=b",
+        ] {
+            let error = refused(options);
+            assert!(error.contains("an option is unknown"), "{error}");
+            assert!(!error.contains("hunter"), "{error}");
         }
     }
 

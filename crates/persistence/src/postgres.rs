@@ -30,6 +30,8 @@ macro_rules! for_update {
 mod audit_log;
 #[path = "shared/cars.rs"]
 mod cars;
+#[path = "shared/installation.rs"]
+mod installation;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "shared/sessions.rs"]

@@ -88,6 +88,14 @@ macro_rules! schema {
             }
         }
 
+        diesel::table! {
+            installation (number) {
+                number -> BigInt,
+                id -> Text,
+                created_at -> $Time,
+            }
+        }
+
         // Cars and tokens are also searched for by their users.
         diesel::allow_tables_to_appear_in_same_query!(users, cars, refresh_tokens);
     };

@@ -39,8 +39,21 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = DocumentFormat::Json)]
         format: DocumentFormat,
     },
-    /// Delete pictures that no car has any more. The server does so too, each time it starts.
-    Sweepmedia,
+    /// Move pictures that no car has any more to the trash, and delete what has been there for more than 30 days.
+    Sweepmedia(SweepMedia),
+    /// Accept the media folder as that of this database, after the server has warned about it.
+    Adoptmedia,
+}
+
+/// How `sweepmedia` sweeps.
+#[derive(Debug, Args)]
+pub(crate) struct SweepMedia {
+    /// Only print what would be moved and deleted.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Sweep even if the pictures seem to belong to another database.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// What a document can be written in.

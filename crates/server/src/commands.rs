@@ -1,5 +1,6 @@
 //! The commands: one file for each.
 
+mod adoptmedia;
 mod changepassword;
 mod clearsessions;
 mod createsuperuser;
@@ -83,7 +84,8 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         }
         Command::Changepassword { username } => changepassword::run(&app()?, &username, console),
         Command::Clearsessions => clearsessions::run(&app()?, console),
-        Command::Sweepmedia => sweepmedia::run(&app()?, console),
+        Command::Sweepmedia(given) => sweepmedia::run(&settings()?, &given, console),
+        Command::Adoptmedia => adoptmedia::run(&settings()?, console),
         Command::Flushexpiredtokens => flushexpiredtokens::run(&app()?, console),
         Command::Openapi { format } => openapi::run(format, console),
     }

@@ -5,6 +5,7 @@
 
 mod audit_log;
 mod cars;
+mod installation;
 mod made_up;
 mod refresh_tokens;
 mod sessions;
@@ -13,6 +14,7 @@ mod users;
 
 pub use audit_log::*;
 pub use cars::*;
+pub use installation::*;
 pub use made_up::*;
 pub use refresh_tokens::*;
 pub use sessions::*;
@@ -84,6 +86,9 @@ macro_rules! store_contract {
             no_car_gets_the_id_of_another_one_that_was_deleted
             only_the_cars_of_their_owner_are_listed
             unset_and_blank_are_two_things_for_a_car
+            identity_is_kept_once
+            identity_of_undone_write_is_not_kept
+            several_at_once_get_one_identity
             all_live_tokens_of_a_user_can_be_revoked
             tokens_are_listed_by_their_state_and_by_their_user
             tokens_are_found_by_their_jti_and_their_owner
@@ -183,6 +188,7 @@ mod tests {
         let rules = [
             include_str!("store_contract/audit_log.rs"),
             include_str!("store_contract/cars.rs"),
+            include_str!("store_contract/installation.rs"),
             include_str!("store_contract/made_up.rs"),
             include_str!("store_contract/refresh_tokens.rs"),
             include_str!("store_contract/sessions.rs"),

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use mycars_application::{
     lists::{CarQuery, HistoryQuery, TokenQuery, UserQuery},
     ports::{
-        AuditLog, CarRepository, ListedToken, RefreshToken, RefreshTokenRepository, Revocation, Session,
-        SessionRepository, StoreError, UserRepository,
+        AuditLog, CarRepository, Installation, InstallationRepository, ListedToken, RefreshToken,
+        RefreshTokenRepository, Revocation, Session, SessionRepository, StoreError, UserRepository,
     },
 };
 use mycars_domain::{
@@ -28,6 +28,7 @@ pub(crate) struct State {
     refresh_tokens: BTreeMap<i64, RefreshToken>,
     sessions: BTreeMap<String, Session>,
     audit_log: Vec<Entry>,
+    installation: Option<Installation>,
 }
 
 impl State {
@@ -272,5 +273,11 @@ impl AuditLog for Unit {
     fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>> {
         let found = query.select(&self.state.audit_log);
         Ok(found.into_iter().cloned().collect())
+    }
+}
+
+impl InstallationRepository for Unit {
+    fn find_or_insert(&mut self, new: &Installation) -> Result<Installation> {
+        self.change(|state| Ok(state.installation.get_or_insert_with(|| new.clone()).clone()))
     }
 }

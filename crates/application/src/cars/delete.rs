@@ -97,6 +97,7 @@ mod tests {
             }))
         });
         mocks.unit.cars.expect_delete().once().returning(|_| Ok(()));
+        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         mocks
             .images
             .expect_delete()

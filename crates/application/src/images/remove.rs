@@ -40,6 +40,7 @@ mod tests {
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
+        ports::StoreError,
     };
 
     fn pictured() -> Car {
@@ -79,6 +80,7 @@ mod tests {
             .withf(|car| car.image.is_none())
             .once()
             .returning(|_| Ok(()));
+        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         mocks.images.expect_delete().once().returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
         remove(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
@@ -88,6 +90,29 @@ mod tests {
             store.entries(),
             [expected::car_changed(&samples::ann(), [change])]
         );
+    }
+
+    #[test]
+    fn picture_that_another_car_may_name_is_not_deleted() {
+        for is_named in [Some(true), None] {
+            let mut mocks = Mocks::new();
+            mocks
+                .unit
+                .cars
+                .expect_find_for_update()
+                .returning(|_| Ok(Some(pictured())));
+            mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
+            mocks
+                .unit
+                .cars
+                .expect_has_image()
+                .once()
+                .returning(move |_| is_named.ok_or_else(|| StoreError::Unavailable("away".into())));
+            mocks.images.expect_delete().never();
+            let (app, store) = mocks.into_app();
+            remove(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
+            assert_eq!(store.commits(), 1);
+        }
     }
 
     #[test]

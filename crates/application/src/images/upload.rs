@@ -1,8 +1,8 @@
 //! Give a car a picture.
 
-use mycars_domain::{Action, Car, CarId, Field, Violation, Violations, values::ImagePath};
+use mycars_domain::{Action, Car, CarId, Field, Violation, Violations};
 
-use super::{Error, forget};
+use super::{Error, forget, new_path};
 use crate::{
     App, Caller, Input, audit,
     cars::{self, permitted},
@@ -81,7 +81,7 @@ pub fn attach(
     id: CarId,
     picture: &Picture,
 ) -> Result<Car, Error> {
-    let path = ImagePath::from_storage(format!("cars/car_{id}_{}.jpg", app.random.hex(16)));
+    let path = new_path(app, id);
     app.images.put(&path, &picture.0)?;
     let written = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
@@ -150,6 +150,7 @@ mod tests {
     use mycars_domain::{
         Denied, Rank, UnsupportedFormat,
         audit::{NewEntry, Value},
+        values::ImagePath,
     };
 
     use super::*;
@@ -281,6 +282,7 @@ mod tests {
             .once()
             .in_sequence(&mut order)
             .returning(|_| Ok(()));
+        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         mocks
             .images
             .expect_delete()
@@ -363,6 +365,7 @@ mod tests {
             let mut mocks = Mocks::new();
             mocks.random.expect_hex().return_const("random");
             mocks.images.expect_put().once().returning(|_, _| Ok(()));
+            mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
             mocks
                 .images
                 .expect_delete()
@@ -402,6 +405,7 @@ mod tests {
     #[test]
     fn if_the_row_was_not_written_the_new_picture_goes_and_the_old_one_stays() {
         let mut mocks = put_then_find(|| Ok(None));
+        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         mocks
             .images
             .expect_delete()

@@ -6,6 +6,7 @@ use std::{
     time::SystemTime,
 };
 
+use chrono::NaiveDate;
 use mycars_domain::{UnsupportedFormat, values::ImagePath};
 
 use super::BoxError;
@@ -63,6 +64,28 @@ pub struct ImageUsage {
     pub free_bytes: Option<u64>,
 }
 
+/// A picture that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredImage {
+    /// The path of the picture.
+    pub path: ImagePath,
+    /// The size of the picture in bytes.
+    pub bytes: u64,
+    /// When the picture was last modified.
+    pub modified: SystemTime,
+}
+
+/// A picture in the trash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrashedImage {
+    /// The path that the picture had before it was moved to the trash.
+    pub path: ImagePath,
+    /// The size of the picture in bytes.
+    pub bytes: u64,
+    /// The day, in UTC, on which the picture was moved to the trash.
+    pub day: NaiveDate,
+}
+
 /// Where pictures are kept. It is not part of the store's transactions: a picture is put before its row is
 /// committed, and deleted after.
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -86,14 +109,53 @@ pub trait ImageStore: Send + Sync {
     /// The store's.
     fn open(&self, path: &ImagePath) -> Result<Option<File>, ImageStoreError>;
 
-    /// Every picture that is kept and was last touched before `before`, and removes what crashes left half
-    /// written since before then.
+    /// Lists the pictures, in any order, but not those in the trash.
     ///
     /// # Errors
     /// The store's.
-    fn list_older_than(&self, before: SystemTime) -> Result<Vec<ImagePath>, ImageStoreError>;
+    fn list(&self) -> Result<Vec<StoredImage>, ImageStoreError>;
 
-    /// How much room the pictures take, and how much is left, in bytes. It may be what it was a little while ago.
+    /// Moves a picture to the trash of a day, from where [`open`](Self::open) no longer finds it; does nothing if there
+    /// is no such picture. MUST NOT overwrite a picture in the trash, and a crash MUST leave the picture in at least one
+    /// of the two places.
+    ///
+    /// # Errors
+    /// The store's; also if the trash of this day already has a picture with this path.
+    fn move_to_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<(), ImageStoreError>;
+
+    /// Lists the pictures in the trash, in any order.
+    ///
+    /// # Errors
+    /// The store's.
+    fn list_trash(&self) -> Result<Vec<TrashedImage>, ImageStoreError>;
+
+    /// Deletes a picture from the trash of a day; does nothing if there is none.
+    ///
+    /// # Errors
+    /// The store's.
+    fn delete_from_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<(), ImageStoreError>;
+
+    /// Deletes what uploads that were interrupted left half written and was last modified before `before`.
+    ///
+    /// # Errors
+    /// The store's.
+    fn delete_unfinished(&self, before: SystemTime) -> Result<(), ImageStoreError>;
+
+    /// Returns the id of the [installation](super::Installation) whose pictures are kept here, or `None` if the store
+    /// was not given one.
+    ///
+    /// # Errors
+    /// The store's.
+    fn owner(&self) -> Result<Option<String>, ImageStoreError>;
+
+    /// Keeps the id of the installation whose pictures are kept here. If there is one already, it is replaced only with
+    /// `overwrite`. MUST keep it whole or not at all, also after a crash.
+    ///
+    /// # Errors
+    /// The store's.
+    fn set_owner(&self, id: &str, overwrite: bool) -> Result<(), ImageStoreError>;
+
+    /// How much room the pictures take without those in the trash, and how much is left, in bytes. It may be what it was a little while ago.
     ///
     /// # Errors
     /// The store's.

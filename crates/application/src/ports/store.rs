@@ -2,7 +2,10 @@
 
 use mycars_domain::Field;
 
-use super::{AuditLog, CarRepository, RefreshTokenRepository, SessionRepository, UserRepository};
+use super::{
+    AuditLog, CarRepository, InstallationRepository, RefreshTokenRepository, SessionRepository,
+    UserRepository,
+};
 
 /// The cause of an adapter's failure, for the log and never for a client.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,7 +40,7 @@ pub enum Mode {
     Write,
 }
 
-/// The repositories, as seen inside one piece of work. What is all five of them at once is one by itself.
+/// The repositories, as seen inside one piece of work. A type that implements all six is one by itself.
 pub trait UnitOfWork {
     /// The users.
     fn users(&mut self) -> &mut dyn UserRepository;
@@ -49,11 +52,18 @@ pub trait UnitOfWork {
     fn sessions(&mut self) -> &mut dyn SessionRepository;
     /// The audit log.
     fn audit_log(&mut self) -> &mut dyn AuditLog;
+    /// The identity of the database.
+    fn installation(&mut self) -> &mut dyn InstallationRepository;
 }
 
 impl<T> UnitOfWork for T
 where
-    T: UserRepository + CarRepository + RefreshTokenRepository + SessionRepository + AuditLog,
+    T: UserRepository
+        + CarRepository
+        + RefreshTokenRepository
+        + SessionRepository
+        + AuditLog
+        + InstallationRepository,
 {
     fn users(&mut self) -> &mut dyn UserRepository {
         self
@@ -72,6 +82,10 @@ where
     }
 
     fn audit_log(&mut self) -> &mut dyn AuditLog {
+        self
+    }
+
+    fn installation(&mut self) -> &mut dyn InstallationRepository {
         self
     }
 }

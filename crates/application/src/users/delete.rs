@@ -134,6 +134,7 @@ mod tests {
             .withf(|id| *id == UserId(1))
             .once()
             .returning(|_| Ok(()));
+        mocks.unit.cars.expect_has_image().returning(|_| Ok(false));
         mocks.images.expect_delete().times(2).returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
         let admin = samples::somebody_else(Rank::Admin);

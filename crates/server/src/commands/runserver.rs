@@ -5,7 +5,10 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use mycars_application::{App, Caller, images};
+use mycars_application::{
+    App, Caller,
+    images::{self, Ownership},
+};
 use mycars_http::{Rates, bind, serve};
 
 use super::CommandError;
@@ -35,7 +38,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         shutdown_seconds: settings.server.shutdown_seconds,
     };
     let banner = banner(settings, &listener)?;
-    sweep_in_background(app.clone());
+    claim_media(&app, settings)?;
     actix_web::rt::System::new().block_on(async {
         let server = actix_web::rt::spawn(serve(app, &http, listener)?);
         // The server listens to signals from its first turn on: whoever reads the banner may stop it.
@@ -56,13 +59,32 @@ fn rates(throttle: &Throttle) -> Option<Rates> {
     })
 }
 
-/// Deletes what a crash may have left behind, while requests are served already.
-fn sweep_in_background(app: App) {
-    std::thread::spawn(move || match images::sweep(&app, &Caller::system()) {
-        Ok(0) => {}
-        Ok(count) => tracing::info!("deleted {count} pictures that no car had"),
-        Err(error) => tracing::warn!(%error, "pictures that no car has could not be deleted"),
-    });
+/// Warns if the media folder seems to belong to another database. Whatever is found, the server starts, and no picture
+/// is deleted.
+fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
+    let (database, _) = wiring::database(settings)?;
+    let folder = settings.media.root.display();
+    let problem = match images::claim(app, &Caller::system()) {
+        Ok(Ownership::Same | Ownership::Unclaimed) => return Ok(()),
+        Ok(Ownership::Other) => {
+            format!("the media folder `{folder}` belongs to another database than {database}")
+        }
+        Ok(Ownership::Unproven) => {
+            format!("{database} names none of the pictures in the media folder `{folder}`")
+        }
+        Err(error) => {
+            let error = CommandError::from(error);
+            tracing::warn!(
+                "could not check whether the media folder `{folder}` belongs to {database}: {error}"
+            );
+            return Ok(());
+        }
+    };
+    tracing::warn!(
+        "{problem}: no picture is deleted by this; correct DATABASE_URL or MYCARS__MEDIA__ROOT, \
+         or run `mycars adoptmedia` if they belong together"
+    );
+    Ok(())
 }
 
 fn cant_listen(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {

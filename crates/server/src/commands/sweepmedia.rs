@@ -1,12 +1,137 @@
-//! `mycars sweepmedia`: delete pictures that no car has any more.
+//! `mycars sweepmedia`: move pictures without a car to the trash, and empty the trash.
 
-use mycars_application::{App, Caller, images};
+use std::path::Path;
+
+use mycars_application::{
+    Caller,
+    images::{self, Refusal, SweepError, SweepPlan},
+};
+use mycars_persistence::Database;
 
 use super::CommandError;
-use crate::console::Console;
+use crate::{cli::SweepMedia, console::Console, settings::Settings, wiring};
 
-pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
-    let count = images::sweep(app, &Caller::system())?;
-    console.say(&format!("Deleted {count} pictures that no car had."));
+pub(super) fn run(
+    settings: &Settings,
+    given: &SweepMedia,
+    console: &mut dyn Console,
+) -> Result<(), CommandError> {
+    let app = wiring::app(settings)?;
+    let (database, _) = wiring::database(settings)?;
+    let root = &settings.media.root;
+    if given.dry_run {
+        let plan = images::plan_sweep(&app, &Caller::system())?;
+        preview(&plan, root, console);
+        if let (Some(refusal), false) = (plan.refusal, given.force) {
+            console.say(&format!(
+                "Without --dry-run: {}",
+                reason(refusal, root, &database)
+            ));
+        }
+        return Ok(());
+    }
+    match images::sweep(&app, &Caller::system(), given.force) {
+        Ok(plan) => report(&plan, root, console),
+        Err(SweepError::Refused(refusal)) => {
+            return Err(CommandError::Refused(reason(refusal, root, &database)));
+        }
+        Err(SweepError::Failed(error)) => return Err(error.into()),
+    }
     Ok(())
+}
+
+/// Says what would be done.
+fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
+    for image in &plan.orphans {
+        console.say(&format!("{} ({} bytes) would be moved", image.path, image.bytes));
+    }
+    for image in &plan.expired {
+        let name = image.path.as_str().rsplit('/').next().unwrap_or_default();
+        console.say(&format!(
+            "trash/{}/{name} ({} bytes) would be deleted",
+            image.day, image.bytes
+        ));
+    }
+    console.say(&format!(
+        "{} without a car would be moved to `{}`, and {} would be deleted from the trash. Nothing was changed.",
+        moved(plan),
+        trash(plan, root),
+        expired(plan),
+    ));
+}
+
+/// Says what was done.
+fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
+    if plan.orphans.is_empty() {
+        console.say("Found no picture without a car that is older than an hour.");
+    } else {
+        console.say(&format!(
+            "Moved {} without a car to `{}`. The first sweep after {} deletes them. \
+             To restore a picture, move its file back to `{}`.",
+            moved(plan),
+            trash(plan, root),
+            plan.kept_until,
+            root.join("cars").display(),
+        ));
+    }
+    if !plan.expired.is_empty() {
+        console.say(&format!(
+            "Deleted {} that had been in the trash for more than 30 days.",
+            expired(plan)
+        ));
+    }
+}
+
+fn trash(plan: &SweepPlan, root: &Path) -> String {
+    root.join("trash")
+        .join(plan.day.to_string())
+        .display()
+        .to_string()
+}
+
+fn moved(plan: &SweepPlan) -> String {
+    pictures(plan.orphans.iter().map(|image| image.bytes))
+}
+
+fn expired(plan: &SweepPlan) -> String {
+    pictures(plan.expired.iter().map(|image| image.bytes))
+}
+
+/// Says how many pictures there are, and how many bytes they have together.
+fn pictures(sizes: impl ExactSizeIterator<Item = u64>) -> String {
+    let (count, plural) = (sizes.len(), if sizes.len() == 1 { "" } else { "s" });
+    format!("{count} picture{plural} ({} bytes)", sizes.sum::<u64>())
+}
+
+/// Says why the sweep is refused, and what to do.
+fn reason(refusal: Refusal, root: &Path, database: &Database) -> String {
+    let folder = root.display();
+    let (problem, advice) = match refusal {
+        Refusal::OtherDatabase => (
+            format!("the media folder `{folder}` belongs to another database than {database}"),
+            "run `mycars adoptmedia` if they belong together",
+        ),
+        Refusal::UnprovenDatabase => (
+            format!("{database} names none of the pictures in the media folder `{folder}`"),
+            "run `mycars adoptmedia` if they belong together",
+        ),
+        Refusal::NoPictures { affected } => (
+            format!(
+                "{database} names no picture, and {affected} pictures in the media folder `{folder}` would be \
+                 moved or deleted"
+            ),
+            "restore the database if it should name them",
+        ),
+        Refusal::TooMany { orphans, pictures } => (
+            format!(
+                "{orphans} of {pictures} pictures in the media folder `{folder}` have no car in {database}, \
+                 which is more than a tenth"
+            ),
+            "look at them with --dry-run",
+        ),
+    };
+    format!(
+        "sweepmedia refuses: {problem}; nothing was changed. Check DATABASE_URL and MYCARS__MEDIA__ROOT; {advice}; \
+         --force sweeps all the same"
+    )
 }

@@ -163,6 +163,8 @@ fn help_names_every_command() {
         "createsuperuser",
         "changepassword",
         "flushexpiredtokens",
+        "sweepmedia",
+        "adoptmedia",
     ] {
         assert!(help.contains(command), "{command}: {help}");
         installation.run(&[command, "--help"]).success();

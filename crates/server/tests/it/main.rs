@@ -5,6 +5,7 @@
 //! - [`contract`]: the recorded cases of `tests/contract/`, which say what clients rely on.
 //! - [`start`], [`commands`], [`race`], [`protocol`]: what no recorded case can say.
 //! - [`matrix`]: who is let in where.
+//! - [`media`]: the folder of pictures, which no start deletes from.
 //! - [`openapi`]: the OpenAPI document says what is served.
 //! - [`session`]: browsers, and what protects them from other sites.
 //! - [`history`]: what is written down of every change, and who may read it.
@@ -27,6 +28,7 @@ mod crash;
 mod documents;
 mod history;
 mod matrix;
+mod media;
 mod openapi;
 mod outage;
 mod panel;

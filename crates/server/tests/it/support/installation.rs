@@ -90,6 +90,11 @@ impl Installation {
         self.spawn(arguments).wait()
     }
 
+    /// Runs `mycars` with these arguments and an environment variable until it ends.
+    pub(crate) fn run_with(&self, arguments: &[&str], name: &str, value: &str) -> Finished {
+        Process::spawn(self.command().args(arguments).env(name, value)).wait()
+    }
+
     /// Starts the server, and waits until it serves.
     pub(crate) fn start(&self) -> Server {
         Server::of(self.spawn(&[]))

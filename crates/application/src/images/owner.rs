@@ -1,0 +1,230 @@
+//! Whether the stored pictures belong to the database.
+
+use mycars_domain::{Action, Target, policy};
+
+use super::Error;
+use crate::{
+    App, Caller, cars,
+    ports::{Installation, StoreError},
+};
+
+/// Number of random bytes in the id of an installation.
+const ID_BYTES: usize = 16;
+
+/// Maximum number of pictures that are looked up in the database to find one that it names. A database that names none
+/// of so many is taken for another one.
+const MAX_LOOKUPS: usize = 1000;
+
+/// Whether the stored pictures belong to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// The image store has the id of this database.
+    Same,
+    /// The image store has no id, and it has no pictures or the database names one of them.
+    Unclaimed,
+    /// The image store has no id, and the database names none of its pictures.
+    Unproven,
+    /// The image store has the id of another database.
+    Other,
+}
+
+/// Gives the image store the id of this database if it is [`Ownership::Unclaimed`], and returns what holds afterwards.
+/// Never replaces another id.
+///
+/// # Errors
+/// [`cars::Error::Denied`] for all callers but the program itself; [`Error::Images`]; [`cars::Error::Store`].
+pub fn claim(app: &App, caller: &Caller) -> Result<Ownership, Error> {
+    policy::check(&caller.actor, Action::SweepImages, Target::NOTHING).map_err(cars::Error::from)?;
+    let ownership = ownership(app)?;
+    if ownership != Ownership::Unclaimed {
+        return Ok(ownership);
+    }
+    app.images.set_owner(&installation_id(app)?, false)?;
+    // Another server may have been faster, with the same database or with another one.
+    self::ownership(app)
+}
+
+/// Gives the image store the id of this database, whatever it had before.
+///
+/// # Errors
+/// [`cars::Error::Denied`] for all callers but the program itself; [`Error::Images`]; [`cars::Error::Store`].
+pub fn adopt(app: &App, caller: &Caller) -> Result<(), Error> {
+    policy::check(&caller.actor, Action::SweepImages, Target::NOTHING).map_err(cars::Error::from)?;
+    Ok(app.images.set_owner(&installation_id(app)?, true)?)
+}
+
+/// Returns whether the stored pictures belong to the database. Changes nothing in the image store.
+pub(super) fn ownership(app: &App) -> Result<Ownership, Error> {
+    let id = installation_id(app)?;
+    match app.images.owner()? {
+        Some(owner) if owner == id => Ok(Ownership::Same),
+        Some(_) => Ok(Ownership::Other),
+        None if names_one_if_any(app)? => Ok(Ownership::Unclaimed),
+        None => Ok(Ownership::Unproven),
+    }
+}
+
+/// Whether the database names one of the stored pictures, or there are none.
+fn names_one_if_any(app: &App) -> Result<bool, Error> {
+    let images = app.images.list()?;
+    for image in images.iter().take(MAX_LOOKUPS) {
+        if app.store.read(|unit| unit.cars().has_image(&image.path))? {
+            return Ok(true);
+        }
+    }
+    Ok(images.is_empty())
+}
+
+/// Returns the id of this database, which is made at the first call.
+fn installation_id(app: &App) -> Result<String, StoreError> {
+    let new = Installation {
+        id: app.random.hex(ID_BYTES),
+        created_at: app.now(),
+    };
+    let kept = app.store.write(|unit| unit.installation().find_or_insert(&new))?;
+    Ok(kept.id)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::SystemTime;
+
+    use mycars_domain::{Denied, Rank, values::ImagePath};
+
+    use super::*;
+    use crate::{
+        mocks::{Mocks, samples},
+        ports::StoredImage,
+    };
+
+    /// The id of the database in these tests.
+    pub(in crate::images) const ID: &str = "this database";
+
+    /// Mocks of a database with [`ID`] and an image store with this owner.
+    pub(in crate::images) fn owned_by(owner: Option<&'static str>) -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks.random.expect_hex().return_const("new");
+        let kept = |id: &str| Installation {
+            id: id.into(),
+            created_at: samples::now(),
+        };
+        mocks
+            .unit
+            .installation
+            .expect_find_or_insert()
+            .withf(move |new| *new == kept("new"))
+            .returning(move |_| Ok(kept(ID)));
+        mocks
+            .images
+            .expect_owner()
+            .returning(move || Ok(owner.map(str::to_owned)));
+        mocks
+    }
+
+    /// Mocks in which the image store has no owner but these pictures, of which the database names some.
+    fn unowned(images: usize, is_named: fn(&ImagePath) -> bool) -> Mocks {
+        let mut mocks = owned_by(None);
+        let stored = move |number| StoredImage {
+            path: ImagePath::from_storage(format!("cars/{number}.jpg")),
+            bytes: 1,
+            modified: SystemTime::UNIX_EPOCH,
+        };
+        mocks
+            .images
+            .expect_list()
+            .returning(move || Ok((0..images).map(stored).collect()));
+        mocks
+            .unit
+            .cars
+            .expect_has_image()
+            .times(..=MAX_LOOKUPS)
+            .returning(move |path| Ok(is_named(path)));
+        mocks
+    }
+
+    fn claimed(mocks: Mocks) -> Ownership {
+        claim(&mocks.into_app().0, &Caller::system()).unwrap()
+    }
+
+    #[test]
+    fn superuser_cannot_claim_or_adopt() {
+        let root = samples::somebody_else(Rank::Superuser);
+        let (app, _) = Mocks::new().into_app();
+        for refused in [claim(&app, &root).map(drop), adopt(&app, &root)] {
+            assert!(matches!(
+                refused,
+                Err(Error::Car(cars::Error::Denied(Denied::Forbidden)))
+            ));
+        }
+    }
+
+    #[test]
+    fn claim_with_known_owner_writes_nothing() {
+        assert_eq!(claimed(owned_by(Some(ID))), Ownership::Same);
+        assert_eq!(claimed(owned_by(Some("another"))), Ownership::Other);
+        assert_eq!(claimed(owned_by(Some(""))), Ownership::Other);
+    }
+
+    #[test]
+    fn claim_without_any_named_picture_writes_nothing() {
+        for images in [1, 3, MAX_LOOKUPS + 1] {
+            assert_eq!(claimed(unowned(images, |_| false)), Ownership::Unproven);
+        }
+        let named_too_late = |path: &ImagePath| path.as_str() == format!("cars/{MAX_LOOKUPS}.jpg");
+        assert_eq!(
+            claimed(unowned(MAX_LOOKUPS + 1, named_too_late)),
+            Ownership::Unproven
+        );
+    }
+
+    #[test]
+    fn claim_of_empty_or_named_store_writes_id_without_overwriting() {
+        for images in [0, 1, 3] {
+            let named_last = move |path: &ImagePath| !matches!(path.as_str(), "cars/1.jpg");
+            let mut mocks = unowned(images, named_last);
+            mocks
+                .images
+                .expect_set_owner()
+                .withf(|id, overwrite| id == ID && !overwrite)
+                .once()
+                .returning(|_, _| Ok(()));
+            // The mocked store still has no owner afterwards.
+            assert_eq!(claimed(mocks), Ownership::Unclaimed);
+        }
+    }
+
+    #[test]
+    fn claim_after_faster_server_returns_its_result() {
+        for (faster, expected) in [(ID, Ownership::Same), ("another", Ownership::Other)] {
+            let mut mocks = Mocks::new();
+            let mut owners = [None, Some(faster.to_owned())].into_iter();
+            mocks
+                .images
+                .expect_owner()
+                .times(2)
+                .returning(move || Ok(owners.next().unwrap()));
+            mocks.random.expect_hex().return_const("new");
+            mocks.unit.installation.expect_find_or_insert().returning(|new| {
+                Ok(Installation {
+                    id: ID.into(),
+                    ..new.clone()
+                })
+            });
+            mocks.images.expect_list().returning(|| Ok(Vec::new()));
+            mocks.images.expect_set_owner().once().returning(|_, _| Ok(()));
+            assert_eq!(claimed(mocks), expected);
+        }
+    }
+
+    #[test]
+    fn adopt_overwrites_the_owner() {
+        let mut mocks = owned_by(Some("another"));
+        mocks
+            .images
+            .expect_set_owner()
+            .withf(|id, overwrite| id == ID && *overwrite)
+            .once()
+            .returning(|_, _| Ok(()));
+        adopt(&mocks.into_app().0, &Caller::system()).unwrap();
+    }
+}

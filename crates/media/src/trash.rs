@@ -1,0 +1,151 @@
+//! The trash: `<root>/trash/<day>/<name>`, for pictures that may be wanted back.
+//!
+//! The folders are for their owner only, so that a web server which serves the root does not serve them. A symbolic
+//! link in the place of one of them is refused or passed over.
+
+use std::{
+    fs::{self, File, read_dir, remove_file},
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use chrono::NaiveDate;
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags},
+    io::Errno,
+};
+
+use crate::files::{Overwrite, open_regular, unless_missing, write_whole};
+
+/// The folder below the root.
+const TRASH: &str = "trash";
+/// How the folder of a day is named.
+const DAY: &str = "%Y-%m-%d";
+
+/// Moves the file `name` from a folder to the trash of a day. Does nothing if there is no such regular file.
+pub(crate) fn move_in(root: &Path, folder: &Path, name: &str, day: NaiveDate) -> io::Result<()> {
+    let Some(source) = unless_missing(open_folder(CWD, folder, OFlags::empty()))? else {
+        return Ok(());
+    };
+    if !is_regular(&source, name)? {
+        return Ok(());
+    }
+    let target = create_day(root, day)?;
+    // A crash leaves the file in one of the two places, because renaming is atomic.
+    match rustix::fs::renameat_with(&source, name, &target, name, RenameFlags::NOREPLACE) {
+        // The pictures are kept on another file system, or on one that can't rename without overwriting.
+        Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            move_by_copying(&folder.join(name), &day_folder(root, day), name)
+        }
+        // Another sweep was faster.
+        Err(Errno::NOENT) => Ok(()),
+        renamed => Ok(renamed?),
+    }
+}
+
+/// Copies a file with the time of its last change, and removes it when the copy is certain to outlive a crash.
+fn move_by_copying(source: &Path, folder: &Path, name: &str) -> io::Result<()> {
+    let Some(mut file) = open_regular(source)? else {
+        return Ok(());
+    };
+    write_whole(folder, name, Overwrite::Never, |copy| {
+        io::copy(&mut file, copy)?;
+        copy.set_modified(file.metadata()?.modified()?)
+    })?;
+    unless_missing(remove_file(source)).map(drop)
+}
+
+/// Lists the regular files in the trash: the day, the name and the size in bytes.
+pub(crate) fn list(root: &Path) -> io::Result<Vec<(NaiveDate, String, u64)>> {
+    let mut files = Vec::new();
+    for (day, folder) in days(root)? {
+        for entry in unless_missing(read_dir(folder))?.into_iter().flatten() {
+            let entry = entry?;
+            let metadata = unless_missing(entry.metadata())?.filter(fs::Metadata::is_file);
+            if let (Some(metadata), Ok(name)) = (metadata, entry.file_name().into_string()) {
+                files.push((day, name, metadata.len()));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Lists the days of the trash with their folders.
+pub(crate) fn days(root: &Path) -> io::Result<Vec<(NaiveDate, PathBuf)>> {
+    let trash = root.join(TRASH);
+    let is_folder = unless_missing(fs::symlink_metadata(&trash))?.is_some_and(|trash| trash.is_dir());
+    if !is_folder {
+        return Ok(Vec::new());
+    }
+    let mut days = Vec::new();
+    for entry in read_dir(&trash)? {
+        let entry = entry?;
+        let day = entry.file_name().to_str().and_then(parse_day);
+        if let (Some(day), true) = (day, entry.file_type()?.is_dir()) {
+            days.push((day, entry.path()));
+        }
+    }
+    Ok(days)
+}
+
+/// Deletes a file from the trash of a day, and the folder of the day if it is empty then.
+pub(crate) fn delete(root: &Path, day: NaiveDate, name: &str) -> io::Result<()> {
+    let found = open_folder(CWD, root, OFlags::empty())
+        .and_then(|root| open_folder(root, TRASH, OFlags::NOFOLLOW))
+        .and_then(|trash| {
+            let folder = open_folder(&trash, day_name(day).as_str(), OFlags::NOFOLLOW)?;
+            Ok((trash, folder))
+        });
+    let Some((trash, folder)) = unless_missing(found)? else {
+        return Ok(());
+    };
+    unless_missing(rustix::fs::unlinkat(folder, name, AtFlags::empty()).map_err(io::Error::from))?;
+    match rustix::fs::unlinkat(trash, day_name(day), AtFlags::REMOVEDIR) {
+        Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
+        removed => Ok(removed?),
+    }
+}
+
+/// The folder of a day, by its path.
+pub(crate) fn day_folder(root: &Path, day: NaiveDate) -> PathBuf {
+    root.join(TRASH).join(day_name(day))
+}
+
+fn day_name(day: NaiveDate) -> String {
+    day.format(DAY).to_string()
+}
+
+/// Reads the name of a day's folder as it is written, and nothing that only reads like it.
+fn parse_day(name: &str) -> Option<NaiveDate> {
+    let day = NaiveDate::parse_from_str(name, DAY).ok()?;
+    (day_name(day) == name).then_some(day)
+}
+
+/// Opens the folder of a day, and makes it if it is missing.
+fn create_day(root: &Path, day: NaiveDate) -> io::Result<OwnedFd> {
+    let root = open_folder(CWD, root, OFlags::empty())?;
+    let trash = create_private(&root, TRASH)?;
+    create_private(&trash, &day_name(day))
+}
+
+fn create_private(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
+        Ok(()) => File::from(parent.try_clone()?).sync_all()?,
+        Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    open_folder(parent, name, OFlags::NOFOLLOW)
+}
+
+fn open_folder(parent: impl AsFd, name: impl rustix::path::Arg, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
+}
+
+/// Whether there is a regular file of this name in a folder; a link is none.
+fn is_regular(folder: &OwnedFd, name: &str) -> io::Result<bool> {
+    let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from);
+    let stat = unless_missing(found)?;
+    Ok(stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file()))
+}

@@ -1,0 +1,14 @@
+//! `mycars adoptmedia`: accept the media folder as that of this database.
+
+use mycars_application::{Caller, images};
+
+use super::CommandError;
+use crate::{console::Console, settings::Settings, wiring};
+
+pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
+    images::adopt(&wiring::app(settings)?, &Caller::system())?;
+    let (database, _) = wiring::database(settings)?;
+    let folder = settings.media.root.display();
+    console.say(&format!("The media folder `{folder}` belongs to {database} now."));
+    Ok(())
+}
