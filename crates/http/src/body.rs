@@ -4,7 +4,7 @@
 //! for. It is said when somebody asks for the fields.
 
 mod form;
-mod number;
+pub(crate) mod number;
 
 use std::{
     cell::RefCell,

@@ -1,5 +1,6 @@
 //! What the page of a list has more than others: search, filters, order, pages.
 
+use mycars_domain::strip;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
@@ -7,7 +8,7 @@ use super::{
     forms::Refusal,
     navigation::{Link, Parameters, local_path, url},
 };
-use crate::query::{FilterKind, FilterSpec, ListSpec};
+use crate::query::{FilterKind, FilterSpec, ListSpec, Query};
 
 /// The one form that asks for another view of a list.
 pub(super) struct ListControls {
@@ -130,7 +131,7 @@ fn active(page: &Page<'_>, spec: &ListSpec, parameters: &Parameters, filters: &[
     search
         .into_iter()
         .chain(filters)
-        .filter(|(_, _, value)| !value.trim().is_empty())
+        .filter(|(_, _, value)| !strip(value).is_empty())
         .map(|(name, label, value)| Link {
             label: format!("{label}: {value}"),
             url: url(page.path, &parameters.query(&[name, "offset"], None)),
@@ -192,7 +193,7 @@ impl Pager {
                 previous,
                 results,
             } => Some(Self {
-                position: position(&parameters, results.len(), count),
+                position: position(page.query, results.len(), count),
                 previous: previous.and_then(local),
                 next: next.and_then(local),
                 in_pages: None,
@@ -201,8 +202,8 @@ impl Pager {
     }
 }
 
-fn position(parameters: &Parameters, shown: usize, count: u64) -> String {
-    let offset: u64 = parameters.get("offset").trim().parse().unwrap_or(0);
+fn position(query: &str, shown: usize, count: u64) -> String {
+    let offset = Query::parse(query).offset();
     let last = offset.saturating_add(u64::try_from(shown).unwrap_or(u64::MAX));
     match shown {
         0 => format!("none of {count}"),

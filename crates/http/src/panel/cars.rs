@@ -12,7 +12,7 @@ use mycars_application::{
     users,
 };
 use mycars_domain::{
-    Car, CarId, Field, User, UserId, Violation, Violations, audit::ObjectType, values::Username,
+    Car, CarId, Field, User, UserId, Violation, Violations, audit::ObjectType, strip, values::Username,
 };
 
 use super::{
@@ -411,8 +411,8 @@ fn show(
     let owners = match context.body.text_of(FIND) {
         Some(_) => Some(search_owners(context, &owner.value)?),
         // Who typed a part of a name where a username must be is helped on.
-        None if !filling.violations.of(Field::Owner).is_empty() && !owner.value.trim().is_empty() => {
-            owner.errors = vec![format!("No user has the username “{}”.", owner.value.trim())];
+        None if !filling.violations.of(Field::Owner).is_empty() && !strip(&owner.value).is_empty() => {
+            owner.errors = vec![format!("No user has the username “{}”.", strip(&owner.value))];
             Some(search_owners(context, &owner.value)?)
         }
         None => None,
@@ -480,7 +480,7 @@ fn facts(car: &Car) -> Vec<(&'static str, Cell)> {
 fn search_owners(context: &Context<'_>, typed: &str) -> Result<Owners, ApiError> {
     let found = super::users::search(context, typed)?;
     Ok(Owners {
-        searched: typed.trim().to_owned(),
+        searched: strip(typed).to_owned(),
         found: found
             .iter()
             .map(|user| Owner {
