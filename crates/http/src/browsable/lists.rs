@@ -8,7 +8,10 @@ use super::{
     forms::Refusal,
     navigation::{Link, Parameters, local_path, url},
 };
-use crate::query::{FilterKind, FilterSpec, ListSpec, Query};
+use crate::{
+    bidi::isolated,
+    query::{FilterKind, FilterSpec, ListSpec, Query},
+};
 
 /// The one form that asks for another view of a list.
 pub(super) struct ListControls {
@@ -133,7 +136,7 @@ fn active(page: &Page<'_>, spec: &ListSpec, parameters: &Parameters, filters: &[
         .chain(filters)
         .filter(|(_, _, value)| !strip(value).is_empty())
         .map(|(name, label, value)| Link {
-            label: format!("{label}: {value}"),
+            label: format!("{label}: {}", isolated(value)),
             url: url(page.path, &parameters.query(&[name, "offset"], None)),
         })
         .collect()

@@ -15,6 +15,7 @@ use super::{
     render::{Conflict, Fieldset, Problem, Time},
 };
 use crate::{
+    bidi::isolated,
     browsable::{Control, FormField},
     error::ApiError,
     fields::{FieldSpec, Kind},
@@ -138,7 +139,7 @@ impl<'a> Filling<'a> {
         let sent = self.value(spec);
         (lines(&now) != lines(&sent)).then(|| match now.as_str() {
             "" => "It is empty now.".to_owned(),
-            now => format!("It is “{now}” now."),
+            now => format!("It is “{}” now.", isolated(now)),
         })
     }
 

@@ -9,6 +9,7 @@ use super::{
     render::{self, Frame, ListPage, Row},
 };
 use crate::{
+    bidi::isolated,
     browsable::{Link, Parameters, url},
     error::ApiError,
     query::{ListSettings, Query},
@@ -212,7 +213,7 @@ fn active(spec: &ListSpec, parameters: &Parameters) -> Vec<Link> {
         .filter_map(|(name, label)| {
             let value = strip(parameters.get(name));
             (!value.is_empty()).then(|| Link {
-                label: format!("{label}: {value}"),
+                label: format!("{label}: {}", isolated(value)),
                 url: url(spec.path, &parameters.query(&[name, "offset"], None)),
             })
         })

@@ -1,6 +1,5 @@
 //! Computes the folded columns of all rows again: the part of a migration that SQL cannot express. Compiled once for
 //! each database.
-#![expect(clippy::ref_option_ref, reason = "Diesel's derives write such types")]
 
 use diesel::prelude::*;
 use mycars_domain::fold;
