@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use mycars_domain::{Field, Violation, Violations};
+use mycars_domain::{Field, Violation, Violations, strip};
 
 /// What somebody sent for one field. An adapter fills it in without judging; the use-cases judge, so that
 /// everything that is wrong is said at once.
@@ -151,11 +151,41 @@ impl Checker {
 
 /// Text without a rule of its own: a name, a password or a token that somebody claims to have.
 pub(crate) fn claimed(text: &str) -> Result<String, Vec<Violation>> {
-    match text.trim() {
+    match strip(text) {
         "" => Err(vec![Violation::Blank]),
         text if text.contains('\0') => Err(vec![Violation::NullCharacter]),
         text => Ok(text.to_owned()),
     }
+}
+
+/// Returns how a text is read for a field that may hold a value already. A text that is sent as it is stored, apart from
+/// surrounding white space, is kept without being checked: the rules may have become stricter since it was stored.
+pub(crate) fn unless_stored<V: Clone>(
+    stored: Option<&V>,
+    as_text: impl FnOnce(&V) -> &str,
+    parse: impl FnOnce(&str) -> Result<V, Vec<Violation>>,
+) -> impl FnOnce(&str) -> Result<V, Vec<Violation>> {
+    move |text| match stored {
+        Some(value) if strip(as_text(value)) == strip(text) => Ok(value.clone()),
+        _ => parse(text),
+    }
+}
+
+/// Returns how a number is read for a field that may hold a value already: see [`unless_stored`].
+pub(crate) fn unless_stored_number<V: Copy>(
+    stored: Option<V>,
+    as_number: impl FnOnce(V) -> i32,
+    parse: impl FnOnce(i64) -> Result<V, Vec<Violation>>,
+) -> impl FnOnce(&i64) -> Result<V, Vec<Violation>> {
+    move |number| match stored {
+        Some(value) if i64::from(as_number(value)) == *number => Ok(value),
+        _ => parse(*number),
+    }
+}
+
+/// Returns the value that was sent, if it is not the stored one. Only such a value can be taken by others.
+pub(crate) fn changed<'a, V: PartialEq>(sent: Option<&'a V>, stored: Option<&V>) -> Option<&'a V> {
+    sent.filter(|value| Some(*value) != stored)
 }
 
 /// Puts a value that was given in its place; one that was left out changes nothing.
@@ -199,6 +229,19 @@ mod tests {
         let input = Input::Invalid(Violation::NotAString);
         let wrong = Violations::one(Field::Brand, Violation::NotAString);
         assert_eq!(brand(Completeness::Whole, &input), (None, wrong));
+    }
+
+    #[test]
+    fn text_that_is_sent_as_stored_is_not_checked() {
+        let stored = Brand::from_storage(" \u{200b}".into());
+        let read = |text| unless_stored(Some(&stored), Brand::as_str, Brand::parse)(text);
+        for same in [" \u{200b}", "\u{200b}", "\u{200b}\u{1f}"] {
+            assert_eq!(read(same), Ok(stored.clone()), "{same:?}");
+        }
+        for other in ["", " ", "\u{200b}\u{200b}"] {
+            assert_eq!(read(other), Err(vec![Violation::Blank]), "{other:?}");
+        }
+        assert!(unless_stored(None, Brand::as_str, Brand::parse)("\u{200b}").is_err());
     }
 
     #[test]

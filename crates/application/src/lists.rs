@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use mycars_domain::{
     Role, UserId,
     audit::{Action, ObjectType},
-    fold,
+    fold, is_space,
 };
 
 /// So many items, after so many others. Bounds are for the adapter to set.
@@ -92,7 +92,7 @@ impl Search {
             match quote {
                 Some(end) if c == end => quote = None,
                 None if word.is_empty() && quotes.contains(&c) => quote = Some(c),
-                None if c.is_whitespace() || c == ',' => words.push(std::mem::take(&mut word)),
+                None if is_space(c) || c == ',' => words.push(std::mem::take(&mut word)),
                 _ => word.push(c),
             }
         }
@@ -100,9 +100,9 @@ impl Search {
         Self(
             words
                 .into_iter()
+                .map(|word| fold(&word))
                 .filter(|word| !word.is_empty())
                 .take(Self::MAX_WORDS)
-                .map(|word| fold(&word))
                 .collect(),
         )
     }

@@ -8,7 +8,8 @@
 //! - [`Car`] and [`User`]: the entities.
 //! - [`audit`]: what is kept of every change.
 //! - [`policy`]: who may do what to which car or user, as one table.
-//! - [`fold`]: how text is compared whatever its case.
+//! - [`fold`]: the form in which text is searched and compared for uniqueness. [`strip`], [`shows_nothing`] and
+//!   [`decimal_digit`]: white space, invisible characters and digits of every script.
 //! - [`password`]: which passwords a person may choose.
 //!
 //! ```
@@ -63,6 +64,7 @@
 mod actor;
 pub mod audit;
 mod car;
+mod characters;
 mod fold;
 pub mod password;
 pub mod policy;
@@ -74,6 +76,7 @@ mod violation;
 
 pub use actor::{Actor, Rank};
 pub use car::{Car, CarId, NewCar};
+pub use characters::{decimal_digit, is_space, shows_nothing, strip};
 pub use fold::fold;
 pub use policy::{Action, Denied, Target};
 pub use user::{NewUser, Role, User, UserId};

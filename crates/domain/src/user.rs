@@ -163,7 +163,7 @@ impl User {
     #[must_use]
     pub fn full_name(&self) -> String {
         let name = format!("{} {}", self.first_name, self.last_name);
-        match name.trim() {
+        match crate::strip(&name) {
             "" => self.username.to_string(),
             name => name.to_owned(),
         }

@@ -3,7 +3,7 @@
 //! Each type has `parse`, which checks text or a number from outside, and `from_storage`, which takes what an
 //! adapter kept of a value that was checked before: a rule made stricter later must not make old rows
 //! unreadable. The rules are those of the wire contract, section 3. Lengths are counted in characters (Unicode scalar
-//! values), not in bytes, after white space around the text is taken away.
+//! values), not in bytes, after surrounding white space is stripped.
 //!
 //! ```
 //! use mycars_domain::{Violation, values::{Brand, Color}};

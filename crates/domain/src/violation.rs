@@ -128,6 +128,8 @@ pub enum Violation {
     NotAString,
     /// Something that is not a whole number.
     NotAnInteger,
+    /// A number whose separators may mean decimals or thousands, such as `125.000`.
+    AmbiguousNumber,
     /// Something that is neither true nor false.
     NotABoolean,
     /// A number written with more characters than anybody would read.

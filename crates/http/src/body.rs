@@ -7,7 +7,7 @@ mod charset;
 mod form;
 mod header;
 mod multipart;
-mod number;
+pub(crate) mod number;
 mod parts;
 #[cfg(test)]
 mod tests;

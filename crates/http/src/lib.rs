@@ -11,6 +11,7 @@ mod api;
 mod assets;
 #[cfg(feature = "bench")]
 pub mod bench;
+mod bidi;
 mod blocking;
 mod body;
 mod browsable;

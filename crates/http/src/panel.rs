@@ -164,7 +164,10 @@ impl Context<'_> {
 
     /// What a form sent under a name, without the space around it.
     fn sent(&self, name: &str) -> &str {
-        self.body.text_of(name).unwrap_or("").trim()
+        self.body
+            .text_of(name)
+            .unwrap_or("")
+            .trim_matches(mycars_domain::is_space)
     }
 
     /// The query of the list that one came from, to go back to it as it was. What no header can hold is none.
@@ -338,7 +341,7 @@ async fn ask(
                 id,
                 path: &path,
                 query_text: &query_text,
-                query: &Query::parse(&query_text),
+                query: &Query::typed(&query_text),
                 body: &body,
                 csrf_token: &csrf_token,
                 message: message.as_ref(),

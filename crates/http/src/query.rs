@@ -5,11 +5,15 @@ mod history;
 mod moment;
 
 use mycars_application::lists::{CarOrder, CarQuery, Direction, Listed, Page, Search, UserOrder, UserQuery};
-use mycars_domain::Role;
+use mycars_domain::{Field, Role, Violation, strip};
 use serde::Serialize;
 
 pub(crate) use self::history::{ACTIONS, HISTORY, HISTORY_OF_CAR, OBJECT_TYPES};
-use crate::{error::ApiError, urlencoded};
+use crate::{
+    body::number::{python_int, python_numeric, typed_digits},
+    error::ApiError,
+    urlencoded, words,
+};
 
 /// What can be set about lists.
 #[derive(Debug, Clone, Copy)]
@@ -126,11 +130,26 @@ pub(crate) static USERS: ListSpec = ListSpec {
 };
 
 /// The parameters of a query. Of several with one name the last counts. A value that is not UTF-8 is `None`.
-pub(crate) struct Query(Vec<(String, Option<String>)>);
+pub(crate) struct Query {
+    parameters: Vec<(String, Option<String>)>,
+    /// Whether people typed the numbers in it.
+    is_typed: bool,
+}
 
 impl Query {
     pub(crate) fn parse(query: &str) -> Self {
-        Self(urlencoded::parameters(query).collect())
+        Self {
+            parameters: urlencoded::parameters(query).collect(),
+            is_typed: false,
+        }
+    }
+
+    /// Parses a query whose numbers people typed into a form: those that are ambiguous are refused.
+    pub(crate) fn typed(query: &str) -> Self {
+        Self {
+            is_typed: true,
+            ..Self::parse(query)
+        }
     }
 
     /// A parameter that says something: blank ones count as left out.
@@ -139,12 +158,12 @@ impl Query {
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        let value = self.last(name)?.as_deref()?.trim();
+        let value = strip(self.last(name)?.as_deref()?);
         (!value.is_empty()).then_some(value)
     }
 
     fn last(&self, name: &str) -> Option<&Option<String>> {
-        let last = self.0.iter().rev().find(|(known, _)| known == name);
+        let last = self.parameters.iter().rev().find(|(known, _)| known == name);
         last.map(|(_, value)| value)
     }
 
@@ -161,7 +180,7 @@ impl Query {
 
     /// How many items a page shall have, if the client says so.
     fn limit(&self) -> Option<u32> {
-        let limit = self.get("limit")?.parse::<u64>().ok()?;
+        let limit = python_int(self.get("limit")?)?;
         (limit > 0).then(|| u32::try_from(limit).unwrap_or(u32::MAX))
     }
 
@@ -169,8 +188,14 @@ impl Query {
     fn page_of(&self, limit: u32, settings: ListSettings) -> Page {
         Page {
             limit: limit.min(settings.max_page_size),
-            offset: self.get("offset").and_then(|text| text.parse().ok()).unwrap_or(0),
+            offset: self.offset(),
         }
+    }
+
+    /// The number of items before the page; what is no such number counts as none.
+    pub(crate) fn offset(&self) -> u64 {
+        let offset = self.get("offset").and_then(python_int);
+        offset.and_then(|offset| offset.try_into().ok()).unwrap_or(0)
     }
 
     /// The cars asked for.
@@ -229,7 +254,7 @@ impl Query {
 
     /// The orders asked for; names that there are not are passed over.
     pub(crate) fn ordering<T>(&self, order: impl Fn(&str) -> Option<T>) -> Vec<(T, Direction)> {
-        let names = self.get("ordering").unwrap_or("").split(',').map(str::trim);
+        let names = self.get("ordering").unwrap_or("").split(',').map(strip);
         let orders = names.filter_map(|name| match name.strip_prefix('-') {
             Some(name) => Some((order(name)?, Direction::Descending)),
             None => Some((order(name)?, Direction::Ascending)),
@@ -241,7 +266,7 @@ impl Query {
     /// The URL of another page: the same query with another offset, its parameters in order.
     fn link(&self, url: &str, limit: u32, offset: u64) -> String {
         let mut parameters: Vec<(&str, String)> = self
-            .0
+            .parameters
             .iter()
             .filter(|(name, _)| name != "limit" && name != "offset")
             .filter_map(|(name, value)| Some((name.as_str(), value.clone()?)))
@@ -333,11 +358,20 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self, name: &'static str) -> Option<Number> {
-        let number = Number::parse(self.get(name)?);
-        if number.is_none() {
-            self.errors.push((name, "Enter a number.".into()));
+        let text = self.query.get(name)?;
+        let number = if self.query.is_typed {
+            typed_digits(text).map(|digits| Number::parse(&digits))
+        } else {
+            Ok(Number::parse(text))
+        };
+        match number {
+            Ok(Some(number)) => return Some(number),
+            Err(violation @ Violation::AmbiguousNumber) => {
+                self.errors.push((name, words::say(Field::Mileage, &violation)));
+            }
+            Ok(None) | Err(_) => self.errors.push((name, "Enter a number.".into())),
         }
-        number
+        None
     }
 
     fn boolean(&mut self, name: &'static str) -> Option<bool> {
@@ -371,7 +405,9 @@ fn no_choice(value: &str) -> String {
 struct Number(f64);
 
 impl Number {
+    /// Reads what Python's `Decimal` reads: decimal digits of any script, and underscores anywhere.
     fn parse(text: &str) -> Option<Self> {
+        let text = python_numeric(text).replace('_', "");
         // "inf" and "nan" are numbers to Rust, and not here.
         let is_plain = text
             .bytes()
@@ -537,6 +573,39 @@ mod tests {
         assert_eq!(
             (query.mileage_min, query.mileage_max),
             (Some(i64::MAX), Some(i64::MIN))
+        );
+    }
+
+    #[test]
+    fn digits_of_every_script_are_numbers() {
+        let query = cars("year=٢٠٢٠&mileage_min=１_０００&mileage_max=+२०००.५");
+        assert_eq!((query.year_min, query.year_max), (Some(2020), Some(2020)));
+        assert_eq!((query.mileage_min, query.mileage_max), (Some(1000), Some(2000)));
+        assert_eq!(page("limit=٢&offset=%1f４%c2%a0"), Some((2, 4)));
+        assert_eq!(page("limit=1_0&offset=%2B1"), Some((10, 1)));
+        for wrong in ["year=²", "year=1,000", "year=2%200", "year=_", "year=％"] {
+            assert_eq!(errors(wrong), [("year", "Enter a number.".to_owned())], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn typed_filters_are_whole_numbers_without_ambiguous_separators() {
+        let typed = |query: &str| Query::typed(query).cars(ListSettings::default());
+        assert_eq!(
+            typed("mileage_min=125'000&year=٢٠٢٠").unwrap().mileage_min,
+            Some(125_000)
+        );
+        let Err(ApiError::Parameters(errors)) = typed("mileage_min=125.000&mileage_max=12,5&year=x") else {
+            panic!("must be refused");
+        };
+        let ambiguous = words::say(Field::Mileage, &Violation::AmbiguousNumber);
+        assert_eq!(
+            errors,
+            [
+                ("year", "Enter a number.".to_owned()),
+                ("mileage_min", ambiguous.clone()),
+                ("mileage_max", ambiguous),
+            ]
         );
     }
 

@@ -46,6 +46,9 @@ pub fn say(field: Field, violation: &Violation) -> String {
         Violation::Blank => "This field may not be blank.".into(),
         Violation::NotAString => "Not a valid string.".into(),
         Violation::NotAnInteger => "A valid integer is required.".into(),
+        Violation::AmbiguousNumber => {
+            "Enter a whole number without decimal or thousands separators, such as 125000.".into()
+        }
         Violation::NotABoolean => "Must be a valid boolean.".into(),
         Violation::NumberTooLong => "String value too large.".into(),
         Violation::NotAChoice(given) => format!("\"{given}\" is not a valid choice."),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::{QueryResult, connection::SimpleConnection as _, sqlite::Sqlite as DB};
+use diesel::{QueryResult, RunQueryDsl as _, connection::SimpleConnection as _, sqlite::Sqlite as DB};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mycars_application::ports::StoreError;
 use parking_lot::{Mutex, MutexGuard};
@@ -34,6 +34,8 @@ mod audit_log;
 mod cars;
 #[path = "shared/installation.rs"]
 mod installation;
+#[path = "shared/keys.rs"]
+mod keys;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "shared/sessions.rs"]
@@ -67,6 +69,23 @@ fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
 fn begin_migrations(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute("PRAGMA foreign_keys = OFF")?;
     begin(conn)
+}
+
+#[derive(diesel::QueryableByName)]
+struct Trigger {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    sql: String,
+}
+
+/// Runs `work` without the trigger that lets no entry of the audit log be changed.
+fn unguarded(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -> QueryResult<()> {
+    let trigger: Trigger = diesel::sql_query(
+        "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'audit_log_stays_as_it_is'",
+    )
+    .get_result(conn)?;
+    conn.batch_execute("DROP TRIGGER audit_log_stays_as_it_is")?;
+    work(conn)?;
+    conn.batch_execute(&trigger.sql)
 }
 
 /// Where the writers of this process wait for their turn. SQLite has one writer at a time and lets the others

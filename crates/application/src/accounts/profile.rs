@@ -9,7 +9,7 @@ use super::Error;
 use crate::{
     App, Caller, Completeness, Input,
     audit::{self, EndedLogins},
-    input::{Checker, set},
+    input::{Checker, changed, set, unless_stored},
     ports::UnitOfWork,
     users::fields::check_unique,
 };
@@ -85,12 +85,33 @@ fn own(caller: &Caller, action: Action) -> Result<UserId, Error> {
 
 fn apply(unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileInput) -> Result<(), Error> {
     let mut checker = Checker::new(Completeness::Partial);
-    let email = checker.optional(Field::Email, &input.email, Email::parse);
-    let first_name = checker.optional(Field::FirstName, &input.first_name, FirstName::parse);
-    let last_name = checker.optional(Field::LastName, &input.last_name, LastName::parse);
-    let phone = checker.nullable(Field::Phone, &input.phone, Phone::parse);
-    let address = checker.nullable(Field::Address, &input.address, Address::parse);
-    check_unique(unit, &mut checker, None, email.as_ref(), Some(user.id))?;
+    let email = checker.optional(
+        Field::Email,
+        &input.email,
+        unless_stored(Some(&user.email), Email::as_str, Email::parse),
+    );
+    let first_name = checker.optional(
+        Field::FirstName,
+        &input.first_name,
+        unless_stored(Some(&user.first_name), FirstName::as_str, FirstName::parse),
+    );
+    let last_name = checker.optional(
+        Field::LastName,
+        &input.last_name,
+        unless_stored(Some(&user.last_name), LastName::as_str, LastName::parse),
+    );
+    let phone = checker.nullable(
+        Field::Phone,
+        &input.phone,
+        unless_stored(user.phone.as_ref(), Phone::as_str, Phone::parse),
+    );
+    let address = checker.nullable(
+        Field::Address,
+        &input.address,
+        unless_stored(user.address.as_ref(), Address::as_str, Address::parse),
+    );
+    let new_email = changed(email.as_ref(), Some(&user.email));
+    check_unique(unit, &mut checker, None, new_email, Some(user.id))?;
     checker.finish()?;
     set(&mut user.email, email);
     set(&mut user.first_name, first_name);
@@ -160,6 +181,45 @@ mod tests {
         assert_eq!(violations.of(Field::Phone), [Violation::TooLong { max: 20 }]);
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
         assert_eq!(store.entries(), []);
+    }
+
+    #[test]
+    fn fields_sent_as_stored_are_not_checked_again() {
+        let legacy = User {
+            email: Email::from_storage("nonsense".into()),
+            first_name: FirstName::from_storage("\u{200b}".into()),
+            last_name: LastName::default(),
+            phone: Some(Phone::from_storage("5".repeat(21))),
+            address: Some(Address::from_storage("a".repeat(256))),
+            ..samples::user()
+        };
+        let stored = legacy.clone();
+        let mut mocks = Mocks::new();
+        let users = &mut mocks.unit.users;
+        users
+            .expect_find_for_update()
+            .returning(move |_| Ok(Some(stored.clone())));
+        users.expect_email_is_taken().never();
+        users.expect_update().once().returning(|_| Ok(()));
+        let (app, _) = mocks.into_app();
+        let input = ProfileInput {
+            email: "nonsense".into(),
+            first_name: "\u{200b}".into(),
+            last_name: "".into(),
+            phone: "5".repeat(21).as_str().into(),
+            address: "a".repeat(256).as_str().into(),
+        };
+        let user = change_profile(&app, &samples::ann(), &input).unwrap();
+        let updated_at = legacy.updated_at;
+        assert_eq!(User { updated_at, ..user }, legacy);
+
+        let other = ProfileInput {
+            email: "other nonsense".into(),
+            ..input
+        };
+        let refused = change_profile(&app, &samples::ann(), &other);
+        let invalid = Violations::one(Field::Email, Violation::InvalidEmail);
+        assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == invalid));
     }
 
     #[test]

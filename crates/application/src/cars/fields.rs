@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Car, CarId, Field, NewCar, UserId, Violation,
+    Car, Field, NewCar, UserId, Violation, strip,
     values::{Brand, Color, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
 use super::Error;
 use crate::{
     App, Completeness, Input,
-    input::{Checker, set},
+    input::{Checker, changed, set, unless_stored, unless_stored_number},
     lists::Garage,
     ports::{StoreError, UnitOfWork},
 };
@@ -53,35 +53,80 @@ pub(super) struct CarFields {
 }
 
 impl CarFields {
-    /// Checks every field of `input`, and that no car other than `except` has the plate.
+    /// Checks every field of `input`, and that no other car has the plate. Fields that are sent as `before` has them are
+    /// not checked again.
     pub(super) fn check(
         app: &App,
         unit: &mut dyn UnitOfWork,
         garage: Garage,
         input: &CarInput,
         completeness: Completeness,
-        except: Option<CarId>,
+        before: Option<&Car>,
     ) -> Result<Self, Error> {
         let mut checker = Checker::new(completeness);
         let current_year = app.current_year();
         let fields = Self {
-            brand: checker.required(Field::Brand, &input.brand, Brand::parse),
-            model: checker.required(Field::Model, &input.model, Model::parse),
-            year: checker.required(Field::Year, &input.year, |year: &i64| {
-                Year::parse(*year, current_year)
-            }),
-            color: checker.nullable(Field::Color, &input.color, Color::parse),
-            license: checker.required(Field::License, &input.license, LicensePlate::parse),
-            vin: checker.nullable(Field::Vin, &blank_is_null(&input.vin), Vin::parse),
-            mileage: checker.optional(Field::Mileage, &input.mileage, |km: &i64| Mileage::parse(*km)),
-            notes: checker.nullable(Field::Notes, &input.notes, Notes::parse),
+            brand: checker.required(
+                Field::Brand,
+                &input.brand,
+                unless_stored(before.map(|car| &car.brand), Brand::as_str, Brand::parse),
+            ),
+            model: checker.required(
+                Field::Model,
+                &input.model,
+                unless_stored(before.map(|car| &car.model), Model::as_str, Model::parse),
+            ),
+            year: checker.required(
+                Field::Year,
+                &input.year,
+                unless_stored_number(before.map(|car| car.year), Year::get, |year| {
+                    Year::parse(year, current_year)
+                }),
+            ),
+            color: checker.nullable(
+                Field::Color,
+                &input.color,
+                unless_stored(
+                    before.and_then(|car| car.color.as_ref()),
+                    Color::as_str,
+                    Color::parse,
+                ),
+            ),
+            license: checker.required(
+                Field::License,
+                &input.license,
+                unless_stored(
+                    before.map(|car| &car.license),
+                    LicensePlate::as_str,
+                    LicensePlate::parse,
+                ),
+            ),
+            vin: checker.nullable(
+                Field::Vin,
+                &blank_is_null(&input.vin),
+                unless_stored(before.and_then(|car| car.vin.as_ref()), Vin::as_str, Vin::parse),
+            ),
+            mileage: checker.optional(
+                Field::Mileage,
+                &input.mileage,
+                unless_stored_number(before.map(|car| car.mileage), Mileage::get, Mileage::parse),
+            ),
+            notes: checker.nullable(
+                Field::Notes,
+                &input.notes,
+                unless_stored(
+                    before.and_then(|car| car.notes.as_ref()),
+                    Notes::as_str,
+                    Notes::parse,
+                ),
+            ),
             owner: match garage {
                 Garage::All => checker.required(Field::Owner, &input.owner, |id: &UserId| Ok(*id)),
                 Garage::Own | Garage::Of(_) => None,
             },
         };
-        if let Some(license) = &fields.license
-            && unit.cars().license_is_taken(license, except)?
+        if let Some(license) = changed(fields.license.as_ref(), before.map(|car| &car.license))
+            && unit.cars().license_is_taken(license, before.map(|car| car.id))?
         {
             checker.add(Field::License, Violation::Taken);
         }
@@ -131,7 +176,7 @@ impl CarFields {
 
 fn blank_is_null(input: &Input<String>) -> Input<String> {
     match input {
-        Input::Given(text) if text.trim().is_empty() => Input::Null,
+        Input::Given(text) if strip(text).is_empty() => Input::Null,
         other => other.clone(),
     }
 }

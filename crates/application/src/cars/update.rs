@@ -54,7 +54,7 @@ pub fn update(
             return Err(Error::Conflict);
         }
         let mut car = before.clone();
-        CarFields::check(app, unit, garage, input, completeness, Some(id))?.apply_to(app, &mut car);
+        CarFields::check(app, unit, garage, input, completeness, Some(&before))?.apply_to(app, &mut car);
         if is_unchanged(&before, &car, input) {
             return Ok(before);
         }
@@ -76,7 +76,11 @@ fn is_unchanged(before: &Car, after: &Car, input: &CarInput) -> bool {
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use mycars_domain::{Denied, Field, Rank, UserId, Violation, Violations, audit::Value, values::Color};
+    use mycars_domain::{
+        Denied, Field, Rank, UserId, Violation, Violations,
+        audit::Value,
+        values::{Brand, Color, LicensePlate, Mileage, Model, Notes, Vin, Year},
+    };
 
     use super::*;
     use crate::{
@@ -215,6 +219,87 @@ mod tests {
             (Field::Mileage, Value::Number(0), Value::Number(17_000)),
         ];
         assert_eq!(store.entries(), [expected::car_changed(&samples::ann(), changes)]);
+    }
+
+    /// A car that today's rules refuse: it was stored before they were made, or copied from another system.
+    fn legacy() -> Car {
+        Car {
+            brand: Brand::from_storage("\u{200b}".into()),
+            model: Model::from_storage("x".repeat(101)),
+            year: Year::from_storage(1700),
+            color: Some(Color::from_storage("c".repeat(51))),
+            license: LicensePlate::from_storage(" ".into()),
+            vin: Some(Vin::from_storage("short".into())),
+            mileage: Mileage::from_storage(-5),
+            notes: Some(Notes::from_storage("n".repeat(10_001))),
+            ..samples::car()
+        }
+    }
+
+    #[test]
+    fn fields_sent_as_stored_are_not_checked_again() {
+        let mut mocks = Mocks::new();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_find_for_update().returning(|_| Ok(Some(legacy())));
+        cars.expect_license_is_taken().never();
+        cars.expect_update().once().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let input = CarInput {
+            brand: "\u{200b}".into(),
+            model: "x".repeat(101).as_str().into(),
+            year: 1700.into(),
+            color: format!(" {} ", "c".repeat(51)).as_str().into(),
+            license: "".into(),
+            vin: "short".into(),
+            mileage: (-5).into(),
+            notes: "n".repeat(10_001).as_str().into(),
+            ..CarInput::default()
+        };
+        let car = update(
+            &app,
+            &samples::ann(),
+            Garage::Own,
+            CarId(10),
+            &input,
+            Completeness::Whole,
+        )
+        .unwrap();
+        assert_eq!(
+            Car {
+                updated_at: legacy().updated_at,
+                ..car
+            },
+            legacy()
+        );
+        assert_eq!(store.entries(), [], "nothing changed");
+    }
+
+    #[test]
+    fn fields_sent_otherwise_than_stored_are_checked() {
+        let mut mocks = Mocks::new();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_find_for_update().returning(|_| Ok(Some(legacy())));
+        let (app, _) = mocks.into_app();
+        let input = CarInput {
+            brand: "\u{200c}".into(),
+            model: "x".repeat(102).as_str().into(),
+            year: 1701.into(),
+            license: "\u{200b}".into(),
+            vin: "shorter".into(),
+            mileage: (-6).into(),
+            ..CarInput::default()
+        };
+        let Err(Error::Invalid(violations)) = update(
+            &app,
+            &samples::ann(),
+            Garage::Own,
+            CarId(10),
+            &input,
+            Completeness::Partial,
+        ) else {
+            panic!("must be refused");
+        };
+        assert_eq!(violations.iter().count(), 6, "{violations:?}");
     }
 
     #[test]

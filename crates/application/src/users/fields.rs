@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Action, Field, NewUser, Role, Target, User, UserId, Violation, Violations, password, policy,
+    Action, Field, NewUser, Role, Target, User, UserId, Violation, Violations, password, policy, strip,
     values::{Address, Email, FirstName, LastName, Password, PasswordHash, Phone, Username},
 };
 
 use crate::{
     App, Caller, Completeness, Input,
-    input::{Checker, claimed, set},
+    input::{Checker, changed, claimed, set, unless_stored},
     ports::{StoreError, UnitOfWork},
 };
 
@@ -84,7 +84,8 @@ impl UserFields {
         )
     }
 
-    /// Checks the fields of a user who is there already. The password may be left out either way.
+    /// Checks the fields of a user who is there already. The password may be left out either way. Fields that are sent
+    /// as they are stored are not checked again.
     pub(crate) fn check_change(
         unit: &mut dyn UnitOfWork,
         caller: &Caller,
@@ -103,7 +104,7 @@ impl UserFields {
         };
         let owner = owner(input, user.into());
         let password = password.map(|password| (password, rules, owner));
-        Self::check(unit, caller, checker, input, password, Some(user.id))
+        Self::check(unit, caller, checker, input, password, Some(user))
     }
 
     fn check(
@@ -112,7 +113,7 @@ impl UserFields {
         mut checker: Checker,
         input: &UserInput,
         password: Option<(Password, PasswordRules, password::Owner<'_>)>,
-        except: Option<UserId>,
+        before: Option<&User>,
     ) -> Result<Result<Self, Violations>, StoreError> {
         if let Some((password, rules, owner)) = &password {
             checker.extend(
@@ -124,15 +125,59 @@ impl UserFields {
             );
         }
         let fields = Self {
-            username: checker.required(Field::Username, &input.username, Username::parse),
-            email: checker.required(Field::Email, &input.email, Email::parse),
-            first_name: checker.required(Field::FirstName, &input.first_name, FirstName::parse),
-            last_name: checker.required(Field::LastName, &input.last_name, LastName::parse),
+            username: checker.required(
+                Field::Username,
+                &input.username,
+                unless_stored(
+                    before.map(|user| &user.username),
+                    Username::as_str,
+                    Username::parse,
+                ),
+            ),
+            email: checker.required(
+                Field::Email,
+                &input.email,
+                unless_stored(before.map(|user| &user.email), Email::as_str, Email::parse),
+            ),
+            first_name: checker.required(
+                Field::FirstName,
+                &input.first_name,
+                unless_stored(
+                    before.map(|user| &user.first_name),
+                    FirstName::as_str,
+                    FirstName::parse,
+                ),
+            ),
+            last_name: checker.required(
+                Field::LastName,
+                &input.last_name,
+                unless_stored(
+                    before.map(|user| &user.last_name),
+                    LastName::as_str,
+                    LastName::parse,
+                ),
+            ),
             password: password.map(|(password, ..)| password),
             role: checker.optional(Field::Role, &input.role, Role::parse),
             is_active: checker.optional(Field::IsActive, &input.is_active, |flag: &bool| Ok(*flag)),
-            phone: checker.nullable(Field::Phone, &input.phone, Phone::parse),
-            address: checker.nullable(Field::Address, &input.address, Address::parse),
+            phone: checker.nullable(
+                Field::Phone,
+                &input.phone,
+                unless_stored(
+                    before.and_then(|user| user.phone.as_ref()),
+                    Phone::as_str,
+                    Phone::parse,
+                ),
+            ),
+            address: checker.nullable(
+                Field::Address,
+                &input.address,
+                unless_stored(
+                    before.and_then(|user| user.address.as_ref()),
+                    Address::as_str,
+                    Address::parse,
+                ),
+            ),
         };
         let may_grant = policy::check(&caller.actor, Action::GrantAdminRole, Target::NOTHING).is_ok();
         if fields.role == Some(Role::Admin) && !may_grant {
@@ -141,9 +186,9 @@ impl UserFields {
         check_unique(
             unit,
             &mut checker,
-            fields.username.as_ref(),
-            fields.email.as_ref(),
-            except,
+            changed(fields.username.as_ref(), before.map(|user| &user.username)),
+            changed(fields.email.as_ref(), before.map(|user| &user.email)),
+            before.map(|user| user.id),
         )?;
         Ok(checker.finish().map(|()| fields))
     }
@@ -218,7 +263,7 @@ pub(crate) fn check_unique(
 /// either way, and what was known before.
 fn owner<'a>(input: &'a UserInput, before: password::Owner<'a>) -> password::Owner<'a> {
     fn sent_or<'a>(input: &'a Input<String>, before: &'a str) -> &'a str {
-        input.given().map_or(before, |text| text.trim())
+        input.given().map_or(before, |text| strip(text))
     }
     password::Owner {
         username: sent_or(&input.username, before.username),
@@ -236,7 +281,7 @@ fn check_confirmation(checker: &mut Checker, input: &UserInput) {
             let differs = input
                 .password
                 .given()
-                .is_some_and(|password| password.trim() != text.trim());
+                .is_some_and(|password| strip(password) != strip(text));
             claimed(text)?;
             if differs {
                 Err(vec![Violation::PasswordsDiffer])

@@ -142,7 +142,11 @@ fn checked(
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use mycars_domain::{Denied, Field, Rank, Violation, audit::Value};
+    use mycars_domain::{
+        Denied, Field, Rank, Violation,
+        audit::Value,
+        values::{Address, Email, FirstName, LastName, Phone, Username},
+    };
 
     use super::*;
     use crate::{
@@ -222,6 +226,53 @@ mod tests {
         let refused = update(&app, &samples::ann(), UserId(9), &rename(), Completeness::Partial);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
         assert_eq!(store.reads() + store.rollbacks(), 0);
+    }
+
+    #[test]
+    fn fields_sent_as_stored_are_not_checked_again() {
+        let legacy = User {
+            username: Username::from_storage("two words".into()),
+            email: Email::from_storage("nonsense".into()),
+            first_name: FirstName::default(),
+            last_name: LastName::from_storage("\u{3164}".into()),
+            phone: Some(Phone::from_storage("5".repeat(21))),
+            address: Some(Address::from_storage("a".repeat(256))),
+            ..samples::user()
+        };
+        let stored = legacy.clone();
+        let mut mocks = Mocks::new();
+        let users = &mut mocks.unit.users;
+        users
+            .expect_find_for_update()
+            .returning(move |_| Ok(Some(stored.clone())));
+        users.expect_username_is_taken().never();
+        users.expect_email_is_taken().never();
+        users.expect_update().once().returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let admin = samples::somebody_else(Rank::Admin);
+        let mut input = UserInput {
+            username: "two words".into(),
+            email: " nonsense".into(),
+            first_name: "".into(),
+            last_name: "\u{3164}".into(),
+            phone: "5".repeat(21).as_str().into(),
+            address: "a".repeat(256).as_str().into(),
+            ..UserInput::default()
+        };
+        let user = update(&app, &admin, legacy.id, &input, Completeness::Whole).unwrap();
+        let updated_at = legacy.updated_at;
+        assert_eq!(User { updated_at, ..user }, legacy);
+        assert_eq!(store.entries(), [], "nothing changed");
+
+        input.username = "three words".into();
+        input.first_name = "\u{200b}".into();
+        let Err(Error::Invalid(violations)) = update(&app, &admin, legacy.id, &input, Completeness::Whole)
+        else {
+            panic!("must be refused");
+        };
+        assert_eq!(violations.of(Field::Username), [Violation::InvalidUsername]);
+        assert_eq!(violations.of(Field::FirstName), [Violation::Blank]);
+        assert_eq!(violations.iter().count(), 2);
     }
 
     #[test]

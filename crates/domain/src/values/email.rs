@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::text::{Rule, text_type};
-use crate::{Violation, fold};
+use crate::{Violation, fold, strip};
 
 text_type! {
     /// An e-mail address: at most 254 characters, as Django's validator takes them. Its domain is kept
@@ -38,8 +38,7 @@ impl Email {
         if violations == [Violation::Blank] {
             return Err(violations);
         }
-        let parts = text
-            .trim()
+        let parts = strip(text)
             .rsplit_once('@')
             .filter(|(local, domain)| is_local(local) && is_domain(domain));
         match parts {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::text::Rule;
-use crate::Violation;
+use crate::{Violation, strip};
 
 /// A password in clear: 1 to 128 characters without surrounding space. Never printed, not even by `Debug`.
 ///
@@ -29,9 +29,13 @@ impl Password {
     /// # Errors
     /// [`Violation::Blank`], [`Violation::TooLong`], [`Violation::NullCharacter`].
     pub fn parse(text: &str) -> Result<Self, Vec<Violation>> {
+        if strip(text).is_empty() {
+            return Err(vec![Violation::Blank]);
+        }
         Rule {
             max_length: Self::MAX_LENGTH,
-            may_be_blank: false,
+            // Invisible characters are as good as any other in a password.
+            may_be_blank: true,
         }
         .check(text)
         .map(Self)

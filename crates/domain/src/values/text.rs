@@ -1,6 +1,6 @@
 //! Values that are plain text with a greatest length.
 
-use crate::Violation;
+use crate::{Violation, shows_nothing, strip};
 
 /// What the wire contract says of a text field.
 pub(super) struct Rule {
@@ -9,10 +9,11 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// Trims `text` and checks it: everything that is wrong at once, except that a blank text is only that.
+    /// Strips `text` and checks it. Reports all violations at once, except that a text that shows nothing is only
+    /// [`Violation::Blank`].
     pub(super) fn check(&self, text: &str) -> Result<String, Vec<Violation>> {
-        let text = text.trim();
-        if text.is_empty() && !self.may_be_blank {
+        let text = strip(text);
+        if !self.may_be_blank && shows_nothing(text) {
             return Err(vec![Violation::Blank]);
         }
         let mut violations = Vec::new();
@@ -202,6 +203,24 @@ mod tests {
             assert_eq!(FirstName::parse(blank), Err(vec![Violation::Blank]));
             assert_eq!(LastName::parse(blank), Err(vec![Violation::Blank]));
         }
+    }
+
+    #[test]
+    fn required_text_that_shows_nothing_is_blank() {
+        for blank in ["\u{200b}", "\u{2800}\u{3164}", "\u{202e} \u{feff}", "\u{1c}"] {
+            assert_eq!(Brand::parse(blank), Err(vec![Violation::Blank]), "{blank:?}");
+            assert_eq!(Model::parse(blank), Err(vec![Violation::Blank]), "{blank:?}");
+            assert_eq!(FirstName::parse(blank), Err(vec![Violation::Blank]), "{blank:?}");
+            assert_eq!(LastName::parse(blank), Err(vec![Violation::Blank]), "{blank:?}");
+        }
+        for text in ["👩\u{200d}👧", "می\u{200c}خواهم", "\u{200b}x\u{200b}"] {
+            assert_eq!(Brand::parse(text).unwrap().as_str(), text, "kept as written");
+        }
+        assert_eq!(
+            Color::parse("\u{200b}").unwrap().as_str(),
+            "\u{200b}",
+            "it may be blank"
+        );
     }
 
     #[test]

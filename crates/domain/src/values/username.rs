@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::text::{Rule, text_type};
-use crate::{Violation, fold};
+use crate::{Violation, fold, strip};
 
 text_type! {
     /// The name that a user logs in with: 1 to 150 letters and digits of any script and `@.+-_`, in Unicode's
@@ -52,7 +52,7 @@ impl Username {
     /// `text` as a username is kept: trimmed and in normal form NFKC, and not checked. A login is looked up by this.
     #[must_use]
     pub fn normalize(text: &str) -> String {
-        text.trim().nfkc().collect()
+        strip(text).nfkc().collect()
     }
 
     /// What is the same for two usernames that [`fold`] makes the same: what a store keeps unique.
@@ -95,6 +95,9 @@ mod tests {
     #[test]
     fn blank_is_only_blank_and_151_characters_are_too_many() {
         assert_eq!(Username::parse("  "), Err(vec![Violation::Blank]));
+        assert_eq!(Username::parse("\u{1d}"), Err(vec![Violation::Blank]));
+        let filler = Err(vec![Violation::Blank]);
+        assert_eq!(Username::parse("\u{3164}"), filler, "a letter that shows nothing");
         assert!(Username::parse(&"u".repeat(150)).is_ok());
         assert_eq!(
             Username::parse(&"u".repeat(151)),

@@ -1,7 +1,7 @@
 //! A vehicle identification number.
 
 use super::text::text_type;
-use crate::Violation;
+use crate::{Violation, strip};
 
 text_type! {
     /// A vehicle identification number as ISO 3779 writes it: 17 of A to Z and 0 to 9 without I, O and Q.
@@ -26,7 +26,7 @@ impl Vin {
     /// # Ok::<(), Vec<Violation>>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, Vec<Violation>> {
-        let vin = text.trim().to_ascii_uppercase();
+        let vin = strip(text).to_ascii_uppercase();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() && !matches!(byte, b'I' | b'O' | b'Q');
         if vin.len() == Self::LENGTH && vin.bytes().all(allowed) {
             Ok(Self(vin))

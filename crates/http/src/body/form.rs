@@ -3,12 +3,12 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use mycars_application::Input;
-use mycars_domain::{Field, Violation};
+use mycars_domain::{Field, Violation, strip};
 use serde_json::{error::Category, value::RawValue};
 
 use super::{
     File, Part,
-    number::{as_python_text, parse_integer},
+    number::{as_python_text, parse_integer, parse_json_integer, parse_typed_integer},
 };
 use crate::{
     browser::CSRF_FIELD,
@@ -103,7 +103,8 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// The whole number of a field. Text that writes one will do.
+    /// The whole number of a field. Text is read as people type numbers in a form of our own pages, and else as Django
+    /// REST framework reads it.
     pub(crate) fn integer(&self, field: Field) -> Input<i64> {
         let Some(spec) = self.spec(field) else {
             return Input::Absent;
@@ -111,8 +112,9 @@ impl<'a> Form<'a> {
         let number = match self.raw(spec) {
             Raw::Absent => return Input::Absent,
             Raw::Null => return Input::Null,
+            Raw::Text(text) if self.is_ours() => parse_typed_integer(&text),
             Raw::Text(text) => parse_integer(&text),
-            Raw::Number(json) => parse_integer(&as_python_text(json)),
+            Raw::Number(json) => parse_json_integer(&as_python_text(json)),
             Raw::Undecodable(violation) => Err(violation),
             Raw::Boolean(_) | Raw::Other(_) | Raw::File(_) | Raw::Surrogate(_) => {
                 Err(Violation::NotAnInteger)
@@ -133,7 +135,7 @@ impl<'a> Form<'a> {
             Raw::Absent => return Input::Absent,
             Raw::Null => return Input::Null,
             Raw::Boolean(value) => return Input::Given(value),
-            Raw::Text(text) => text.trim().to_ascii_lowercase(),
+            Raw::Text(text) => strip(&text).to_ascii_lowercase(),
             Raw::Number(json) => as_python_text(json),
             Raw::Undecodable(violation) => return Input::Invalid(violation),
             Raw::Other(_) | Raw::File(_) | Raw::Surrogate(_) => {
@@ -168,13 +170,18 @@ impl<'a> Form<'a> {
         spec
     }
 
+    /// Whether the body is a form of one of our own pages, which people fill in.
+    fn is_ours(&self) -> bool {
+        matches!(self.source, Source::Html { is_ours: true, .. })
+    }
+
     fn raw(&self, spec: &FieldSpec) -> Raw<'_> {
         match &self.source {
             Source::Json(fields) => fields
                 .get(spec.name)
                 .map_or(Raw::Absent, |value| raw_json(value.get())),
             Source::Html { parts, is_ours } => match raw_html(parts, spec) {
-                Raw::Text(text) if *is_ours && spec.nullable && text.trim().is_empty() => Raw::Null,
+                Raw::Text(text) if *is_ours && spec.nullable && strip(&text).is_empty() => Raw::Null,
                 // Browsers write line breaks their own way, whatever stood in the field before.
                 Raw::Text(text) if *is_ours => Raw::Text(text.replace("\r\n", "\n")),
                 raw => raw,
@@ -309,6 +316,52 @@ mod tests {
             let body = format!("{{\"mileage\": {wrong}}}");
             assert_eq!(mileage(&body), Input::Invalid(Violation::NotAnInteger), "{wrong}");
         }
+    }
+
+    /// What Django REST framework 3.16 on Python 3.11 answers: the JSON of a value, what an `IntegerField` makes of it
+    /// (`-` where it is invalid), and what a `CharField` makes of it (`=` for the same JSON, or the code of an error).
+    const DRF: &str = include_str!("drf.tsv");
+
+    #[test]
+    fn integers_and_texts_are_read_as_by_drf() {
+        let mut count = 0;
+        for line in DRF.lines() {
+            let [value, integer, text] = line.split('\t').collect::<Vec<_>>()[..] else {
+                panic!("must have three columns: {line}");
+            };
+            let body = format!("{{\"brand\": {value}, \"mileage\": {value}}}");
+            let form = json(&body);
+            let mileage = match form.integer(Field::Mileage) {
+                Input::Given(number) => number.to_string(),
+                Input::Invalid(Violation::NotAnInteger) => "-".to_owned(),
+                other => panic!("{value}: {other:?}"),
+            };
+            assert_eq!(mileage, integer, "{value}");
+            let brand = form.text(Field::Brand);
+            match serde_json::from_str::<String>(if text == "=" { value } else { text }) {
+                Ok(text) => assert_eq!(strip(brand.given().unwrap()), text, "{value}"),
+                Err(_) if text == "invalid" => assert_eq!(brand, Input::Invalid(Violation::NotAString)),
+                Err(_) => {}
+            }
+            count += 1;
+        }
+        assert!(count > 400);
+    }
+
+    #[test]
+    fn numbers_in_forms_of_our_own_pages_are_read_as_people_type_them() {
+        let mileage = |typed: &str, is_ours: bool| {
+            let mut parts = html(&[("mileage", typed)]);
+            parts.extend(html(&[(CSRF_FIELD, "token")]).into_iter().filter(|_| is_ours));
+            Form::html(SPECS, &parts).integer(Field::Mileage)
+        };
+        assert_eq!(mileage("125 000", true), Input::Given(125_000));
+        assert_eq!(
+            mileage("125.000", true),
+            Input::Invalid(Violation::AmbiguousNumber)
+        );
+        assert_eq!(mileage("125.000", false), Input::Given(125));
+        assert_eq!(mileage("125 000", false), Input::Invalid(Violation::NotAnInteger));
     }
 
     #[test]

@@ -55,8 +55,6 @@ pub(crate) struct FormField {
     pub(crate) value: String,
     pub(crate) required: bool,
     pub(crate) max_length: Option<usize>,
-    pub(crate) min: Option<i32>,
-    pub(crate) max: Option<i32>,
     pub(crate) autocomplete: &'static str,
     pub(crate) help: &'static str,
     pub(crate) errors: Vec<String>,
@@ -66,6 +64,8 @@ pub(crate) struct FormField {
 pub(crate) enum Control {
     /// `<input>` of a type.
     Input(&'static str),
+    /// Text that is sent as it was typed: a browser's own field for numbers reads `125.000` by its user's language.
+    Integer,
     TextArea,
     /// The value and the name of each choice.
     Select(Vec<(&'static str, &'static str)>),
@@ -221,8 +221,6 @@ impl Filling<'_> {
             value: self.value(spec),
             required: spec.required,
             max_length: spec.max_length,
-            min: spec.min,
-            max: spec.max,
             autocomplete: self.autocomplete(spec),
             help: spec.help,
             errors: match self.sent {
@@ -238,9 +236,7 @@ impl Filling<'_> {
         match spec.kind {
             Kind::Password => Control::Input("password"),
             Kind::Email => Control::Input("email"),
-            // Browsers show nothing in a field for numbers that holds something else.
-            Kind::Integer if self.is_no_number(spec) => Control::Input("text"),
-            Kind::Integer => Control::Input("number"),
+            Kind::Integer => Control::Integer,
             Kind::Choice(choices) => Control::Select(with_default(choices, !spec.required && !has_value)),
             Kind::Boolean if has_value => Control::Checkbox,
             Kind::Boolean => Control::Select(with_default(&[("true", "Yes"), ("false", "No")], true)),
@@ -248,11 +244,6 @@ impl Filling<'_> {
             _ if spec.max_length.is_some_and(|max| max > LONGEST_LINE) => Control::TextArea,
             _ => Control::Input("text"),
         }
-    }
-
-    fn is_no_number(&self, spec: &FieldSpec) -> bool {
-        let value = self.value(spec);
-        !value.is_empty() && value.parse::<f64>().is_err()
     }
 
     fn value(&self, spec: &FieldSpec) -> String {

@@ -1,5 +1,6 @@
 //! What the page of a list has more than others: search, filters, order, pages.
 
+use mycars_domain::strip;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
@@ -7,7 +8,10 @@ use super::{
     forms::Refusal,
     navigation::{Link, Parameters, local_path, url},
 };
-use crate::query::{BROWSER_PAGE_SIZE, FilterKind, FilterSpec, ListSpec};
+use crate::{
+    bidi::isolated,
+    query::{BROWSER_PAGE_SIZE, FilterKind, FilterSpec, ListSpec, Query},
+};
 
 /// The one form that asks for another view of a list.
 pub(super) struct ListControls {
@@ -130,9 +134,9 @@ fn active(page: &Page<'_>, spec: &ListSpec, parameters: &Parameters, filters: &[
     search
         .into_iter()
         .chain(filters)
-        .filter(|(_, _, value)| !value.trim().is_empty())
+        .filter(|(_, _, value)| !strip(value).is_empty())
         .map(|(name, label, value)| Link {
-            label: format!("{label}: {value}"),
+            label: format!("{label}: {}", isolated(value)),
             url: url(page.path, &parameters.query(&[name, "offset"], None)),
         })
         .collect()
@@ -195,7 +199,7 @@ impl Pager {
                 previous,
                 results,
             } => Some(Self {
-                position: position(&parameters, results.len(), count),
+                position: position(page.query, results.len(), count),
                 previous: previous.and_then(local),
                 next: next.and_then(local),
                 in_pages: None,
@@ -208,8 +212,8 @@ impl Pager {
     }
 }
 
-fn position(parameters: &Parameters, shown: usize, count: u64) -> String {
-    let offset: u64 = parameters.get("offset").trim().parse().unwrap_or(0);
+fn position(query: &str, shown: usize, count: u64) -> String {
+    let offset = Query::parse(query).offset();
     let last = offset.saturating_add(u64::try_from(shown).unwrap_or(u64::MAX));
     match shown {
         0 => format!("none of {count}"),

@@ -6,7 +6,7 @@ use mycars_application::{
     accounts::{self, Credentials, PasswordChange},
     sessions,
 };
-use mycars_domain::{Field, Violation, Violations, values::Password};
+use mycars_domain::{Field, Violation, Violations, strip, values::Password};
 
 use super::{
     Answer, Context,
@@ -46,7 +46,7 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
     let form = context.body.form(&FIELDS)?;
     let new_password = form.text(Field::NewPassword);
     let again = form.text(Field::PasswordConfirmation);
-    if new_password.given().map(|text| text.trim()) != again.given().map(|text| text.trim()) {
+    if new_password.given().map(|text| strip(text)) != again.given().map(|text| strip(text)) {
         let differ = Violations::one(Field::PasswordConfirmation, Violation::PasswordsDiffer);
         let filling = Filling::refused(context, differ);
         return Ok(page(context, StatusCode::BAD_REQUEST, &filling));

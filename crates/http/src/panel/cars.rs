@@ -12,7 +12,7 @@ use mycars_application::{
     users,
 };
 use mycars_domain::{
-    Car, CarId, Field, User, UserId, Violation, Violations, audit::ObjectType, values::Username,
+    Car, CarId, Field, User, UserId, Violation, Violations, audit::ObjectType, strip, values::Username,
 };
 
 use super::{
@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     api::cars::{CAR, FIELDS, input},
+    bidi::isolated,
     browsable::Link,
     error::ApiError,
     fields::{FieldSpec, Kind},
@@ -139,7 +140,7 @@ fn owners_of(app: &App, caller: &Caller, cars: &[Car]) -> Result<HashMap<UserId,
 fn row(car: &Car, owner: Option<&User>, back: &str) -> Row {
     Row {
         key: Some(car.id.0),
-        name: car.license.to_string(),
+        name: isolated(car.license.as_str()).into_owned(),
         cells: vec![
             Cell::Link(Link {
                 label: car.license.to_string(),
@@ -217,9 +218,15 @@ pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
     bulk::answer(context, &CARS)
 }
 
-fn link(car: &Car) -> Link {
+/// Returns the link to a car. Its label holds each name isolated, so that none can reorder the others.
+pub(super) fn link(car: &Car) -> Link {
     Link {
-        label: format!("{} {} ({})", car.brand, car.model, car.license),
+        label: format!(
+            "{} {} ({})",
+            isolated(car.brand.as_str()),
+            isolated(car.model.as_str()),
+            isolated(car.license.as_str())
+        ),
         url: format!("{PATH}{}/", car.id),
     }
 }
@@ -412,8 +419,11 @@ fn show(
     let owners = match context.body.text_of(FIND) {
         Some(_) => Some(search_owners(context, &owner.value)?),
         // Who typed a part of a name where a username must be is helped on.
-        None if !filling.violations.of(Field::Owner).is_empty() && !owner.value.trim().is_empty() => {
-            owner.errors = vec![format!("No user has the username “{}”.", owner.value.trim())];
+        None if !filling.violations.of(Field::Owner).is_empty() && !strip(&owner.value).is_empty() => {
+            owner.errors = vec![format!(
+                "No user has the username “{}”.",
+                isolated(strip(&owner.value))
+            )];
             Some(search_owners(context, &owner.value)?)
         }
         None => None,
@@ -481,7 +491,7 @@ fn facts(car: &Car) -> Vec<(&'static str, Cell)> {
 fn search_owners(context: &Context<'_>, typed: &str) -> Result<Owners, ApiError> {
     let found = super::users::search(context, typed)?;
     Ok(Owners {
-        searched: typed.trim().to_owned(),
+        searched: strip(typed).to_owned(),
         found: found
             .iter()
             .map(|user| Owner {

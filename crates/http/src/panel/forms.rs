@@ -6,6 +6,7 @@ use mycars_application::{history, lists::HistoryQuery};
 use mycars_domain::{
     Field, Violations,
     audit::{Action, ObjectType},
+    strip,
 };
 use serde_json::{Map, Value};
 
@@ -14,6 +15,7 @@ use super::{
     render::{Conflict, Fieldset, Problem, Time},
 };
 use crate::{
+    bidi::isolated,
     browsable::{Control, FormField},
     error::ApiError,
     fields::{FieldSpec, Kind},
@@ -82,12 +84,10 @@ impl<'a> Filling<'a> {
             id: id(spec.name),
             name: spec.name,
             label: spec.label,
-            control: self.control(spec),
+            control: Self::control(spec),
             value: self.value(spec),
             required: spec.required,
             max_length: spec.max_length,
-            min: spec.min,
-            max: spec.max,
             autocomplete: match spec.kind {
                 Kind::Password if spec.max_length.is_some() => "new-password",
                 Kind::Password => "current-password",
@@ -98,14 +98,11 @@ impl<'a> Filling<'a> {
         }
     }
 
-    fn control(&self, spec: &FieldSpec) -> Control {
-        let value = self.value(spec);
+    fn control(spec: &FieldSpec) -> Control {
         match spec.kind {
             Kind::Password => Control::Input("password"),
             Kind::Email => Control::Input("email"),
-            // Browsers show nothing in a field for numbers that holds something else.
-            Kind::Integer if !value.is_empty() && value.parse::<f64>().is_err() => Control::Input("text"),
-            Kind::Integer => Control::Input("number"),
+            Kind::Integer => Control::Integer,
             Kind::Choice(choices) => Control::Select(choices.to_vec()),
             Kind::Boolean => Control::Checkbox,
             Kind::ImageUpload => Control::File,
@@ -142,7 +139,7 @@ impl<'a> Filling<'a> {
         let sent = self.value(spec);
         (lines(&now) != lines(&sent)).then(|| match now.as_str() {
             "" => "It is empty now.".to_owned(),
-            now => format!("It is “{now}” now."),
+            now => format!("It is “{}” now.", isolated(now)),
         })
     }
 
@@ -163,7 +160,7 @@ impl<'a> Filling<'a> {
 
 /// Text as it is compared: browsers send other line breaks than programs.
 fn lines(text: &str) -> String {
-    text.trim().replace("\r\n", "\n")
+    strip(text).replace("\r\n", "\n")
 }
 
 fn id(name: &str) -> String {

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     api::history::ENTRY,
+    bidi::isolated,
     browsable::{Link, Parameters},
     error::{ApiError, Missing},
     views::EntryView,
@@ -133,7 +134,11 @@ fn row(entry: &Entry, names: &Names) -> Row {
             link_or_text(&entry.author.name, actor_url),
             Cell::Text(render::action(entry.action, entry.object.kind).to_owned()),
             link_or_text(
-                &format!("{} {}", render::object_type(entry.object.kind), entry.object.name),
+                &format!(
+                    "{} {}",
+                    render::object_type(entry.object.kind),
+                    isolated(&entry.object.name)
+                ),
                 render::object_url(&entry.object),
             ),
             match entry.action {
@@ -237,9 +242,9 @@ fn of(
         frame: Frame::of(context),
         crumbs: render::crumbs(&steps, "History"),
         title: if is_there {
-            format!("History of {name}")
+            format!("History of {}", isolated(&name))
         } else {
-            format!("History of {name}, which is gone")
+            format!("History of {}, which is gone", isolated(&name))
         },
         entries: views(context, &items)?,
         pages: Pages::new(

@@ -2,12 +2,14 @@
 //! Everything about what is shown stands in the URL.
 
 use mycars_application::lists::Page;
+use mycars_domain::strip;
 
 use super::{
     Answer, Context,
     render::{self, Frame, ListPage, Row},
 };
 use crate::{
+    bidi::isolated,
     browsable::{Link, Parameters, url},
     error::ApiError,
     query::{ListSettings, Query},
@@ -209,9 +211,9 @@ fn active(spec: &ListSpec, parameters: &Parameters) -> Vec<Link> {
         .chain(inputs)
         .chain(facets)
         .filter_map(|(name, label)| {
-            let value = parameters.get(name).trim();
+            let value = strip(parameters.get(name));
             (!value.is_empty()).then(|| Link {
-                label: format!("{label}: {value}"),
+                label: format!("{label}: {}", isolated(value)),
                 url: url(spec.path, &parameters.query(&[name, "offset"], None)),
             })
         })
@@ -227,7 +229,7 @@ pub(super) fn choice(
     count: u64,
 ) -> Choice {
     let parameters = Parameters::parse(context.query_text);
-    let is_chosen = parameters.get(name).trim() == value;
+    let is_chosen = strip(parameters.get(name)) == value;
     let added = (!is_chosen).then_some((name, value));
     Choice {
         label: label.into(),

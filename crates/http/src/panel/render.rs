@@ -16,6 +16,7 @@ use super::{
     message::Message,
 };
 use crate::{
+    bidi::isolated,
     browsable::{Control, Crumb, FormField, Link},
     words,
 };
@@ -62,7 +63,7 @@ impl<'a> Frame<'a> {
 /// The way to a page: each step but the last is a link.
 pub(super) fn crumbs(steps: &[(&str, &str)], last: &str) -> Vec<Crumb> {
     let crumb = |label: &str, url: Option<&str>| Crumb {
-        label: label.to_owned(),
+        label: isolated(label).into_owned(),
         url: url.map(str::to_owned),
     };
     [("Panel", "/admin/")]

@@ -14,7 +14,7 @@ use super::{
     lists::{self, Facet, Found, ListSpec},
     render::{Cell, Row, Time},
 };
-use crate::{browsable::Link, error::ApiError, timestamp};
+use crate::{bidi::isolated, browsable::Link, error::ApiError, timestamp};
 
 static LIST: ListSpec = ListSpec {
     path: "/admin/tokens/",
@@ -176,7 +176,7 @@ static TOKENS: Resource = Resource {
         let link = |listed: &ListedToken| {
             let owner = listed.username.as_deref().unwrap_or("nobody");
             Link {
-                label: format!("{owner}: {}", listed.token.id),
+                label: format!("{}: {}", isolated(owner), listed.token.id),
                 url: listed
                     .token
                     .user

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     api::users::{CHANGED, NEW, USER, input},
+    bidi::isolated,
     browsable::Link,
     error::ApiError,
     fields::FieldSpec,
@@ -128,7 +129,7 @@ fn facets(context: &Context<'_>, query: &UserQuery) -> Result<Vec<Facet>, ApiErr
 fn row(user: &User, context: &Context<'_>) -> Row {
     Row {
         key: Some(user.id.0),
-        name: user.username.to_string(),
+        name: isolated(user.username.as_str()).into_owned(),
         cells: vec![
             Cell::Link(Link {
                 label: user.username.to_string(),
@@ -293,7 +294,11 @@ pub(super) fn search(context: &Context<'_>, typed: &str) -> Result<Vec<User>, Ap
 
 /// By what one knows a user among others who were found.
 pub(super) fn described(user: &User) -> String {
-    format!("{} · {}", user.full_name(), user.email)
+    format!(
+        "{} · {}",
+        isolated(&user.full_name()),
+        isolated(user.email.as_str())
+    )
 }
 
 /// The same for the script that searches while one types.
@@ -374,7 +379,11 @@ fn saved(context: &Context<'_>, user: &User, what: &str) -> Result<Answer, ApiEr
     let own = own_path(user);
     Answer::redirect(
         forms::after_save(context, PATH, &own),
-        Message::success(format!("The user {} was {what}.", user.username)).with_link("Open", own),
+        Message::success(format!(
+            "The user {} was {what}.",
+            isolated(user.username.as_str())
+        ))
+        .with_link("Open", own),
     )
 }
 
@@ -447,7 +456,7 @@ fn show(
     let html = render::write(&FormPage {
         frame: Frame::of(context),
         crumbs: render::crumbs(&[("Users", &context.back_to(PATH))], user.username.as_str()),
-        title: user.username.to_string(),
+        title: isolated(user.username.as_str()).into_owned(),
         locked: (!may_change).then_some("Only a superuser can change a superuser."),
         tools: [
             tool("History", "history/", true),
@@ -556,17 +565,11 @@ fn ask_to_delete(
         Question {
             warning,
             version: Some(user.updated_at),
-            title: format!("Delete the user {}?", user.username),
+            title: format!("Delete the user {}?", isolated(user.username.as_str())),
             lead: "Everything below goes with them. This can’t be undone; the history stays.".into(),
             counts: counts(1, &belongings),
             more: belongings.cars.cars.saturating_sub(cars.len() as u64),
-            items: cars
-                .iter()
-                .map(|car| Link {
-                    label: format!("{} {} ({})", car.brand, car.model, car.license),
-                    url: format!("/admin/cars/{}/", car.id),
-                })
-                .collect(),
+            items: cars.iter().map(super::cars::link).collect(),
             button: "Yes, delete them",
             is_danger: true,
             back: context.with_back(&own),
@@ -582,8 +585,11 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     users::delete(context.app, context.caller, user.id)?;
     Answer::redirect(
         context.back_to(PATH),
-        Message::success(format!("The user {} was deleted.", user.username))
-            .with_link("Their history", format!("{PATH}{}/history/", user.id)),
+        Message::success(format!(
+            "The user {} was deleted.",
+            isolated(user.username.as_str())
+        ))
+        .with_link("Their history", format!("{PATH}{}/history/", user.id)),
     )
 }
 
@@ -599,7 +605,7 @@ pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
         Question {
             warning: None,
             version: None,
-            title: format!("End all logins of {}?", user.username),
+            title: format!("End all logins of {}?", isolated(user.username.as_str())),
             lead: LOGINS_END.into(),
             counts: vec![
                 ("Refresh tokens", tokens),
@@ -619,7 +625,10 @@ pub(super) fn end_logins(context: &Context<'_>) -> Result<Answer, ApiError> {
     logins::end_all(context.app, context.caller, user.id)?;
     Answer::redirect(
         context.with_back(&own_path(&user)),
-        Message::success(format!("All logins of {} were ended.", user.username)),
+        Message::success(format!(
+            "All logins of {} were ended.",
+            isolated(user.username.as_str())
+        )),
     )
 }
 
@@ -664,7 +673,7 @@ pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
             context.with_back(&own_path(&user)),
             Message::success(format!(
                 "The password of {} was set, and their logins were ended.",
-                user.username
+                isolated(user.username.as_str())
             )),
         ),
         Err(users::Error::Invalid(violations)) => {
@@ -684,7 +693,7 @@ fn show_password(context: &Context<'_>, status: StatusCode, user: &User, filling
             &[("Users", PATH), (user.username.as_str(), &own)],
             "Set a password",
         ),
-        title: format!("Set a password for {}", user.username),
+        title: format!("Set a password for {}", isolated(user.username.as_str())),
         lead: "It ends all their logins: tell them the new password in a safe way.",
         whose: user.username.as_str(),
         problems: Filling::problems(&fieldsets),

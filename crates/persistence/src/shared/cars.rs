@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    dsl::{count, count_star, exists},
+    dsl::{case_when, count, count_star, exists},
     prelude::*,
     result::Error::NotFound,
     select,
@@ -14,14 +14,16 @@ use mycars_application::{
     ports::{CarCount, CarRepository, StoreError},
 };
 use mycars_domain::{
-    Car, CarId, NewCar, UserId,
+    Car, CarId, NewCar, UserId, fold,
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
 use super::{
     DB,
     schema::{cars, users},
-    store::{IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, paged, search_key, where_all},
+    store::{
+        IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, kept_key, paged, same, search_key, where_all,
+    },
 };
 
 #[derive(Queryable, Selectable)]
@@ -62,7 +64,18 @@ impl From<Row> for Car {
     }
 }
 
-/// Everything about a car but its id. None is NULL: as a default, which it is to Diesel otherwise, it would keep the
+/// Returns what is searched of a car: brand, model and plate, vehicle identification number and notes.
+pub(super) fn searched([brand, model, license]: [&str; 3], [vin, notes]: [Option<&str>; 2]) -> String {
+    search_key(&[
+        brand,
+        model,
+        license,
+        vin.unwrap_or_default(),
+        notes.unwrap_or_default(),
+    ])
+}
+
+/// Everything about a car but its id and its plate's key. None is NULL: as a default, which it is to Diesel otherwise, it would keep the
 /// statement of an insertion from being prepared once.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = cars, treat_none_as_null = true, treat_none_as_default_value = false)]
@@ -73,7 +86,6 @@ struct Values<'a> {
     year: i32,
     color: Option<&'a str>,
     license: &'a str,
-    license_key: String,
     vin: Option<&'a str>,
     mileage: i32,
     image: Option<&'a str>,
@@ -95,17 +107,16 @@ macro_rules! values {
             year: $car.year.get(),
             color: $car.color.as_ref().map(Color::as_str),
             license: $car.license.as_str(),
-            license_key: $car.license.key(),
             vin: $car.vin.as_ref().map(Vin::as_str),
             mileage: $car.mileage.get(),
             notes: $car.notes.as_ref().map(Notes::as_str),
-            search_key: search_key(&[
-                $car.brand.as_str(),
-                $car.model.as_str(),
-                $car.license.as_str(),
-                $car.vin.as_ref().map_or("", Vin::as_str),
-                $car.notes.as_ref().map_or("", Notes::as_str),
-            ]),
+            search_key: searched(
+                [$car.brand.as_str(), $car.model.as_str(), $car.license.as_str()],
+                [
+                    $car.vin.as_ref().map(Vin::as_str),
+                    $car.notes.as_ref().map(Notes::as_str),
+                ],
+            ),
             created_at: $car.created_at,
             $($field: $value),+
         }
@@ -345,20 +356,17 @@ impl CarRepository for Unit<'_> {
         license: &LicensePlate,
         except: Option<CarId>,
     ) -> Result<bool, StoreError> {
-        let holder = self.query(|conn| {
-            cars::table
-                .filter(cars::license_key.eq(license.key()))
-                .select(cars::id)
-                .first(conn)
-                .optional()
+        let holders: Vec<i64> = self.query(|conn| {
+            let same = cars::table.filter(same!(cars::license_key, license.as_str()));
+            same.select(cars::id).load(conn)
         })?;
-        Ok(holder.is_some_and(|id| except != Some(CarId(id))))
+        Ok(holders.into_iter().any(|id| except != Some(CarId(id))))
     }
 
     fn insert(&mut self, car: &NewCar) -> Result<Car, StoreError> {
         let row = self.query(|conn| {
             diesel::insert_into(cars::table)
-                .values(Values::from(car))
+                .values((Values::from(car), cars::license_key.eq(car.license.key())))
                 .returning(Row::as_returning())
                 .get_result(conn)
         })?;
@@ -366,9 +374,10 @@ impl CarRepository for Unit<'_> {
     }
 
     fn update(&mut self, car: &Car) -> Result<(), StoreError> {
+        let key = kept_key!(cars::license, cars::license_key, car.license);
         self.query(|conn| {
             match diesel::update(cars::table.find(car.id.0))
-                .set(Values::from(car))
+                .set((Values::from(car), key))
                 .execute(conn)?
             {
                 0 => Err(NotFound),

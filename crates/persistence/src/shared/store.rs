@@ -14,7 +14,7 @@ use diesel_migrations::MigrationHarness as _;
 use mycars_application::ports::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
-use super::{BEGIN, Conn, MIGRATIONS, Writers, begin_migrations, prepare};
+use super::{BEGIN, Conn, MIGRATIONS, Writers, begin_migrations, keys, prepare};
 use crate::{
     database::{Failure, Options},
     error::store_error,
@@ -39,11 +39,16 @@ fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
     for migration in &pending {
         conn.run_migration(migration)?;
     }
-    AnsiTransactionManager::commit_transaction(conn)?;
-    Ok(pending
+    let names: Vec<String> = pending
         .iter()
         .map(|migration| migration.name().to_string())
-        .collect())
+        .collect();
+    // Last, when all columns are there that the program knows.
+    if names.iter().any(|name| name == keys::MIGRATION) {
+        keys::fold_all(conn)?;
+    }
+    AnsiTransactionManager::commit_transaction(conn)?;
+    Ok(names)
 }
 
 /// Fills a pool of connections and makes a store of it.
@@ -234,6 +239,24 @@ impl<'a> Unit<'a> {
 pub(super) fn search_key(fields: &[&str]) -> String {
     fold(&fields.join("\n"))
 }
+
+/// The condition that a key is that of a text. Rows that were the same as others before the rule made them so are kept
+/// under their exact text: see `keys.rs`.
+macro_rules! same {
+    ($key:expr, $text:expr) => {
+        $key.eq(fold($text)).or($key.eq($text))
+    };
+}
+pub(super) use same;
+
+/// Sets the key of a unique text in an update. If the text stays, so does the key: it need not be the fold of the text,
+/// where another row has that.
+macro_rules! kept_key {
+    ($text:expr, $key:expr, $value:expr) => {
+        $key.eq(case_when($text.eq($value.as_str()), $key).otherwise($value.key()))
+    };
+}
+pub(super) use kept_key;
 
 /// The pattern of `LIKE` for texts that contain a word; what is a wildcard there stands for itself.
 pub(super) fn containing(word: &str) -> String {

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    dsl::count_star,
+    dsl::{case_when, count_star},
     prelude::*,
     result::Error::{DeserializationError, NotFound},
     sql_types::Bool,
@@ -13,14 +13,16 @@ use mycars_application::{
     ports::{StoreError, UserRepository},
 };
 use mycars_domain::{
-    NewUser, Role, User, UserId,
+    NewUser, Role, User, UserId, fold,
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
 use super::{
     DB,
     schema::users,
-    store::{IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, paged, search_key, where_all},
+    store::{
+        IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, kept_key, paged, same, search_key, where_all,
+    },
 };
 
 #[derive(Queryable, Selectable)]
@@ -71,14 +73,12 @@ impl TryFrom<Row> for User {
     }
 }
 
-/// Everything about a user but their id.
+/// Everything about a user but their id and the keys that are unique.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = users, treat_none_as_null = true, treat_none_as_default_value = false)]
 struct Values<'a> {
     username: &'a str,
-    username_key: String,
     email: &'a str,
-    email_key: String,
     first_name: &'a str,
     last_name: &'a str,
     role: &'static str,
@@ -95,14 +95,22 @@ struct Values<'a> {
     updated_at: DateTime<Utc>,
 }
 
+/// Returns whether any of the users is another one than `except`.
+fn is_others(holders: &[i64], except: Option<UserId>) -> bool {
+    holders.iter().any(|id| except != Some(UserId(*id)))
+}
+
+/// Returns what is searched of a user: username, e-mail address, first and last name, and the phone number.
+pub(super) fn searched([username, email, first_name, last_name]: [&str; 4], phone: Option<&str>) -> String {
+    search_key(&[username, email, first_name, last_name, phone.unwrap_or_default()])
+}
+
 /// The values of a user, new or kept; what differs between the two is given.
 macro_rules! values {
     ($user:ident, $($field:ident: $value:expr),+) => {
         Values {
             username: $user.username.as_str(),
-            username_key: $user.username.key(),
             email: $user.email.as_str(),
-            email_key: $user.email.key(),
             first_name: $user.first_name.as_str(),
             last_name: $user.last_name.as_str(),
             role: $user.role.as_str(),
@@ -111,13 +119,15 @@ macro_rules! values {
             is_active: $user.is_active,
             is_superuser: $user.is_superuser,
             password: $user.password.reveal(),
-            search_key: search_key(&[
-                $user.username.as_str(),
-                $user.email.as_str(),
-                $user.first_name.as_str(),
-                $user.last_name.as_str(),
-                $user.phone.as_ref().map_or("", Phone::as_str),
-            ]),
+            search_key: searched(
+                [
+                    $user.username.as_str(),
+                    $user.email.as_str(),
+                    $user.first_name.as_str(),
+                    $user.last_name.as_str(),
+                ],
+                $user.phone.as_ref().map(Phone::as_str),
+            ),
             created_at: $user.created_at,
             $($field: $value),+
         }
@@ -241,10 +251,9 @@ impl UserRepository for Unit<'_> {
             return Ok(None);
         }
         // By the key as well, because that is the column with an index.
-        let key = Username::from_storage(username.to_owned()).key();
         self.query(|conn| {
             let row = users::table
-                .filter(users::username_key.eq(key))
+                .filter(same!(users::username_key, username))
                 .filter(users::username.eq(username))
                 .select(Row::as_select())
                 .first(conn)
@@ -259,7 +268,9 @@ impl UserRepository for Unit<'_> {
         }
         self.query(|conn| {
             let row = users::table
-                .filter(users::username_key.eq(username.key()))
+                .filter(same!(users::username_key, username.as_str()))
+                // Of two that existed before they were the same, the one with this very name.
+                .order(users::username.eq(username.as_str()).desc())
                 .select(Row::as_select())
                 .first(conn)
                 .optional()?;
@@ -268,25 +279,29 @@ impl UserRepository for Unit<'_> {
     }
 
     fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool, StoreError> {
-        let holder = self.query(|conn| {
-            let same = users::username_key.eq(username.key());
-            users::table.filter(same).select(users::id).first(conn).optional()
+        let holders = self.query(|conn| {
+            let same = users::table.filter(same!(users::username_key, username.as_str()));
+            same.select(users::id).load(conn)
         })?;
-        Ok(holder.is_some_and(|id| except != Some(UserId(id))))
+        Ok(is_others(&holders, except))
     }
 
     fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool, StoreError> {
-        let holder = self.query(|conn| {
-            let same = users::email_key.eq(email.key());
-            users::table.filter(same).select(users::id).first(conn).optional()
+        let holders = self.query(|conn| {
+            let same = users::table.filter(same!(users::email_key, email.as_str()));
+            same.select(users::id).load(conn)
         })?;
-        Ok(holder.is_some_and(|id| except != Some(UserId(id))))
+        Ok(is_others(&holders, except))
     }
 
     fn insert(&mut self, user: &NewUser) -> Result<User, StoreError> {
+        let keys = (
+            users::username_key.eq(user.username.key()),
+            users::email_key.eq(user.email.key()),
+        );
         self.query(|conn| {
             diesel::insert_into(users::table)
-                .values(Values::from(user))
+                .values((Values::from(user), keys))
                 .returning(Row::as_returning())
                 .get_result(conn)?
                 .try_into()
@@ -294,9 +309,13 @@ impl UserRepository for Unit<'_> {
     }
 
     fn update(&mut self, user: &User) -> Result<(), StoreError> {
+        let keys = (
+            kept_key!(users::username, users::username_key, user.username),
+            kept_key!(users::email, users::email_key, user.email),
+        );
         self.query(|conn| {
             match diesel::update(users::table.find(user.id.0))
-                .set(Values::from(user))
+                .set((Values::from(user), keys))
                 .execute(conn)?
             {
                 0 => Err(NotFound),

@@ -6,6 +6,10 @@ use diesel::{
     Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query, sql_types,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use mycars_domain::{
+    CarId, UserId,
+    values::{FirstName, Mileage, Username},
+};
 use mycars_persistence::{Database, Options};
 use mycars_testkit::TestDatabase;
 
@@ -116,7 +120,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// Every migration, in order.
-const ALL: [&str; 7] = [
+const ALL: [&str; 8] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -124,6 +128,7 @@ const ALL: [&str; 7] = [
     "2026-11-24-000005_audit_log",
     "2026-11-24-000006_ended_logins",
     "2026-11-26-000007_installation",
+    "2026-11-26-000008_fold_keys",
 ];
 
 #[test]
@@ -308,5 +313,155 @@ fn whoever_reaches_the_database_can_only_add_to_the_audit_log() {
         // Whoever takes the migrations back means it.
         raw.revert_to(4);
         assert_eq!(migrate(&database), ALL[4..]);
+    }
+}
+
+/// Rows as they were before the keys followed the rule of [`mycars_domain::fold`]: in lower case.
+fn insert_lower_case_rows(database: &TestDatabase) {
+    for (id, username) in [
+        (1, "Diyarbakır"),
+        (2, "Straße"),
+        (3, "STRASSE"),
+        (4, "ann"),
+        (5, "Ｂob"),
+    ] {
+        let lower = username.to_lowercase();
+        database.execute(&format!(
+            "INSERT INTO users (id, username, username_key, email, email_key, first_name, last_name, role,
+                 is_active, is_superuser, password, search_key, date_joined, created_at, updated_at)
+             VALUES ({id}, '{username}', '{lower}', '{username}@example.com', '{lower}@example.com', 'Ⅷ', 'ẞ', 'client',
+                 true, false, '!', '{lower}', '2026-11-23 08:30:00+00:00', '2026-11-23 08:30:00+00:00',
+                 '2026-11-23 08:30:00+00:00')"
+        ));
+    }
+    // More cars than are read at once, and two whose plates were different.
+    for id in 1..=450 {
+        let plate = match id {
+            7 => "GAẞ 9".to_owned(),
+            440 => "gass 9".to_owned(),
+            _ => format!("İ {id}"),
+        };
+        database.execute(&format!(
+            "INSERT INTO cars (id, owner_id, brand, model, year, license, license_key, mileage, notes, search_key,
+                 created_at, updated_at)
+             VALUES ({id}, 1, 'Tofaş', 'Şahin', 1990, '{plate}', '{}', 5, 'Cafe\u{301}', 'stale',
+                 '2026-11-23 08:30:00+00:00', '2026-11-23 08:30:00+00:00')",
+            plate.to_lowercase()
+        ));
+    }
+    database.execute(
+        "INSERT INTO audit_log (at, action, object_type, object_id, object_name, actor_name, channel, changes,
+             search_key)
+         VALUES ('2026-11-23 08:30:00+00:00', 'created', 'user', '2', 'Straße', 'ann', 'api', '[]', 'straße\nann')",
+    );
+}
+
+const KEYS: &str = "
+    SELECT id || ' ' || username || ' ' || username_key || ' ' || email_key || ' ' || search_key AS text FROM users
+    ORDER BY id";
+const PLATES: &str = "
+    SELECT id || ' ' || license || ' ' || license_key || ' ' || search_key AS text FROM cars
+    WHERE id IN (1, 7, 440, 450) ORDER BY id";
+
+#[test]
+fn keys_of_existing_rows_are_folded_and_collisions_stay() {
+    for (database, mut raw) in both() {
+        raw.revert_to(6);
+        insert_lower_case_rows(&database);
+        assert_eq!(migrate(&database), ALL[6..], "{}", database.url());
+        let expected = [
+            "1 Diyarbakır diyarbakir diyarbakir@example.com diyarbakir\ndiyarbakir@example.com\nviii\nss\n",
+            "2 Straße Straße Straße@example.com strasse\nstrasse@example.com\nviii\nss\n",
+            "3 STRASSE strasse strasse@example.com strasse\nstrasse@example.com\nviii\nss\n",
+            "4 ann ann ann@example.com ann\nann@example.com\nviii\nss\n",
+            "5 Ｂob bob bob@example.com bob\nbob@example.com\nviii\nss\n",
+        ];
+        assert_eq!(raw.texts(KEYS), expected);
+        assert_eq!(
+            raw.texts(PLATES),
+            [
+                "1 İ 1 i 1 tofaş\nşahin\ni 1\n\ncafé",
+                "7 GAẞ 9 GAẞ 9 tofaş\nşahin\ngass 9\n\ncafé",
+                "440 gass 9 gass 9 tofaş\nşahin\ngass 9\n\ncafé",
+                "450 İ 450 i 450 tofaş\nşahin\ni 450\n\ncafé",
+            ]
+        );
+        assert_eq!(
+            raw.texts("SELECT search_key AS text FROM audit_log"),
+            ["strasse\nann"]
+        );
+        let refusal = raw.refusal("UPDATE audit_log SET search_key = ''");
+        assert!(refusal.contains("append-only"), "{refusal}");
+
+        // Once more, as after rows were copied from another system.
+        database.execute("UPDATE users SET search_key = 'stale' WHERE id = 4");
+        database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261126000008'");
+        assert_eq!(migrate(&database), ALL[6..]);
+        assert_eq!(raw.texts(KEYS), expected);
+    }
+}
+
+#[test]
+fn users_and_cars_that_became_the_same_are_told_apart_and_changed() {
+    for (database, mut raw) in both() {
+        raw.revert_to(6);
+        insert_lower_case_rows(&database);
+        migrate(&database);
+        let store = database.store();
+        for (id, name) in [(2, "Straße"), (3, "STRASSE"), (1, "Diyarbakır")] {
+            let by_name = store.read(|unit| unit.users().find_by_username(name)).unwrap();
+            assert_eq!(by_name.map(|user| user.id), Some(UserId(id)), "{name}");
+            let any_case = store.read(|unit| {
+                unit.users()
+                    .find_in_any_case(&Username::from_storage(name.into()))
+            });
+            assert_eq!(any_case.unwrap().map(|user| user.id), Some(UserId(id)), "{name}");
+        }
+        let by_other_case = store
+            .read(|unit| unit.users().find_by_username("straße"))
+            .unwrap();
+        assert_eq!(by_other_case, None);
+        for (name, except, is_taken) in [
+            ("Straße", None, true),
+            ("Straße", Some(3), true),
+            ("strasse", Some(3), false),
+            ("strasse", Some(2), true),
+            ("DIYARBAKIR", None, true),
+        ] {
+            let username = Username::from_storage(name.into());
+            let taken = store.read(|unit| unit.users().username_is_taken(&username, except.map(UserId)));
+            assert_eq!(taken.unwrap(), is_taken, "{name} {except:?}");
+        }
+
+        // Both are changed without a word about the names that they have.
+        for id in [2, 3] {
+            store
+                .write(|unit| {
+                    let mut user = unit.users().find(UserId(id))?.unwrap();
+                    user.first_name = FirstName::from_storage("Ann".into());
+                    unit.users().update(&user)
+                })
+                .unwrap();
+        }
+        store
+            .write(|unit| {
+                let mut car = unit.cars().find(CarId(7))?.unwrap();
+                car.mileage = Mileage::from_storage(6);
+                unit.cars().update(&car)
+            })
+            .unwrap();
+        let names =
+            "SELECT username_key || ' ' || first_name AS text FROM users WHERE id IN (2, 3) ORDER BY id";
+        assert_eq!(raw.texts(names), ["Straße Ann", "strasse Ann"]);
+
+        // Another name gets its own key.
+        store
+            .write(|unit| {
+                let mut user = unit.users().find(UserId(2))?.unwrap();
+                user.username = Username::from_storage("Gaße".into());
+                unit.users().update(&user)
+            })
+            .unwrap();
+        assert_eq!(raw.texts(names), ["gasse Ann", "strasse Ann"]);
     }
 }

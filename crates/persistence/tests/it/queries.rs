@@ -393,22 +393,26 @@ const PROVIDED: [Provided; 24] = [
     ("cars.count_all", "select count(*)", |unit, _| {
         unit.cars().count_all().map(drop)
     }),
-    ("cars.license_is_taken", "where (cars.license_key =", |unit, _| {
-        let license = LicensePlate::from_storage("B-AB".into());
-        unit.cars().license_is_taken(&license, None).map(drop)
-    }),
+    (
+        "cars.license_is_taken",
+        "where ((cars.license_key =",
+        |unit, _| {
+            let license = LicensePlate::from_storage("B-AB".into());
+            unit.cars().license_is_taken(&license, None).map(drop)
+        },
+    ),
     ("cars.has_image", "where (cars.image =", |unit, _| {
         let path = ImagePath::from_storage("cars/1.jpg".into());
         unit.cars().has_image(&path).map(drop)
     }),
     (
         "users.find_by_username",
-        "where ((users.username_key =",
+        "where (((users.username_key =",
         |unit, _| unit.users().find_by_username("ann").map(drop),
     ),
     (
         "users.find_in_any_case",
-        "where (users.username_key =",
+        "where ((users.username_key =",
         |unit, world| unit.users().find_in_any_case(&world.ann.username).map(drop),
     ),
     (

@@ -5,7 +5,7 @@ use mycars_application::{
     accounts::{self, NewSuperuser},
 };
 use mycars_domain::{
-    Field, Violation, password,
+    Field, Violation, password, strip,
     values::{Email, FirstName, LastName, Password, Username},
 };
 
@@ -147,11 +147,11 @@ fn ask_until_right<T>(
 
 /// Both names, which a superuser need not have.
 fn names(first: Option<&str>, last: Option<&str>) -> Result<(FirstName, LastName), CommandError> {
-    let first = match first.filter(|text| !text.trim().is_empty()) {
+    let first = match first.filter(|text| !strip(text).is_empty()) {
         Some(text) => FirstName::parse(text).map_err(|violations| refused(Field::FirstName, &violations))?,
         None => FirstName::default(),
     };
-    let last = match last.filter(|text| !text.trim().is_empty()) {
+    let last = match last.filter(|text| !strip(text).is_empty()) {
         Some(text) => LastName::parse(text).map_err(|violations| refused(Field::LastName, &violations))?,
         None => LastName::default(),
     };

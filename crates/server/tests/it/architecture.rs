@@ -32,7 +32,8 @@ const EXAMPLES: [(&str, &[&str], &[&str]); 3] = [
 ];
 
 /// All that the domain may depend on, directly or not. What derives errors runs only while compiling.
-const DOMAIN_DEPENDS_ON: [&str; 11] = [
+const DOMAIN_DEPENDS_ON: [&str; 13] = [
+    "caseless",
     "chrono",
     "num-traits",
     "proc-macro2",
@@ -42,6 +43,7 @@ const DOMAIN_DEPENDS_ON: [&str; 11] = [
     "thiserror-impl",
     "tinyvec",
     "tinyvec_macros",
+    "unicode-general-category",
     "unicode-ident",
     "unicode-normalization",
 ];

@@ -35,6 +35,8 @@ on_both_databases!(
     a_deactivation_refuses_tokens_at_once,
     logins_that_are_ended_stay_ended,
     a_car_has_its_picture_and_its_owner_in_one_form,
+    ambiguous_numbers_are_refused_at_their_fields,
+    names_with_bidi_controls_are_isolated,
     nothing_leads_elsewhere,
     what_is_not_there_is_said_on_a_page,
 );
@@ -1326,6 +1328,81 @@ fn a_car_has_its_picture_and_its_owner_in_one_form(installation: &Installation) 
             .any(|user| user["username"] == "ann"),
         "{found}"
     );
+}
+
+fn ambiguous_numbers_are_refused_at_their_fields(installation: &Installation) {
+    let server = start(installation);
+    let (bob, bob_id) = client(&server, "bob");
+    let car = add_car(&server, &bob.access, "B-AB 1");
+    let root = Panel::of_root(&server);
+    let path = format!("/admin/cars/{car}/");
+    let message = "Enter a whole number without decimal or thousands separators, such as 125000.";
+    for typed in ["125.000", "12,5", "12.0", "1,250,000"] {
+        let refused = root.submit(&path, &with(&root.car_form(bob_id, car), &[("mileage", typed)]));
+        let html = refused.text();
+        assert_eq!(refused.status, 400, "{typed}: {html}");
+        assert!(
+            html.contains(message) && html.contains(&format!("value=\"{typed}\"")),
+            "{typed}: {html}"
+        );
+    }
+    for (typed, mileage) in [("125 000", "125000"), ("126’000", "126000"), ("١٢٧", "127")] {
+        root.save(&path, &with(&root.car_form(bob_id, car), &[("mileage", typed)]));
+        assert_eq!(root.car_form(bob_id, car)["mileage"], mileage, "{typed}");
+    }
+    let filtered = root.browser.get("/admin/cars/?mileage_min=125.000");
+    assert_eq!(filtered.status, 400);
+    assert!(filtered.text().contains(message), "{}", filtered.text());
+
+    // In a page of the API as well, and not in a program's form.
+    let api = format!("/api/cars/{}/", car_of_root(&root));
+    let refused = root.submit(&api, &[("_method", "PATCH"), ("mileage", "125.000")]);
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains(message), "{}", refused.text());
+    let program = Request {
+        method: "PATCH".to_owned(),
+        ..form(&format!("/api/cars/{car}/"), &[("mileage", "125.000")]).bearer(&bob.access)
+    };
+    assert_eq!(server.send(&program).json(200)["mileage"], 125);
+}
+
+/// Adds a car of the superuser, and answers its id.
+fn car_of_root(root: &Panel<'_>) -> i64 {
+    let (fields, plate) = (
+        [("brand", "VW"), ("model", "Golf"), ("year", "2001")],
+        ("license", "B-R 1"),
+    );
+    root.submit("/api/cars/", &[fields.as_slice(), &[plate]].concat());
+    root.browser.get("/api/cars/").json(200)[0]["id"]
+        .as_i64()
+        .unwrap()
+}
+
+fn names_with_bidi_controls_are_isolated(installation: &Installation) {
+    let server = start(installation);
+    let (bob, bob_id) = client(&server, "bob");
+    let car = add_car(&server, &bob.access, "B-AB 1");
+    let root = Panel::of_root(&server);
+    let path = format!("/admin/cars/{car}/");
+    let brand = "a\u{2069}\u{202e}bc";
+    root.save(&path, &with(&root.car_form(bob_id, car), &[("brand", brand)]));
+    let label = "\u{2068}a\u{202e}bc\u{2069} ";
+    for page in [
+        path.clone(),
+        format!("{path}delete/"),
+        format!("/admin/users/{bob_id}/delete/"),
+    ] {
+        let html = root.page(&page);
+        assert!(html.contains(label), "{page}: {html}");
+        assert!(!html.contains("\u{202e}bc "), "{page}: {html}");
+    }
+    for page in ["/admin/cars/", "/admin/history/"] {
+        let html = root.page(page);
+        for (place, _) in html.match_indices(brand) {
+            let before = &html[..place];
+            assert!(before.rfind("<bdi>") > before.rfind("</bdi>"), "{page}: {html}");
+        }
+    }
 }
 
 fn nothing_leads_elsewhere(installation: &Installation) {
