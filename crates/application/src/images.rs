@@ -14,7 +14,7 @@ pub use remove::remove;
 pub use sweep::sweep;
 pub use upload::{Picture, UploadedFile, attach, prepare, upload};
 
-use mycars_domain::values::ImagePath;
+use mycars_domain::{Car, values::ImagePath};
 
 use crate::{App, cars, ports::ImageStoreError};
 
@@ -40,5 +40,12 @@ impl From<crate::ports::StoreError> for Error {
 pub(crate) fn forget(app: &App, image: Option<ImagePath>) {
     if let Some(path) = image {
         drop(app.images.delete(&path));
+    }
+}
+
+/// Deletes the pictures of cars whose rows are gone.
+pub(crate) fn forget_all(app: &App, cars: Vec<Car>) {
+    for car in cars {
+        forget(app, car.image);
     }
 }
