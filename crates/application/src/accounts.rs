@@ -1,11 +1,12 @@
 //! Accounts and tokens (wire contract, section 4).
 //!
 //! Somebody [`register`]s, [`log_in`] gives them a pair of tokens, [`authenticate`] finds out who asks by the access
-//! token, and [`refresh`] gets the next one. [`log_out`], a new password ([`change_password`]) and a deactivation end
-//! what was given.
+//! token, and [`refresh`] gets the next one. [`log_out`], a new password ([`change_password`]), a deactivation and
+//! [`delete_account`] end what was given.
 
 mod authenticate;
 mod change_password;
+mod delete_account;
 mod flush_expired_tokens;
 mod log_in;
 mod log_out;
@@ -19,6 +20,7 @@ mod verify_token;
 
 pub use authenticate::{AuthenticationError, authenticate};
 pub use change_password::{PasswordChange, change_password};
+pub use delete_account::delete_account;
 pub use flush_expired_tokens::flush_expired_tokens;
 pub(crate) use log_in::prove;
 pub use log_in::{Credentials, TokenPair, log_in};

@@ -117,9 +117,10 @@ impl EndedLogins {
     }
 }
 
-/// The entry that says of a user that they are gone.
-pub(crate) fn user_deleted(app: &App, caller: &Caller, user: &User) -> NewEntry {
-    let changes = audit::user_changes(Some(user), None);
+/// Returns the entry about a user who was deleted, and about the logins that ended with that.
+pub(crate) fn user_deleted(app: &App, caller: &Caller, user: &User, ended: EndedLogins) -> NewEntry {
+    let mut changes = audit::user_changes(Some(user), None);
+    changes.extend(ended.changes());
     entry(app, caller, Action::Deleted, Object::user(user), changes)
 }
 
@@ -189,6 +190,15 @@ pub(crate) mod expected {
         (Field::RefreshTokens, Value::Number(1), Value::Number(0)),
         (Field::Sessions, Value::Number(1), Value::Number(0)),
     ];
+
+    /// The changes that count the logins which were ended.
+    pub(crate) fn ended_logins(tokens: i64, sessions: i64) -> [Change; 2] {
+        [(Field::RefreshTokens, tokens), (Field::Sessions, sessions)].map(|(field, count)| Change {
+            field,
+            before: Value::Number(count),
+            after: Value::Number(0),
+        })
+    }
 
     pub(crate) fn ann_is_new(caller: &Caller) -> NewEntry {
         entry(caller, Action::Created, ann(), ann_told().map(is_new))

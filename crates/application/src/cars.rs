@@ -19,6 +19,7 @@ pub use many::{brands, count, ids, read_all};
 pub use read::read;
 pub use update::update;
 
+use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, Denied, Target, UserId, Violation, Violations, policy};
 
 use crate::{Caller, lists::Garage, ports::StoreError};
@@ -85,6 +86,14 @@ fn owner(caller: &Caller, action: Action, garage: Garage) -> Result<Option<UserI
         owner.map_or(Target::NOTHING, Target::car_of),
     )?;
     Ok(owner)
+}
+
+/// Returns [`Error::Conflict`] where a version is expected and a car, which is locked, has another one.
+pub(crate) fn check_version(car: &Car, version: Option<DateTime<Utc>>) -> Result<(), Error> {
+    match version {
+        Some(version) if version != car.updated_at => Err(Error::Conflict),
+        _ => Ok(()),
+    }
 }
 
 /// `car`, if it is there, in `garage`, and `caller` may do `action` to it.

@@ -16,7 +16,7 @@ pub use remove::remove;
 pub use sweep::{Refusal, SweepError, SweepPlan, plan_sweep, sweep};
 pub use upload::{Picture, UploadedFile, attach, prepare, upload};
 
-use mycars_domain::{CarId, values::ImagePath};
+use mycars_domain::{Car, CarId, values::ImagePath};
 
 use crate::{App, cars, ports::ImageStoreError};
 
@@ -68,5 +68,12 @@ pub(crate) fn forget(app: &App, image: Option<ImagePath>) {
     let Some(path) = image else { return };
     if let Ok(false) = app.store.read(|unit| unit.cars().has_image(&path)) {
         drop(app.images.delete(&path));
+    }
+}
+
+/// Deletes the pictures of cars whose rows are gone.
+pub(crate) fn forget_all(app: &App, cars: Vec<Car>) {
+    for car in cars {
+        forget(app, car.image);
     }
 }

@@ -27,7 +27,7 @@
 //! mocks.unit.cars.expect_delete().withf(|id| *id == CarId(10)).once().returning(|_| Ok(()));
 //! let (app, store) = mocks.into_app();
 //!
-//! cars::delete(&app, &samples::ann(), Garage::Own, CarId(10))?;
+//! cars::delete(&app, &samples::ann(), Garage::Own, CarId(10), None)?;
 //! assert_eq!(store.entries()[0].action, Action::Deleted);
 //! # Ok::<(), cars::Error>(())
 //! ```

@@ -6,11 +6,13 @@ pub(crate) mod fields;
 mod list;
 mod many;
 mod read;
+pub(crate) mod superusers;
 mod update;
 
 pub use create::create;
 pub(crate) use create::make;
-pub use delete::delete;
+pub(crate) use delete::erase;
+pub use delete::{SeenUser, delete};
 pub use fields::UserInput;
 pub use list::list;
 pub use many::{Belongings, belongings, counts, ids, read_all, search};

@@ -21,6 +21,8 @@ pub enum Action {
     ChangePassword,
     /// End a login by giving up its refresh token.
     LogOut,
+    /// Delete one's own account and its cars (wire contract, section 5).
+    DeleteAccount,
     /// List the cars of one person (wire contract, section 5).
     ListCars,
     /// Add a car to one's own.
@@ -61,13 +63,14 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
         Self::ChangeProfile,
         Self::ChangePassword,
         Self::LogOut,
+        Self::DeleteAccount,
         Self::ListCars,
         Self::CreateCar,
         Self::ReadCar,
@@ -151,6 +154,10 @@ pub enum Denied {
     /// Only a superuser may do this to a superuser.
     #[error("only a superuser may do this to a superuser")]
     SuperusersOnly,
+    /// No other superuser is active: without this one, no user could manage superusers. A use-case decides this, under
+    /// a lock on all superusers; [`check`] never returns it.
+    #[error("no other superuser is active")]
+    LastSuperuser,
 }
 
 type Verdict = Result<(), Denied>;
@@ -183,6 +190,7 @@ fn row(action: Action) -> Row {
         Action::ChangeProfile  => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
         Action::ChangePassword => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
         Action::LogOut         => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
+        Action::DeleteAccount  => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
         Action::ListCars       => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
         Action::CreateCar      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
         Action::ReadCar        => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
@@ -252,6 +260,7 @@ mod tests {
         ChangeProfile  | login | yes hidden | yes hidden hidden    | yes hidden
         ChangePassword | login | yes hidden | yes hidden hidden    | yes hidden
         LogOut         | login | yes hidden | yes hidden hidden    | yes hidden
+        DeleteAccount  | login | yes hidden | yes hidden hidden    | yes hidden
         ListCars       | login | yes hidden | yes hidden hidden    | yes hidden
         CreateCar      | login | yes hidden | yes hidden hidden    | yes hidden
         ReadCar        | login | yes hidden | yes hidden hidden    | yes hidden
@@ -280,6 +289,7 @@ mod tests {
             Err(Denied::Forbidden) => "no",
             Err(Denied::NotToOneself) => "notself",
             Err(Denied::SuperusersOnly) => "super",
+            Err(Denied::LastSuperuser) => "last",
         }
     }
 

@@ -1,5 +1,6 @@
 //! The endpoints: one file for each resource.
 
+mod account;
 pub(crate) mod cars;
 pub(crate) mod history;
 mod images;
@@ -22,7 +23,7 @@ pub(crate) use tokens::OBTAIN as LOGIN;
 pub(crate) use users::LIST as PANEL;
 
 /// Every endpoint, in the order in which the API's root names them.
-pub(crate) static ENDPOINTS: [&Endpoint; 19] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::OBTAIN,
@@ -31,6 +32,7 @@ pub(crate) static ENDPOINTS: [&Endpoint; 19] = [
     &password::CHANGE,
     &logout::LOGOUT,
     &profile::ME,
+    &account::DELETE,
     &cars::OWN_LIST,
     &cars::OWN_DETAIL,
     &images::OWN,

@@ -20,7 +20,7 @@ use mycars_domain::{
 use crate::{
     blocking::{Blocking, BlockingError, Lane},
     body::{Body, SentForm},
-    browser::{Browser, CSRF_FIELD},
+    browser::{Browser, CSRF_FIELD, no_session_cookie},
     client::{Client, Networks, TrustedProxies},
     cors::{AllowedOrigins, RefusedOrigins},
     endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
@@ -69,7 +69,7 @@ pub(crate) async fn dispatch(
     let mut visit = Visit::new(&state, &http, is_page);
     let mut response = match &accepted {
         Ok(accepted) => accepted.indent(match reply(endpoint, &state, &http, payload, &mut visit).await {
-            Ok(reply) => write(reply),
+            Ok(reply) => write(reply, visit.client.is_https),
             Err(error) => error.response(),
         }),
         Err(error) => error.response(),
@@ -359,7 +359,15 @@ fn answer(
     let operation = verb
         .and_then(|verb| endpoint.operation(verb))
         .ok_or_else(|| ApiError::MethodNotAllowed(incoming.method.to_string()))?;
-    let reply = handle(operation);
+    let mut reply = handle(operation);
+    if let Ok(reply) = &mut reply
+        && reply.ends_session
+    {
+        // The page after it is shown to a browser that is not logged in.
+        *seen = Seen::default();
+        // A token leaves the browser's session, which may be another user's, as it is.
+        reply.ends_session = bearer_token(incoming.authorization.as_ref())?.is_none();
+    }
     if incoming.is_page {
         seen.object = object(endpoint, operation, &reply, handle);
     }
@@ -504,9 +512,12 @@ pub(crate) fn base_url(client: Client, headers: &HeaderMap) -> String {
     format!("{scheme}://{host}")
 }
 
-fn write(reply: Reply) -> HttpResponse {
+fn write(reply: Reply, is_https: bool) -> HttpResponse {
     let status = StatusCode::from_u16(reply.status).unwrap_or_default();
     let mut response = HttpResponse::build(status);
+    if reply.ends_session {
+        response.cookie(no_session_cookie(is_https));
+    }
     if let Some(location) = reply.location {
         response.insert_header((header::LOCATION, location));
     }

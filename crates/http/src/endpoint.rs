@@ -290,6 +290,8 @@ pub(crate) struct Reply {
     /// JSON, already written: that took its time on the blocking thread. Empty for no body.
     pub(crate) json: Vec<u8>,
     pub(crate) location: Option<String>,
+    /// Whether the session of the browser that sent the request has ended, so that its cookie is removed.
+    pub(crate) ends_session: bool,
 }
 
 impl Reply {
@@ -300,6 +302,7 @@ impl Reply {
             status: 200,
             json,
             location: None,
+            ends_session: false,
         })
     }
 
@@ -318,6 +321,7 @@ impl Reply {
             status: 204,
             json: Vec::new(),
             location: None,
+            ends_session: false,
         }
     }
 }

@@ -345,6 +345,7 @@ impl From<Denied> for ApiError {
             Denied::Forbidden => Self::Forbidden("You do not have permission to perform this action."),
             Denied::NotToOneself => Self::Forbidden("You can't do this to your own account."),
             Denied::SuperusersOnly => Self::Forbidden("Only a superuser can do this to a superuser."),
+            Denied::LastSuperuser => Self::Forbidden("The last active superuser has to stay."),
         }
     }
 }

@@ -115,6 +115,8 @@ macro_rules! store_contract {
             users_are_counted_by_role_and_activity
             many_users_are_found_at_once
             a_user_can_be_changed_in_every_field
+            superusers_are_locked_in_the_order_of_their_ids
+            two_superusers_who_look_for_another_at_once_do_not_both_go
             a_user_is_kept_as_it_was_given
             a_user_who_is_not_there_can_not_be_changed
             a_username_and_an_email_are_not_taken_by_their_own_user

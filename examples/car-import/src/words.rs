@@ -121,6 +121,9 @@ fn violation(violation: &Violation) -> String {
         | Violation::EmptyFile
         | Violation::FileTooLarge { .. }
         | Violation::NotAnImage
+        | Violation::UnsupportedFormat(_)
+        | Violation::AmbiguousNumber
+        | Violation::Undecodable(_)
         | Violation::TooManyPixels { .. } => format!("is wrong ({violation:?})"),
     }
 }

@@ -64,7 +64,7 @@ fn somebody_elses_car_is_not_found() {
     for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
         // `delete` was not announced, so that this test also proves that nothing is deleted.
         let (app, store) = mocks_with_anns_car().into_app();
-        let refused = cars::delete(&app, &samples::somebody_else(rank), Garage::Own, CAR);
+        let refused = cars::delete(&app, &samples::somebody_else(rank), Garage::Own, CAR, None);
         assert!(matches!(refused, Err(cars::Error::NotFound)), "{rank:?}");
         assert_eq!(store.commits(), 0);
     }
@@ -75,7 +75,7 @@ fn somebody_elses_car_is_not_found() {
 #[test]
 fn only_an_admin_deletes_a_car_as_one_of_ann() {
     let (app, store) = mocks_with_anns_car().into_app();
-    let refused = cars::delete(&app, &samples::ann(), Garage::Of(ANN), CAR);
+    let refused = cars::delete(&app, &samples::ann(), Garage::Of(ANN), CAR, None);
     assert!(matches!(refused, Err(cars::Error::Denied(Denied::Forbidden))));
     assert_eq!(store.commits(), 0);
 
@@ -89,7 +89,7 @@ fn only_an_admin_deletes_a_car_as_one_of_ann() {
         .returning(|_| Ok(()));
     let (app, store) = mocks.into_app();
     let admin = samples::somebody_else(Rank::Admin);
-    cars::delete(&app, &admin, Garage::Of(ANN), CAR).unwrap();
+    cars::delete(&app, &admin, Garage::Of(ANN), CAR, None).unwrap();
     assert_eq!(store.commits(), 1);
 }
 

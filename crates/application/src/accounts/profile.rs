@@ -77,7 +77,7 @@ pub fn change_profile(app: &App, caller: &Caller, input: &ProfileInput) -> Resul
     })
 }
 
-fn own(caller: &Caller, action: Action) -> Result<UserId, Error> {
+pub(super) fn own(caller: &Caller, action: Action) -> Result<UserId, Error> {
     let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
     policy::check(&caller.actor, action, Target::user(id, Rank::Client))?;
     Ok(id)

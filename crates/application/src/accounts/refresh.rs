@@ -98,15 +98,17 @@ fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Erro
     })
 }
 
-/// Whose token it is, if they may log in and it is not dead.
+/// Returns the owner of a token, if they may log in and it was not ended. The owner is checked first: deleting and
+/// deactivating a user ends their tokens too, and the wire contract has an error of its own for such owners.
 fn owner(token: &Verified, known: Option<&RefreshToken>, user: Option<User>) -> Result<User, Error> {
-    if known.is_some_and(|known| known.revoked.is_some()) {
-        return Err(TokenError::Blacklisted.into());
-    }
     let user = user
         .filter(|user| user.is_active)
         .ok_or(Error::NoActiveAccountForToken)?;
-    if known.is_none() && token.may_have_been_ended(&user) {
+    let was_ended = match known {
+        Some(known) => known.revoked.is_some(),
+        None => token.may_have_been_ended(&user),
+    };
+    if was_ended {
         Err(TokenError::Blacklisted.into())
     } else {
         Ok(user)
@@ -227,8 +229,13 @@ mod tests {
             ..samples::user()
         };
         for user in [None, Some(inactive)] {
-            let refused = refreshed(mocks(claims(), Some(known(None)), user));
-            assert!(matches!(refused, Err(Error::NoActiveAccountForToken)));
+            for revoked in [None, Some(Revocation::Revoked), Some(Revocation::LoggedOut)] {
+                let refused = refreshed(mocks(claims(), Some(known(revoked)), user.clone()));
+                assert!(
+                    matches!(refused, Err(Error::NoActiveAccountForToken)),
+                    "{revoked:?}"
+                );
+            }
         }
         let nobodys = Claims {
             user_id: None,

@@ -9,6 +9,7 @@ use super::Error;
 use crate::{
     App, Caller,
     audit::{self, EndedLogins},
+    logins,
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
@@ -52,16 +53,9 @@ pub(crate) fn replace_password(
     user: &mut User,
     hash: PasswordHash,
 ) -> Result<EndedLogins, StoreError> {
-    let now = app.now();
     user.password = hash;
-    user.logins_ended_at = Some(now);
     user.updated_at = app.now_after(user.updated_at);
-    unit.users().update(user)?;
-    let sessions = unit.sessions().delete_all_of(user.id)?;
-    let tokens = unit
-        .refresh_tokens()
-        .revoke_all_of(user.id, Revocation::PasswordChanged, now)?;
-    Ok(EndedLogins { tokens, sessions })
+    logins::update_and_end(app, unit, user, Revocation::PasswordChanged)
 }
 
 #[cfg(test)]

@@ -1,15 +1,24 @@
 //! Delete a car.
 
+use chrono::{DateTime, Utc};
 use mycars_domain::{Action, CarId};
 
-use super::{Error, permitted};
+use super::{Error, check_version, permitted};
 use crate::{App, Caller, audit, images, lists::Garage};
 
-/// Deletes a car of a garage, and then its picture.
+/// Deletes a car of a garage, and then its picture. With `version`, which is the time of a car's last change, only
+/// that version is deleted.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
-pub fn delete(app: &App, caller: &Caller, garage: Garage, id: CarId) -> Result<(), Error> {
+/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Conflict`] where another version is there;
+/// [`Error::Store`].
+pub fn delete(
+    app: &App,
+    caller: &Caller,
+    garage: Garage,
+    id: CarId,
+    version: Option<DateTime<Utc>>,
+) -> Result<(), Error> {
     let image = app.store.write(|unit| {
         let car = permitted(
             caller,
@@ -17,6 +26,7 @@ pub fn delete(app: &App, caller: &Caller, garage: Garage, id: CarId) -> Result<(
             garage,
             unit.cars().find_for_update(id)?,
         )?;
+        check_version(&car, version)?;
         unit.cars().delete(id)?;
         unit.audit_log()
             .append(&[audit::car_deleted(app, caller, &car)])?;
@@ -28,7 +38,8 @@ pub fn delete(app: &App, caller: &Caller, garage: Garage, id: CarId) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use mockall::predicate::eq;
+    use chrono::TimeDelta;
+    use mockall::{Sequence, predicate::eq};
     use mycars_domain::{Car, Rank, values::ImagePath};
 
     use super::*;
@@ -48,7 +59,7 @@ mod tests {
                 .returning(|_| Ok(Some(samples::car())));
             mocks.unit.cars.expect_delete().never();
             let (app, store) = mocks.into_app();
-            let refused = delete(&app, &samples::somebody_else(rank), Garage::Own, CarId(10));
+            let refused = delete(&app, &samples::somebody_else(rank), Garage::Own, CarId(10), None);
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
@@ -60,7 +71,7 @@ mod tests {
         mocks.unit.cars.expect_find_for_update().returning(|_| Ok(None));
         let (app, _) = mocks.into_app();
         assert!(matches!(
-            delete(&app, &samples::ann(), Garage::Own, CarId(10)),
+            delete(&app, &samples::ann(), Garage::Own, CarId(10), None),
             Err(Error::NotFound)
         ));
     }
@@ -81,9 +92,65 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        delete(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
+        delete(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);
         assert_eq!(store.entries(), [expected::car_is_gone(&samples::ann())]);
+    }
+
+    #[test]
+    fn delete_of_another_version_is_a_conflict() {
+        let version = samples::car().updated_at;
+        for other in [
+            version + TimeDelta::microseconds(1),
+            version - TimeDelta::microseconds(1),
+            samples::now(),
+        ] {
+            let mut mocks = Mocks::new();
+            mocks
+                .unit
+                .cars
+                .expect_find_for_update()
+                .once()
+                .returning(|_| Ok(Some(samples::car())));
+            mocks.unit.cars.expect_delete().never();
+            let (app, store) = mocks.into_app();
+            let refused = delete(&app, &samples::ann(), Garage::Own, CarId(10), Some(other));
+            assert!(matches!(refused, Err(Error::Conflict)), "{other}");
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn delete_of_the_seen_version_succeeds() {
+        let mut order = Sequence::new();
+        let mut mocks = Mocks::new();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_find_for_update()
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_| Ok(Some(samples::car())));
+        cars.expect_delete()
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        let version = Some(samples::car().updated_at);
+        delete(&app, &samples::ann(), Garage::Own, CarId(10), version).unwrap();
+        assert_eq!(store.entries(), [expected::car_is_gone(&samples::ann())]);
+    }
+
+    #[test]
+    fn delete_of_other_users_car_is_not_found_whatever_the_version() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::car())));
+        let (app, _) = mocks.into_app();
+        let client = samples::somebody_else(Rank::Client);
+        let refused = delete(&app, &client, Garage::Own, CarId(10), Some(samples::now()));
+        assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]
@@ -105,7 +172,7 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        delete(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
+        delete(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use mycars_domain::{Action, Car, CarId};
 
-use super::{CarInput, Error, fields::CarFields, permitted};
+use super::{CarInput, Error, check_version, fields::CarFields, permitted};
 use crate::{App, Caller, Completeness, audit, lists::Garage};
 
 /// Puts the fields that were sent into a car of a garage and answers the car. [`Completeness::Whole`] is PUT: the
@@ -50,9 +50,7 @@ pub fn update(
             garage,
             unit.cars().find_for_update(id)?,
         )?;
-        if input.version.is_some_and(|version| version != before.updated_at) {
-            return Err(Error::Conflict);
-        }
+        check_version(&before, input.version)?;
         let mut car = before.clone();
         CarFields::check(app, unit, garage, input, completeness, Some(&before))?.apply_to(app, &mut car);
         if is_unchanged(&before, &car, input) {

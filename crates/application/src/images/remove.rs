@@ -1,22 +1,32 @@
 //! Take a car's picture away.
 
+use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, CarId};
 
 use super::{Error, forget};
 use crate::{
     App, Caller, audit,
-    cars::{self, permitted},
+    cars::{self, check_version, permitted},
     lists::Garage,
 };
 
-/// Takes the picture of a car of a garage away; does nothing if it has none.
+/// Takes the picture of a car of a garage away; does nothing if it has none. With `version`, which is the time of a
+/// car's last change, only that version loses it.
 ///
 /// # Errors
-/// [`cars::Error::NotFound`]; [`cars::Error::Denied`] for who may not; [`cars::Error::Store`].
-pub fn remove(app: &App, caller: &Caller, garage: Garage, id: CarId) -> Result<(), Error> {
+/// [`cars::Error::NotFound`]; [`cars::Error::Denied`] for who may not; [`cars::Error::Conflict`] where another version
+/// is there; [`cars::Error::Store`].
+pub fn remove(
+    app: &App,
+    caller: &Caller,
+    garage: Garage,
+    id: CarId,
+    version: Option<DateTime<Utc>>,
+) -> Result<(), Error> {
     let old = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
         let before = permitted(caller, Action::ChangeCar, garage, car)?;
+        check_version(&before, version)?;
         if before.image.is_some() {
             let after = Car {
                 image: None,
@@ -51,6 +61,28 @@ mod tests {
     }
 
     #[test]
+    fn remove_from_another_version_is_a_conflict() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(pictured())));
+        mocks.unit.cars.expect_update().never();
+        mocks.images.expect_delete().never();
+        let (app, store) = mocks.into_app();
+        let refused = remove(
+            &app,
+            &samples::ann(),
+            Garage::Own,
+            CarId(10),
+            Some(samples::now()),
+        );
+        assert!(matches!(refused, Err(Error::Car(cars::Error::Conflict))));
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+
+    #[test]
     fn somebody_elses_picture_stays() {
         let mut mocks = Mocks::new();
         mocks
@@ -60,7 +92,13 @@ mod tests {
             .returning(|_| Ok(Some(pictured())));
         mocks.images.expect_delete().never();
         let (app, store) = mocks.into_app();
-        let refused = remove(&app, &samples::somebody_else(Rank::Admin), Garage::Own, CarId(10));
+        let refused = remove(
+            &app,
+            &samples::somebody_else(Rank::Admin),
+            Garage::Own,
+            CarId(10),
+            None,
+        );
         assert!(matches!(refused, Err(Error::Car(cars::Error::NotFound))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
@@ -83,7 +121,7 @@ mod tests {
         mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         mocks.images.expect_delete().once().returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        remove(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
+        remove(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);
         let change = (Field::Image, "cars/car_10_x.jpg".into(), Value::Nothing);
         assert_eq!(
@@ -125,7 +163,7 @@ mod tests {
             .returning(|_| Ok(Some(samples::car())));
         mocks.unit.cars.expect_update().never();
         let (app, store) = mocks.into_app();
-        remove(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
+        remove(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
         assert_eq!(store.entries(), []);
     }
 }

@@ -1,11 +1,12 @@
 //! Give a car a picture.
 
+use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, CarId, Field, Violation, Violations};
 
 use super::{Error, forget, new_path};
 use crate::{
     App, Caller, Input, audit,
-    cars::{self, permitted},
+    cars::{self, check_version, permitted},
     lists::Garage,
     ports::{ImageError, ImageStoreError, Upload},
 };
@@ -56,7 +57,7 @@ pub fn upload(
 ) -> Result<Car, Error> {
     cars::read(app, caller, garage, id)?;
     let picture = prepare(app, file)?;
-    attach(app, caller, garage, id, &picture)
+    attach(app, caller, garage, id, &picture, None)
 }
 
 /// A picture that is fit to be kept, and is not kept yet.
@@ -70,22 +71,26 @@ pub fn prepare(app: &App, file: Input<UploadedFile<'_>>) -> Result<Picture, Erro
     process(app, file).map(Picture)
 }
 
-/// Keeps a picture and gives it to a car of a garage, in place of the one that it may have, and answers the car.
+/// Keeps a picture and gives it to a car of a garage, in place of the one that it may have, and answers the car. With
+/// `version`, which is the time of a car's last change, only that version gets it.
 ///
 /// # Errors
-/// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`Error::Images`]; [`cars::Error::Store`].
+/// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`cars::Error::Conflict`] where another version is there;
+/// [`Error::Images`]; [`cars::Error::Store`].
 pub fn attach(
     app: &App,
     caller: &Caller,
     garage: Garage,
     id: CarId,
     picture: &Picture,
+    version: Option<DateTime<Utc>>,
 ) -> Result<Car, Error> {
     let path = new_path(app, id);
     app.images.put(&path, &picture.0)?;
     let written = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
         let before = permitted(caller, Action::ChangeCar, garage, car)?;
+        check_version(&before, version)?;
         let car = Car {
             image: Some(path.clone()),
             updated_at: app.now_after(before.updated_at),
@@ -326,7 +331,7 @@ mod tests {
         let picture = prepare(&app, Input::Given(file)).unwrap();
         assert_eq!((store.reads(), store.commits()), (0, 0));
         let admin = samples::somebody_else(Rank::Admin);
-        attach(&app, &admin, Garage::All, CarId(10), &picture).unwrap();
+        attach(&app, &admin, Garage::All, CarId(10), &picture, None).unwrap();
         let change = (Field::Image, Value::Nothing, NEW.into());
         assert_eq!(store.entries(), [expected::car_changed(&admin, [change])]);
     }
@@ -357,6 +362,29 @@ mod tests {
     }
 
     #[test]
+    fn attach_to_another_version_is_a_conflict_and_the_picture_does_not_stay() {
+        let mut mocks = Mocks::new();
+        mocks.random.expect_hex().return_const("random");
+        mocks.images.expect_put().once().returning(|_, _| Ok(()));
+        mocks
+            .images
+            .expect_delete()
+            .withf(|path| path.as_str() == NEW)
+            .once()
+            .returning(|_| Ok(()));
+        let cars = &mut mocks.unit.cars;
+        cars.expect_find_for_update()
+            .returning(|_| Ok(Some(samples::car())));
+        cars.expect_update().never();
+        let (app, store) = mocks.into_app();
+        let admin = samples::somebody_else(Rank::Admin);
+        let other = Some(samples::now());
+        let refused = attach(&app, &admin, Garage::All, CarId(10), &Picture(vec![7]), other);
+        assert!(matches!(refused, Err(Error::Car(cars::Error::Conflict))));
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+
+    #[test]
     fn a_picture_for_a_car_that_is_not_ones_own_does_not_stay() {
         for (caller, garage, is_denied) in [
             (samples::somebody_else(Rank::Admin), Garage::Own, false),
@@ -378,7 +406,7 @@ mod tests {
                 .expect_find_for_update()
                 .returning(|_| Ok(Some(samples::car())));
             let (app, store) = mocks.into_app();
-            let refused = attach(&app, &caller, garage, CarId(10), &Picture(vec![7]));
+            let refused = attach(&app, &caller, garage, CarId(10), &Picture(vec![7]), None);
             match refused {
                 Err(Error::Car(cars::Error::NotFound)) => assert!(!is_denied),
                 Err(Error::Car(cars::Error::Denied(Denied::Forbidden))) => assert!(is_denied),

@@ -2,12 +2,8 @@
 
 use mycars_domain::{Action, Target, UserId, policy};
 
-use crate::{
-    App, Caller,
-    audit::{self, EndedLogins},
-    ports::Revocation,
-    users::Error,
-};
+use super::update_and_end;
+use crate::{App, Caller, audit, ports::Revocation, users::Error};
 
 /// Ends all logins of a user: every refresh token issued before is dead, those of other systems with the same key
 /// too, and every browser is logged out. Access tokens in hand live to their own expiry.
@@ -24,20 +20,8 @@ pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
             Action::EndLogins,
             Target::user(user.id, user.rank()),
         )?;
-        let now = app.now();
-        user.logins_ended_at = Some(now);
-        unit.users().update(&user)?;
-        let sessions = unit.sessions().delete_all_of(id)?;
-        let tokens = unit
-            .refresh_tokens()
-            .revoke_all_of(id, Revocation::Revoked, now)?;
-        Ok(audit::logins_ended(
-            app,
-            unit,
-            caller,
-            &user,
-            EndedLogins { tokens, sessions },
-        )?)
+        let ended = update_and_end(app, unit, &mut user, Revocation::Revoked)?;
+        Ok(audit::logins_ended(app, unit, caller, &user, ended)?)
     })
 }
 

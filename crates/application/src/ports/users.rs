@@ -26,6 +26,27 @@ pub trait UserRepository {
     /// The database's.
     fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
 
+    /// Returns all superusers in the order of their ids, active or not, and locks them in that order until the
+    /// transaction ends.
+    ///
+    /// Provided: it lists all users and locks the superusers among them one by one. An adapter that can find them by one
+    /// query overrides it.
+    ///
+    /// # Errors
+    /// The database's.
+    fn superusers_for_update(&mut self) -> Result<Vec<User>, StoreError> {
+        let superusers = self.list(&UserQuery::default())?;
+        let mut ids: Vec<UserId> = superusers
+            .iter()
+            .filter(|user| user.is_superuser)
+            .map(|user| user.id)
+            .collect();
+        ids.sort_unstable();
+        ids.into_iter()
+            .filter_map(|id| self.find_for_update(id).transpose())
+            .collect()
+    }
+
     /// The user whose username is exactly this text, case included.
     ///
     /// Provided: it looks at the one who has it [in any case](Self::find_in_any_case).

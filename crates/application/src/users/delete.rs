@@ -1,41 +1,80 @@
 //! Delete a user.
 
-use mycars_domain::{Action, Target, UserId, policy};
+use chrono::{DateTime, Utc};
+use mycars_domain::{Action, Car, Denied, Target, User, UserId, policy};
 
-use super::Error;
-use crate::{App, Caller, audit, images};
+use super::{Error, superusers};
+use crate::{
+    App, Caller, audit, images, logins,
+    ports::{Revocation, StoreError, UnitOfWork},
+};
 
-/// Deletes a user with their cars, and then the cars' pictures.
+/// The state of a user that a caller has seen and means to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenUser {
+    /// The time of the last change of the user.
+    pub version: DateTime<Utc>,
+    /// The number of the user's cars; `None` where any number may be deleted.
+    pub cars: Option<usize>,
+}
+
+/// Deletes a user with their cars, and then the cars' pictures. With `seen`, only that state is deleted.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin, for who is no superuser and deletes one, and for who deletes
-/// themselves; [`Error::NotFound`]; [`Error::Store`].
-pub fn delete(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
+/// [`Error::Denied`] for who is no admin, for who is no superuser and deletes one, for who deletes themselves, and
+/// where no other superuser would be active; [`Error::NotFound`]; [`Error::Conflict`] where the state is another than
+/// `seen`; [`Error::Store`].
+pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<SeenUser>) -> Result<(), Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let cars = app.store.write(|unit| {
+        let is_last_superuser = superusers::is_last(unit, id)?;
         let user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
         policy::check(
             &caller.actor,
             Action::DeleteUser,
             Target::user(user.id, user.rank()),
         )?;
+        if is_last_superuser {
+            return Err(Denied::LastSuperuser.into());
+        }
         let cars = unit.cars().list_for_update(id)?;
-        unit.users().delete(id)?;
-        let of_cars = cars.iter().map(|car| audit::car_deleted(app, caller, car));
-        let entries: Vec<_> = of_cars.chain([audit::user_deleted(app, caller, &user)]).collect();
-        unit.audit_log().append(&entries)?;
+        if seen.is_some_and(|seen| !seen.is_still(&user, &cars)) {
+            return Err(Error::Conflict);
+        }
+        erase(app, unit, caller, &user, &cars, Revocation::Revoked)?;
         Ok::<_, Error>(cars)
     })?;
-    for car in cars {
-        images::forget(app, car.image);
-    }
+    images::forget_all(app, cars);
     Ok(())
+}
+
+impl SeenUser {
+    fn is_still(self, user: &User, cars: &[Car]) -> bool {
+        self.version == user.updated_at && self.cars.is_none_or(|count| count == cars.len())
+    }
+}
+
+/// Deletes a user and their cars, all of them locked, ends the user's logins, and writes the entries of the audit log.
+pub(crate) fn erase(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    caller: &Caller,
+    user: &User,
+    cars: &[Car],
+    why: Revocation,
+) -> Result<(), StoreError> {
+    let ended = logins::end_recorded(app, unit, user.id, why)?;
+    unit.users().delete(user.id)?;
+    let of_cars = cars.iter().map(|car| audit::car_deleted(app, caller, car));
+    let of_user = audit::user_deleted(app, caller, user, ended);
+    let entries: Vec<_> = of_cars.chain([of_user]).collect();
+    unit.audit_log().append(&entries)
 }
 
 #[cfg(test)]
 mod tests {
     use mycars_domain::{
-        Car, CarId, Denied, Field, Rank, Role, User,
+        CarId, Field, Rank, Role,
         audit::{Change, Value},
         values::ImagePath,
     };
@@ -49,14 +88,14 @@ mod tests {
     fn denied(user: User, caller: &Caller) -> Denied {
         let mut mocks = Mocks::new();
         let id = user.id;
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(user)));
-        mocks.unit.users.expect_delete().never();
+        let (found, locked, all) = (user.clone(), user.clone(), vec![user]);
+        let users = &mut mocks.unit.users;
+        users.expect_find().return_once(|_| Ok(Some(found)));
+        users.expect_superusers_for_update().return_once(|| Ok(all));
+        users.expect_find_for_update().return_once(|_| Ok(Some(locked)));
+        users.expect_delete().never();
         let (app, store) = mocks.into_app();
-        match delete(&app, caller, id) {
+        match delete(&app, caller, id, None) {
             Err(Error::Denied(denied)) => {
                 assert_eq!((store.commits(), store.entries().len()), (0, 0));
                 denied
@@ -102,20 +141,16 @@ mod tests {
     #[test]
     fn who_is_not_there_is_not_found() {
         let mut mocks = Mocks::new();
+        mocks.unit.users.expect_find().returning(|_| Ok(None));
         mocks.unit.users.expect_find_for_update().returning(|_| Ok(None));
         let (app, _) = mocks.into_app();
-        let refused = delete(&app, &samples::somebody_else(Rank::Admin), UserId(9));
+        let refused = delete(&app, &samples::somebody_else(Rank::Admin), UserId(9), None);
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]
     fn the_pictures_of_their_cars_go_after_the_rows_and_what_went_is_written_down_one_by_one() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
+        let mut mocks = mocks_with_ann();
         let with_picture = |id, path: &str| Car {
             id: CarId(id),
             image: Some(ImagePath::from_storage(path.into())),
@@ -138,7 +173,7 @@ mod tests {
         mocks.images.expect_delete().times(2).returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
         let admin = samples::somebody_else(Rank::Admin);
-        delete(&app, &admin, UserId(1)).unwrap();
+        delete(&app, &admin, UserId(1), None).unwrap();
         assert_eq!(store.commits(), 1);
         let car = |id: &str, path: &str| {
             let mut entry = expected::car_is_gone(&admin);
@@ -155,8 +190,105 @@ mod tests {
             [
                 car("10", "cars/a.jpg"),
                 car("11", "cars/b.jpg"),
-                expected::ann_is_gone(&admin)
+                ann_is_gone(&admin)
             ]
+        );
+    }
+
+    /// Mocks in which Ann is there, with three refresh tokens and two sessions.
+    fn mocks_with_ann() -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(2));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .withf(|_, why, _| *why == Revocation::Revoked)
+            .returning(|_, _, _| Ok(3));
+        mocks
+    }
+
+    fn ann_is_gone(caller: &Caller) -> mycars_domain::audit::NewEntry {
+        let mut entry = expected::ann_is_gone(caller);
+        entry.changes.extend(expected::ended_logins(3, 2));
+        entry
+    }
+
+    #[test]
+    fn delete_of_another_state_is_a_conflict() {
+        let version = samples::user().updated_at;
+        let later = version + chrono::TimeDelta::microseconds(1);
+        for (version, cars) in [
+            (later, None),
+            (later, Some(1)),
+            (version, Some(0)),
+            (version, Some(2)),
+        ] {
+            let mut mocks = mocks_with_ann();
+            mocks
+                .unit
+                .cars
+                .expect_list_for_update()
+                .returning(|_| Ok(vec![samples::car()]));
+            mocks.unit.users.expect_delete().never();
+            let (app, store) = mocks.into_app();
+            let seen = Some(SeenUser { version, cars });
+            let refused = delete(&app, &samples::somebody_else(Rank::Admin), UserId(1), seen);
+            assert!(matches!(refused, Err(Error::Conflict)), "{seen:?}");
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn delete_of_the_seen_state_succeeds() {
+        for cars in [None, Some(1)] {
+            let mut mocks = mocks_with_ann();
+            let mut order = mockall::Sequence::new();
+            mocks
+                .unit
+                .cars
+                .expect_list_for_update()
+                .once()
+                .in_sequence(&mut order)
+                .returning(|_| Ok(vec![samples::car()]));
+            mocks
+                .unit
+                .users
+                .expect_delete()
+                .once()
+                .in_sequence(&mut order)
+                .returning(|_| Ok(()));
+            let (app, store) = mocks.into_app();
+            let version = samples::user().updated_at;
+            let admin = samples::somebody_else(Rank::Admin);
+            delete(&app, &admin, UserId(1), Some(SeenUser { version, cars })).unwrap();
+            assert_eq!(
+                store.entries(),
+                [expected::car_is_gone(&admin), ann_is_gone(&admin)]
+            );
+        }
+    }
+
+    /// The superuser who asks was active when the request was authenticated, and is not any more.
+    #[test]
+    fn delete_last_active_superuser_is_denied() {
+        let root = User {
+            is_superuser: true,
+            ..samples::user()
+        };
+        assert_eq!(
+            denied(root, &samples::somebody_else(Rank::Superuser)),
+            Denied::LastSuperuser
         );
     }
 }

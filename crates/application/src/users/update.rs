@@ -1,24 +1,27 @@
 //! Replace or change a user.
 
-use mycars_domain::{Action, Role, Target, User, UserId, policy, values::PasswordHash};
+use mycars_domain::{Action, Denied, Role, Target, User, UserId, policy, values::PasswordHash};
 
 use super::{
     Error,
     fields::{UserFields, UserInput},
+    superusers,
 };
 use crate::{
-    App, Caller, Completeness,
+    App, Caller, Completeness, Input,
     accounts::replace_password,
     audit::{self, EndedLogins},
-    ports::UnitOfWork,
+    logins,
+    ports::{Revocation, UnitOfWork},
 };
 
 /// Puts the fields that were sent into a user and answers the user. [`Completeness::Whole`] is PUT: the required
-/// fields must be there. A password that is set ends the user's logins; for an admin's own all rules hold.
+/// fields must be there. A password that is set ends the user's logins, and so does a change of `is_active`; for an
+/// admin's own password all rules hold.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin, for who is no superuser and changes one, and for who deactivates or
-/// demotes themselves; [`Error::NotFound`]; [`Error::Conflict`] where the input names another version than is there;
+/// [`Error::Denied`] for who is no admin, for who is no superuser and changes one, for who deactivates or
+/// demotes themselves, and where no other superuser would be active; [`Error::NotFound`]; [`Error::Conflict`] where the input names another version than is there;
 /// [`Error::Invalid`] with everything that is wrong; [`Error::Hash`]; [`Error::Store`].
 ///
 /// ```
@@ -26,9 +29,11 @@ use crate::{
 /// use mycars_domain::{Rank, UserId};
 ///
 /// let mut mocks = Mocks::new();
+/// mocks.unit.users.expect_find().returning(|_| Ok(Some(samples::user())));
 /// mocks.unit.users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
 /// mocks.unit.users.expect_update().returning(|_| Ok(()));
 /// mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(2));
+/// mocks.unit.refresh_tokens.expect_revoke_all_of().returning(|_, _, _| Ok(1));
 /// let (app, _) = mocks.into_app();
 ///
 /// let deactivate = UserInput { is_active: Input::Given(false), ..UserInput::default() };
@@ -50,8 +55,12 @@ pub fn update(
         None => None,
     };
     app.store.write(|unit| {
+        let is_last_superuser = input.is_active == Input::Given(false) && superusers::is_last(unit, id)?;
         let user = unit.users().find_for_update(id)?;
         let (before, fields) = checked(unit, caller, user, input, completeness)?;
+        if is_last_superuser {
+            return Err(Denied::LastSuperuser.into());
+        }
         let mut user = before.clone();
         fields.apply_to(app, &mut user);
         if is_unchanged(&before, &user, input) && hash.is_none() {
@@ -60,26 +69,27 @@ pub fn update(
         let ended = if let Some(hash) = hash {
             replace_password(app, unit, &mut user, hash)?
         } else {
-            unit.users().update(&user)?;
-            end_browsers_of_deactivated(unit, &before, &user)?
+            write_and_end_logins(app, unit, &before, &mut user)?
         };
         audit::user_changed(app, unit, caller, &before, &user, ended)?;
         Ok(user)
     })
 }
 
-/// Logs out who may not log in any more: or else a browser would be logged in again on the day that they are let in
-/// again.
-fn end_browsers_of_deactivated(
+/// Writes a user whose password stays, and ends their logins where `is_active` changes: logins from before a
+/// deactivation must not be good again after the next activation. At an activation this ends what an earlier version
+/// of the program, or another one, had left.
+fn write_and_end_logins(
+    app: &App,
     unit: &mut dyn UnitOfWork,
     before: &User,
-    after: &User,
+    after: &mut User,
 ) -> Result<EndedLogins, Error> {
-    let mut ended = EndedLogins::default();
-    if before.is_active && !after.is_active {
-        ended.sessions = unit.sessions().delete_all_of(after.id)?;
+    if before.is_active == after.is_active {
+        unit.users().update(after)?;
+        return Ok(EndedLogins::default());
     }
-    Ok(ended)
+    Ok(logins::update_and_end(app, unit, after, Revocation::Revoked)?)
 }
 
 /// Whether a form that names its version changes nothing. Then it makes no new version either, which would look to
@@ -143,14 +153,13 @@ fn checked(
 mod tests {
     use chrono::TimeDelta;
     use mycars_domain::{
-        Denied, Field, Rank, Violation,
+        Field, Rank, Violation,
         audit::Value,
         values::{Address, Email, FirstName, LastName, Phone, Username},
     };
 
     use super::*;
     use crate::{
-        Input,
         audit::expected,
         mocks::{Mocks, samples},
     };
@@ -202,6 +211,34 @@ mod tests {
         }
     }
 
+    fn superuser(id: i64, is_active: bool) -> User {
+        User {
+            id: UserId(id),
+            is_superuser: true,
+            is_active,
+            ..admin_ann()
+        }
+    }
+
+    /// Mocks in which two refresh tokens and one session of Ann end, once.
+    fn with_logins(mut mocks: Mocks) -> Mocks {
+        mocks
+            .unit
+            .sessions
+            .expect_delete_all_of()
+            .withf(|id| *id == UserId(1))
+            .once()
+            .returning(|_| Ok(1));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .withf(|id, why, at| (*id, *why, *at) == (UserId(1), Revocation::Revoked, samples::now()))
+            .once()
+            .returning(|_, _, _| Ok(2));
+        mocks
+    }
+
     fn rename() -> UserInput {
         UserInput {
             first_name: "Bea".into(),
@@ -210,7 +247,14 @@ mod tests {
     }
 
     fn denied(user: &User, caller: &Caller, input: &UserInput) -> Denied {
-        let (app, store) = mocks(user).into_app();
+        let mut mocks = mocks(user);
+        // Whether other superusers are active is said after what this caller may do.
+        mocks
+            .unit
+            .users
+            .expect_superusers_for_update()
+            .returning(|| Ok(vec![]));
+        let (app, store) = mocks.into_app();
         match update(&app, caller, user.id, input, Completeness::Partial) {
             Err(Error::Denied(denied)) => {
                 assert_eq!((store.commits(), store.entries().len()), (0, 0));
@@ -424,6 +468,99 @@ mod tests {
     }
 
     #[test]
+    fn change_of_activity_ends_all_logins_and_counts_them() {
+        let whole = UserInput {
+            username: "ann".into(),
+            email: "ann@example.com".into(),
+            first_name: "Ann".into(),
+            last_name: "Lee".into(),
+            ..UserInput::default()
+        };
+        for is_active in [false, true] {
+            for (completeness, rest) in [
+                (Completeness::Partial, UserInput::default()),
+                (Completeness::Whole, whole.clone()),
+            ] {
+                let mut mocks = mocks(&User {
+                    is_active: !is_active,
+                    ..samples::user()
+                });
+                mocks
+                    .unit
+                    .users
+                    .expect_update()
+                    .withf(move |user| {
+                        user.is_active == is_active && user.logins_ended_at == Some(samples::now())
+                    })
+                    .once()
+                    .returning(|_| Ok(()));
+                let (app, store) = with_logins(mocks).into_app();
+                let input = UserInput {
+                    is_active: Input::Given(is_active),
+                    ..rest
+                };
+                let admin = samples::somebody_else(Rank::Admin);
+                update(&app, &admin, UserId(1), &input, completeness).unwrap();
+                let changes = [
+                    (Field::IsActive, Value::Flag(!is_active), Value::Flag(is_active)),
+                    (Field::RefreshTokens, Value::Number(2), Value::Number(0)),
+                    (Field::Sessions, Value::Number(1), Value::Number(0)),
+                ];
+                assert_eq!(store.entries(), [expected::ann_changed(&admin, changes)]);
+                assert_eq!(store.commits(), 1);
+            }
+        }
+    }
+
+    /// Rights are read at each request, so that a change of role needs to end nothing.
+    #[test]
+    fn change_of_role_ends_no_login() {
+        for (before, after) in [(Role::Admin, "client"), (Role::Client, "admin")] {
+            let mut mocks = mocks(&User {
+                role: before,
+                ..samples::user()
+            });
+            mocks
+                .unit
+                .users
+                .expect_update()
+                .withf(|user| user.logins_ended_at.is_none())
+                .once()
+                .returning(|_| Ok(()));
+            let (app, store) = mocks.into_app();
+            let input = UserInput {
+                role: after.into(),
+                is_active: Input::Given(true),
+                ..UserInput::default()
+            };
+            let admin = samples::somebody_else(Rank::Admin);
+            update(&app, &admin, UserId(1), &input, Completeness::Partial).unwrap();
+            assert_eq!(store.commits(), 1);
+        }
+    }
+
+    /// The superuser who asks was active when the request was authenticated, and is not any more.
+    #[test]
+    fn deactivate_last_active_superuser_is_denied() {
+        let root = superuser(1, true);
+        for others in [vec![], vec![superuser(2, false)]] {
+            let mut mocks = mocks(&root);
+            let all = [root.clone()].into_iter().chain(others).collect();
+            mocks
+                .unit
+                .users
+                .expect_superusers_for_update()
+                .once()
+                .return_once(|| Ok(all));
+            let (app, store) = mocks.into_app();
+            let caller = samples::somebody_else(Rank::Superuser);
+            let refused = update(&app, &caller, root.id, &deactivate(), Completeness::Partial);
+            assert!(matches!(refused, Err(Error::Denied(Denied::LastSuperuser))));
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+
+    #[test]
     fn what_was_so_before_is_not_written_down() {
         let mut mocks = mocks(&samples::user());
         mocks.unit.users.expect_update().returning(|_| Ok(()));
@@ -461,14 +598,13 @@ mod tests {
             .withf(|user| !user.is_active)
             .once()
             .returning(|_| Ok(()));
+        let superusers = [root.clone(), superuser(2, true)];
         mocks
             .unit
-            .sessions
-            .expect_delete_all_of()
-            .withf(|id| *id == UserId(1))
-            .once()
-            .returning(|_| Ok(1));
-        let (app, _) = mocks.into_app();
+            .users
+            .expect_superusers_for_update()
+            .return_once(|| Ok(superusers.into()));
+        let (app, _) = with_logins(mocks).into_app();
         let superuser = samples::somebody_else(Rank::Superuser);
         update(&app, &superuser, root.id, &deactivate(), Completeness::Partial).unwrap();
     }

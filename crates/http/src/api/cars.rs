@@ -260,7 +260,7 @@ fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, Ap
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
-    cars::delete(request.app, request.caller, scope.garage, id(request))?;
+    cars::delete(request.app, request.caller, scope.garage, id(request), None)?;
     Ok(Reply::no_content())
 }
 

@@ -83,6 +83,6 @@ fn upload(request: &Request<'_>) -> Result<Reply, ApiError> {
 
 fn remove(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
-    images::remove(request.app, request.caller, scope.garage, id(request))?;
+    images::remove(request.app, request.caller, scope.garage, id(request), None)?;
     Ok(Reply::no_content())
 }

@@ -254,7 +254,7 @@ fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, Ap
 }
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
-    users::delete(request.app, request.caller, id(request))?;
+    users::delete(request.app, request.caller, id(request), None)?;
     Ok(Reply::no_content())
 }
 

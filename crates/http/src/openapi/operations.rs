@@ -70,7 +70,7 @@ fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static st
         Verb::Patch => Some("What is left out keeps its value."),
         Verb::Post if operation.takes_file() => Some("Whatever picture it had is replaced."),
         // Where there is nothing else to do, the endpoint's description is about it.
-        Verb::Post | Verb::Put if endpoint.operations.len() == 1 => Some(endpoint.description),
+        Verb::Post | Verb::Put | Verb::Delete if endpoint.operations.len() == 1 => Some(endpoint.description),
         Verb::Post | Verb::Put | Verb::Delete => None,
     }
 }

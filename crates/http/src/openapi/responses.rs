@@ -111,6 +111,7 @@ pub(super) static FAULTS: [Fault; 12] = [
                 ("not_an_admin", Denied::Forbidden.into()),
                 ("own_account", Denied::NotToOneself.into()),
                 ("superuser", Denied::SuperusersOnly.into()),
+                ("last_superuser", Denied::LastSuperuser.into()),
                 ("not_from_our_pages", ApiError::Csrf("CSRF token missing.".into())),
             ]
         },

@@ -7,13 +7,14 @@ use std::{
     fmt::Write as _,
 };
 
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
-use mycars_application::{App, Caller};
+use mycars_application::{App, Caller, ports::CarCount};
+use mycars_domain::audit::ObjectType;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     Answer, Context, Stream, export,
-    forms::VERSION,
     lists::ListSpec,
     message::Message,
     render::{self, ConfirmPage, Frame, PROGRESS, ProgressPage, counted},
@@ -21,7 +22,6 @@ use super::{
 use crate::{
     browsable::{Link, url},
     error::ApiError,
-    timestamp,
 };
 
 /// Finds something out about those with these numbers.
@@ -36,6 +36,8 @@ pub(super) struct Resource {
     pub(super) links: OfMany<Link>,
     /// What goes when those with these numbers do: how many of what.
     pub(super) counts: OfMany<(&'static str, u64)>,
+    /// The state of those with these numbers, which a deletion expects.
+    pub(super) seen: fn(&App, &Caller, &[i64]) -> Result<Seen, ApiError>,
     /// What is exported of those with these numbers.
     pub(super) rows: OfMany<export::Row>,
     /// The names of the fields of an exported row, in order.
@@ -44,6 +46,18 @@ pub(super) struct Resource {
     /// Whether these are users, of whom who asks comes last: it may end their own login, and with it the rest.
     pub(super) are_users: bool,
 }
+
+/// The state of what was chosen. What the user confirmed is done to this state alone.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The cars that go, and their pictures.
+    pub(super) going: CarCount,
+    /// The version of each user or car by its number.
+    pub(super) versions: BTreeMap<i64, DateTime<Utc>>,
+}
+
+/// Does something to the one with this number, if it still has this version.
+type Run = fn(&App, &Caller, i64, Option<DateTime<Utc>>) -> Result<Outcome, ApiError>;
 
 /// What can be done to many.
 pub(super) struct Action {
@@ -54,7 +68,7 @@ pub(super) struct Action {
     pub(super) button: &'static str,
     pub(super) lead: &'static str,
     pub(super) is_danger: bool,
-    pub(super) run: fn(&App, &Caller, i64) -> Result<Outcome, ApiError>,
+    pub(super) run: Run,
 }
 
 /// What became of one of many.
@@ -98,22 +112,29 @@ pub(super) fn answer(context: &Context<'_>, resource: &'static Resource) -> Resu
     if resource.are_users {
         ids.sort_by_key(|id| *id == context.user.id.0);
     }
+    // It is read before anything that the page shows: so what changes after that is noticed.
+    let seen = if action.is_danger {
+        (resource.seen)(context.app, context.caller, &ids)?
+    } else {
+        Seen::default()
+    };
+    let digest = digest(&ids, &seen);
     if context.body.text_of("confirmed").is_none() {
-        return confirm(context, resource, action, &ids, None);
+        return confirm(context, resource, action, &ids, digest, None);
     }
-    if context.sent("digest") != digest(&ids) {
+    if context.sent("digest") != digest {
         let warning = format!(
-            "Nothing was done yet: what the list shows has changed meanwhile. It is about {} now.",
+            "Nothing was done yet: what was chosen has changed meanwhile. It is about {} now.",
             counted(ids.len() as u64, resource.spec.singular)
         );
-        return confirm(context, resource, action, &ids, Some(warning));
+        return confirm(context, resource, action, &ids, digest, Some(warning));
     }
     if ids.len() <= BATCH {
         let mut tally = Tally::default();
-        tally.work_off(context.app, Some(context.caller), action, &ids);
+        tally.work_off(context.app, Some(context.caller), action, &ids, &seen);
         return Answer::redirect(to_list, tally.message(resource.spec, action));
     }
-    Ok(Answer::Stream(progress(context, resource, action, ids)))
+    Ok(Answer::Stream(progress(context, resource, action, ids, seen)))
 }
 
 /// The numbers that were chosen: all that the list shows, or those that were ticked.
@@ -137,11 +158,16 @@ fn takes_all(context: &Context<'_>, resource: &Resource) -> bool {
     context.body.text_of("all").is_some() || !resource.spec.has_choice
 }
 
-/// By what one knows that what is done is what was confirmed.
-fn digest(ids: &[i64]) -> String {
-    let mut sorted = ids.to_vec();
-    sorted.sort_unstable();
-    let bytes: Vec<u8> = sorted.into_iter().flat_map(i64::to_be_bytes).collect();
+/// Returns the SHA-256 of the chosen numbers and of the state that was seen: it detects that either changed since the
+/// confirmation was shown.
+fn digest(ids: &[i64], seen: &Seen) -> String {
+    let mut numbers = ids.to_vec();
+    numbers.sort_unstable();
+    let versions = seen.versions.iter();
+    numbers.extend(versions.flat_map(|(id, version)| [*id, version.timestamp_micros()]));
+    let going = [seen.going.cars, seen.going.pictures].map(u64::cast_signed);
+    numbers.extend(going);
+    let bytes: Vec<u8> = numbers.into_iter().flat_map(i64::to_be_bytes).collect();
     let hash = Sha256::digest(bytes);
     hash.iter().take(16).fold(String::new(), |mut hex, byte| {
         // Writing to a string never fails.
@@ -155,6 +181,7 @@ fn confirm(
     resource: &Resource,
     action: &Action,
     ids: &[i64],
+    digest: String,
     warning: Option<String>,
 ) -> Result<Answer, ApiError> {
     let spec = resource.spec;
@@ -162,7 +189,7 @@ fn confirm(
     let mut hidden = vec![
         ("action", action.name.to_owned()),
         ("confirmed", "1".to_owned()),
-        ("digest", digest(ids)),
+        ("digest", digest),
     ];
     if context.body.text_of("all").is_some() {
         hidden.push(("all", "1".to_owned()));
@@ -183,6 +210,7 @@ fn confirm(
         title: format!("{}: {what}?", action.title),
         lead: action.lead.to_owned(),
         warning,
+        changes: Vec::new(),
         counts,
         items: (resource.links)(context.app, context.caller, named)?,
         more: (ids.len() - named.len()) as u64,
@@ -194,15 +222,15 @@ fn confirm(
     }))
 }
 
-/// What is said where something changed between the question and the answer.
-pub(super) const CHANGED: &str = "Nothing was done yet: somebody changed it meanwhile. Look at it again.";
+/// What a page says that asks again.
+const CHANGED: &str = "It was changed meanwhile, and nothing was deleted. Below is what is there now.";
 
 /// What is asked before something is done to one thing.
 pub(super) struct Question {
-    /// What is other than it was when it was asked before.
-    pub(super) warning: Option<&'static str>,
-    /// Which version of it was seen, where that matters.
-    pub(super) version: Option<DateTime<Utc>>,
+    /// What it is about, where it was changed since it was asked before.
+    pub(super) changed: Option<(ObjectType, i64)>,
+    /// Hidden fields with the state that the page shows.
+    pub(super) hidden: Vec<(&'static str, String)>,
     pub(super) title: String,
     pub(super) lead: String,
     pub(super) counts: Vec<(&'static str, u64)>,
@@ -218,25 +246,31 @@ pub(super) fn confirm_one(
     steps: &[(&str, &str)],
     question: Question,
 ) -> Result<Answer, ApiError> {
-    Answer::page(render::write(&ConfirmPage {
+    let status = match question.changed {
+        Some(_) => StatusCode::CONFLICT,
+        None => StatusCode::OK,
+    };
+    let changes = match question.changed {
+        Some(object) => super::history::latest_changes(context, object)?,
+        None => Vec::new(),
+    };
+    let html = render::write(&ConfirmPage {
         frame: Frame::of(context),
         crumbs: render::crumbs(steps, "Confirm"),
         title: question.title,
         lead: question.lead,
-        warning: question.warning.map(str::to_owned),
+        warning: question.changed.map(|_| CHANGED.to_owned()),
+        changes,
         counts: question.counts,
         items: question.items,
         more: question.more,
-        hidden: question
-            .version
-            .map(|version| (VERSION, timestamp::write(version)))
-            .into_iter()
-            .collect(),
+        hidden: question.hidden,
         button: question.button.to_owned(),
         is_danger: question.is_danger,
         action: context.with_back(context.path),
         back: question.back,
-    }))
+    });
+    Ok(Answer::Page(status, html))
 }
 
 /// What became of many.
@@ -253,13 +287,13 @@ struct Tally {
 impl Tally {
     /// Does it to each, one after the other. What is refused of one does not keep the others from it; a fault of ours
     /// does, and so does that the caller may not any more.
-    fn work_off(&mut self, app: &App, caller: Option<&Caller>, action: &Action, ids: &[i64]) {
+    fn work_off(&mut self, app: &App, caller: Option<&Caller>, action: &Action, ids: &[i64], seen: &Seen) {
         let Some(caller) = caller else {
             self.broken_off = Some("You may not do this any more.".to_owned());
             return;
         };
         for id in ids {
-            match (action.run)(app, caller, *id) {
+            match (action.run)(app, caller, *id, seen.versions.get(id).copied()) {
                 Ok(Outcome::Done) => self.done += 1,
                 Ok(Outcome::Unchanged) => self.unchanged += 1,
                 Err(error) if error.status().is_server_error() => {
@@ -308,6 +342,7 @@ fn progress(
     resource: &'static Resource,
     action: &'static Action,
     ids: Vec<i64>,
+    seen: Seen,
 ) -> Stream {
     let spec = resource.spec;
     let to_list = url(spec.path, context.query_text);
@@ -343,10 +378,10 @@ fn progress(
             });
             return Ok(end);
         }
-        tally.work_off(app, caller, action, &batch);
-        let seen = tally.seen().min(total);
+        tally.work_off(app, caller, action, &batch, &seen);
+        let reached = tally.seen().min(total);
         let told = format!(
-            "<p class=\"progress\"><progress max=\"{total}\" value=\"{seen}\" aria-label=\"Progress\"></progress> {seen} of {total}</p>\n"
+            "<p class=\"progress\"><progress max=\"{total}\" value=\"{reached}\" aria-label=\"Progress\"></progress> {reached} of {total}</p>\n"
         );
         Ok(Some(told.into_bytes()))
     };
@@ -369,8 +404,34 @@ mod tests {
 
     #[test]
     fn a_digest_knows_a_selection_whatever_its_order() {
+        let digest = |ids: &[i64]| digest(ids, &Seen::default());
         assert_eq!(digest(&[1, 2, 3]), digest(&[3, 1, 2]));
         assert_ne!(digest(&[1, 2, 3]), digest(&[1, 2]));
         assert_ne!(digest(&[12]), digest(&[1, 2]));
+    }
+
+    #[test]
+    fn digest_of_a_changed_state_differs() {
+        let seen = |versions: &[(i64, i64)], cars, pictures| {
+            let version = |(id, micros): &(i64, i64)| Some((*id, DateTime::from_timestamp_micros(*micros)?));
+            let seen = Seen {
+                going: CarCount { cars, pictures },
+                versions: versions.iter().filter_map(version).collect(),
+            };
+            digest(&[1, 2], &seen)
+        };
+        let before = seen(&[(1, 5), (2, 5)], 3, 2);
+        assert_eq!(before, seen(&[(2, 5), (1, 5)], 3, 2));
+        for after in [
+            seen(&[(1, 5), (2, 6)], 3, 2),
+            seen(&[(1, 4), (2, 5)], 3, 2),
+            seen(&[(1, 5)], 3, 2),
+            seen(&[], 3, 2),
+            seen(&[(1, 5), (2, 5)], 4, 2),
+            seen(&[(1, 5), (2, 5)], 3, 3),
+            seen(&[(1, 5), (2, 5)], 2, 3),
+        ] {
+            assert_ne!(before, after);
+        }
     }
 }

@@ -17,7 +17,7 @@ use mycars_domain::{
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, Outcome, Resource},
+    bulk::{self, Action, Outcome, Resource, Seen},
     export,
     forms::{self, Filling},
     lists::{self, Facet, Found, ListSpec},
@@ -30,6 +30,7 @@ use crate::{
     browsable::Link,
     error::ApiError,
     fields::{FieldSpec, Kind},
+    timestamp,
     views::{CarView, OwnerView},
 };
 
@@ -190,6 +191,14 @@ static CARS: Resource = Resource {
         Ok(vec![("Cars", cars), ("Pictures", pictures)])
     },
     names: || export::names(&CAR),
+    seen: |app, caller, ids| {
+        let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
+        let cars = cars::read_all(app, caller, &ids)?;
+        Ok(Seen {
+            going: cars.iter().collect(),
+            versions: cars.iter().map(|car| (car.id.0, car.updated_at)).collect(),
+        })
+    },
     rows: |app, caller, ids| {
         let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
         let cars = cars::read_all(app, caller, &ids)?;
@@ -206,8 +215,8 @@ static CARS: Resource = Resource {
         button: "Yes, delete",
         lead: "They go with their pictures. This can’t be undone; the history stays.",
         is_danger: true,
-        run: |app, caller, id| {
-            cars::delete(app, caller, Garage::All, CarId(id))?;
+        run: |app, caller, id, version| {
+            cars::delete(app, caller, Garage::All, CarId(id), version)?;
             Ok(Outcome::Done)
         },
     }],
@@ -351,9 +360,12 @@ fn finish(
     what: &str,
 ) -> Result<Answer, ApiError> {
     let (app, caller) = (context.app, context.caller);
+    let version = Some(car.updated_at);
     let kept = match picture {
-        Some(picture) => images::attach(app, caller, Garage::All, car.id, picture).map(drop),
-        None if context.body.text_of(CLEAR).is_some() => images::remove(app, caller, Garage::All, car.id),
+        Some(picture) => images::attach(app, caller, Garage::All, car.id, picture, version).map(drop),
+        None if context.body.text_of(CLEAR).is_some() => {
+            images::remove(app, caller, Garage::All, car.id, version)
+        }
         None => Ok(()),
     };
     match kept.map_err(ApiError::from) {
@@ -504,22 +516,19 @@ fn search_owners(context: &Context<'_>, typed: &str) -> Result<Owners, ApiError>
 
 pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
-    ask_to_delete(context, &car, None)
+    ask_to_delete(context, &car, false)
 }
 
-fn ask_to_delete(
-    context: &Context<'_>,
-    car: &Car,
-    warning: Option<&'static str>,
-) -> Result<Answer, ApiError> {
+/// Asks whether a car is to be deleted; once more, where it was changed since it was asked before.
+fn ask_to_delete(context: &Context<'_>, car: &Car, is_changed: bool) -> Result<Answer, ApiError> {
     let Link { label, url } = link(car);
     let pictures = u64::from(car.image.is_some());
     bulk::confirm_one(
         context,
         &[("Cars", &context.back_to(PATH)), (&label, &url)],
         bulk::Question {
-            warning,
-            version: Some(car.updated_at),
+            changed: is_changed.then_some((ObjectType::Car, car.id.0)),
+            hidden: vec![(forms::VERSION, timestamp::write(car.updated_at))],
             title: format!("Delete the car {label}?"),
             lead: "It goes with its picture. This can’t be undone; its history stays.".into(),
             counts: vec![("Cars", 1), ("Pictures", pictures)],
@@ -534,10 +543,11 @@ fn ask_to_delete(
 
 pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
-    if forms::version(context).is_some_and(|seen| seen != car.updated_at) {
-        return ask_to_delete(context, &car, Some(bulk::CHANGED));
+    let version = forms::version(context);
+    match cars::delete(context.app, context.caller, Garage::All, car.id, version) {
+        Err(cars::Error::Conflict) => return ask_to_delete(context, &find(context)?, true),
+        deleted => deleted?,
     }
-    cars::delete(context.app, context.caller, Garage::All, car.id)?;
     let text = format!("The car {} was deleted.", link(&car).label);
     Answer::redirect(
         context.back_to(PATH),

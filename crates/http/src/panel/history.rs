@@ -12,7 +12,7 @@ use mycars_domain::{
 
 use super::{
     Answer, Context,
-    bulk::{self, Resource},
+    bulk::{self, Resource, Seen},
     export,
     lists::{self, Facet, Found, ListSpec, Pages},
     render::{self, Cell, ChangeView, Frame, Names, ObjectHistoryPage, Row, Time},
@@ -190,6 +190,7 @@ static ENTRIES: Resource = Resource {
             .map(|entry| export::row(&EntryView::whole(entry)))
             .collect()
     },
+    seen: |_, _, _| Ok(Seen::default()),
     actions: &[],
     are_users: false,
 };
@@ -204,6 +205,29 @@ pub(super) fn of_user(context: &Context<'_>) -> Result<Answer, ApiError> {
 
 pub(super) fn of_car(context: &Context<'_>) -> Result<Answer, ApiError> {
     of(context, ObjectType::Car, "/admin/cars/", "Cars", Missing::Car)
+}
+
+/// How many of the latest changes a page shows that asks again before something is deleted.
+const LATEST: u32 = 3;
+
+/// Returns the latest changes of a user or a car: of a user, those of their cars too.
+pub(super) fn latest_changes(
+    context: &Context<'_>,
+    (object_type, id): (ObjectType, i64),
+) -> Result<Vec<render::EntryView>, ApiError> {
+    let query = match object_type {
+        ObjectType::User => HistoryQuery {
+            owner: Some(UserId(id)),
+            ..HistoryQuery::default()
+        },
+        _ => HistoryQuery {
+            object_type: Some(object_type),
+            object_id: Some(id.to_string()),
+            ..HistoryQuery::default()
+        },
+    };
+    let newest = history::newest(context.app, context.caller, &query, LATEST)?;
+    views(context, &newest)
 }
 
 /// What became of one thing: also of one that is gone.

@@ -251,6 +251,8 @@ pub(super) struct ConfirmPage<'a> {
     pub(super) lead: String,
     /// What is other than it was when it was asked before.
     pub(super) warning: Option<String>,
+    /// The latest changes, where they are the reason to ask again.
+    pub(super) changes: Vec<EntryView>,
     /// How many of what.
     pub(super) counts: Vec<(&'static str, u64)>,
     pub(super) items: Vec<Link>,

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, Outcome, Resource},
+    bulk::{self, Action, Outcome, Resource, Seen},
     lists::{self, Facet, Found, ListSpec},
     render::{Cell, Row, Time},
 };
@@ -187,6 +187,8 @@ static TOKENS: Resource = Resource {
     },
     counts: |_, _, numbers| Ok(vec![("Refresh tokens", numbers.len() as u64)]),
     names: || EXPORTED.to_vec(),
+    // A token has no version: to end one that was ended changes nothing.
+    seen: |_, _, _| Ok(Seen::default()),
     rows: |app, caller, numbers| {
         let tokens = logins::read_all(app, caller, numbers)?;
         let row = |listed: &ListedToken| {
@@ -211,7 +213,7 @@ static TOKENS: Resource = Resource {
         button: "End",
         lead: "They stop working at once. Access tokens in hand work until they expire.",
         is_danger: false,
-        run: |app, caller, number| Ok(Outcome::of(logins::revoke(app, caller, number)?)),
+        run: |app, caller, number, _| Ok(Outcome::of(logins::revoke(app, caller, number)?)),
     }],
     are_users: false,
 };

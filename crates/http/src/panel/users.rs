@@ -5,7 +5,7 @@ use mycars_application::{
     App, Caller, Completeness, Input, cars,
     lists::{CarQuery, Garage, Page, Search, UserQuery},
     logins,
-    users::{self, Belongings, UserInput},
+    users::{self, Belongings, SeenUser, UserInput},
 };
 use mycars_domain::{
     Action as Right, Field, Role, Target, User, UserId, Violations, audit::ObjectType, policy,
@@ -14,10 +14,10 @@ use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, Outcome, Question, Resource},
+    bulk::{self, Action, Outcome, Question, Resource, Seen},
     cars::rows_of,
     export,
-    forms::{self, Filling},
+    forms::{self, Filling, VERSION},
     lists::{self, Facet, Found, ListSpec},
     message::Message,
     render::{self, Cell, FormPage, Frame, PasswordPage, Related, Row, Time},
@@ -28,6 +28,7 @@ use crate::{
     browsable::Link,
     error::ApiError,
     fields::FieldSpec,
+    timestamp,
     views::UserView,
 };
 
@@ -192,6 +193,14 @@ static USERS: Resource = Resource {
         Ok(counts)
     },
     names: || export::names(&USER),
+    seen: |app, caller, ids| {
+        let users = users::read_all(app, caller, &user_ids(ids))?;
+        let going = deletable(app, caller, ids)?;
+        Ok(Seen {
+            going: users::belongings(app, caller, &going)?.cars,
+            versions: users.iter().map(|user| (user.id.0, user.updated_at)).collect(),
+        })
+    },
     rows: |app, caller, ids| {
         let users = users::read_all(app, caller, &user_ids(ids))?;
         users
@@ -207,8 +216,9 @@ static USERS: Resource = Resource {
             button: "Yes, delete",
             lead: "Everything below goes with them. This can’t be undone; the history stays.",
             is_danger: true,
-            run: |app, caller, id| {
-                users::delete(app, caller, UserId(id))?;
+            run: |app, caller, id, version| {
+                let seen = version.map(|version| SeenUser { version, cars: None });
+                users::delete(app, caller, UserId(id), seen)?;
                 Ok(Outcome::Done)
             },
         },
@@ -219,16 +229,16 @@ static USERS: Resource = Resource {
             button: "Activate",
             lead: "They may log in again.",
             is_danger: false,
-            run: |app, caller, id| set_active(app, caller, UserId(id), true),
+            run: |app, caller, id, _| set_active(app, caller, UserId(id), true),
         },
         Action {
             name: "deactivate",
             title: "Deactivate",
             past: "deactivated",
             button: "Deactivate",
-            lead: "They are logged out, and their tokens are refused at once. Nothing of theirs is deleted.",
+            lead: "All their logins end, and access tokens are refused while they are inactive. Nothing of theirs is deleted.",
             is_danger: false,
-            run: |app, caller, id| set_active(app, caller, UserId(id), false),
+            run: |app, caller, id, _| set_active(app, caller, UserId(id), false),
         },
         Action {
             name: "end_logins",
@@ -237,7 +247,7 @@ static USERS: Resource = Resource {
             button: "End all logins",
             lead: LOGINS_END,
             is_danger: false,
-            run: |app, caller, id| {
+            run: |app, caller, id, _| {
                 logins::end_all(app, caller, UserId(id))?;
                 Ok(Outcome::Done)
             },
@@ -541,14 +551,14 @@ fn related(context: &Context<'_>, user: &User) -> Result<Related, ApiError> {
 pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
     context.require(Right::DeleteUser, target(&user))?;
-    ask_to_delete(context, &user, None)
+    ask_to_delete(context, &user, false)
 }
 
-fn ask_to_delete(
-    context: &Context<'_>,
-    user: &User,
-    warning: Option<&'static str>,
-) -> Result<Answer, ApiError> {
+/// The hidden field with the number of cars that a page showed before their owner is deleted.
+const SEEN_CARS: &str = "cars";
+
+/// Asks whether a user is to be deleted; once more, where they or their cars were changed since it was asked before.
+fn ask_to_delete(context: &Context<'_>, user: &User, is_changed: bool) -> Result<Answer, ApiError> {
     let belongings = users::belongings(context.app, context.caller, &[user.id])?;
     let query = CarQuery {
         page: Some(Page {
@@ -563,8 +573,11 @@ fn ask_to_delete(
         context,
         &[("Users", &context.back_to(PATH)), (user.username.as_str(), &own)],
         Question {
-            warning,
-            version: Some(user.updated_at),
+            changed: is_changed.then_some((ObjectType::User, user.id.0)),
+            hidden: vec![
+                (VERSION, timestamp::write(user.updated_at)),
+                (SEEN_CARS, belongings.cars.cars.to_string()),
+            ],
             title: format!("Delete the user {}?", isolated(user.username.as_str())),
             lead: "Everything below goes with them. This can’t be undone; the history stays.".into(),
             counts: counts(1, &belongings),
@@ -579,10 +592,17 @@ fn ask_to_delete(
 
 pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
-    if forms::version(context).is_some_and(|seen| seen != user.updated_at) {
-        return ask_to_delete(context, &user, Some(bulk::CHANGED));
+    let seen = forms::version(context).map(|version| SeenUser {
+        version,
+        cars: context
+            .body
+            .text_of(SEEN_CARS)
+            .and_then(|count| count.parse().ok()),
+    });
+    match users::delete(context.app, context.caller, user.id, seen) {
+        Err(users::Error::Conflict) => return ask_to_delete(context, &read(context)?, true),
+        deleted => deleted?,
     }
-    users::delete(context.app, context.caller, user.id)?;
     Answer::redirect(
         context.back_to(PATH),
         Message::success(format!(
@@ -603,8 +623,8 @@ pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
         context,
         &[("Users", PATH), (user.username.as_str(), &own)],
         Question {
-            warning: None,
-            version: None,
+            changed: None,
+            hidden: Vec::new(),
             title: format!("End all logins of {}?", isolated(user.username.as_str())),
             lead: LOGINS_END.into(),
             counts: vec![

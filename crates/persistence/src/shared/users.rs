@@ -246,6 +246,14 @@ impl UserRepository for Unit<'_> {
         })
     }
 
+    fn superusers_for_update(&mut self) -> Result<Vec<User>, StoreError> {
+        self.query(|conn| {
+            let superusers = users::table.filter(users::is_superuser).order(users::id);
+            let rows = for_update!(superusers.select(Row::as_select())).load(conn)?;
+            rows.into_iter().map(User::try_from).collect()
+        })
+    }
+
     fn find_by_username(&mut self, username: &str) -> Result<Option<User>, StoreError> {
         if is_nowhere(username) {
             return Ok(None);

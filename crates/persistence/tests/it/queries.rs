@@ -371,7 +371,7 @@ type Provided = (
     fn(&mut dyn UnitOfWork, &World) -> Result<(), StoreError>,
 );
 
-const PROVIDED: [Provided; 24] = [
+const PROVIDED: [Provided; 25] = [
     ("cars.count", "select count(*)", |unit, _| {
         unit.cars().count(None, &car_query(PAGE)).map(drop)
     }),
@@ -404,6 +404,9 @@ const PROVIDED: [Provided; 24] = [
     ("cars.has_image", "where (cars.image =", |unit, _| {
         let path = ImagePath::from_storage("cars/1.jpg".into());
         unit.cars().has_image(&path).map(drop)
+    }),
+    ("users.superusers_for_update", "is_superuser", |unit, _| {
+        unit.users().superusers_for_update().map(drop)
     }),
     (
         "users.find_by_username",

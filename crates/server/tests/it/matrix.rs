@@ -35,6 +35,7 @@ const ROUTES: &str = "
     POST   /api/logout/                                           | 401   400   400   400   400   401
     GET    /api/me/                                               | 401   200   200   200   200   401
     PATCH  /api/me/                                               | 401   200   200   200   200   401
+    DELETE /api/delete-account/                                   | 401   204   204   204   204   401
 
     GET    /api/cars/                                             | 401   200   200   200   200   401
     POST   /api/cars/                                             | 401   400   400   400   400   401
@@ -155,6 +156,7 @@ struct Victim {
 
 /// Everybody, on a server that runs.
 struct Cast<'s> {
+    installation: &'s Installation,
     server: &'s Server,
     /// In the order of the columns; the owner's place is empty, because each victim has one of its own.
     callers: [Caller; CALLERS.len()],
@@ -168,7 +170,7 @@ struct Cast<'s> {
 
 fn every_route_lets_in_whom_the_table_says(installation: &Installation) {
     let server = start(installation);
-    let cast = Cast::on(&server);
+    let cast = Cast::on(installation, &server);
     let mut faults = Vec::new();
     for row in rows(ROUTES).iter().chain(&rows(BESIDES)) {
         let victim = cast.victim();
@@ -184,7 +186,7 @@ fn start(installation: &Installation) -> Server {
 }
 
 impl<'s> Cast<'s> {
-    fn on(server: &'s Server) -> Self {
+    fn on(installation: &'s Installation, server: &'s Server) -> Self {
         let [root, boss] =
             ["root", "boss"].map(|name| caller(server, log_in(server, name, SUPERUSER_PASSWORD).access));
         let access = root.access.as_deref().unwrap();
@@ -196,6 +198,7 @@ impl<'s> Cast<'s> {
         change(server, access, &deactivated, &json!({"is_active": false}));
         let [anonymous, owner] = <[Caller; 2]>::default();
         Self {
+            installation,
             server,
             callers: [anonymous, owner, other, admin, root, deactivated],
             superuser: boss.id,
@@ -246,6 +249,25 @@ impl<'s> Cast<'s> {
         faults
     }
 
+    /// A new user of the same kind, for a call that deletes its caller; `None` for a caller who is refused.
+    fn stand_in(&self, who: &str) -> Option<Caller> {
+        let name = format!("{who}{}", self.victims.get());
+        let access = match who {
+            "other" | "admin" => join(self.server, &name).access,
+            "superuser" => {
+                self.installation.create_superuser(&name);
+                log_in(self.server, &name, SUPERUSER_PASSWORD).access
+            }
+            _ => return None,
+        };
+        let caller = caller(self.server, access);
+        if who == "admin" {
+            let root = self.callers[4].access.as_deref().unwrap();
+            change(self.server, root, &caller, &json!({"role": "admin"}));
+        }
+        Some(caller)
+    }
+
     /// What a refusal must leave as it is: everybody, and everything of the victim's.
     fn seen(&self, victim: &Victim) -> [serde_json::Value; 2] {
         let one = format!("/api/admin/users/{}/", victim.owner.id);
@@ -262,8 +284,13 @@ impl<'s> Cast<'s> {
 
     /// Asks as one of the callers.
     fn ask(&self, method: &str, path: &str, column: usize, victim: &Victim) -> (Request, Answer) {
+        let stand_in;
         let caller = match CALLERS[column] {
             "owner" => &victim.owner,
+            who if (method, path) == ("DELETE", "/api/delete-account/") => {
+                stand_in = self.stand_in(who);
+                stand_in.as_ref().unwrap_or(&self.callers[column])
+            }
             _ => &self.callers[column],
         };
         let path = path
@@ -303,7 +330,7 @@ fn change(server: &Server, access: &str, user: &Caller, body: &serde_json::Value
 /// are refused to the same callers.
 fn whatever_else_is_asked_of_a_route_meets_the_same_gate(installation: &Installation) {
     let server = start(installation);
-    let cast = Cast::on(&server);
+    let cast = Cast::on(installation, &server);
     let victim = cast.victim();
     let rows = rows(ROUTES);
     let paths: BTreeSet<_> = rows.iter().map(|row| row.path).collect();

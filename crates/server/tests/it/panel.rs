@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Answer, Installation, Request, Server,
     accounts::{PASSWORD, Tokens, join, log_in, login, me, new_car, plates, register},
+    at_once,
     browser::{Browser, cookie, escape, form},
     http::TINY_JPEG,
     installation::SUPERUSER_PASSWORD,
@@ -21,6 +22,9 @@ on_both_databases!(
     nobody_takes_their_own_rights_away,
     of_two_editors_the_second_is_told,
     what_a_delete_page_counts_is_what_is_deleted,
+    delete_of_what_changed_meanwhile_is_asked_again,
+    delete_and_change_at_once_do_not_both_succeed,
+    bulk_delete_of_what_changed_meanwhile_is_asked_again,
     what_is_counted_of_many_is_what_is_deleted,
     who_will_stay_is_not_counted_as_deleted,
     a_picture_that_is_too_large_is_said_to_be,
@@ -646,6 +650,156 @@ fn what_a_delete_page_counts_is_what_is_deleted(installation: &Installation) {
     );
 }
 
+/// What the page of a deletion sends.
+fn seen(html: &str, names: &[&'static str]) -> Vec<(&'static str, String)> {
+    names.iter().map(|name| (*name, hidden(html, name))).collect()
+}
+
+fn as_fields<'f>(fields: &'f [(&'static str, String)]) -> Vec<(&'f str, &'f str)> {
+    fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect()
+}
+
+fn delete_of_what_changed_meanwhile_is_asked_again(installation: &Installation) {
+    let server = start(installation);
+    let (ann, ann_id) = client(&server, "ann");
+    let car = add_car(&server, &ann.access, "B-AB 1");
+    let panel = Panel::of_root(&server);
+
+    let path = format!("/admin/cars/{car}/delete/");
+    let before = seen(&panel.page(&path), &["version"]);
+    let change = Request::new("PATCH", &format!("/api/cars/{car}/")).json(&json!({"license": "B-AB 2"}));
+    server.send(&change.bearer(&ann.access)).json(200);
+    let entries = panel.entries();
+    let refused = panel.submit(&path, &as_fields(&before));
+    assert_eq!(refused.status, 409);
+    let html = refused.text();
+    assert!(
+        html.contains("It was changed meanwhile, and nothing was deleted.")
+            && html.contains("Delete the car Toyota Camry (B-AB 2)?")
+            && html.contains("<bdi>ann</bdi></a> changed car")
+            && html.contains("<bdi>B-AB 1</bdi>"),
+        "{html}"
+    );
+    assert_eq!(panel.entries(), entries);
+    add_picture(&server, &ann.access, car);
+    assert_eq!(
+        panel.submit(&path, &as_fields(&seen(&html, &["version"]))).status,
+        409
+    );
+    let nonsense = panel.submit(&path, &[("version", "nonsense")]);
+    assert_eq!(nonsense.status, 409);
+    panel.save(&path, &as_fields(&seen(&nonsense.text(), &["version"])));
+
+    let path = format!("/admin/users/{ann_id}/delete/");
+    let names = ["version", "cars"];
+    let mut page = panel.page(&path);
+    let change_me = |body: Value| Request::new("PATCH", "/api/me/").json(&body).bearer(&ann.access);
+    for change in [
+        change_me(json!({"phone": "555-1"})),
+        new_car(&ann.access, "B-AB 3"),
+        new_car(&ann.access, "B-AB 4"),
+        change_me(json!({"phone": null})),
+    ] {
+        let before = seen(&page, &names);
+        assert!(matches!(server.send(&change).status, 200 | 201));
+        let refused = panel.submit(&path, &as_fields(&before));
+        assert_eq!(refused.status, 409);
+        page = refused.text();
+        assert!(page.contains("<bdi>ann</bdi></a>"), "{page}");
+    }
+    assert_eq!(plates(&server, &ann.access).len(), 2);
+    // A login changes nothing that the page is about.
+    log_in(&server, "ann", PASSWORD);
+    panel.save(&path, &as_fields(&seen(&page, &names)));
+    assert_eq!(me(&server, &ann.access).status, 401);
+    let gone = panel.submit(&path, &as_fields(&seen(&page, &names)));
+    assert_eq!(gone.status, 404);
+}
+
+/// Of a change and a deletion of what was seen before, one succeeds, whichever comes first.
+fn delete_and_change_at_once_do_not_both_succeed(installation: &Installation) {
+    let server = start(installation);
+    let panel = Panel::of_root(&server);
+    let mut outcomes: BTreeMap<[u16; 2], usize> = BTreeMap::new();
+    for round in 0..20 {
+        let (ann, id) = client(&server, &format!("ann{round}"));
+        let car = add_car(&server, &ann.access, &format!("B-AB {round}"));
+        let of_car = format!("/admin/cars/{car}/delete/");
+        let of_user = format!("/admin/users/{id}/delete/");
+        let change_car = Request::new("PATCH", &format!("/api/cars/{car}/")).json(&json!({"mileage": 5}));
+        let change_user = Request::new("PATCH", "/api/me/").json(&json!({"phone": "555-1"}));
+        for (path, names, change) in [
+            (&of_car, &["version"][..], change_car),
+            (&of_user, &["version", "cars"], change_user),
+            (
+                &of_user,
+                &["version", "cars"],
+                new_car(&ann.access, &format!("B-CD {round}")),
+            ),
+        ] {
+            let page = panel.browser.get(path);
+            if page.status != 200 {
+                continue;
+            }
+            let (fields, change) = (seen(&page.text(), names), change.bearer(&ann.access));
+            let statuses = at_once(2, |number| match number {
+                0 => panel.submit(path, &as_fields(&fields)).status,
+                _ => server.send(&change).status,
+            });
+            let statuses = [statuses[0], statuses[1]];
+            *outcomes.entry(statuses).or_default() += 1;
+            assert!(
+                matches!(statuses, [303, 401 | 404] | [409, 200 | 201]),
+                "{path}: {statuses:?}"
+            );
+        }
+    }
+    assert!(outcomes.values().sum::<usize>() >= 40, "{outcomes:?}");
+}
+
+fn bulk_delete_of_what_changed_meanwhile_is_asked_again(installation: &Installation) {
+    let server = start(installation);
+    let panel = Panel::of_root(&server);
+    let (ann, ann_id) = client(&server, "ann");
+    let (_, bob_id) = client(&server, "bob");
+    let cars = ["B-AB 1", "B-AB 2"].map(|plate| add_car(&server, &ann.access, plate).to_string());
+    let patch = |path: &str, body: Value| Request::new("PATCH", path).json(&body).bearer(&ann.access);
+    for (list, chosen, changes) in [
+        (
+            "/admin/cars/bulk/",
+            cars.join(","),
+            vec![patch(&format!("/api/cars/{}/", cars[1]), json!({"mileage": 7}))],
+        ),
+        (
+            "/admin/users/bulk/",
+            format!("{ann_id},{bob_id}"),
+            vec![
+                patch("/api/me/", json!({"phone": "555-1"})),
+                new_car(&ann.access, "B-AB 3"),
+            ],
+        ),
+    ] {
+        let chosen = ("selected", chosen.as_str());
+        let mut page = panel.submit(list, &[("action", "delete"), chosen]).text();
+        for change in changes {
+            assert!(matches!(server.send(&change).status, 200 | 201));
+            let entries = panel.entries();
+            let again = panel.submit(list, &confirmed("delete", chosen, &hidden(&page, "digest")));
+            page = again.text();
+            assert!(page.contains("what was chosen has changed meanwhile."), "{page}");
+            assert_eq!(panel.entries(), entries);
+        }
+        // A login changes nothing that the page is about.
+        log_in(&server, "ann", PASSWORD);
+        let answer = panel.submit(list, &confirmed("delete", chosen, &hidden(&page, "digest")));
+        assert!(message(&answer).contains("deleted."), "{}", message(&answer));
+    }
+    assert_eq!(me(&server, &ann.access).status, 401);
+}
+
 fn what_is_counted_of_many_is_what_is_deleted(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
@@ -1139,9 +1293,19 @@ fn a_deactivation_refuses_tokens_at_once(installation: &Installation) {
     assert_eq!(me(&server, &ann.access).status, 401);
     assert_eq!(refresh(&server, &ann.refresh), 401);
     assert_eq!(browser.get("/api/me/").status, 401);
+    let ended = json!([
+        {"field": "is_active", "before": true, "after": false},
+        {"field": "refresh_tokens", "before": 1, "after": 0},
+        {"field": "sessions", "before": 1, "after": 0},
+    ]);
+    assert_eq!(panel.history("limit=1")["results"][0]["changes"], ended);
     let twice = [("is_active", "false"), ("is_active", "true")];
     panel.save(&path, &with(&panel.user_form(id), &twice));
-    assert_eq!(me(&server, &ann.access).status, 200);
+    assert_eq!(me(&server, &ann.access).status, 200, "until it expires");
+    assert_eq!(refresh(&server, &ann.refresh), 401, "it was ended");
+    assert_eq!(browser.get("/api/me/").status, 401, "it was ended");
+    let again = log_in(&server, "ann", PASSWORD);
+    Browser::of(&server, "ann");
     let answer = panel.bulk("/admin/users/bulk/", "deactivate", ("selected", &id.to_string()));
     assert!(
         message(&answer).contains("1 user deactivated"),
@@ -1150,11 +1314,24 @@ fn a_deactivation_refuses_tokens_at_once(installation: &Installation) {
     );
     assert_eq!(me(&server, &ann.access).status, 401);
     let entry = &panel.history("limit=1")["results"][0];
-    assert_eq!(
-        entry["changes"],
-        json!([{"field": "is_active", "before": true, "after": false}])
-    );
+    assert_eq!(entry["changes"], ended);
     assert_eq!(entry["channel"], "panel");
+    panel.bulk("/admin/users/bulk/", "activate", ("selected", &id.to_string()));
+    assert_eq!(refresh(&server, &again.refresh), 401);
+    // The same holds for both ways of the API.
+    let whole =
+        json!({"username": "ann", "email": "ann@example.com", "first_name": "Ann", "last_name": "Lee"});
+    for (method, fields) in [("PATCH", json!({})), ("PUT", whole)] {
+        let tokens = log_in(&server, "ann", PASSWORD);
+        for is_active in [false, true] {
+            let mut fields = fields.clone();
+            fields["is_active"] = json!(is_active);
+            let root = log_in(&server, "root", SUPERUSER_PASSWORD).access;
+            let change = Request::new(method, &format!("/api/admin/users/{id}/")).json(&fields);
+            server.send(&change.bearer(&root)).json(200);
+        }
+        assert_eq!(refresh(&server, &tokens.refresh), 401, "{method}");
+    }
 }
 
 fn logins_that_are_ended_stay_ended(installation: &Installation) {

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, Installation, Request,
-    accounts::{PASSWORD, join, log_in, new_car, plates, registration},
-    at_once, on_both_databases,
+    accounts::{PASSWORD, join, log_in, me, new_car, plates, registration},
+    at_once,
+    installation::SUPERUSER_PASSWORD,
+    on_both_databases,
 };
 
 on_both_databases!(
@@ -15,6 +17,8 @@ on_both_databases!(
     fifty_at_once_get_fifty_plates,
     twenty_at_once_get_one_username_once,
     a_refresh_token_that_is_replaced_is_used_once,
+    the_last_of_two_superusers_stays_whatever_both_do,
+    an_account_is_deleted_once,
 );
 
 /// How many answers have which status.
@@ -87,4 +91,73 @@ fn a_refresh_token_that_is_replaced_is_used_once(installation: &Installation) {
     // Those of other logins are none of its business.
     let refresh = Request::post("/api/token/refresh/", &json!({"refresh": used}));
     server.send(&refresh).json(200);
+}
+
+/// Each of two superusers is deleted or deactivated, by themselves or by the other one.
+fn the_last_of_two_superusers_stays_whatever_both_do(installation: &Installation) {
+    type Attack = fn(own: i64, other: i64) -> Request;
+    let leave: Attack = |_, _| Request::new("DELETE", "/api/delete-account/");
+    let delete: Attack = |_, other| Request::new("DELETE", &format!("/api/admin/users/{other}/"));
+    let deactivate: Attack = |_, other| {
+        Request::new("PATCH", &format!("/api/admin/users/{other}/")).json(&json!({"is_active": false}))
+    };
+    let stay: Attack = |_, _| Request::get("/api/me/");
+    installation.create_superuser("root");
+    let server = installation.start();
+    let mut survivor = "root".to_owned();
+    let pairs = [
+        [leave, leave],
+        [leave, delete],
+        [leave, deactivate],
+        [delete, delete],
+        [deactivate, deactivate],
+        [delete, deactivate],
+        [leave, stay],
+        [stay, leave],
+    ];
+    for (round, attacks) in pairs.into_iter().cycle().take(3 * pairs.len()).enumerate() {
+        let name = format!("root{round}");
+        installation.create_superuser(&name);
+        let names = [survivor.clone(), name];
+        let users = names.clone().map(|name| {
+            let access = log_in(&server, &name, SUPERUSER_PASSWORD).access;
+            let id = me(&server, &access).json(200)["id"].as_i64().unwrap();
+            (access, id)
+        });
+        let answers = at_once(2, |number| {
+            let ((access, own), (_, other)) = (&users[number], &users[1 - number]);
+            server.send(&attacks[number](*own, *other).bearer(access))
+        });
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+        assert!(
+            statuses
+                .iter()
+                .all(|status| matches!(status, 200 | 204 | 401 | 403 | 404)),
+            "round {round}: {statuses:?}"
+        );
+        let active: Vec<&String> = names
+            .iter()
+            .zip(&users)
+            .filter(|(_, (access, _))| me(&server, access).status == 200)
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(active.len(), 1, "round {round}: {statuses:?}");
+        survivor.clone_from(active[0]);
+    }
+}
+
+fn an_account_is_deleted_once(installation: &Installation) {
+    let server = installation.start();
+    for round in 0..10 {
+        let access = join(&server, &format!("ann{round}")).access;
+        server.send(&new_car(&access, &format!("B-AB {round}"))).json(201);
+        let delete = Request::new("DELETE", "/api/delete-account/").bearer(&access);
+        let answers = at_once(4, |_| server.send(&delete));
+        let counts = statuses(&answers);
+        assert_eq!(counts.get(&204), Some(&1), "{counts:?}");
+        assert!(
+            counts.keys().all(|status| matches!(status, 204 | 401 | 404)),
+            "{counts:?}"
+        );
+    }
 }

@@ -24,6 +24,9 @@ on_both_databases!(
     form_that_names_a_slow_method_is_refused_early,
     an_unsupported_password_hash_is_logged_without_the_hash,
     a_browser_gets_long_lists_in_pages,
+    delete_account_by_session_needs_proof_and_removes_the_cookie,
+    delete_account_by_page_shows_a_page_without_login,
+    delete_account_by_token_leaves_another_users_session,
 );
 
 fn a_browser_logs_in_with_a_form_of_our_own_only(installation: &Installation) {
@@ -362,4 +365,66 @@ fn a_browser_gets_long_lists_in_pages(installation: &Installation) {
     let as_json =
         browser.send(Request::get("/api/cars/?format=json").header("Accept", "text/html,*/*;q=0.8"));
     assert_eq!(as_json.json(200), whole);
+}
+
+fn delete_account() -> Request {
+    Request::new("DELETE", "/api/delete-account/")
+}
+
+fn delete_account_by_session_needs_proof_and_removes_the_cookie(installation: &Installation) {
+    let server = installation.start();
+    let tokens = join(&server, "ann");
+    let (browser, other) = (Browser::of(&server, "ann"), Browser::of(&server, "ann"));
+    let without = browser.send(delete_account());
+    assert_eq!(
+        without.json(403),
+        json!({"detail": "CSRF Failed: CSRF token missing."})
+    );
+    let with_token = || delete_account().header("X-CSRFToken", &browser.token);
+    let foreign = browser.send(with_token().header("Origin", "https://evil.example"));
+    assert_eq!(foreign.status, 403);
+    assert_eq!(browser.get("/api/me/").status, 200);
+
+    let deleted = browser.send(with_token());
+    assert_eq!((deleted.status, deleted.body.len()), (204, 0));
+    let cookie = deleted.header("Set-Cookie").unwrap_or_default();
+    assert!(
+        cookie.contains("sessionid=;") && cookie.contains("Max-Age=0"),
+        "{cookie}"
+    );
+    for browser in [&browser, &other] {
+        assert_eq!(browser.get("/api/me/").status, 401);
+    }
+    assert_eq!(server.send(&delete_account().bearer(&tokens.access)).status, 401);
+}
+
+fn delete_account_by_page_shows_a_page_without_login(installation: &Installation) {
+    let server = installation.start();
+    register(&server, "ann");
+    let browser = Browser::of(&server, "ann");
+    let path = "/api/delete-account/";
+    let page = browser.send(Request::get(path).header("Accept", "text/html"));
+    assert_eq!(page.status, 405);
+    let html = page.text();
+    assert!(html.contains("DELETE") && html.contains(">ann<"), "{html}");
+    let deleted = browser.submit(path, &[("_method", "DELETE")]);
+    assert_eq!(deleted.status, 200);
+    let html = deleted.text();
+    assert!(
+        html.contains("A 204 has no body.") && !html.contains(">ann<"),
+        "{html}"
+    );
+    assert_eq!(cookie(&deleted, "sessionid").as_deref(), Some(""));
+    assert_eq!(browser.get("/api/me/").status, 401);
+}
+
+fn delete_account_by_token_leaves_another_users_session(installation: &Installation) {
+    let server = installation.start();
+    let ann = join(&server, "ann").access;
+    register(&server, "bob");
+    let browser = Browser::of(&server, "bob");
+    let deleted = browser.send(delete_account().bearer(&ann));
+    assert_eq!(deleted.status, 204);
+    assert_eq!(cookie(&deleted, "sessionid"), None);
+    assert_eq!(browser.get("/api/me/").json(200)["username"], "bob");
 }

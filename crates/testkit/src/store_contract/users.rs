@@ -1,5 +1,7 @@
 //! Rules about users.
 
+use std::thread;
+
 use mycars_application::{
     lists::{CarQuery, Direction, Page, Search, UserCount, UserOrder, UserQuery},
     ports::{Store, StoreError},
@@ -75,6 +77,68 @@ pub fn a_user_can_be_changed_in_every_field(store: &dyn Store) {
     for changed in [set, unset] {
         update(store, &changed).expect("the user can be changed");
         assert_eq!(find(store, kept.id), Some(changed));
+    }
+}
+
+/// Superusers are found whether they are active or not, and nobody else is.
+pub fn superusers_are_locked_in_the_order_of_their_ids(store: &dyn Store) {
+    let superusers = [("zoe", true), ("ann", false), ("mia", true)]
+        .map(|(name, is_active)| keep_user(store, &superuser(name, is_active)));
+    let admin = NewUser {
+        role: Role::Admin,
+        ..new_user("admin")
+    };
+    for other in [new_user("client"), admin] {
+        keep_user(store, &other);
+    }
+    let locked = store.write(|unit| unit.users().superusers_for_update());
+    assert_eq!(locked.expect("the store answers"), superusers);
+    let none = store.write(|unit| {
+        for superuser in &superusers {
+            unit.users().delete(superuser.id)?;
+        }
+        unit.users().superusers_for_update()
+    });
+    assert_eq!(none.expect("the store answers"), []);
+}
+
+/// Each of two superusers goes only while the other one is there: so one stays.
+pub fn two_superusers_who_look_for_another_at_once_do_not_both_go(store: &dyn Store) {
+    for round in 0..10 {
+        let both = ["a", "b"].map(|name| keep_user(store, &superuser(&format!("{name}{round}"), true)).id);
+        let go = |id: UserId| {
+            store.write(|unit| {
+                let superusers = unit.users().superusers_for_update()?;
+                if superusers.len() > 1 {
+                    unit.users().delete(id)?;
+                }
+                Ok::<_, StoreError>(())
+            })
+        };
+        thread::scope(|scope| {
+            for id in both {
+                scope.spawn(move || go(id).expect("the write succeeds"));
+            }
+        });
+        let left = store
+            .write(|unit| {
+                let left = unit.users().superusers_for_update()?;
+                for superuser in &left {
+                    unit.users().delete(superuser.id)?;
+                }
+                Ok::<_, StoreError>(left)
+            })
+            .expect("the store answers");
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+}
+
+fn superuser(name: &str, is_active: bool) -> NewUser {
+    NewUser {
+        role: Role::Admin,
+        is_superuser: true,
+        is_active,
+        ..new_user(name)
     }
 }
 

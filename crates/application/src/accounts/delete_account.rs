@@ -1,0 +1,242 @@
+//! Delete one's own account.
+
+use mycars_domain::{Action, Denied};
+
+use super::{Error, profile::own};
+use crate::{App, Caller, images, ports::Revocation, users};
+
+/// Deletes the account of `caller` with its cars, and then the cars' pictures (wire contract, section 5). All its
+/// logins end.
+///
+/// # Errors
+/// [`Error::Denied`] for anonymous callers, and with [`Denied::LastSuperuser`] for the last active superuser;
+/// [`Error::NotFound`] if the user was deleted or deactivated meanwhile; [`Error::Store`].
+///
+/// ```
+/// use mycars_application::{accounts, mocks::{Mocks, samples}};
+/// use mycars_domain::audit::Action;
+///
+/// let mut mocks = Mocks::new();
+/// mocks.unit.users.expect_find().returning(|_| Ok(Some(samples::user())));
+/// mocks.unit.users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
+/// mocks.unit.users.expect_delete().once().returning(|_| Ok(()));
+/// mocks.unit.cars.expect_list_for_update().returning(|_| Ok(vec![]));
+/// mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(1));
+/// mocks.unit.refresh_tokens.expect_revoke_all_of().returning(|_, _, _| Ok(1));
+/// let (app, store) = mocks.into_app();
+///
+/// accounts::delete_account(&app, &samples::ann())?;
+/// assert_eq!(store.entries()[0].action, Action::Deleted);
+/// # Ok::<(), accounts::Error>(())
+/// ```
+pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
+    let id = own(caller, Action::DeleteAccount)?;
+    let cars = app.store.write(|unit| {
+        let is_last_superuser = users::superusers::is_last(unit, id)?;
+        let user = unit.users().find_for_update(id)?;
+        let user = user.filter(|user| user.is_active).ok_or(Error::NotFound)?;
+        if is_last_superuser {
+            return Err(Denied::LastSuperuser.into());
+        }
+        let cars = unit.cars().list_for_update(id)?;
+        users::erase(app, unit, caller, &user, &cars, Revocation::LoggedOut)?;
+        Ok::<_, Error>(cars)
+    })?;
+    images::forget_all(app, cars);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mockall::Sequence;
+    use mycars_domain::{Car, Field, Role, User, UserId, audit::Value, values::ImagePath};
+
+    use super::*;
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
+
+    fn superuser(id: i64, is_active: bool) -> User {
+        User {
+            id: UserId(id),
+            role: Role::Admin,
+            is_superuser: true,
+            is_active,
+            ..samples::user()
+        }
+    }
+
+    fn mocks(user: User) -> Mocks {
+        let mut mocks = Mocks::new();
+        let users = &mut mocks.unit.users;
+        let found = user.clone();
+        users.expect_find().returning(move |_| Ok(Some(found.clone())));
+        users
+            .expect_find_for_update()
+            .returning(move |_| Ok(Some(user.clone())));
+        mocks
+    }
+
+    fn deletable(mut mocks: Mocks) -> Mocks {
+        mocks.unit.cars.expect_list_for_update().returning(|_| Ok(vec![]));
+        mocks
+            .unit
+            .sessions
+            .expect_delete_all_of()
+            .once()
+            .returning(|_| Ok(2));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .withf(|id, why, _| *id == UserId(1) && *why == Revocation::LoggedOut)
+            .once()
+            .returning(|_, _, _| Ok(3));
+        mocks
+            .unit
+            .users
+            .expect_delete()
+            .withf(|id| *id == UserId(1))
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+    }
+
+    #[test]
+    fn delete_account_ends_logins_and_logs_the_user_as_actor() {
+        let (app, store) = deletable(mocks(samples::user())).into_app();
+        delete_account(&app, &samples::ann()).unwrap();
+        let mut entry = expected::ann_is_gone(&samples::ann());
+        entry.changes.extend(expected::ended_logins(3, 2));
+        assert_eq!(store.entries(), [entry]);
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn delete_account_of_admin_is_allowed() {
+        let admin = User {
+            role: Role::Admin,
+            ..samples::user()
+        };
+        let (app, store) = deletable(mocks(admin.clone())).into_app();
+        delete_account(&app, &samples::caller(&admin)).unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn delete_account_removes_pictures_after_the_commit() {
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks.unit.cars.expect_list_for_update().returning(|_| {
+            let image = Some(ImagePath::from_storage("cars/a.jpg".into()));
+            Ok(vec![Car {
+                image,
+                ..samples::car()
+            }])
+        });
+        mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(0));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .returning(|_, _, _| Ok(0));
+        let mut order = Sequence::new();
+        mocks
+            .unit
+            .users
+            .expect_delete()
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_| Ok(()));
+        mocks
+            .images
+            .expect_delete()
+            .withf(|path| path.as_str() == "cars/a.jpg")
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_| Ok(()));
+        let (app, store) = mocks.into_app();
+        delete_account(&app, &samples::ann()).unwrap();
+        let mut car = expected::car_is_gone(&samples::ann());
+        car.changes.push(mycars_domain::audit::Change {
+            field: Field::Image,
+            before: "cars/a.jpg".into(),
+            after: Value::Nothing,
+        });
+        assert_eq!(store.entries(), [car, expected::ann_is_gone(&samples::ann())]);
+    }
+
+    #[test]
+    fn delete_account_of_last_active_superuser_is_denied() {
+        for others in [vec![], vec![superuser(2, false)]] {
+            let ann = superuser(1, true);
+            let mut order = Sequence::new();
+            let mut mocks = Mocks::new();
+            let users = &mut mocks.unit.users;
+            let (found, locked, all) = (ann.clone(), ann.clone(), ann.clone());
+            users.expect_find().returning(move |_| Ok(Some(found.clone())));
+            users
+                .expect_superusers_for_update()
+                .once()
+                .in_sequence(&mut order)
+                .return_once(move || Ok([all].into_iter().chain(others).collect()));
+            users
+                .expect_find_for_update()
+                .once()
+                .in_sequence(&mut order)
+                .return_once(move |_| Ok(Some(locked)));
+            let (app, store) = mocks.into_app();
+            let refused = delete_account(&app, &samples::caller(&ann));
+            assert!(matches!(refused, Err(Error::Denied(Denied::LastSuperuser))));
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn delete_account_of_superuser_succeeds_beside_another() {
+        let ann = superuser(1, true);
+        let mut mocks = deletable(mocks(ann.clone()));
+        let all = vec![ann.clone(), superuser(2, true)];
+        mocks
+            .unit
+            .users
+            .expect_superusers_for_update()
+            .once()
+            .return_once(|| Ok(all));
+        let (app, store) = mocks.into_app();
+        delete_account(&app, &samples::caller(&ann)).unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn delete_account_of_anonymous_caller_is_denied() {
+        let (app, store) = Mocks::new().into_app();
+        let refused = delete_account(&app, &samples::anonymous());
+        assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
+        assert_eq!(store.rollbacks(), 0);
+    }
+
+    #[test]
+    fn delete_account_that_was_deactivated_meanwhile_is_not_found() {
+        let inactive = User {
+            is_active: false,
+            ..samples::user()
+        };
+        let (app, store) = mocks(inactive).into_app();
+        assert!(matches!(
+            delete_account(&app, &samples::ann()),
+            Err(Error::NotFound)
+        ));
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+}

@@ -1,0 +1,35 @@
+//! End all logins of a user inside another change.
+
+use mycars_domain::{User, UserId};
+
+use crate::{
+    App,
+    audit::EndedLogins,
+    ports::{Revocation, StoreError, UnitOfWork},
+};
+
+/// Writes a user who is locked, ends all their logins and returns how many there were: the refresh tokens that are
+/// recorded, those of other systems that were issued before now (`logins_ended_at`), and the sessions.
+pub(crate) fn update_and_end(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    user: &mut User,
+    why: Revocation,
+) -> Result<EndedLogins, StoreError> {
+    user.logins_ended_at = Some(app.now());
+    unit.users().update(user)?;
+    end_recorded(app, unit, user.id, why)
+}
+
+/// Ends the sessions and the recorded refresh tokens of a user who is locked, and returns how many there were.
+pub(crate) fn end_recorded(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    user: UserId,
+    why: Revocation,
+) -> Result<EndedLogins, StoreError> {
+    Ok(EndedLogins {
+        sessions: unit.sessions().delete_all_of(user)?,
+        tokens: unit.refresh_tokens().revoke_all_of(user, why, app.now())?,
+    })
+}

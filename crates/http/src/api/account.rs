@@ -1,0 +1,32 @@
+//! `/api/delete-account/`: delete one's own account.
+
+use mycars_application::accounts;
+
+use crate::{
+    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    error::ApiError,
+};
+
+pub(crate) static DELETE: Endpoint = Endpoint {
+    path: "/api/delete-account/",
+    name: "Delete Account",
+    description: "Delete your own account with your cars and their pictures. The last active superuser can't.",
+    tag: Tag::Account,
+    access: Access::Authenticated,
+    list: None,
+    operations: &[Operation::plain(
+        "delete_account",
+        "Delete your own account",
+        Verb::Delete,
+        Answer::Nothing,
+        delete,
+    )],
+};
+
+fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
+    accounts::delete_account(request.app, request.caller)?;
+    Ok(Reply {
+        ends_session: true,
+        ..Reply::no_content()
+    })
+}
