@@ -148,7 +148,7 @@ mod tests {
                 .returning(move |_| is_named.ok_or_else(|| StoreError::Unavailable("away".into())));
             mocks.images.expect_delete().never();
             let (app, store) = mocks.into_app();
-            remove(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap();
+            remove(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
             assert_eq!(store.commits(), 1);
         }
     }
