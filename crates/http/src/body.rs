@@ -20,6 +20,7 @@ use actix_web::{
     web::{Bytes, BytesMut, Payload},
 };
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use mycars_application::images;
 use tempfile::SpooledTempFile;
 
 pub(crate) use form::Form;
@@ -146,7 +147,7 @@ impl Body {
             }
             Self::TooLarge(limit) => Some(ApiError::TooLarge(*limit)),
             Self::BrokenOff => Some(ApiError::Malformed("The request body ends too early.".into())),
-            Self::NotKept(kind) => Some(ApiError::Internal(io::Error::from(*kind).into())),
+            Self::NotKept(kind) => Some(images::Error::Images(io::Error::from(*kind).into()).into()),
             Self::Empty { .. } | Self::Json(_) | Self::Form(_) | Self::Unsupported(_) => None,
         }
     }

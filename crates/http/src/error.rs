@@ -8,7 +8,7 @@ use actix_web::{
 use mycars_application::{
     accounts::{self, AuthenticationError, TokenError},
     cars, images,
-    ports::{BoxError, StoreError},
+    ports::{BoxError, ImageStoreError, StoreError},
     users,
 };
 use mycars_domain::{Denied, Field, Violation, Violations};
@@ -415,6 +415,7 @@ impl From<images::Error> for ApiError {
     fn from(error: images::Error) -> Self {
         match error {
             images::Error::Car(error) => error.into(),
+            images::Error::Images(error @ ImageStoreError::NotWritable(_)) => Self::NotWritable(error.into()),
             images::Error::Images(error) => Self::Internal(error.into()),
         }
     }
@@ -422,6 +423,8 @@ impl From<images::Error> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, ErrorKind};
+
     use super::*;
 
     fn written(error: &ApiError) -> String {
@@ -441,6 +444,23 @@ mod tests {
         ] {
             assert!(error.status().is_server_error());
             assert!(!written(&error).contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn full_and_read_only_disks_are_unavailable() {
+        for (kind, expected) in [
+            (ErrorKind::StorageFull, 503),
+            (ErrorKind::QuotaExceeded, 503),
+            (ErrorKind::FileTooLarge, 503),
+            (ErrorKind::ReadOnlyFilesystem, 503),
+            (ErrorKind::PermissionDenied, 500),
+            (ErrorKind::NotFound, 500),
+        ] {
+            let stored = ApiError::from(images::Error::Images(io::Error::from(kind).into()));
+            assert_eq!(stored.status().as_u16(), expected, "{kind}");
+            let is_temporary = stored.response().headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(is_temporary, expected == 503, "{kind}");
         }
     }
 

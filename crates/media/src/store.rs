@@ -100,7 +100,7 @@ impl FileImageStore {
 
 impl ImageStore for FileImageStore {
     fn put(&self, path: &ImagePath, jpeg: &[u8]) -> Result<(), ImageStoreError> {
-        self.try_put(path, jpeg).map_err(failed)
+        Ok(self.try_put(path, jpeg)?)
     }
 
     fn delete(&self, path: &ImagePath) -> Result<(), ImageStoreError> {
@@ -116,7 +116,7 @@ impl ImageStore for FileImageStore {
         let Some(file) = self.file(path) else {
             return Ok(None);
         };
-        open_regular(&file).map_err(failed)
+        Ok(open_regular(&file)?)
     }
 
     fn list_older_than(&self, before: SystemTime) -> Result<Vec<ImagePath>, ImageStoreError> {
@@ -141,14 +141,10 @@ impl ImageStore for FileImageStore {
     }
 }
 
-fn failed(error: io::Error) -> ImageStoreError {
-    ImageStoreError(error.into())
-}
-
 /// Says in the log as well what failed. Nobody waits for old pictures to go, so that nobody else might say it.
 fn logged(what: &str, path: &Path, error: io::Error) -> ImageStoreError {
     tracing::warn!(path = %path.display(), %error, "{what}");
-    failed(error)
+    error.into()
 }
 
 /// No name that leads elsewhere, is hidden, or means something to a shell or in a URL.
