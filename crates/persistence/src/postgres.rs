@@ -128,9 +128,9 @@ mod tests {
     fn messages_are_english_whatever_the_database_says() {
         let database = TestDatabase::empty_postgres();
         let name = database.url().rsplit_once('/').unwrap().1.to_owned();
-        database.execute(&format!("ALTER DATABASE {name} SET lc_messages = 'C.UTF-8'"));
+        database.execute(&format!("ALTER DATABASE {name} SET lc_messages = 'POSIX'"));
         let mut conn = Conn::establish(&database.url()).unwrap();
-        assert_eq!(setting(&mut conn, "lc_messages"), "C.UTF-8");
+        assert_eq!(setting(&mut conn, "lc_messages"), "POSIX");
         prepare(&mut conn, Duration::from_secs(2)).unwrap();
         assert_eq!(setting(&mut conn, "lc_messages"), "C");
     }

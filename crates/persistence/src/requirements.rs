@@ -364,14 +364,17 @@ pub(crate) mod sqlite {
                 encoding.text
             )));
         }
-        // A database that another process writes to can be written, too.
-        match conn.batch_execute("BEGIN IMMEDIATE; ROLLBACK") {
+        // A plain BEGIN IMMEDIATE only reads a file that can't be written.
+        let tried = conn.batch_execute("BEGIN IMMEDIATE; PRAGMA user_version = 0");
+        conn.batch_execute("ROLLBACK").ok();
+        match tried {
             Err(error) if error.to_string().starts_with("attempt to write a readonly database") => {
                 Err(Failure::Unsuitable(
                     "it is read-only: let this user write the file and its folder, and mount the file system writable"
                         .into(),
                 ))
             }
+            // A database that another process is writing to can be written, too.
             _ => Ok(()),
         }
     }
@@ -380,6 +383,30 @@ pub(crate) mod sqlite {
     #[expect(clippy::unnecessary_wraps, reason = "PostgreSQL's twin fails")]
     pub(crate) fn check_before_migrations(_conn: &mut SqliteConnection) -> Result<(), Failure> {
         Ok(())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use mycars_testkit::TestDatabase;
+
+        use super::*;
+
+        #[test]
+        fn read_only_file_is_refused_and_a_locked_one_is_not() {
+            let database = TestDatabase::sqlite();
+            let path = database.url().replace("sqlite://", "");
+            let mut read_only = establish(&format!("file:{path}?mode=ro")).ok().unwrap();
+            let refused = check(&mut read_only);
+            assert!(matches!(refused, Err(Failure::Unsuitable(line)) if line.contains("read-only")));
+
+            let mut writer = establish(&path).ok().unwrap();
+            writer.batch_execute("BEGIN IMMEDIATE").unwrap();
+            let mut other = establish(&path).ok().unwrap();
+            assert!(check(&mut other).is_ok());
+            writer.batch_execute("ROLLBACK").unwrap();
+            assert!(check(&mut other).is_ok());
+            other.batch_execute("BEGIN IMMEDIATE; ROLLBACK").unwrap();
+        }
     }
 }
 

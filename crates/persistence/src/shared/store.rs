@@ -206,13 +206,11 @@ impl DieselStore {
     fn check_write(&self) -> Result<(), StoreError> {
         let _turn = self.writers.turn()?;
         let mut conn = self.begin()?;
-        let written = conn
-            .batch_execute(WRITE_CHECK)
-            .and_then(|()| AnsiTransactionManager::commit_transaction(&mut *conn));
-        written.map_err(|error| {
+        if let Err(error) = conn.batch_execute(WRITE_CHECK) {
             roll_back(&mut conn);
-            store_error(error)
-        })
+            return Err(store_error(error));
+        }
+        AnsiTransactionManager::commit_transaction(&mut *conn).map_err(store_error)
     }
 
     /// A connection inside a transaction. Nothing was done yet, so a connection that turns out to be dead is
@@ -264,8 +262,10 @@ fn answers(conn: &mut Conn) -> bool {
 
 /// Undoes a transaction. If that fails, the connection is closed and the database undoes it by itself.
 fn roll_back(conn: &mut Conn) {
-    if let Err(error) = AnsiTransactionManager::rollback_transaction(conn) {
-        tracing::warn!(%error, "a transaction could not be rolled back");
+    match AnsiTransactionManager::rollback_transaction(conn) {
+        // SQLite rolls back by itself where its disk is full.
+        Ok(()) | Err(diesel::result::Error::NotInTransaction) => {}
+        Err(error) => tracing::warn!(%error, "a transaction could not be rolled back"),
     }
 }
 
