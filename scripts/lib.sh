@@ -41,3 +41,35 @@ need_postgres() {
         exit 1
     fi
 }
+
+# The places are those in which crates/testkit/src/postgres/pgbouncer.rs looks.
+has_pgbouncer() {
+    if [[ -n ${PGBOUNCER:-} ]]; then [[ -x $PGBOUNCER ]]; return; fi
+    PATH="$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin" command -v pgbouncer >/dev/null
+}
+
+install_pgbouncer() {
+    if command -v brew >/dev/null; then brew install pgbouncer; return; fi
+    if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then return 1; fi
+    if command -v apt-get >/dev/null; then
+        as_root apt-get update
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends pgbouncer
+    elif command -v dnf >/dev/null; then
+        as_root dnf install -y pgbouncer
+    elif command -v apk >/dev/null; then
+        as_root apk add pgbouncer
+    else
+        return 1
+    fi
+}
+
+# need_pgbouncer WHY: installs PgBouncer if it is missing, or ends with a hint.
+need_pgbouncer() {
+    if has_pgbouncer; then return 0; fi
+    echo "PgBouncer is not installed; $1. Installing it." >&2
+    if ! install_pgbouncer || ! has_pgbouncer; then
+        echo "PgBouncer could not be installed. Install it (Debian: apt-get install pgbouncer), or set PGBOUNCER to the" \
+            "path of its binary." >&2
+        exit 1
+    fi
+}

@@ -5,7 +5,7 @@ use mycars_domain::{Action, Target, policy};
 use crate::{
     App, Caller,
     lists::UserQuery,
-    ports::{CarCount, ImageStoreError, ImageUsage},
+    ports::{CarCount, ImageStoreError, ImageUsage, StoreError, UnitOfWork},
     users::Error,
 };
 
@@ -13,20 +13,28 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Status {
-    /// How many users there are.
-    pub users: u64,
-    /// How many of them may log in.
-    pub active_users: u64,
-    /// How many cars there are, and how many have a picture.
-    pub cars: CarCount,
+    /// How much there is, or why the store can't say.
+    pub counts: Result<Counts, StoreError>,
     /// The room that pictures take, or why it can't be said.
     pub images: Result<ImageUsage, ImageStoreError>,
 }
 
-/// Reads how the installation is doing. That the pictures' room can't be said hides nothing else.
+/// How much there is in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Number of users.
+    pub users: u64,
+    /// Number of users who may log in.
+    pub active_users: u64,
+    /// Number of cars, and of those with a picture.
+    pub cars: CarCount,
+}
+
+/// Reads how the installation is doing. If one part fails, the others are reported all the same.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins.
 ///
 /// ```
 /// use mycars_application::{lists::UserCount, mocks::{Mocks, samples}, ports::{CarCount, ImageUsage}, status};
@@ -43,25 +51,29 @@ pub struct Status {
 /// let (app, _) = mocks.into_app();
 ///
 /// let status = status::read(&app, &samples::somebody_else(Rank::Admin))?;
-/// assert_eq!((status.active_users, status.cars.cars), (12, 5));
+/// let counts = status.counts?;
+/// assert_eq!((counts.active_users, counts.cars.cars), (12, 5));
 /// assert!(status::read(&app, &samples::ann()).is_err());
 /// # Ok::<(), mycars_application::users::Error>(())
 /// ```
 pub fn read(app: &App, caller: &Caller) -> Result<Status, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
-    let (users, cars) = app.store.read(|unit| {
-        let users = unit.users().counts(&UserQuery::default())?;
-        Ok::<_, Error>((users, unit.cars().count_all()?))
-    })?;
     Ok(Status {
+        counts: app.store.read(counts),
+        images: app.images.usage(),
+    })
+}
+
+fn counts(unit: &mut dyn UnitOfWork) -> Result<Counts, StoreError> {
+    let users = unit.users().counts(&UserQuery::default())?;
+    Ok(Counts {
         users: users.iter().map(|alike| alike.count).sum(),
         active_users: users
             .iter()
             .filter(|alike| alike.is_active)
             .map(|alike| alike.count)
             .sum(),
-        cars,
-        images: app.images.usage(),
+        cars: unit.cars().count_all()?,
     })
 }
 
@@ -100,10 +112,27 @@ mod tests {
         mocks
             .images
             .expect_usage()
-            .returning(|| Err(ImageStoreError("the disk is gone".into())));
+            .returning(|| Err(ImageStoreError::Other("the disk is gone".into())));
         let (app, _) = mocks.into_app();
         let status = read(&app, &samples::somebody_else(Rank::Admin)).unwrap();
-        assert_eq!((status.users, status.active_users, status.cars), (15, 12, cars));
+        let counts = status.counts.unwrap();
+        assert_eq!((counts.users, counts.active_users, counts.cars), (15, 12, cars));
         assert!(status.images.is_err());
+    }
+
+    #[test]
+    fn store_failure_does_not_hide_the_pictures() {
+        let usage = ImageUsage {
+            count: 2,
+            bytes: 300_000,
+            free_bytes: None,
+        };
+        let mut mocks = Mocks::new();
+        mocks.store_is_away = true;
+        mocks.images.expect_usage().returning(move || Ok(usage));
+        let (app, _) = mocks.into_app();
+        let status = read(&app, &samples::somebody_else(Rank::Admin)).unwrap();
+        assert!(matches!(status.counts, Err(StoreError::Unavailable(_))));
+        assert_eq!(status.images.unwrap(), usage);
     }
 }

@@ -22,6 +22,7 @@ use actix_web::{
     web::{Bytes, Payload},
 };
 use futures_util::{Stream, StreamExt as _, stream};
+use mycars_application::images;
 use tempfile::SpooledTempFile;
 
 use self::{
@@ -177,7 +178,7 @@ impl Body {
             Self::Malformed(why) => Some(ApiError::Malformed(why.clone())),
             Self::TooLarge(limit) => Some(ApiError::TooLarge(*limit)),
             Self::BrokenOff => Some(ApiError::Malformed("The request body ends too early.".into())),
-            Self::NotKept(kind) => Some(ApiError::Internal(io::Error::from(*kind).into())),
+            Self::NotKept(kind) => Some(images::Error::Images(io::Error::from(*kind).into()).into()),
             Self::Empty { .. } | Self::Json(_) | Self::Form(_) | Self::Unsupported(_) => None,
         }
     }

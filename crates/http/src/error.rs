@@ -8,7 +8,7 @@ use actix_web::{
 use mycars_application::{
     accounts::{self, AuthenticationError, TokenError},
     cars, images,
-    ports::{BoxError, StoreError},
+    ports::{BoxError, ImageStoreError, StoreError},
     users,
 };
 use mycars_domain::{Denied, Field, Violation, Violations};
@@ -71,6 +71,8 @@ pub(crate) enum ApiError {
     Throttled(u64),
     /// The service can't answer now and may be able to soon.
     Unavailable(BoxError),
+    /// The service can't save anything now and may be able to soon.
+    NotWritable(BoxError),
     /// A fault that is not the client's.
     Internal(BoxError),
 }
@@ -112,7 +114,7 @@ impl ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::NotWritable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -121,7 +123,9 @@ impl ApiError {
     pub(crate) fn response(&self) -> HttpResponse {
         let status = self.status();
         match self {
-            Self::Unavailable(cause) => tracing::warn!(error = %causes(cause), "not available"),
+            Self::Unavailable(cause) | Self::NotWritable(cause) => {
+                tracing::warn!(error = %causes(cause), "not available");
+            }
             Self::Internal(cause) => tracing::error!(error = %causes(cause), "internal error"),
             _ => {}
         }
@@ -133,7 +137,7 @@ impl ApiError {
             Self::Throttled(seconds) => {
                 response.insert_header((header::RETRY_AFTER, seconds.to_string()));
             }
-            Self::Unavailable(_) => {
+            Self::Unavailable(_) | Self::NotWritable(_) => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
             }
             _ if status == StatusCode::UNAUTHORIZED => {
@@ -227,6 +231,9 @@ impl ApiError {
                 format!("Request was throttled. Expected available in {seconds} second{plural}.").into()
             }
             Self::Unavailable(_) => "The service is not available right now. Please try again later.".into(),
+            Self::NotWritable(_) => {
+                "The service cannot save changes right now. Please try again later.".into()
+            }
             Self::Internal(_) => "A server error occurred.".into(),
         }
     }
@@ -330,6 +337,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::Unavailable(error.into()),
+            StoreError::NotWritable(_) => Self::NotWritable(error.into()),
             StoreError::Taken(field) => Self::Fields(Violations::one(field, Violation::Taken)),
             StoreError::OwnerGone => Self::UserNotFound,
             StoreError::Other(_) => Self::Internal(error.into()),
@@ -418,6 +426,7 @@ impl From<images::Error> for ApiError {
     fn from(error: images::Error) -> Self {
         match error {
             images::Error::Car(error) => error.into(),
+            images::Error::Images(error @ ImageStoreError::NotWritable(_)) => Self::NotWritable(error.into()),
             images::Error::Images(error) => Self::Internal(error.into()),
         }
     }
@@ -425,6 +434,8 @@ impl From<images::Error> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, ErrorKind};
+
     use super::*;
 
     fn written(error: &ApiError) -> String {
@@ -437,11 +448,30 @@ mod tests {
         for error in [
             ApiError::Internal(cause()),
             ApiError::Unavailable(cause()),
+            ApiError::NotWritable(cause()),
             StoreError::Other(cause()).into(),
             StoreError::Unavailable(cause()).into(),
+            StoreError::NotWritable(cause()).into(),
         ] {
             assert!(error.status().is_server_error());
             assert!(!written(&error).contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn full_and_read_only_disks_are_unavailable() {
+        for (kind, expected) in [
+            (ErrorKind::StorageFull, 503),
+            (ErrorKind::QuotaExceeded, 503),
+            (ErrorKind::FileTooLarge, 503),
+            (ErrorKind::ReadOnlyFilesystem, 503),
+            (ErrorKind::PermissionDenied, 500),
+            (ErrorKind::NotFound, 500),
+        ] {
+            let stored = ApiError::from(images::Error::Images(io::Error::from(kind).into()));
+            assert_eq!(stored.status().as_u16(), expected, "{kind}");
+            let is_temporary = stored.response().headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(is_temporary, expected == 503, "{kind}");
         }
     }
 

@@ -146,7 +146,7 @@ impl FileImageStore {
 
 impl ImageStore for FileImageStore {
     fn put(&self, path: &ImagePath, jpeg: &[u8]) -> Result<(), ImageStoreError> {
-        self.try_put(path, jpeg).map_err(failed)
+        Ok(self.try_put(path, jpeg)?)
     }
 
     fn delete(&self, path: &ImagePath) -> Result<(), ImageStoreError> {
@@ -162,7 +162,7 @@ impl ImageStore for FileImageStore {
         let Some(file) = self.file(path) else {
             return Ok(None);
         };
-        open_regular(&file).map_err(failed)
+        Ok(open_regular(&file)?)
     }
 
     fn list(&self) -> Result<Vec<StoredImage>, ImageStoreError> {
@@ -222,19 +222,15 @@ impl ImageStore for FileImageStore {
     }
 }
 
-fn failed(error: io::Error) -> ImageStoreError {
-    ImageStoreError(error.into())
-}
-
 /// Says in the log as well what failed. Nobody waits for old pictures to go, so that nobody else might say it.
 fn logged(what: &str, path: &Path, error: io::Error) -> ImageStoreError {
     tracing::warn!(path = %path.display(), %error, "{what}");
-    failed(error)
+    error.into()
 }
 
 /// Says where in the file system it failed.
 fn failed_at(path: &Path, error: &io::Error) -> ImageStoreError {
-    ImageStoreError(format!("`{}`: {error}", path.display()).into())
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display())).into()
 }
 
 /// The name of a picture's file, or `None` if no picture can have this path.

@@ -86,6 +86,11 @@ fn hour() -> [SystemTime; 3] {
     [1_000, 2_000, 3_000].map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
+/// Returns the text of the error below the port's.
+fn cause(error: impl std::error::Error) -> String {
+    error.source().unwrap().to_string()
+}
+
 #[test]
 fn what_is_put_can_be_opened() {
     let (_folder, store) = store();
@@ -179,7 +184,7 @@ fn list_error_names_path_and_cause() {
     let (folder, store) = store();
     fs::create_dir_all(folder.path().join("data/media")).unwrap();
     fs::write(cars(&folder), "no folder").unwrap();
-    let error = store.list().unwrap_err().0.to_string();
+    let error = cause(store.list().unwrap_err());
     assert!(
         error.contains("data/media/cars") && error.contains("Not a directory"),
         "{error}"
@@ -390,7 +395,7 @@ fn damaged_owner_is_another_owner() {
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     assert_eq!(store.owner().unwrap().as_deref(), Some(""));
-    let error = store.set_owner("one", true).unwrap_err().0.to_string();
+    let error = cause(store.set_owner("one", true).unwrap_err());
     assert!(error.contains(".mycars-database"), "{error}");
 }
 

@@ -48,7 +48,7 @@ impl World {
 
     fn move_to_trash(&self, name: &str) -> Result<(), String> {
         let moved = self.store.move_to_trash(&path(name), day(DAY));
-        moved.map_err(|error| error.0.to_string())
+        moved.map_err(|error| std::error::Error::source(&error).unwrap().to_string())
     }
 
     /// Days, names and sizes of what is in the trash.

@@ -74,6 +74,14 @@ pub enum OpenError {
         /// What to check.
         advice: &'static str,
     },
+    /// The database does not have what the program needs.
+    #[error("{database} can't be used: {problem}")]
+    Unsuitable {
+        /// Which database it is.
+        database: Database,
+        /// What is missing, and what to do.
+        problem: String,
+    },
     /// A migration failed, and all of them were undone.
     #[error("the migrations of {database} failed, and nothing was changed: {reason}")]
     Migration {
@@ -87,7 +95,21 @@ pub enum OpenError {
 /// What an adapter ran into, before it is known which database that was.
 pub(crate) enum Failure {
     Opening(BoxError),
+    /// A requirement is not met; says what to do.
+    Unsuitable(String),
     Migrating(BoxError),
+}
+
+impl From<diesel::result::Error> for Failure {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Opening(error.into())
+    }
+}
+
+impl From<diesel::ConnectionError> for Failure {
+    fn from(error: diesel::ConnectionError) -> Self {
+        Self::Opening(error.into())
+    }
 }
 
 /// A database that a URL names, not opened yet. Printing it shows no password.
@@ -132,7 +154,8 @@ impl Database {
     /// this at once: one does it, and the others wait for it.
     ///
     /// # Errors
-    /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`], [`OpenError::Migration`].
+    /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`], [`OpenError::Unsuitable`],
+    /// [`OpenError::Migration`].
     pub fn migrate(&self, options: &Options) -> Result<Vec<String>, OpenError> {
         let address = self.address(options.at_least_one())?;
         match self.0 {
@@ -145,7 +168,7 @@ impl Database {
     /// Opens the database, whose migrations were applied before.
     ///
     /// # Errors
-    /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`].
+    /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`], [`OpenError::Unsuitable`].
     pub fn connect(&self, options: &Options) -> Result<Arc<dyn Store>, OpenError> {
         let options = options.at_least_one();
         let address = self.address(options)?;
@@ -178,6 +201,10 @@ impl Database {
                 database,
                 reason: self.without_secrets(one_line(error)),
                 advice: self.advice(),
+            },
+            Failure::Unsuitable(problem) => OpenError::Unsuitable {
+                database,
+                problem: problem.clone(),
             },
             Failure::Migrating(error) => OpenError::Migration {
                 database,

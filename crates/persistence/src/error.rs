@@ -11,19 +11,40 @@ const UNIQUE: [(&str, &str, Field); 3] = [
     ("cars_license_unique", "cars.license_key", Field::License),
 ];
 
-/// How messages begin that have no kind of their own, and that mean no more than "not now".
-const PASSING: [&str; 7] = [
+/// How messages of temporary errors begin that have no kind of their own in Diesel, which passes no SQLSTATE on.
+/// PostgreSQL writes them in English for us: see `postgres::prepare`.
+const TRANSIENT: [&str; 13] = [
     // SQLite: another process is writing.
     "database is locked",
-    // PostgreSQL: somebody else keeps a row locked.
-    "canceling statement due to lock timeout",
-    // PostgreSQL: two wait for each other, and this one was chosen to give way.
+    "database table is locked",
+    "locking protocol",
+    // SQLite: the file is missing, or too many files are open.
+    "unable to open database file",
+    // PostgreSQL: a lock or statement timeout, or an administrator.
+    "canceling statement due to",
+    // PostgreSQL: this transaction was chosen to end a deadlock.
     "deadlock detected",
-    // PostgreSQL: it is too busy, or somebody keeps it so.
-    "canceling statement due to statement timeout",
+    // PostgreSQL: it shuts down, starts, or closes connections.
     "terminating connection",
     "the database system is",
     "server closed the connection unexpectedly",
+    // PostgreSQL: all connections are in use.
+    "sorry, too many clients already",
+    "remaining connection slots are reserved",
+    // Both: there is no memory left at the moment.
+    "out of memory",
+    "out of shared memory",
+];
+
+/// Parts of messages about a database that can be read and not written.
+const NOT_WRITABLE: [&str; 5] = [
+    // SQLite.
+    "database or disk is full",
+    "attempt to write a readonly database",
+    "disk I/O error",
+    // PostgreSQL passes on what the system says.
+    "No space left on device",
+    "Disk quota exceeded",
 ];
 
 /// Says what an error of the database means to whoever asked.
@@ -35,7 +56,8 @@ pub(crate) fn store_error(error: Error) -> StoreError {
         },
         // Both tables that refer to another one refer to users.
         Error::DatabaseError(Kind::ForeignKeyViolation, _) => StoreError::OwnerGone,
-        _ if is_passing(&error) => StoreError::Unavailable(error.into()),
+        _ if is_not_writable(&error) => StoreError::NotWritable(error.into()),
+        _ if is_transient(&error) => StoreError::Unavailable(error.into()),
         _ => StoreError::Other(error.into()),
     }
 }
@@ -48,11 +70,26 @@ fn taken(what: &dyn DatabaseErrorInformation) -> Option<Field> {
         .map(|(_, _, field)| field)
 }
 
-fn is_passing(error: &Error) -> bool {
+fn is_not_writable(error: &Error) -> bool {
     match error {
-        Error::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _)
+        Error::DatabaseError(Kind::ReadOnlyTransaction, _) => true,
+        Error::DatabaseError(Kind::Unknown, what) => {
+            NOT_WRITABLE.iter().any(|part| what.message().contains(part))
+        }
+        _ => false,
+    }
+}
+
+fn is_transient(error: &Error) -> bool {
+    match error {
+        Error::DatabaseError(
+            Kind::ClosedConnection | Kind::UnableToSendCommand | Kind::SerializationFailure,
+            _,
+        )
         | Error::BrokenTransactionManager => true,
-        Error::DatabaseError(_, what) => PASSING.iter().any(|begin| what.message().starts_with(begin)),
+        Error::DatabaseError(Kind::Unknown, what) => {
+            TRANSIENT.iter().any(|begin| what.message().starts_with(begin))
+        }
         _ => false,
     }
 }
@@ -150,6 +187,98 @@ mod tests {
         }
         let broken = store_error(Error::BrokenTransactionManager);
         assert!(matches!(broken, StoreError::Unavailable(_)));
+    }
+
+    #[test]
+    fn more_transient_errors_are_unavailable() {
+        for (kind, message) in [
+            // With kinds, the language does not matter.
+            (
+                Kind::ClosedConnection,
+                "beende Verbindung aufgrund von Anweisung des Administrators",
+            ),
+            (
+                Kind::SerializationFailure,
+                "konnte Zugriff nicht serialisieren wegen gleichzeitiger Aktualisierung",
+            ),
+            (Kind::Unknown, "canceling statement due to user request"),
+            (Kind::Unknown, "canceling statement due to conflict with recovery"),
+            (
+                Kind::Unknown,
+                "terminating connection because of crash of another server process",
+            ),
+            (
+                Kind::Unknown,
+                "terminating connection due to idle-session timeout",
+            ),
+            (Kind::Unknown, "the database system is in recovery mode"),
+            (Kind::Unknown, "the database system is not accepting connections"),
+            (Kind::Unknown, "sorry, too many clients already"),
+            (
+                Kind::Unknown,
+                "remaining connection slots are reserved for non-replication superuser connections",
+            ),
+            (Kind::Unknown, "out of memory"),
+            (Kind::Unknown, "out of shared memory"),
+            (Kind::Unknown, "database table is locked: cars"),
+            (Kind::Unknown, "locking protocol"),
+            (Kind::Unknown, "unable to open database file"),
+        ] {
+            let error = said(kind, message);
+            assert!(
+                matches!(error, StoreError::Unavailable(_)),
+                "{message}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn full_and_read_only_databases_are_not_writable() {
+        for (kind, message) in [
+            (Kind::Unknown, "database or disk is full"),
+            (Kind::Unknown, "attempt to write a readonly database"),
+            (Kind::Unknown, "disk I/O error"),
+            (
+                Kind::ReadOnlyTransaction,
+                "cannot execute INSERT in a read-only transaction",
+            ),
+            (
+                Kind::ReadOnlyTransaction,
+                "INSERT kann nicht in einer Read-Only-Transaktion ausgeführt werden",
+            ),
+            (
+                Kind::Unknown,
+                "could not extend file \"base/5/16384\": No space left on device",
+            ),
+            (
+                Kind::Unknown,
+                "could not write to file \"base/pgsql_tmp/pgsql_tmp1.0\": No space left on device",
+            ),
+            (
+                Kind::Unknown,
+                "could not extend file \"base/5/16384\": Disk quota exceeded",
+            ),
+        ] {
+            let error = said(kind, message);
+            assert!(
+                matches!(error, StoreError::NotWritable(_)),
+                "{message}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn damaged_database_is_a_fault() {
+        for message in [
+            "database disk image is malformed",
+            "file is not a database",
+            "no such table: cars",
+        ] {
+            assert!(
+                matches!(said(Kind::Unknown, message), StoreError::Other(_)),
+                "{message}"
+            );
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod changes;
 mod database;
 mod error;
 mod postgres;
+mod requirements;
 mod sqlite;
 
 pub use database::{Database, OpenError, Options};

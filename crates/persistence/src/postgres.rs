@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use diesel::{QueryResult, connection::SimpleConnection as _, pg::Pg as DB};
+use diesel::{
+    QueryResult, RunQueryDsl as _, connection::SimpleConnection as _, dsl::sql, pg::Pg as DB, select,
+    sql_types::Bool,
+};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mycars_application::ports::StoreError;
 
@@ -14,6 +17,12 @@ const BEGIN: &str = "BEGIN";
 
 /// The migrations that are part of the binary.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// Asks whether there is a table of applied migrations.
+const HAS_MIGRATIONS: &str = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS found";
+
+/// Writes a new file and forgets it.
+const WRITE_CHECK: &str = "CREATE TEMPORARY TABLE mycars_write_check ON COMMIT DROP AS SELECT 1 AS filler";
 
 mod schema {
     schema!(Timestamptz);
@@ -34,6 +43,8 @@ mod cars;
 mod installation;
 #[path = "shared/keys.rs"]
 mod keys;
+#[path = "shared/migrations.rs"]
+mod migrations;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "shared/sessions.rs"]
@@ -43,18 +54,23 @@ mod store;
 #[path = "shared/users.rs"]
 mod users;
 
+use crate::requirements::postgres::{check, check_before_migrations, establish};
+pub(crate) use migrations::migrate;
 use store::begin;
-pub(crate) use store::{connect, migrate};
+pub(crate) use store::connect;
 
 /// The least time that a statement has. None of ours takes so long unless something is wrong.
 const LEAST_STATEMENT_TIME: Duration = Duration::from_secs(30);
 
 /// Sets up a new connection: a statement that waits for a row longer than `patience` fails, and so does one that
 /// takes so long that it would keep the connection from everybody else for ever.
+///
+/// Messages are in English where the role may choose, because `error.rs` tells some errors apart by them.
 fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
     let statement = patience.saturating_mul(15).max(LEAST_STATEMENT_TIME);
     conn.batch_execute(&format!(
-        "SET lock_timeout = {}; SET statement_timeout = {}",
+        "SET lock_timeout = {}; SET statement_timeout = {};
+         DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$",
         milliseconds(patience),
         milliseconds(statement)
     ))
@@ -81,6 +97,11 @@ fn unguarded(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -
     conn.batch_execute("ALTER TABLE audit_log ENABLE TRIGGER audit_log_stays")
 }
 
+/// Whether the server takes no writes: after a failover it may have become a standby.
+fn is_read_only(conn: &mut Conn) -> QueryResult<bool> {
+    select(sql::<Bool>("current_setting('transaction_read_only')::bool")).get_result(conn)
+}
+
 /// Where writers wait for their turn: nowhere, because rows are locked one by one.
 struct Writers;
 
@@ -104,14 +125,36 @@ struct Turn;
 
 #[cfg(test)]
 mod tests {
-    use diesel::{Connection as _, RunQueryDsl as _, dsl::sql, select, sql_types::Text};
+    use diesel::{Connection as _, sql_types::Text};
     use mycars_testkit::TestDatabase;
 
     use super::*;
 
-    fn limit(conn: &mut Conn) -> String {
-        let setting = sql::<Text>("current_setting('statement_timeout')");
+    fn setting(conn: &mut Conn, name: &str) -> String {
+        let setting = sql::<Text>(&format!("current_setting('{name}')"));
         select(setting).get_result(conn).unwrap()
+    }
+
+    #[test]
+    fn messages_are_english_whatever_the_database_says() {
+        let database = TestDatabase::empty_postgres();
+        let name = database.url().rsplit_once('/').unwrap().1.to_owned();
+        database.execute(&format!("ALTER DATABASE {name} SET lc_messages = 'POSIX'"));
+        let mut conn = Conn::establish(&database.url()).unwrap();
+        assert_eq!(setting(&mut conn, "lc_messages"), "POSIX");
+        prepare(&mut conn, Duration::from_secs(2)).unwrap();
+        assert_eq!(setting(&mut conn, "lc_messages"), "C");
+    }
+
+    #[test]
+    fn role_without_the_right_keeps_its_language_and_connects() {
+        let database = TestDatabase::empty_postgres();
+        let mut conn = Conn::establish(&database.url()).unwrap();
+        conn.batch_execute("SET lc_messages = 'POSIX'; SET ROLE pg_monitor")
+            .unwrap();
+        prepare(&mut conn, Duration::from_secs(2)).unwrap();
+        assert_eq!(setting(&mut conn, "lc_messages"), "POSIX");
+        assert_eq!(setting(&mut conn, "lock_timeout"), "2s");
     }
 
     #[test]
@@ -125,9 +168,9 @@ mod tests {
             (Duration::MAX, "2147483647ms"),
         ] {
             prepare(&mut conn, patience).unwrap();
-            assert_eq!(limit(&mut conn), expected);
+            assert_eq!(setting(&mut conn, "statement_timeout"), expected);
         }
         begin_migrations(&mut conn).unwrap();
-        assert_eq!(limit(&mut conn), "0");
+        assert_eq!(setting(&mut conn, "statement_timeout"), "0");
     }
 }

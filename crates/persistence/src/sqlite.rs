@@ -17,6 +17,14 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 /// The migrations that are part of the binary.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
+/// Asks whether there is a table of applied migrations.
+const HAS_MIGRATIONS: &str = "SELECT count(*) > 0 AS found FROM sqlite_master
+    WHERE type = 'table' AND name = '__diesel_schema_migrations'";
+
+/// Takes pages and gives them back.
+const WRITE_CHECK: &str = "CREATE TABLE __mycars_write_check AS SELECT zeroblob(65536) AS filler;
+    DROP TABLE __mycars_write_check;";
+
 mod schema {
     schema!(TimestamptzSqlite);
 }
@@ -36,6 +44,8 @@ mod cars;
 mod installation;
 #[path = "shared/keys.rs"]
 mod keys;
+#[path = "shared/migrations.rs"]
+mod migrations;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "shared/sessions.rs"]
@@ -45,8 +55,10 @@ mod store;
 #[path = "shared/users.rs"]
 mod users;
 
+use crate::requirements::sqlite::{check, check_before_migrations, establish};
+pub(crate) use migrations::migrate;
 use store::begin;
-pub(crate) use store::{connect, migrate};
+pub(crate) use store::connect;
 
 /// Sets up a new connection. The time limit comes first, because the other settings may have to wait.
 ///
@@ -86,6 +98,12 @@ fn unguarded(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -
     conn.batch_execute("DROP TRIGGER audit_log_stays_as_it_is")?;
     work(conn)?;
     conn.batch_execute(&trigger.sql)
+}
+
+/// Whether the file takes no writes, which SQLite only knows after it has tried.
+#[expect(clippy::unnecessary_wraps, reason = "PostgreSQL's twin asks the server")]
+fn is_read_only(_conn: &mut Conn) -> QueryResult<bool> {
+    Ok(false)
 }
 
 /// Where the writers of this process wait for their turn. SQLite has one writer at a time and lets the others

@@ -55,8 +55,14 @@ impl TestDatabase {
     /// A PostgreSQL database without tables.
     #[must_use]
     pub fn empty_postgres() -> Self {
+        Self::empty_postgres_with("")
+    }
+
+    /// A PostgreSQL database without tables, made with these options of CREATE DATABASE.
+    #[must_use]
+    pub fn empty_postgres_with(options: &str) -> Self {
         Self {
-            kept: Kept::Postgres(PostgresDatabase::empty()),
+            kept: Kept::Postgres(PostgresDatabase::empty(options)),
         }
     }
 

@@ -8,6 +8,7 @@
 //!
 //! - `TestDatabase`: a database of its own for one test, on SQLite or PostgreSQL, gone when it is dropped.
 //! - `PostgresServer`: a server of its own for one test, which can be stopped and started again.
+//! - `PgBouncer`: a connection pooler before such a server.
 
 #[cfg(feature = "databases")]
 mod database;
@@ -22,4 +23,4 @@ pub mod store_contract;
 #[cfg(feature = "databases")]
 pub use database::TestDatabase;
 #[cfg(feature = "databases")]
-pub use postgres::{PostgresServer, Session, Shutdown};
+pub use postgres::{PgBouncer, PoolMode, PostgresServer, Session, Shutdown};

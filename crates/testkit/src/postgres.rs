@@ -4,6 +4,7 @@
 
 mod cluster;
 mod own;
+mod pgbouncer;
 
 use std::sync::{
     OnceLock,
@@ -19,6 +20,7 @@ use cluster::{Cluster, Commits};
 
 pub use cluster::Shutdown;
 pub use own::{PostgresServer, Session};
+pub use pgbouncer::{PgBouncer, PoolMode};
 
 static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
 
@@ -45,9 +47,9 @@ impl PostgresDatabase {
         Self::create(server, &format!("TEMPLATE {} {}", template(), server.copying))
     }
 
-    /// A database without tables.
-    pub(crate) fn empty() -> Self {
-        Self::create(server(), "")
+    /// A database without tables. `options` are those of CREATE DATABASE.
+    pub(crate) fn empty(options: &str) -> Self {
+        Self::create(server(), options)
     }
 
     fn create(server: &Server, how: &str) -> Self {

@@ -91,7 +91,7 @@ pub(crate) fn prove(app: &App, credentials: &Credentials) -> Result<Proof, Error
     }
     let new_hash = match verification {
         Verification::Right => None,
-        Verification::RightButOutdated => rehash(app, &password)?,
+        Verification::RightButOutdated => rehash(app, &password),
         Verification::Wrong => return Err(Error::NoActiveAccount),
         Verification::Unsupported(algorithm) => {
             let user = user.id;
@@ -125,12 +125,11 @@ fn check(credentials: &Credentials) -> Result<(String, String), Error> {
     ))
 }
 
-/// A new hash of a password that is right, unless it is longer than passwords may be today.
-fn rehash(app: &App, password: &str) -> Result<Option<PasswordHash>, Error> {
-    match Password::parse(password) {
-        Ok(password) => Ok(Some(app.hasher.hash(&password)?)),
-        Err(_) => Ok(None),
-    }
+/// A new hash of a password that is right. There is none if the password is longer than passwords may be today, or if
+/// it can't be hashed: the login goes on with the old hash, which the next login tries to replace.
+fn rehash(app: &App, password: &str) -> Option<PasswordHash> {
+    let password = Password::parse(password).ok()?;
+    app.hasher.hash(&password).ok()
 }
 
 /// The user once more, locked. Checking the password took long: meanwhile it may have been changed, or the
@@ -149,7 +148,7 @@ mod tests {
     use super::*;
     use crate::{
         mocks::{Mocks, samples},
-        ports::Unsignable,
+        ports::{HashError, Unsignable},
     };
 
     fn credentials() -> Credentials {
@@ -354,6 +353,37 @@ mod tests {
             }
         );
         assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn outdated_hash_that_cannot_be_replaced_lets_the_user_in() {
+        let mut mocks = mocks(samples::user(), Verification::RightButOutdated);
+        sign_tokens(&mut mocks);
+        mocks
+            .hasher
+            .expect_hash()
+            .once()
+            .returning(|_| Err(HashError("no randomness".into())));
+        mocks
+            .unit
+            .users
+            .expect_find_for_update()
+            .return_once(|_| Ok(Some(samples::user())));
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .withf(|user| user.password.reveal() == "hash")
+            .once()
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .refresh_tokens
+            .expect_record()
+            .once()
+            .returning(|_| Ok(()));
+        let (app, _) = mocks.into_app();
+        assert!(log_in(&app, &credentials()).is_ok());
     }
 
     #[test]

@@ -139,7 +139,7 @@ fn process(app: &App, file: Input<UploadedFile<'_>>) -> Result<Vec<u8>, Error> {
             ImageError::TooManyPixels { max_megapixels } => {
                 refused(Violation::TooManyPixels { max_megapixels })
             }
-            ImageError::Failed(cause) => ImageStoreError(cause).into(),
+            ImageError::Failed(cause) => ImageStoreError::Other(cause).into(),
         })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek},
+    io::{self, ErrorKind, Read, Seek},
     time::SystemTime,
 };
 
@@ -48,10 +48,38 @@ pub trait ImageProcessor: Send + Sync {
     fn process(&self, upload: &mut dyn Upload) -> Result<Vec<u8>, ImageError>;
 }
 
-/// The image store failed. For the log.
+/// The image store failed. The cause is for the log.
 #[derive(Debug, thiserror::Error)]
-#[error("the image store failed")]
-pub struct ImageStoreError(#[source] pub BoxError);
+pub enum ImageStoreError {
+    /// The disk is full or read-only. Trying again later may help.
+    #[error("pictures cannot be written")]
+    NotWritable(#[source] BoxError),
+    /// Anything else.
+    #[error("the image store failed")]
+    Other(#[source] BoxError),
+}
+
+/// Tells a disk that can't be written from other failures.
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+///
+/// use mycars_application::ports::ImageStoreError;
+///
+/// let full = ImageStoreError::from(Error::from(ErrorKind::StorageFull));
+/// assert!(matches!(full, ImageStoreError::NotWritable(_)));
+/// ```
+impl From<io::Error> for ImageStoreError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::FileTooLarge
+            | ErrorKind::ReadOnlyFilesystem => Self::NotWritable(error.into()),
+            _ => Self::Other(error.into()),
+        }
+    }
+}
 
 /// How much room pictures take, and how much is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,6 +16,10 @@ pub enum StoreError {
     /// The database can't be reached, or no connection became free in time. Trying again later may help.
     #[error("the database is not available")]
     Unavailable(#[source] BoxError),
+    /// The database can be reached, but not written: its disk is full or fails, or it is read-only. Trying again later
+    /// may help.
+    #[error("the database cannot be written")]
+    NotWritable(#[source] BoxError),
     /// The value of a unique field is taken.
     #[error("the value of {0:?} is taken")]
     Taken(Field),
@@ -115,10 +119,11 @@ pub trait Store: Send + Sync {
         work: &mut dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback>,
     ) -> Result<(), StoreError>;
 
-    /// Asks the database for a sign of life.
+    /// Checks that the database answers and, as far as that is known without writing, can be written. After a write
+    /// that failed with [`StoreError::NotWritable`], this reports the same until the database can be written again.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if there is none.
+    /// [`StoreError::Unavailable`]; [`StoreError::NotWritable`].
     fn ping(&self) -> Result<(), StoreError>;
 }
 

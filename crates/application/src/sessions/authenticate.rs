@@ -14,7 +14,7 @@ const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// time is over, or the user may not log in any more.
 ///
 /// # Errors
-/// The store's.
+/// The store's, if it cannot be read. Recording when the session was last seen may fail without an error.
 ///
 /// ```
 /// use mycars_application::{mocks::{Mocks, samples}, sessions};
@@ -45,7 +45,9 @@ pub fn authenticate(app: &App, key: &str) -> Result<Option<User>, StoreError> {
         return Ok(None);
     }
     if session.last_seen_at + TOUCH_AFTER <= now {
-        app.store.write(|unit| unit.sessions().touch(&key_hash, now))?;
+        // The session is valid without this write, so a failure must not refuse the request. The next request tries
+        // again, and the store logs a database that cannot be written.
+        app.store.write(|unit| unit.sessions().touch(&key_hash, now)).ok();
     }
     Ok(Some(user))
 }
@@ -119,6 +121,30 @@ mod tests {
         let (app, store) = mocks(samples::now(), samples::now(), samples::user()).into_app();
         assert_eq!(authenticate(&app, "key").unwrap(), Some(samples::user()));
         assert_eq!((store.reads(), store.commits()), (1, 0));
+    }
+
+    #[test]
+    fn failed_touch_does_not_refuse_the_user() {
+        for error in [
+            || StoreError::Unavailable("others wrote all the time".into()),
+            || StoreError::NotWritable("database or disk is full".into()),
+            || StoreError::Other("the work went on".into()),
+        ] {
+            let mut mocks = mocks(
+                ago(TimeDelta::hours(1)),
+                ago(TimeDelta::hours(1)),
+                samples::user(),
+            );
+            mocks
+                .unit
+                .sessions
+                .expect_touch()
+                .once()
+                .returning(move |_, _| Err(error()));
+            let (app, store) = mocks.into_app();
+            assert_eq!(authenticate(&app, "key").unwrap(), Some(samples::user()));
+            assert_eq!(store.rollbacks(), 1);
+        }
     }
 
     #[test]

@@ -174,9 +174,14 @@ pub(super) static FAULTS: [Fault; 12] = [
     },
     Fault {
         name: "Unavailable",
-        description: "The database is away, or too many requests wait already.",
+        description: "The database is away or cannot be written, or too many requests wait already.",
         is_possible: |_, _| true,
-        examples: || vec![("unavailable", ApiError::Unavailable(BoxError::from("away")))],
+        examples: || {
+            vec![
+                ("unavailable", ApiError::Unavailable(BoxError::from("away"))),
+                ("not_writable", ApiError::NotWritable(BoxError::from("full"))),
+            ]
+        },
         header: Some(("Retry-After", Type::Integer, "In how many seconds to ask again.")),
     },
 ];

@@ -230,6 +230,15 @@ pub(super) fn latest_changes(
     views(context, &newest)
 }
 
+/// Whether an object exists: only "not found" means that it does not.
+fn is_found<T, E: Into<ApiError>>(read: Result<T, E>) -> Result<bool, ApiError> {
+    match read.map_err(Into::into) {
+        Ok(_) => Ok(true),
+        Err(ApiError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// What became of one thing: also of one that is gone.
 fn of(
     context: &Context<'_>,
@@ -248,8 +257,8 @@ fn of(
     let Listed { items, total } = history::list(context.app, context.caller, &query)?;
     let (app, caller) = (context.app, context.caller);
     let is_there = match object_type {
-        ObjectType::User => users::read(app, caller, UserId(context.id)).is_ok(),
-        _ => cars::read(app, caller, Garage::All, CarId(context.id)).is_ok(),
+        ObjectType::User => is_found(users::read(app, caller, UserId(context.id)))?,
+        _ => is_found(cars::read(app, caller, Garage::All, CarId(context.id)))?,
     };
     let name = match items.first() {
         Some(newest) => newest.entry.object.name.clone(),
@@ -278,4 +287,26 @@ fn of(
             total.unwrap_or_default(),
         ),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_application::ports::StoreError;
+
+    use super::*;
+
+    #[test]
+    fn only_not_found_means_that_an_object_is_gone() {
+        assert!(is_found(Ok::<_, users::Error>(())).unwrap());
+        assert!(!is_found(Err::<(), _>(users::Error::NotFound)).unwrap());
+        assert!(!is_found(Err::<(), _>(cars::Error::NotFound)).unwrap());
+        for (error, expected) in [
+            (StoreError::Unavailable("away".into()), 503),
+            (StoreError::NotWritable("full".into()), 503),
+            (StoreError::Other("damaged".into()), 500),
+        ] {
+            let error = is_found(Err::<(), _>(cars::Error::Store(error))).unwrap_err();
+            assert_eq!(error.status().as_u16(), expected);
+        }
+    }
 }

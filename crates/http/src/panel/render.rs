@@ -284,7 +284,8 @@ pub(super) struct IndexPage<'a> {
     pub(super) crumbs: Vec<Crumb>,
     pub(super) counts: Vec<(&'static str, String, &'static str)>,
     pub(super) health: Vec<Health>,
-    pub(super) entries: Vec<EntryView>,
+    /// `None` if they can't be read.
+    pub(super) entries: Option<Vec<EntryView>>,
     pub(super) version: &'static str,
 }
 

@@ -1,55 +1,35 @@
 //! The store: a pool of connections, the transaction of a write, and the unit of work that the repositories are
 //! reached through. Compiled once for each database.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use diesel::{
-    Connection as _, QueryResult,
+    QueryResult,
     connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
     r2d2::{
         ConnectionManager, CustomizeConnection, Error as ConnectError, HandleError, Pool, PooledConnection,
     },
 };
-use diesel_migrations::MigrationHarness as _;
-use mycars_application::ports::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
+use mycars_application::ports::{Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
-use super::{BEGIN, Conn, MIGRATIONS, Writers, begin_migrations, keys, prepare};
+use super::{
+    BEGIN, Conn, WRITE_CHECK, Writers, check, check_before_migrations, establish, is_read_only, migrations,
+    prepare,
+};
 use crate::{
     database::{Failure, Options},
     error::store_error,
 };
 
-/// How long an instance waits while another one applies migrations.
-const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
-
 type Manager = ConnectionManager<Conn>;
 type Work<'a> = dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback> + 'a;
-
-/// Applies the migrations that are pending, all or none, and answers their names.
-pub(crate) fn migrate(address: &str) -> Result<Vec<String>, Failure> {
-    let mut conn = open(address, MIGRATION_PATIENCE)?;
-    apply_pending(&mut conn).map_err(Failure::Migrating)
-}
-
-/// Where this fails, the connection is closed before the commit, and the database undoes everything.
-fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
-    begin_migrations(conn)?;
-    let pending = conn.pending_migrations(MIGRATIONS)?;
-    for migration in &pending {
-        conn.run_migration(migration)?;
-    }
-    let names: Vec<String> = pending
-        .iter()
-        .map(|migration| migration.name().to_string())
-        .collect();
-    // Last, when all columns are there that the program knows.
-    if names.iter().any(|name| name == keys::MIGRATION) {
-        keys::fold_all(conn)?;
-    }
-    AnsiTransactionManager::commit_transaction(conn)?;
-    Ok(names)
-}
 
 /// Fills a pool of connections and makes a store of it.
 pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>, Failure> {
@@ -70,12 +50,18 @@ pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>,
     Ok(Arc::new(DieselStore {
         pool,
         writers: Writers::new(options.timeout),
+        writability: Writability::default(),
     }))
 }
 
-fn open(address: &str, patience: Duration) -> Result<Conn, Failure> {
-    let mut conn = Conn::establish(address).map_err(|error| Failure::Opening(error.into()))?;
-    prepare(&mut conn, patience).map_err(|error| Failure::Opening(error.into()))?;
+/// Opens a connection, and checks what the program needs of the database.
+pub(super) fn open(address: &str, patience: Duration) -> Result<Conn, Failure> {
+    let mut conn = establish(address)?;
+    prepare(&mut conn, patience)?;
+    check(&mut conn)?;
+    if !migrations::is_current(&mut conn)? {
+        check_before_migrations(&mut conn)?;
+    }
     Ok(conn)
 }
 
@@ -104,6 +90,36 @@ impl HandleError<ConnectError> for LogErrors {
 struct DieselStore {
     pool: Pool<Manager>,
     writers: Writers,
+    writability: Writability,
+}
+
+/// Whether the last write found that the database can't be written. Logs each change once.
+#[derive(Default)]
+struct Writability {
+    has_failed: AtomicBool,
+}
+
+impl Writability {
+    fn note_failure(&self, cause: &str) {
+        if !self.has_failed.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                %cause,
+                "the database cannot be written, so that requests that write are answered with 503: free space on its \
+                 disk, or make it writable again"
+            );
+        }
+    }
+
+    fn note_success(&self) {
+        // Most of the time nothing is written to what all threads share.
+        if self.has_failed() && self.has_failed.swap(false, Ordering::Relaxed) {
+            tracing::info!("the database can be written again");
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed)
+    }
 }
 
 impl Store for DieselStore {
@@ -115,7 +131,20 @@ impl Store for DieselStore {
     }
 
     fn ping(&self) -> Result<(), StoreError> {
-        self.live_connection().map(drop)
+        let mut conn = self.live_connection()?;
+        if is_read_only(&mut conn).map_err(store_error)? {
+            let error = "the database is read-only".into();
+            return self.noted(Err(StoreError::NotWritable(error)));
+        }
+        if !self.writability.has_failed() {
+            return Ok(());
+        }
+        drop(conn);
+        match self.check_write() {
+            Err(error @ (StoreError::NotWritable(_) | StoreError::Unavailable(_))) => Err(error),
+            // A role that may not do what the check does can write all the same.
+            Ok(()) | Err(_) => self.noted(Ok(())),
+        }
     }
 }
 
@@ -136,11 +165,19 @@ impl DieselStore {
     fn write(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
         // Whoever waits for a turn must not hold a connection meanwhile that a reader could use.
         let _turn = self.writers.turn()?;
-        let mut conn = self.begin()?;
+        let mut conn = match self.begin() {
+            Ok(conn) => conn,
+            Err(error) => return self.noted(Err(error)),
+        };
         let mut unit = Unit::on(&mut conn);
         let outcome = work(&mut unit);
+        if let Some(cause) = &unit.not_writable {
+            self.writability.note_failure(cause);
+        }
         match (outcome, unit.failed) {
-            (Ok(()), false) => AnsiTransactionManager::commit_transaction(&mut *conn).map_err(store_error),
+            (Ok(()), false) => {
+                self.noted(AnsiTransactionManager::commit_transaction(&mut *conn).map_err(store_error))
+            }
             (Ok(()), true) => {
                 roll_back(&mut conn);
                 Err(StoreError::Other(
@@ -152,6 +189,28 @@ impl DieselStore {
                 Ok(())
             }
         }
+    }
+
+    /// The outcome of a write, after noting what it says about the next one.
+    fn noted(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+        match &outcome {
+            Ok(()) => self.writability.note_success(),
+            Err(StoreError::NotWritable(cause)) => self.writability.note_failure(&cause.to_string()),
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    /// Writes something that needs space and leaves nothing behind. Only done after a write has failed, because it
+    /// costs as much as one.
+    fn check_write(&self) -> Result<(), StoreError> {
+        let _turn = self.writers.turn()?;
+        let mut conn = self.begin()?;
+        if let Err(error) = conn.batch_execute(WRITE_CHECK) {
+            roll_back(&mut conn);
+            return Err(store_error(error));
+        }
+        AnsiTransactionManager::commit_transaction(&mut *conn).map_err(store_error)
     }
 
     /// A connection inside a transaction. Nothing was done yet, so a connection that turns out to be dead is
@@ -203,8 +262,10 @@ fn answers(conn: &mut Conn) -> bool {
 
 /// Undoes a transaction. If that fails, the connection is closed and the database undoes it by itself.
 fn roll_back(conn: &mut Conn) {
-    if let Err(error) = AnsiTransactionManager::rollback_transaction(conn) {
-        tracing::warn!(%error, "a transaction could not be rolled back");
+    match AnsiTransactionManager::rollback_transaction(conn) {
+        // SQLite rolls back by itself where its disk is full.
+        Ok(()) | Err(diesel::result::Error::NotInTransaction) => {}
+        Err(error) => tracing::warn!(%error, "a transaction could not be rolled back"),
     }
 }
 
@@ -215,11 +276,17 @@ pub(super) struct Unit<'a> {
     /// Whether a statement failed. PostgreSQL would then turn the commit into a rollback without saying so,
     /// SQLite would keep the rest.
     failed: bool,
+    /// Why the database can't be written, if a statement failed for that.
+    not_writable: Option<String>,
 }
 
 impl<'a> Unit<'a> {
     fn on(conn: &'a mut Conn) -> Self {
-        Self { conn, failed: false }
+        Self {
+            conn,
+            failed: false,
+            not_writable: None,
+        }
     }
 
     /// Asks the database, and says in the port's words what went wrong.
@@ -229,7 +296,11 @@ impl<'a> Unit<'a> {
     ) -> Result<T, StoreError> {
         query(self.conn).map_err(|error| {
             self.failed = true;
-            store_error(error)
+            let error = store_error(error);
+            if let StoreError::NotWritable(cause) = &error {
+                self.not_writable = Some(cause.to_string());
+            }
+            error
         })
     }
 }

@@ -3,11 +3,14 @@
 use std::{
     fs,
     net::TcpListener,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
+use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 use mycars_persistence::{Database, Options};
-use mycars_testkit::TestDatabase;
+use mycars_testkit::{PgBouncer, PoolMode, PostgresServer, TestDatabase};
 
 const OPTIONS: Options = Options {
     pool_size: 2,
@@ -99,4 +102,198 @@ fn no_connections_and_no_time_count_as_the_least_there_can_be() {
         .connect(&nothing)
         .map(drop)
         .ok();
+}
+
+fn refuses(url: &str, parts: &[&str]) {
+    let line = refusal(url);
+    for part in parts {
+        assert!(line.contains(part), "{part:?} is not in {line:?}");
+    }
+}
+
+#[test]
+fn database_of_a_newer_program_is_refused_and_unchanged() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        let tables = "SELECT 1 FROM users, cars, refresh_tokens, sessions, audit_log";
+        database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000009')");
+        refuses(
+            &database.url(),
+            &[
+                "migration 20991231000009 ",
+                "run the newer version",
+                "restore the backup",
+            ],
+        );
+        database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000010')");
+        refuses(&database.url(), &["20991231000009, 20991231000010"]);
+        database.execute(tables);
+        database.execute("DELETE FROM __diesel_schema_migrations WHERE version LIKE '2099%'");
+        database.store().ping().unwrap();
+    }
+}
+
+#[test]
+fn newer_program_that_left_a_gap_is_refused_before_it_is_filled() {
+    for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
+        database
+            .execute("UPDATE __diesel_schema_migrations SET version = '2' WHERE version = '20261124000006'");
+        refuses(&database.url(), &["migration 2 "]);
+    }
+}
+
+#[test]
+fn postgres_that_is_not_utf8_is_refused() {
+    for encoding in ["LATIN1", "SQL_ASCII", "WIN1252", "LATIN9"] {
+        let database = TestDatabase::empty_postgres_with(&format!(
+            "ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        ));
+        refuses(
+            &database.url(),
+            &[
+                encoding,
+                "CREATE DATABASE",
+                "ENCODING 'UTF8'",
+                "TEMPLATE template0",
+            ],
+        );
+    }
+}
+
+#[test]
+fn client_encoding_of_the_url_does_not_matter() {
+    let database = TestDatabase::postgres();
+    let url = with_option(&database.url(), "client_encoding=LATIN1");
+    Database::parse(&url)
+        .unwrap()
+        .connect(&OPTIONS)
+        .unwrap()
+        .ping()
+        .unwrap();
+}
+
+/// A URL with another parameter.
+fn with_option(url: &str, option: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{option}")
+}
+
+#[test]
+fn read_only_postgres_is_refused() {
+    let database = TestDatabase::postgres();
+    let url = with_option(&database.url(), "options=-c%20default_transaction_read_only%3Don");
+    refuses(&url, &["read-only", "SET default_transaction_read_only = off"]);
+}
+
+/// A URL with which a role without rights is used, which every server has.
+fn as_restricted_role(database: &TestDatabase) -> String {
+    database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+    with_option(&database.url(), "options=-c%20role%3Dpg_monitor")
+}
+
+#[test]
+fn postgres_role_that_may_not_create_tables_is_refused() {
+    let database = TestDatabase::empty_postgres();
+    let url = as_restricted_role(&database);
+    refuses(
+        &url,
+        &[
+            "pg_monitor may not create",
+            "GRANT CREATE ON SCHEMA public TO pg_monitor",
+        ],
+    );
+    database.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC");
+    refuses(&url, &["GRANT USAGE ON SCHEMA public TO pg_monitor"]);
+}
+
+#[test]
+fn postgres_role_with_rights_on_the_tables_needs_no_more() {
+    let database = TestDatabase::postgres();
+    let url = as_restricted_role(&database);
+    refuses(
+        &url,
+        &[
+            "pg_monitor lacks rights",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES",
+        ],
+    );
+    database.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO pg_monitor");
+    database.execute("REVOKE DELETE ON sessions FROM pg_monitor");
+    refuses(&url, &["the table sessions"]);
+    database.execute("GRANT DELETE ON sessions TO pg_monitor");
+    // The least that the log and the migrations need.
+    database.execute("REVOKE UPDATE, DELETE ON audit_log FROM pg_monitor");
+    database.execute("REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM pg_monitor");
+    let opened = Database::parse(&url).unwrap();
+    assert_eq!(opened.migrate(&OPTIONS), Ok(Vec::new()));
+    opened.connect(&OPTIONS).unwrap().ping().unwrap();
+}
+
+#[test]
+fn sqlite_file_that_is_not_utf8_is_refused() {
+    for encoding in ["UTF-16le", "UTF-16be"] {
+        let database = TestDatabase::empty_sqlite();
+        database.execute(&format!(
+            "PRAGMA encoding = '{encoding}'; CREATE TABLE first (id INTEGER)"
+        ));
+        refuses(&database.url(), &[encoding, "UTF-8", ".dump"]);
+    }
+}
+
+#[test]
+fn pooler_that_shares_sessions_is_refused_at_every_start() {
+    let server = PostgresServer::start();
+    for (mode, settings) in [
+        (PoolMode::Transaction, ""),
+        (PoolMode::Transaction, "default_pool_size = 1"),
+        (
+            PoolMode::Transaction,
+            "server_round_robin = 1\ndefault_pool_size = 2\nmin_pool_size = 2",
+        ),
+        (
+            PoolMode::Transaction,
+            "server_round_robin = 1\ndefault_pool_size = 3\nmin_pool_size = 3",
+        ),
+        (PoolMode::Statement, ""),
+    ] {
+        let pooler = PgBouncer::start(&server, mode, settings);
+        for _ in 0..3 {
+            refuses(
+                &pooler.url(),
+                &["pool_mode = session", "connect to PostgreSQL itself"],
+            );
+        }
+    }
+}
+
+#[test]
+fn pooler_that_keeps_sessions_works_at_every_start() {
+    let server = PostgresServer::start();
+    let pooler = PgBouncer::start(&server, PoolMode::Session, "");
+    let database = Database::parse(&pooler.url()).unwrap();
+    for start in 0..3 {
+        let applied = database.migrate(&OPTIONS).unwrap();
+        assert_eq!(applied.is_empty(), start > 0);
+        database.connect(&OPTIONS).unwrap().ping().unwrap();
+    }
+}
+
+#[test]
+fn busy_pooler_that_shares_sessions_is_refused() {
+    let server = PostgresServer::start();
+    let pooler = PgBouncer::start(&server, PoolMode::Transaction, "default_pool_size = 5");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut conn = PgConnection::establish(&pooler.url()).unwrap();
+                while !is_over.load(Ordering::Relaxed) {
+                    conn.batch_execute("SELECT pg_sleep(0.0005)").unwrap();
+                }
+            });
+        }
+        let refused = (0..20).filter(|_| Database::parse(&pooler.url()).unwrap().migrate(&OPTIONS).is_err());
+        let refused = refused.count();
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(refused, 20);
+    });
 }

@@ -37,4 +37,5 @@ mod protocol;
 mod race;
 mod session;
 mod start;
+mod storage;
 mod support;

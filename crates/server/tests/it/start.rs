@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path};
 
-use mycars_testkit::TestDatabase;
+use mycars_testkit::{PgBouncer, PoolMode, PostgresServer, TestDatabase};
 
 use crate::support::{
     Installation, Request,
@@ -14,6 +14,7 @@ on_both_databases!(
     a_restart_keeps_tokens_and_data,
     what_was_answered_survives_a_kill,
     the_server_can_be_stopped_as_soon_as_it_says_how,
+    no_command_runs_on_the_schema_of_a_newer_program,
 );
 
 /// A URL of a PostgreSQL that is not there, with a password that nobody should see.
@@ -50,6 +51,33 @@ fn the_server_can_be_stopped_as_soon_as_it_says_how(installation: &Installation)
     let finished = server.stop();
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(!finished.stderr.contains("ERROR"), "{}", finished.stderr);
+}
+
+fn no_command_runs_on_the_schema_of_a_newer_program(installation: &Installation) {
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000001')";
+    installation.database().execute(newer);
+    for arguments in [
+        &[][..],
+        &["runserver"],
+        &["migrate"],
+        &[
+            "createsuperuser",
+            "--noinput",
+            "--username",
+            "root",
+            "--email",
+            "root@example.com",
+        ],
+        &["changepassword", "root"],
+        &["clearsessions"],
+        &["flushexpiredtokens"],
+        &["sweepmedia"],
+    ] {
+        let refusal = installation.run(arguments).refusal();
+        for part in ["20991231000001", "run the newer version", "restore the backup"] {
+            assert!(refusal.contains(part), "{arguments:?}: {refusal}");
+        }
+    }
 }
 
 #[test]
@@ -157,6 +185,39 @@ fn the_commands_name_an_unreachable_database_without_its_password_too() {
         let refusal = installation.run(&[command]).refusal();
         assert!(refusal.contains("127.0.0.1:1/mycars"), "{refusal}");
         assert!(!refusal.contains("hunter2"), "{refusal}");
+    }
+}
+
+#[test]
+fn postgres_database_that_is_not_utf8_is_refused() {
+    let database =
+        TestDatabase::empty_postgres_with("ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    let installation = Installation::on(database);
+    refuses(
+        &installation,
+        &["LATIN1", "ENCODING 'UTF8' ", "TEMPLATE template0"],
+    );
+}
+
+#[test]
+fn pgbouncer_in_transaction_mode_is_refused_and_in_session_mode_serves() {
+    let postgres = PostgresServer::start();
+    let pooler = PgBouncer::start(&postgres, PoolMode::Transaction, "");
+    for _ in 0..2 {
+        refuses(
+            &Installation::at(&pooler.url()),
+            &["PgBouncer", "pool_mode = session"],
+        );
+    }
+    drop(pooler);
+    let pooler = PgBouncer::start(&postgres, PoolMode::Session, "");
+    for start in 0..3 {
+        let server = Installation::at(&pooler.url()).start();
+        let tokens = join(&server, &format!("ann{start}"));
+        server
+            .send(&new_car(&tokens.access, &format!("B-AB {start}")))
+            .json(201);
+        assert_eq!(server.stop().code, Some(0));
     }
 }
 

@@ -126,6 +126,11 @@ impl Cluster {
         format!("postgres://postgres@{socket}/postgres")
     }
 
+    /// The folder of the server's socket.
+    pub(super) fn socket_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Stops the server, and answers whether it has ended.
     pub(super) fn stop(&self, how: Shutdown) -> bool {
         let pid = self.pid.swap(0, Ordering::Relaxed);
@@ -212,13 +217,13 @@ fn version_number(folder: &OsStr) -> u32 {
 }
 
 #[derive(Clone, Copy)]
-struct User {
-    id: u32,
-    group: u32,
+pub(super) struct User {
+    pub(super) id: u32,
+    pub(super) group: u32,
 }
 
 /// Whom to run PostgreSQL as, because it refuses to run as root.
-fn unprivileged_user() -> Option<User> {
+pub(super) fn unprivileged_user() -> Option<User> {
     static USER: OnceLock<Option<User>> = OnceLock::new();
     // SAFETY: the call has no preconditions.
     if unsafe { libc::geteuid() } != 0 {
@@ -238,7 +243,7 @@ fn user_named(name: &str) -> Option<User> {
     })
 }
 
-fn command(program: &Path, user: Option<User>) -> Command {
+pub(super) fn command(program: &Path, user: Option<User>) -> Command {
     let mut command = Command::new(program);
     // Some folder that the other user may enter, too.
     command.current_dir("/").env_remove("PGDATA");
@@ -285,7 +290,7 @@ fn server(mut postgres: Command, folder: &Path, commits: Commits) -> Result<Comm
 
 /// Makes the system stop the server if this process is killed.
 #[cfg(target_os = "linux")]
-fn end_with_this_process(command: &mut Command) {
+pub(super) fn end_with_this_process(command: &mut Command) {
     // SAFETY: between fork and exec, the closure does nothing but one system call.
     unsafe {
         command.pre_exec(|| {
@@ -297,11 +302,11 @@ fn end_with_this_process(command: &mut Command) {
 
 /// Other systems know no such thing; there, a server whose process was killed stays.
 #[cfg(not(target_os = "linux"))]
-fn end_with_this_process(_command: &mut Command) {}
+pub(super) fn end_with_this_process(_command: &mut Command) {}
 
 /// Starts the server and answers its process id. Linux stops it when the *thread* that started it ends, and
 /// the threads of tests do, so it is started by one that lives as long as the server.
-fn spawn(mut command: Command) -> Result<i32, String> {
+pub(super) fn spawn(mut command: Command) -> Result<i32, String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let started = command.spawn();

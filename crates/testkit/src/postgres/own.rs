@@ -1,5 +1,7 @@
 //! A PostgreSQL server of its own for one test, which is away for as long as the test likes.
 
+use std::path::Path;
+
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 
 use super::{
@@ -25,6 +27,11 @@ impl PostgresServer {
     #[must_use]
     pub fn url(&self) -> String {
         self.0.url()
+    }
+
+    /// The folder of its socket.
+    pub(super) fn socket_folder(&self) -> &Path {
+        self.0.socket_folder()
     }
 
     /// Does this in a transaction that stays open: what it locks stays locked.

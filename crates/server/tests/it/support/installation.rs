@@ -105,6 +105,14 @@ impl Installation {
         Server::of(Process::spawn(self.command().env(name, value)))
     }
 
+    /// Starts the server so that [`Server::fill_disk`] makes its writes fail instead of ending it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_on_small_disk(&self) -> Server {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\"", env!("CARGO_BIN_EXE_mycars")]);
+        Server::of(Process::spawn(self.prepare(&mut command)))
+    }
+
     /// Makes a superuser of this name, whose password is [`SUPERUSER_PASSWORD`].
     pub(crate) fn create_superuser(&self, username: &str) {
         let mut command = self.command();
@@ -184,6 +192,12 @@ impl Server {
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         self.process.stderr.so_far()
+    }
+
+    /// Makes each write to a file fail, as a full disk does, or stops that.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn fill_disk(&self, is_full: bool) {
+        self.process.limit_file_size(is_full.then_some(0));
     }
 
     /// Asks it to end, without waiting for it.

@@ -42,6 +42,17 @@ impl Process {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it still runs");
     }
 
+    /// Limits the size of the files that it writes, in bytes. A write beyond that fails if it ignores SIGXFSZ.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_file_size(&self, limit: Option<u64>) {
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        let current = limit.or(maximum);
+        let pid = Some(Pid::from_child(&self.child));
+        prlimit(pid, Resource::Fsize, Rlimit { current, maximum }).expect("the limit can be set");
+    }
+
     /// Ends it without asking, as a power cut does.
     pub(crate) fn kill(&mut self) {
         // It fails only where there is nothing left to end.

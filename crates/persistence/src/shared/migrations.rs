@@ -1,0 +1,84 @@
+//! The migrations: which are applied, and applying those that are not. Compiled once for each database.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use diesel::{
+    QueryResult, QueryableByName, RunQueryDsl as _,
+    connection::{AnsiTransactionManager, TransactionManager as _},
+    migration::MigrationSource,
+    sql_query,
+    sql_types::{Bool, Text},
+};
+use diesel_migrations::MigrationHarness as _;
+use mycars_application::ports::BoxError;
+
+use super::{Conn, DB, HAS_MIGRATIONS, MIGRATIONS, begin_migrations, keys, store::open};
+use crate::{database::Failure, requirements::newer_schema};
+
+/// How long an instance waits while another one applies migrations.
+const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
+
+/// Applies the migrations that are pending, all or none, and returns their names.
+pub(crate) fn migrate(address: &str) -> Result<Vec<String>, Failure> {
+    let mut conn = open(address, MIGRATION_PATIENCE)?;
+    // Asking Diesel needs the right to create tables, even if there is nothing to do.
+    if is_current(&mut conn)? {
+        return Ok(Vec::new());
+    }
+    apply_pending(&mut conn).map_err(Failure::Migrating)
+}
+
+/// Where this fails, the connection is closed before the commit, and the database undoes everything.
+fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
+    begin_migrations(conn)?;
+    let pending = conn.pending_migrations(MIGRATIONS)?;
+    for migration in &pending {
+        conn.run_migration(migration)?;
+    }
+    let names: Vec<String> = pending
+        .iter()
+        .map(|migration| migration.name().to_string())
+        .collect();
+    // Last, when all columns are there that the program knows.
+    if names.iter().any(|name| name == keys::MIGRATION) {
+        keys::fold_all(conn)?;
+    }
+    AnsiTransactionManager::commit_transaction(conn)?;
+    Ok(names)
+}
+
+/// Whether all migrations are applied. Fails if there are others, which only a newer program can have applied.
+pub(super) fn is_current(conn: &mut Conn) -> Result<bool, Failure> {
+    let known = MigrationSource::<DB>::migrations(&MIGRATIONS).map_err(Failure::Opening)?;
+    let known: BTreeSet<String> = known
+        .iter()
+        .map(|migration| migration.name().version().to_string())
+        .collect();
+    let applied = applied(conn)?;
+    match newer_schema(&applied, &known) {
+        Some(problem) => Err(Failure::Unsuitable(problem)),
+        None => Ok(applied == known),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Bool)]
+    found: bool,
+}
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = Text)]
+    version: String,
+}
+
+/// The versions of the migrations that are applied. In contrast to Diesel's own function, this creates no table.
+fn applied(conn: &mut Conn) -> QueryResult<BTreeSet<String>> {
+    let table: Found = sql_query(HAS_MIGRATIONS).get_result(conn)?;
+    if !table.found {
+        return Ok(BTreeSet::new());
+    }
+    let rows: Vec<Applied> = sql_query("SELECT version FROM __diesel_schema_migrations").load(conn)?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}

@@ -1,0 +1,131 @@
+//! PgBouncer before a PostgreSQL server, for tests of what a connection pooler changes.
+
+use std::{
+    env, fs,
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    process::Stdio,
+    thread,
+    time::Duration,
+};
+
+use diesel::{Connection as _, PgConnection};
+use tempfile::TempDir;
+
+use super::{
+    PostgresServer,
+    cluster::{command, end_with_this_process, spawn, unprivileged_user},
+};
+use crate::scratch;
+
+/// What to do where there is no PgBouncer.
+const MISSING: &str = "this test needs PgBouncer: run ./scripts/test, which installs it, install it \
+    (`apt-get install pgbouncer`), or say in PGBOUNCER where its binary is";
+
+/// The port in the name of the socket.
+const PORT: u16 = 6432;
+
+/// How long PgBouncer may take to start, in steps of [`STEP`].
+const STEPS: u32 = 1000;
+const STEP: Duration = Duration::from_millis(10);
+
+/// When a client gives a server connection back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolMode {
+    /// When it disconnects.
+    Session,
+    /// After each transaction.
+    Transaction,
+    /// After each statement.
+    Statement,
+}
+
+impl PoolMode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Transaction => "transaction",
+            Self::Statement => "statement",
+        }
+    }
+}
+
+/// A PgBouncer before a server; ends when it is dropped.
+pub struct PgBouncer {
+    folder: TempDir,
+    pid: i32,
+}
+
+impl PgBouncer {
+    /// Starts one before the server. `settings` are further lines of the section `pgbouncer`.
+    #[must_use]
+    pub fn start(server: &PostgresServer, mode: PoolMode, settings: &str) -> Self {
+        let folder = scratch::folder();
+        let path = folder.path().display();
+        let ini = format!(
+            "[databases]\n* = host={server}\n[pgbouncer]\nlisten_addr =\nlisten_port = {PORT}\n\
+             unix_socket_dir = {path}\nauth_type = any\nlogfile = {path}/log\npool_mode = {mode}\n{settings}\n\
+             [users]\n",
+            server = server.socket_folder().display(),
+            mode = mode.name(),
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        // With `auth_type = any`, the server is asked for with the user that is named here.
+        let ini = ini.replacen("\n[pgbouncer]", " user=postgres\n[pgbouncer]", 1);
+        fs::write(&file, ini).expect("the settings can be written");
+        let user = unprivileged_user();
+        if let Some(user) = user {
+            chown(folder.path(), Some(user.id), Some(user.group)).expect("the folder can be given away");
+        }
+        let mut pgbouncer = command(&binary().expect(MISSING), user);
+        pgbouncer
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        end_with_this_process(&mut pgbouncer);
+        let pid = spawn(pgbouncer).expect("PgBouncer can be run");
+        let bouncer = Self { folder, pid };
+        bouncer.wait_until_ready();
+        bouncer
+    }
+
+    /// The URL of the server's own database, through PgBouncer.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let socket = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{socket}:{PORT}/postgres")
+    }
+
+    fn wait_until_ready(&self) {
+        let mut last_error = String::new();
+        for _ in 0..STEPS {
+            match PgConnection::establish(&self.url()) {
+                Ok(_) => return,
+                Err(error) => last_error = error.to_string(),
+            }
+            thread::sleep(STEP);
+        }
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        panic!("PgBouncer does not start: {last_error}\n{log}");
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        // SAFETY: a signal to a child process of ours.
+        unsafe { libc::kill(self.pid, libc::SIGQUIT) };
+    }
+}
+
+/// What `PGBOUNCER` names, or the first one on the path and where Debian keeps it.
+fn binary() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("PGBOUNCER") {
+        return Some(PathBuf::from(named));
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin"].map(PathBuf::from))
+        .map(|folder: PathBuf| folder.join("pgbouncer"))
+        .find(|file: &PathBuf| Path::is_file(file))
+}
