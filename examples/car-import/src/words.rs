@@ -104,6 +104,7 @@ fn violation(violation: &Violation) -> String {
         Violation::Taken => "is taken by another car".into(),
         // What no column of a file of cars can be.
         Violation::NotAString
+        | Violation::AmbiguousNumber
         | Violation::NotABoolean
         | Violation::NotAChoice(_)
         | Violation::InvalidUsername
