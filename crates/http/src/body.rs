@@ -264,10 +264,10 @@ struct MediaType {
 }
 
 impl MediaType {
-    /// Reads the header `Content-Type`.
+    /// Reads the header `Content-Type`. Bytes that are not ASCII are ISO 8859-1, as in Django.
     fn of_header(given: &[u8]) -> Self {
         Self {
-            given: String::from_utf8(given.to_vec()).unwrap_or_else(|_| given.escape_ascii().to_string()),
+            given: given.iter().copied().map(char::from).collect(),
             value: HeaderValue::parse(given),
         }
     }

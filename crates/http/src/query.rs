@@ -358,7 +358,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self, name: &'static str) -> Option<Number> {
-        let text = self.query.get(name)?;
+        let text = self.get(name)?;
         let number = if self.query.is_typed {
             typed_digits(text).map(|digits| Number::parse(&digits))
         } else {

@@ -150,6 +150,7 @@ mod tests {
             .refresh_tokens
             .expect_revoke_all_of()
             .returning(|_, _, _| Ok(0));
+        mocks.unit.cars.expect_has_image().returning(|_| Ok(false));
         let mut order = Sequence::new();
         mocks
             .unit

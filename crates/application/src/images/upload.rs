@@ -376,6 +376,7 @@ mod tests {
         cars.expect_find_for_update()
             .returning(|_| Ok(Some(samples::car())));
         cars.expect_update().never();
+        cars.expect_has_image().once().returning(|_| Ok(false));
         let (app, store) = mocks.into_app();
         let admin = samples::somebody_else(Rank::Admin);
         let other = Some(samples::now());

@@ -182,7 +182,7 @@ fn each_item_of_a_list_leads_to_its_page() {
 #[test]
 fn a_refused_form_says_what_is_wrong_where_it_is_and_keeps_what_was_typed() {
     let html = samples::html("refused-form");
-    assert!(html.contains("<a href=\"#post-year\">Year: A valid integer is required.</a>"));
+    assert!(html.contains("<a href=\"#post-year\">Year: <bdi>A valid integer is required.</bdi></a>"));
     assert!(html.contains("<p class=\"error\" id=\"post-year-error\">A valid integer is required.</p>"));
     let tags = html::tags(&html);
     let year = tags
@@ -196,13 +196,15 @@ fn a_refused_form_says_what_is_wrong_where_it_is_and_keeps_what_was_typed() {
         Some("post-year-help post-year-error")
     );
     assert!(!html.contains("id=\"filter-year-error\""));
-    assert!(html.contains("<a href=\"#post-form\">Something belongs to no field.</a>"));
+    assert!(html.contains("<a href=\"#post-form\"><bdi>Something belongs to no field.</bdi></a>"));
 }
 
 #[test]
 fn a_login_that_fails_says_so_at_its_form() {
     let html = samples::html("refused-token");
-    assert!(html.contains("<a href=\"#post-form\">No active account found with the given credentials</a>"));
+    assert!(html.contains(
+        "<a href=\"#post-form\"><bdi>No active account found with the given credentials</bdi></a>"
+    ));
     assert!(html.contains("<p class=\"error\">No active account"));
     assert!(!html.contains("<p class=\"error\">for_programs") && !html.contains("secret"));
     assert!(!html.contains("You are not logged in"));
