@@ -174,6 +174,27 @@ fn a_database_of_an_unknown_kind_is_refused() {
 }
 
 #[test]
+fn sqlite_url_with_options_is_refused_and_makes_no_file() {
+    let installation = in_earnest();
+    for url in [
+        "sqlite://cars.db?mode=rwc",
+        "sqlite://cars.db#x",
+        "sqlite://cars%20x.db",
+        "sqlite://file:cars.db",
+        "sqlite://data/",
+    ] {
+        let refusal = installation.run_with(&[], "DATABASE_URL", url).refusal();
+        assert!(refusal.contains("sqlite://data/mycars.sqlite3"), "{refusal}");
+    }
+    let is_database = |name: &str| name.contains("cars");
+    for folder in [installation.folder(), installation.path("data")] {
+        let names = fs::read_dir(folder).unwrap();
+        let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(!names.any(|name| is_database(&name)));
+    }
+}
+
+#[test]
 fn a_postgres_that_is_not_there_is_named_without_its_password() {
     let installation = in_earnest().with("DATABASE_URL", UNREACHABLE);
     refuses(&installation, &["127.0.0.1:1/mycars", "check"]);
