@@ -123,7 +123,6 @@ fn violation(violation: &Violation) -> String {
         | Violation::FileTooLarge { .. }
         | Violation::NotAnImage
         | Violation::UnsupportedFormat(_)
-        | Violation::AmbiguousNumber
         | Violation::Undecodable(_)
         | Violation::TooManyPixels { .. } => format!("is wrong ({violation:?})"),
     }
