@@ -2,17 +2,23 @@
 
 mod account;
 pub(crate) mod cars;
+pub(crate) mod endpoint;
+pub(crate) mod fields;
 pub(crate) mod history;
 mod images;
 mod logout;
+pub(crate) mod metadata;
+pub mod openapi;
 mod password;
 mod profile;
 mod registration;
 mod root;
+pub(crate) mod timestamp;
 mod tokens;
 pub(crate) mod users;
+pub(crate) mod views;
 
-use crate::{
+use crate::api::{
     endpoint::Endpoint,
     fields::{FieldSpec, Kind},
 };

@@ -12,11 +12,13 @@ use mycars_domain::{
 };
 
 use crate::{
-    api::cars::{self, CAR},
-    body::Body,
-    browsable::samples,
-    endpoint::Reply,
-    views::{CarView, OwnerView},
+    api::{
+        cars::{self, CAR},
+        endpoint::Reply,
+        views::{CarView, OwnerView},
+    },
+    request::body::Body,
+    web::browsable::samples,
 };
 
 /// Renders a page with a list of 20 cars, each time it is called.

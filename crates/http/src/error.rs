@@ -14,7 +14,7 @@ use mycars_application::{
 use mycars_domain::{Denied, Field, Violation, Violations};
 use serde::{Serialize, Serializer};
 
-use crate::words;
+use crate::messages;
 
 /// Why a request did not get what it asked for.
 #[derive(Debug)]
@@ -314,13 +314,13 @@ impl Serialize for FieldErrors {
         let say_all = |field: Field, violations: &[Violation]| -> Vec<String> {
             violations
                 .iter()
-                .map(|violation| words::say(field, violation))
+                .map(|violation| messages::say(field, violation))
                 .collect()
         };
         serializer.collect_map(
             self.0
                 .iter()
-                .map(|(field, violations)| (words::name(field), say_all(field, violations))),
+                .map(|(field, violations)| (messages::name(field), say_all(field, violations))),
         )
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Seek as _};
 
-use crate::body::{Body, BodyReader, Part};
+use crate::request::body::{Body, BodyReader, Part};
 
 /// Reads a body in chunks of at most `size` bytes. Returns what was read, as text that can be compared.
 #[must_use]

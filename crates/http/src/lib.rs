@@ -8,50 +8,25 @@
 //! To add an endpoint, add a file under `api/` with its `Endpoint` and name it in `api::ENDPOINTS`.
 
 mod api;
-mod assets;
 #[cfg(feature = "bench")]
 pub mod bench;
-mod bidi;
-mod blocking;
-mod body;
-mod browsable;
-mod browser;
-mod client;
-mod cors;
-mod dispatch;
-mod documents;
-mod endpoint;
+mod edge;
 mod error;
-mod fields;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod headers;
-mod health;
-mod hosts;
-mod log;
-mod login;
-mod media;
-mod metadata;
-mod metrics;
-mod negotiation;
-pub mod openapi;
-mod page;
-mod panel;
-mod patience;
-mod payload;
-mod query;
-mod safety;
+pub mod messages;
+mod request;
 mod server;
-mod throttle;
-mod timestamp;
-mod urlencoded;
-mod views;
-pub mod words;
+mod web;
 
-pub use api::routes;
-pub use client::{Networks, TrustedProxies};
-pub use cors::{AllowedOrigins, BadOrigin};
-pub use panel::screens;
-pub use query::ListSettings;
+pub use api::{openapi, routes};
+pub use edge::{
+    client_addr::{Networks, TrustedProxies},
+    cors::{AllowedOrigins, BadOrigin},
+};
+pub use request::{
+    query::ListSettings,
+    throttle::{NoRate, Rate, Rates},
+};
 pub use server::{Settings, bind, paths, serve};
-pub use throttle::{NoRate, Rate, Rates};
+pub use web::panel::screens;

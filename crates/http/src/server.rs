@@ -18,25 +18,29 @@ use governor::clock::DefaultClock;
 use mycars_application::App;
 
 use crate::{
-    api::ENDPOINTS,
-    assets,
-    blocking::Blocking,
-    client::{Networks, TrustedProxies},
-    cors::{self, AllowedOrigins, RefusedOrigins},
-    dispatch::{State, Visit, dispatch},
-    documents,
+    api::{
+        ENDPOINTS,
+        openapi::{DOCS_PATH, SCHEMA_PATH},
+    },
+    edge::{
+        allowed_hosts::{self, AllowedHosts},
+        client_addr::{Networks, TrustedProxies},
+        cors::{self, AllowedOrigins, RefusedOrigins},
+        health,
+        metrics::{self, Metrics, Route},
+        payload,
+        request_log::{RequestIds, log},
+        security_headers, timeouts,
+    },
     error::{ApiError, Missing},
-    health,
-    hosts::{self, AllowedHosts},
-    log::{RequestIds, log},
-    login, media,
-    metrics::{self, Metrics, Route},
-    negotiation::negotiate,
-    openapi::{DOCS_PATH, SCHEMA_PATH},
-    page, panel, patience, payload,
-    query::ListSettings,
-    safety,
-    throttle::{Rates, Throttles},
+    request::{
+        negotiation::negotiate,
+        pipeline::{State, Visit, dispatch},
+        pools::Blocking,
+        query::ListSettings,
+        throttle::{Rates, Throttles},
+    },
+    web::{assets, docs, login, media, page, panel},
 };
 
 /// What can be set about the server.
@@ -117,9 +121,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
                 cors::around(shared.clone(), request, next)
             }))
             .wrap(from_fn(move |request, next| {
-                hosts::check(hosts.clone(), request, next)
+                allowed_hosts::check(hosts.clone(), request, next)
             }))
-            .wrap(safety::headers())
+            .wrap(security_headers::headers())
             .wrap(from_fn(move |request, next| {
                 log(Arc::clone(&ids), watched.clone(), request, next)
             }))
@@ -128,9 +132,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     Ok(server
         .workers(settings.workers)
         .worker_max_blocking_threads(FILE_THREADS)
-        .client_request_timeout(patience::HEAD)
-        .keep_alive(patience::NEXT_REQUEST)
-        .client_disconnect_timeout(patience::GOODBYE)
+        .client_request_timeout(timeouts::HEAD)
+        .keep_alive(timeouts::NEXT_REQUEST)
+        .client_disconnect_timeout(timeouts::GOODBYE)
         .shutdown_timeout(settings.shutdown_seconds)
         .listen(listener)?
         .run())
@@ -155,8 +159,8 @@ fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
         };
         add(endpoint.path, resource(&pattern(endpoint.path)).to(handler));
     }
-    add(SCHEMA_PATH, resource(SCHEMA_PATH).to(documents::schema));
-    add(DOCS_PATH, resource(DOCS_PATH).to(documents::docs));
+    add(SCHEMA_PATH, resource(SCHEMA_PATH).to(docs::schema));
+    add(DOCS_PATH, resource(DOCS_PATH).to(docs::docs));
     add("/api-auth/login/", resource("/api-auth/login/").to(login::log_in));
     add(
         "/api-auth/logout/",
@@ -241,7 +245,7 @@ mod tests {
     use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
-    use crate::dispatch::tests::with_ann;
+    use crate::request::pipeline::tests::with_ann;
 
     /// A server on a port of its own; stopped when it is dropped.
     struct Running {

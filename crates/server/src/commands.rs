@@ -15,7 +15,7 @@ use std::io;
 
 use mycars_application::accounts;
 use mycars_domain::{Field, Violation, Violations};
-use mycars_http::words;
+use mycars_http::messages;
 
 use crate::{
     cli::{Cli, Command},
@@ -95,7 +95,7 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
 fn say(field: Field, violations: &[Violation]) -> String {
     let sentences: Vec<String> = violations
         .iter()
-        .map(|violation| words::say(field, violation))
+        .map(|violation| messages::say(field, violation))
         .collect();
     sentences.join(" ")
 }
@@ -104,7 +104,7 @@ fn say(field: Field, violations: &[Violation]) -> String {
 fn say_all(violations: &Violations) -> String {
     let lines: Vec<String> = violations
         .iter()
-        .map(|(field, violations)| format!("{}: {}", words::name(field), say(field, violations)))
+        .map(|(field, violations)| format!("{}: {}", messages::name(field), say(field, violations)))
         .collect();
     lines.join(" ")
 }

@@ -3,7 +3,7 @@
 use mycars_application::accounts;
 
 use crate::{
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
     error::ApiError,
 };
 

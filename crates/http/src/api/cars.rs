@@ -15,12 +15,13 @@ use mycars_domain::{
 };
 
 use crate::{
-    body::Form,
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::{
+        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        fields::{FieldSpec, Kind, Shape},
+        views::{CarView, OwnerView},
+    },
     error::{ApiError, Missing},
-    fields::{FieldSpec, Kind, Shape},
-    query,
-    views::{CarView, OwnerView},
+    request::{body::Form, query},
 };
 
 pub(crate) static OWN_LIST: Endpoint = Endpoint {

@@ -7,11 +7,13 @@ use mycars_application::{
 
 use super::cars::{Scope, id};
 use crate::{
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::{
+        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        fields::{FieldSpec, Kind, Shape},
+        views::EntryView,
+    },
     error::ApiError,
-    fields::{FieldSpec, Kind, Shape},
-    query,
-    views::EntryView,
+    request::query,
 };
 
 pub(crate) static LIST: Endpoint = Endpoint {

@@ -8,9 +8,11 @@ use mycars_domain::Field;
 
 use super::cars::{CAR, Scope, id};
 use crate::{
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::{
+        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        fields::{FieldSpec, Kind, Shape},
+    },
     error::ApiError,
-    fields::{FieldSpec, Kind, Shape},
 };
 
 pub(crate) static OWN: Endpoint = Endpoint {

@@ -6,9 +6,11 @@ use serde_json::json;
 
 use super::{DETAIL, tokens::TOKEN};
 use crate::{
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::{
+        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        fields::{FieldSpec, Kind, Shape},
+    },
     error::ApiError,
-    fields::{FieldSpec, Kind, Shape},
 };
 
 pub(crate) static LOGOUT: Endpoint = Endpoint {

@@ -8,10 +8,12 @@ use super::users::{
     UPDATED_AT, USER,
 };
 use crate::{
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::{
+        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        fields::{FieldSpec, Kind, Shape},
+        views::UserView,
+    },
     error::ApiError,
-    fields::{FieldSpec, Kind, Shape},
-    views::UserView,
 };
 
 pub(crate) static ME: Endpoint = Endpoint {

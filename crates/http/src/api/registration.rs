@@ -7,11 +7,13 @@ use super::users::{
     ADDRESS, EMAIL, FIRST_NAME, LAST_NAME, PASSWORD, PASSWORD_CONFIRMATION, PHONE, ROLE, USER, USERNAME,
 };
 use crate::{
-    body::Form,
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::{
+        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        fields::{FieldSpec, Shape},
+        views::UserView,
+    },
     error::ApiError,
-    fields::{FieldSpec, Shape},
-    views::UserView,
+    request::body::Form,
 };
 
 pub(crate) static REGISTER: Endpoint = Endpoint {

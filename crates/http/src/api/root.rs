@@ -4,9 +4,11 @@ use serde::{Serialize, Serializer};
 
 use super::ENDPOINTS;
 use crate::{
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::{
+        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        openapi::{DOCS_PATH, SCHEMA_PATH},
+    },
     error::ApiError,
-    openapi::{DOCS_PATH, SCHEMA_PATH},
 };
 
 pub(crate) static ROOT: Endpoint = Endpoint {

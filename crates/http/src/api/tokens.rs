@@ -5,9 +5,11 @@ use mycars_domain::Field;
 use serde::Serialize;
 
 use crate::{
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::{
+        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        fields::{FieldSpec, Kind, Shape},
+    },
     error::{ApiError, token_message},
-    fields::{FieldSpec, Kind, Shape},
 };
 
 pub(crate) static OBTAIN: Endpoint = Endpoint {

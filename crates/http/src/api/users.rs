@@ -13,12 +13,13 @@ use mycars_domain::{
 
 use super::cars::CAR;
 use crate::{
-    body::Form,
-    endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::{
+        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        fields::{FieldSpec, Kind, Shape},
+        views::{OwnerView, UserView, UserWithCarsView},
+    },
     error::ApiError,
-    fields::{FieldSpec, Kind, Shape},
-    query,
-    views::{OwnerView, UserView, UserWithCarsView},
+    request::{body::Form, query},
 };
 
 pub(crate) static LIST: Endpoint = Endpoint {

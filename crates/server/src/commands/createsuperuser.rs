@@ -180,7 +180,7 @@ fn ask_password(console: &mut dyn Console, owner: &password::Owner<'_>) -> Resul
 fn refused(field: Field, violations: &[Violation]) -> CommandError {
     CommandError::Refused(format!(
         "{}: {}",
-        mycars_http::words::name(field),
+        mycars_http::messages::name(field),
         say(field, violations)
     ))
 }

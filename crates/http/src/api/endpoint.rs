@@ -1,0 +1,329 @@
+//! What an endpoint is: data that the dispatcher, the router, OPTIONS and the documents read.
+
+use actix_web::http::Method;
+use mycars_application::{
+    App, Caller,
+    lists::{Listed, Page},
+};
+use mycars_domain::{Field, User};
+use serde::Serialize;
+
+use crate::{
+    api::fields::{FieldSpec, Kind, Shape},
+    error::ApiError,
+    request::{
+        body::{Body, Form},
+        pools::Lane,
+        query::{ListSettings, ListSpec, ListView, Query},
+    },
+};
+
+/// One resource and what can be done to it.
+pub(crate) struct Endpoint {
+    /// The canonical path, which ends in a slash.
+    pub(crate) path: &'static str,
+    /// What it is called, for OPTIONS and for people.
+    pub(crate) name: &'static str,
+    /// One sentence about it.
+    pub(crate) description: &'static str,
+    /// The group that documents put it into.
+    pub(crate) tag: Tag,
+    /// Who may call it.
+    pub(crate) access: Access,
+    /// What it can be asked for, where it is a list.
+    pub(crate) list: Option<&'static ListSpec>,
+    /// What can be done to it, one operation for each method.
+    pub(crate) operations: &'static [Operation],
+}
+
+/// Who may call an endpoint, before any use-case is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody; credentials are not looked at, so that bad ones don't matter.
+    Open,
+    /// Anybody, but who gives credentials must give good ones.
+    Optional,
+    /// Whoever proves to be a user.
+    Authenticated,
+    /// Whoever proves to be an admin.
+    Admin,
+}
+
+/// A group of endpoints, for documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Root,
+    Tokens,
+    Account,
+    Cars,
+    AdminUsers,
+    AdminCars,
+    AdminHistory,
+}
+
+/// What one method does to an endpoint.
+pub(crate) struct Operation {
+    /// Its name in the OpenAPI document, of which generated clients make that of a method.
+    pub(crate) id: &'static str,
+    /// What it does, in a few words.
+    pub(crate) summary: &'static str,
+    pub(crate) verb: Verb,
+    /// What the body is, where there is one.
+    pub(crate) body: Option<&'static Shape>,
+    /// What the answer is when all went well.
+    pub(crate) answer: Answer,
+    /// Does it.
+    pub(crate) handle: Handler,
+}
+
+/// What an operation answers when all went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// 200 with one thing.
+    One(&'static Shape),
+    /// 201 with a new thing, and where it is.
+    Created(&'static Shape),
+    /// 200 with many things, or a page of them: the endpoint's list says which.
+    Many(&'static Shape),
+    /// 200 with URLs by their names.
+    Links,
+    /// 204.
+    Nothing,
+}
+
+/// Does what an operation does.
+pub(crate) type Handler = fn(&Request<'_>) -> Result<Reply, ApiError>;
+
+/// The methods that operations have. HEAD goes with GET, and OPTIONS goes with everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// The verb of this name, for what changes something.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Put, Self::Patch, Self::Delete]
+            .into_iter()
+            .find(|verb| verb.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// The verb that answers a method: GET answers HEAD.
+    pub(crate) fn answering(method: &Method) -> Option<Self> {
+        match *method {
+            Method::GET | Method::HEAD => Some(Self::Get),
+            Method::POST => Some(Self::Post),
+            Method::PUT => Some(Self::Put),
+            Method::PATCH => Some(Self::Patch),
+            Method::DELETE => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+
+impl Operation {
+    /// An operation without a body.
+    pub(crate) const fn plain(
+        id: &'static str,
+        summary: &'static str,
+        verb: Verb,
+        answer: Answer,
+        handle: Handler,
+    ) -> Self {
+        Self {
+            id,
+            summary,
+            verb,
+            body: None,
+            answer,
+            handle,
+        }
+    }
+
+    /// The fields of the body; none where there is no body.
+    pub(crate) fn fields(&self) -> &'static [FieldSpec] {
+        self.body.map_or(&[], |body| body.fields)
+    }
+
+    /// Where the operation runs with this body: away from the others if it takes time. The description says
+    /// which fields make it do so.
+    pub(crate) fn lane(&self, body: &Body) -> Lane {
+        let is_sent = |kind| {
+            self.fields()
+                .iter()
+                .any(|spec| spec.kind == kind && body.may_hold(spec.name))
+        };
+        if self.takes_file() {
+            Lane::Images
+        } else if is_sent(Kind::Password) {
+            Lane::Passwords
+        } else {
+            Lane::Database
+        }
+    }
+
+    /// Whether there are bodies with which it takes long.
+    pub(crate) fn may_be_slow(&self) -> bool {
+        self.takes_file() || self.fields().iter().any(|spec| spec.kind == Kind::Password)
+    }
+
+    /// Whether the body may hold a file.
+    pub(crate) fn takes_file(&self) -> bool {
+        self.fields().iter().any(|spec| spec.kind == Kind::ImageUpload)
+    }
+}
+
+impl Endpoint {
+    /// The operation that answers a verb.
+    pub(crate) fn operation(&self, verb: Verb) -> Option<&'static Operation> {
+        self.operations.iter().find(|operation| operation.verb == verb)
+    }
+
+    /// Whether its list comes in pages even where no page is asked for.
+    pub(crate) fn always_has_pages(&self) -> bool {
+        self.list.is_some_and(|list| list.page_size.is_some())
+    }
+
+    /// The value of the header `Allow`, in Django REST framework's order.
+    pub(crate) fn allow(&self) -> String {
+        let mut methods: Vec<&str> = [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete]
+            .into_iter()
+            .filter(|verb| self.operation(*verb).is_some())
+            .map(Verb::as_str)
+            .collect();
+        if self.operation(Verb::Get).is_some() {
+            methods.push("HEAD");
+        }
+        methods.push("OPTIONS");
+        methods.join(", ")
+    }
+}
+
+/// A request, as an operation sees it.
+pub(crate) struct Request<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) operation: &'static Operation,
+    /// Who asks, for use-cases.
+    pub(crate) caller: &'a Caller,
+    /// Who asks, if anybody proved to.
+    pub(crate) user: Option<&'a User>,
+    /// The numbers in the path, by their names.
+    pub(crate) ids: &'a [(String, i64)],
+    /// `http://host`, as the client wrote it.
+    pub(crate) base_url: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a Query,
+    pub(crate) lists: ListSettings,
+    /// Whether `lists` has a page size for browsers alone: a list of which a page shows a part would be whole in JSON.
+    pub(crate) shortens_lists: bool,
+    pub(crate) body: &'a Body,
+}
+
+impl Request<'_> {
+    /// Who asks, where the endpoint lets nobody else in.
+    pub(crate) fn user(&self) -> Result<&User, ApiError> {
+        self.user.ok_or(ApiError::NoCredentials)
+    }
+
+    /// The number that stands in the path under this name.
+    pub(crate) fn id(&self, name: &str) -> Option<i64> {
+        self.ids
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, id)| *id)
+    }
+
+    /// The path as it is written: with a slash at its end.
+    pub(crate) fn canonical_path(&self) -> String {
+        format!("{}/", self.path.trim_end_matches('/'))
+    }
+
+    /// A list that was asked for, as a reply; in an envelope if a page was asked for, or if a page of the browsable API
+    /// shows only a part of it.
+    pub(crate) fn list<T: Serialize>(
+        &self,
+        listed: Listed<T>,
+        page: Option<Page>,
+    ) -> Result<Reply, ApiError> {
+        let is_part =
+            |page: &Page| page.offset > 0 || listed.total.is_some_and(|total| total > page.limit.into());
+        let page = page.filter(|page| !self.shortens_lists || is_part(page));
+        let url = format!("{}{}", self.base_url, self.canonical_path());
+        Reply::ok(&ListView::new(listed, page, self.query, &url))
+    }
+
+    /// The body's fields.
+    pub(crate) fn form(&self) -> Result<Form<'_>, ApiError> {
+        self.body.form(self.operation.fields())
+    }
+
+    /// The body's fields, where a thing that is not there matters more than a body that can't be read: if it
+    /// can't be, `find` may say that there is no such thing (wire contract, section 1: 404 before 415 and 400).
+    pub(crate) fn form_unless_missing<T>(
+        &self,
+        find: impl FnOnce() -> Result<T, ApiError>,
+    ) -> Result<Form<'_>, ApiError> {
+        self.form().or_else(|unreadable| find().and(Err(unreadable)))
+    }
+
+    /// The only field of a body, as text.
+    pub(crate) fn single_text(&self, field: Field) -> Result<mycars_application::Input<String>, ApiError> {
+        Ok(self.form()?.text(field))
+    }
+}
+
+/// What an operation answers.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// JSON, already written: that took its time on the blocking thread. Empty for no body.
+    pub(crate) json: Vec<u8>,
+    pub(crate) location: Option<String>,
+    /// Whether the session of the browser that sent the request has ended, so that its cookie is removed.
+    pub(crate) ends_session: bool,
+}
+
+impl Reply {
+    /// 200 with a body.
+    pub(crate) fn ok(body: &impl Serialize) -> Result<Self, ApiError> {
+        let json = serde_json::to_vec(body).map_err(|error| ApiError::Internal(error.into()))?;
+        Ok(Self {
+            status: 200,
+            json,
+            location: None,
+            ends_session: false,
+        })
+    }
+
+    /// 201 with a body, and where the new thing is.
+    pub(crate) fn created(body: &impl Serialize, location: String) -> Result<Self, ApiError> {
+        Ok(Self {
+            status: 201,
+            location: Some(location),
+            ..Self::ok(body)?
+        })
+    }
+
+    /// 204.
+    pub(crate) fn no_content() -> Self {
+        Self {
+            status: 204,
+            json: Vec::new(),
+            location: None,
+            ends_session: false,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What OPTIONS answers: Django REST framework's metadata, made from the field descriptions.
+
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+
+use crate::{
+    api::{
+        endpoint::{Endpoint, Verb},
+        fields::{FieldSpec, Kind},
+    },
+    request::negotiation::RENDERERS,
+};
+
+/// What an endpoint is called, what it reads and writes, and the fields of what may be sent to it.
+#[derive(Serialize)]
+pub(crate) struct Metadata {
+    name: &'static str,
+    description: &'static str,
+    renders: [&'static str; RENDERERS.len()],
+    parses: [&'static str; 3],
+    #[serde(skip_serializing_if = "Actions::is_empty")]
+    actions: Actions,
+}
+
+impl Metadata {
+    /// Of an endpoint. `is_there` says whether there is what PUT would replace: if not, PUT is not described.
+    pub(crate) fn new(endpoint: &'static Endpoint, is_there: bool) -> Self {
+        let verbs = [Verb::Put, Verb::Post]
+            .into_iter()
+            .filter(|verb| is_there || *verb != Verb::Put);
+        let described = verbs.filter_map(|verb| {
+            let body = endpoint.operation(verb)?.body?;
+            Some((verb, body.fields))
+        });
+        Self {
+            name: endpoint.name,
+            description: endpoint.description,
+            renders: RENDERERS.each_ref().map(|renderer| renderer.media_type),
+            parses: [
+                "application/json",
+                "application/x-www-form-urlencoded",
+                "multipart/form-data",
+            ],
+            actions: Actions(described.collect()),
+        }
+    }
+}
+
+struct Actions(Vec<(Verb, &'static [FieldSpec])>);
+
+impl Actions {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Actions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(
+            self.0
+                .iter()
+                .map(|(verb, fields)| (verb.as_str(), Fields(fields))),
+        )
+    }
+}
+
+struct Fields(&'static [FieldSpec]);
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|spec| (spec.name, Described(spec))))
+    }
+}
+
+struct Described(&'static FieldSpec);
+
+impl Serialize for Described {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let spec = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", type_name(spec.kind))?;
+        map.serialize_entry("required", &spec.required)?;
+        map.serialize_entry("read_only", &spec.is_read_only())?;
+        map.serialize_entry("label", spec.label)?;
+        if !spec.help.is_empty() {
+            map.serialize_entry("help_text", spec.help)?;
+        }
+        if let Some(max_length) = spec.max_length {
+            map.serialize_entry("max_length", &max_length)?;
+        }
+        if let Some(min) = spec.min {
+            map.serialize_entry("min_value", &min)?;
+        }
+        if let Some(max) = spec.max {
+            map.serialize_entry("max_value", &max)?;
+        }
+        if let Kind::Choice(choices) = spec.kind
+            && !spec.is_read_only()
+        {
+            let choices: Vec<Choice> = choices
+                .iter()
+                .map(|&(value, display_name)| Choice { value, display_name })
+                .collect();
+            map.serialize_entry("choices", &choices)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Choice {
+    value: &'static str,
+    display_name: &'static str,
+}
+
+/// What Django REST framework calls a kind of field.
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Password => "string",
+        Kind::Email => "email",
+        Kind::Integer => "integer",
+        Kind::Choice(_) => "choice",
+        Kind::DateTime => "datetime",
+        Kind::Boolean => "boolean",
+        Kind::Image | Kind::ImageUpload => "image upload",
+        Kind::Code(_) | Kind::Reference | Kind::Computed | Kind::Any | Kind::List(_) => "field",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::Field;
+
+    use super::*;
+
+    fn described(spec: FieldSpec) -> String {
+        // A description lives as long as the program; that of a test is let go.
+        serde_json::to_string(&Described(Box::leak(Box::new(spec)))).unwrap()
+    }
+
+    #[test]
+    fn a_field_says_what_it_takes_in_django_rest_frameworks_order() {
+        let spec = FieldSpec::required(Field::Brand, "Brand", Kind::Text)
+            .at_most(100)
+            .help("Who made it.");
+        assert_eq!(
+            described(spec),
+            r#"{"type":"string","required":true,"read_only":false,"label":"Brand","help_text":"Who made it.","max_length":100}"#
+        );
+    }
+
+    #[test]
+    fn choices_are_only_named_where_one_can_be_made() {
+        let role = Kind::Choice(&[("client", "Client")]);
+        assert_eq!(
+            described(FieldSpec::optional(Field::Role, "Role", role)),
+            r#"{"type":"choice","required":false,"read_only":false,"label":"Role","choices":[{"value":"client","display_name":"Client"}]}"#
+        );
+        assert_eq!(
+            described(FieldSpec::read_only("role", "Role", role)),
+            r#"{"type":"choice","required":false,"read_only":true,"label":"Role"}"#
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! The OpenAPI 3.1 document (wire contract, section 7). It is made from what the server itself works with: the
+//! endpoints, the descriptions of fields and lists, and the errors. So there is nothing in it that could be
+//! forgotten when they change.
+//!
+//! - `operations`: what can be done, by the endpoints.
+//! - `schemas`: what is sent and answered, by the field descriptions.
+//! - `responses`: what is answered when something is wrong, by the errors.
+//! - `examples`: good values of all these.
+//! - `beside`: what is served and is no endpoint.
+
+mod beside;
+mod examples;
+mod operations;
+mod responses;
+mod schemas;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use utoipa::openapi::{
+    Components, ComponentsBuilder, Info, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, Server,
+    security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    tag::{Tag as TagObject, TagBuilder},
+};
+
+use crate::{
+    api::{ENDPOINTS, endpoint::Tag},
+    request::csrf::SESSION_COOKIE,
+};
+
+/// Returns the document as indented JSON, with `server` as the base URL of its paths.
+///
+/// # Errors
+/// The message of the JSON serializer.
+pub fn json(server: &str) -> Result<String, String> {
+    static JSON: LazyLock<Result<String, String>> =
+        LazyLock::new(|| document().to_pretty_json().map_err(|error| error.to_string()));
+    with_server(&JSON, server)
+}
+
+/// Returns the document as YAML, with `server` as the base URL of its paths.
+///
+/// # Errors
+/// The message of the YAML serializer.
+pub fn yaml(server: &str) -> Result<String, String> {
+    static YAML: LazyLock<Result<String, String>> =
+        LazyLock::new(|| document().to_yaml().map_err(|error| error.to_string()));
+    with_server(&YAML, server)
+}
+
+/// Replaces the placeholder of the base URL, so that the document is serialized only once.
+fn with_server(written: &Result<String, String>, server: &str) -> Result<String, String> {
+    let written = written.as_ref().map_err(Clone::clone)?;
+    Ok(written.replacen(SERVER_PLACEHOLDER, server, 1))
+}
+
+/// Base URL in a document that no server has sent: relative to where the document is read from.
+pub const RELATIVE_SERVER: &str = "/";
+
+/// Stands for the base URL in the serialized document. URLs need no quotes in JSON strings and YAML scalars.
+const SERVER_PLACEHOLDER: &str = "http://server.invalid";
+
+/// Where the document is.
+pub(crate) const SCHEMA_PATH: &str = "/api/schema/";
+
+/// Where people read it.
+pub(crate) const DOCS_PATH: &str = "/api/docs/";
+
+/// Proof by an access token in the header `Authorization`.
+const BEARER: &str = "bearer";
+
+/// Proof by the session of a logged-in browser.
+const SESSION: &str = "session";
+
+fn document() -> OpenApi {
+    OpenApiBuilder::new()
+        .info(info())
+        .servers(Some([Server::new(SERVER_PLACEHOLDER)]))
+        .tags(Some(TAGS.iter().map(|tag| describe(*tag)).chain([beside::tag()])))
+        .paths(paths())
+        .components(Some(components()))
+        .build()
+}
+
+fn info() -> Info {
+    InfoBuilder::new()
+        .title("My Cars API")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(include_str!("openapi/description.md").trim_end()))
+        // openapi-generator 7 refuses an OpenAPI 3.1 document whose license has no identifier.
+        .license(Some(
+            LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build(),
+        ))
+        .build()
+}
+
+const TAGS: [Tag; 7] = [
+    Tag::Tokens,
+    Tag::Account,
+    Tag::Cars,
+    Tag::AdminUsers,
+    Tag::AdminCars,
+    Tag::AdminHistory,
+    Tag::Root,
+];
+
+/// What a group is called, and what is in it.
+fn named(tag: Tag) -> (&'static str, &'static str) {
+    match tag {
+        Tag::Root => ("root", "Where everything is."),
+        Tag::Tokens => ("tokens", "Log in, stay logged in, log out."),
+        Tag::Account => ("account", "Your own account."),
+        Tag::Cars => ("cars", "Your own cars, an admin's too."),
+        Tag::AdminUsers => ("admin-users", "Everybody's accounts, for admins."),
+        Tag::AdminCars => ("admin-cars", "The cars of a user, for admins."),
+        Tag::AdminHistory => (
+            "admin-history",
+            "What became of users, cars and logins, for admins.",
+        ),
+    }
+}
+
+fn describe(tag: Tag) -> TagObject {
+    let (name, description) = named(tag);
+    TagBuilder::new()
+        .name(name)
+        .description(Some(description))
+        .build()
+}
+
+fn paths() -> Paths {
+    let mut paths = Paths::new();
+    for endpoint in ENDPOINTS {
+        paths
+            .paths
+            .insert(endpoint.path.to_owned(), operations::path_item(endpoint));
+    }
+    paths.paths.extend(beside::path_items());
+    paths
+}
+
+fn components() -> Components {
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("The access token that `POST /api/token/` answers."))
+        .build();
+    let session = ApiKeyValue::with_description(
+        SESSION_COOKIE,
+        "The session of a browser that has logged in at `/api-auth/login/`. What changes something must also \
+         send the value of the cookie `csrftoken` in the header `X-CSRFToken`.",
+    );
+    let mut components = ComponentsBuilder::new()
+        .security_scheme(BEARER, SecurityScheme::Http(bearer))
+        .security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(session)))
+        .build();
+    components.schemas = schemas::all();
+    components.responses = responses::all();
+    components
+}

@@ -1,0 +1,166 @@
+//! What is served and is no endpoint of the API: signs of life, pictures, and the document itself. Pages for people
+//! are in no document.
+
+use serde_json::json;
+use utoipa::openapi::{
+    ContentBuilder, HeaderBuilder, HttpMethod, ObjectBuilder, PathItem, Ref, Required, Response,
+    ResponseBuilder, Type,
+    path::{OperationBuilder, ParameterBuilder, ParameterIn},
+    schema::{KnownFormat, SchemaFormat},
+    security::SecurityRequirement,
+    tag::{Tag, TagBuilder},
+};
+
+use super::{SCHEMA_PATH, schemas::reference};
+use crate::{edge::metrics::MEDIA_TYPE, web::docs::RENDERERS};
+
+/// The group that all of it is in.
+const TAG: &str = "service";
+
+pub(super) fn tag() -> Tag {
+    TagBuilder::new()
+        .name(TAG)
+        .description(Some("The server itself."))
+        .build()
+}
+
+pub(super) fn path_items() -> [(String, PathItem); 5] {
+    let items = [
+        ("/health/live", live()),
+        ("/health/ready", ready()),
+        ("/metrics", metrics()),
+        ("/media/cars/{file}", media()),
+        (SCHEMA_PATH, schema()),
+    ];
+    items.map(|(path, operation)| (path.to_owned(), PathItem::new(HttpMethod::Get, operation)))
+}
+
+fn operation(id: &str, summary: &str) -> OperationBuilder {
+    OperationBuilder::new()
+        .operation_id(Some(id))
+        .tag(TAG)
+        .summary(Some(summary))
+        .security(SecurityRequirement::default())
+}
+
+fn live() -> OperationBuilder {
+    operation("get_liveness", "Whether the process runs")
+        .description(Some("Answers whatever the `Host`."))
+        .response("200", is_ok())
+}
+
+fn ready() -> OperationBuilder {
+    operation("get_readiness", "Whether the database answers")
+        .description(Some("Answers whatever the `Host`."))
+        .response("200", is_ok())
+        .response("503", Ref::from_response_name("Unavailable"))
+}
+
+fn is_ok() -> Response {
+    let content = ContentBuilder::new()
+        .schema(Some(reference("Health")))
+        .example(Some(json!({"status": "ok"})))
+        .build();
+    ResponseBuilder::new()
+        .description("It is.")
+        .content("application/json", content)
+        .build()
+}
+
+fn metrics() -> OperationBuilder {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let content = ContentBuilder::new()
+        .schema(Some(text))
+        .example(Some("mycars_lane_waiting{lane=\"database\"} 0\n# EOF\n".into()))
+        .build();
+    operation("get_metrics", "Read the metrics")
+        .description(Some(
+            "For Prometheus, in OpenMetrics' text format. Only where the settings say so; for everybody else there is no \
+             such path. Answers whatever the `Host`.",
+        ))
+        .response(
+            "200",
+            ResponseBuilder::new()
+                .description("How many requests there were, how long they took, and what waits.")
+                .content(MEDIA_TYPE, content),
+        )
+        .response("404", Ref::from_response_name("NotFound"))
+}
+
+fn media() -> OperationBuilder {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let file = ParameterBuilder::new()
+        .name("file")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("What follows `/media/cars/` in a car's `image`."))
+        .schema(Some(text()));
+    let header = |name: &str, description: &str, schema: ObjectBuilder| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .description(Some(description))
+            .schema(Some(schema))
+    };
+    let range = text().pattern(Some("^bytes=([0-9]+-[0-9]*|-[0-9]+)$"));
+    // Generators of clients know bytes by this format.
+    let jpeg = text()
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        .build();
+    let picture = |description: &str| {
+        let told = HeaderBuilder::new().schema(Some(text())).build();
+        let content = ContentBuilder::new().schema(Some(jpeg.clone())).build();
+        ResponseBuilder::new()
+            .description(description)
+            .content("image/jpeg", content)
+            .header("ETag", told.clone())
+            .header("Last-Modified", told)
+    };
+    let without_body = |description: &str| ResponseBuilder::new().description(description);
+    operation("get_media", "Read a picture")
+        .description(Some("Open to whoever knows the path, which nobody can guess."))
+        .parameter(file)
+        .parameter(header("Range", "Which bytes, if not all: `bytes=0-1023`.", range))
+        .parameter(header(
+            "If-None-Match",
+            "The `ETag` of what the client has already.",
+            text(),
+        ))
+        .response("200", picture("The picture."))
+        .response("206", picture("The bytes that were asked for."))
+        .response("304", without_body("The client has it already."))
+        .response("404", Ref::from_response_name("NotFound"))
+        .response("412", without_body("It is not the one that a condition names."))
+        .response("416", without_body("It has no such bytes."))
+        .response("503", Ref::from_response_name("Unavailable"))
+}
+
+fn schema() -> OperationBuilder {
+    let mut formats: Vec<&str> = RENDERERS.iter().map(|renderer| renderer.format).collect();
+    formats.dedup();
+    let format = ParameterBuilder::new()
+        .name("format")
+        .parameter_in(ParameterIn::Query)
+        .description(Some("What to write it in; else `Accept` says."))
+        .schema(Some(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .enum_values(Some(formats)),
+        ));
+    let found = RENDERERS.iter().fold(
+        ResponseBuilder::new().description("The document."),
+        |found, renderer| {
+            let document = ContentBuilder::new()
+                .schema(Some(ObjectBuilder::new()))
+                .example(Some(json!({"openapi": "3.1.0"})))
+                .build();
+            found.content(renderer.media_type, document)
+        },
+    );
+    operation("get_schema", "Read this document")
+        .description(Some("The OpenAPI document of this server."))
+        .parameter(format)
+        .response("200", found)
+        .response("404", Ref::from_response_name("NotFound"))
+        .response("406", Ref::from_response_name("NotAcceptable"))
+}

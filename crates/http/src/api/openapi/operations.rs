@@ -1,0 +1,299 @@
+//! What can be done, by the endpoints.
+
+use actix_web::http::StatusCode;
+use serde_json::Value;
+use utoipa::openapi::{
+    Content, ContentBuilder, HeaderBuilder, HttpMethod, ObjectBuilder, PathItem, RefOr, Required, Response,
+    ResponseBuilder, Schema, Type,
+    link::{Link, LinkBuilder},
+    path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
+    request_body::{RequestBody, RequestBodyBuilder},
+    schema::AnyOfBuilder,
+    security::SecurityRequirement,
+};
+
+use super::{BEARER, SESSION, examples, named, responses::Fault, schemas};
+use crate::{
+    api::{
+        ENDPOINTS,
+        endpoint::{Access, Answer, Endpoint, Operation, Verb},
+        fields::Shape,
+    },
+    request::query::{FilterKind, FilterSpec, ListSpec, MAX_SEARCH_LENGTH},
+};
+
+/// An endpoint's operations.
+pub(super) fn path_item(endpoint: &Endpoint) -> PathItem {
+    let mut item = PathItem::default();
+    let parameters = path_parameters(endpoint).chain([format()]);
+    item.parameters = Some(parameters.map(RefOr::from).collect());
+    for operation in endpoint.operations {
+        item.merge_operations(PathItem::new(
+            method(operation.verb),
+            describe(endpoint, operation),
+        ));
+    }
+    item
+}
+
+fn method(verb: Verb) -> HttpMethod {
+    match verb {
+        Verb::Get => HttpMethod::Get,
+        Verb::Post => HttpMethod::Post,
+        Verb::Put => HttpMethod::Put,
+        Verb::Patch => HttpMethod::Patch,
+        Verb::Delete => HttpMethod::Delete,
+    }
+}
+
+fn describe(endpoint: &Endpoint, operation: &Operation) -> OperationBuilder {
+    let asked = endpoint.list.filter(|_| operation.verb == Verb::Get);
+    let described = OperationBuilder::new()
+        .operation_id(Some(operation.id))
+        .tag(named(endpoint.tag).0)
+        .summary(Some(operation.summary))
+        .description(description(endpoint, operation))
+        .securities(Some(security(endpoint.access)))
+        .parameters(asked.map(list_parameters))
+        .request_body(operation.body.map(|body| request_body(body, operation)))
+        .response(success(operation.answer).as_str(), response(endpoint, operation));
+    Fault::of(endpoint, operation).fold(described, |described, fault| {
+        described.response(fault.status().as_str(), fault.reference())
+    })
+}
+
+fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static str> {
+    let may_leave_out = operation
+        .body
+        .is_some_and(|body| body.writable().any(|spec| !spec.required));
+    match operation.verb {
+        Verb::Get => Some(endpoint.description),
+        Verb::Put if may_leave_out => Some("What is not required and left out keeps its value."),
+        Verb::Patch => Some("What is left out keeps its value."),
+        Verb::Post if operation.takes_file() => Some("Whatever picture it had is replaced."),
+        // Where there is nothing else to do, the endpoint's description is about it.
+        Verb::Post | Verb::Put | Verb::Delete if endpoint.operations.len() == 1 => Some(endpoint.description),
+        Verb::Post | Verb::Put | Verb::Delete => None,
+    }
+}
+
+/// One of these proves who asks; an empty one stands for nobody.
+fn security(access: Access) -> Vec<SecurityRequirement> {
+    let nobody = SecurityRequirement::default();
+    let proofs = [BEARER, SESSION].map(|proof| SecurityRequirement::new(proof, [""; 0]));
+    match access {
+        Access::Open => vec![nobody],
+        Access::Optional => [nobody].into_iter().chain(proofs).collect(),
+        Access::Authenticated | Access::Admin => proofs.into(),
+    }
+}
+
+/// The numbers in a path.
+fn path_parameters(endpoint: &Endpoint) -> impl Iterator<Item = Parameter> {
+    names(endpoint.path).map(|name| {
+        let id = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(schemas::custom("int64")))
+            .minimum(Some(1));
+        let whose = name.trim_end_matches("_id");
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some(format!("The {whose}'s id.")))
+            .schema(Some(id))
+            .build()
+    })
+}
+
+/// In what to answer. The other form is a page for people, which is no matter for programs.
+fn format() -> Parameter {
+    let json = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["json"]));
+    let description = "Narrows what is answered to JSON, whatever else is accepted.".to_owned();
+    query("format", description, json).build()
+}
+
+/// The names in braces.
+fn names(path: &'static str) -> impl Iterator<Item = &'static str> {
+    let in_braces = |part: &'static str| part.strip_prefix('{')?.strip_suffix('}');
+    path.split('/').filter_map(in_braces)
+}
+
+/// What a list can be asked for.
+fn list_parameters(list: &'static ListSpec) -> Vec<Parameter> {
+    let search = (!list.searched.is_empty()).then(|| search(list.searched));
+    let ordering = (!list.orderings.is_empty()).then(|| ordering(list.orderings));
+    search
+        .into_iter()
+        .chain(list.filters.iter().map(filter))
+        .chain(ordering)
+        .chain(page_parameters(list))
+        .collect()
+}
+
+fn query(name: &str, description: String, schema: impl Into<RefOr<Schema>>) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .description(Some(description))
+        .schema(Some(schema))
+}
+
+fn search(searched: &str) -> Parameter {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(MAX_SEARCH_LENGTH));
+    let description = format!("Words that must all be found, whatever their case, in {searched}.");
+    query("search", description, text).build()
+}
+
+fn filter(filter: &FilterSpec) -> Parameter {
+    let schema: RefOr<Schema> = match filter.kind {
+        FilterKind::Text => ObjectBuilder::new().schema_type(Type::String).into(),
+        // Any number is taken, but all that is asked about are whole ones.
+        FilterKind::Number => ObjectBuilder::new().schema_type(Type::Integer).into(),
+        FilterKind::Choice(["true", "false"]) => ObjectBuilder::new().schema_type(Type::Boolean).into(),
+        FilterKind::Choice(choices) => ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(choices.iter().copied()))
+            .default(filter.default.map(Into::into))
+            .into(),
+        FilterKind::Moment => AnyOfBuilder::new()
+            .item(schemas::string("date"))
+            .item(schemas::string("date-time"))
+            .into(),
+    };
+    let how = match filter.kind {
+        FilterKind::Text => ", exactly so, case included",
+        FilterKind::Moment => {
+            ": a date, which is the whole day, or a date and time, in UTC unless it says otherwise"
+        }
+        FilterKind::Number | FilterKind::Choice(_) => "",
+    };
+    query(filter.name, format!("{}{how}.", filter.label), schema)
+        .example((filter.kind == FilterKind::Moment).then(|| "2026-11-24".into()))
+        .build()
+}
+
+/// It is text and no array: generated clients write arrays as several parameters, of which the last would count.
+fn ordering(orderings: &[&str]) -> Parameter {
+    let description = format!(
+        "What to order by, separated by commas; the first counts most, and `-` is for descending. Of {}.",
+        orderings
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    let name = format!("-?({})", orderings.join("|"));
+    let names = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(format!("^{name}(,{name})*$")));
+    query("ordering", description, names)
+        .example(orderings.first().map(|name| format!("-{name}").into()))
+        .build()
+}
+
+fn page_parameters(list: &ListSpec) -> [Parameter; 2] {
+    let number = |least: i32| {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(least))
+    };
+    let (without, counts) = match list.page_size {
+        Some(size) => (format!("without it {size}"), ""),
+        None => (
+            "without it the list comes whole".to_owned(),
+            " Counts only with `limit`.",
+        ),
+    };
+    let limit = format!("How many items a page has, at most 1000; {without}. Settings may say otherwise.");
+    let offset = format!("How many items come before the page.{counts}");
+    [
+        query("limit", limit, number(1)).build(),
+        query("offset", offset, number(0)).build(),
+    ]
+}
+
+/// The body, in the one media type that clients should send.
+fn request_body(shape: &Shape, operation: &Operation) -> RequestBody {
+    let example = (!operation.takes_file()).then(|| examples::body(shape));
+    let schema = schemas::reference(&schemas::body_name(shape, operation.verb));
+    RequestBodyBuilder::new()
+        .required(Some(is_needed(shape, operation.verb)))
+        .content(schemas::body_media_type(operation), content(schema, example))
+        .build()
+}
+
+/// Without a body there is no field, which is enough for a PATCH.
+fn is_needed(shape: &Shape, verb: Verb) -> Required {
+    let has_required = shape.writable().any(|spec| spec.required);
+    if has_required && verb != Verb::Patch {
+        Required::True
+    } else {
+        Required::False
+    }
+}
+
+fn content(schema: RefOr<Schema>, example: Option<Value>) -> Content {
+    ContentBuilder::new()
+        .schema(Some(schema))
+        .example(example)
+        .build()
+}
+
+fn success(answer: Answer) -> StatusCode {
+    match answer {
+        Answer::One(_) | Answer::Many(_) | Answer::Links => StatusCode::OK,
+        Answer::Created(_) => StatusCode::CREATED,
+        Answer::Nothing => StatusCode::NO_CONTENT,
+    }
+}
+
+fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
+    let answer = operation.answer;
+    let description = match answer {
+        Answer::One(_) | Answer::Many(_) | Answer::Links => "What was asked for.",
+        Answer::Created(_) => "What was made.",
+        Answer::Nothing => "Done. There is no body.",
+    };
+    let mut response = ResponseBuilder::new().description(description);
+    if let Some(schema) = schemas::answer(endpoint, answer) {
+        response = response.content(schemas::JSON, content(schema, examples::answer(endpoint, answer)));
+    }
+    if let Answer::Created(_) = answer {
+        let location = HeaderBuilder::new()
+            .schema(Some(schemas::string("uri-reference")))
+            .description(Some("Where it is."));
+        response = response.header("Location", location.build());
+        for (id, link) in links(endpoint) {
+            response = response.link(id, link);
+        }
+    }
+    response.build()
+}
+
+/// What can be done with what was created: everything whose path is that of the endpoint with one more id in it.
+fn links(endpoint: &Endpoint) -> Vec<(&'static str, Link)> {
+    let known = names(endpoint.path).count();
+    let below = ENDPOINTS.into_iter().filter_map(|other| {
+        let rest = other.path.strip_prefix(endpoint.path)?;
+        let id = names(rest).next().filter(|_| rest.starts_with('{'))?;
+        (names(other.path).count() == known + 1).then_some((other, id))
+    });
+    let mut links = Vec::new();
+    for (other, id) in below {
+        for operation in other.operations {
+            let link = names(endpoint.path)
+                .fold(LinkBuilder::new(), |link, name| {
+                    link.parameter(name, format!("$request.path.{name}"))
+                })
+                .operation_id(operation.id)
+                .parameter(id, "$response.body#/id");
+            links.push((operation.id, link.build()));
+        }
+    }
+    links
+}

@@ -1,0 +1,264 @@
+//! What is answered when something is wrong: which faults an operation can have, and what they look like. Their
+//! statuses and examples are those of [`ApiError`] itself.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
+use mycars_application::{accounts::TokenError, ports::BoxError};
+use mycars_domain::{Denied, Field, Violation, Violations};
+use utoipa::openapi::{
+    ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
+    Type, example::ExampleBuilder, schema::AnyOfBuilder,
+};
+
+use super::schemas::reference;
+use crate::{
+    api::{
+        endpoint::{Access, Endpoint, Operation, Verb},
+        fields::Kind,
+    },
+    error::{ApiError, Missing},
+};
+
+/// Something that can go wrong.
+pub(super) struct Fault {
+    /// Where the document describes it.
+    name: &'static str,
+    description: &'static str,
+    is_possible: fn(&Endpoint, &Operation) -> bool,
+    /// What it can look like, by names: errors of one status, at least one.
+    pub(super) examples: fn() -> Vec<(&'static str, ApiError)>,
+    /// A header that comes with it, of which type, and what it says.
+    header: Option<(&'static str, Type, &'static str)>,
+}
+
+/// Everything that can go wrong, but a fault of the server itself.
+pub(super) static FAULTS: [Fault; 12] = [
+    Fault {
+        name: "BadRequest",
+        description: "Fields or parameters are wrong, or the body can't be read.",
+        is_possible: |endpoint, operation| {
+            let has_filters = endpoint.list.is_some_and(|list| !list.filters.is_empty());
+            operation.body.is_some() || operation.verb == Verb::Get && has_filters
+        },
+        examples: || {
+            let year = Violations::one(Field::Year, Violation::NotAnInteger);
+            let no_object = "Invalid data. Expected a dictionary, but got list.";
+            let no_json = "JSON parse error - the body is not valid JSON: line 1 column 11";
+            vec![
+                ("fields", ApiError::Fields(year)),
+                (
+                    "parameters",
+                    ApiError::Parameters(vec![("year", "Enter a number.".into())]),
+                ),
+                ("no_object", ApiError::NonField(no_object.into())),
+                ("no_json", ApiError::Malformed(no_json.into())),
+            ]
+        },
+        header: None,
+    },
+    Fault {
+        name: "Unauthorized",
+        description: "It is not proved who asks, or that user can't log in any more.",
+        is_possible: |endpoint, _| endpoint.access != Access::Open,
+        examples: || {
+            vec![
+                ("no_credentials", ApiError::NoCredentials),
+                ("token_is_expired", ApiError::AccessToken(TokenError::Expired)),
+                ("token_is_invalid", ApiError::AccessToken(TokenError::Invalid)),
+                (
+                    "token_has_wrong_type",
+                    ApiError::AccessToken(TokenError::WrongType),
+                ),
+                ("token_names_nobody", ApiError::TokenNamesNobody),
+                ("header_is_malformed", ApiError::BadAuthorizationHeader),
+                ("user_is_gone", ApiError::UserNotFound),
+                ("user_is_inactive", ApiError::UserInactive),
+            ]
+        },
+        header: Some(CHALLENGE),
+    },
+    Fault {
+        name: "BadCredentials",
+        description: "The username or the password is wrong, or that user can't log in.",
+        is_possible: |endpoint, operation| endpoint.access == Access::Open && takes_password(operation),
+        examples: || vec![("no_active_account", ApiError::NoActiveAccount)],
+        header: Some(CHALLENGE),
+    },
+    Fault {
+        name: "BadToken",
+        description: "The token in the body is not good.",
+        is_possible: |endpoint, operation| endpoint.access == Access::Open && !takes_password(operation),
+        examples: || {
+            vec![
+                ("user_is_gone_or_inactive", ApiError::NoActiveAccountForToken),
+                ("token_is_invalid", ApiError::Token(TokenError::Invalid)),
+                ("token_is_expired", ApiError::Token(TokenError::Expired)),
+                ("token_has_wrong_type", ApiError::Token(TokenError::WrongType)),
+                ("token_is_blacklisted", ApiError::Token(TokenError::Blacklisted)),
+            ]
+        },
+        header: Some(CHALLENGE),
+    },
+    Fault {
+        name: "Forbidden",
+        description: "Who asks may not, or a browser's request does not come from this server's own pages.",
+        is_possible: |endpoint, operation| match endpoint.access {
+            Access::Admin => true,
+            Access::Authenticated | Access::Optional => operation.verb != Verb::Get,
+            Access::Open => false,
+        },
+        examples: || {
+            vec![
+                ("not_an_admin", Denied::Forbidden.into()),
+                ("own_account", Denied::NotToOneself.into()),
+                ("superuser", Denied::SuperusersOnly.into()),
+                ("last_superuser", Denied::LastSuperuser.into()),
+                ("not_from_our_pages", ApiError::Csrf("CSRF token missing.".into())),
+            ]
+        },
+        header: None,
+    },
+    Fault {
+        name: "NotFound",
+        description: "There is no such thing, or it is somebody else's; or there is no such `format`.",
+        is_possible: |_, _| true,
+        examples: || {
+            vec![
+                ("car", ApiError::NotFound(Missing::Car)),
+                ("user", ApiError::NotFound(Missing::User)),
+                ("path_or_format", ApiError::NotFound(Missing::Route)),
+            ]
+        },
+        header: None,
+    },
+    Fault {
+        name: "NotAcceptable",
+        description: "The client accepts no form in which this could be answered.",
+        is_possible: |_, _| true,
+        examples: || vec![("not_acceptable", ApiError::NotAcceptable)],
+        header: None,
+    },
+    Fault {
+        name: "TooSlow",
+        description: "The body did not arrive in time. The connection is closed.",
+        is_possible: has_body,
+        examples: || vec![("too_slow", ApiError::TooSlow)],
+        header: None,
+    },
+    Fault {
+        name: "TooLarge",
+        description: "The body is larger than 1 MiB, or than 8 MiB where a picture may come.",
+        is_possible: has_body,
+        examples: || vec![("too_large", ApiError::TooLarge(1024 * 1024))],
+        header: None,
+    },
+    Fault {
+        name: "UnsupportedMediaType",
+        description: "The body is of a type that is not read.",
+        is_possible: has_body,
+        examples: || {
+            let given = "text/plain".to_owned();
+            vec![("unsupported_media_type", ApiError::UnsupportedMediaType(given))]
+        },
+        header: None,
+    },
+    Fault {
+        name: "Throttled",
+        description: "The client asks too often.",
+        is_possible: |_, _| true,
+        examples: || vec![("throttled", ApiError::Throttled(42))],
+        header: Some((
+            "Retry-After",
+            Type::Integer,
+            "In how many seconds the next request is answered.",
+        )),
+    },
+    Fault {
+        name: "Unavailable",
+        description: "The database is away or cannot be written, or too many requests wait already.",
+        is_possible: |_, _| true,
+        examples: || {
+            vec![
+                ("unavailable", ApiError::Unavailable(BoxError::from("away"))),
+                ("not_writable", ApiError::NotWritable(BoxError::from("full"))),
+            ]
+        },
+        header: Some(("Retry-After", Type::Integer, "In how many seconds to ask again.")),
+    },
+];
+
+/// What a 401 says besides.
+const CHALLENGE: (&str, Type, &str) = ("WWW-Authenticate", Type::String, "Always `Bearer realm=\"api\"`.");
+
+fn takes_password(operation: &Operation) -> bool {
+    operation.fields().iter().any(|spec| spec.kind == Kind::Password)
+}
+
+fn has_body(_: &Endpoint, operation: &Operation) -> bool {
+    operation.body.is_some()
+}
+
+impl Fault {
+    /// What can go wrong with an operation.
+    pub(super) fn of(endpoint: &Endpoint, operation: &Operation) -> impl Iterator<Item = &'static Self> {
+        FAULTS
+            .iter()
+            .filter(|fault| (fault.is_possible)(endpoint, operation))
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        let first = (self.examples)().into_iter().next();
+        first.map_or(StatusCode::INTERNAL_SERVER_ERROR, |(_, error)| error.status())
+    }
+
+    /// Where the document describes it.
+    pub(super) fn reference(&self) -> RefOr<Response> {
+        Ref::from_response_name(self.name).into()
+    }
+
+    fn response(&self) -> Response {
+        let examples = (self.examples)().into_iter().map(|(name, error)| {
+            let example = ExampleBuilder::new().value(Some(error.json())).build();
+            (name, RefOr::from(example))
+        });
+        let content = ContentBuilder::new()
+            .schema(Some(self.schema()))
+            .examples_from_iter(examples)
+            .build();
+        let mut response = ResponseBuilder::new()
+            .description(self.description)
+            .content("application/json", content);
+        if let Some((name, schema_type, description)) = &self.header {
+            response = response.header(*name, header(schema_type.clone(), description));
+        }
+        response.build()
+    }
+
+    fn schema(&self) -> RefOr<Schema> {
+        if self.status() == StatusCode::BAD_REQUEST {
+            // Generated clients take the first that fits, and nearly everything fits field errors.
+            AnyOfBuilder::new()
+                .item(reference("Error"))
+                .item(reference("FieldErrors"))
+                .into()
+        } else {
+            reference("Error")
+        }
+    }
+}
+
+/// Every fault's answer, by its name.
+pub(super) fn all() -> BTreeMap<String, RefOr<Response>> {
+    FAULTS
+        .iter()
+        .map(|fault| (fault.name.to_owned(), fault.response().into()))
+        .collect()
+}
+
+fn header(schema_type: Type, description: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(schema_type)))
+        .description(Some(description))
+        .build()
+}

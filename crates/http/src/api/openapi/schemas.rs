@@ -1,0 +1,326 @@
+//! What is sent and answered, made from the field descriptions.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::{
+    Object, ObjectBuilder, Ref, RefOr, Schema,
+    schema::{ArrayBuilder, KnownFormat, OneOfBuilder, RefBuilder, SchemaFormat, SchemaType, Type},
+};
+
+use super::examples;
+use crate::api::{
+    ENDPOINTS,
+    endpoint::{Answer, Endpoint, Operation, Verb},
+    fields::{FieldSpec, Kind, Shape},
+};
+
+/// Media type of response bodies, and of request bodies without a file.
+pub(super) const JSON: &str = "application/json";
+
+/// Returns the media type that clients should send. The server reads forms as well, but with several media types
+/// generators of clients choose one of their own liking, or none.
+pub(super) fn body_media_type(operation: &Operation) -> &'static str {
+    if operation.takes_file() {
+        "multipart/form-data"
+    } else {
+        JSON
+    }
+}
+
+/// Every schema, by its name.
+pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
+    let fixed = [
+        ("Error", error()),
+        ("TokenMessage", token_message()),
+        ("FieldErrors", field_errors()),
+        ("Links", links()),
+        ("Health", health()),
+    ];
+    let fixed = fixed.map(|(name, schema)| (name.to_owned(), schema));
+    let operations = ENDPOINTS
+        .iter()
+        .flat_map(|endpoint| endpoint.operations.iter())
+        .flat_map(of_operation);
+    fixed
+        .into_iter()
+        .chain(operations)
+        .map(|(name, schema)| (name, schema.into()))
+        .collect()
+}
+
+/// The schemas that an operation needs, by their names.
+pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
+    let mut schemas = Vec::new();
+    if let Some(body) = operation.body {
+        schemas.push((body_name(body, operation.verb), body_schema(body, operation.verb)));
+        schemas.extend(body.fields.iter().filter_map(choice));
+    }
+    if let Answer::One(shape) | Answer::Created(shape) | Answer::Many(shape) = operation.answer {
+        let inner = shape.fields.iter().filter_map(|spec| match spec.kind {
+            Kind::List(inner) => Some(inner),
+            _ => None,
+        });
+        for shape in inner.chain([shape]) {
+            schemas.push((shape.name.to_owned(), answer_schema(shape)));
+            schemas.extend(shape.fields.iter().filter_map(choice));
+        }
+    }
+    if let Answer::Many(shape) = operation.answer {
+        schemas.push((page_name(shape), page_schema(shape)));
+    }
+    schemas
+}
+
+/// A field with choices has a schema of its own, so that generated clients have one type for it. It is called as
+/// the field is for people.
+fn choice(spec: &FieldSpec) -> Option<(String, Object)> {
+    let values: Vec<&str> = match spec.kind {
+        Kind::Choice(choices) => choices.iter().map(|(value, _)| *value).collect(),
+        Kind::Code(codes) => codes.to_vec(),
+        _ => return None,
+    };
+    let name = spec.label.split(' ').map(capitalized).collect();
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(values));
+    Some((name, schema.build()))
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
+/// Returns the name of a body's schema. A PATCH requires no field, so that its body has another schema.
+pub(super) fn body_name(body: &Shape, verb: Verb) -> String {
+    let partial = if verb == Verb::Patch { "Patched" } else { "" };
+    format!("{partial}{}Request", body.name)
+}
+
+fn page_name(shape: &Shape) -> String {
+    format!("{}Page", shape.name)
+}
+
+pub(super) fn reference(name: &str) -> RefOr<Schema> {
+    Ref::from_schema_name(name).into()
+}
+
+/// What an operation answers; nothing where it answers without a body.
+pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<RefOr<Schema>> {
+    Some(match answer {
+        Answer::One(shape) | Answer::Created(shape) => reference(shape.name),
+        Answer::Many(shape) if endpoint.always_has_pages() => reference(&page_name(shape)),
+        // openapi-generator's typescript-fetch merges the alternatives of `anyOf`, and then fails on an array.
+        Answer::Many(shape) => OneOfBuilder::new()
+            .item(ArrayBuilder::new().items(reference(shape.name)))
+            .item(reference(&page_name(shape)))
+            .into(),
+        Answer::Links => reference("Links"),
+        Answer::Nothing => return None,
+    })
+}
+
+fn body_schema(shape: &Shape, verb: Verb) -> Object {
+    let mut schema = ObjectBuilder::new();
+    for spec in shape.writable() {
+        schema = schema.property(spec.name, taken(spec));
+        if spec.required && verb != Verb::Patch {
+            schema = schema.required(spec.name);
+        }
+    }
+    schema.build()
+}
+
+fn answer_schema(shape: &Shape) -> Object {
+    let mut schema = ObjectBuilder::new();
+    for spec in shape.readable() {
+        schema = schema.property(spec.name, shown(spec));
+        if !spec.may_be_missing {
+            schema = schema.required(spec.name);
+        }
+    }
+    schema.build()
+}
+
+/// A page in Django REST framework's envelope.
+fn page_schema(shape: &Shape) -> Object {
+    let link = || {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .format(Some(custom("uri")))
+    };
+    let count = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0))
+        .description(Some("How many there are on all pages."));
+    ObjectBuilder::new()
+        .property("count", count)
+        .property("next", link().description(Some("The next page.")))
+        .property("previous", link().description(Some("The page before.")))
+        .property("results", ArrayBuilder::new().items(reference(shape.name)))
+        .required("count")
+        .required("next")
+        .required("previous")
+        .required("results")
+        .build()
+}
+
+/// A field as it may be sent.
+fn taken(spec: &FieldSpec) -> RefOr<Schema> {
+    let description = Some(description(spec)).filter(|description| !description.is_empty());
+    if let Some((name, _)) = choice(spec) {
+        return RefBuilder::new()
+            .ref_location_from_schema_name(name)
+            .description(description)
+            .into();
+    }
+    let mut schema = plain(spec);
+    if matches!(spec.kind, Kind::Text | Kind::Password | Kind::Email) {
+        schema = schema
+            .min_length(spec.min_length.or((!spec.may_be_blank).then_some(1)))
+            .max_length(spec.max_length)
+            .pattern(pattern(spec));
+    }
+    schema
+        .description(description)
+        .minimum(spec.min)
+        .maximum(spec.max)
+        .examples(examples::of(spec))
+        .into()
+}
+
+/// What is said of a field that can be sent. Its default is said here alone: what `default` means, generators of
+/// clients don't agree on, and some make such a field one that must be sent.
+fn description(spec: &FieldSpec) -> String {
+    match spec.default {
+        Some(default) => format!("{} In something new, `{default}` if it is left out.", spec.help)
+            .trim_start()
+            .to_owned(),
+        None => spec.help.to_owned(),
+    }
+}
+
+/// What text matches: what the description says, unless it may be blank; else anything that is not blank.
+fn pattern(spec: &FieldSpec) -> Option<String> {
+    match (spec.pattern, spec.may_be_blank) {
+        (Some(pattern), true) => Some(format!("^({pattern})?$")),
+        (Some(pattern), false) => Some(format!("^{pattern}$")),
+        (None, true) => None,
+        (None, false) if spec.kind == Kind::Email => None,
+        (None, false) => Some(r"\S".to_owned()),
+    }
+}
+
+/// A field as it is shown. What holds for what is sent need not hold for what another system left in the
+/// database.
+fn shown(spec: &FieldSpec) -> RefOr<Schema> {
+    match spec.kind {
+        Kind::List(shape) => ArrayBuilder::new().items(reference(shape.name)).into(),
+        _ => choice(spec).map_or_else(|| plain(spec).into(), |(name, _)| reference(&name)),
+    }
+}
+
+/// What both ways have in common.
+fn plain(spec: &FieldSpec) -> ObjectBuilder {
+    let (one, format) = type_and_format(spec);
+    let schema_type = match (spec.kind, spec.nullable) {
+        (Kind::Any, _) => SchemaType::from_iter([Type::String, Type::Integer, Type::Boolean, Type::Null]),
+        (_, true) => SchemaType::from_iter([one, Type::Null]),
+        (_, false) => one.into(),
+    };
+    ObjectBuilder::new()
+        .schema_type(schema_type)
+        .format(format)
+        .title(Some(spec.label))
+        .description((!spec.help.is_empty()).then_some(spec.help))
+}
+
+fn type_and_format(spec: &FieldSpec) -> (Type, Option<SchemaFormat>) {
+    let known = |format| Some(SchemaFormat::KnownFormat(format));
+    match spec.kind {
+        Kind::Text | Kind::Choice(_) | Kind::Code(_) | Kind::Computed | Kind::Any => (Type::String, None),
+        Kind::Password => (Type::String, known(KnownFormat::Password)),
+        Kind::Email => (Type::String, known(KnownFormat::Email)),
+        // Ids have no bounds of their own.
+        Kind::Integer if spec.min.is_none() => (Type::Integer, known(KnownFormat::Int64)),
+        Kind::Integer => (Type::Integer, known(KnownFormat::Int32)),
+        Kind::Reference => (Type::Integer, known(KnownFormat::Int64)),
+        Kind::DateTime => (Type::String, known(KnownFormat::DateTime)),
+        Kind::Boolean => (Type::Boolean, None),
+        Kind::Image => (Type::String, Some(custom("uri-reference"))),
+        Kind::ImageUpload => (Type::String, known(KnownFormat::Binary)),
+        Kind::List(_) => (Type::Array, None),
+    }
+}
+
+pub(super) fn custom(format: &str) -> SchemaFormat {
+    SchemaFormat::Custom(format.to_owned())
+}
+
+/// Text in a format.
+pub(super) fn string(format: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(custom(format)))
+}
+
+/// URLs by their names.
+fn links() -> Object {
+    ObjectBuilder::new()
+        .additional_properties(Some(string("uri")))
+        .build()
+}
+
+/// A sign of life.
+fn health() -> Object {
+    let status = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["ok"]));
+    ObjectBuilder::new()
+        .property("status", status)
+        .required("status")
+        .build()
+}
+
+/// An error that belongs to no field.
+fn error() -> Object {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    ObjectBuilder::new()
+        .property("detail", text().description(Some("What is wrong, for people.")))
+        .property(
+            "code",
+            text().description(Some("What is wrong, for programs; not all errors have one.")),
+        )
+        .property(
+            "messages",
+            ArrayBuilder::new()
+                .items(reference("TokenMessage"))
+                .description(Some("What is wrong with the access token.")),
+        )
+        .required("detail")
+        .build()
+}
+
+fn token_message() -> Object {
+    let names = ["token_class", "token_type", "message"];
+    let property = |schema: ObjectBuilder, name: &str| {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        schema.property(name, text).required(name)
+    };
+    names.into_iter().fold(ObjectBuilder::new(), property).build()
+}
+
+/// What is wrong, by the names of fields or parameters.
+fn field_errors() -> Object {
+    let messages = ArrayBuilder::new()
+        .items(ObjectBuilder::new().schema_type(Type::String))
+        .min_items(Some(1));
+    ObjectBuilder::new()
+        .description(Some(
+            "What is wrong, by the name of each field or parameter. What belongs to none is under \
+             `non_field_errors`.",
+        ))
+        .additional_properties(Some(messages))
+        .build()
+}

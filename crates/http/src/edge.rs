@@ -1,0 +1,12 @@
+//! What surrounds every request: client address, allowed hosts, CORS, security headers, timeouts, the request log,
+//! metrics and health checks.
+
+pub(crate) mod allowed_hosts;
+pub(crate) mod client_addr;
+pub(crate) mod cors;
+pub(crate) mod health;
+pub(crate) mod metrics;
+pub(crate) mod payload;
+pub(crate) mod request_log;
+pub(crate) mod security_headers;
+pub(crate) mod timeouts;

@@ -1,0 +1,217 @@
+//! Where a request comes from. Forwarding headers are anybody's to send: only those that a trusted proxy added
+//! are believed.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+use actix_web::{
+    dev::RequestHead,
+    http::header::{HeaderMap, HeaderName, X_FORWARDED_FOR, X_FORWARDED_PROTO},
+};
+use ipnet::IpNet;
+
+use crate::request::headers;
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Client {
+    pub(crate) address: IpAddr,
+    /// Whether the client speaks HTTPS, with a proxy that does not speak it with us.
+    pub(crate) is_https: bool,
+    /// Whether a page of another site made the client, a browser, send the request.
+    pub(crate) is_cross_site: bool,
+}
+
+/// Addresses and networks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks(Arc<[IpNet]>);
+
+impl Networks {
+    /// Addresses (`10.0.0.1`, `::1`) and networks (`10.0.0.0/8`); `None` if one of them is neither.
+    #[must_use]
+    pub fn new(networks: &[String]) -> Option<Self> {
+        let networks: Option<Vec<IpNet>> = networks.iter().map(|text| network(text)).collect();
+        Some(Self(networks?.into()))
+    }
+
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// The proxies whose word is taken for where requests come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(pub Networks);
+
+impl TrustedProxies {
+    /// Where a request comes from: from who is connected, or from where that one says it comes from, if it is
+    /// a trusted proxy.
+    pub(crate) fn client(&self, head: &RequestHead) -> Client {
+        let peer = head
+            .peer_addr
+            .map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip().to_canonical());
+        if !self.trust(peer) {
+            return Client {
+                address: peer,
+                is_https: false,
+                is_cross_site: false,
+            };
+        }
+        Client {
+            address: self.forwarded_for(&head.headers).unwrap_or(peer),
+            is_https: values(&head.headers, &X_FORWARDED_PROTO)
+                .next()
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
+            is_cross_site: false,
+        }
+    }
+
+    fn trust(&self, address: IpAddr) -> bool {
+        self.0.contain(address)
+    }
+
+    /// The last address that no trusted proxy has, or the first if they are all trusted. What stands before
+    /// the last untrusted one may be made up; garbage makes all of it worthless.
+    fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut furthest = None;
+        for text in values(headers, &X_FORWARDED_FOR) {
+            let address = address(text)?;
+            furthest = Some(address);
+            if !self.trust(address) {
+                break;
+            }
+        }
+        furthest
+    }
+}
+
+/// The values of a list header, the last first: each proxy adds its own at the end.
+fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines: Vec<_> = headers.get_all(name).collect();
+    lines
+        .into_iter()
+        .rev()
+        .flat_map(|line| headers::elements(line, b',').rev())
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .ok()
+}
+
+/// An address as proxies write it: some add the port.
+fn address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse().map(|address: std::net::SocketAddr| address.ip());
+    let address: IpAddr = text.parse().or_else(|_| with_port()).ok()?;
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
+
+    use super::*;
+
+    /// The client of a request from `peer`, where the networks 10.0.0.0/8 and `fd00::/8` are trusted.
+    fn client(peer: &str, headers: &[(&'static str, &str)]) -> (String, bool) {
+        let networks = ["10.0.0.0/8".to_owned(), "fd00::/8".to_owned()];
+        let mut request = TestRequest::default().peer_addr(peer.parse().unwrap());
+        for header in headers {
+            request = request.append_header(*header);
+        }
+        let client =
+            TrustedProxies(Networks::new(&networks).unwrap()).client(request.to_http_request().head());
+        (client.address.to_string(), client.is_https)
+    }
+
+    fn address_for(peer: &str, forwarded_for: &[&str]) -> String {
+        let headers: Vec<_> = forwarded_for
+            .iter()
+            .map(|value| ("X-Forwarded-For", *value))
+            .collect();
+        client(peer, &headers).0
+    }
+
+    #[test]
+    fn who_is_no_trusted_proxy_is_the_client_whatever_it_says() {
+        let headers = [("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-Proto", "https")];
+        assert_eq!(client("9.9.9.9:1", &headers), ("9.9.9.9".into(), false));
+        assert_eq!(client("[::ffff:9.9.9.9]:1", &headers).0, "9.9.9.9");
+    }
+
+    #[test]
+    fn behind_trusted_proxies_the_client_is_the_last_who_is_none_of_them() {
+        for (headers, expected) in [
+            (&["1.1.1.1"][..], "1.1.1.1"),
+            (&["6.6.6.6, 1.1.1.1"], "1.1.1.1"),
+            (&["6.6.6.6,1.1.1.1 , 10.0.0.2"], "1.1.1.1"),
+            (&["6.6.6.6", "1.1.1.1", "10.0.0.2"], "1.1.1.1"),
+            (&["1.1.1.1:55555"], "1.1.1.1"),
+            (&["2001:db8::1"], "2001:db8::1"),
+            (&["[2001:db8::1]:55555"], "2001:db8::1"),
+            (&["::ffff:1.1.1.1"], "1.1.1.1"),
+            (&["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ] {
+            assert_eq!(address_for("10.0.0.1:1", headers), expected, "{headers:?}");
+            assert_eq!(address_for("[::ffff:10.0.0.1]:1", headers), expected);
+            assert_eq!(address_for("[fd00::1]:1", headers), expected);
+        }
+    }
+
+    #[test]
+    fn without_a_good_header_the_proxy_itself_is_the_client() {
+        for headers in [
+            &[][..],
+            &[""],
+            &["unknown"],
+            &["1.1.1.1, _hidden"],
+            &["1.1.1.1, garbage, 10.0.0.2"],
+            &["1.1.1.1, é"],
+        ] {
+            assert_eq!(address_for("10.0.0.1:1", headers), "10.0.0.1", "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn https_is_what_the_nearest_trusted_proxy_says_it_is() {
+        let is_https = |scheme| client("10.0.0.1:1", &[("X-Forwarded-Proto", scheme)]).1;
+        assert!(is_https("https"));
+        assert!(is_https("HTTPS"));
+        assert!(is_https("http, https"));
+        assert!(!is_https("https, http"));
+        assert!(!is_https("http"));
+        assert!(!is_https(""));
+    }
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let new = |text: &str| Networks::new(&[text.to_owned()]).is_some();
+        for text in ["10.0.0.1", "10.0.0.0/8", "::1", "fd00::/8", "0.0.0.0/0"] {
+            assert!(new(text), "{text}");
+        }
+        for text in ["", "localhost", "10.0.0.0/33", "10.0.0", "10.0.0.1:80"] {
+            assert!(!new(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn forwarded_address_counts_beside_elements_that_cannot_be_read() {
+        let trusted = TrustedProxies(Networks::new(&["10.0.0.0/8".to_owned()]).unwrap());
+        for (header, expected) in [
+            (&b"gr\xfcn, 1.1.1.1"[..], "1.1.1.1"),
+            (b"\xff\xfe,1.1.1.1, 10.0.0.2", "1.1.1.1"),
+            ("gr\u{fc}n,1.1.1.1".as_bytes(), "1.1.1.1"),
+            (b"1.1.1.1, gr\xfcn", "10.0.0.1"),
+        ] {
+            let request = TestRequest::default()
+                .peer_addr("10.0.0.1:1".parse().unwrap())
+                .insert_header((X_FORWARDED_FOR, HeaderValue::from_bytes(header).unwrap()))
+                .to_http_request();
+            let address = trusted.client(request.head()).address;
+            assert_eq!(address.to_string(), expected, "{header:?}");
+        }
+    }
+}

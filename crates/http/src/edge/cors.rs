@@ -1,0 +1,360 @@
+//! Which other sites' scripts may read answers (CORS). None may unless the settings name them.
+
+use std::{
+    collections::HashSet,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+use actix_cors::{Cors, CorsError};
+use actix_web::{
+    Error,
+    body::{BoxBody, MessageBody},
+    dev::{RequestHead, ServiceRequest, ServiceResponse},
+    http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, LOCATION, ORIGIN, RETRY_AFTER},
+    middleware::Next,
+    web::Data,
+};
+use url::{Host, Url};
+
+use crate::{
+    edge::request_log::REQUEST_ID,
+    error::ApiError,
+    request::{headers, pipeline::State},
+};
+
+/// The origins whose scripts may read answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedOrigins {
+    /// These and no others. To them cookies count, too.
+    Listed(Vec<String>),
+    /// What is served from this machine and from private networks, on any port.
+    Local,
+    /// All. Cookies count to none of them.
+    Any,
+}
+
+/// A text is not an origin as browsers send it, and so never equal to one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadOrigin {
+    /// Browsers write this origin differently.
+    #[error("{0}, as browsers write it")]
+    Written(String),
+    /// There is a wildcard within an origin.
+    #[error(
+        "a list of all origins in full, such as https://app.example.org: * stands alone, for all of them"
+    )]
+    Wildcard,
+    /// The text names no origin.
+    #[error("origins such as https://app.example.org or http://localhost:3000, without a path, or *")]
+    NoOrigin,
+}
+
+impl AllowedOrigins {
+    /// Reads origins such as `https://example.org`, or `*` for all. Upper case is read as lower case.
+    ///
+    /// # Errors
+    /// [`BadOrigin`] if one of them can never be equal to an origin that a browser sends.
+    pub fn new(origins: &[String]) -> Result<Self, BadOrigin> {
+        if origins.iter().any(|origin| origin == "*") {
+            return Ok(Self::Any);
+        }
+        let origins = origins.iter().map(|origin| origin.to_lowercase());
+        let origins: Vec<String> = origins.collect();
+        origins.iter().try_for_each(|origin| check(origin))?;
+        Ok(Self::Listed(origins))
+    }
+
+    /// Whether scripts of an origin may read answers.
+    pub(crate) fn allow(&self, origin: &str) -> bool {
+        match self {
+            Self::Listed(origins) => origins.iter().any(|listed| listed == origin),
+            Self::Local => is_local(origin),
+            Self::Any => true,
+        }
+    }
+
+    /// Answers preflights, and tells browsers who may read other answers.
+    pub(crate) fn middleware(&self) -> Cors {
+        let closed = Cors::default()
+            .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+            .allow_any_header()
+            .expose_headers([LOCATION, RETRY_AFTER, REQUEST_ID])
+            .max_age(MAX_AGE);
+        match self {
+            Self::Listed(origins) if origins.is_empty() => closed,
+            Self::Listed(origins) => origins
+                .iter()
+                .fold(closed, |cors, origin| cors.allowed_origin(origin))
+                .supports_credentials(),
+            Self::Local => closed.allowed_origin_fn(|origin, _| is_local(&headers::text(origin))),
+            Self::Any => closed.allow_any_origin().send_wildcard(),
+        }
+    }
+}
+
+/// How long browsers may remember the answer to a preflight, in seconds.
+const MAX_AGE: usize = 60 * 60;
+
+/// Checks that a text is written as browsers write an origin: a scheme and a host, and a port if it is not the default.
+fn check(text: &str) -> Result<(), BadOrigin> {
+    let url = Url::parse(text).map_err(|_| BadOrigin::NoOrigin)?;
+    let host = url
+        .host_str()
+        .filter(|host| !host.is_empty())
+        .ok_or(BadOrigin::NoOrigin)?;
+    if host.contains(['*', '%']) || url.scheme() == "file" {
+        return Err(if host.contains('*') {
+            BadOrigin::Wildcard
+        } else {
+            BadOrigin::NoOrigin
+        });
+    }
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let origin = format!("{}://{host}{port}", url.scheme());
+    if origin == text {
+        Ok(())
+    } else {
+        Err(BadOrigin::Written(origin))
+    }
+}
+
+/// Whether an origin is on this machine or in a private network: a development server, opened on this machine or on a
+/// phone beside it.
+fn is_local(origin: &str) -> bool {
+    let Some(url) = Url::parse(origin).ok().filter(|_| check(origin).is_ok()) else {
+        return false;
+    };
+    let is_web = matches!(url.scheme(), "http" | "https");
+    is_web
+        && match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => is_private(address.into()),
+            Some(Host::Ipv6(address)) => is_private(address.to_canonical()),
+            None => false,
+        }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    }
+}
+
+/// Whether an origin names the host and port of this URL. The scheme may differ where a proxy does not tell it.
+pub(crate) fn is_of_host(origin: &str, base_url: &str) -> bool {
+    let authority = |url: &str| {
+        url.split_once("://")
+            .map(|(_, authority)| authority.to_ascii_lowercase())
+    };
+    let (origin, own) = (authority(origin), authority(base_url));
+    origin.is_some() && origin == own
+}
+
+/// The origins whose refusal has been logged.
+#[derive(Debug, Default)]
+pub(crate) struct RefusedOrigins(Mutex<HashSet<String>>);
+
+/// Maximum number of refused origins that are logged and remembered.
+const MAX_REFUSED: usize = 100;
+
+/// Maximum length of an origin in the log, in characters.
+const MAX_LOGGED: usize = 200;
+
+impl RefusedOrigins {
+    /// Whether an origin is refused for the first time. No origin is, once there are too many.
+    fn add(&self, origin: &str) -> bool {
+        let mut origins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        origins.len() < MAX_REFUSED && origins.insert(origin.to_owned())
+    }
+}
+
+/// Logs once that the origin of a request is not allowed.
+fn note_refusal(state: &State, head: &RequestHead) {
+    let Some(origin) = headers::first(head.headers(), &ORIGIN) else {
+        return;
+    };
+    let host = headers::first(head.headers(), &HOST).unwrap_or_default();
+    if state.origins.allow(&origin) || is_of_host(&origin, &format!("http://{host}")) {
+        return;
+    }
+    let origin: String = origin.chars().take(MAX_LOGGED).collect();
+    if state.refused_origins.add(&origin) {
+        tracing::info!(
+            ?origin,
+            "scripts of the origin {origin:?} may not read responses. If they should, add it to \
+             MYCARS__CORS__ALLOWED_ORIGINS"
+        );
+    }
+}
+
+/// Goes around the middleware: says in our own words that a preflight is refused, and keeps an OPTIONS without
+/// an origin from being taken for one.
+pub(crate) async fn around(
+    state: Data<State>,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if request.headers().contains_key(ORIGIN) {
+        note_refusal(&state, request.head());
+    } else {
+        request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
+    }
+    let response = next.call(request).await?.map_into_boxed_body();
+    let is_refusal = response
+        .response()
+        .error()
+        .is_some_and(|error| error.as_error::<CorsError>().is_some());
+    Ok(if is_refusal {
+        response.into_response(ApiError::OriginNotAllowed.response())
+    } else {
+        response
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(text: &str) -> Result<AllowedOrigins, BadOrigin> {
+        AllowedOrigins::new(&[text.to_owned()])
+    }
+
+    #[test]
+    fn origin_as_browsers_send_it_is_taken() {
+        for text in [
+            "https://example.org",
+            "https://example.org:8443",
+            "http://localhost:3000",
+            "http://example.org:443",
+            "http://[::1]:3000",
+            "http://192.168.1.20:5173",
+            "https://xn--mller-kva.example",
+            "https://a_b.example",
+            "https://example.org.",
+            "capacitor://localhost",
+            "chrome-extension://abcdefghijklmnop",
+        ] {
+            let listed = AllowedOrigins::Listed(vec![text.to_owned()]);
+            assert_eq!(new(text), Ok(listed), "{text}");
+        }
+        assert_eq!(new("HTTPS://Example.org"), new("https://example.org"));
+        assert_eq!(new("*"), Ok(AllowedOrigins::Any));
+    }
+
+    #[test]
+    fn origin_that_can_never_match_is_refused_with_what_to_write() {
+        for (text, origin) in [
+            ("https://example.com:443", "https://example.com"),
+            ("http://example.com:80", "http://example.com"),
+            ("https://example.com/", "https://example.com"),
+            ("https://example.com/app", "https://example.com"),
+            ("https://example.com?a", "https://example.com"),
+            ("https://example.com#a", "https://example.com"),
+            ("https://ann@example.com", "https://example.com"),
+            ("https://ann:secret@example.com", "https://example.com"),
+            ("https://example.com:", "https://example.com"),
+            ("https://example.com:08443", "https://example.com:8443"),
+            ("https://m\u{fc}ller.example", "https://xn--mller-kva.example"),
+            ("https:example.com", "https://example.com"),
+            ("https:\\\\example.com", "https://example.com"),
+            ("http://127.1", "http://127.0.0.1"),
+            ("http://[0:0::1]:3000", "http://[::1]:3000"),
+            ("https://example.com ", "https://example.com"),
+            ("capacitor://localhost/", "capacitor://localhost"),
+        ] {
+            assert_eq!(new(text), Err(BadOrigin::Written(origin.into())), "{text}");
+            assert!(new(origin).is_ok(), "{origin}");
+        }
+        for text in [
+            "https://*.example.com",
+            "*.example.com",
+            "https://*",
+            "http://localhost:*",
+            "**",
+        ] {
+            assert!(
+                matches!(new(text), Err(BadOrigin::Wildcard | BadOrigin::NoOrigin)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "null",
+            "example.org",
+            "localhost:3000",
+            "//example.org",
+            "https://",
+            "https://exa mple.org",
+            "https://example.org:99999",
+            "file:///app",
+            "file://host",
+            "data:text/html,a",
+            "https://[::1",
+        ] {
+            assert_eq!(new(text), Err(BadOrigin::NoOrigin), "{text}");
+        }
+    }
+
+    #[test]
+    fn local_origins_are_this_machine_and_private_networks() {
+        for origin in [
+            "http://localhost",
+            "http://localhost:5173",
+            "https://127.0.0.1:8443",
+            "http://127.0.0.2",
+            "http://[::1]:5173",
+            "http://192.168.1.20:5173",
+            "http://10.0.0.5:3000",
+            "http://172.16.0.1",
+            "http://172.31.255.255:1",
+            "http://169.254.1.1",
+            "http://[fe80::1]:5173",
+            "http://[fd12:3456::1]",
+            "http://[fc00::1]:3000",
+        ] {
+            assert!(is_local(origin), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "http://localhost.evil.example",
+            "http://evil.example:80",
+            "http://127.0.0.1.evil.example",
+            "http://192.168.1.20.evil.example",
+            "http://evil.example/192.168.1.20",
+            "http://localhost@evil.example",
+            "http://evil.example#@localhost",
+            "ftp://localhost",
+            "capacitor://localhost",
+            "http://192.169.1.1",
+            "http://172.32.0.1",
+            "http://172.15.0.1",
+            "http://11.0.0.1",
+            "http://0.0.0.0",
+            "http://8.8.8.8",
+            "http://[::]",
+            "http://[2001:db8::1]",
+            "http://[ff02::1]",
+            "http://3232235777",
+            "http://localhost/",
+        ] {
+            assert!(!is_local(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn refused_origins_are_named_once_each_and_not_without_end() {
+        let refused = RefusedOrigins::default();
+        assert!(refused.add("https://a.example"));
+        assert!(!refused.add("https://a.example"));
+        let named = (0..1000)
+            .filter(|number| refused.add(&format!("https://{number}.example")))
+            .count();
+        assert_eq!(named, MAX_REFUSED - 1);
+        assert!(!refused.add("https://b.example"));
+    }
+}

@@ -1,0 +1,155 @@
+//! What Prometheus can watch (wire contract, section 7): how many requests there were, how long they took, and how much
+//! work waits before each lane. The names are those of OpenTelemetry's semantic conventions, where it has some.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        Method, StatusCode,
+        header::{FORWARDED, X_FORWARDED_FOR},
+    },
+    web::Data,
+};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::{
+    error::{ApiError, Missing},
+    request::pipeline::State,
+};
+
+/// The canonical path of a route, among the data of its resource.
+pub(crate) struct Route(pub(crate) &'static str);
+
+/// The bounds of the histogram, in seconds. Below those that OpenTelemetry recommends are four more, because most
+/// requests take less than its first.
+const BUCKETS: [f64; 18] = [
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
+    7.5, 10.0,
+];
+
+/// OpenMetrics' text format.
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What requests are told apart by: only what there are few of, because each combination is remembered for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields are the labels, with the names of OpenTelemetry"
+)]
+struct RequestLabels {
+    http_request_method: &'static str,
+    http_route: &'static str,
+    http_response_status_code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LaneLabels {
+    lane: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+/// What is counted.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
+    waiting: Family<LaneLabels, Gauge>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let requests = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        let waiting = Family::<LaneLabels, Gauge>::default();
+        let build = Family::<BuildLabels, Gauge>::default();
+        let version = env!("CARGO_PKG_VERSION");
+        build.get_or_create(&BuildLabels { version }).set(1);
+        let mut registry = Registry::default();
+        registry.register_with_unit(
+            "http_server_request_duration",
+            "How long requests took to be answered, without the time that the answer's body took",
+            Unit::Seconds,
+            requests.clone(),
+        );
+        registry.register(
+            "mycars_lane_waiting",
+            "Pieces of work that wait for a thread",
+            waiting.clone(),
+        );
+        registry.register("mycars_build_info", "The program that runs", build);
+        Self {
+            registry,
+            requests,
+            waiting,
+        }
+    }
+
+    /// Counts a request by the canonical path of its route; the path is empty if it has none.
+    pub(crate) fn count(&self, method: &Method, route: &'static str, status: StatusCode, took: Duration) {
+        let labels = RequestLabels {
+            http_request_method: name(method),
+            http_route: route,
+            http_response_status_code: status.as_u16(),
+        };
+        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Writes everything in `OpenMetrics`' text format.
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).map(|()| text)
+    }
+}
+
+/// A method's name; `_OTHER` for those that anybody can make up.
+fn name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "_OTHER",
+    }
+}
+
+/// `GET /metrics`: everything in OpenMetrics' text format. For whoever may not ask, there is no such path.
+pub(crate) async fn serve(state: Data<State>, http: HttpRequest) -> HttpResponse {
+    if !may_ask(&state, &http) {
+        return ApiError::NotFound(Missing::Route).response();
+    }
+    for (lane, waiting) in state.blocking.waiting() {
+        let waiting = waiting.try_into().unwrap_or(i64::MAX);
+        state
+            .metrics
+            .waiting
+            .get_or_create(&LaneLabels { lane })
+            .set(waiting);
+    }
+    match state.metrics.text() {
+        Ok(text) => HttpResponse::Ok().content_type(MEDIA_TYPE).body(text),
+        Err(error) => ApiError::Internal(error.into()).response(),
+    }
+}
+
+/// Whether a request comes from where metrics may be asked for. What a proxy forwards that is not trusted comes from
+/// anywhere, though the proxy may be near.
+fn may_ask(state: &State, http: &HttpRequest) -> bool {
+    let client = state.proxies.client(http.head());
+    let is_forwarded = [X_FORWARDED_FOR, FORWARDED]
+        .iter()
+        .any(|header| http.headers().contains_key(header));
+    let is_peer = http
+        .peer_addr()
+        .is_some_and(|peer| peer.ip().to_canonical() == client.address);
+    state.metrics_for.contain(client.address) && !(is_forwarded && is_peer)
+}

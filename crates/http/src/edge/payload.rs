@@ -1,0 +1,338 @@
+//! Where the body of a request ends, and what happens to a body that no handler has read.
+//!
+//! actix reads the body of `CONNECT` and of `Upgrade: websocket` until the client closes the connection, whatever
+//! `Content-Length` says, and it reads on without a time limit after a response to a chunked request whose body was
+//! dropped. Here each body has the length that RFC 9112 gives it, and the rest of it is discarded within limits.
+
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use actix_web::{
+    Error, HttpMessage as _,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{Payload, RequestHead, ServiceRequest, ServiceResponse},
+    error::PayloadError,
+    http::{
+        ConnectionType, Method, StatusCode,
+        header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
+    },
+    middleware::Next,
+    web::Bytes,
+};
+use futures_util::{Stream, StreamExt as _};
+
+use crate::{edge::timeouts::wait_for_body, request::headers};
+
+/// Maximum number of bytes that are read of a body, including those that are discarded.
+const MAX_RECEIVED: usize = 24 * 1024 * 1024;
+
+/// The rest of a body has the time that a body of this many bytes has.
+const TIMED_AS: usize = 1024 * 1024;
+
+/// Goes around everything else: hands on a body that ends, and reads the rest of it before the response is sent.
+/// A client that listens only after it has sent everything then gets the response and not a reset connection. If the
+/// body does not end within the limits, the connection is closed after the response.
+pub(crate) async fn bound(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let is_upgrade = is_upgrade(request.head());
+    let unread = match request.take_payload() {
+        Payload::None => None,
+        payload => Some(Incoming::new(payload, request.head())),
+    };
+    if let Some(incoming) = &unread {
+        let payload = Box::pin(incoming.clone());
+        request.set_payload(Payload::Stream { payload });
+    }
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    if is_upgrade {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+        // actix would announce chunks and send none.
+        head.no_chunking(true);
+    }
+    let Some(mut incoming) = unread else {
+        return Ok(response);
+    };
+    // A body that was too slow has had its time.
+    if response.status() != StatusCode::REQUEST_TIMEOUT {
+        let headers = response.request().headers();
+        drop(wait_for_body(headers, TIMED_AS, incoming.discard()).await);
+    }
+    Ok(if incoming.is_over() {
+        response
+    } else {
+        response
+            .map_body(|_, body| Unfinished { body, incoming })
+            .map_into_boxed_body()
+    })
+}
+
+/// Whether the client asks for another protocol, so that actix would not use the connection for another request.
+fn is_upgrade(head: &RequestHead) -> bool {
+    head.method == Method::CONNECT
+        || head.connection_type() == ConnectionType::Upgrade
+        || head
+            .headers()
+            .get_all(UPGRADE)
+            .any(|value| headers::text(value).trim().eq_ignore_ascii_case("websocket"))
+}
+
+/// A body that is being received.
+#[derive(Clone)]
+struct Incoming(Rc<RefCell<Source>>);
+
+struct Source {
+    payload: Payload,
+    /// The number of bytes that are still to come; unknown if the body is sent in chunks.
+    left: Option<u64>,
+    received: usize,
+    is_over: bool,
+}
+
+impl Incoming {
+    fn new(payload: Payload, head: &RequestHead) -> Self {
+        let length = || {
+            headers::first(head.headers(), &CONTENT_LENGTH)?
+                .trim()
+                .parse()
+                .ok()
+        };
+        let is_chunked = head.headers().contains_key(TRANSFER_ENCODING);
+        let left = (!is_chunked).then(|| length().unwrap_or(0));
+        Self(Rc::new(RefCell::new(Source {
+            payload,
+            left,
+            received: 0,
+            is_over: left == Some(0),
+        })))
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.borrow().is_over
+    }
+
+    /// Reads the rest and forgets it.
+    async fn discard(&mut self) {
+        while self.0.borrow().received <= MAX_RECEIVED && self.next().await.is_some() {}
+    }
+}
+
+impl Stream for Incoming {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.borrow_mut().poll_next(context)
+    }
+}
+
+impl Source {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let chunk = ready!(self.payload.poll_next_unpin(context));
+        let Some(Ok(mut bytes)) = chunk else {
+            self.is_over = true;
+            let is_cut_off = chunk.is_none() && self.left.is_some();
+            return Poll::Ready(if is_cut_off {
+                Some(Err(PayloadError::Incomplete(None)))
+            } else {
+                chunk
+            });
+        };
+        if let Some(left) = &mut self.left {
+            bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= bytes.len() as u64;
+            self.is_over = *left == 0;
+        }
+        self.received += bytes.len();
+        Poll::Ready(Some(Ok(bytes)))
+    }
+}
+
+/// The body of a response to a request whose body has not ended. It keeps the request's payload until the response is
+/// sent: only then does actix close the connection. If a chunked payload is dropped before, actix keeps the connection
+/// and waits for the end of the payload without a limit.
+struct Unfinished {
+    body: BoxBody,
+    #[expect(dead_code, reason = "it is kept and not used")]
+    incoming: Incoming,
+}
+
+impl MessageBody for Unfinished {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        match self.body.size() {
+            // A body without a size is dropped before the response is sent.
+            BodySize::None => BodySize::Sized(0),
+            size => size,
+        }
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use actix_web::{
+        App, HttpResponse,
+        dev::Service as _,
+        http::header::HeaderName,
+        middleware::from_fn,
+        test::{TestRequest, init_service},
+        web,
+    };
+    use futures_util::{FutureExt as _, stream};
+    use tokio::time::{Instant, pause};
+
+    use super::*;
+
+    fn incoming(headers: &[(&'static str, &str)], chunks: &[&'static str]) -> Incoming {
+        let request = headers.iter().fold(TestRequest::post(), |request, header| {
+            request.append_header(*header)
+        });
+        let chunks: Vec<_> = chunks
+            .iter()
+            .map(|chunk| Ok(Bytes::from_static(chunk.as_bytes())))
+            .collect();
+        let payload: Payload = Payload::Stream {
+            payload: Box::pin(stream::iter(chunks)),
+        };
+        Incoming::new(payload, request.to_http_request().head())
+    }
+
+    async fn read(headers: &[(&'static str, &str)], chunks: &[&'static str]) -> Option<String> {
+        let mut incoming = incoming(headers, chunks);
+        let mut text = String::new();
+        while let Some(chunk) = incoming.next().await {
+            text.push_str(std::str::from_utf8(&chunk.ok()?).unwrap());
+        }
+        assert!(incoming.is_over());
+        Some(text)
+    }
+
+    #[actix_web::test]
+    async fn body_ends_where_its_head_says() {
+        let five = ("Content-Length", "5");
+        let chunked = ("Transfer-Encoding", "chunked");
+        for (headers, chunks, expected) in [
+            (&[five][..], &["hello"][..], Some("hello")),
+            (&[five], &["he", "llo and more", "and more"], Some("hello")),
+            (&[five], &["he"], None),
+            (&[five], &[], None),
+            (&[("Content-Length", "0")], &["hello"], Some("")),
+            (&[], &["hello"], Some("")),
+            (&[chunked], &["hello", " and more"], Some("hello and more")),
+            (&[chunked], &[], Some("")),
+        ] {
+            let text = read(headers, chunks).await;
+            assert_eq!(text.as_deref(), expected, "{headers:?} {chunks:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn body_without_length_is_not_waited_for() {
+        let payload: Payload = Payload::Stream {
+            payload: Box::pin(stream::pending()),
+        };
+        let request = TestRequest::get()
+            .insert_header((UPGRADE, "websocket"))
+            .to_http_request();
+        let mut incoming = Incoming::new(payload, request.head());
+        assert!(incoming.next().await.is_none());
+    }
+
+    /// Sends a request to a service that does not read its body.
+    async fn send(
+        header: (HeaderName, &str),
+        body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+    ) -> ServiceResponse {
+        let refuse = || HttpResponse::NotFound().body("refused");
+        let app = App::new().default_service(web::to(move || async move { refuse() }));
+        let service = init_service(app.wrap(from_fn(bound))).await;
+        let mut request = TestRequest::post().insert_header(header).to_request();
+        *request.payload() = Payload::Stream {
+            payload: Box::pin(body),
+        };
+        service.call(request).await.unwrap()
+    }
+
+    #[actix_web::test]
+    async fn body_that_no_handler_reads_is_received_before_the_response() {
+        let received = Rc::new(Cell::new(0));
+        let body = stream::iter(0..10).map({
+            let received = Rc::clone(&received);
+            move |_| {
+                received.set(received.get() + 5);
+                Ok(Bytes::from_static(b"hello"))
+            }
+        });
+        let response = send((CONTENT_LENGTH, "50"), body).await;
+        assert_eq!((response.status().as_u16(), received.get()), (404, 50));
+    }
+
+    #[actix_web::test]
+    async fn body_that_never_ends_is_given_up_and_outlives_the_response() {
+        pause();
+        let start = Instant::now();
+        let alive = Rc::new(());
+        let body = stream::pending().inspect({
+            let alive = Rc::clone(&alive);
+            move |_: &Result<Bytes, _>| drop(Rc::clone(&alive))
+        });
+        let response = send((TRANSFER_ENCODING, "chunked"), body).await;
+        assert_eq!(start.elapsed().as_secs(), 62);
+        let (_, body) = response.into_parts();
+        assert_eq!(
+            Rc::strong_count(&alive),
+            2,
+            "actix must see that the body was not read"
+        );
+        let text = actix_web::body::to_bytes(body.into_body())
+            .now_or_never()
+            .unwrap()
+            .unwrap();
+        assert_eq!(text, "refused");
+        assert_eq!(Rc::strong_count(&alive), 1);
+    }
+
+    #[actix_web::test]
+    async fn body_without_end_is_received_up_to_its_limit() {
+        let received = Rc::new(Cell::new(0));
+        let body = stream::repeat_with({
+            let received = Rc::clone(&received);
+            move || {
+                received.set(received.get() + 1024 * 1024);
+                Ok(Bytes::from(vec![b'a'; 1024 * 1024]))
+            }
+        });
+        let response = send((TRANSFER_ENCODING, "chunked"), body).await;
+        assert_eq!(response.status().as_u16(), 404);
+        assert_eq!(received.get(), MAX_RECEIVED + 1024 * 1024);
+    }
+
+    #[test]
+    fn upgrades_are_recognised_by_connection_method_and_websocket() {
+        let is_upgrade = |request: TestRequest| is_upgrade(request.to_http_request().head());
+        assert!(is_upgrade(TestRequest::default().method(Method::CONNECT)));
+        assert!(is_upgrade(
+            TestRequest::get().insert_header((UPGRADE, " WebSocket "))
+        ));
+        assert!(!is_upgrade(TestRequest::get().insert_header((UPGRADE, "h2c"))));
+        assert!(!is_upgrade(TestRequest::get()));
+    }
+}

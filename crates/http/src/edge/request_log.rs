@@ -1,0 +1,189 @@
+//! One line in the log for each request, the id that joins it to what else the request logged, and its place in the
+//! metrics.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error, HttpMessage as _, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{
+        Method, StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web::Data,
+};
+use tracing::Instrument as _;
+
+use crate::{edge::metrics::Route, error::ApiError, request::pipeline::State};
+
+/// The response header that names a request's id.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request, among its extensions.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
+/// Makes ids for requests: some random digits for the process, so that those of several don't mix, and a
+/// number.
+pub(crate) struct RequestIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new(process: String) -> Arc<Self> {
+        Arc::new(Self {
+            process,
+            next: AtomicU64::new(1),
+        })
+    }
+
+    fn next(&self) -> String {
+        format!("{}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Gives the request an id, handles it inside a span of that id, counts it in the metrics, and logs it with the status of
+/// its response. The query is not logged: it may hold what people searched for.
+pub(crate) async fn log(
+    ids: Arc<RequestIds>,
+    state: Data<State>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = ids.next();
+    let started = Instant::now();
+    let span = tracing::info_span!("request", %id);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let asked = Asked {
+        address: state.proxies.client(request.head()).address,
+        method: request.method().clone(),
+        path: request.path().to_owned(),
+    };
+    let result = next.call(request).instrument(span.clone()).await;
+    let took = started.elapsed();
+    let _entered = span.enter();
+    match result {
+        Ok(mut response) => {
+            let route = response.request().app_data::<Route>().map_or("", |route| route.0);
+            asked.note(&state, route, response.status(), took);
+            name_request(response.headers_mut(), &id);
+            Ok(response)
+        }
+        // A service that fails instead of answering takes the request with it, and actix makes a response of the error.
+        Err(error) => {
+            let mut response = respond_to(&error);
+            asked.note(&state, "", response.status(), took);
+            name_request(response.headers_mut(), &id);
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
+}
+
+/// What the log says of a request.
+struct Asked {
+    address: IpAddr,
+    method: Method,
+    path: String,
+}
+
+impl Asked {
+    /// Counts and logs the request.
+    fn note(&self, state: &State, route: &'static str, status: StatusCode, took: Duration) {
+        state.metrics.count(&self.method, route, status, took);
+        tracing::info!(
+            address = %self.address,
+            method = %self.method,
+            path = self.path,
+            status = status.as_u16(),
+            milliseconds = (took.as_secs_f64() * 10_000.0).round() / 10.0,
+            "answered"
+        );
+    }
+}
+
+fn name_request(headers: &mut HeaderMap, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+}
+
+/// The response to an error of a service. Nothing internal leaks from it.
+fn respond_to(error: &Error) -> HttpResponse {
+    let response = error.error_response();
+    if response.status().is_server_error() {
+        ApiError::Internal(error.to_string().into()).response()
+    } else {
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{
+        App,
+        dev::Service as _,
+        error::{ErrorBadRequest, ErrorInternalServerError},
+        middleware::from_fn,
+        test::{TestRequest, init_service},
+        web,
+    };
+    use mycars_application::mocks::Mocks;
+
+    use super::*;
+    use crate::request::pipeline::tests::state;
+
+    /// The status, the request id and the body of the response to a request whose service fails with an error.
+    async fn fail(state: &Data<State>, error: fn() -> Error) -> (u16, String, String) {
+        let (ids, state) = (RequestIds::new("p".into()), state.clone());
+        let app = App::new()
+            .route("/", web::get().to(HttpResponse::Ok))
+            .wrap(from_fn(move |_: ServiceRequest, _: Next<_>| async move {
+                Err::<ServiceResponse, _>(error())
+            }))
+            .wrap(from_fn(move |request, next| {
+                log(Arc::clone(&ids), state.clone(), request, next)
+            }));
+        let service = init_service(app).await;
+        let request = TestRequest::get().uri("/").to_request();
+        let Err(error) = service.call(request).await else {
+            panic!("the service must fail")
+        };
+        let response = error.error_response();
+        let id = response
+            .headers()
+            .get(REQUEST_ID)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let status = response.status().as_u16();
+        let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+        (status, id, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[actix_web::test]
+    async fn failing_service_has_id_metric_and_hides_internals() {
+        let state = Data::new(state(Mocks::new()));
+        let broken = fail(&state, || ErrorInternalServerError("secret")).await;
+        let expected = r#"{"detail":"A server error occurred."}"#;
+        assert_eq!(broken, (500, "p-1".into(), expected.into()));
+        let refused = fail(&state, || ErrorBadRequest("no")).await;
+        assert_eq!(refused, (400, "p-1".into(), "no".into()));
+        let metrics = state.metrics.text().unwrap();
+        for status in [500, 400] {
+            let line = format!("http_response_status_code=\"{status}\"}} 1\n");
+            assert!(metrics.contains(&line), "{metrics}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How long clients may take. Who is slow holds a connection, and who is slow on purpose as many as there are.
+
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use tokio::time::timeout;
+
+use crate::{error::ApiError, request::headers};
+
+/// For the head of a request.
+pub(crate) const HEAD: Duration = Duration::from_secs(10);
+
+/// Until the next request on the same connection. Proxies keep connections for a minute; they, and not we, are
+/// to be the first to close one, or else a request may be on its way to a connection that is gone.
+pub(crate) const NEXT_REQUEST: Duration = Duration::from_secs(75);
+
+/// To hear the answer to a request that was refused before it was read, and to hang up.
+pub(crate) const GOODBYE: Duration = Duration::from_secs(5);
+
+/// For any body.
+const BODY: Duration = Duration::from_secs(30);
+
+/// For so many bytes of a body, a second more: a slow line for our time.
+const BODY_BYTES_PER_SECOND: usize = 32 * 1024;
+
+/// Waits for the body of a request, of which at most `limit` bytes are wanted.
+///
+/// # Errors
+/// [`ApiError::TooSlow`] if the time is over before the body is there.
+pub(crate) async fn wait_for_body<T>(
+    headers: &HeaderMap,
+    limit: usize,
+    body: impl Future<Output = T>,
+) -> Result<T, ApiError> {
+    timeout(time_for_body(headers, limit), body)
+        .await
+        .map_err(|_| ApiError::TooSlow)
+}
+
+/// The time for as many bytes as the request announces; as for the most there may be, if it doesn't.
+fn time_for_body(headers: &HeaderMap, limit: usize) -> Duration {
+    let announced = headers::first(headers, &CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
+    let bytes = announced.unwrap_or(limit).min(limit);
+    let seconds = bytes / BODY_BYTES_PER_SECOND;
+    BODY + Duration::from_secs(seconds.try_into().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, pause, sleep};
+
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    fn announcing(bytes: &str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_LENGTH, bytes.parse().unwrap())])
+    }
+
+    #[actix_web::test]
+    async fn a_body_has_its_time_and_no_more() {
+        pause();
+        let headers = announcing("100");
+        let slow = |seconds| async move {
+            sleep(Duration::from_secs(seconds)).await;
+            "body"
+        };
+        assert!(matches!(wait_for_body(&headers, MIB, slow(29)).await, Ok("body")));
+        let start = Instant::now();
+        let refused = wait_for_body(&headers, MIB, slow(3600)).await;
+        assert!(matches!(refused, Err(ApiError::TooSlow)));
+        assert_eq!(start.elapsed().as_secs(), 30);
+    }
+
+    #[test]
+    fn large_bodies_have_more_time_as_far_as_they_are_wanted() {
+        let seconds = |headers: &HeaderMap| time_for_body(headers, 8 * MIB).as_secs();
+        assert_eq!(seconds(&announcing("0")), 30);
+        assert_eq!(seconds(&announcing("1048576")), 62);
+        assert_eq!(seconds(&announcing("8388608")), 286);
+        assert_eq!(seconds(&announcing("99999999999")), 286);
+        assert_eq!(seconds(&HeaderMap::new()), 286);
+    }
+}

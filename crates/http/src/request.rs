@@ -1,0 +1,12 @@
+//! Reading and checking a request: body, query, negotiation, CSRF, throttles, and the pipeline that runs the checks
+//! in their order.
+
+pub(crate) mod body;
+pub(crate) mod csrf;
+pub(crate) mod headers;
+pub(crate) mod negotiation;
+pub(crate) mod pipeline;
+pub(crate) mod pools;
+pub(crate) mod query;
+pub(crate) mod throttle;
+pub(crate) mod urlencoded;

@@ -1,0 +1,305 @@
+//! What an answer is written in: content negotiation by Django REST framework's rules.
+//!
+//! Its rules are simpler than HTTP's: the more specific of the client's media ranges go first, `q` counts for
+//! nothing, and of several renderers that fit equally well the first is taken.
+
+use std::cmp::Reverse;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody as _},
+    http::header::{ACCEPT, HeaderMap},
+};
+use serde_json::ser::{PrettyFormatter, Serializer};
+
+use crate::{
+    error::{ApiError, Missing},
+    request::headers,
+};
+
+/// A form in which answers can be written.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Renderer {
+    /// Its name in `?format=`.
+    pub(crate) format: &'static str,
+    pub(crate) media_type: &'static str,
+}
+
+/// Every form in which answers can be written, the preferred one first.
+pub(crate) static RENDERERS: [Renderer; 2] = [
+    Renderer {
+        format: "json",
+        media_type: "application/json",
+    },
+    Renderer {
+        format: PAGE,
+        media_type: "text/html",
+    },
+];
+
+/// The format of the browsable API.
+const PAGE: &str = "api";
+
+/// What a client gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    pub(crate) renderer: &'static Renderer,
+    /// By how many spaces the client wants JSON indented.
+    pub(crate) indent: Option<usize>,
+}
+
+impl Accepted {
+    /// Whether the answer is a page of the browsable API.
+    pub(crate) fn is_page(&self) -> bool {
+        self.renderer.format == PAGE
+    }
+}
+
+/// Chooses how a request is answered.
+///
+/// # Errors
+/// 404 if `?format=` names no renderer, 406 if the client accepts none of those that are left.
+pub(crate) fn negotiate(http: &HttpRequest) -> Result<Accepted, ApiError> {
+    choose(&RENDERERS, http.query_string(), &accept(http.headers()))
+}
+
+/// The same among other renderers.
+///
+/// # Errors
+/// Those of [`negotiate`].
+pub(crate) fn negotiate_among(
+    renderers: &'static [Renderer],
+    http: &HttpRequest,
+) -> Result<&'static Renderer, ApiError> {
+    choose(renderers, http.query_string(), &accept(http.headers())).map(|accepted| accepted.renderer)
+}
+
+/// What the client accepts; without a word of it, everything.
+fn accept(headers: &HeaderMap) -> String {
+    let values: Vec<_> = headers.get_all(ACCEPT).map(headers::text).collect();
+    if values.is_empty() {
+        return "*/*".to_owned();
+    }
+    values.join(",")
+}
+
+fn choose(renderers: &'static [Renderer], query: &str, accept: &str) -> Result<Accepted, ApiError> {
+    let format = format(query);
+    let named: Vec<_> = renderers
+        .iter()
+        .filter(|renderer| format.as_ref().is_none_or(|format| renderer.format == format))
+        .collect();
+    if named.is_empty() {
+        return Err(ApiError::NotFound(Missing::Route));
+    }
+    let ranges: Vec<MediaRange> = accept.split(',').map(MediaRange::from).collect();
+    named
+        .into_iter()
+        .flat_map(|renderer| ranges.iter().map(move |range| (renderer, range)))
+        .filter(|(renderer, range)| range.holds(renderer.media_type))
+        .min_by_key(|(_, range)| Reverse(range.precedence()))
+        .map(|(renderer, range)| Accepted {
+            renderer,
+            indent: range.indent(),
+        })
+        .ok_or(ApiError::NotAcceptable)
+}
+
+/// The format that the query names; the last one, as everywhere in Django.
+fn format(query: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| name == "format")
+        .last()
+        .map(|(_, format)| format.into_owned())
+        .filter(|format| !format.is_empty())
+}
+
+/// One part of the header `Accept`, such as `application/*;q=0.5`.
+struct MediaRange {
+    kind: String,
+    subtype: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl From<&str> for MediaRange {
+    fn from(text: &str) -> Self {
+        let mut parts = text.split(';').map(str::trim);
+        let full = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let (kind, subtype) = full.split_once('/').unwrap_or((&full, ""));
+        let parameters = parts.filter(|part| !part.is_empty()).map(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let value = value.trim().trim_matches('"');
+            (name.trim().to_ascii_lowercase(), value.to_owned())
+        });
+        Self {
+            kind: kind.to_owned(),
+            subtype: subtype.to_owned(),
+            parameters: parameters.collect(),
+        }
+    }
+}
+
+impl MediaRange {
+    fn holds(&self, media_type: &str) -> bool {
+        let fits = |wanted: &str, given: &str| wanted == "*" || wanted == given;
+        media_type
+            .split_once('/')
+            .is_some_and(|(kind, subtype)| fits(&self.kind, kind) && fits(&self.subtype, subtype))
+    }
+
+    /// How much it says, from nothing to everything.
+    fn precedence(&self) -> u8 {
+        let has_parameters = self.parameters.iter().any(|(name, _)| name != "q");
+        match (self.kind.as_str(), self.subtype.as_str()) {
+            ("*", _) => 0,
+            (_, "*") => 1,
+            _ if !has_parameters => 2,
+            _ => 3,
+        }
+    }
+
+    /// The parameter `indent`, at most 8. None at all is meant by 0 and less, too.
+    fn indent(&self) -> Option<usize> {
+        let (_, value) = self.parameters.iter().find(|(name, _)| name == "indent")?;
+        let indent: i64 = value.trim().parse().ok()?;
+        usize::try_from(indent.clamp(0, 8))
+            .ok()
+            .filter(|indent| *indent > 0)
+    }
+}
+
+impl Accepted {
+    /// Indents an answer's JSON if the client asked for that. An answer without a body stays as it is.
+    pub(crate) fn indent(&self, response: HttpResponse) -> HttpResponse {
+        let Some(indent) = self.indent else {
+            return response;
+        };
+        response.map_body(|_, body| match body.try_into_bytes() {
+            Ok(json) => match indented(&json, indent) {
+                Ok(indented) => BoxBody::new(indented),
+                Err(_) => BoxBody::new(json),
+            },
+            Err(body) => body,
+        })
+    }
+}
+
+fn indented(json: &[u8], spaces: usize) -> serde_json::Result<Vec<u8>> {
+    let indent = " ".repeat(spaces);
+    let mut indented = Vec::new();
+    let formatter = PrettyFormatter::with_indent(indent.as_bytes());
+    serde_transcode::transcode(
+        &mut serde_json::Deserializer::from_slice(json),
+        &mut Serializer::with_formatter(&mut indented, formatter),
+    )?;
+    Ok(indented)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static JSON_AND_HTML: [Renderer; 2] = [
+        Renderer {
+            format: "json",
+            media_type: "application/json",
+        },
+        Renderer {
+            format: "api",
+            media_type: "text/html",
+        },
+    ];
+
+    /// The format that is chosen of JSON and HTML, or the status of the refusal.
+    fn chosen(query: &str, accept: &str) -> Result<&'static str, u16> {
+        choose(&JSON_AND_HTML, query, accept)
+            .map(|accepted| accepted.renderer.format)
+            .map_err(|error| error.status().as_u16())
+    }
+
+    #[test]
+    fn the_most_specific_range_wins_and_then_the_first_renderer() {
+        for (accept, format) in [
+            ("*/*", "json"),
+            ("text/html", "api"),
+            ("TEXT/HTML", "api"),
+            ("text/*, */*", "api"),
+            ("text/html, application/json", "json"),
+            ("application/json;q=0.1, text/html", "json"),
+            ("application/json, text/html; level=1", "api"),
+            ("*/*, text/html;q=0", "api"),
+            ("application/*;q=0.5, text/csv", "json"),
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+                "api",
+            ),
+        ] {
+            assert_eq!(chosen("", accept), Ok(format), "{accept}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_serves_is_406() {
+        for accept in [
+            "application/xml",
+            "",
+            "*",
+            "text/csv, image/*",
+            "json",
+            "application/json/",
+        ] {
+            assert_eq!(chosen("", accept), Err(406), "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn the_query_narrows_what_may_be_served_and_accept_must_still_match() {
+        assert_eq!(chosen("format=api", "*/*"), Ok("api"));
+        assert_eq!(chosen("format=json", "text/html, */*;q=0.8"), Ok("json"));
+        assert_eq!(chosen("format=json", "text/html"), Err(406));
+        assert_eq!(chosen("format=", "*/*"), Ok("json"));
+        assert_eq!(chosen("format=xml&a=b&format=api", "*/*"), Ok("api"));
+    }
+
+    #[test]
+    fn an_unknown_format_is_404_whatever_is_accepted() {
+        assert_eq!(chosen("format=xml", "*/*"), Err(404));
+        assert_eq!(chosen("format=xml", "image/png"), Err(404));
+        assert_eq!(chosen("format=JSON", "*/*"), Err(404));
+    }
+
+    #[test]
+    fn who_says_nothing_accepts_everything_and_several_headers_are_one() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(accept(&headers), "*/*");
+        headers.append(ACCEPT, "text/csv".parse().unwrap());
+        headers.append(ACCEPT, "application/json".parse().unwrap());
+        assert_eq!(accept(&headers), "text/csv,application/json");
+    }
+
+    #[test]
+    fn the_indent_is_a_parameter_of_the_range_that_was_chosen() {
+        let indent = |accept| choose(&RENDERERS, "", accept).unwrap().indent;
+        for (accept, expected) in [
+            ("application/json; indent=2", Some(2)),
+            ("*/*;indent=\"4\"", Some(4)),
+            ("application/json; q=0.5; indent=99", Some(8)),
+            ("application/json; indent=0", None),
+            ("application/json; indent=-1", None),
+            ("application/json; indent=two", None),
+            ("application/json", None),
+            ("application/json, */*; indent=4", None),
+        ] {
+            assert_eq!(indent(accept), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn indented_json_keeps_its_order_and_its_numbers() {
+        let text = |json: &[u8]| String::from_utf8(indented(json, 2).unwrap()).unwrap();
+        assert_eq!(
+            text(r#"{"b":[1,-2.5],"a":{},"c":[],"é":null}"#.as_bytes()),
+            "{\n  \"b\": [\n    1,\n    -2.5\n  ],\n  \"a\": {},\n  \"c\": [],\n  \"é\": null\n}"
+        );
+    }
+}

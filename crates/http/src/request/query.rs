@@ -1,0 +1,703 @@
+//! The query of a URL: filters, search, ordering and pages, as Django REST framework and django-filter read
+//! them (wire contract, section 7).
+
+mod history;
+mod moment;
+
+use mycars_application::lists::{CarOrder, CarQuery, Direction, Listed, Page, Search, UserOrder, UserQuery};
+use mycars_domain::{Field, Role, Violation, strip};
+use serde::Serialize;
+
+pub(crate) use self::history::{ACTIONS, HISTORY, HISTORY_OF_CAR, OBJECT_TYPES};
+use crate::{
+    error::ApiError,
+    messages,
+    request::{
+        body::number::{python_int, python_numeric, typed_digits},
+        urlencoded,
+    },
+};
+
+/// What can be set about lists.
+#[derive(Debug, Clone, Copy)]
+pub struct ListSettings {
+    /// How many items a page has where the client does not say; without it a list comes whole.
+    pub page_size: Option<u32>,
+    /// How many items a page has at most.
+    pub max_page_size: u32,
+}
+
+impl Default for ListSettings {
+    fn default() -> Self {
+        Self {
+            page_size: None,
+            max_page_size: 1000,
+        }
+    }
+}
+
+/// Number of items that a page of the browsable API shows of a list that the API answers whole.
+pub(crate) const BROWSER_PAGE_SIZE: u32 = 100;
+
+impl ListSettings {
+    /// Returns these settings with [`BROWSER_PAGE_SIZE`] as the page size.
+    pub(crate) fn for_browsers(self) -> Self {
+        Self {
+            page_size: Some(BROWSER_PAGE_SIZE),
+            ..self
+        }
+    }
+}
+
+/// What a list can be asked for, for people: the forms of its page and the documents are made from it.
+#[derive(Debug)]
+pub(crate) struct ListSpec {
+    /// What `?search=` looks at; empty where it is not taken.
+    pub(crate) searched: &'static str,
+    pub(crate) filters: &'static [FilterSpec],
+    /// The names that `?ordering=` takes.
+    pub(crate) orderings: &'static [&'static str],
+    /// How many items a page has where neither the client nor a setting says; without it the list comes whole.
+    pub(crate) page_size: Option<u32>,
+}
+
+/// One filter.
+#[derive(Debug)]
+pub(crate) struct FilterSpec {
+    pub(crate) name: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) kind: FilterKind,
+    /// What is meant where it is left out, if that is not everything.
+    pub(crate) default: Option<&'static str>,
+}
+
+/// What a filter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FilterKind {
+    Text,
+    Number,
+    /// A date, or a date and time.
+    Moment,
+    /// One of these values.
+    Choice(&'static [&'static str]),
+}
+
+const fn filter(name: &'static str, label: &'static str, kind: FilterKind) -> FilterSpec {
+    FilterSpec {
+        name,
+        label,
+        kind,
+        default: None,
+    }
+}
+
+/// What lists of cars can be asked for.
+pub(crate) static CARS: ListSpec = ListSpec {
+    searched: "brand, model, license, VIN and notes",
+    filters: &[
+        filter("brand", "Brand", FilterKind::Text),
+        filter("model", "Model", FilterKind::Text),
+        filter("year", "Year", FilterKind::Number),
+        filter("year_min", "Year from", FilterKind::Number),
+        filter("year_max", "Year to", FilterKind::Number),
+        filter("color", "Color", FilterKind::Text),
+        filter("license", "License", FilterKind::Text),
+        filter("vin", "VIN", FilterKind::Text),
+        filter("mileage_min", "Mileage from", FilterKind::Number),
+        filter("mileage_max", "Mileage to", FilterKind::Number),
+    ],
+    orderings: &[
+        "created_at",
+        "updated_at",
+        "year",
+        "mileage",
+        "brand",
+        "model",
+        "license",
+    ],
+    page_size: None,
+};
+
+/// What the list of users can be asked for.
+pub(crate) static USERS: ListSpec = ListSpec {
+    searched: "username, e-mail address, names and phone",
+    filters: &[
+        FilterSpec {
+            default: Some("client"),
+            ..filter("role", "Role", FilterKind::Choice(&["client", "admin", "all"]))
+        },
+        filter("is_active", "Active", FilterKind::Choice(&["true", "false"])),
+    ],
+    orderings: &["username", "email", "date_joined", "last_login"],
+    page_size: None,
+};
+
+/// The parameters of a query. Of several with one name the last counts. A value that is not UTF-8 is `None`.
+pub(crate) struct Query {
+    parameters: Vec<(String, Option<String>)>,
+    /// Whether people typed the numbers in it.
+    is_typed: bool,
+}
+
+impl Query {
+    pub(crate) fn parse(query: &str) -> Self {
+        Self {
+            parameters: urlencoded::parameters(query).collect(),
+            is_typed: false,
+        }
+    }
+
+    /// Parses a query whose numbers people typed into a form: those that are ambiguous are refused.
+    pub(crate) fn typed(query: &str) -> Self {
+        Self {
+            is_typed: true,
+            ..Self::parse(query)
+        }
+    }
+
+    /// A parameter that says something: blank ones count as left out.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let value = strip(self.last(name)?.as_deref()?);
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn last(&self, name: &str) -> Option<&Option<String>> {
+        let last = self.parameters.iter().rev().find(|(known, _)| known == name);
+        last.map(|(_, value)| value)
+    }
+
+    /// The page asked for. What is no number of items counts as left out, and so does an offset without it.
+    pub(crate) fn page(&self, settings: ListSettings) -> Option<Page> {
+        let limit = self.limit().or(settings.page_size)?;
+        Some(self.page_of(limit, settings))
+    }
+
+    /// Tells whether a page is asked for.
+    pub(crate) fn has_limit(&self) -> bool {
+        self.limit().is_some()
+    }
+
+    /// How many items a page shall have, if the client says so.
+    fn limit(&self) -> Option<u32> {
+        let limit = python_int(self.get("limit")?)?;
+        (limit > 0).then(|| u32::try_from(limit).unwrap_or(u32::MAX))
+    }
+
+    /// The page of so many items.
+    fn page_of(&self, limit: u32, settings: ListSettings) -> Page {
+        Page {
+            limit: limit.min(settings.max_page_size),
+            offset: self.offset(),
+        }
+    }
+
+    /// The number of items before the page; what is no such number counts as none.
+    pub(crate) fn offset(&self) -> u64 {
+        let offset = self.get("offset").and_then(python_int);
+        offset.and_then(|offset| offset.try_into().ok()).unwrap_or(0)
+    }
+
+    /// The cars asked for.
+    pub(crate) fn cars(&self, settings: ListSettings) -> Result<CarQuery, ApiError> {
+        let mut reader = Reader {
+            query: self,
+            errors: Vec::new(),
+        };
+        let year = reader.number("year");
+        let query = CarQuery {
+            owner: None,
+            search: reader.search(),
+            brand: reader.text("brand"),
+            model: reader.text("model"),
+            color: reader.text("color"),
+            license: reader.text("license"),
+            vin: reader.text("vin"),
+            year_min: greatest(year.map(Number::up), reader.number("year_min").map(Number::up)),
+            year_max: least(
+                year.map(Number::down),
+                reader.number("year_max").map(Number::down),
+            ),
+            mileage_min: reader.number("mileage_min").map(Number::up),
+            mileage_max: reader.number("mileage_max").map(Number::down),
+            ordering: self.ordering(car_order),
+            page: self.page(settings),
+        };
+        reader.finish(query)
+    }
+
+    /// The users asked for: clients, unless a role is named or `role=all`.
+    pub(crate) fn users(&self, settings: ListSettings) -> Result<UserQuery, ApiError> {
+        let mut reader = Reader {
+            query: self,
+            errors: Vec::new(),
+        };
+        let query = UserQuery {
+            search: reader.search(),
+            role: reader.role(),
+            is_active: reader.boolean("is_active"),
+            ordering: self.ordering(user_order),
+            page: self.page(settings),
+        };
+        reader.finish(query)
+    }
+
+    /// The words asked for.
+    pub(crate) fn search(&self) -> Result<Search, ApiError> {
+        let mut reader = Reader {
+            query: self,
+            errors: Vec::new(),
+        };
+        let search = reader.search();
+        reader.finish(search)
+    }
+
+    /// The orders asked for; names that there are not are passed over.
+    pub(crate) fn ordering<T>(&self, order: impl Fn(&str) -> Option<T>) -> Vec<(T, Direction)> {
+        let names = self.get("ordering").unwrap_or("").split(',').map(strip);
+        let orders = names.filter_map(|name| match name.strip_prefix('-') {
+            Some(name) => Some((order(name)?, Direction::Descending)),
+            None => Some((order(name)?, Direction::Ascending)),
+        });
+        // A client gains nothing by more orders than there are names.
+        orders.take(16).collect()
+    }
+
+    /// The URL of another page: the same query with another offset, its parameters in order.
+    fn link(&self, url: &str, limit: u32, offset: u64) -> String {
+        let mut parameters: Vec<(&str, String)> = self
+            .parameters
+            .iter()
+            .filter(|(name, _)| name != "limit" && name != "offset")
+            .filter_map(|(name, value)| Some((name.as_str(), value.clone()?)))
+            .collect();
+        parameters.push(("limit", limit.to_string()));
+        if offset > 0 {
+            parameters.push(("offset", offset.to_string()));
+        }
+        parameters.sort_by(|one, other| one.0.cmp(other.0));
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(parameters)
+            .finish();
+        format!("{url}?{query}")
+    }
+}
+
+fn car_order(name: &str) -> Option<CarOrder> {
+    Some(match name {
+        "created_at" => CarOrder::CreatedAt,
+        "updated_at" => CarOrder::UpdatedAt,
+        "year" => CarOrder::Year,
+        "mileage" => CarOrder::Mileage,
+        "brand" => CarOrder::Brand,
+        "model" => CarOrder::Model,
+        "license" => CarOrder::License,
+        _ => return None,
+    })
+}
+
+fn user_order(name: &str) -> Option<UserOrder> {
+    Some(match name {
+        "username" => UserOrder::Username,
+        "email" => UserOrder::Email,
+        "date_joined" => UserOrder::DateJoined,
+        "last_login" => UserOrder::LastLogin,
+        _ => return None,
+    })
+}
+
+/// Nobody types more to search for.
+pub(crate) const MAX_SEARCH_LENGTH: usize = 1000;
+
+/// Reads parameters and collects what is wrong with them.
+struct Reader<'a> {
+    query: &'a Query,
+    errors: Vec<(&'static str, String)>,
+}
+
+impl<'a> Reader<'a> {
+    /// A parameter that says something. One that is not UTF-8 is an error.
+    fn get(&mut self, name: &'static str) -> Option<&'a str> {
+        let query = self.query;
+        if query.last(name) == Some(&None) {
+            let message = "The text could not be decoded as UTF-8.";
+            self.errors.push((name, message.into()));
+        }
+        query.get(name)
+    }
+
+    fn finish<T>(self, query: T) -> Result<T, ApiError> {
+        if self.errors.is_empty() {
+            Ok(query)
+        } else {
+            Err(ApiError::Parameters(self.errors))
+        }
+    }
+
+    /// Text, which no database must be asked for if it holds the character that none can keep.
+    fn text(&mut self, name: &'static str) -> Option<String> {
+        let text = self.get(name)?;
+        if text.contains('\0') {
+            self.errors
+                .push((name, "Null characters are not allowed.".into()));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    fn search(&mut self) -> Search {
+        let Some(text) = self.text("search") else {
+            return Search::default();
+        };
+        if text.chars().count() > MAX_SEARCH_LENGTH {
+            let message = format!("Ensure this value has at most {MAX_SEARCH_LENGTH} characters.");
+            self.errors.push(("search", message));
+            return Search::default();
+        }
+        Search::parse(&text)
+    }
+
+    fn number(&mut self, name: &'static str) -> Option<Number> {
+        let text = self.get(name)?;
+        let number = if self.query.is_typed {
+            typed_digits(text).map(|digits| Number::parse(&digits))
+        } else {
+            Ok(Number::parse(text))
+        };
+        match number {
+            Ok(Some(number)) => return Some(number),
+            Err(violation @ Violation::AmbiguousNumber) => {
+                self.errors
+                    .push((name, messages::say(Field::Mileage, &violation)));
+            }
+            Ok(None) | Err(_) => self.errors.push((name, "Enter a number.".into())),
+        }
+        None
+    }
+
+    fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        match self.get(name)?.to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            other => {
+                self.errors.push((name, no_choice(other)));
+                None
+            }
+        }
+    }
+
+    fn role(&mut self) -> Option<Role> {
+        match self.get("role") {
+            None => Some(Role::Client),
+            Some("all") => None,
+            Some(name) => Role::parse(name)
+                .map_err(|_| self.errors.push(("role", no_choice(name))))
+                .ok(),
+        }
+    }
+}
+
+fn no_choice(value: &str) -> String {
+    format!("Select a valid choice. {value} is not one of the available choices.")
+}
+
+/// A number as somebody typed it, which need not be a whole one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Number(f64);
+
+impl Number {
+    /// Reads what Python's `Decimal` reads: decimal digits of any script, and underscores anywhere.
+    fn parse(text: &str) -> Option<Self> {
+        let text = python_numeric(text).replace('_', "");
+        // "inf" and "nan" are numbers to Rust, and not here.
+        let is_plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+        is_plain.then(|| text.parse().ok()).flatten().map(Self)
+    }
+
+    /// The least whole number that is not below it.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a bound beyond 64 bits is as good as their end"
+    )]
+    fn up(self) -> i64 {
+        self.0.ceil() as i64
+    }
+
+    /// The greatest whole number that is not above it.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a bound beyond 64 bits is as good as their end"
+    )]
+    fn down(self) -> i64 {
+        self.0.floor() as i64
+    }
+}
+
+fn greatest(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.max(other)
+}
+
+fn least(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A page in Django REST framework's envelope.
+#[derive(Serialize)]
+pub(crate) struct Envelope<T> {
+    count: u64,
+    next: Option<String>,
+    previous: Option<String>,
+    results: Vec<T>,
+}
+
+/// A list, in its envelope if a page was asked for.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum ListView<T> {
+    Page(Envelope<T>),
+    Whole(Vec<T>),
+}
+
+impl<T> ListView<T> {
+    /// `url` is the list's own, without a query.
+    pub(crate) fn new(listed: Listed<T>, page: Option<Page>, query: &Query, url: &str) -> Self {
+        let (Some(count), Some(Page { limit, offset })) = (listed.total, page) else {
+            return Self::Whole(listed.items);
+        };
+        let after = offset.saturating_add(limit.into());
+        Self::Page(Envelope {
+            count,
+            next: (after < count).then(|| query.link(url, limit, after)),
+            previous: (offset > 0).then(|| query.link(url, limit, offset.saturating_sub(limit.into()))),
+            results: listed.items,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(query: &str) -> Option<(u32, u64)> {
+        Query::parse(query)
+            .page(ListSettings::default())
+            .map(|page| (page.limit, page.offset))
+    }
+
+    fn cars(query: &str) -> CarQuery {
+        Query::parse(query).cars(ListSettings::default()).unwrap()
+    }
+
+    fn errors(query: &str) -> Vec<(&'static str, String)> {
+        match Query::parse(query).cars(ListSettings::default()) {
+            Err(ApiError::Parameters(errors)) => errors,
+            other => panic!("must be refused: {:?}", other.map(|_| ())),
+        }
+    }
+
+    #[test]
+    fn a_page_needs_a_limit_and_what_is_no_number_counts_as_left_out() {
+        assert_eq!(page("limit=2&offset=4"), Some((2, 4)));
+        assert_eq!(page("limit=2"), Some((2, 0)));
+        assert_eq!(page("limit=2&offset=abc"), Some((2, 0)));
+        assert_eq!(page("limit=2&offset=-1"), Some((2, 0)));
+        assert_eq!(page("limit=5000"), Some((1000, 0)));
+        assert_eq!(page("limit=99999999999"), Some((1000, 0)));
+        for none in ["", "offset=3", "limit=0", "limit=-2", "limit=abc", "limit="] {
+            assert_eq!(page(none), None, "{none}");
+        }
+        let with_default = ListSettings {
+            page_size: Some(20),
+            max_page_size: 50,
+        };
+        assert_eq!(Query::parse("").page(with_default).unwrap().limit, 20);
+    }
+
+    #[test]
+    fn parameters_that_are_not_utf8_are_refused() {
+        let message = "The text could not be decoded as UTF-8.";
+        for name in [
+            "search",
+            "brand",
+            "model",
+            "year",
+            "year_min",
+            "year_max",
+            "color",
+            "license",
+            "vin",
+            "mileage_min",
+            "mileage_max",
+        ] {
+            for value in ["%FF", "M%FCller", "%C3", "a%ED%A0%80", "%C3%BC%80"] {
+                let errors = errors(&format!("{name}=ok&{name}={value}"));
+                assert_eq!(errors, [(name, message.to_owned())], "{name}={value}");
+            }
+        }
+        let users = Query::parse("role=%FF&is_active=%FF&search=%FF").users(ListSettings::default());
+        assert!(matches!(users, Err(ApiError::Parameters(errors)) if errors.len() == 3));
+    }
+
+    #[test]
+    fn parameters_in_utf8_are_read_escaped_and_raw() {
+        for query in [
+            "brand=M%C3%BCller",
+            "brand=Müller",
+            "brand=%FF&brand=M%c3%bcller",
+            "x=%FF&brand=Müller&%FF=1",
+        ] {
+            assert_eq!(cars(query).brand.as_deref(), Some("Müller"), "{query}");
+        }
+        assert_eq!(page("limit=%FF&offset=%FF&ordering=%FF"), None);
+    }
+
+    #[test]
+    fn filters_that_are_blank_or_unknown_are_passed_over() {
+        assert_eq!(
+            cars("brand=&year=&unknown=1&ordering=nonsense,"),
+            CarQuery::default()
+        );
+    }
+
+    #[test]
+    fn a_year_is_both_bounds_and_a_broken_one_matches_none() {
+        let query = cars("year=2003&year_min=2000");
+        assert_eq!((query.year_min, query.year_max), (Some(2003), Some(2003)));
+        let query = cars("year=2003.5");
+        assert_eq!((query.year_min, query.year_max), (Some(2004), Some(2003)));
+        let query = cars("mileage_min=1e300&mileage_max=-1e300");
+        assert_eq!(
+            (query.mileage_min, query.mileage_max),
+            (Some(i64::MAX), Some(i64::MIN))
+        );
+    }
+
+    #[test]
+    fn digits_of_every_script_are_numbers() {
+        let query = cars("year=٢٠٢٠&mileage_min=１_０００&mileage_max=+२०००.५");
+        assert_eq!((query.year_min, query.year_max), (Some(2020), Some(2020)));
+        assert_eq!((query.mileage_min, query.mileage_max), (Some(1000), Some(2000)));
+        assert_eq!(page("limit=٢&offset=%1f４%c2%a0"), Some((2, 4)));
+        assert_eq!(page("limit=1_0&offset=%2B1"), Some((10, 1)));
+        for wrong in ["year=²", "year=1,000", "year=2%200", "year=_", "year=％"] {
+            assert_eq!(errors(wrong), [("year", "Enter a number.".to_owned())], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn typed_filters_are_whole_numbers_without_ambiguous_separators() {
+        let typed = |query: &str| Query::typed(query).cars(ListSettings::default());
+        assert_eq!(
+            typed("mileage_min=125'000&year=٢٠٢٠").unwrap().mileage_min,
+            Some(125_000)
+        );
+        let Err(ApiError::Parameters(errors)) = typed("mileage_min=125.000&mileage_max=12,5&year=x") else {
+            panic!("must be refused");
+        };
+        let ambiguous = messages::say(Field::Mileage, &Violation::AmbiguousNumber);
+        assert_eq!(
+            errors,
+            [
+                ("year", "Enter a number.".to_owned()),
+                ("mileage_min", ambiguous.clone()),
+                ("mileage_max", ambiguous),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_parameter_that_is_wrong_is_said_at_once() {
+        assert_eq!(
+            errors("year_min=x&mileage_max=nan&brand=a%00"),
+            [
+                ("brand", "Null characters are not allowed.".to_owned()),
+                ("year_min", "Enter a number.".to_owned()),
+                ("mileage_max", "Enter a number.".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_search_has_at_most_1000_characters() {
+        assert_eq!(errors(&format!("search={}", "a+".repeat(501)))[0].0, "search");
+        assert!(
+            cars(&format!("search={}", "a".repeat(1000)))
+                .search
+                .words()
+                .next()
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn orders_count_one_after_the_other() {
+        assert_eq!(
+            cars("ordering=-year, brand,nonsense").ordering,
+            [
+                (CarOrder::Year, Direction::Descending),
+                (CarOrder::Brand, Direction::Ascending)
+            ]
+        );
+    }
+
+    #[test]
+    fn users_are_clients_unless_another_role_or_all_are_asked_for() {
+        let role = |query: &str| Query::parse(query).users(ListSettings::default()).unwrap().role;
+        assert_eq!(role(""), Some(Role::Client));
+        assert_eq!(role("role=admin"), Some(Role::Admin));
+        assert_eq!(role("role=all"), None);
+        let Err(ApiError::Parameters(errors)) =
+            Query::parse("role=boss&is_active=maybe").users(ListSettings::default())
+        else {
+            panic!("must be refused");
+        };
+        assert_eq!(
+            errors[0],
+            (
+                "role",
+                "Select a valid choice. boss is not one of the available choices.".to_owned()
+            )
+        );
+        assert_eq!(errors[1].0, "is_active");
+    }
+
+    #[test]
+    fn links_keep_the_query_and_are_left_out_at_the_ends() {
+        let links = |query: &str, total| {
+            let query = Query::parse(query);
+            let listed = Listed {
+                items: vec![1],
+                total: Some(total),
+            };
+            match ListView::new(
+                listed,
+                query.page(ListSettings::default()),
+                &query,
+                "http://h/api/cars/",
+            ) {
+                ListView::Page(page) => (page.next, page.previous),
+                ListView::Whole(_) => panic!("must be a page"),
+            }
+        };
+        let url = |query: &str| Some(format!("http://h/api/cars/?{query}"));
+        assert_eq!(
+            links("limit=2&offset=2&color=Red", 5),
+            (url("color=Red&limit=2&offset=4"), url("color=Red&limit=2"))
+        );
+        assert_eq!(
+            links("limit=2&offset=1", 5),
+            (url("limit=2&offset=3"), url("limit=2"))
+        );
+        assert_eq!(links("limit=2&offset=4", 5), (None, url("limit=2&offset=2")));
+        assert_eq!(links("limit=2&offset=50", 5), (None, url("limit=2&offset=48")));
+        assert_eq!(links("limit=10", 5), (None, None));
+    }
+}

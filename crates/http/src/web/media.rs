@@ -1,0 +1,46 @@
+//! `/media/`: the pictures of cars. Open to all who know their path, which nobody can guess; there is no list
+//! of them.
+
+use actix_files::NamedFile;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, HeaderValue},
+    web::{Data, Path},
+};
+use mycars_application::images;
+use mycars_domain::values::ImagePath;
+
+use crate::{
+    error::{ApiError, Missing},
+    request::{pipeline::State, pools::Lane},
+};
+
+/// A picture never changes under its path. Only the viewer's own cache may keep it: when it is deleted, no one
+/// else's should still hand it out.
+const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
+/// `GET /media/{path}`, with ranges and conditions.
+pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<String>) -> HttpResponse {
+    let app = state.app.clone();
+    let path = ImagePath::from_storage(path.into_inner());
+    let name = path.to_string();
+    let opened = state
+        .blocking
+        .run(Lane::Database, move || {
+            images::open(&app, &path).map_err(ApiError::from)
+        })
+        .await;
+    let file = match opened.map_err(ApiError::from).flatten() {
+        Ok(Some(file)) => file,
+        Ok(None) => return ApiError::NotFound(Missing::Route).response(),
+        Err(error) => return error.response(),
+    };
+    match NamedFile::from_file(file, name) {
+        Ok(file) => {
+            let mut response = file.use_last_modified(true).into_response(&http);
+            response.headers_mut().insert(CACHE_CONTROL, CACHE);
+            response
+        }
+        Err(error) => ApiError::Internal(error.into()).response(),
+    }
+}

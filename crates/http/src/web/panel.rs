@@ -1,0 +1,560 @@
+//! The admin panel at `/admin/`: what admins do every day, as pages.
+//!
+//! A [`Screen`] is data, as an endpoint is: a path and what answers GET and POST. What holds for all of them is
+//! written once, in [`dispatch`]: who is let in, the proof that a form is ours, where the work runs, and what an
+//! error looks like. A view is a plain function that calls the same use-cases as the API and answers an
+//! [`Answer`]. Pages work without a script; `panel.js` adds comfort.
+
+mod account;
+mod bulk;
+mod cars;
+mod export;
+mod forms;
+mod history;
+mod index;
+mod lists;
+mod message;
+mod render;
+mod tokens;
+mod users;
+
+use std::{io, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    cookie::Cookie,
+    http::{
+        Method, StatusCode,
+        header::{self, ContentDisposition, DispositionParam, DispositionType, HeaderValue},
+    },
+    web::{self, Bytes, Data, Payload, ServiceConfig},
+};
+use futures_util::stream;
+use mycars_application::{App, Caller, sessions};
+use mycars_domain::{
+    Action, Target, User,
+    audit::{Channel, Origin},
+    policy,
+};
+
+use crate::{
+    api::{self, endpoint::Access},
+    edge::{metrics::Route, timeouts::wait_for_body},
+    error::{ApiError, Missing},
+    request::{
+        body::Body,
+        csrf::CSRF_FIELD,
+        pipeline::{State, Visit, ids, origin, permit},
+        pools::{Blocking, Lane},
+        query::Query,
+    },
+    server::pattern,
+    web::{browsable::url, page},
+};
+use message::Message;
+use render::Frame;
+
+/// One page of the panel and what its forms do.
+struct Screen {
+    /// Ends in a slash; served without it as well.
+    path: &'static str,
+    get: Option<View>,
+    post: Option<View>,
+    /// Whether a form of it may hold a picture.
+    takes_file: bool,
+}
+
+/// Answers a request of an admin.
+type View = fn(&Context<'_>) -> Result<Answer, ApiError>;
+
+const fn form(path: &'static str, get: View, post: View) -> Screen {
+    Screen {
+        path,
+        get: Some(get),
+        post: Some(post),
+        takes_file: false,
+    }
+}
+
+const fn shown(path: &'static str, get: View) -> Screen {
+    Screen {
+        path,
+        get: Some(get),
+        post: None,
+        takes_file: false,
+    }
+}
+
+const fn done(path: &'static str, post: View) -> Screen {
+    Screen {
+        path,
+        get: None,
+        post: Some(post),
+        takes_file: false,
+    }
+}
+
+const fn form_with_file(path: &'static str, get: View, post: View) -> Screen {
+    Screen {
+        takes_file: true,
+        ..form(path, get, post)
+    }
+}
+
+static SCREENS: [Screen; 21] = [
+    shown("/admin/", index::show),
+    form("/admin/password/", account::show, account::change),
+    shown("/admin/users/", users::list),
+    done("/admin/users/bulk/", users::bulk),
+    shown("/admin/users/find/", users::find),
+    form("/admin/users/add/", users::add, users::create),
+    form("/admin/users/{id}/", users::edit, users::update),
+    form("/admin/users/{id}/delete/", users::confirm_delete, users::delete),
+    form(
+        "/admin/users/{id}/password/",
+        users::edit_password,
+        users::set_password,
+    ),
+    form(
+        "/admin/users/{id}/end-logins/",
+        users::confirm_end,
+        users::end_logins,
+    ),
+    shown("/admin/users/{id}/history/", history::of_user),
+    shown("/admin/cars/", cars::list),
+    done("/admin/cars/bulk/", cars::bulk),
+    form_with_file("/admin/cars/add/", cars::add, cars::create),
+    form_with_file("/admin/cars/{id}/", cars::edit, cars::update),
+    form("/admin/cars/{id}/delete/", cars::confirm_delete, cars::delete),
+    shown("/admin/cars/{id}/history/", history::of_car),
+    shown("/admin/history/", history::list),
+    done("/admin/history/bulk/", history::bulk),
+    shown("/admin/tokens/", tokens::list),
+    done("/admin/tokens/bulk/", tokens::bulk),
+];
+
+/// What a view knows of a request.
+struct Context<'a> {
+    app: &'a App,
+    /// The admin who asks.
+    user: &'a User,
+    caller: &'a Caller,
+    /// The number in the path; one that nothing has where there is none.
+    id: i64,
+    path: &'a str,
+    /// The query as it stands in the URL.
+    query_text: &'a str,
+    query: &'a Query,
+    body: &'a Body,
+    csrf_token: &'a str,
+    message: Option<&'a Message>,
+}
+
+impl Context<'_> {
+    /// Whether `action` would be refused to who asks: what would be is not offered.
+    fn may(&self, action: Action, target: Target) -> bool {
+        policy::check(&self.caller.actor, action, target).is_ok()
+    }
+
+    /// Refuses who may not do `action`.
+    fn require(&self, action: Action, target: Target) -> Result<(), ApiError> {
+        Ok(policy::check(&self.caller.actor, action, target)?)
+    }
+
+    /// What a form sent under a name, without the space around it.
+    fn sent(&self, name: &str) -> &str {
+        self.body
+            .text_of(name)
+            .unwrap_or("")
+            .trim_matches(mycars_domain::is_space)
+    }
+
+    /// The query of the list that one came from, to go back to it as it was. What no header can hold is none.
+    fn back(&self) -> &str {
+        self.query
+            .text("back")
+            .filter(|back| !back.chars().any(char::is_control))
+            .unwrap_or("")
+    }
+
+    /// The list that one came from, as it was.
+    fn back_to(&self, list: &str) -> String {
+        url(list, self.back())
+    }
+
+    /// Another page of the same thing, from which one still finds back.
+    fn with_back(&self, path: &str) -> String {
+        lists::with_back(path, self.back())
+    }
+}
+
+/// What a view answers.
+enum Answer {
+    Page(StatusCode, String),
+    /// Go there, where the message is shown.
+    Redirect(String, Option<Message>),
+    /// The same, logged in anew with this key.
+    LoggedIn(String, Message, String),
+    Json(Vec<u8>),
+    Stream(Stream),
+}
+
+/// An answer that takes time: it is made step by step, and sent as it is made.
+struct Stream {
+    media_type: &'static str,
+    /// Under which name it is saved; it is shown if there is none.
+    file_name: Option<String>,
+    step: Step,
+}
+
+/// Makes the next piece; `None` once everything is made. An error breaks the answer off.
+/// Who asked may not be an admin any more: then there is no caller.
+type Step = Box<dyn FnMut(&App, Option<&Caller>) -> Result<Option<Vec<u8>>, ApiError> + Send>;
+
+#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+impl Answer {
+    fn page(html: String) -> Result<Self, ApiError> {
+        Ok(Self::Page(StatusCode::OK, html))
+    }
+
+    fn redirect(to: impl Into<String>, message: Message) -> Result<Self, ApiError> {
+        Ok(Self::Redirect(to.into(), Some(message)))
+    }
+}
+
+/// The method and the path of everything that the panel does, for whoever has something to say about each of them.
+/// HEAD goes with GET.
+#[must_use]
+pub fn screens() -> Vec<(&'static str, &'static str)> {
+    let methods = |screen: &'static Screen| {
+        [("GET", screen.get), ("POST", screen.post)]
+            .into_iter()
+            .filter_map(|(method, view)| view.map(|_| (method, screen.path)))
+    };
+    SCREENS.iter().flat_map(methods).collect()
+}
+
+/// Every page of the panel.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    let login = web::resource(["/admin/login/", "/admin/login"]).app_data(Route("/admin/login/"));
+    config.service(login.to(log_in));
+    for screen in &SCREENS {
+        let with_slash = pattern(screen.path);
+        let without_slash = with_slash.trim_end_matches('/').to_owned();
+        let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
+            dispatch(screen, state, http, payload)
+        };
+        let resource = web::resource([with_slash, without_slash]).app_data(Route(screen.path));
+        config.service(resource.to(handler));
+    }
+}
+
+/// Where Django's admin has its login, and where bookmarks lead.
+async fn log_in() -> HttpResponse {
+    redirect("/api-auth/login/?next=/admin/")
+}
+
+/// Answers a request to a screen, whatever its method.
+async fn dispatch(
+    screen: &'static Screen,
+    state: Data<State>,
+    http: HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
+    let visit = Visit::new(&state, &http, true);
+    let message = Message::of(http.headers());
+    match ask(screen, &state, &http, payload, &visit, message).await {
+        Ok(response) => response,
+        Err(Refused { error, user }) => refuse(&error, user.as_ref(), &http, &visit),
+    }
+}
+
+/// Why a request was refused, and to whom, as far as that is known.
+struct Refused {
+    error: ApiError,
+    user: Option<User>,
+}
+
+impl<E: Into<ApiError>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self {
+            error: error.into(),
+            user: None,
+        }
+    }
+}
+
+async fn ask(
+    screen: &'static Screen,
+    state: &Data<State>,
+    http: &HttpRequest,
+    payload: Payload,
+    visit: &Visit,
+    message: Option<Message>,
+) -> Result<HttpResponse, Refused> {
+    let Some(user) = identify(state, visit).await? else {
+        return Ok(to_login(Some(screen), http));
+    };
+    let refused = |error| Refused {
+        error,
+        user: Some(user.clone()),
+    };
+    let count = || state.count(&api::PANEL, http.method(), visit.client, Some(&user));
+    admit(&user).map_err(refused)?;
+    let is_form = http.method() == Method::POST;
+    if !is_form {
+        count().map_err(refused)?;
+    }
+    let view = match *http.method() {
+        Method::GET | Method::HEAD => screen.get,
+        Method::POST => screen.post,
+        _ => None,
+    };
+    let Some(view) = view else {
+        return Err(refused(ApiError::MethodNotAllowed(http.method().to_string())));
+    };
+    let body = read(screen, state, http, payload).await.map_err(refused)?;
+    // The token of a form that was too large is not missing, it was not read.
+    let proof = body.problem().map_or(Ok(()), Err).and_then(|()| {
+        let token = body.text_of(CSRF_FIELD);
+        visit.browser.check_csrf(http.method(), &visit.base_url, token)
+    });
+    proof.map_err(|forged| refused(state.refuse_forged(visit.client, forged)))?;
+    if is_form {
+        // Only now: another site could have sent a form without the token.
+        count().map_err(refused)?;
+    }
+    let caller = Caller::user(&user, origin(http, visit.client, Channel::Panel));
+    let has_message = message.is_some();
+    let answer = {
+        let (app, user, caller) = (Arc::clone(&state.app), user.clone(), caller.clone());
+        let (path, query_text) = (http.path().to_owned(), http.query_string().to_owned());
+        let id = ids(http).first().map_or(-1, |(_, id)| *id);
+        let csrf_token = visit.csrf_token.clone();
+        let lane = lane(screen, &body);
+        let view = move || {
+            view(&Context {
+                app: &app,
+                user: &user,
+                caller: &caller,
+                id,
+                path: &path,
+                query_text: &query_text,
+                query: &Query::typed(&query_text),
+                body: &body,
+                csrf_token: &csrf_token,
+                message: message.as_ref(),
+            })
+        };
+        let run = state.blocking.run(lane, view).await;
+        run.map_err(|error| refused(error.into()))?
+    };
+    let answer = answer.map_err(refused)?;
+    let is_page = matches!(answer, Answer::Page(..));
+    let mut response = respond(answer, state, caller, visit);
+    if has_message && is_page {
+        add_cookie(&mut response, &message::no_cookie());
+    }
+    Ok(response)
+}
+
+/// Whether a user may use the panel: whoever may use the endpoints for admins.
+fn admit(user: &User) -> Result<(), ApiError> {
+    permit(Access::Admin, Some(user))
+}
+
+/// Who is logged in with this browser.
+async fn identify(state: &Data<State>, visit: &Visit) -> Result<Option<User>, ApiError> {
+    let Some(key) = visit.browser.session_key.clone() else {
+        return Ok(None);
+    };
+    let app = Arc::clone(&state.app);
+    let look_up = move || sessions::authenticate(&app, &key);
+    Ok(state.blocking.run(Lane::Database, look_up).await??)
+}
+
+async fn read(
+    screen: &Screen,
+    state: &State,
+    http: &HttpRequest,
+    payload: Payload,
+) -> Result<Body, ApiError> {
+    let headers = http.headers();
+    if screen.takes_file {
+        let limit = state.max_upload;
+        wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await
+    } else {
+        let limit = state.max_body;
+        wait_for_body(headers, limit, Body::read(http, payload, limit)).await
+    }
+}
+
+/// Where the work runs: away from the others if it takes long.
+fn lane(screen: &Screen, body: &Body) -> Lane {
+    if screen.takes_file && body.has_file() {
+        Lane::Images
+    } else if body.may_hold("password") || body.may_hold("new_password") {
+        Lane::Passwords
+    } else {
+        Lane::Database
+    }
+}
+
+/// To the login, and from there back: where there is nothing to be seen, to the list above it.
+fn to_login(screen: Option<&Screen>, http: &HttpRequest) -> HttpResponse {
+    let path = match screen {
+        Some(Screen { get: None, path, .. }) => path.trim_end_matches("bulk/"),
+        _ => http.path(),
+    };
+    let here = url(path, http.query_string());
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("next", &here)
+        .finish();
+    redirect(&format!("/api-auth/login/?{query}"))
+}
+
+fn redirect(to: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, to))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish()
+}
+
+fn add_cookie(response: &mut HttpResponse, cookie: &Cookie<'_>) {
+    // It fails for a cookie that is no header, and ours are.
+    drop(response.add_cookie(cookie));
+}
+
+fn respond(answer: Answer, state: &Data<State>, caller: Caller, visit: &Visit) -> HttpResponse {
+    let is_https = visit.client.is_https;
+    match answer {
+        Answer::Page(status, html) => page::as_page(status, html, visit),
+        Answer::Redirect(to, message) => {
+            let mut response = redirect(&to);
+            if let Some(message) = message {
+                add_cookie(&mut response, &message.cookie(is_https));
+            }
+            response
+        }
+        Answer::LoggedIn(to, message, key) => {
+            let mut response = redirect(&to);
+            let lifetime = state.app.session_settings.lifetime;
+            for cookie in [
+                message.cookie(is_https),
+                crate::request::csrf::session_cookie(&key, lifetime, is_https),
+                crate::request::csrf::csrf_cookie(&state.app.random.hex(16), is_https),
+            ] {
+                add_cookie(&mut response, &cookie);
+            }
+            response
+        }
+        Answer::Json(json) => HttpResponse::Ok()
+            .content_type(header::ContentType::json())
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .body(json),
+        Answer::Stream(stream) => send(stream, state, caller, visit),
+    }
+}
+
+/// Sends an answer as it is made. Each step waits for its turn among everybody else's work, and when the browser
+/// goes away no further one is begun.
+fn send(stream: Stream, state: &Data<State>, caller: Caller, visit: &Visit) -> HttpResponse {
+    let mut response = page::as_page(StatusCode::OK, String::new(), visit);
+    if let Ok(media_type) = HeaderValue::from_str(stream.media_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    }
+    if let Some(name) = stream.file_name {
+        let disposition = ContentDisposition {
+            disposition: DispositionType::Attachment,
+            parameters: vec![DispositionParam::Filename(name)],
+        };
+        if let Ok(disposition) = HeaderValue::from_str(&disposition.to_string()) {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_DISPOSITION, disposition);
+        }
+    }
+    let pieces = pieces(
+        state.blocking.clone(),
+        Arc::clone(&state.app),
+        caller.origin,
+        visit.browser.session_key.clone(),
+        stream.step,
+    );
+    response
+        .set_body(actix_web::body::BodyStream::new(Box::pin(pieces)))
+        .map_into_boxed_body()
+}
+
+fn pieces(
+    blocking: Blocking,
+    app: Arc<App>,
+    origin: Origin,
+    session_key: Option<String>,
+    step: Step,
+) -> impl futures_util::Stream<Item = Result<Bytes, io::Error>> {
+    stream::try_unfold(step, move |mut step| {
+        let (blocking, app) = (blocking.clone(), Arc::clone(&app));
+        let (origin, session_key) = (origin.clone(), session_key.clone());
+        async move {
+            let work = move || {
+                let caller = still_admin(&app, session_key.as_deref(), origin)?;
+                step(&app, caller.as_ref()).map(|piece| (piece, step))
+            };
+            let made = blocking
+                .run(Lane::Database, work)
+                .await
+                .map_err(ApiError::from)
+                .flatten();
+            let (piece, step) = made.map_err(|error| {
+                // The log says why; the browser sees that something is missing.
+                drop(error.response());
+                io::Error::other("the answer broke off")
+            })?;
+            Ok(piece.map(|piece| (Bytes::from(piece), step)))
+        }
+    })
+}
+
+/// Who asks, if they still may: what takes long must not outlive the right to do it.
+fn still_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<Option<Caller>, ApiError> {
+    let user = match session_key {
+        Some(key) => sessions::authenticate(app, key)?,
+        None => None,
+    };
+    let admin = user.filter(|user| admit(user).is_ok());
+    Ok(admin.map(|admin| Caller::user(&admin, origin)))
+}
+
+/// A page that says what is wrong.
+fn refuse(error: &ApiError, user: Option<&User>, http: &HttpRequest, visit: &Visit) -> HttpResponse {
+    let answer = error.response();
+    let frame = Frame {
+        username: user.map(|user| user.username.as_str()),
+        csrf_token: &visit.csrf_token,
+        message: None,
+        path: http.path(),
+        is_admin: user.is_some_and(|user| admit(user).is_ok()),
+    };
+    let html = render::error(&frame, answer.status(), &error.sentence());
+    let mut response = page::as_page(answer.status(), html, visit);
+    for name in [header::RETRY_AFTER, header::ALLOW] {
+        if let Some(value) = answer.headers().get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
+/// What is said below `/admin/` of a path that there is not.
+pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> HttpResponse {
+    let visit = Visit::new(state, http, true);
+    match identify(state, &visit).await {
+        Ok(None) => to_login(None, http),
+        Ok(Some(user)) => {
+            let error = admit(&user).err().unwrap_or(ApiError::NotFound(Missing::Route));
+            refuse(&error, Some(&user), http, &visit)
+        }
+        Err(error) => refuse(&error, None, http, &visit),
+    }
+}

@@ -1,0 +1,97 @@
+//! One's own password. Logging in and out is the browsable API's.
+
+use actix_web::http::StatusCode;
+use mycars_application::{
+    Input,
+    accounts::{self, Credentials, PasswordChange},
+    sessions,
+};
+use mycars_domain::{Field, Violation, Violations, strip, values::Password};
+
+use super::{
+    Answer, Context,
+    forms::Filling,
+    message::Message,
+    render::{self, Frame, PasswordPage},
+};
+use crate::{
+    api::fields::{FieldSpec, Kind},
+    error::ApiError,
+};
+
+static FIELDS: [FieldSpec; 3] = [
+    FieldSpec::required(Field::OldPassword, "Old password", Kind::Password),
+    FieldSpec::required(Field::NewPassword, "New password", Kind::Password)
+        .at_most(Password::MAX_LENGTH)
+        .help("At least 8 characters; not a common password, not digits alone, not like your name."),
+    FieldSpec::required(
+        Field::PasswordConfirmation,
+        "New password (again)",
+        Kind::Password,
+    )
+    .at_most(Password::MAX_LENGTH),
+];
+
+#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
+    Ok(page(
+        context,
+        StatusCode::OK,
+        &Filling::with(serde_json::Map::new()),
+    ))
+}
+
+/// Changes it, and logs this browser in anew: a new password ends every login.
+pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let form = context.body.form(&FIELDS)?;
+    let new_password = form.text(Field::NewPassword);
+    let again = form.text(Field::PasswordConfirmation);
+    if new_password.given().map(|text| strip(text)) != again.given().map(|text| strip(text)) {
+        let differ = Violations::one(Field::PasswordConfirmation, Violation::PasswordsDiffer);
+        let filling = Filling::refused(context, differ);
+        return Ok(page(context, StatusCode::BAD_REQUEST, &filling));
+    }
+    let change = PasswordChange {
+        old_password: form.text(Field::OldPassword),
+        new_password: new_password.clone(),
+    };
+    match accounts::change_password(context.app, context.caller, &change) {
+        Ok(()) => {}
+        Err(accounts::Error::Invalid(violations)) => {
+            let filling = Filling::refused(context, violations);
+            return Ok(page(context, StatusCode::BAD_REQUEST, &filling));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let credentials = Credentials {
+        username: Input::Given(context.user.username.to_string()),
+        password: new_password,
+    };
+    let login = sessions::log_in(context.app, &credentials, None)?;
+    let message = Message::success("Your password was changed, and all your other logins were ended.");
+    Ok(Answer::LoggedIn("/admin/".into(), message, login.key))
+}
+
+fn page(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Answer {
+    let fieldsets = vec![filling.fieldset(
+        "",
+        &FIELDS,
+        &[
+            Field::OldPassword,
+            Field::NewPassword,
+            Field::PasswordConfirmation,
+        ],
+    )];
+    let html = render::write(&PasswordPage {
+        frame: Frame::of(context),
+        crumbs: render::crumbs(&[], "Change my password"),
+        title: "Change my password".into(),
+        lead: "It ends all your other logins.",
+        whose: context.user.username.as_str(),
+        problems: Filling::problems(&fieldsets),
+        fields: fieldsets.into_iter().flat_map(|set| set.fields).collect(),
+        action: context.path.to_owned(),
+        back: "/admin/".into(),
+    });
+    Answer::Page(status, html)
+}
