@@ -22,7 +22,7 @@ pub use authenticate::{AuthenticationError, authenticate};
 pub use change_password::{PasswordChange, change_password};
 pub use delete_account::delete_account;
 pub use flush_expired_tokens::flush_expired_tokens;
-pub(crate) use log_in::prove;
+pub(crate) use log_in::verify_credentials;
 pub use log_in::{Credentials, TokenPair, log_in};
 pub use log_out::log_out;
 pub use profile::{ProfileInput, change_profile, read_profile};

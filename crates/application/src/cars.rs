@@ -1,28 +1,28 @@
 //! Cars: one's own (wire contract, section 5), and as an admin anybody's (section 6); for the panel, everybody's at
 //! once.
 //!
-//! Each of them takes a [`Garage`], which says whose cars it is about and in which capacity the caller asks.
+//! Each of them takes a [`CarScope`], which says whose cars it is about and in which capacity the caller asks.
 
+mod bulk;
 mod create;
 mod delete;
 mod fields;
 mod list;
-mod many;
 mod read;
 mod update;
 
+pub use bulk::{brands, count, ids, read_all};
 pub use create::create;
 pub use delete::delete;
 pub use fields::CarInput;
 pub use list::list;
-pub use many::{brands, count, ids, read_all};
 pub use read::read;
 pub use update::update;
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, Denied, Target, UserId, Violation, Violations, policy};
 
-use crate::{Caller, lists::Garage, ports::StoreError};
+use crate::{Caller, lists::CarScope, ports::StoreError};
 
 /// Why a use-case about cars did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -74,11 +74,11 @@ impl From<StoreError> for Error {
 }
 
 /// Whose cars `garage` holds, if `caller` may do `action` to them; `None` for everybody's.
-fn owner(caller: &Caller, action: Action, garage: Garage) -> Result<Option<UserId>, Error> {
+fn owner(caller: &Caller, action: Action, garage: CarScope) -> Result<Option<UserId>, Error> {
     let (action, owner) = match garage {
-        Garage::Own => (action, Some(caller.user_id().ok_or(Denied::NotAuthenticated)?)),
-        Garage::Of(owner) => (Action::ManageCars, Some(owner)),
-        Garage::All => (Action::ManageCars, None),
+        CarScope::Caller => (action, Some(caller.user_id().ok_or(Denied::NotAuthenticated)?)),
+        CarScope::Owner(owner) => (Action::ManageCars, Some(owner)),
+        CarScope::All => (Action::ManageCars, None),
     };
     policy::check(
         &caller.actor,
@@ -97,10 +97,10 @@ pub(crate) fn check_version(car: &Car, version: Option<DateTime<Utc>>) -> Result
 }
 
 /// `car`, if it is there, in `garage`, and `caller` may do `action` to it.
-pub(crate) fn permitted(
+pub(crate) fn authorize_car(
     caller: &Caller,
     action: Action,
-    garage: Garage,
+    garage: CarScope,
     car: Option<Car>,
 ) -> Result<Car, Error> {
     let owner = owner(caller, action, garage)?;

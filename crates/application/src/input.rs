@@ -58,21 +58,21 @@ impl From<i64> for Input<i64> {
 
 /// Whether the fields that an object must have must all be sent. See [`cars::update`](crate::cars::update).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completeness {
+pub enum UpdateMode {
     /// They must: the object is new, or replaced (PUT).
-    Whole,
+    Full,
     /// They need not: what is left out stays as it is (PATCH).
     Partial,
 }
 
 /// Checks one input after the other and collects what is wrong.
 pub(crate) struct Checker {
-    completeness: Completeness,
+    completeness: UpdateMode,
     violations: Violations,
 }
 
 impl Checker {
-    pub(crate) fn new(completeness: Completeness) -> Self {
+    pub(crate) fn new(completeness: UpdateMode) -> Self {
         Self {
             completeness,
             violations: Violations::new(),
@@ -86,7 +86,7 @@ impl Checker {
         input: &Input<R>,
         parse: impl FnOnce(&B) -> Result<T, Vec<Violation>>,
     ) -> Option<T> {
-        if matches!(input, Input::Absent) && self.completeness == Completeness::Whole {
+        if matches!(input, Input::Absent) && self.completeness == UpdateMode::Full {
             self.violations.add(field, Violation::Required);
         }
         self.optional(field, input, parse)
@@ -150,7 +150,7 @@ impl Checker {
 }
 
 /// Text without a rule of its own: a name, a password or a token that somebody claims to have.
-pub(crate) fn claimed(text: &str) -> Result<String, Vec<Violation>> {
+pub(crate) fn required_text(text: &str) -> Result<String, Vec<Violation>> {
     match strip(text) {
         "" => Err(vec![Violation::Blank]),
         text if text.contains('\0') => Err(vec![Violation::NullCharacter]),
@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    fn brand(completeness: Completeness, input: &Input<String>) -> (Option<Brand>, Violations) {
+    fn brand(completeness: UpdateMode, input: &Input<String>) -> (Option<Brand>, Violations) {
         let mut checker = Checker::new(completeness);
         let brand = checker.required(Field::Brand, input, Brand::parse);
         (brand, checker.finish().err().unwrap_or_default())
@@ -210,9 +210,9 @@ mod tests {
     #[test]
     fn a_required_field_must_be_sent_unless_the_change_is_partial() {
         let required = Violations::one(Field::Brand, Violation::Required);
-        assert_eq!(brand(Completeness::Whole, &Input::Absent), (None, required));
+        assert_eq!(brand(UpdateMode::Full, &Input::Absent), (None, required));
         assert_eq!(
-            brand(Completeness::Partial, &Input::Absent),
+            brand(UpdateMode::Partial, &Input::Absent),
             (None, Violations::new())
         );
     }
@@ -220,15 +220,15 @@ mod tests {
     #[test]
     fn null_is_refused_where_a_value_must_be() {
         let null = Violations::one(Field::Brand, Violation::Null);
-        assert_eq!(brand(Completeness::Whole, &Input::Null), (None, null.clone()));
-        assert_eq!(brand(Completeness::Partial, &Input::Null), (None, null));
+        assert_eq!(brand(UpdateMode::Full, &Input::Null), (None, null.clone()));
+        assert_eq!(brand(UpdateMode::Partial, &Input::Null), (None, null));
     }
 
     #[test]
     fn what_could_not_be_read_is_said_as_it_is() {
         let input = Input::Invalid(Violation::NotAString);
         let wrong = Violations::one(Field::Brand, Violation::NotAString);
-        assert_eq!(brand(Completeness::Whole, &input), (None, wrong));
+        assert_eq!(brand(UpdateMode::Full, &input), (None, wrong));
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn left_out_null_and_given_are_three_things() {
-        let mut checker = Checker::new(Completeness::Partial);
+        let mut checker = Checker::new(UpdateMode::Partial);
         let mut color = |input: Input<String>| checker.nullable(Field::Color, &input, Brand::parse);
         assert_eq!(color(Input::Absent), None);
         assert_eq!(color(Input::Null), Some(None));

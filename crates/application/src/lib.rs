@@ -12,14 +12,14 @@
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
 //!
 //! ```
-//! use mycars_application::{cars::{self, CarInput}, lists::Garage, mocks::{Mocks, samples}};
+//! use mycars_application::{cars::{self, CarInput}, lists::CarScope, mocks::{Mocks, samples}};
 //! use mycars_domain::{Field, Violation};
 //!
 //! // A program wires its adapters once; this app has a mock of each.
 //! let (app, _) = Mocks::new().into_app();
 //!
 //! // An adapter says who asks and what they sent, and words what comes back.
-//! let refused = cars::create(&app, &samples::ann(), Garage::Own, &CarInput::default());
+//! let refused = cars::create(&app, &samples::ann(), CarScope::Caller, &CarInput::default());
 //! let Err(cars::Error::Invalid(violations)) = refused else { panic!("nothing was sent") };
 //! assert_eq!(violations.of(Field::Brand), [Violation::Required]);
 //! ```
@@ -58,7 +58,7 @@ pub mod users;
 
 pub use app::{App, SessionSettings, TokenSettings};
 pub use caller::Caller;
-pub use input::{Completeness, Input};
+pub use input::{Input, UpdateMode};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -17,7 +17,7 @@ use mycars_domain::{
 
 /// So many items, after so many others. Bounds are for the adapter to set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub struct LimitOffset {
     /// How many items there are at most.
     pub limit: u32,
     /// How many items come before.
@@ -26,7 +26,7 @@ pub struct Page {
 
 /// A list, or a page of it, in the order that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed<T> {
+pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
     /// How many there are on all pages; `None` where no page was asked for.
@@ -117,14 +117,14 @@ impl Search {
 /// the letter, case included; what was left out narrows nothing.
 ///
 /// ```
-/// use mycars_application::lists::{CarOrder, CarQuery, Direction, Page, Search};
+/// use mycars_application::lists::{CarOrder, CarQuery, Direction, LimitOffset, Search};
 ///
 /// // Golfs since 2020, the least driven first, the second ten.
 /// let query = CarQuery {
 ///     search: Search::parse("golf"),
 ///     year_min: Some(2020),
 ///     ordering: vec![(CarOrder::Mileage, Direction::Ascending), (CarOrder::Brand, Direction::Ascending)],
-///     page: Some(Page { limit: 10, offset: 10 }),
+///     page: Some(LimitOffset { limit: 10, offset: 10 }),
 ///     ..CarQuery::default()
 /// };
 /// assert_eq!(query.search.words().collect::<Vec<_>>(), ["golf"]);
@@ -156,7 +156,7 @@ pub struct CarQuery {
     /// What to order by first, second and so on; ties are newest first, then by descending id.
     pub ordering: Vec<(CarOrder, Direction)>,
     /// Which page; everything if `None`.
-    pub page: Option<Page>,
+    pub page: Option<LimitOffset>,
 }
 
 /// What cars can be ordered by.
@@ -190,7 +190,7 @@ pub struct UserQuery {
     /// What to order by first, second and so on; ties are by id.
     pub ordering: Vec<(UserOrder, Direction)>,
     /// Which page; everything if `None`.
-    pub page: Option<Page>,
+    pub page: Option<LimitOffset>,
 }
 
 /// What users can be ordered by.
@@ -239,7 +239,7 @@ pub struct HistoryQuery {
     /// Whether the oldest come first, and not the newest.
     pub oldest_first: bool,
     /// Which page; everything if `None`.
-    pub page: Option<Page>,
+    pub page: Option<LimitOffset>,
 }
 
 /// How many entries of the audit log are alike.
@@ -275,7 +275,7 @@ pub struct TokenQuery {
     /// What to order by first, second and so on; ties are newest first.
     pub ordering: Vec<(TokenOrder, Direction)>,
     /// Which page; everything if `None`.
-    pub page: Option<Page>,
+    pub page: Option<LimitOffset>,
 }
 
 impl TokenQuery {
@@ -321,11 +321,11 @@ pub enum TokenOrder {
 /// Whose cars a use-case is about, and in which capacity the caller asks. A car that is not in the garage is not found,
 /// whoever asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Garage {
+pub enum CarScope {
     /// The caller's own, as their owner (wire contract, section 5).
-    Own,
+    Caller,
     /// This user's, as an admin (wire contract, section 6).
-    Of(UserId),
+    Owner(UserId),
     /// Everybody's, as an admin.
     All,
 }

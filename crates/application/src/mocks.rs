@@ -4,14 +4,14 @@
 //! expected, then turn them into an [`App`]:
 //!
 //! ```
-//! use mycars_application::{cars, lists::Garage, mocks::{Mocks, samples}};
+//! use mycars_application::{cars, lists::CarScope, mocks::{Mocks, samples}};
 //! use mycars_domain::CarId;
 //!
 //! let mut mocks = Mocks::new();
 //! mocks.unit.cars.expect_find().returning(|_| Ok(None));
 //! let (app, store) = mocks.into_app();
 //!
-//! let refused = cars::read(&app, &samples::ann(), Garage::Own, CarId(7));
+//! let refused = cars::read(&app, &samples::ann(), CarScope::Caller, CarId(7));
 //! assert!(matches!(refused, Err(cars::Error::NotFound)));
 //! assert_eq!(store.commits(), 0);
 //! ```
@@ -19,7 +19,7 @@
 //! What is written to the audit log needs no expectation: the store notes it, of transactions that were committed.
 //!
 //! ```
-//! use mycars_application::{cars, lists::Garage, mocks::{Mocks, samples}};
+//! use mycars_application::{cars, lists::CarScope, mocks::{Mocks, samples}};
 //! use mycars_domain::{CarId, audit::Action};
 //!
 //! let mut mocks = Mocks::new();
@@ -27,7 +27,7 @@
 //! mocks.unit.cars.expect_delete().withf(|id| *id == CarId(10)).once().returning(|_| Ok(()));
 //! let (app, store) = mocks.into_app();
 //!
-//! cars::delete(&app, &samples::ann(), Garage::Own, CarId(10), None)?;
+//! cars::delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None)?;
 //! assert_eq!(store.entries()[0].action, Action::Deleted);
 //! # Ok::<(), cars::Error>(())
 //! ```
@@ -73,7 +73,7 @@ pub struct Mocks {
     pub token_settings: TokenSettings,
     /// Whether the store can't be reached: then everything that is asked of it is
     /// [`StoreError::Unavailable`].
-    pub store_is_away: bool,
+    pub fail_store: bool,
 }
 
 impl Mocks {
@@ -89,7 +89,7 @@ impl Mocks {
     pub fn into_app(self) -> (App, Arc<MockStore>) {
         let store = Arc::new(MockStore {
             unit: Mutex::new(self.unit),
-            is_away: self.store_is_away,
+            is_away: self.fail_store,
             reads: AtomicUsize::new(0),
             commits: AtomicUsize::new(0),
             rollbacks: AtomicUsize::new(0),
@@ -359,7 +359,7 @@ pub mod samples {
 
     /// Bob, who is not Ann, with the rank given.
     #[must_use]
-    pub fn somebody_else(rank: Rank) -> Caller {
+    pub fn other_user(rank: Rank) -> Caller {
         Caller {
             actor: Actor::User { id: UserId(2), rank },
             name: "bob".into(),

@@ -50,7 +50,7 @@ pub struct Counts {
 /// });
 /// let (app, _) = mocks.into_app();
 ///
-/// let status = status::read(&app, &samples::somebody_else(Rank::Admin))?;
+/// let status = status::read(&app, &samples::other_user(Rank::Admin))?;
 /// let counts = status.counts?;
 /// assert_eq!((counts.active_users, counts.cars.cars), (12, 5));
 /// assert!(status::read(&app, &samples::ann()).is_err());
@@ -114,7 +114,7 @@ mod tests {
             .expect_usage()
             .returning(|| Err(ImageStoreError::Other("the disk is gone".into())));
         let (app, _) = mocks.into_app();
-        let status = read(&app, &samples::somebody_else(Rank::Admin)).unwrap();
+        let status = read(&app, &samples::other_user(Rank::Admin)).unwrap();
         let counts = status.counts.unwrap();
         assert_eq!((counts.users, counts.active_users, counts.cars), (15, 12, cars));
         assert!(status.images.is_err());
@@ -128,10 +128,10 @@ mod tests {
             free_bytes: None,
         };
         let mut mocks = Mocks::new();
-        mocks.store_is_away = true;
+        mocks.fail_store = true;
         mocks.images.expect_usage().returning(move || Ok(usage));
         let (app, _) = mocks.into_app();
-        let status = read(&app, &samples::somebody_else(Rank::Admin)).unwrap();
+        let status = read(&app, &samples::other_user(Rank::Admin)).unwrap();
         assert!(matches!(status.counts, Err(StoreError::Unavailable(_))));
         assert_eq!(status.images.unwrap(), usage);
     }

@@ -1,21 +1,21 @@
 //! Everybody's accounts, for admins (wire contract, section 6).
 
+mod bulk;
 mod create;
 mod delete;
 pub(crate) mod fields;
 mod list;
-mod many;
 mod read;
 pub(crate) mod superusers;
 mod update;
 
+pub use bulk::{Belongings, belongings, counts, ids, read_all, search};
 pub use create::create;
 pub(crate) use create::make;
 pub(crate) use delete::erase;
 pub use delete::{SeenUser, delete};
 pub use fields::UserInput;
 pub use list::list;
-pub use many::{Belongings, belongings, counts, ids, read_all, search};
 pub use read::{find, read, read_with_cars};
 pub use update::update;
 

@@ -2,7 +2,7 @@
 
 use mycars_application::{
     App, Caller, cars, history,
-    lists::{CarQuery, Garage, HistoryQuery, TokenQuery, UserQuery},
+    lists::{CarQuery, CarScope, HistoryQuery, TokenQuery, UserQuery},
     logins,
     mocks::{Mocks, samples},
     ports::{CarCount, ImageUsage},
@@ -27,14 +27,20 @@ const CASES: [Case; 22] = [
         of_users(history::read_all(app, who, &[1]))
     }),
     ("history::of_car, of a user's", |app, who| {
-        of_cars(history::of_car(app, who, Garage::Of(UserId(1)), CarId(10), None))
+        of_cars(history::of_car(
+            app,
+            who,
+            CarScope::Owner(UserId(1)),
+            CarId(10),
+            None,
+        ))
     }),
     ("history::of_car, of everybody's", |app, who| {
-        of_cars(history::of_car(app, who, Garage::All, CarId(10), None))
+        of_cars(history::of_car(app, who, CarScope::All, CarId(10), None))
     }),
     ("status::read", |app, who| of_users(status::read(app, who))),
     ("cars::list, everybody's", |app, who| {
-        of_cars(cars::list(app, who, Garage::All, &CarQuery::default()))
+        of_cars(cars::list(app, who, CarScope::All, &CarQuery::default()))
     }),
     ("cars::ids", |app, who| {
         of_cars(cars::ids(app, who, &CarQuery::default()))
@@ -154,7 +160,7 @@ fn a_client_and_nobody_are_refused_before_anything_is_looked_up() {
 fn an_admin_and_a_superuser_are_answered() {
     for (name, ask) in CASES {
         for rank in [Rank::Admin, Rank::Superuser] {
-            assert_eq!(ask(&empty(), &samples::somebody_else(rank)), None, "{name}");
+            assert_eq!(ask(&empty(), &samples::other_user(rank)), None, "{name}");
         }
     }
 }

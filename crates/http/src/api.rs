@@ -20,11 +20,11 @@ pub(crate) mod views;
 
 use crate::api::{
     endpoint::Endpoint,
-    fields::{FieldSpec, Kind},
+    fields::{FieldKind, FieldSpec},
 };
 
 /// Where tokens are got: logins of browsers are counted with it.
-pub(crate) use tokens::OBTAIN as LOGIN;
+pub(crate) use tokens::LOGIN;
 /// Requests to the admin panel are counted with it.
 pub(crate) use users::LIST as PANEL;
 
@@ -32,7 +32,7 @@ pub(crate) use users::LIST as PANEL;
 pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
     &root::ROOT,
     &registration::REGISTER,
-    &tokens::OBTAIN,
+    &LOGIN,
     &tokens::REFRESH,
     &tokens::VERIFY,
     &password::CHANGE,
@@ -45,15 +45,15 @@ pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
     &history::OWN,
     &users::LIST,
     &users::DETAIL,
-    &cars::USERS_LIST,
-    &cars::USERS_DETAIL,
+    &cars::USER_CARS,
+    &cars::USER_CAR,
     &images::USERS,
     &history::USERS,
     &history::LIST,
 ];
 
 /// A sentence, where there is nothing else to answer.
-const DETAIL: FieldSpec = FieldSpec::read_only("detail", "Detail", Kind::Text);
+const DETAIL: FieldSpec = FieldSpec::read_only("detail", "Detail", FieldKind::Text);
 
 /// The method and the path of every operation, for whoever has something to say about each of them. HEAD goes
 /// with GET, and OPTIONS with everything.

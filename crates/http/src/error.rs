@@ -54,7 +54,7 @@ pub(crate) enum ApiError {
     /// Who asks may not.
     Forbidden(&'static str),
     /// There is no such thing.
-    NotFound(Missing),
+    NotFound(Resource),
     /// Somebody else changed meanwhile what was to be changed.
     Conflict,
     /// The endpoint has no such method.
@@ -79,7 +79,7 @@ pub(crate) enum ApiError {
 
 /// What is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missing {
+pub(crate) enum Resource {
     Car,
     User,
     Route,
@@ -213,9 +213,9 @@ impl ApiError {
             Self::Token(error) => ErrorBody::coded(token_message(*error), "token_not_valid"),
             Self::Csrf(why) => format!("CSRF Failed: {why}").into(),
             Self::Forbidden(detail) => (*detail).into(),
-            Self::NotFound(Missing::Car) => "No Car matches the given query.".into(),
-            Self::NotFound(Missing::User) => "No User matches the given query.".into(),
-            Self::NotFound(Missing::Route) => "Not found.".into(),
+            Self::NotFound(Resource::Car) => "No Car matches the given query.".into(),
+            Self::NotFound(Resource::User) => "No User matches the given query.".into(),
+            Self::NotFound(Resource::Route) => "Not found.".into(),
             Self::Conflict => "It was changed by somebody else meanwhile.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
@@ -314,7 +314,7 @@ impl Serialize for FieldErrors {
         let say_all = |field: Field, violations: &[Violation]| -> Vec<String> {
             violations
                 .iter()
-                .map(|violation| messages::say(field, violation))
+                .map(|violation| messages::violation(field, violation))
                 .collect()
         };
         serializer.collect_map(
@@ -349,7 +349,7 @@ impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::NotAuthenticated => Self::NoCredentials,
-            Denied::NotFound => Self::NotFound(Missing::Route),
+            Denied::NotFound => Self::NotFound(Resource::Route),
             Denied::Forbidden => Self::Forbidden("You do not have permission to perform this action."),
             Denied::NotToOneself => Self::Forbidden("You can't do this to your own account."),
             Denied::SuperusersOnly => Self::Forbidden("Only a superuser can do this to a superuser."),
@@ -400,7 +400,7 @@ impl From<cars::Error> for ApiError {
     fn from(error: cars::Error) -> Self {
         match error {
             cars::Error::Invalid(violations) => Self::Fields(violations),
-            cars::Error::NotFound => Self::NotFound(Missing::Car),
+            cars::Error::NotFound => Self::NotFound(Resource::Car),
             cars::Error::Denied(denied) => denied.into(),
             cars::Error::OwnerGone => Self::UserNotFound,
             cars::Error::Conflict => Self::Conflict,
@@ -413,7 +413,7 @@ impl From<users::Error> for ApiError {
     fn from(error: users::Error) -> Self {
         match error {
             users::Error::Invalid(violations) => Self::Fields(violations),
-            users::Error::NotFound => Self::NotFound(Missing::User),
+            users::Error::NotFound => Self::NotFound(Resource::User),
             users::Error::Conflict => Self::Conflict,
             users::Error::Denied(denied) => denied.into(),
             users::Error::Hash(error) => Self::Internal(error.into()),

@@ -39,7 +39,7 @@ pub const fn name(field: Field) -> &'static str {
 
 /// What is said to a person of a violation of `field`.
 #[must_use]
-pub fn say(field: Field, violation: &Violation) -> String {
+pub fn violation(field: Field, violation: &Violation) -> String {
     match violation {
         Violation::Required => "This field is required.".into(),
         Violation::Null => "This field may not be null.".into(),

@@ -32,11 +32,11 @@ use crate::{
         request_log::{RequestIds, log},
         security_headers, timeouts,
     },
-    error::{ApiError, Missing},
+    error::ApiError,
     request::{
         negotiation::negotiate,
         pipeline::{State, Visit, dispatch},
-        pools::Blocking,
+        pools::WorkerPools,
         query::ListSettings,
         throttle::{Rates, Throttles},
     },
@@ -94,7 +94,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(State {
         app: Arc::new(app),
-        blocking: Blocking::start(settings.connections, settings.password_queue)?,
+        pools: WorkerPools::start(settings.connections, settings.password_queue)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         origins: settings.allowed_origins.clone(),
@@ -134,7 +134,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         .worker_max_blocking_threads(FILE_THREADS)
         .client_request_timeout(timeouts::HEAD)
         .keep_alive(timeouts::NEXT_REQUEST)
-        .client_disconnect_timeout(timeouts::GOODBYE)
+        .client_disconnect_timeout(timeouts::LINGER)
         .shutdown_timeout(settings.shutdown_seconds)
         .listen(listener)?
         .run())
@@ -216,7 +216,7 @@ async fn no_such_route(state: Data<State>, http: HttpRequest) -> HttpResponse {
     if http.path().starts_with("/admin/") {
         return panel::no_such_page(&state, &http).await;
     }
-    let answer = ApiError::NotFound(Missing::Route).response();
+    let answer = ApiError::NotFound(crate::error::Resource::Route).response();
     let is_page =
         http.path().starts_with("/api/") && negotiate(&http).is_ok_and(|accepted| accepted.is_page());
     if is_page {
@@ -594,7 +594,7 @@ mod tests {
     #[test]
     fn a_store_that_is_away_is_503_and_a_time_to_ask_again() {
         let mut mocks = with_ann();
-        mocks.store_is_away = true;
+        mocks.fail_store = true;
         let server = start(mocks, settings());
         for request in ["GET /health/ready", "GET /api/cars/"] {
             let answer = server.ask(request, &["Authorization: Bearer token"]);

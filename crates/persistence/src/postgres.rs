@@ -103,9 +103,9 @@ fn is_read_only(conn: &mut Conn) -> QueryResult<bool> {
 }
 
 /// Where writers wait for their turn: nowhere, because rows are locked one by one.
-struct Writers;
+struct WriteLock;
 
-impl Writers {
+impl WriteLock {
     fn new(_patience: Duration) -> Self {
         Self
     }
@@ -115,7 +115,7 @@ impl Writers {
         clippy::unnecessary_wraps,
         reason = "SQLite's twin needs both"
     )]
-    fn turn(&self) -> Result<Turn, StoreError> {
+    fn acquire(&self) -> Result<Turn, StoreError> {
         Ok(Turn)
     }
 }

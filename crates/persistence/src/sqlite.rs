@@ -108,12 +108,12 @@ fn is_read_only(_conn: &mut Conn) -> QueryResult<bool> {
 
 /// Where the writers of this process wait for their turn. SQLite has one writer at a time and lets the others
 /// look again and again, so that some wait for ever; this lock wakes them in the order in which they came.
-struct Writers {
+struct WriteLock {
     turn: Mutex<()>,
     patience: Duration,
 }
 
-impl Writers {
+impl WriteLock {
     fn new(patience: Duration) -> Self {
         Self {
             turn: Mutex::new(()),
@@ -121,7 +121,7 @@ impl Writers {
         }
     }
 
-    fn turn(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+    fn acquire(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
         self.turn
             .try_lock_for(self.patience)
             .ok_or_else(|| StoreError::Unavailable("others wrote all the time".into()))

@@ -95,7 +95,7 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
 fn say(field: Field, violations: &[Violation]) -> String {
     let sentences: Vec<String> = violations
         .iter()
-        .map(|violation| messages::say(field, violation))
+        .map(|violation| messages::violation(field, violation))
         .collect();
     sentences.join(" ")
 }

@@ -14,7 +14,7 @@ pub(crate) trait Console {
     fn ask_hidden(&mut self, question: &str) -> io::Result<String>;
 
     /// Says what was done.
-    fn say(&mut self, line: &str);
+    fn print(&mut self, line: &str);
 
     /// Says what is wrong.
     fn complain(&mut self, line: &str);
@@ -44,7 +44,7 @@ impl Console for Terminal {
         rpassword::prompt_password(question)
     }
 
-    fn say(&mut self, line: &str) {
+    fn print(&mut self, line: &str) {
         // Who closed the pipe has heard enough.
         let _ = writeln!(io::stdout(), "{line}");
     }
@@ -99,7 +99,7 @@ impl Console for Script {
         self.ask(&format!("{question}(hidden)"))
     }
 
-    fn say(&mut self, line: &str) {
+    fn print(&mut self, line: &str) {
         self.heard.push(line.to_owned());
     }
 

@@ -3,7 +3,7 @@
 //! The server is a throw-away one of this process ([`cluster`]), or that of `TEST_DATABASE_URL`.
 
 mod cluster;
-mod own;
+mod embedded;
 mod pgbouncer;
 
 use std::sync::{
@@ -19,7 +19,7 @@ use mycars_persistence::{Database, Options};
 use cluster::{Cluster, Commits};
 
 pub use cluster::Shutdown;
-pub use own::{PostgresServer, Session};
+pub use embedded::{PostgresServer, Session};
 pub use pgbouncer::{PgBouncer, PoolMode};
 
 static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();

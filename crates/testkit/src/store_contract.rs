@@ -5,8 +5,8 @@
 
 mod audit_log;
 mod cars;
+mod generated;
 mod installation;
-mod made_up;
 mod refresh_tokens;
 mod sessions;
 mod transactions;
@@ -14,8 +14,8 @@ mod users;
 
 pub use audit_log::*;
 pub use cars::*;
+pub use generated::*;
 pub use installation::*;
-pub use made_up::*;
 pub use refresh_tokens::*;
 pub use sessions::*;
 pub use transactions::*;
@@ -191,7 +191,7 @@ mod tests {
             include_str!("store_contract/audit_log.rs"),
             include_str!("store_contract/cars.rs"),
             include_str!("store_contract/installation.rs"),
-            include_str!("store_contract/made_up.rs"),
+            include_str!("store_contract/generated.rs"),
             include_str!("store_contract/refresh_tokens.rs"),
             include_str!("store_contract/sessions.rs"),
             include_str!("store_contract/transactions.rs"),

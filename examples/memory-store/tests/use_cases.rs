@@ -12,7 +12,7 @@ use mycars_application::{
     App, Caller, accounts,
     cars::{self, CarInput},
     history,
-    lists::{CarQuery, Garage, HistoryQuery, Search},
+    lists::{CarQuery, CarScope, HistoryQuery, Search},
     mocks::{Mocks, samples},
     users::UserInput,
 };
@@ -57,7 +57,7 @@ fn golf(license: &str) -> CarInput {
 }
 
 fn plates(app: &App, caller: &Caller, query: &CarQuery) -> Vec<String> {
-    let cars = cars::list(app, caller, Garage::Own, query).unwrap().items;
+    let cars = cars::list(app, caller, CarScope::Caller, query).unwrap().items;
     cars.into_iter().map(|car| car.license.to_string()).collect()
 }
 
@@ -67,7 +67,7 @@ fn who_registers_adds_cars_and_lists_them_finds_their_own_alone() {
     let john = samples::caller(&register(&app, "john"));
     let jane = samples::caller(&register(&app, "jane"));
     for (caller, plate) in [(&john, "B-JD 1"), (&john, "B-JD 2"), (&jane, "B-JD 3")] {
-        cars::create(&app, caller, Garage::Own, &golf(plate)).unwrap();
+        cars::create(&app, caller, CarScope::Caller, &golf(plate)).unwrap();
     }
     assert_eq!(plates(&app, &john, &CarQuery::default()), ["B-JD 2", "B-JD 1"]);
     let search = CarQuery {
@@ -82,12 +82,12 @@ fn who_registers_adds_cars_and_lists_them_finds_their_own_alone() {
 fn a_plate_that_is_taken_is_refused_and_leaves_no_entry_in_the_log() {
     let app = app();
     let john = samples::caller(&register(&app, "john"));
-    cars::create(&app, &john, Garage::Own, &golf("B-JD 1")).unwrap();
-    let refused = cars::create(&app, &john, Garage::Own, &golf("b-jd 1"));
+    cars::create(&app, &john, CarScope::Caller, &golf("B-JD 1")).unwrap();
+    let refused = cars::create(&app, &john, CarScope::Caller, &golf("b-jd 1"));
     let taken = Violations::one(Field::License, Violation::Taken);
     assert!(matches!(refused, Err(cars::Error::Invalid(violations)) if violations == taken));
 
-    let admin = samples::somebody_else(Rank::Admin);
+    let admin = samples::other_user(Rank::Admin);
     let log = history::list(&app, &admin, &HistoryQuery::default()).unwrap();
     let told: Vec<_> = log
         .items

@@ -172,7 +172,7 @@ mod tests {
     fn somebody_elses_car_is_not_found_whatever_ones_rank() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
             let (app, store) = mocks_with(Some(driven(5))).into_app();
-            let refused = note(&app, &samples::somebody_else(rank), CAR, 900);
+            let refused = note(&app, &samples::other_user(rank), CAR, 900);
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
             assert_eq!(store.commits(), 0);
         }
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_store_that_is_away_is_an_error_and_no_missing_car() {
         let mut mocks = Mocks::new();
-        mocks.store_is_away = true;
+        mocks.fail_store = true;
         let (app, _) = mocks.into_app();
         let failed = note(&app, &samples::ann(), CAR, 900);
         assert!(matches!(failed, Err(Error::Store(StoreError::Unavailable(_)))));

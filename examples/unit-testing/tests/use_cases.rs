@@ -6,13 +6,13 @@
 //! 3. Look at the answer, and at what became of the transaction: the store counts commits and rollbacks, and has the
 //!    entries of the audit log that were committed.
 //!
-//! The samples are of Ann, a client with the id 1, and her car with the id 10. `somebody_else` is Bob, who has the id 2
+//! The samples are of Ann, a client with the id 1, and her car with the id 10. `other_user` is Bob, who has the id 2
 //! and whatever rank a test gives him. It is always the same time, [`samples::now`].
 
 use mycars_application::{
-    App, Completeness, Input,
+    App, Input, UpdateMode,
     cars::{self, CarInput},
-    lists::Garage,
+    lists::CarScope,
     mocks::{Mocks, samples},
     ports::StoreError,
 };
@@ -50,10 +50,10 @@ fn change(app: &App, input: &CarInput) -> Result<Car, cars::Error> {
     cars::update(
         app,
         &samples::ann(),
-        Garage::Own,
+        CarScope::Caller,
         CAR,
         input,
-        Completeness::Partial,
+        UpdateMode::Partial,
     )
 }
 
@@ -64,7 +64,7 @@ fn somebody_elses_car_is_not_found() {
     for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
         // `delete` was not announced, so that this test also proves that nothing is deleted.
         let (app, store) = mocks_with_anns_car().into_app();
-        let refused = cars::delete(&app, &samples::somebody_else(rank), Garage::Own, CAR, None);
+        let refused = cars::delete(&app, &samples::other_user(rank), CarScope::Caller, CAR, None);
         assert!(matches!(refused, Err(cars::Error::NotFound)), "{rank:?}");
         assert_eq!(store.commits(), 0);
     }
@@ -75,7 +75,7 @@ fn somebody_elses_car_is_not_found() {
 #[test]
 fn only_an_admin_deletes_a_car_as_one_of_ann() {
     let (app, store) = mocks_with_anns_car().into_app();
-    let refused = cars::delete(&app, &samples::ann(), Garage::Of(ANN), CAR, None);
+    let refused = cars::delete(&app, &samples::ann(), CarScope::Owner(ANN), CAR, None);
     assert!(matches!(refused, Err(cars::Error::Denied(Denied::Forbidden))));
     assert_eq!(store.commits(), 0);
 
@@ -88,8 +88,8 @@ fn only_an_admin_deletes_a_car_as_one_of_ann() {
         .once()
         .returning(|_| Ok(()));
     let (app, store) = mocks.into_app();
-    let admin = samples::somebody_else(Rank::Admin);
-    cars::delete(&app, &admin, Garage::Of(ANN), CAR, None).unwrap();
+    let admin = samples::other_user(Rank::Admin);
+    cars::delete(&app, &admin, CarScope::Owner(ANN), CAR, None).unwrap();
     assert_eq!(store.commits(), 1);
 }
 
@@ -111,7 +111,7 @@ fn everything_that_is_wrong_with_a_new_car_is_said_at_once() {
         license: "AB 123".into(),
         ..CarInput::default()
     };
-    let Err(cars::Error::Invalid(violations)) = cars::create(&app, &samples::ann(), Garage::Own, &input)
+    let Err(cars::Error::Invalid(violations)) = cars::create(&app, &samples::ann(), CarScope::Caller, &input)
     else {
         panic!("such a car must be refused")
     };

@@ -6,8 +6,8 @@ use mycars_domain::{
 
 use super::{Error, set_password::replace_password};
 use crate::{
-    App, Caller, Completeness, Input, audit,
-    input::{Checker, claimed},
+    App, Caller, Input, UpdateMode, audit,
+    input::{Checker, required_text},
     ports::Verification,
 };
 
@@ -72,9 +72,9 @@ pub fn change_password(app: &App, caller: &Caller, input: &PasswordChange) -> Re
 }
 
 fn check(app: &App, user: &User, input: &PasswordChange) -> Result<Password, Error> {
-    let mut checker = Checker::new(Completeness::Whole);
+    let mut checker = Checker::new(UpdateMode::Full);
     checker.required(Field::OldPassword, &input.old_password, |text: &str| {
-        match app.hasher.verify(&claimed(text)?, &user.password) {
+        match app.hasher.verify(&required_text(text)?, &user.password) {
             Verification::Wrong | Verification::Unsupported(_) => Err(vec![Violation::WrongPassword]),
             Verification::Right | Verification::RightButOutdated => Ok(()),
         }

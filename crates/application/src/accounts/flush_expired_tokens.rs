@@ -26,7 +26,7 @@ mod tests {
     #[test]
     fn not_even_a_superuser_flushes_through_the_api() {
         let (app, _) = Mocks::new().into_app();
-        let refused = flush_expired_tokens(&app, &samples::somebody_else(Rank::Superuser));
+        let refused = flush_expired_tokens(&app, &samples::other_user(Rank::Superuser));
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 

@@ -7,8 +7,8 @@ use mycars_domain::{
 
 use super::{Error, token};
 use crate::{
-    App, Completeness, Input,
-    input::{Checker, claimed},
+    App, Input, UpdateMode,
+    input::{Checker, required_text},
     ports::{UnitOfWork, Verification},
 };
 
@@ -61,7 +61,7 @@ pub struct TokenPair {
 /// # Ok::<(), accounts::Error>(())
 /// ```
 pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> {
-    let proof = prove(app, credentials)?;
+    let proof = verify_credentials(app, credentials)?;
     let access = token::issue_access(app, proof.user.id)?;
     let (refresh, record) = token::issue_refresh(app, proof.user.id)?;
     app.store.write(|unit| {
@@ -78,7 +78,7 @@ pub(crate) struct Proof {
 }
 
 /// Finds out whether credentials are right.
-pub(crate) fn prove(app: &App, credentials: &Credentials) -> Result<Proof, Error> {
+pub(crate) fn verify_credentials(app: &App, credentials: &Credentials) -> Result<Proof, Error> {
     let (username, password) = check(credentials)?;
     let user = app.store.read(|unit| unit.users().find_by_username(&username))?;
     let Some(user) = user else {
@@ -104,7 +104,7 @@ pub(crate) fn prove(app: &App, credentials: &Credentials) -> Result<Proof, Error
 impl Proof {
     /// Lets the user in, inside the transaction that keeps the login.
     pub(crate) fn accept(self, app: &App, unit: &mut dyn UnitOfWork) -> Result<User, Error> {
-        let mut user = still_the_same(unit, &self.user)?;
+        let mut user = recheck_user(unit, &self.user)?;
         user.last_login = Some(app.now());
         if let Some(hash) = self.new_hash {
             user.password = hash;
@@ -115,9 +115,9 @@ impl Proof {
 }
 
 fn check(credentials: &Credentials) -> Result<(String, String), Error> {
-    let mut checker = Checker::new(Completeness::Whole);
-    let username = checker.required(Field::Username, &credentials.username, claimed);
-    let password = checker.required(Field::Password, &credentials.password, claimed);
+    let mut checker = Checker::new(UpdateMode::Full);
+    let username = checker.required(Field::Username, &credentials.username, required_text);
+    let password = checker.required(Field::Password, &credentials.password, required_text);
     checker.finish()?;
     Ok((
         Username::normalize(&username.unwrap_or_default()),
@@ -134,7 +134,7 @@ fn rehash(app: &App, password: &str) -> Option<PasswordHash> {
 
 /// The user once more, locked. Checking the password took long: meanwhile it may have been changed, or the
 /// user deactivated or deleted, and a login must not outlive that.
-fn still_the_same(unit: &mut dyn UnitOfWork, before: &User) -> Result<User, Error> {
+fn recheck_user(unit: &mut dyn UnitOfWork, before: &User) -> Result<User, Error> {
     unit.users()
         .find_for_update(before.id)?
         .filter(|now| now.is_active && now.password == before.password)

@@ -7,7 +7,7 @@ use mycars_domain::{
 
 use super::Error;
 use crate::{
-    App, Caller, Completeness, Input,
+    App, Caller, Input, UpdateMode,
     audit::{self, EndedLogins},
     input::{Checker, changed, set, unless_stored},
     ports::UnitOfWork,
@@ -84,7 +84,7 @@ pub(super) fn own(caller: &Caller, action: Action) -> Result<UserId, Error> {
 }
 
 fn apply(unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileInput) -> Result<(), Error> {
-    let mut checker = Checker::new(Completeness::Partial);
+    let mut checker = Checker::new(UpdateMode::Partial);
     let email = checker.optional(
         Field::Email,
         &input.email,

@@ -10,8 +10,8 @@ use super::{
     token::{self, TokenError, TokenType, Verified},
 };
 use crate::{
-    App, Caller, Completeness, Input, audit,
-    input::{Checker, claimed},
+    App, Caller, Input, UpdateMode, audit,
+    input::{Checker, required_text},
     ports::{RefreshToken, Revocation},
 };
 
@@ -47,8 +47,8 @@ pub fn refresh(app: &App, origin: Origin, refresh_token: &Input<String>) -> Resu
 
 /// The text of a token field that must be sent.
 pub(super) fn required(field: Field, input: &Input<String>) -> Result<String, Error> {
-    let mut checker = Checker::new(Completeness::Whole);
-    let token = checker.required(field, input, claimed);
+    let mut checker = Checker::new(UpdateMode::Full);
+    let token = checker.required(field, input, required_text);
     checker.finish()?;
     Ok(token.unwrap_or_default())
 }

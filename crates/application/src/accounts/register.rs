@@ -103,7 +103,7 @@ mod tests {
             ..john()
         };
         let only_role = Violations::one(Field::Role, Violation::AdminRoleNotGrantable);
-        for caller in [samples::anonymous(), samples::somebody_else(Rank::Client)] {
+        for caller in [samples::anonymous(), samples::other_user(Rank::Client)] {
             assert_eq!(
                 refused(nothing_may_be_kept(), &caller, &input),
                 only_role,
@@ -118,7 +118,7 @@ mod tests {
                 .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
             let (app, _) = mocks.into_app();
             assert!(
-                register(&app, &samples::somebody_else(rank), &input).is_ok(),
+                register(&app, &samples::other_user(rank), &input).is_ok(),
                 "{rank:?}"
             );
         }

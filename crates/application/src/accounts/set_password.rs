@@ -98,7 +98,7 @@ mod tests {
             .expect_find_for_update()
             .return_once(|_| Ok(Some(superuser)));
         let (app, store) = mocks.into_app();
-        let refused = set_password(&app, &samples::somebody_else(Rank::Admin), UserId(1), &password());
+        let refused = set_password(&app, &samples::other_user(Rank::Admin), UserId(1), &password());
         assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }

@@ -6,7 +6,7 @@ use mycars_domain::{
 };
 
 use super::Error;
-use crate::{App, Caller, Completeness, audit, input::Checker, users::fields::check_unique};
+use crate::{App, Caller, UpdateMode, audit, input::Checker, users::fields::check_unique};
 
 /// A superuser to be made. Whether the password is good enough is for the caller to have judged: see
 /// [`mycars_domain::password`].
@@ -49,7 +49,7 @@ pub fn create_superuser(app: &App, caller: &Caller, superuser: NewSuperuser) -> 
         created_at: app.now(),
     };
     app.store.write(|unit| {
-        let mut checker = Checker::new(Completeness::Whole);
+        let mut checker = Checker::new(UpdateMode::Full);
         check_unique(unit, &mut checker, Some(&user.username), Some(&user.email), None)?;
         checker.finish()?;
         let user = unit.users().insert(&user)?;

@@ -3,7 +3,7 @@
 use mycars_domain::{Action, Car};
 
 use super::{CarInput, Error, fields::CarFields, owner};
-use crate::{App, Caller, Completeness, audit, lists::Garage};
+use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
 
 /// Adds a car to a garage and answers it. Where the garage is everybody's, the input says who owns it.
 ///
@@ -12,7 +12,7 @@ use crate::{App, Caller, Completeness, audit, lists::Garage};
 /// included; [`Error::OwnerGone`]; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{cars::{self, CarInput}, lists::Garage, mocks::{Mocks, samples}};
+/// use mycars_application::{cars::{self, CarInput}, lists::CarScope, mocks::{Mocks, samples}};
 /// use mycars_domain::{Rank, UserId};
 ///
 /// let mut mocks = Mocks::new();
@@ -30,15 +30,15 @@ use crate::{App, Caller, Completeness, audit, lists::Garage};
 ///     license: "AB 123".into(),
 ///     ..CarInput::default()
 /// };
-/// let admin = samples::somebody_else(Rank::Admin);
-/// let car = cars::create(&app, &admin, Garage::Of(UserId(1)), &camry)?;
+/// let admin = samples::other_user(Rank::Admin);
+/// let car = cars::create(&app, &admin, CarScope::Owner(UserId(1)), &camry)?;
 /// assert_eq!(car.license.as_str(), "AB 123");
 /// # Ok::<(), cars::Error>(())
 /// ```
-pub fn create(app: &App, caller: &Caller, garage: Garage, input: &CarInput) -> Result<Car, Error> {
+pub fn create(app: &App, caller: &Caller, garage: CarScope, input: &CarInput) -> Result<Car, Error> {
     let owner = owner(caller, Action::CreateCar, garage)?;
     app.store.write(|unit| {
-        let fields = CarFields::check(app, unit, garage, input, Completeness::Whole, None)?;
+        let fields = CarFields::check(app, unit, garage, input, UpdateMode::Full, None)?;
         let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
         audit::car_created(app, unit, caller, &car)?;
         Ok(car)
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn nobody_has_no_cars_to_add_to() {
         let (app, store) = Mocks::new().into_app();
-        let refused = create(&app, &samples::anonymous(), Garage::Own, &camry());
+        let refused = create(&app, &samples::anonymous(), CarScope::Caller, &camry());
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
         assert_eq!(store.commits() + store.rollbacks(), 0);
     }
@@ -92,7 +92,7 @@ mod tests {
             ..CarInput::default()
         };
 
-        let Err(Error::Invalid(violations)) = create(&app, &samples::ann(), Garage::Own, &input) else {
+        let Err(Error::Invalid(violations)) = create(&app, &samples::ann(), CarScope::Caller, &input) else {
             panic!("must be refused");
         };
         assert_eq!(violations.of(Field::Brand), [Violation::Required]);
@@ -114,7 +114,7 @@ mod tests {
             license: " ".into(),
             ..camry()
         };
-        let refused = create(&app, &samples::ann(), Garage::Own, &input);
+        let refused = create(&app, &samples::ann(), CarScope::Caller, &input);
         let blank = Violations::one(Field::License, Violation::Blank);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == blank));
     }
@@ -133,7 +133,7 @@ mod tests {
             .expect_insert()
             .returning(|_| Err(StoreError::Taken(Field::License)));
         let (app, store) = mocks.into_app();
-        let refused = create(&app, &samples::ann(), Garage::Own, &camry());
+        let refused = create(&app, &samples::ann(), CarScope::Caller, &camry());
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
@@ -164,7 +164,7 @@ mod tests {
             .returning(|_| Ok(samples::car()));
         let (app, store) = mocks.into_app();
         assert_eq!(
-            create(&app, &samples::ann(), Garage::Own, &camry()).unwrap(),
+            create(&app, &samples::ann(), CarScope::Caller, &camry()).unwrap(),
             samples::car()
         );
         assert_eq!((store.commits(), store.rollbacks()), (1, 0));
@@ -195,12 +195,12 @@ mod tests {
             notes: Input::Null,
             ..camry()
         };
-        assert!(create(&app, &samples::ann(), Garage::Own, &input).is_ok());
+        assert!(create(&app, &samples::ann(), CarScope::Caller, &input).is_ok());
     }
 
     #[test]
     fn an_admin_adds_a_car_to_somebody_elses_and_a_client_does_not() {
-        let of_ann = Garage::Of(samples::user().id);
+        let of_ann = CarScope::Owner(samples::user().id);
         let (app, _) = Mocks::new().into_app();
         let refused = create(&app, &samples::ann(), of_ann, &camry());
         assert!(
@@ -222,22 +222,22 @@ mod tests {
             .once()
             .returning(|_| Ok(samples::car()));
         let (app, store) = mocks.into_app();
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         assert!(create(&app, &admin, of_ann, &camry()).is_ok());
         assert_eq!(store.entries(), [expected::car_is_new(&admin)]);
     }
 
     #[test]
     fn only_where_the_garage_is_everybodys_does_the_input_say_whose_the_car_is() {
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let of_nine = CarInput {
             owner: Input::Given(UserId(9)),
             ..camry()
         };
         for (caller, garage, owner) in [
-            (samples::ann(), Garage::Own, 1),
-            (admin.clone(), Garage::Of(UserId(1)), 1),
-            (admin, Garage::All, 9),
+            (samples::ann(), CarScope::Caller, 1),
+            (admin.clone(), CarScope::Owner(UserId(1)), 1),
+            (admin, CarScope::All, 9),
         ] {
             let mut mocks = Mocks::new();
             let cars = &mut mocks.unit.cars;
@@ -265,8 +265,8 @@ mod tests {
                 .expect_license_is_taken()
                 .returning(|_, _| Ok(false));
             let (app, store) = mocks.into_app();
-            let admin = samples::somebody_else(Rank::Admin);
-            let refused = create(&app, &admin, Garage::All, &CarInput { owner, ..camry() });
+            let admin = samples::other_user(Rank::Admin);
+            let refused = create(&app, &admin, CarScope::All, &CarInput { owner, ..camry() });
             let only = Violations::one(Field::Owner, violation);
             assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == only));
             assert_eq!(store.entries(), []);
@@ -276,7 +276,7 @@ mod tests {
             owner: Input::Given(UserId(1)),
             ..camry()
         };
-        let refused = create(&app, &samples::ann(), Garage::All, &mine);
+        let refused = create(&app, &samples::ann(), CarScope::All, &mine);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 
@@ -295,7 +295,7 @@ mod tests {
             .returning(|_| Err(StoreError::OwnerGone));
         let (app, _) = mocks.into_app();
         assert!(matches!(
-            create(&app, &samples::ann(), Garage::Own, &camry()),
+            create(&app, &samples::ann(), CarScope::Caller, &camry()),
             Err(Error::OwnerGone)
         ));
     }

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, CarId};
 
-use super::{Error, check_version, permitted};
-use crate::{App, Caller, audit, images, lists::Garage};
+use super::{Error, authorize_car, check_version};
+use crate::{App, Caller, audit, images, lists::CarScope};
 
 /// Deletes a car of a garage, and then its picture. With `version`, which is the time of a car's last change, only
 /// that version is deleted.
@@ -15,12 +15,12 @@ use crate::{App, Caller, audit, images, lists::Garage};
 pub fn delete(
     app: &App,
     caller: &Caller,
-    garage: Garage,
+    garage: CarScope,
     id: CarId,
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let image = app.store.write(|unit| {
-        let car = permitted(
+        let car = authorize_car(
             caller,
             Action::DeleteCar,
             garage,
@@ -59,7 +59,13 @@ mod tests {
                 .returning(|_| Ok(Some(samples::car())));
             mocks.unit.cars.expect_delete().never();
             let (app, store) = mocks.into_app();
-            let refused = delete(&app, &samples::somebody_else(rank), Garage::Own, CarId(10), None);
+            let refused = delete(
+                &app,
+                &samples::other_user(rank),
+                CarScope::Caller,
+                CarId(10),
+                None,
+            );
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
@@ -71,7 +77,7 @@ mod tests {
         mocks.unit.cars.expect_find_for_update().returning(|_| Ok(None));
         let (app, _) = mocks.into_app();
         assert!(matches!(
-            delete(&app, &samples::ann(), Garage::Own, CarId(10), None),
+            delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None),
             Err(Error::NotFound)
         ));
     }
@@ -92,7 +98,7 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        delete(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
+        delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);
         assert_eq!(store.entries(), [expected::car_is_gone(&samples::ann())]);
     }
@@ -114,7 +120,7 @@ mod tests {
                 .returning(|_| Ok(Some(samples::car())));
             mocks.unit.cars.expect_delete().never();
             let (app, store) = mocks.into_app();
-            let refused = delete(&app, &samples::ann(), Garage::Own, CarId(10), Some(other));
+            let refused = delete(&app, &samples::ann(), CarScope::Caller, CarId(10), Some(other));
             assert!(matches!(refused, Err(Error::Conflict)), "{other}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
@@ -135,7 +141,7 @@ mod tests {
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
         let version = Some(samples::car().updated_at);
-        delete(&app, &samples::ann(), Garage::Own, CarId(10), version).unwrap();
+        delete(&app, &samples::ann(), CarScope::Caller, CarId(10), version).unwrap();
         assert_eq!(store.entries(), [expected::car_is_gone(&samples::ann())]);
     }
 
@@ -148,8 +154,8 @@ mod tests {
             .expect_find_for_update()
             .returning(|_| Ok(Some(samples::car())));
         let (app, _) = mocks.into_app();
-        let client = samples::somebody_else(Rank::Client);
-        let refused = delete(&app, &client, Garage::Own, CarId(10), Some(samples::now()));
+        let client = samples::other_user(Rank::Client);
+        let refused = delete(&app, &client, CarScope::Caller, CarId(10), Some(samples::now()));
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
@@ -172,7 +178,7 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        delete(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
+        delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);
     }
 }

@@ -8,9 +8,9 @@ use mycars_domain::{
 
 use super::Error;
 use crate::{
-    App, Completeness, Input,
+    App, Input, UpdateMode,
     input::{Checker, changed, set, unless_stored, unless_stored_number},
-    lists::Garage,
+    lists::CarScope,
     ports::{StoreError, UnitOfWork},
 };
 
@@ -58,9 +58,9 @@ impl CarFields {
     pub(super) fn check(
         app: &App,
         unit: &mut dyn UnitOfWork,
-        garage: Garage,
+        garage: CarScope,
         input: &CarInput,
-        completeness: Completeness,
+        completeness: UpdateMode,
         before: Option<&Car>,
     ) -> Result<Self, Error> {
         let mut checker = Checker::new(completeness);
@@ -121,8 +121,8 @@ impl CarFields {
                 ),
             ),
             owner: match garage {
-                Garage::All => checker.required(Field::Owner, &input.owner, |id: &UserId| Ok(*id)),
-                Garage::Own | Garage::Of(_) => None,
+                CarScope::All => checker.required(Field::Owner, &input.owner, |id: &UserId| Ok(*id)),
+                CarScope::Caller | CarScope::Owner(_) => None,
             },
         };
         if let Some(license) = changed(fields.license.as_ref(), before.map(|car| &car.license))

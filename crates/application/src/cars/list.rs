@@ -5,7 +5,7 @@ use mycars_domain::{Action, Car};
 use super::{Error, owner};
 use crate::{
     App, Caller,
-    lists::{CarQuery, Garage, Listed},
+    lists::{CarQuery, CarScope, Page},
 };
 
 /// The cars of a garage that `query` asks for, in a fixed number of queries however many there are.
@@ -14,26 +14,26 @@ use crate::{
 /// [`Error::Denied`] for who may not; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{cars, lists::{CarQuery, Garage, Page}, mocks::{Mocks, samples}};
+/// use mycars_application::{cars, lists::{CarQuery, CarScope, LimitOffset}, mocks::{Mocks, samples}};
 ///
 /// let mut mocks = Mocks::new();
 /// mocks.unit.cars.expect_count().returning(|_, _| Ok(11));
 /// mocks.unit.cars.expect_list().returning(|_, _| Ok(vec![samples::car()]));
 /// let (app, _) = mocks.into_app();
 ///
-/// let query = CarQuery { page: Some(Page { limit: 1, offset: 10 }), ..CarQuery::default() };
-/// let listed = cars::list(&app, &samples::ann(), Garage::Own, &query)?;
+/// let query = CarQuery { page: Some(LimitOffset { limit: 1, offset: 10 }), ..CarQuery::default() };
+/// let listed = cars::list(&app, &samples::ann(), CarScope::Caller, &query)?;
 /// assert_eq!((listed.items.len(), listed.total), (1, Some(11)));
 /// # Ok::<(), cars::Error>(())
 /// ```
-pub fn list(app: &App, caller: &Caller, garage: Garage, query: &CarQuery) -> Result<Listed<Car>, Error> {
+pub fn list(app: &App, caller: &Caller, garage: CarScope, query: &CarQuery) -> Result<Page<Car>, Error> {
     let owner = owner(caller, Action::ListCars, garage)?;
     app.store.read(|unit| {
         let total = match query.page {
             Some(_) => Some(unit.cars().count(owner, query)?),
             None => None,
         };
-        Ok(Listed {
+        Ok(Page {
             items: unit.cars().list(owner, query)?,
             total,
         })
@@ -46,14 +46,19 @@ mod tests {
 
     use super::*;
     use crate::{
-        lists::Page,
+        lists::LimitOffset,
         mocks::{Mocks, samples},
     };
 
     #[test]
     fn nobody_has_no_cars() {
         let (app, store) = Mocks::new().into_app();
-        let refused = list(&app, &samples::anonymous(), Garage::Own, &CarQuery::default());
+        let refused = list(
+            &app,
+            &samples::anonymous(),
+            CarScope::Caller,
+            &CarQuery::default(),
+        );
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
         assert_eq!(store.reads(), 0);
     }
@@ -69,11 +74,11 @@ mod tests {
             .once()
             .returning(|_, _| Ok(vec![samples::car()]));
         let (app, _) = mocks.into_app();
-        let admin = samples::somebody_else(Rank::Superuser);
-        let cars = list(&app, &admin, Garage::Own, &CarQuery::default()).unwrap();
+        let admin = samples::other_user(Rank::Superuser);
+        let cars = list(&app, &admin, CarScope::Caller, &CarQuery::default()).unwrap();
         assert_eq!(
             cars,
-            Listed {
+            Page {
                 items: vec![samples::car()],
                 total: None
             }
@@ -82,9 +87,9 @@ mod tests {
 
     #[test]
     fn only_an_admin_sees_somebody_elses() {
-        let of_ann = Garage::Of(samples::user().id);
+        let of_ann = CarScope::Owner(samples::user().id);
         let (app, store) = Mocks::new().into_app();
-        for caller in [samples::ann(), samples::somebody_else(Rank::Client)] {
+        for caller in [samples::ann(), samples::other_user(Rank::Client)] {
             let refused = list(&app, &caller, of_ann, &CarQuery::default());
             assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
         }
@@ -102,7 +107,7 @@ mod tests {
         assert!(
             list(
                 &app,
-                &samples::somebody_else(Rank::Admin),
+                &samples::other_user(Rank::Admin),
                 of_ann,
                 &CarQuery::default()
             )
@@ -122,13 +127,13 @@ mod tests {
             .returning(|_, _| Ok(vec![samples::car()]));
         let (app, _) = mocks.into_app();
         let query = CarQuery {
-            page: Some(Page { limit: 1, offset: 2 }),
+            page: Some(LimitOffset { limit: 1, offset: 2 }),
             ..CarQuery::default()
         };
-        let cars = list(&app, &samples::ann(), Garage::Own, &query).unwrap();
+        let cars = list(&app, &samples::ann(), CarScope::Caller, &query).unwrap();
         assert_eq!(
             cars,
-            Listed {
+            Page {
                 items: vec![samples::car()],
                 total: Some(7)
             }
@@ -138,11 +143,11 @@ mod tests {
     #[test]
     fn a_store_that_is_away_is_said_to_be_away() {
         let (app, _) = Mocks {
-            store_is_away: true,
+            fail_store: true,
             ..Mocks::new()
         }
         .into_app();
-        let failed = list(&app, &samples::ann(), Garage::Own, &CarQuery::default());
+        let failed = list(&app, &samples::ann(), CarScope::Caller, &CarQuery::default());
         assert!(matches!(
             failed,
             Err(Error::Store(crate::ports::StoreError::Unavailable(_)))

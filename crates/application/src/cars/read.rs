@@ -2,16 +2,16 @@
 
 use mycars_domain::{Action, Car, CarId};
 
-use super::{Error, permitted};
-use crate::{App, Caller, lists::Garage};
+use super::{Error, authorize_car};
+use crate::{App, Caller, lists::CarScope};
 
 /// A car of a garage. Among one's own, somebody else's does not exist, for an admin neither.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
-pub fn read(app: &App, caller: &Caller, garage: Garage, id: CarId) -> Result<Car, Error> {
+pub fn read(app: &App, caller: &Caller, garage: CarScope, id: CarId) -> Result<Car, Error> {
     let car = app.store.read(|unit| unit.cars().find(id))?;
-    permitted(caller, Action::ReadCar, garage, car)
+    authorize_car(caller, Action::ReadCar, garage, car)
 }
 
 #[cfg(test)]
@@ -38,14 +38,14 @@ mod tests {
     fn somebody_elses_car_is_not_found_whatever_ones_rank() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
             let app = app_with(Some(samples::car()));
-            let refused = read(&app, &samples::somebody_else(rank), Garage::Own, CarId(10));
+            let refused = read(&app, &samples::other_user(rank), CarScope::Caller, CarId(10));
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
         }
     }
 
     #[test]
     fn a_car_that_is_not_there_is_not_found() {
-        let refused = read(&app_with(None), &samples::ann(), Garage::Own, CarId(10));
+        let refused = read(&app_with(None), &samples::ann(), CarScope::Caller, CarId(10));
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
@@ -53,19 +53,19 @@ mod tests {
     fn ones_own_car_is_read() {
         let app = app_with(Some(samples::car()));
         assert_eq!(
-            read(&app, &samples::ann(), Garage::Own, CarId(10)).unwrap(),
+            read(&app, &samples::ann(), CarScope::Caller, CarId(10)).unwrap(),
             samples::car()
         );
     }
 
     #[test]
     fn an_admin_reads_a_car_under_its_owner_only() {
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let read_of = |owner| {
             read(
                 &app_with(Some(samples::car())),
                 &admin,
-                Garage::Of(owner),
+                CarScope::Owner(owner),
                 CarId(10),
             )
         };
@@ -80,7 +80,7 @@ mod tests {
         let refused = read(
             &app_with(Some(samples::car())),
             &samples::caller(&ann),
-            Garage::Of(ann.id),
+            CarScope::Owner(ann.id),
             CarId(10),
         );
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));

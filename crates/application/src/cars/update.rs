@@ -2,10 +2,10 @@
 
 use mycars_domain::{Action, Car, CarId};
 
-use super::{CarInput, Error, check_version, fields::CarFields, permitted};
-use crate::{App, Caller, Completeness, audit, lists::Garage};
+use super::{CarInput, Error, authorize_car, check_version, fields::CarFields};
+use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
 
-/// Puts the fields that were sent into a car of a garage and answers the car. [`Completeness::Whole`] is PUT: the
+/// Puts the fields that were sent into a car of a garage and answers the car. [`UpdateMode::Full`] is PUT: the
 /// required fields must be there. Optional ones that are left out keep their value either way.
 ///
 /// # Errors
@@ -15,7 +15,7 @@ use crate::{App, Caller, Completeness, audit, lists::Garage};
 ///
 /// ```
 /// use mycars_application::{
-///     Completeness, cars::{self, CarInput}, lists::Garage, mocks::{Mocks, samples},
+///     UpdateMode, cars::{self, CarInput}, lists::CarScope, mocks::{Mocks, samples},
 /// };
 /// use mycars_domain::{CarId, Field, Violation};
 ///
@@ -24,12 +24,12 @@ use crate::{App, Caller, Completeness, audit, lists::Garage};
 /// mocks.unit.cars.expect_update().returning(|_| Ok(()));
 /// let (app, _) = mocks.into_app();
 /// let driven = CarInput { mileage: 17_000.into(), ..CarInput::default() };
-/// let update = |how| cars::update(&app, &samples::ann(), Garage::Own, CarId(10), &driven, how);
+/// let update = |how| cars::update(&app, &samples::ann(), CarScope::Caller, CarId(10), &driven, how);
 ///
-/// let car = update(Completeness::Partial)?;
+/// let car = update(UpdateMode::Partial)?;
 /// assert_eq!((car.mileage.get(), car.brand.as_str()), (17_000, "Toyota"));
 ///
-/// let Err(cars::Error::Invalid(violations)) = update(Completeness::Whole) else {
+/// let Err(cars::Error::Invalid(violations)) = update(UpdateMode::Full) else {
 ///     panic!("the brand must be there");
 /// };
 /// assert_eq!(violations.of(Field::Brand), [Violation::Required]);
@@ -38,13 +38,13 @@ use crate::{App, Caller, Completeness, audit, lists::Garage};
 pub fn update(
     app: &App,
     caller: &Caller,
-    garage: Garage,
+    garage: CarScope,
     id: CarId,
     input: &CarInput,
-    completeness: Completeness,
+    completeness: UpdateMode,
 ) -> Result<Car, Error> {
     app.store.write(|unit| {
-        let before = permitted(
+        let before = authorize_car(
             caller,
             Action::ChangeCar,
             garage,
@@ -115,11 +115,11 @@ mod tests {
             };
             let refused = update(
                 &app,
-                &samples::somebody_else(rank),
-                Garage::Own,
+                &samples::other_user(rank),
+                CarScope::Caller,
                 CarId(10),
                 &input,
-                Completeness::Partial,
+                UpdateMode::Partial,
             );
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
@@ -134,10 +134,10 @@ mod tests {
         let refused = update(
             &app,
             &samples::ann(),
-            Garage::Own,
+            CarScope::Caller,
             CarId(10),
             &CarInput::default(),
-            Completeness::Partial,
+            UpdateMode::Partial,
         );
         assert!(matches!(refused, Err(Error::NotFound)));
     }
@@ -153,10 +153,10 @@ mod tests {
         let refused = update(
             &app,
             &samples::ann(),
-            Garage::Own,
+            CarScope::Caller,
             CarId(10),
             &input,
-            Completeness::Whole,
+            UpdateMode::Full,
         );
         let Err(Error::Invalid(violations)) = refused else {
             panic!("must be refused")
@@ -171,10 +171,10 @@ mod tests {
         let changed = update(
             &app,
             &samples::ann(),
-            Garage::Own,
+            CarScope::Caller,
             CarId(10),
             &input,
-            Completeness::Partial,
+            UpdateMode::Partial,
         );
         assert_eq!(changed.unwrap().color, Some(Color::parse("Green").unwrap()));
         assert_eq!(store.commits(), 1);
@@ -201,10 +201,10 @@ mod tests {
         let car = update(
             &app,
             &samples::ann(),
-            Garage::Own,
+            CarScope::Caller,
             CarId(10),
             &input,
-            Completeness::Partial,
+            UpdateMode::Partial,
         )
         .unwrap();
         assert_eq!(car.color, None);
@@ -256,10 +256,10 @@ mod tests {
         let car = update(
             &app,
             &samples::ann(),
-            Garage::Own,
+            CarScope::Caller,
             CarId(10),
             &input,
-            Completeness::Whole,
+            UpdateMode::Full,
         )
         .unwrap();
         assert_eq!(
@@ -290,10 +290,10 @@ mod tests {
         let Err(Error::Invalid(violations)) = update(
             &app,
             &samples::ann(),
-            Garage::Own,
+            CarScope::Caller,
             CarId(10),
             &input,
-            Completeness::Partial,
+            UpdateMode::Partial,
         ) else {
             panic!("must be refused");
         };
@@ -309,13 +309,20 @@ mod tests {
         };
         let refused = |caller: &Caller| {
             let (app, store) = mocks().into_app();
-            let refused = update(&app, caller, Garage::Own, CarId(10), &input, Completeness::Whole);
+            let refused = update(
+                &app,
+                caller,
+                CarScope::Caller,
+                CarId(10),
+                &input,
+                UpdateMode::Full,
+            );
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
             refused.unwrap_err()
         };
         assert!(matches!(refused(&samples::ann()), Error::Conflict));
-        let somebody_else = refused(&samples::somebody_else(Rank::Client));
-        assert!(matches!(somebody_else, Error::NotFound));
+        let other_user = refused(&samples::other_user(Rank::Client));
+        assert!(matches!(other_user, Error::NotFound));
     }
 
     #[test]
@@ -346,10 +353,10 @@ mod tests {
             update(
                 &app,
                 &samples::ann(),
-                Garage::Own,
+                CarScope::Caller,
                 CarId(10),
                 &input,
-                Completeness::Partial,
+                UpdateMode::Partial,
             )
             .unwrap();
         }
@@ -357,12 +364,12 @@ mod tests {
 
     #[test]
     fn in_everybodys_garage_a_car_can_change_hands_and_a_replacement_must_say_whose_it_is() {
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let change = |input: &CarInput, completeness| {
             let mut mocks = mocks();
             mocks.unit.cars.expect_update().returning(|_| Ok(()));
             let (app, store) = mocks.into_app();
-            let changed = update(&app, &admin, Garage::All, CarId(10), input, completeness);
+            let changed = update(&app, &admin, CarScope::All, CarId(10), input, completeness);
             (changed, store.entries())
         };
         let whole = CarInput {
@@ -372,12 +379,12 @@ mod tests {
             license: "AB 123".into(),
             ..CarInput::default()
         };
-        let (refused, entries) = change(&whole, Completeness::Whole);
+        let (refused, entries) = change(&whole, UpdateMode::Full);
         let required = Violations::one(Field::Owner, Violation::Required);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == required));
         assert_eq!(entries, []);
-        assert_eq!(change(&whole, Completeness::Partial).0.unwrap().owner, UserId(1));
-        for completeness in [Completeness::Whole, Completeness::Partial] {
+        assert_eq!(change(&whole, UpdateMode::Partial).0.unwrap().owner, UserId(1));
+        for completeness in [UpdateMode::Full, UpdateMode::Partial] {
             let sold = CarInput {
                 owner: Input::Given(UserId(2)),
                 ..whole.clone()
@@ -393,7 +400,7 @@ mod tests {
 
     #[test]
     fn what_is_changed_while_a_car_changes_hands_is_told_to_its_old_owner() {
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let mut mocks = mocks();
         mocks.unit.cars.expect_update().returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
@@ -402,8 +409,8 @@ mod tests {
             mileage: 900.into(),
             ..CarInput::default()
         };
-        let partial = Completeness::Partial;
-        update(&app, &admin, Garage::All, CarId(10), &sold, partial).unwrap();
+        let partial = UpdateMode::Partial;
+        update(&app, &admin, CarScope::All, CarId(10), &sold, partial).unwrap();
         let driven = [(Field::Mileage, Value::Number(0), Value::Number(900))];
         let given = [(Field::Owner, Value::Number(1), Value::Number(2))];
         let mut transfer = expected::car_changed(&admin, given);
@@ -421,8 +428,8 @@ mod tests {
             version: Some(samples::car().updated_at),
             ..CarInput::default()
         };
-        let partial = Completeness::Partial;
-        let car = update(&app, &samples::ann(), Garage::Own, CarId(10), &seen, partial).unwrap();
+        let partial = UpdateMode::Partial;
+        let car = update(&app, &samples::ann(), CarScope::Caller, CarId(10), &seen, partial).unwrap();
         assert_eq!(car, samples::car());
         assert_eq!(store.entries(), []);
     }
@@ -437,15 +444,15 @@ mod tests {
             let mut mocks = mocks();
             mocks.unit.cars.expect_update().returning(|_| Ok(()));
             let (app, _) = mocks.into_app();
-            update(&app, caller, garage, CarId(10), &sold, Completeness::Partial)
+            update(&app, caller, garage, CarId(10), &sold, UpdateMode::Partial)
         };
         for (caller, garage) in [
-            (samples::ann(), Garage::Own),
-            (samples::somebody_else(Rank::Admin), Garage::Of(UserId(1))),
+            (samples::ann(), CarScope::Caller),
+            (samples::other_user(Rank::Admin), CarScope::Owner(UserId(1))),
         ] {
             assert_eq!(change(&caller, garage).unwrap().owner, UserId(1));
         }
-        let refused = change(&samples::ann(), Garage::All);
+        let refused = change(&samples::ann(), CarScope::All);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 
@@ -462,10 +469,10 @@ mod tests {
         update(
             &app,
             &samples::ann(),
-            Garage::Own,
+            CarScope::Caller,
             CarId(10),
             &input,
-            Completeness::Partial,
+            UpdateMode::Partial,
         )
         .unwrap();
         assert_eq!((store.commits(), store.entries().len()), (1, 0));
@@ -487,10 +494,10 @@ mod tests {
         let refused = update(
             &app,
             &samples::ann(),
-            Garage::Own,
+            CarScope::Caller,
             CarId(10),
             &input,
-            Completeness::Partial,
+            UpdateMode::Partial,
         );
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));

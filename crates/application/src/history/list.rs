@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, audit::Entry, policy};
 
 use crate::{
     App, Caller,
-    lists::{HistoryCount, HistoryQuery, Listed, Page, in_order_of},
+    lists::{HistoryCount, HistoryQuery, LimitOffset, Page, in_order_of},
     ports::UnitOfWork,
     users::Error,
 };
@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
-pub fn list(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Listed<Entry>, Error> {
+pub fn list(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Page<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     app.store.read(|unit| entries(unit, query))
 }
@@ -26,7 +26,7 @@ pub fn newest(app: &App, caller: &Caller, query: &HistoryQuery, at_most: u32) ->
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     let query = HistoryQuery {
         oldest_first: false,
-        page: Some(Page {
+        page: Some(LimitOffset {
             limit: at_most,
             offset: 0,
         }),
@@ -68,12 +68,12 @@ pub fn read_all(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Entry>, E
 pub(super) fn entries<E: From<crate::ports::StoreError>>(
     unit: &mut dyn UnitOfWork,
     query: &HistoryQuery,
-) -> Result<Listed<Entry>, E> {
+) -> Result<Page<Entry>, E> {
     let total = match query.page {
         Some(_) => Some(unit.audit_log().count(query)?),
         None => None,
     };
-    Ok(Listed {
+    Ok(Page {
         items: unit.audit_log().list(query)?,
         total,
     })
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::{
         audit::expected,
-        lists::Page,
+        lists::LimitOffset,
         mocks::{Mocks, samples},
     };
 
@@ -104,15 +104,15 @@ mod tests {
         log.expect_count().once().returning(|_| Ok(9));
         log.expect_list().returning(|_| Ok(vec![numbered(1)]));
         let (app, _) = mocks.into_app();
-        let admin = samples::somebody_else(Rank::Admin);
-        let page = Some(Page { limit: 1, offset: 0 });
+        let admin = samples::other_user(Rank::Admin);
+        let page = Some(LimitOffset { limit: 1, offset: 0 });
         for (page, total) in [(page, Some(9)), (None, None)] {
             let query = HistoryQuery {
                 page,
                 ..HistoryQuery::default()
             };
             let items = vec![numbered(1)];
-            assert_eq!(list(&app, &admin, &query).unwrap(), Listed { items, total });
+            assert_eq!(list(&app, &admin, &query).unwrap(), Page { items, total });
         }
     }
 
@@ -125,7 +125,7 @@ mod tests {
             .expect_find_all()
             .returning(|_| Ok([1, 2, 3].map(numbered).into()));
         let (app, _) = mocks.into_app();
-        let entries = read_all(&app, &samples::somebody_else(Rank::Admin), &[3, 1, 2]).unwrap();
+        let entries = read_all(&app, &samples::other_user(Rank::Admin), &[3, 1, 2]).unwrap();
         assert_eq!(entries, [3, 1, 2].map(numbered));
     }
 }

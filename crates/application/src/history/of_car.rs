@@ -9,7 +9,7 @@ use super::list::entries;
 use crate::{
     App, Caller,
     cars::{self, Error},
-    lists::{Garage, HistoryQuery, Listed, Page},
+    lists::{CarScope, HistoryQuery, LimitOffset, Page},
 };
 
 /// What became of a car of a garage while it was its owner's, the newest first.
@@ -18,7 +18,7 @@ use crate::{
 /// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{cars, history, lists::{Garage, Page}, mocks::{Mocks, samples}};
+/// use mycars_application::{cars, history, lists::{CarScope, LimitOffset}, mocks::{Mocks, samples}};
 /// use mycars_domain::CarId;
 ///
 /// let mut mocks = Mocks::new();
@@ -27,18 +27,18 @@ use crate::{
 /// mocks.unit.audit_log.expect_list().returning(|_| Ok(vec![]));
 /// let (app, _) = mocks.into_app();
 ///
-/// let page = Some(Page { limit: 20, offset: 0 });
-/// let listed = history::of_car(&app, &samples::ann(), Garage::Own, CarId(10), page)?;
+/// let page = Some(LimitOffset { limit: 20, offset: 0 });
+/// let listed = history::of_car(&app, &samples::ann(), CarScope::Caller, CarId(10), page)?;
 /// assert_eq!(listed.total, Some(0));
 /// # Ok::<(), cars::Error>(())
 /// ```
 pub fn of_car(
     app: &App,
     caller: &Caller,
-    garage: Garage,
+    garage: CarScope,
     id: CarId,
-    page: Option<Page>,
-) -> Result<Listed<Entry>, Error> {
+    page: Option<LimitOffset>,
+) -> Result<Page<Entry>, Error> {
     let car = cars::read(app, caller, garage, id)?;
     let query = HistoryQuery {
         object_type: Some(ObjectType::Car),
@@ -65,7 +65,7 @@ mod tests {
             .cars
             .expect_find()
             .returning(|_| Ok(Some(samples::car())));
-        let page = Some(Page { limit: 5, offset: 0 });
+        let page = Some(LimitOffset { limit: 5, offset: 0 });
         let while_it_is_anns = HistoryQuery {
             object_type: Some(ObjectType::Car),
             object_id: Some("10".into()),
@@ -86,14 +86,14 @@ mod tests {
 
     #[test]
     fn its_owner_and_an_admin_are_told_what_became_of_a_car_while_it_was_the_owners() {
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         for (caller, garage) in [
-            (samples::ann(), Garage::Own),
-            (admin.clone(), Garage::Of(UserId(1))),
-            (admin, Garage::All),
+            (samples::ann(), CarScope::Caller),
+            (admin.clone(), CarScope::Owner(UserId(1))),
+            (admin, CarScope::All),
         ] {
             let (app, _) = mocks().into_app();
-            let page = Some(Page { limit: 5, offset: 0 });
+            let page = Some(LimitOffset { limit: 5, offset: 0 });
             let listed = of_car(&app, &caller, garage, CarId(10), page).unwrap();
             assert_eq!(listed.total, Some(0));
         }
@@ -103,7 +103,13 @@ mod tests {
     fn somebody_elses_car_has_no_history() {
         for rank in [Rank::Client, Rank::Admin] {
             let (app, _) = mocks().into_app();
-            let refused = of_car(&app, &samples::somebody_else(rank), Garage::Own, CarId(10), None);
+            let refused = of_car(
+                &app,
+                &samples::other_user(rank),
+                CarScope::Caller,
+                CarId(10),
+                None,
+            );
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
         }
     }

@@ -142,13 +142,13 @@ pub(super) mod tests {
         mocks
     }
 
-    fn claimed(mocks: Mocks) -> Ownership {
+    fn required_text(mocks: Mocks) -> Ownership {
         claim(&mocks.into_app().0, &Caller::system()).unwrap()
     }
 
     #[test]
     fn superuser_cannot_claim_or_adopt() {
-        let root = samples::somebody_else(Rank::Superuser);
+        let root = samples::other_user(Rank::Superuser);
         let (app, _) = Mocks::new().into_app();
         for refused in [claim(&app, &root).map(drop), adopt(&app, &root)] {
             assert!(matches!(
@@ -160,19 +160,19 @@ pub(super) mod tests {
 
     #[test]
     fn claim_with_known_owner_writes_nothing() {
-        assert_eq!(claimed(owned_by(Some(ID))), Ownership::Same);
-        assert_eq!(claimed(owned_by(Some("another"))), Ownership::Other);
-        assert_eq!(claimed(owned_by(Some(""))), Ownership::Other);
+        assert_eq!(required_text(owned_by(Some(ID))), Ownership::Same);
+        assert_eq!(required_text(owned_by(Some("another"))), Ownership::Other);
+        assert_eq!(required_text(owned_by(Some(""))), Ownership::Other);
     }
 
     #[test]
     fn claim_without_any_named_picture_writes_nothing() {
         for images in [1, 3, MAX_LOOKUPS + 1] {
-            assert_eq!(claimed(unowned(images, |_| false)), Ownership::Unproven);
+            assert_eq!(required_text(unowned(images, |_| false)), Ownership::Unproven);
         }
         let named_too_late = |path: &ImagePath| path.as_str() == format!("cars/{MAX_LOOKUPS}.jpg");
         assert_eq!(
-            claimed(unowned(MAX_LOOKUPS + 1, named_too_late)),
+            required_text(unowned(MAX_LOOKUPS + 1, named_too_late)),
             Ownership::Unproven
         );
     }
@@ -189,7 +189,7 @@ pub(super) mod tests {
                 .once()
                 .returning(|_, _| Ok(()));
             // The mocked store still has no owner afterwards.
-            assert_eq!(claimed(mocks), Ownership::Unclaimed);
+            assert_eq!(required_text(mocks), Ownership::Unclaimed);
         }
     }
 
@@ -212,7 +212,7 @@ pub(super) mod tests {
             });
             mocks.images.expect_list().returning(|| Ok(Vec::new()));
             mocks.images.expect_set_owner().once().returning(|_, _| Ok(()));
-            assert_eq!(claimed(mocks), expected);
+            assert_eq!(required_text(mocks), expected);
         }
     }
 

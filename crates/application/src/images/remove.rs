@@ -6,8 +6,8 @@ use mycars_domain::{Action, Car, CarId};
 use super::{Error, forget};
 use crate::{
     App, Caller, audit,
-    cars::{self, check_version, permitted},
-    lists::Garage,
+    cars::{self, authorize_car, check_version},
+    lists::CarScope,
 };
 
 /// Takes the picture of a car of a garage away; does nothing if it has none. With `version`, which is the time of a
@@ -19,13 +19,13 @@ use crate::{
 pub fn remove(
     app: &App,
     caller: &Caller,
-    garage: Garage,
+    garage: CarScope,
     id: CarId,
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let old = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
-        let before = permitted(caller, Action::ChangeCar, garage, car)?;
+        let before = authorize_car(caller, Action::ChangeCar, garage, car)?;
         check_version(&before, version)?;
         if before.image.is_some() {
             let after = Car {
@@ -74,7 +74,7 @@ mod tests {
         let refused = remove(
             &app,
             &samples::ann(),
-            Garage::Own,
+            CarScope::Caller,
             CarId(10),
             Some(samples::now()),
         );
@@ -94,8 +94,8 @@ mod tests {
         let (app, store) = mocks.into_app();
         let refused = remove(
             &app,
-            &samples::somebody_else(Rank::Admin),
-            Garage::Own,
+            &samples::other_user(Rank::Admin),
+            CarScope::Caller,
             CarId(10),
             None,
         );
@@ -121,7 +121,7 @@ mod tests {
         mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         mocks.images.expect_delete().once().returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        remove(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
+        remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);
         let change = (Field::Image, "cars/car_10_x.jpg".into(), Value::Nothing);
         assert_eq!(
@@ -148,7 +148,7 @@ mod tests {
                 .returning(move |_| is_named.ok_or_else(|| StoreError::Unavailable("away".into())));
             mocks.images.expect_delete().never();
             let (app, store) = mocks.into_app();
-            remove(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
+            remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
             assert_eq!(store.commits(), 1);
         }
     }
@@ -163,7 +163,7 @@ mod tests {
             .returning(|_| Ok(Some(samples::car())));
         mocks.unit.cars.expect_update().never();
         let (app, store) = mocks.into_app();
-        remove(&app, &samples::ann(), Garage::Own, CarId(10), None).unwrap();
+        remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.entries(), []);
     }
 }

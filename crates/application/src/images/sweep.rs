@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn superuser_cannot_sweep() {
         let (app, _) = Mocks::new().into_app();
-        let root = samples::somebody_else(Rank::Superuser);
+        let root = samples::other_user(Rank::Superuser);
         let is_forbidden =
             |error: &Error| matches!(error, Error::Car(cars::Error::Denied(Denied::Forbidden)));
         assert!(plan_sweep(&app, &root).is_err_and(|error| is_forbidden(&error)));

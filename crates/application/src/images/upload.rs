@@ -6,8 +6,8 @@ use mycars_domain::{Action, Car, CarId, Field, Violation, Violations};
 use super::{Error, forget, new_path};
 use crate::{
     App, Caller, Input, audit,
-    cars::{self, check_version, permitted},
-    lists::Garage,
+    cars::{self, authorize_car, check_version},
+    lists::CarScope,
     ports::{ImageError, ImageStoreError, Upload},
 };
 
@@ -29,7 +29,7 @@ pub struct UploadedFile<'a> {
 /// use std::io::Cursor;
 ///
 /// use mycars_application::{
-///     Input, images::{self, UploadedFile}, lists::Garage, mocks::{Mocks, samples},
+///     Input, images::{self, UploadedFile}, lists::CarScope, mocks::{Mocks, samples},
 /// };
 /// use mycars_domain::CarId;
 ///
@@ -44,14 +44,14 @@ pub struct UploadedFile<'a> {
 ///
 /// let mut content = Cursor::new(b"a picture");
 /// let file = Input::Given(UploadedFile { size: 9, content: &mut content });
-/// let car = images::upload(&app, &samples::ann(), Garage::Own, CarId(10), file)?;
+/// let car = images::upload(&app, &samples::ann(), CarScope::Caller, CarId(10), file)?;
 /// assert_eq!(car.image.unwrap().as_str(), "cars/car_10_0f3c.jpg");
 /// # Ok::<(), images::Error>(())
 /// ```
 pub fn upload(
     app: &App,
     caller: &Caller,
-    garage: Garage,
+    garage: CarScope,
     id: CarId,
     file: Input<UploadedFile<'_>>,
 ) -> Result<Car, Error> {
@@ -80,7 +80,7 @@ pub fn prepare(app: &App, file: Input<UploadedFile<'_>>) -> Result<Picture, Erro
 pub fn attach(
     app: &App,
     caller: &Caller,
-    garage: Garage,
+    garage: CarScope,
     id: CarId,
     picture: &Picture,
     version: Option<DateTime<Utc>>,
@@ -89,7 +89,7 @@ pub fn attach(
     app.images.put(&path, &picture.0)?;
     let written = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
-        let before = permitted(caller, Action::ChangeCar, garage, car)?;
+        let before = authorize_car(caller, Action::ChangeCar, garage, car)?;
         check_version(&before, version)?;
         let car = Car {
             image: Some(path.clone()),
@@ -176,7 +176,13 @@ mod tests {
             size,
         };
         let (app, store) = mocks.into_app();
-        let outcome = upload(&app, &samples::ann(), Garage::Own, CarId(10), Input::Given(file));
+        let outcome = upload(
+            &app,
+            &samples::ann(),
+            CarScope::Caller,
+            CarId(10),
+            Input::Given(file),
+        );
         (outcome, store.entries())
     }
 
@@ -204,8 +210,8 @@ mod tests {
         mocks.image_processor.expect_process().never();
         let (app, _) = mocks.into_app();
         for rank in [Rank::Client, Rank::Admin] {
-            let caller = samples::somebody_else(rank);
-            let refused = upload(&app, &caller, Garage::Own, CarId(10), Input::Absent);
+            let caller = samples::other_user(rank);
+            let refused = upload(&app, &caller, CarScope::Caller, CarId(10), Input::Absent);
             assert!(matches!(refused, Err(Error::Car(cars::Error::NotFound))));
         }
     }
@@ -214,7 +220,7 @@ mod tests {
     fn what_is_no_file_an_empty_one_or_a_large_one_is_refused_unread() {
         let absent = |file| {
             let (app, store) = mocks().into_app();
-            let outcome = upload(&app, &samples::ann(), Garage::Own, CarId(10), file);
+            let outcome = upload(&app, &samples::ann(), CarScope::Caller, CarId(10), file);
             violation((outcome, store.entries()))
         };
         assert_eq!(absent(Input::Absent), Violation::NoFile);
@@ -330,8 +336,8 @@ mod tests {
         };
         let picture = prepare(&app, Input::Given(file)).unwrap();
         assert_eq!((store.reads(), store.commits()), (0, 0));
-        let admin = samples::somebody_else(Rank::Admin);
-        attach(&app, &admin, Garage::All, CarId(10), &picture, None).unwrap();
+        let admin = samples::other_user(Rank::Admin);
+        attach(&app, &admin, CarScope::All, CarId(10), &picture, None).unwrap();
         let change = (Field::Image, Value::Nothing, NEW.into());
         assert_eq!(store.entries(), [expected::car_changed(&admin, [change])]);
     }
@@ -378,9 +384,9 @@ mod tests {
         cars.expect_update().never();
         cars.expect_has_image().once().returning(|_| Ok(false));
         let (app, store) = mocks.into_app();
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let other = Some(samples::now());
-        let refused = attach(&app, &admin, Garage::All, CarId(10), &Picture(vec![7]), other);
+        let refused = attach(&app, &admin, CarScope::All, CarId(10), &Picture(vec![7]), other);
         assert!(matches!(refused, Err(Error::Car(cars::Error::Conflict))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
@@ -388,8 +394,8 @@ mod tests {
     #[test]
     fn a_picture_for_a_car_that_is_not_ones_own_does_not_stay() {
         for (caller, garage, is_denied) in [
-            (samples::somebody_else(Rank::Admin), Garage::Own, false),
-            (samples::ann(), Garage::All, true),
+            (samples::other_user(Rank::Admin), CarScope::Caller, false),
+            (samples::ann(), CarScope::All, true),
         ] {
             let mut mocks = Mocks::new();
             mocks.random.expect_hex().return_const("random");

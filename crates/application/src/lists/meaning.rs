@@ -17,8 +17,8 @@ use mycars_domain::{
 };
 
 use super::{
-    CarOrder, CarQuery, Direction, HistoryQuery, Page, Search, TokenOrder, TokenQuery, TokenState, UserOrder,
-    UserQuery,
+    CarOrder, CarQuery, Direction, HistoryQuery, LimitOffset, Search, TokenOrder, TokenQuery, TokenState,
+    UserOrder, UserQuery,
 };
 use crate::ports::{ListedToken, RefreshToken};
 
@@ -339,14 +339,14 @@ fn page_of<T: Borrow<B>, B>(
     all: impl IntoIterator<Item = T>,
     is_asked_for: impl Fn(&B) -> bool,
     compare: impl Fn(&B, &B) -> Ordering,
-    page: Option<Page>,
+    page: Option<LimitOffset>,
 ) -> Vec<T> {
     let mut found: Vec<T> = all
         .into_iter()
         .filter(|thing| is_asked_for(thing.borrow()))
         .collect();
     found.sort_by(|one, other| compare(one.borrow(), other.borrow()));
-    let Some(Page { limit, offset }) = page else {
+    let Some(LimitOffset { limit, offset }) = page else {
         return found;
     };
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -479,7 +479,7 @@ mod tests {
         let cars: Vec<Car> = (1..=5).map(|id| car(id, 1)).collect();
         let page = |limit, offset| {
             let query = CarQuery {
-                page: Some(Page { limit, offset }),
+                page: Some(LimitOffset { limit, offset }),
                 ..CarQuery::default()
             };
             ids(&query.select(None, &cars, |_| None))

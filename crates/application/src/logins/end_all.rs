@@ -69,7 +69,7 @@ mod tests {
             .once()
             .returning(|_, _, _| Ok(3));
         let (app, store) = mocks.into_app();
-        end_all(&app, &samples::somebody_else(Rank::Admin), UserId(1)).unwrap();
+        end_all(&app, &samples::other_user(Rank::Admin), UserId(1)).unwrap();
         let entries = store.entries();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].action, audit::Action::Revoked);
@@ -94,7 +94,7 @@ mod tests {
             (Rank::Client, Denied::Forbidden),
         ] {
             let (app, store) = mocks(root.clone()).into_app();
-            let refused = end_all(&app, &samples::somebody_else(rank), UserId(1));
+            let refused = end_all(&app, &samples::other_user(rank), UserId(1));
             assert!(matches!(refused, Err(Error::Denied(why)) if why == denied));
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }

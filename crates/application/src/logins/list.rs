@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, policy};
 
 use crate::{
     App, Caller,
-    lists::{Listed, TokenQuery, in_order_of},
+    lists::{Page, TokenQuery, in_order_of},
     ports::ListedToken,
     users::Error,
 };
@@ -13,14 +13,14 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
-pub fn list(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Listed<ListedToken>, Error> {
+pub fn list(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Page<ListedToken>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     app.store.read(|unit| {
         let total = match query.page {
             Some(_) => Some(unit.refresh_tokens().count(query)?),
             None => None,
         };
-        Ok(Listed {
+        Ok(Page {
             items: unit.refresh_tokens().list(query)?,
             total,
         })
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        lists::Page,
+        lists::LimitOffset,
         mocks::{Mocks, samples},
         ports::RefreshToken,
     };
@@ -88,15 +88,15 @@ mod tests {
         tokens.expect_count().once().returning(|_| Ok(9));
         tokens.expect_list().returning(|_| Ok(vec![token(1)]));
         let (app, _) = mocks.into_app();
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let whole = TokenQuery::at(samples::now());
         let page = TokenQuery {
-            page: Some(Page { limit: 1, offset: 0 }),
+            page: Some(LimitOffset { limit: 1, offset: 0 }),
             ..whole.clone()
         };
         for (query, total) in [(page, Some(9)), (whole, None)] {
             let items = vec![token(1)];
-            assert_eq!(list(&app, &admin, &query).unwrap(), Listed { items, total });
+            assert_eq!(list(&app, &admin, &query).unwrap(), Page { items, total });
         }
     }
 
@@ -109,7 +109,7 @@ mod tests {
             .expect_find_all()
             .returning(|_| Ok([1, 2, 3].map(token).into()));
         let (app, _) = mocks.into_app();
-        let tokens = read_all(&app, &samples::somebody_else(Rank::Admin), &[3, 9, 1, 2]).unwrap();
+        let tokens = read_all(&app, &samples::other_user(Rank::Admin), &[3, 9, 1, 2]).unwrap();
         assert_eq!(tokens, [3, 1, 2].map(token));
     }
 }

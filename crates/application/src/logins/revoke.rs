@@ -33,7 +33,7 @@ use crate::{App, Caller, audit, ports::Revocation, users::Error};
 /// tokens.expect_revoke().returning(|_, _, _| Ok(()));
 /// let (app, _) = mocks.into_app();
 ///
-/// let was_alive = logins::revoke(&app, &samples::somebody_else(Rank::Admin), 5)?;
+/// let was_alive = logins::revoke(&app, &samples::other_user(Rank::Admin), 5)?;
 /// assert!(was_alive);
 /// # Ok::<(), mycars_application::users::Error>(())
 /// ```
@@ -118,7 +118,7 @@ mod tests {
             .once()
             .returning(|_, _, _| Ok(()));
         let (app, store) = mocks.into_app();
-        assert!(revoke(&app, &samples::somebody_else(Rank::Admin), 5).unwrap());
+        assert!(revoke(&app, &samples::other_user(Rank::Admin), 5).unwrap());
         let entries = store.entries();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].object.kind, ObjectType::RefreshToken);
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_dead_token_stays_as_it_is() {
         let (app, store) = owned_by(mocks(Some(Revocation::Rotated)), samples::user()).into_app();
-        assert!(!revoke(&app, &samples::somebody_else(Rank::Admin), 5).unwrap());
+        assert!(!revoke(&app, &samples::other_user(Rank::Admin), 5).unwrap());
         assert_eq!(store.entries(), []);
     }
 
@@ -139,7 +139,7 @@ mod tests {
             ..samples::user()
         };
         let (app, store) = owned_by(mocks(None), root).into_app();
-        let refused = revoke(&app, &samples::somebody_else(Rank::Admin), 5);
+        let refused = revoke(&app, &samples::other_user(Rank::Admin), 5);
         assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }

@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn not_even_a_superuser_clears_sessions_through_the_api() {
         let (app, _) = Mocks::new().into_app();
-        let refused = clear_expired(&app, &samples::somebody_else(Rank::Superuser));
+        let refused = clear_expired(&app, &samples::other_user(Rank::Superuser));
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 

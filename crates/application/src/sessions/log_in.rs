@@ -5,7 +5,7 @@ use mycars_domain::User;
 use super::hash;
 use crate::{
     App,
-    accounts::{Credentials, Error, prove},
+    accounts::{Credentials, Error, verify_credentials},
     ports::Session,
 };
 
@@ -49,7 +49,7 @@ pub struct LoggedIn {
 /// # Ok::<(), mycars_application::accounts::Error>(())
 /// ```
 pub fn log_in(app: &App, credentials: &Credentials, old_key: Option<&str>) -> Result<LoggedIn, Error> {
-    let proof = prove(app, credentials)?;
+    let proof = verify_credentials(app, credentials)?;
     let key = app.random.hex(32);
     let now = app.now();
     let user = app.store.write(|unit| {

@@ -78,7 +78,7 @@ mod tests {
     fn only_an_admin_makes_accounts_for_others() {
         for (caller, denied) in [
             (samples::anonymous(), Denied::NotAuthenticated),
-            (samples::somebody_else(Rank::Client), Denied::Forbidden),
+            (samples::other_user(Rank::Client), Denied::Forbidden),
         ] {
             let (app, store) = Mocks::new().into_app();
             let refused = create(&app, &caller, &jane("password123"));
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_common_password_will_do_and_a_short_one_will_not_and_who_is_made_is_written_down() {
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let (app, store) = mocks().into_app();
         let Err(Error::Invalid(violations)) = create(&app, &admin, &jane("short")) else {
             panic!("must be refused")
@@ -131,8 +131,7 @@ mod tests {
             password_confirmation: "different1".into(),
             ..jane("password123")
         };
-        let Err(Error::Invalid(violations)) = create(&app, &samples::somebody_else(Rank::Admin), &input)
-        else {
+        let Err(Error::Invalid(violations)) = create(&app, &samples::other_user(Rank::Admin), &input) else {
             panic!("must be refused")
         };
         assert_eq!(

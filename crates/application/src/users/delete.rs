@@ -133,7 +133,7 @@ mod tests {
             ..samples::user()
         };
         assert_eq!(
-            denied(root, &samples::somebody_else(Rank::Admin)),
+            denied(root, &samples::other_user(Rank::Admin)),
             Denied::SuperusersOnly
         );
     }
@@ -144,7 +144,7 @@ mod tests {
         mocks.unit.users.expect_find().returning(|_| Ok(None));
         mocks.unit.users.expect_find_for_update().returning(|_| Ok(None));
         let (app, _) = mocks.into_app();
-        let refused = delete(&app, &samples::somebody_else(Rank::Admin), UserId(9), None);
+        let refused = delete(&app, &samples::other_user(Rank::Admin), UserId(9), None);
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
@@ -172,7 +172,7 @@ mod tests {
         mocks.unit.cars.expect_has_image().returning(|_| Ok(false));
         mocks.images.expect_delete().times(2).returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         delete(&app, &admin, UserId(1), None).unwrap();
         assert_eq!(store.commits(), 1);
         let car = |id: &str, path: &str| {
@@ -243,7 +243,7 @@ mod tests {
             mocks.unit.users.expect_delete().never();
             let (app, store) = mocks.into_app();
             let seen = Some(SeenUser { version, cars });
-            let refused = delete(&app, &samples::somebody_else(Rank::Admin), UserId(1), seen);
+            let refused = delete(&app, &samples::other_user(Rank::Admin), UserId(1), seen);
             assert!(matches!(refused, Err(Error::Conflict)), "{seen:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
@@ -270,7 +270,7 @@ mod tests {
                 .returning(|_| Ok(()));
             let (app, store) = mocks.into_app();
             let version = samples::user().updated_at;
-            let admin = samples::somebody_else(Rank::Admin);
+            let admin = samples::other_user(Rank::Admin);
             delete(&app, &admin, UserId(1), Some(SeenUser { version, cars })).unwrap();
             assert_eq!(
                 store.entries(),
@@ -287,7 +287,7 @@ mod tests {
             ..samples::user()
         };
         assert_eq!(
-            denied(root, &samples::somebody_else(Rank::Superuser)),
+            denied(root, &samples::other_user(Rank::Superuser)),
             Denied::LastSuperuser
         );
     }

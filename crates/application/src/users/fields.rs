@@ -7,8 +7,8 @@ use mycars_domain::{
 };
 
 use crate::{
-    App, Caller, Completeness, Input,
-    input::{Checker, changed, claimed, set, unless_stored},
+    App, Caller, Input, UpdateMode,
+    input::{Checker, changed, required_text, set, unless_stored},
     ports::{StoreError, UnitOfWork},
 };
 
@@ -70,7 +70,7 @@ impl UserFields {
         input: &UserInput,
         rules: PasswordRules,
     ) -> Result<Result<Self, Violations>, StoreError> {
-        let mut checker = Checker::new(Completeness::Whole);
+        let mut checker = Checker::new(UpdateMode::Full);
         let password = checker.required(Field::Password, &input.password, Password::parse);
         check_confirmation(&mut checker, input);
         let owner = owner(input, password::Owner::default());
@@ -90,7 +90,7 @@ impl UserFields {
         unit: &mut dyn UnitOfWork,
         caller: &Caller,
         input: &UserInput,
-        completeness: Completeness,
+        completeness: UpdateMode,
         user: &User,
     ) -> Result<Result<Self, Violations>, StoreError> {
         let mut checker = Checker::new(completeness);
@@ -282,7 +282,7 @@ fn check_confirmation(checker: &mut Checker, input: &UserInput) {
                 .password
                 .given()
                 .is_some_and(|password| strip(password) != strip(text));
-            claimed(text)?;
+            required_text(text)?;
             if differs {
                 Err(vec![Violation::PasswordsDiffer])
             } else {

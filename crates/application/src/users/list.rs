@@ -5,7 +5,7 @@ use mycars_domain::{Action, Target, User, policy};
 use super::Error;
 use crate::{
     App, Caller,
-    lists::{Listed, UserQuery},
+    lists::{Page, UserQuery},
 };
 
 /// The users that `query` asks for, in a fixed number of queries however many there are.
@@ -26,21 +26,21 @@ use crate::{
 ///     role: Some(Role::Client),
 ///     ..UserQuery::default()
 /// };
-/// let listed = users::list(&app, &samples::somebody_else(Rank::Admin), &clients)?;
+/// let listed = users::list(&app, &samples::other_user(Rank::Admin), &clients)?;
 /// assert_eq!((listed.items, listed.total), (vec![samples::user()], None));
 ///
 /// let refused = users::list(&app, &samples::ann(), &clients);
 /// assert!(matches!(refused, Err(users::Error::Denied(Denied::Forbidden))));
 /// # Ok::<(), users::Error>(())
 /// ```
-pub fn list(app: &App, caller: &Caller, query: &UserQuery) -> Result<Listed<User>, Error> {
+pub fn list(app: &App, caller: &Caller, query: &UserQuery) -> Result<Page<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     app.store.read(|unit| {
         let total = match query.page {
             Some(_) => Some(unit.users().count(query)?),
             None => None,
         };
-        Ok(Listed {
+        Ok(Page {
             items: unit.users().list(query)?,
             total,
         })
@@ -53,7 +53,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        lists::Page,
+        lists::LimitOffset,
         mocks::{Mocks, samples},
     };
 
@@ -77,13 +77,13 @@ mod tests {
             .returning(|_| Ok(vec![samples::user()]));
         let (app, _) = mocks.into_app();
         let query = UserQuery {
-            page: Some(Page { limit: 1, offset: 0 }),
+            page: Some(LimitOffset { limit: 1, offset: 0 }),
             ..UserQuery::default()
         };
-        let users = list(&app, &samples::somebody_else(Rank::Admin), &query).unwrap();
+        let users = list(&app, &samples::other_user(Rank::Admin), &query).unwrap();
         assert_eq!(
             users,
-            Listed {
+            Page {
                 items: vec![samples::user()],
                 total: Some(9)
             }

@@ -60,7 +60,7 @@ mod tests {
         let mut mocks = Mocks::new();
         mocks.unit.users.expect_find().returning(|_| Ok(None));
         let (app, _) = mocks.into_app();
-        let refused = read_with_cars(&app, &samples::somebody_else(Rank::Admin), UserId(9));
+        let refused = read_with_cars(&app, &samples::other_user(Rank::Admin), UserId(9));
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
@@ -75,7 +75,7 @@ mod tests {
             .once()
             .returning(|_| Ok(Some(samples::user())));
         let (app, _) = mocks.into_app();
-        let found = find(&app, &samples::somebody_else(Rank::Admin), " ＡNN ").unwrap();
+        let found = find(&app, &samples::other_user(Rank::Admin), " ＡNN ").unwrap();
         assert_eq!(found, Some(samples::user()));
     }
 
@@ -93,7 +93,7 @@ mod tests {
             .expect_list()
             .returning(|_, _| Ok(vec![samples::car()]));
         let (app, _) = mocks.into_app();
-        let read = read_with_cars(&app, &samples::somebody_else(Rank::Admin), UserId(1)).unwrap();
+        let read = read_with_cars(&app, &samples::other_user(Rank::Admin), UserId(1)).unwrap();
         assert_eq!(read, (samples::user(), vec![samples::car()]));
     }
 }

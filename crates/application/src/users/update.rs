@@ -8,14 +8,14 @@ use super::{
     superusers,
 };
 use crate::{
-    App, Caller, Completeness, Input,
+    App, Caller, Input, UpdateMode,
     accounts::replace_password,
     audit::{self, EndedLogins},
     logins,
     ports::{Revocation, UnitOfWork},
 };
 
-/// Puts the fields that were sent into a user and answers the user. [`Completeness::Whole`] is PUT: the required
+/// Puts the fields that were sent into a user and answers the user. [`UpdateMode::Full`] is PUT: the required
 /// fields must be there. A password that is set ends the user's logins, and so does a change of `is_active`; for an
 /// admin's own password all rules hold.
 ///
@@ -25,7 +25,7 @@ use crate::{
 /// [`Error::Invalid`] with everything that is wrong; [`Error::Hash`]; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{Completeness, Input, mocks::{Mocks, samples}, users::{self, UserInput}};
+/// use mycars_application::{UpdateMode, Input, mocks::{Mocks, samples}, users::{self, UserInput}};
 /// use mycars_domain::{Rank, UserId};
 ///
 /// let mut mocks = Mocks::new();
@@ -37,8 +37,8 @@ use crate::{
 /// let (app, _) = mocks.into_app();
 ///
 /// let deactivate = UserInput { is_active: Input::Given(false), ..UserInput::default() };
-/// let admin = samples::somebody_else(Rank::Admin);
-/// let user = users::update(&app, &admin, UserId(1), &deactivate, Completeness::Partial)?;
+/// let admin = samples::other_user(Rank::Admin);
+/// let user = users::update(&app, &admin, UserId(1), &deactivate, UpdateMode::Partial)?;
 /// assert!(!user.is_active);
 /// # Ok::<(), users::Error>(())
 /// ```
@@ -47,7 +47,7 @@ pub fn update(
     caller: &Caller,
     id: UserId,
     input: &UserInput,
-    completeness: Completeness,
+    completeness: UpdateMode,
 ) -> Result<User, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let hash = match input.password.given() {
@@ -110,7 +110,7 @@ fn hash(
     caller: &Caller,
     id: UserId,
     input: &UserInput,
-    completeness: Completeness,
+    completeness: UpdateMode,
 ) -> Result<Option<PasswordHash>, Error> {
     let (_, fields) = app.store.read(|unit| {
         let user = unit.users().find(id)?;
@@ -128,7 +128,7 @@ fn checked(
     caller: &Caller,
     user: Option<User>,
     input: &UserInput,
-    completeness: Completeness,
+    completeness: UpdateMode,
 ) -> Result<(User, UserFields), Error> {
     let user = user.ok_or(Error::NotFound)?;
     let target = Target::user(user.id, user.rank());
@@ -255,7 +255,7 @@ mod tests {
             .expect_superusers_for_update()
             .returning(|| Ok(vec![]));
         let (app, store) = mocks.into_app();
-        match update(&app, caller, user.id, input, Completeness::Partial) {
+        match update(&app, caller, user.id, input, UpdateMode::Partial) {
             Err(Error::Denied(denied)) => {
                 assert_eq!((store.commits(), store.entries().len()), (0, 0));
                 denied
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_client_changes_nobody_whether_there_or_not() {
         let (app, store) = Mocks::new().into_app();
-        let refused = update(&app, &samples::ann(), UserId(9), &rename(), Completeness::Partial);
+        let refused = update(&app, &samples::ann(), UserId(9), &rename(), UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
         assert_eq!(store.reads() + store.rollbacks(), 0);
     }
@@ -293,7 +293,7 @@ mod tests {
         users.expect_email_is_taken().never();
         users.expect_update().once().returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let mut input = UserInput {
             username: "two words".into(),
             email: " nonsense".into(),
@@ -303,14 +303,14 @@ mod tests {
             address: "a".repeat(256).as_str().into(),
             ..UserInput::default()
         };
-        let user = update(&app, &admin, legacy.id, &input, Completeness::Whole).unwrap();
+        let user = update(&app, &admin, legacy.id, &input, UpdateMode::Full).unwrap();
         let updated_at = legacy.updated_at;
         assert_eq!(User { updated_at, ..user }, legacy);
         assert_eq!(store.entries(), [], "nothing changed");
 
         input.username = "three words".into();
         input.first_name = "\u{200b}".into();
-        let Err(Error::Invalid(violations)) = update(&app, &admin, legacy.id, &input, Completeness::Whole)
+        let Err(Error::Invalid(violations)) = update(&app, &admin, legacy.id, &input, UpdateMode::Full)
         else {
             panic!("must be refused");
         };
@@ -351,7 +351,7 @@ mod tests {
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
         let caller = samples::caller(&ann);
-        update(&app, &caller, ann.id, &rename(), Completeness::Partial).unwrap();
+        update(&app, &caller, ann.id, &rename(), UpdateMode::Partial).unwrap();
         let changes = [(Field::FirstName, "Ann".into(), "Bea".into())];
         assert_eq!(store.entries(), [expected::ann_changed(&caller, changes)]);
     }
@@ -377,8 +377,8 @@ mod tests {
             password: "password123".into(),
             ..rename()
         };
-        let admin = samples::somebody_else(Rank::Admin);
-        update(&app, &admin, UserId(1), &input, Completeness::Partial).unwrap();
+        let admin = samples::other_user(Rank::Admin);
+        update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
         let changes = [
             (Field::FirstName, "Ann".into(), "Bea".into()),
             (Field::Role, "client".into(), "admin".into()),
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_before_anything_is_said_of_fields() {
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         for password in ["", "short", "password123"] {
             let (app, store) = mocks(&samples::user()).into_app();
             let input = UserInput {
@@ -405,7 +405,7 @@ mod tests {
                 version: Some(samples::now()),
                 ..UserInput::default()
             };
-            let refused = update(&app, &admin, UserId(1), &input, Completeness::Whole);
+            let refused = update(&app, &admin, UserId(1), &input, UpdateMode::Full);
             assert!(matches!(refused, Err(Error::Conflict)), "{password}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
@@ -433,8 +433,8 @@ mod tests {
             version: Some(samples::user().updated_at),
             ..UserInput::default()
         };
-        let admin = samples::somebody_else(Rank::Admin);
-        let refused = update(&app, &admin, UserId(1), &input, Completeness::Partial);
+        let admin = samples::other_user(Rank::Admin);
+        let refused = update(&app, &admin, UserId(1), &input, UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::Conflict)));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
@@ -462,8 +462,8 @@ mod tests {
                 version: Some(previous),
                 ..rename()
             };
-            let admin = samples::somebody_else(Rank::Admin);
-            update(&app, &admin, UserId(1), &input, Completeness::Partial).unwrap();
+            let admin = samples::other_user(Rank::Admin);
+            update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
         }
     }
 
@@ -478,8 +478,8 @@ mod tests {
         };
         for is_active in [false, true] {
             for (completeness, rest) in [
-                (Completeness::Partial, UserInput::default()),
-                (Completeness::Whole, whole.clone()),
+                (UpdateMode::Partial, UserInput::default()),
+                (UpdateMode::Full, whole.clone()),
             ] {
                 let mut mocks = mocks(&User {
                     is_active: !is_active,
@@ -499,7 +499,7 @@ mod tests {
                     is_active: Input::Given(is_active),
                     ..rest
                 };
-                let admin = samples::somebody_else(Rank::Admin);
+                let admin = samples::other_user(Rank::Admin);
                 update(&app, &admin, UserId(1), &input, completeness).unwrap();
                 let changes = [
                     (Field::IsActive, Value::Flag(!is_active), Value::Flag(is_active)),
@@ -533,8 +533,8 @@ mod tests {
                 is_active: Input::Given(true),
                 ..UserInput::default()
             };
-            let admin = samples::somebody_else(Rank::Admin);
-            update(&app, &admin, UserId(1), &input, Completeness::Partial).unwrap();
+            let admin = samples::other_user(Rank::Admin);
+            update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
             assert_eq!(store.commits(), 1);
         }
     }
@@ -553,8 +553,8 @@ mod tests {
                 .once()
                 .return_once(|| Ok(all));
             let (app, store) = mocks.into_app();
-            let caller = samples::somebody_else(Rank::Superuser);
-            let refused = update(&app, &caller, root.id, &deactivate(), Completeness::Partial);
+            let caller = samples::other_user(Rank::Superuser);
+            let refused = update(&app, &caller, root.id, &deactivate(), UpdateMode::Partial);
             assert!(matches!(refused, Err(Error::Denied(Denied::LastSuperuser))));
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
@@ -571,8 +571,8 @@ mod tests {
             phone: Input::Null,
             ..UserInput::default()
         };
-        let admin = samples::somebody_else(Rank::Admin);
-        update(&app, &admin, UserId(1), &input, Completeness::Partial).unwrap();
+        let admin = samples::other_user(Rank::Admin);
+        update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
         assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 
@@ -582,7 +582,7 @@ mod tests {
             is_superuser: true,
             ..admin_ann()
         };
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let set_password = UserInput {
             password: "password123".into(),
             ..UserInput::default()
@@ -605,8 +605,8 @@ mod tests {
             .expect_superusers_for_update()
             .return_once(|| Ok(superusers.into()));
         let (app, _) = with_logins(mocks).into_app();
-        let superuser = samples::somebody_else(Rank::Superuser);
-        update(&app, &superuser, root.id, &deactivate(), Completeness::Partial).unwrap();
+        let superuser = samples::other_user(Rank::Superuser);
+        update(&app, &superuser, root.id, &deactivate(), UpdateMode::Partial).unwrap();
     }
 
     #[test]
@@ -618,8 +618,8 @@ mod tests {
             password: "short".into(),
             ..UserInput::default()
         };
-        let admin = samples::somebody_else(Rank::Admin);
-        let Err(Error::Invalid(violations)) = update(&app, &admin, UserId(1), &input, Completeness::Whole)
+        let admin = samples::other_user(Rank::Admin);
+        let Err(Error::Invalid(violations)) = update(&app, &admin, UserId(1), &input, UpdateMode::Full)
         else {
             panic!("must be refused")
         };
@@ -670,10 +670,10 @@ mod tests {
         };
         update(
             &app,
-            &samples::somebody_else(Rank::Admin),
+            &samples::other_user(Rank::Admin),
             UserId(1),
             &input,
-            Completeness::Partial,
+            UpdateMode::Partial,
         )
         .unwrap();
         assert_eq!(store.commits(), 1);
@@ -687,13 +687,9 @@ mod tests {
             password: "password123".into(),
             ..UserInput::default()
         };
-        let Err(Error::Invalid(violations)) = update(
-            &app,
-            &samples::caller(&ann),
-            ann.id,
-            &input,
-            Completeness::Partial,
-        ) else {
+        let Err(Error::Invalid(violations)) =
+            update(&app, &samples::caller(&ann), ann.id, &input, UpdateMode::Partial)
+        else {
             panic!("must be refused")
         };
         assert_eq!(violations.of(Field::Password), [Violation::PasswordTooCommon]);
@@ -706,10 +702,10 @@ mod tests {
         let (app, _) = mocks.into_app();
         let refused = update(
             &app,
-            &samples::somebody_else(Rank::Admin),
+            &samples::other_user(Rank::Admin),
             UserId(9),
             &rename(),
-            Completeness::Partial,
+            UpdateMode::Partial,
         );
         assert!(matches!(refused, Err(Error::NotFound)));
     }

@@ -3,7 +3,7 @@
 use mycars_application::accounts;
 
 use crate::{
-    api::endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+    api::endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
     error::ApiError,
 };
 
@@ -17,8 +17,8 @@ pub(crate) static DELETE: Endpoint = Endpoint {
     operations: &[Operation::plain(
         "delete_account",
         "Delete your own account",
-        Verb::Delete,
-        Answer::Nothing,
+        Method::Delete,
+        ResponseSpec::Nothing,
         delete,
     )],
 };

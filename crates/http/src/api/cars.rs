@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use mycars_application::{
-    Completeness,
+    UpdateMode,
     cars::{self, CarInput},
-    lists::{Garage, Listed},
+    lists::{CarScope, Page},
     users,
 };
 use mycars_domain::{
@@ -16,11 +16,11 @@ use mycars_domain::{
 
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
-        fields::{FieldSpec, Kind, Shape},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        fields::{FieldKind, FieldSpec, Schema},
         views::{CarView, OwnerView},
     },
-    error::{ApiError, Missing},
+    error::{ApiError, Resource},
     request::{body::Form, query},
 };
 
@@ -44,7 +44,7 @@ pub(crate) static OWN_DETAIL: Endpoint = Endpoint {
     operations: &detail_operations(["get_car", "replace_car", "update_car", "delete_car"]),
 };
 
-pub(crate) static USERS_LIST: Endpoint = Endpoint {
+pub(crate) static USER_CARS: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/cars/",
     name: "Admin User Car List",
     description: "The cars of a user, newest first.",
@@ -54,7 +54,7 @@ pub(crate) static USERS_LIST: Endpoint = Endpoint {
     operations: &list_operations("list_user_cars", "create_user_car"),
 };
 
-pub(crate) static USERS_DETAIL: Endpoint = Endpoint {
+pub(crate) static USER_CAR: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/cars/{car_id}/",
     name: "Admin User Car Instance",
     description: "A car of a user. It is only found under its owner.",
@@ -74,16 +74,16 @@ const fn list_operations(list_id: &'static str, create_id: &'static str) -> [Ope
         Operation::plain(
             list_id,
             "List cars, newest first",
-            Verb::Get,
-            Answer::Many(&CAR),
+            Method::Get,
+            ResponseSpec::Many(&CAR),
             list,
         ),
         Operation {
             id: create_id,
             summary: "Add a car",
-            verb: Verb::Post,
+            verb: Method::Post,
             body: Some(&CAR),
-            answer: Answer::Created(&CAR),
+            answer: ResponseSpec::Created(&CAR),
             handle: create,
         },
     ]
@@ -91,81 +91,81 @@ const fn list_operations(list_id: &'static str, create_id: &'static str) -> [Ope
 
 const fn detail_operations([read_id, replace_id, change_id, delete_id]: [&'static str; 4]) -> [Operation; 4] {
     [
-        Operation::plain(read_id, "Read a car", Verb::Get, Answer::One(&CAR), read),
+        Operation::plain(read_id, "Read a car", Method::Get, ResponseSpec::One(&CAR), read),
         Operation {
             id: replace_id,
             summary: "Replace a car",
-            verb: Verb::Put,
+            verb: Method::Put,
             body: Some(&CAR),
-            answer: Answer::One(&CAR),
+            answer: ResponseSpec::One(&CAR),
             handle: replace,
         },
         Operation {
             id: change_id,
             summary: "Change some of a car",
-            verb: Verb::Patch,
+            verb: Method::Patch,
             body: Some(&CAR),
-            answer: Answer::One(&CAR),
+            answer: ResponseSpec::One(&CAR),
             handle: change,
         },
         Operation::plain(
             delete_id,
             "Delete a car and its picture",
-            Verb::Delete,
-            Answer::Nothing,
+            Method::Delete,
+            ResponseSpec::Nothing,
             delete,
         ),
     ]
 }
 
 /// A car, as it is sent and answered.
-pub(crate) static CAR: Shape = Shape {
+pub(crate) static CAR: Schema = Schema {
     name: "Car",
     fields: &FIELDS,
 };
 
 pub(crate) static FIELDS: [FieldSpec; 15] = [
-    FieldSpec::read_only("id", "ID", Kind::Integer).example("7"),
-    FieldSpec::required(Field::Brand, "Brand", Kind::Text)
+    FieldSpec::read_only("id", "ID", FieldKind::Integer).example("7"),
+    FieldSpec::required(Field::Brand, "Brand", FieldKind::Text)
         .at_most(Brand::MAX_LENGTH)
         .example("Toyota"),
-    FieldSpec::required(Field::Model, "Model", Kind::Text)
+    FieldSpec::required(Field::Model, "Model", FieldKind::Text)
         .at_most(Model::MAX_LENGTH)
         .example("Camry"),
-    FieldSpec::required(Field::Year, "Year", Kind::Integer)
+    FieldSpec::required(Field::Year, "Year", FieldKind::Integer)
         .from(Year::MIN)
         .help("From 1886 to next year.")
         .example("2023"),
-    FieldSpec::optional(Field::Color, "Color", Kind::Text)
+    FieldSpec::optional(Field::Color, "Color", FieldKind::Text)
         .nullable()
         .at_most(Color::MAX_LENGTH)
         .example("Silver"),
-    FieldSpec::required(Field::License, "License", Kind::Text)
+    FieldSpec::required(Field::License, "License", FieldKind::Text)
         .at_most(LicensePlate::MAX_LENGTH)
         .help("The licence plate. No two cars have the same, whatever its case.")
         .example("AB 123 CD"),
-    FieldSpec::optional(Field::Vin, "VIN", Kind::Text)
+    FieldSpec::optional(Field::Vin, "VIN", FieldKind::Text)
         .nullable()
         .at_most(Vin::LENGTH)
         .matching(VIN)
         .help("17 characters, the letters A to Z without I, O and Q, and digits.")
         .example("1HGBH41JXMN109186"),
-    FieldSpec::optional(Field::Mileage, "Mileage", Kind::Integer)
+    FieldSpec::optional(Field::Mileage, "Mileage", FieldKind::Integer)
         .from(Mileage::MIN)
         .to(Mileage::MAX)
         .help("In kilometres.")
         .default("0")
         .example("15000"),
-    FieldSpec::read_only("owner", "Owner", Kind::Reference).example("1"),
-    FieldSpec::read_only("owner_name", "Owner name", Kind::Computed).example("Ann Lee"),
-    FieldSpec::read_only("owner_username", "Owner username", Kind::Text).example("ann"),
-    FieldSpec::read_only("image", "Image", Kind::Image).nullable(),
-    FieldSpec::optional(Field::Notes, "Notes", Kind::Text)
+    FieldSpec::read_only("owner", "Owner", FieldKind::Reference).example("1"),
+    FieldSpec::read_only("owner_name", "Owner name", FieldKind::Computed).example("Ann Lee"),
+    FieldSpec::read_only("owner_username", "Owner username", FieldKind::Text).example("ann"),
+    FieldSpec::read_only("image", "Image", FieldKind::Image).nullable(),
+    FieldSpec::optional(Field::Notes, "Notes", FieldKind::Text)
         .nullable()
         .at_most(Notes::MAX_LENGTH)
         .example("Winter tyres are in the cellar."),
-    FieldSpec::read_only("created_at", "Created at", Kind::DateTime),
-    FieldSpec::read_only("updated_at", "Updated at", Kind::DateTime),
+    FieldSpec::read_only("created_at", "Created at", FieldKind::DateTime),
+    FieldSpec::read_only("updated_at", "Updated at", FieldKind::DateTime),
 ];
 
 /// What [`Vin`] takes.
@@ -173,7 +173,7 @@ const VIN: &str = "[A-HJ-NPR-Za-hj-npr-z0-9]{17}";
 
 /// Whose cars a request is about.
 pub(super) struct Scope<'a> {
-    pub(super) garage: Garage,
+    pub(super) garage: CarScope,
     owner: Cow<'a, User>,
 }
 
@@ -182,13 +182,13 @@ impl<'a> Scope<'a> {
     pub(super) fn of(request: &'a Request<'_>) -> Result<Self, ApiError> {
         match request.id("user_id") {
             None => Ok(Self {
-                garage: Garage::Own,
+                garage: CarScope::Caller,
                 owner: Cow::Borrowed(request.user()?),
             }),
             Some(id) => {
                 let owner = users::read(request.app, request.caller, UserId(id))?;
                 Ok(Self {
-                    garage: Garage::Of(owner.id),
+                    garage: CarScope::Owner(owner.id),
                     owner: Cow::Owned(owner),
                 })
             }
@@ -213,18 +213,18 @@ pub(super) fn id(request: &Request<'_>) -> CarId {
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let query = request.query.cars(request.lists)?;
-    let Listed { items, total } = cars::list(request.app, request.caller, scope.garage, &query)?;
+    let Page { items, total } = cars::list(request.app, request.caller, scope.garage, &query)?;
     let owner = OwnerView::from(&*scope.owner);
     let items = items.iter().map(|car| CarView::new(car, &owner)).collect();
-    request.list(Listed { items, total }, query.page)
+    request.list(Page { items, total }, query.page)
 }
 
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let input = input(&request.form()?);
     let car = match cars::create(request.app, request.caller, scope.garage, &input) {
-        Err(cars::Error::OwnerGone) if scope.garage != Garage::Own => {
-            return Err(ApiError::NotFound(Missing::User));
+        Err(cars::Error::OwnerGone) if scope.garage != CarScope::Caller => {
+            return Err(ApiError::NotFound(Resource::User));
         }
         created => created?,
     };
@@ -238,14 +238,14 @@ fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {
-    update(request, Completeness::Whole)
+    update(request, UpdateMode::Full)
 }
 
 fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
-    update(request, Completeness::Partial)
+    update(request, UpdateMode::Partial)
 }
 
-fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, ApiError> {
+fn update(request: &Request<'_>, completeness: UpdateMode) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let input = input(&request.form_unless_missing(|| scope.find(request))?);
     let car = cars::update(

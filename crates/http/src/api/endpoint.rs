@@ -1,19 +1,19 @@
 //! What an endpoint is: data that the dispatcher, the router, OPTIONS and the documents read.
 
-use actix_web::http::Method;
+use actix_web::http::Method as HttpMethod;
 use mycars_application::{
     App, Caller,
-    lists::{Listed, Page},
+    lists::{LimitOffset, Page},
 };
 use mycars_domain::{Field, User};
 use serde::Serialize;
 
 use crate::{
-    api::fields::{FieldSpec, Kind, Shape},
+    api::fields::{FieldKind, FieldSpec, Schema},
     error::ApiError,
     request::{
         body::{Body, Form},
-        pools::Lane,
+        pools::Pool,
         query::{ListSettings, ListSpec, ListView, Query},
     },
 };
@@ -67,24 +67,24 @@ pub(crate) struct Operation {
     pub(crate) id: &'static str,
     /// What it does, in a few words.
     pub(crate) summary: &'static str,
-    pub(crate) verb: Verb,
+    pub(crate) verb: Method,
     /// What the body is, where there is one.
-    pub(crate) body: Option<&'static Shape>,
+    pub(crate) body: Option<&'static Schema>,
     /// What the answer is when all went well.
-    pub(crate) answer: Answer,
+    pub(crate) answer: ResponseSpec,
     /// Does it.
     pub(crate) handle: Handler,
 }
 
 /// What an operation answers when all went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ResponseSpec {
     /// 200 with one thing.
-    One(&'static Shape),
+    One(&'static Schema),
     /// 201 with a new thing, and where it is.
-    Created(&'static Shape),
+    Created(&'static Schema),
     /// 200 with many things, or a page of them: the endpoint's list says which.
-    Many(&'static Shape),
+    Many(&'static Schema),
     /// 200 with URLs by their names.
     Links,
     /// 204.
@@ -96,7 +96,7 @@ pub(crate) type Handler = fn(&Request<'_>) -> Result<Reply, ApiError>;
 
 /// The methods that operations have. HEAD goes with GET, and OPTIONS goes with everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
+pub(crate) enum Method {
     Get,
     Post,
     Put,
@@ -104,7 +104,7 @@ pub(crate) enum Verb {
     Delete,
 }
 
-impl Verb {
+impl Method {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -123,13 +123,13 @@ impl Verb {
     }
 
     /// The verb that answers a method: GET answers HEAD.
-    pub(crate) fn answering(method: &Method) -> Option<Self> {
+    pub(crate) fn answering(method: &HttpMethod) -> Option<Self> {
         match *method {
-            Method::GET | Method::HEAD => Some(Self::Get),
-            Method::POST => Some(Self::Post),
-            Method::PUT => Some(Self::Put),
-            Method::PATCH => Some(Self::Patch),
-            Method::DELETE => Some(Self::Delete),
+            HttpMethod::GET | HttpMethod::HEAD => Some(Self::Get),
+            HttpMethod::POST => Some(Self::Post),
+            HttpMethod::PUT => Some(Self::Put),
+            HttpMethod::PATCH => Some(Self::Patch),
+            HttpMethod::DELETE => Some(Self::Delete),
             _ => None,
         }
     }
@@ -140,8 +140,8 @@ impl Operation {
     pub(crate) const fn plain(
         id: &'static str,
         summary: &'static str,
-        verb: Verb,
-        answer: Answer,
+        verb: Method,
+        answer: ResponseSpec,
         handle: Handler,
     ) -> Self {
         Self {
@@ -161,35 +161,37 @@ impl Operation {
 
     /// Where the operation runs with this body: away from the others if it takes time. The description says
     /// which fields make it do so.
-    pub(crate) fn lane(&self, body: &Body) -> Lane {
+    pub(crate) fn lane(&self, body: &Body) -> Pool {
         let is_sent = |kind| {
             self.fields()
                 .iter()
                 .any(|spec| spec.kind == kind && body.may_hold(spec.name))
         };
         if self.takes_file() {
-            Lane::Images
-        } else if is_sent(Kind::Password) {
-            Lane::Passwords
+            Pool::Images
+        } else if is_sent(FieldKind::Password) {
+            Pool::Passwords
         } else {
-            Lane::Database
+            Pool::Database
         }
     }
 
     /// Whether there are bodies with which it takes long.
     pub(crate) fn may_be_slow(&self) -> bool {
-        self.takes_file() || self.fields().iter().any(|spec| spec.kind == Kind::Password)
+        self.takes_file() || self.fields().iter().any(|spec| spec.kind == FieldKind::Password)
     }
 
     /// Whether the body may hold a file.
     pub(crate) fn takes_file(&self) -> bool {
-        self.fields().iter().any(|spec| spec.kind == Kind::ImageUpload)
+        self.fields()
+            .iter()
+            .any(|spec| spec.kind == FieldKind::ImageUpload)
     }
 }
 
 impl Endpoint {
     /// The operation that answers a verb.
-    pub(crate) fn operation(&self, verb: Verb) -> Option<&'static Operation> {
+    pub(crate) fn operation(&self, verb: Method) -> Option<&'static Operation> {
         self.operations.iter().find(|operation| operation.verb == verb)
     }
 
@@ -200,12 +202,18 @@ impl Endpoint {
 
     /// The value of the header `Allow`, in Django REST framework's order.
     pub(crate) fn allow(&self) -> String {
-        let mut methods: Vec<&str> = [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete]
-            .into_iter()
-            .filter(|verb| self.operation(*verb).is_some())
-            .map(Verb::as_str)
-            .collect();
-        if self.operation(Verb::Get).is_some() {
+        let mut methods: Vec<&str> = [
+            Method::Get,
+            Method::Post,
+            Method::Put,
+            Method::Patch,
+            Method::Delete,
+        ]
+        .into_iter()
+        .filter(|verb| self.operation(*verb).is_some())
+        .map(Method::as_str)
+        .collect();
+        if self.operation(Method::Get).is_some() {
             methods.push("HEAD");
         }
         methods.push("OPTIONS");
@@ -256,11 +264,12 @@ impl Request<'_> {
     /// shows only a part of it.
     pub(crate) fn list<T: Serialize>(
         &self,
-        listed: Listed<T>,
-        page: Option<Page>,
+        listed: Page<T>,
+        page: Option<LimitOffset>,
     ) -> Result<Reply, ApiError> {
-        let is_part =
-            |page: &Page| page.offset > 0 || listed.total.is_some_and(|total| total > page.limit.into());
+        let is_part = |page: &LimitOffset| {
+            page.offset > 0 || listed.total.is_some_and(|total| total > page.limit.into())
+        };
         let page = page.filter(|page| !self.shortens_lists || is_part(page));
         let url = format!("{}{}", self.base_url, self.canonical_path());
         Reply::ok(&ListView::new(listed, page, self.query, &url))

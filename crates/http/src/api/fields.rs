@@ -10,13 +10,13 @@ use crate::messages;
 /// What a body or an answer is called, and its fields. One description serves both ways: a body has the fields
 /// that clients write, an answer those that they read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct Schema {
     /// Its name in the OpenAPI document.
     pub(crate) name: &'static str,
     pub(crate) fields: &'static [FieldSpec],
 }
 
-impl Shape {
+impl Schema {
     /// The fields that clients can write.
     pub(crate) fn writable(&self) -> impl Iterator<Item = &'static FieldSpec> + use<> {
         self.fields.iter().filter(|spec| !spec.is_read_only())
@@ -24,14 +24,14 @@ impl Shape {
 
     /// The fields that clients are shown: all but secrets and files.
     pub(crate) fn readable(&self) -> impl Iterator<Item = &'static FieldSpec> + use<> {
-        let is_shown = |spec: &&FieldSpec| !matches!(spec.kind, Kind::Password | Kind::ImageUpload);
+        let is_shown = |spec: &&FieldSpec| !matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload);
         self.fields.iter().filter(is_shown)
     }
 }
 
 /// What kind of value a field holds: what is read from a body, and what OPTIONS calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FieldKind {
     /// Text.
     Text,
     /// Text that is not shown while it is typed.
@@ -59,7 +59,7 @@ pub(crate) enum Kind {
     /// Any value that a field can have; only ever read.
     Any,
     /// Several things of one shape; only ever read.
-    List(&'static Shape),
+    List(&'static Schema),
 }
 
 /// The description of one field. Made by the constructors and the methods that narrow it.
@@ -73,7 +73,7 @@ pub(crate) struct FieldSpec {
     /// Which field of the domain it is; `None` for what is only ever read.
     pub(crate) field: Option<Field>,
     pub(crate) label: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: FieldKind,
     pub(crate) required: bool,
     pub(crate) nullable: bool,
     pub(crate) may_be_blank: bool,
@@ -94,7 +94,7 @@ pub(crate) struct FieldSpec {
 
 impl FieldSpec {
     /// A field that must be there, is not null and not blank.
-    pub(crate) const fn required(field: Field, label: &'static str, kind: Kind) -> Self {
+    pub(crate) const fn required(field: Field, label: &'static str, kind: FieldKind) -> Self {
         Self {
             name: messages::name(field),
             field: Some(field),
@@ -116,7 +116,7 @@ impl FieldSpec {
     }
 
     /// A field that may be left out.
-    pub(crate) const fn optional(field: Field, label: &'static str, kind: Kind) -> Self {
+    pub(crate) const fn optional(field: Field, label: &'static str, kind: FieldKind) -> Self {
         Self {
             required: false,
             ..Self::required(field, label, kind)
@@ -124,7 +124,7 @@ impl FieldSpec {
     }
 
     /// A field that clients read and can't write.
-    pub(crate) const fn read_only(name: &'static str, label: &'static str, kind: Kind) -> Self {
+    pub(crate) const fn read_only(name: &'static str, label: &'static str, kind: FieldKind) -> Self {
         Self {
             name,
             field: None,

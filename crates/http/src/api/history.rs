@@ -2,14 +2,14 @@
 
 use mycars_application::{
     history,
-    lists::{Garage, Listed},
+    lists::{CarScope, Page},
 };
 
 use super::cars::{Scope, id};
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
-        fields::{FieldSpec, Kind, Shape},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        fields::{FieldKind, FieldSpec, Schema},
         views::EntryView,
     },
     error::ApiError,
@@ -27,8 +27,8 @@ pub(crate) static LIST: Endpoint = Endpoint {
     operations: &[Operation::plain(
         "list_history",
         "List what became of everything",
-        Verb::Get,
-        Answer::Many(&ENTRY),
+        Method::Get,
+        ResponseSpec::Many(&ENTRY),
         list,
     )],
 };
@@ -43,8 +43,8 @@ pub(crate) static OWN: Endpoint = Endpoint {
     operations: &[Operation::plain(
         "list_car_history",
         "List what became of a car",
-        Verb::Get,
-        Answer::Many(&ENTRY_OF_OWN_CAR),
+        Method::Get,
+        ResponseSpec::Many(&CAR_HISTORY_ENTRY),
         of_car,
     )],
 };
@@ -59,14 +59,14 @@ pub(crate) static USERS: Endpoint = Endpoint {
     operations: &[Operation::plain(
         "list_user_car_history",
         "List what became of a car",
-        Verb::Get,
-        Answer::Many(&ENTRY),
+        Method::Get,
+        ResponseSpec::Many(&ENTRY),
         of_car,
     )],
 };
 
 /// An entry, as admins see it.
-pub(crate) static ENTRY: Shape = Shape {
+pub(crate) static ENTRY: Schema = Schema {
     name: "HistoryEntry",
     fields: &[
         ID,
@@ -78,11 +78,11 @@ pub(crate) static ENTRY: Shape = Shape {
         ACTOR,
         ACTOR_NAME,
         CHANNEL,
-        FieldSpec::read_only("request_id", "Request id", Kind::Text)
+        FieldSpec::read_only("request_id", "Request id", FieldKind::Text)
             .nullable()
             .help("The `X-Request-Id` of the answer.")
             .example("3f7a21c0-42"),
-        FieldSpec::read_only("address", "Address", Kind::Text)
+        FieldSpec::read_only("address", "Address", FieldKind::Text)
             .nullable()
             .help("From where it was asked.")
             .example("192.0.2.7"),
@@ -91,7 +91,7 @@ pub(crate) static ENTRY: Shape = Shape {
 };
 
 /// An entry, as the car's owner sees it.
-pub(crate) static ENTRY_OF_OWN_CAR: Shape = Shape {
+pub(crate) static CAR_HISTORY_ENTRY: Schema = Schema {
     name: "CarHistoryEntry",
     fields: &[
         ID,
@@ -107,56 +107,57 @@ pub(crate) static ENTRY_OF_OWN_CAR: Shape = Shape {
     ],
 };
 
-static CHANGE: Shape = Shape {
+static CHANGE: Schema = Schema {
     name: "FieldChange",
     fields: &[
-        FieldSpec::read_only("field", "Field", Kind::Text).example("mileage"),
-        FieldSpec::read_only("before", "Before", Kind::Any).example("5"),
-        FieldSpec::read_only("after", "After", Kind::Any).example("900"),
+        FieldSpec::read_only("field", "Field", FieldKind::Text).example("mileage"),
+        FieldSpec::read_only("before", "Before", FieldKind::Any).example("5"),
+        FieldSpec::read_only("after", "After", FieldKind::Any).example("900"),
     ],
 };
 
 const ID: FieldSpec =
-    FieldSpec::read_only("id", "ID", Kind::Integer).help("Later entries have greater ones.");
-const AT: FieldSpec = FieldSpec::read_only("at", "At", Kind::DateTime);
-const ACTION: FieldSpec = FieldSpec::read_only("action", "Action", Kind::Code(query::ACTIONS))
+    FieldSpec::read_only("id", "ID", FieldKind::Integer).help("Later entries have greater ones.");
+const AT: FieldSpec = FieldSpec::read_only("at", "At", FieldKind::DateTime);
+const ACTION: FieldSpec = FieldSpec::read_only("action", "Action", FieldKind::Code(query::ACTIONS))
     .help("Logins that were ended are `revoked`.")
     .example("changed");
 const OBJECT_TYPE: FieldSpec =
-    FieldSpec::read_only("object_type", "Object type", Kind::Code(query::OBJECT_TYPES)).example("car");
-const OBJECT_ID: FieldSpec = FieldSpec::read_only("object_id", "Object id", Kind::Text).example("7");
-const OBJECT: FieldSpec = FieldSpec::read_only("object", "Object", Kind::Text)
+    FieldSpec::read_only("object_type", "Object type", FieldKind::Code(query::OBJECT_TYPES)).example("car");
+const OBJECT_ID: FieldSpec = FieldSpec::read_only("object_id", "Object id", FieldKind::Text).example("7");
+const OBJECT: FieldSpec = FieldSpec::read_only("object", "Object", FieldKind::Text)
     .help("What it was called then.")
     .example("Toyota Camry (AB 123 CD)");
-const ACTOR: FieldSpec = FieldSpec::read_only("actor", "Actor", Kind::Reference)
+const ACTOR: FieldSpec = FieldSpec::read_only("actor", "Actor", FieldKind::Reference)
     .nullable()
     .help("The user who did it; null for nobody that is known, and for the program itself.")
     .example("1");
-const ACTOR_NAME: FieldSpec = FieldSpec::read_only("actor_name", "Actor name", Kind::Text)
+const ACTOR_NAME: FieldSpec = FieldSpec::read_only("actor_name", "Actor name", FieldKind::Text)
     .help("What they were called then.")
     .example("ann");
-const CHANNEL: FieldSpec = FieldSpec::read_only("channel", "Channel", Kind::Code(CHANNELS)).example("api");
+const CHANNEL: FieldSpec =
+    FieldSpec::read_only("channel", "Channel", FieldKind::Code(CHANNELS)).example("api");
 const CHANNELS: &[&str] = &["api", "panel", "command_line"];
-const CHANGES: FieldSpec = FieldSpec::read_only("changes", "Changes", Kind::List(&CHANGE));
+const CHANGES: FieldSpec = FieldSpec::read_only("changes", "Changes", FieldKind::List(&CHANGE));
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.history(request.lists)?;
-    let Listed { items, total } = history::list(request.app, request.caller, &query)?;
+    let Page { items, total } = history::list(request.app, request.caller, &query)?;
     let items = items.iter().map(EntryView::whole).collect();
-    request.list(Listed { items, total }, query.page)
+    request.list(Page { items, total }, query.page)
 }
 
 fn of_car(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let page = Some(request.query.history_page(request.lists));
-    let Listed { items, total } =
+    let Page { items, total } =
         history::of_car(request.app, request.caller, scope.garage, id(request), page)?;
     let view = match scope.garage {
-        Garage::Own => EntryView::without_request,
-        Garage::Of(_) | Garage::All => EntryView::whole,
+        CarScope::Caller => EntryView::without_request,
+        CarScope::Owner(_) | CarScope::All => EntryView::whole,
     };
     let items = items.iter().map(view).collect();
-    request.list(Listed { items, total }, page)
+    request.list(Page { items, total }, page)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use mycars_domain::Field;
 use super::cars::{CAR, Scope, id};
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
-        fields::{FieldSpec, Kind, Shape},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        fields::{FieldKind, FieldSpec, Schema},
     },
     error::ApiError,
 };
@@ -40,24 +40,24 @@ const fn operations(upload_id: &'static str, delete_id: &'static str) -> [Operat
         Operation {
             id: upload_id,
             summary: "Give a car a picture",
-            verb: Verb::Post,
+            verb: Method::Post,
             body: Some(&UPLOAD),
-            answer: Answer::One(&CAR),
+            answer: ResponseSpec::One(&CAR),
             handle: upload,
         },
         Operation::plain(
             delete_id,
             "Take its picture from a car",
-            Verb::Delete,
-            Answer::Nothing,
+            Method::Delete,
+            ResponseSpec::Nothing,
             remove,
         ),
     ]
 }
 
-static UPLOAD: Shape = Shape {
+static UPLOAD: Schema = Schema {
     name: "ImageUpload",
-    fields: &[FieldSpec::required(Field::Image, "Image", Kind::ImageUpload)
+    fields: &[FieldSpec::required(Field::Image, "Image", FieldKind::ImageUpload)
         .help("JPEG, PNG, WebP or GIF, sent as multipart/form-data. Kept as JPEG, without its metadata. It has at most \
                5 MiB and 40 megapixels, unless settings say otherwise.")],
 };

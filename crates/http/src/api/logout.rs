@@ -7,8 +7,8 @@ use serde_json::json;
 use super::{DETAIL, tokens::TOKEN};
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
-        fields::{FieldSpec, Kind, Shape},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        fields::{FieldKind, FieldSpec, Schema},
     },
     error::ApiError,
 };
@@ -23,12 +23,12 @@ pub(crate) static LOGOUT: Endpoint = Endpoint {
     operations: &[Operation {
         id: "logout",
         summary: "Give up a refresh token",
-        verb: Verb::Post,
-        body: Some(&Shape {
+        verb: Method::Post,
+        body: Some(&Schema {
             name: "Logout",
-            fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text).example(TOKEN)],
+            fields: &[FieldSpec::required(Field::Refresh, "Refresh", FieldKind::Text).example(TOKEN)],
         }),
-        answer: Answer::One(&Shape {
+        answer: ResponseSpec::One(&Schema {
             name: "Detail",
             fields: &[DETAIL.example(LOGGED_OUT)],
         }),

@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
     api::{
-        endpoint::{Endpoint, Verb},
-        fields::{FieldSpec, Kind},
+        endpoint::{Endpoint, Method},
+        fields::{FieldKind, FieldSpec},
     },
     request::negotiation::RENDERERS,
 };
@@ -24,9 +24,9 @@ pub(crate) struct Metadata {
 impl Metadata {
     /// Of an endpoint. `is_there` says whether there is what PUT would replace: if not, PUT is not described.
     pub(crate) fn new(endpoint: &'static Endpoint, is_there: bool) -> Self {
-        let verbs = [Verb::Put, Verb::Post]
+        let verbs = [Method::Put, Method::Post]
             .into_iter()
-            .filter(|verb| is_there || *verb != Verb::Put);
+            .filter(|verb| is_there || *verb != Method::Put);
         let described = verbs.filter_map(|verb| {
             let body = endpoint.operation(verb)?.body?;
             Some((verb, body.fields))
@@ -45,7 +45,7 @@ impl Metadata {
     }
 }
 
-struct Actions(Vec<(Verb, &'static [FieldSpec])>);
+struct Actions(Vec<(Method, &'static [FieldSpec])>);
 
 impl Actions {
     fn is_empty(&self) -> bool {
@@ -93,7 +93,7 @@ impl Serialize for Described {
         if let Some(max) = spec.max {
             map.serialize_entry("max_value", &max)?;
         }
-        if let Kind::Choice(choices) = spec.kind
+        if let FieldKind::Choice(choices) = spec.kind
             && !spec.is_read_only()
         {
             let choices: Vec<Choice> = choices
@@ -113,16 +113,20 @@ struct Choice {
 }
 
 /// What Django REST framework calls a kind of field.
-fn type_name(kind: Kind) -> &'static str {
+fn type_name(kind: FieldKind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Password => "string",
-        Kind::Email => "email",
-        Kind::Integer => "integer",
-        Kind::Choice(_) => "choice",
-        Kind::DateTime => "datetime",
-        Kind::Boolean => "boolean",
-        Kind::Image | Kind::ImageUpload => "image upload",
-        Kind::Code(_) | Kind::Reference | Kind::Computed | Kind::Any | Kind::List(_) => "field",
+        FieldKind::Text | FieldKind::Password => "string",
+        FieldKind::Email => "email",
+        FieldKind::Integer => "integer",
+        FieldKind::Choice(_) => "choice",
+        FieldKind::DateTime => "datetime",
+        FieldKind::Boolean => "boolean",
+        FieldKind::Image | FieldKind::ImageUpload => "image upload",
+        FieldKind::Code(_)
+        | FieldKind::Reference
+        | FieldKind::Computed
+        | FieldKind::Any
+        | FieldKind::List(_) => "field",
     }
 }
 
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_field_says_what_it_takes_in_django_rest_frameworks_order() {
-        let spec = FieldSpec::required(Field::Brand, "Brand", Kind::Text)
+        let spec = FieldSpec::required(Field::Brand, "Brand", FieldKind::Text)
             .at_most(100)
             .help("Who made it.");
         assert_eq!(
@@ -150,7 +154,7 @@ mod tests {
 
     #[test]
     fn choices_are_only_named_where_one_can_be_made() {
-        let role = Kind::Choice(&[("client", "Client")]);
+        let role = FieldKind::Choice(&[("client", "Client")]);
         assert_eq!(
             described(FieldSpec::optional(Field::Role, "Role", role)),
             r#"{"type":"choice","required":false,"read_only":false,"label":"Role","choices":[{"value":"client","display_name":"Client"}]}"#

@@ -8,11 +8,11 @@
 //! - `examples`: good values of all these.
 //! - `beside`: what is served and is no endpoint.
 
-mod beside;
 mod examples;
 mod operations;
 mod responses;
 mod schemas;
+mod service_paths;
 
 #[cfg(test)]
 mod tests;
@@ -78,7 +78,11 @@ fn document() -> OpenApi {
     OpenApiBuilder::new()
         .info(info())
         .servers(Some([Server::new(SERVER_PLACEHOLDER)]))
-        .tags(Some(TAGS.iter().map(|tag| describe(*tag)).chain([beside::tag()])))
+        .tags(Some(
+            TAGS.iter()
+                .map(|tag| describe(*tag))
+                .chain([service_paths::tag()]),
+        ))
         .paths(paths())
         .components(Some(components()))
         .build()
@@ -137,7 +141,7 @@ fn paths() -> Paths {
             .paths
             .insert(endpoint.path.to_owned(), operations::path_item(endpoint));
     }
-    paths.paths.extend(beside::path_items());
+    paths.paths.extend(service_paths::path_items());
     paths
 }
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::DETAIL;
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
-        fields::{FieldSpec, Kind, Shape},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        fields::{FieldKind, FieldSpec, Schema},
     },
     error::ApiError,
 };
@@ -23,12 +23,12 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
     operations: &[Operation {
         id: "change_password",
         summary: "Change your own password",
-        verb: Verb::Put,
-        body: Some(&Shape {
+        verb: Method::Put,
+        body: Some(&Schema {
             name: "ChangePassword",
             fields: &[
-                FieldSpec::required(Field::OldPassword, "Old password", Kind::Password),
-                FieldSpec::required(Field::NewPassword, "New password", Kind::Password)
+                FieldSpec::required(Field::OldPassword, "Old password", FieldKind::Password),
+                FieldSpec::required(Field::NewPassword, "New password", FieldKind::Password)
                     .at_least(MIN_LENGTH)
                     .at_most(Password::MAX_LENGTH)
                     .help(
@@ -36,7 +36,7 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
                     ),
             ],
         }),
-        answer: Answer::One(&Shape {
+        answer: ResponseSpec::One(&Schema {
             name: "Detail",
             fields: &[DETAIL.example(CHANGED)],
         }),

@@ -9,8 +9,8 @@ use super::users::{
 };
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
-        fields::{FieldSpec, Kind, Shape},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        fields::{FieldKind, FieldSpec, Schema},
         views::UserView,
     },
     error::ApiError,
@@ -27,19 +27,19 @@ pub(crate) static ME: Endpoint = Endpoint {
         Operation::plain(
             "get_me",
             "Read your own account",
-            Verb::Get,
-            Answer::One(&USER),
+            Method::Get,
+            ResponseSpec::One(&USER),
             read,
         ),
         Operation {
             id: "update_me",
             summary: "Change some of your own account",
-            verb: Verb::Patch,
-            body: Some(&Shape {
+            verb: Method::Patch,
+            body: Some(&Schema {
                 name: "Profile",
                 fields: &FIELDS,
             }),
-            answer: Answer::One(&USER),
+            answer: ResponseSpec::One(&USER),
             handle: change,
         },
     ],
@@ -47,14 +47,14 @@ pub(crate) static ME: Endpoint = Endpoint {
 
 static FIELDS: [FieldSpec; 14] = [
     ID,
-    FieldSpec::read_only("username", "Username", Kind::Text),
+    FieldSpec::read_only("username", "Username", FieldKind::Text),
     EMAIL.not_required(),
     FIRST_NAME.not_required(),
     LAST_NAME.not_required(),
-    FieldSpec::read_only("role", "Role", Kind::Text),
+    FieldSpec::read_only("role", "Role", FieldKind::Text),
     PHONE,
     ADDRESS,
-    FieldSpec::read_only("is_active", "Active", Kind::Boolean),
+    FieldSpec::read_only("is_active", "Active", FieldKind::Boolean),
     IS_SUPERUSER,
     DATE_JOINED,
     LAST_LOGIN,

@@ -8,8 +8,8 @@ use super::users::{
 };
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
-        fields::{FieldSpec, Shape},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        fields::{FieldSpec, Schema},
         views::UserView,
     },
     error::ApiError,
@@ -26,12 +26,12 @@ pub(crate) static REGISTER: Endpoint = Endpoint {
     operations: &[Operation {
         id: "register",
         summary: "Make an account",
-        verb: Verb::Post,
-        body: Some(&Shape {
+        verb: Method::Post,
+        body: Some(&Schema {
             name: "Registration",
             fields: &FIELDS,
         }),
-        answer: Answer::Created(&USER),
+        answer: ResponseSpec::Created(&USER),
         handle: register,
     }],
 };

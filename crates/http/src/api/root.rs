@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use super::ENDPOINTS;
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
         openapi::{DOCS_PATH, SCHEMA_PATH},
     },
     error::ApiError,
@@ -21,8 +21,8 @@ pub(crate) static ROOT: Endpoint = Endpoint {
     operations: &[Operation::plain(
         "get_root",
         "Say where everything is",
-        Verb::Get,
-        Answer::Links,
+        Method::Get,
+        ResponseSpec::Links,
         read,
     )],
 };

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
-        fields::{FieldSpec, Kind, Shape},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        fields::{FieldKind, FieldSpec, Schema},
     },
     error::{ApiError, token_message},
 };
 
-pub(crate) static OBTAIN: Endpoint = Endpoint {
+pub(crate) static LOGIN: Endpoint = Endpoint {
     path: "/api/token/",
     name: "Token Obtain Pair",
     description: "Takes a username and a password and answers an access and a refresh token.",
@@ -22,15 +22,15 @@ pub(crate) static OBTAIN: Endpoint = Endpoint {
     operations: &[Operation {
         id: "obtain_token",
         summary: "Log in",
-        verb: Verb::Post,
-        body: Some(&Shape {
+        verb: Method::Post,
+        body: Some(&Schema {
             name: "TokenObtainPair",
             fields: &[
-                FieldSpec::required(Field::Username, "Username", Kind::Text).example("ann"),
-                FieldSpec::required(Field::Password, "Password", Kind::Password),
+                FieldSpec::required(Field::Username, "Username", FieldKind::Text).example("ann"),
+                FieldSpec::required(Field::Password, "Password", FieldKind::Password),
             ],
         }),
-        answer: Answer::One(&Shape {
+        answer: ResponseSpec::One(&Schema {
             name: "TokenPair",
             fields: &[REFRESH_TOKEN, ACCESS_TOKEN],
         }),
@@ -48,12 +48,12 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
     operations: &[Operation {
         id: "refresh_token",
         summary: "Get a new access token",
-        verb: Verb::Post,
-        body: Some(&Shape {
+        verb: Method::Post,
+        body: Some(&Schema {
             name: "TokenRefresh",
-            fields: &[FieldSpec::required(Field::Refresh, "Refresh", Kind::Text).example(TOKEN)],
+            fields: &[FieldSpec::required(Field::Refresh, "Refresh", FieldKind::Text).example(TOKEN)],
         }),
-        answer: Answer::One(&Shape {
+        answer: ResponseSpec::One(&Schema {
             name: "RefreshedToken",
             fields: &[
                 ACCESS_TOKEN,
@@ -76,12 +76,12 @@ pub(crate) static VERIFY: Endpoint = Endpoint {
     operations: &[Operation {
         id: "verify_token",
         summary: "Say whether a token is good",
-        verb: Verb::Post,
-        body: Some(&Shape {
+        verb: Method::Post,
+        body: Some(&Schema {
             name: "TokenVerify",
-            fields: &[FieldSpec::required(Field::Token, "Token", Kind::Text).example(TOKEN)],
+            fields: &[FieldSpec::required(Field::Token, "Token", FieldKind::Text).example(TOKEN)],
         }),
-        answer: Answer::One(&Shape {
+        answer: ResponseSpec::One(&Schema {
             name: "Verified",
             fields: &[],
         }),
@@ -89,8 +89,8 @@ pub(crate) static VERIFY: Endpoint = Endpoint {
     }],
 };
 
-const REFRESH_TOKEN: FieldSpec = FieldSpec::read_only("refresh", "Refresh", Kind::Text).example(TOKEN);
-const ACCESS_TOKEN: FieldSpec = FieldSpec::read_only("access", "Access", Kind::Text)
+const REFRESH_TOKEN: FieldSpec = FieldSpec::read_only("refresh", "Refresh", FieldKind::Text).example(TOKEN);
+const ACCESS_TOKEN: FieldSpec = FieldSpec::read_only("access", "Access", FieldKind::Text)
     .help("For the header `Authorization: Bearer …`.")
     .example(TOKEN);
 

@@ -1,8 +1,8 @@
 //! `/api/admin/users/` and `/api/admin/users/{user_id}/`: everybody's accounts, for admins.
 
 use mycars_application::{
-    Completeness, cars,
-    lists::{CarQuery, Garage, Listed},
+    UpdateMode, cars,
+    lists::{CarQuery, CarScope, Page},
     users::{self, UserInput},
 };
 use mycars_domain::{
@@ -14,8 +14,8 @@ use mycars_domain::{
 use super::cars::CAR;
 use crate::{
     api::{
-        endpoint::{Access, Answer, Endpoint, Operation, Reply, Request, Tag, Verb},
-        fields::{FieldSpec, Kind, Shape},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        fields::{FieldKind, FieldSpec, Schema},
         views::{OwnerView, UserView, UserWithCarsView},
     },
     error::ApiError,
@@ -30,13 +30,19 @@ pub(crate) static LIST: Endpoint = Endpoint {
     access: Access::Admin,
     list: Some(&query::USERS),
     operations: &[
-        Operation::plain("list_users", "List users", Verb::Get, Answer::Many(&USER), list),
+        Operation::plain(
+            "list_users",
+            "List users",
+            Method::Get,
+            ResponseSpec::Many(&USER),
+            list,
+        ),
         Operation {
             id: "create_user",
             summary: "Add a user",
-            verb: Verb::Post,
+            verb: Method::Post,
             body: Some(&NEW_USER),
-            answer: Answer::Created(&USER),
+            answer: ResponseSpec::Created(&USER),
             handle: create,
         },
     ],
@@ -53,103 +59,109 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
         Operation::plain(
             "get_user",
             "Read a user with their cars",
-            Verb::Get,
-            Answer::One(&USER_WITH_CARS),
+            Method::Get,
+            ResponseSpec::One(&USER_WITH_CARS),
             read,
         ),
         Operation {
             id: "replace_user",
             summary: "Replace a user",
-            verb: Verb::Put,
+            verb: Method::Put,
             body: Some(&USER),
-            answer: Answer::One(&USER_WITH_CARS),
+            answer: ResponseSpec::One(&USER_WITH_CARS),
             handle: replace,
         },
         Operation {
             id: "update_user",
             summary: "Change some of a user",
-            verb: Verb::Patch,
+            verb: Method::Patch,
             body: Some(&USER),
-            answer: Answer::One(&USER_WITH_CARS),
+            answer: ResponseSpec::One(&USER_WITH_CARS),
             handle: change,
         },
         Operation::plain(
             "delete_user",
             "Delete a user with their cars and pictures",
-            Verb::Delete,
-            Answer::Nothing,
+            Method::Delete,
+            ResponseSpec::Nothing,
             delete,
         ),
     ],
 };
 
 /// A user, as one is changed and answered.
-pub(crate) static USER: Shape = Shape {
+pub(crate) static USER: Schema = Schema {
     name: "User",
     fields: &CHANGED,
 };
 
 /// A user, as one is made.
-static NEW_USER: Shape = Shape {
+static NEW_USER: Schema = Schema {
     name: "NewUser",
     fields: &NEW,
 };
 
 /// A user, as one is looked at.
-pub(crate) static USER_WITH_CARS: Shape = Shape {
+pub(crate) static USER_WITH_CARS: Schema = Schema {
     name: "UserWithCars",
     fields: &WITH_CARS,
 };
 
 /// The roles, and how they are shown.
-const ROLES: Kind = Kind::Choice(&[("client", "Client"), ("admin", "Admin")]);
+const ROLES: FieldKind = FieldKind::Choice(&[("client", "Client"), ("admin", "Admin")]);
 
 /// Of ASCII what [`Username`] takes. Which letters and digits there are besides, the dialects of regular expressions
 /// don't agree on.
 const USERNAME_PATTERN: &str = r"[^\s\x00-*,/:-?\[-^`{-\x7F]+";
 
-pub(super) const USERNAME: FieldSpec = FieldSpec::required(Field::Username, "Username", Kind::Text)
+pub(super) const USERNAME: FieldSpec = FieldSpec::required(Field::Username, "Username", FieldKind::Text)
     .at_most(Username::MAX_LENGTH)
     .matching(USERNAME_PATTERN)
     .help("At most 150 characters: letters, digits and @/./+/-/_ only.")
     .example("ann");
-pub(super) const EMAIL: FieldSpec = FieldSpec::required(Field::Email, "Email address", Kind::Email)
+pub(super) const EMAIL: FieldSpec = FieldSpec::required(Field::Email, "Email address", FieldKind::Email)
     .at_most(Email::MAX_LENGTH)
     .example("ann@example.com");
-pub(super) const FIRST_NAME: FieldSpec = FieldSpec::required(Field::FirstName, "First name", Kind::Text)
+pub(super) const FIRST_NAME: FieldSpec = FieldSpec::required(Field::FirstName, "First name", FieldKind::Text)
     .at_most(FirstName::MAX_LENGTH)
     .example("Ann");
-pub(super) const LAST_NAME: FieldSpec = FieldSpec::required(Field::LastName, "Last name", Kind::Text)
+pub(super) const LAST_NAME: FieldSpec = FieldSpec::required(Field::LastName, "Last name", FieldKind::Text)
     .at_most(LastName::MAX_LENGTH)
     .example("Lee");
-pub(super) const PASSWORD: FieldSpec = FieldSpec::required(Field::Password, "Password", Kind::Password)
+pub(super) const PASSWORD: FieldSpec = FieldSpec::required(Field::Password, "Password", FieldKind::Password)
     .at_least(MIN_LENGTH)
     .at_most(Password::MAX_LENGTH)
     .help("At least 8 characters.");
-pub(super) const PASSWORD_CONFIRMATION: FieldSpec =
-    FieldSpec::optional(Field::PasswordConfirmation, "Password (again)", Kind::Password)
-        .at_most(Password::MAX_LENGTH)
-        .help("May be left out; must match if it is there.");
+pub(super) const PASSWORD_CONFIRMATION: FieldSpec = FieldSpec::optional(
+    Field::PasswordConfirmation,
+    "Password (again)",
+    FieldKind::Password,
+)
+.at_most(Password::MAX_LENGTH)
+.help("May be left out; must match if it is there.");
 pub(super) const ROLE: FieldSpec = FieldSpec::optional(Field::Role, "Role", ROLES).default("client");
-const IS_ACTIVE: FieldSpec = FieldSpec::optional(Field::IsActive, "Active", Kind::Boolean)
+const IS_ACTIVE: FieldSpec = FieldSpec::optional(Field::IsActive, "Active", FieldKind::Boolean)
     .default("true")
     .help("Whether the user may log in. Their tokens stop working at once when not.");
-pub(super) const PHONE: FieldSpec = FieldSpec::optional(Field::Phone, "Phone", Kind::Text)
+pub(super) const PHONE: FieldSpec = FieldSpec::optional(Field::Phone, "Phone", FieldKind::Text)
     .nullable()
     .at_most(Phone::MAX_LENGTH)
     .example("+49 30 1234567");
-pub(super) const ADDRESS: FieldSpec = FieldSpec::optional(Field::Address, "Address", Kind::Text)
+pub(super) const ADDRESS: FieldSpec = FieldSpec::optional(Field::Address, "Address", FieldKind::Text)
     .nullable()
     .at_most(Address::MAX_LENGTH)
-    .example("12 Mill Lane, Oxford");
-pub(super) const ID: FieldSpec = FieldSpec::read_only("id", "ID", Kind::Integer);
+    .example("12 Mill Pool, Oxford");
+pub(super) const ID: FieldSpec = FieldSpec::read_only("id", "ID", FieldKind::Integer);
 pub(super) const IS_SUPERUSER: FieldSpec =
-    FieldSpec::read_only("is_superuser", "Superuser status", Kind::Boolean).example("false");
-pub(super) const DATE_JOINED: FieldSpec = FieldSpec::read_only("date_joined", "Date joined", Kind::DateTime);
+    FieldSpec::read_only("is_superuser", "Superuser status", FieldKind::Boolean).example("false");
+pub(super) const DATE_JOINED: FieldSpec =
+    FieldSpec::read_only("date_joined", "Date joined", FieldKind::DateTime);
 pub(super) const LAST_LOGIN: FieldSpec =
-    FieldSpec::read_only("last_login", "Last login", Kind::DateTime).nullable();
-pub(super) const CREATED_AT: FieldSpec = FieldSpec::read_only("created_at", "Created at", Kind::DateTime);
-pub(super) const UPDATED_AT: FieldSpec = FieldSpec::read_only("updated_at", "Updated at", Kind::DateTime);
+    FieldSpec::read_only("last_login", "Last login", FieldKind::DateTime).nullable();
+pub(super) const CREATED_AT: FieldSpec =
+    FieldSpec::read_only("created_at", "Created at", FieldKind::DateTime);
+pub(super) const UPDATED_AT: FieldSpec =
+    FieldSpec::read_only("updated_at", "Updated at", FieldKind::DateTime);
 
 pub(crate) static NEW: [FieldSpec; 16] = [
     ID,
@@ -205,14 +217,14 @@ static WITH_CARS: [FieldSpec; 15] = [
     LAST_LOGIN,
     CREATED_AT,
     UPDATED_AT,
-    FieldSpec::read_only("cars", "Cars", Kind::List(&CAR)),
+    FieldSpec::read_only("cars", "Cars", FieldKind::List(&CAR)),
 ];
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.users(request.lists)?;
-    let Listed { items, total } = users::list(request.app, request.caller, &query)?;
+    let Page { items, total } = users::list(request.app, request.caller, &query)?;
     let items = items.iter().map(UserView::from).collect();
-    request.list(Listed { items, total }, query.page)
+    request.list(Page { items, total }, query.page)
 }
 
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -234,20 +246,20 @@ fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {
-    update(request, Completeness::Whole)
+    update(request, UpdateMode::Full)
 }
 
 fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
-    update(request, Completeness::Partial)
+    update(request, UpdateMode::Partial)
 }
 
-fn update(request: &Request<'_>, completeness: Completeness) -> Result<Reply, ApiError> {
+fn update(request: &Request<'_>, completeness: UpdateMode) -> Result<Reply, ApiError> {
     let input = input(&request.form_unless_missing(|| find(request))?);
     let user = users::update(request.app, request.caller, id(request), &input, completeness)?;
     let cars = cars::list(
         request.app,
         request.caller,
-        Garage::Of(user.id),
+        CarScope::Owner(user.id),
         &CarQuery::default(),
     )?
     .items;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     error::ApiError,
-    request::{pipeline::State, pools::Lane},
+    request::{pipeline::State, pools::Pool},
 };
 
 /// `GET /health/live`: the process answers.
@@ -15,9 +15,9 @@ pub(crate) async fn live() -> HttpResponse {
 
 /// `GET /health/ready`: the database answers too; 503 if it does not.
 pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
-    let blocking = state.blocking.clone();
+    let blocking = state.pools.clone();
     let ping = blocking
-        .run(Lane::Database, move || {
+        .run(Pool::Database, move || {
             state.app.store.ping().map_err(ApiError::from)
         })
         .await;

@@ -18,7 +18,7 @@ use prometheus_client::{
 };
 
 use crate::{
-    error::{ApiError, Missing},
+    error::{ApiError, Resource},
     request::pipeline::State,
 };
 
@@ -125,9 +125,9 @@ fn name(method: &Method) -> &'static str {
 /// `GET /metrics`: everything in OpenMetrics' text format. For whoever may not ask, there is no such path.
 pub(crate) async fn serve(state: Data<State>, http: HttpRequest) -> HttpResponse {
     if !may_ask(&state, &http) {
-        return ApiError::NotFound(Missing::Route).response();
+        return ApiError::NotFound(Resource::Route).response();
     }
-    for (lane, waiting) in state.blocking.waiting() {
+    for (lane, waiting) in state.pools.waiting() {
         let waiting = waiting.try_into().unwrap_or(i64::MAX);
         state
             .metrics

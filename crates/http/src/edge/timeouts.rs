@@ -15,7 +15,7 @@ pub(crate) const HEAD: Duration = Duration::from_secs(10);
 pub(crate) const NEXT_REQUEST: Duration = Duration::from_secs(75);
 
 /// To hear the answer to a request that was refused before it was read, and to hang up.
-pub(crate) const GOODBYE: Duration = Duration::from_secs(5);
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
 
 /// For any body.
 const BODY: Duration = Duration::from_secs(30);

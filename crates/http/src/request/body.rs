@@ -34,7 +34,7 @@ use self::{
 pub(crate) use form::Form;
 
 use crate::{
-    api::{endpoint::Verb, fields::FieldSpec},
+    api::{endpoint::Method, fields::FieldSpec},
     error::ApiError,
     request::csrf::CSRF_FIELD,
 };
@@ -210,8 +210,8 @@ impl Body {
 
     /// Reads what a form of our own pages says beside its fields: the verb that it stands for, and the raw body
     /// that it carries, which takes the form's place. What was sent is noted, to be shown again if it is refused.
-    pub(crate) fn take_page_form(&mut self, sent: &mut SentForm) -> Option<Verb> {
-        let verb = self.text_of(VERB_FIELD).and_then(Verb::named);
+    pub(crate) fn take_page_form(&mut self, sent: &mut SentForm) -> Option<Method> {
+        let verb = self.text_of(VERB_FIELD).and_then(Method::named);
         if let Some(content) = self.text_of(CONTENT_FIELD).map(str::to_owned) {
             let media_type = self
                 .text_of(CONTENT_TYPE_FIELD)

@@ -13,7 +13,7 @@ use actix_web::{
 use serde_json::ser::{PrettyFormatter, Serializer};
 
 use crate::{
-    error::{ApiError, Missing},
+    error::{ApiError, Resource},
     request::headers,
 };
 
@@ -90,7 +90,7 @@ fn choose(renderers: &'static [Renderer], query: &str, accept: &str) -> Result<A
         .filter(|renderer| format.as_ref().is_none_or(|format| renderer.format == format))
         .collect();
     if named.is_empty() {
-        return Err(ApiError::NotFound(Missing::Route));
+        return Err(ApiError::NotFound(Resource::Route));
     }
     let ranges: Vec<MediaRange> = accept.split(',').map(MediaRange::from).collect();
     named

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
     http::{
-        Method, StatusCode,
+        Method as HttpMethod, StatusCode,
         header::{self, ContentType, HeaderMap, HeaderValue},
     },
     web::{Data, Payload},
@@ -19,7 +19,7 @@ use mycars_domain::{
 
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Operation, Reply, Request, Verb},
+        endpoint::{Access, Endpoint, Method, Operation, Reply, Request},
         metadata::Metadata,
     },
     edge::{
@@ -35,7 +35,7 @@ use crate::{
         csrf::{Browser, CSRF_FIELD, no_session_cookie},
         headers,
         negotiation::{Accepted, negotiate},
-        pools::{Blocking, BlockingError, Lane},
+        pools::{Pool, PoolError, WorkerPools},
         query::{ListSettings, Query},
         throttle::Throttles,
     },
@@ -45,7 +45,7 @@ use crate::{
 /// What every handler shares.
 pub(crate) struct State {
     pub(crate) app: Arc<App>,
-    pub(crate) blocking: Blocking,
+    pub(crate) pools: WorkerPools,
     pub(crate) lists: ListSettings,
     pub(crate) proxies: TrustedProxies,
     /// The origins whose scripts may read responses.
@@ -105,13 +105,13 @@ async fn reply(
 ) -> Result<Reply, ApiError> {
     let headers = http.headers();
     let authorization = headers.get(header::AUTHORIZATION);
-    let is_nobodys = is_nobodys(endpoint, authorization, &visit.browser);
-    if is_nobodys {
+    let is_anonymous = is_anonymous(endpoint, authorization, &visit.browser);
+    if is_anonymous {
         // A request too many takes no place in the queue for passwords.
         state.count(endpoint, http.method(), visit.client, None)?;
     }
-    let operation = Verb::answering(http.method()).and_then(|verb| endpoint.operation(verb));
-    let_in(endpoint, operation, state, http, visit).await?;
+    let operation = Method::answering(http.method()).and_then(|verb| endpoint.operation(verb));
+    preauthorize(endpoint, operation, state, http, visit).await?;
     let mut body = if operation.is_some_and(Operation::takes_file) {
         let limit = state.max_upload;
         wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await?
@@ -120,20 +120,20 @@ async fn reply(
         wait_for_body(headers, limit, Body::read(http, payload, limit)).await?
     };
     let form_token = body.text_of(CSRF_FIELD).map(str::to_owned);
-    let may_be_form = visit.is_page && http.method() == Method::POST;
+    let may_be_form = visit.is_page && http.method() == HttpMethod::POST;
     let form_verb = if may_be_form {
         body.take_page_form(&mut visit.sent)
     } else {
         None
     };
-    let verb = form_verb.or(Verb::answering(http.method()));
+    let verb = form_verb.or(Method::answering(http.method()));
     let incoming = Incoming {
         method: http.method().clone(),
         verb,
-        names_its_verb: form_verb.is_some(),
+        method_overridden: form_verb.is_some(),
         client: visit.client,
         origin: origin(http, visit.client, Channel::Api),
-        is_counted: is_nobodys,
+        is_counted: is_anonymous,
         authorization: authorization.cloned(),
         browser: visit.browser.clone(),
         form_token,
@@ -145,11 +145,11 @@ async fn reply(
         body,
     };
     let operation = verb.and_then(|verb| endpoint.operation(verb));
-    let lane = operation.map_or(Lane::Database, |operation| operation.lane(&incoming.body));
-    if lane != Lane::Database {
+    let lane = operation.map_or(Pool::Database, |operation| operation.lane(&incoming.body));
+    if lane != Pool::Database {
         if form_verb.is_some() {
             // It was another operation before the form named this one.
-            let_in(endpoint, operation, state, http, visit).await?;
+            preauthorize(endpoint, operation, state, http, visit).await?;
         }
         if has_known_user(endpoint.access) {
             check_csrf(state, &incoming)?;
@@ -163,7 +163,7 @@ async fn reply(
             (reply, seen)
         }
     };
-    let (reply, seen) = state.blocking.run(lane, work).await?;
+    let (reply, seen) = state.pools.run(lane, work).await?;
     visit.seen = seen;
     visit.verb = verb;
     reply
@@ -172,7 +172,7 @@ async fn reply(
 /// Refuses requests without credentials where there must be some, and requests for slow operations of users who may not
 /// do them, before the body is kept and before they take a place on a slow lane. Then the user is looked up twice,
 /// which does not matter beside what is slow.
-async fn let_in(
+async fn preauthorize(
     endpoint: &'static Endpoint,
     operation: Option<&'static Operation>,
     state: &Data<State>,
@@ -194,9 +194,9 @@ async fn let_in(
     let app = Arc::clone(&state.app);
     let look_up = move || {
         let user = identify(&app, authorization.as_ref(), session_key.as_deref())?;
-        permit(access, user.as_ref())
+        authorize(access, user.as_ref())
     };
-    state.blocking.run(Lane::Database, look_up).await?
+    state.pools.run(Pool::Database, look_up).await?
 }
 
 /// What a page needs to know of a request beside its answer.
@@ -207,7 +207,7 @@ pub(crate) struct Visit {
     pub(crate) base_url: String,
     /// The token that the page's forms send back: the browser's, or a new one that it is to keep.
     pub(crate) csrf_token: String,
-    pub(crate) verb: Option<Verb>,
+    pub(crate) verb: Option<Method>,
     pub(crate) sent: SentForm,
     pub(crate) seen: Seen,
 }
@@ -251,11 +251,11 @@ pub(crate) struct Seen {
 
 /// The parts of a request that go to the blocking lane.
 struct Incoming {
-    method: Method,
+    method: HttpMethod,
     /// What is to be done: what the method says, or what a form of our pages says.
-    verb: Option<Verb>,
+    verb: Option<Method>,
     /// Whether the verb was named by a form.
-    names_its_verb: bool,
+    method_overridden: bool,
     client: Client,
     origin: Origin,
     /// Whether the throttles have counted it.
@@ -274,12 +274,12 @@ struct Incoming {
 
 /// Whether it is clear from the start that a request proves nobody to ask, and that this is no reason to
 /// refuse it.
-fn is_nobodys(endpoint: &Endpoint, authorization: Option<&HeaderValue>, browser: &Browser) -> bool {
+fn is_anonymous(endpoint: &Endpoint, authorization: Option<&HeaderValue>, browser: &Browser) -> bool {
     let is_silent = authorization.is_none() && browser.session_key.is_none();
     endpoint.access == Access::Open || endpoint.access == Access::Optional && is_silent
 }
 
-/// Whether an endpoint is for users only, so that [`let_in`] has found one where an operation may be slow.
+/// Whether an endpoint is for users only, so that [`preauthorize`] has found one where an operation may be slow.
 fn has_known_user(access: Access) -> bool {
     matches!(access, Access::Authenticated | Access::Admin)
 }
@@ -289,7 +289,7 @@ impl State {
     pub(crate) fn count(
         &self,
         endpoint: &Endpoint,
-        method: &Method,
+        method: &HttpMethod,
         client: Client,
         user: Option<&User>,
     ) -> Result<(), ApiError> {
@@ -323,8 +323,8 @@ fn answer(
 ) -> Result<Reply, ApiError> {
     let user = user(endpoint.access, state, incoming)?;
     seen.username = user.as_ref().map(|user| user.username.to_string());
-    seen.is_admin = permit(Access::Admin, user.as_ref()).is_ok();
-    permit(endpoint.access, user.as_ref())?;
+    seen.is_admin = authorize(Access::Admin, user.as_ref()).is_ok();
+    authorize(endpoint.access, user.as_ref())?;
     if !incoming.is_counted {
         state.count(endpoint, &incoming.method, incoming.client, user.as_ref())?;
     }
@@ -353,11 +353,11 @@ fn answer(
             body: &incoming.body,
         })
     };
-    if incoming.method == Method::OPTIONS {
+    if incoming.method == HttpMethod::OPTIONS {
         return Reply::ok(&Metadata::new(endpoint, is_there(endpoint, handle)?));
     }
     // A form may name a verb only where it has proved to be ours: that is, where somebody is logged in.
-    let verb = if incoming.names_its_verb && user.is_none() {
+    let verb = if incoming.method_overridden && user.is_none() {
         None
     } else {
         incoming.verb
@@ -396,11 +396,13 @@ fn object(
     reply: &Result<Reply, ApiError>,
     handle: impl FnOnce(&'static Operation) -> Result<Reply, ApiError>,
 ) -> Option<Vec<u8>> {
-    let can_change = endpoint.operation(Verb::Put).or(endpoint.operation(Verb::Patch));
-    let read = endpoint.operation(Verb::Get).filter(|_| can_change.is_some())?;
+    let can_change = endpoint
+        .operation(Method::Put)
+        .or(endpoint.operation(Method::Patch));
+    let read = endpoint.operation(Method::Get).filter(|_| can_change.is_some())?;
     match (operation.verb, reply) {
-        (Verb::Get | Verb::Put | Verb::Patch, Ok(reply)) => Some(reply.json.clone()),
-        (Verb::Put | Verb::Patch, Err(error)) if error.status() == StatusCode::BAD_REQUEST => {
+        (Method::Get | Method::Put | Method::Patch, Ok(reply)) => Some(reply.json.clone()),
+        (Method::Put | Method::Patch, Err(error)) if error.status() == StatusCode::BAD_REQUEST => {
             handle(read).ok().map(|reply| reply.json)
         }
         _ => None,
@@ -412,8 +414,8 @@ fn is_there(
     endpoint: &'static Endpoint,
     handle: impl FnOnce(&'static Operation) -> Result<Reply, ApiError>,
 ) -> Result<bool, ApiError> {
-    let names_a_thing = endpoint.path.contains('{') && endpoint.operation(Verb::Put).is_some();
-    let read = endpoint.operation(Verb::Get).filter(|_| names_a_thing);
+    let names_a_thing = endpoint.path.contains('{') && endpoint.operation(Method::Put).is_some();
+    let read = endpoint.operation(Method::Get).filter(|_| names_a_thing);
     match read.map(handle) {
         None | Some(Ok(_)) => Ok(true),
         Some(Err(ApiError::NotFound(_) | ApiError::Forbidden(_))) => Ok(false),
@@ -471,7 +473,7 @@ fn identify(
 }
 
 /// Whether the endpoint lets in who asks.
-pub(crate) fn permit(access: Access, user: Option<&User>) -> Result<(), ApiError> {
+pub(crate) fn authorize(access: Access, user: Option<&User>) -> Result<(), ApiError> {
     match (access, user) {
         (Access::Authenticated | Access::Admin, None) => Err(ApiError::NoCredentials),
         (Access::Admin, Some(admin)) => {
@@ -533,11 +535,11 @@ fn write(reply: Reply, is_https: bool) -> HttpResponse {
     response.content_type(ContentType::json()).body(reply.json)
 }
 
-impl From<BlockingError> for ApiError {
-    fn from(error: BlockingError) -> Self {
+impl From<PoolError> for ApiError {
+    fn from(error: PoolError) -> Self {
         match error {
-            BlockingError::Busy => Self::Unavailable(error.into()),
-            BlockingError::Panicked => Self::Internal(error.into()),
+            PoolError::Busy => Self::Unavailable(error.into()),
+            PoolError::Panicked => Self::Internal(error.into()),
         }
     }
 }
@@ -566,7 +568,7 @@ pub(crate) mod tests {
     pub(crate) fn state(mocks: Mocks) -> State {
         State {
             app: Arc::new(mocks.into_app().0),
-            blocking: Blocking::start(1, 1).unwrap(),
+            pools: WorkerPools::start(1, 1).unwrap(),
             proxies: TrustedProxies::default(),
             origins: AllowedOrigins::Local,
             refused_origins: RefusedOrigins::default(),
@@ -580,10 +582,10 @@ pub(crate) mod tests {
     }
 
     /// A request of Ann's, without a body.
-    fn anns(method: Method) -> Incoming {
+    fn anns(method: HttpMethod) -> Incoming {
         Incoming {
-            verb: Verb::answering(&method),
-            names_its_verb: false,
+            verb: Method::answering(&method),
+            method_overridden: false,
             browser: Browser::default(),
             form_token: None,
             is_page: false,
@@ -626,7 +628,7 @@ pub(crate) mod tests {
         let reply = answer(
             endpoint(path),
             &state(mocks),
-            &anns(Method::OPTIONS),
+            &anns(HttpMethod::OPTIONS),
             &mut Seen::default(),
         )
         .unwrap();
@@ -645,8 +647,8 @@ pub(crate) mod tests {
     #[test]
     fn options_of_a_store_that_is_away_is_503_as_everything_is() {
         let mut mocks = with_ann();
-        mocks.store_is_away = true;
-        let request = anns(Method::OPTIONS);
+        mocks.fail_store = true;
+        let request = anns(HttpMethod::OPTIONS);
         let refused = answer(
             endpoint("/api/cars/{car_id}/"),
             &state(mocks),
@@ -677,14 +679,14 @@ pub(crate) mod tests {
         let state = Data::new(state(Mocks::new()));
         let (started, is_started) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
-        let running = state.blocking.run(Lane::Passwords, move || {
+        let running = state.pools.run(Pool::Passwords, move || {
             started.send(()).unwrap();
             held.recv()
         });
         let mut running = std::pin::pin!(running);
         assert!(poll!(running.as_mut()).is_pending());
         is_started.recv().unwrap();
-        let mut waiting = std::pin::pin!(state.blocking.run(Lane::Passwords, || ()));
+        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
         let login = serde_json::json!({"username": "ann", "password": "secret"});
@@ -718,13 +720,13 @@ pub(crate) mod tests {
         let state = Data::new(state(with_anns_session()));
         let (started, is_started) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
-        let mut running = std::pin::pin!(state.blocking.run(Lane::Passwords, move || {
+        let mut running = std::pin::pin!(state.pools.run(Pool::Passwords, move || {
             started.send(()).unwrap();
             held.recv()
         }));
         assert!(poll!(running.as_mut()).is_pending());
         is_started.recv().unwrap();
-        let mut waiting = std::pin::pin!(state.blocking.run(Lane::Passwords, || ()));
+        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
         let token = "0123456789abcdef0123456789abcdef";

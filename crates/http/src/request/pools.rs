@@ -1,4 +1,4 @@
-//! Where blocking work runs. Everything that waits for the database or takes time goes through here, and
+//! Where pools work runs. Everything that waits for the database or takes time goes through here, and
 //! everything here is bounded: work that would have to wait too long is refused at once. Only files are read
 //! and written elsewhere, in small pieces: pictures that are served, by actix itself, and uploads that are put
 //! aside while they arrive.
@@ -14,7 +14,7 @@ use tracing::Span;
 
 /// Where a piece of work runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum Pool {
     /// On the threads that talk to the database: work of milliseconds.
     Database,
     /// On the one thread that hashes passwords, which takes a quarter of a second each time. On the database's
@@ -26,7 +26,7 @@ pub(crate) enum Lane {
 
 /// Why work was not done.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BlockingError {
+pub(crate) enum PoolError {
     /// Too much is waiting already.
     #[error("too many requests are waiting")]
     Busy,
@@ -37,7 +37,7 @@ pub(crate) enum BlockingError {
 
 /// The lanes.
 #[derive(Clone)]
-pub(crate) struct Blocking {
+pub(crate) struct WorkerPools {
     database: Sender<Job>,
     passwords: Sender<Job>,
     images: Sender<Job>,
@@ -51,7 +51,7 @@ const MAX_WAITING: usize = 512;
 /// How many uploads may wait for the thread that decodes pictures.
 const MAX_WAITING_IMAGES: usize = 64;
 
-impl Blocking {
+impl WorkerPools {
     /// Starts the threads, one for each of so many connections to the database: one hashes passwords, one decodes
     /// pictures, and all others, or else one, do the rest. At most `max_passwords` pieces of work may wait for the one
     /// that hashes.
@@ -61,11 +61,11 @@ impl Blocking {
     pub(crate) fn start(connections: usize, max_passwords: usize) -> std::io::Result<Self> {
         let (database, jobs) = bounded(MAX_WAITING);
         for _ in 0..connections.saturating_sub(2).max(1) {
-            start_thread("database", jobs.clone(), work_off)?;
+            start_thread("database", jobs.clone(), run_jobs)?;
         }
         let slow = |name, max_waiting| {
             let (sender, jobs) = bounded(max_waiting);
-            start_thread(name, jobs, work_off_slowly).map(|()| sender)
+            start_thread(name, jobs, run_slow_jobs).map(|()| sender)
         };
         Ok(Self {
             database,
@@ -86,14 +86,14 @@ impl Blocking {
     /// Does `work` on a lane, inside the present span, and answers its result.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        lane: Lane,
+        lane: Pool,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, BlockingError> {
+    ) -> Result<T, PoolError> {
         let span = Span::current();
         let lane = match lane {
-            Lane::Database => &self.database,
-            Lane::Passwords => &self.passwords,
-            Lane::Images => &self.images,
+            Pool::Database => &self.database,
+            Pool::Passwords => &self.passwords,
+            Pool::Images => &self.images,
         };
         let (reply, answer) = oneshot::channel();
         let job = Box::new(move || {
@@ -110,30 +110,30 @@ impl Blocking {
                 }
             });
         });
-        lane.try_send(job).map_err(|_| BlockingError::Busy)?;
-        answer.await.map_err(|_| BlockingError::Panicked)
+        lane.try_send(job).map_err(|_| PoolError::Busy)?;
+        answer.await.map_err(|_| PoolError::Panicked)
     }
 }
 
 /// Starts a thread that works jobs off.
-fn start_thread(name: &str, jobs: Receiver<Job>, work_off: fn(Receiver<Job>)) -> std::io::Result<()> {
+fn start_thread(name: &str, jobs: Receiver<Job>, run_jobs: fn(Receiver<Job>)) -> std::io::Result<()> {
     thread::Builder::new()
         .name(name.into())
-        .spawn(move || work_off(jobs))?;
+        .spawn(move || run_jobs(jobs))?;
     Ok(())
 }
 
 /// Does one piece of work after the other until the server is gone.
-fn work_off(jobs: Receiver<Job>) {
+fn run_jobs(jobs: Receiver<Job>) {
     for job in jobs {
         job();
     }
 }
 
 /// The same, where work takes so long that all other threads are to go first.
-fn work_off_slowly(jobs: Receiver<Job>) {
-    yield_to_others();
-    work_off(jobs);
+fn run_slow_jobs(jobs: Receiver<Job>) {
+    lower_priority();
+    run_jobs(jobs);
 }
 
 /// Low enough that slow work gets a tenth of what a thread that serves requests gets, and high enough that
@@ -143,7 +143,7 @@ const NICE: i32 = 10;
 
 /// Lets every other thread go first: slow work can wait, other requests can't. On Linux the nice value is the calling
 /// thread's own; elsewhere it would be the whole program's, and is left alone.
-fn yield_to_others() {
+fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
         tracing::warn!(%error, "a thread for slow work keeps its priority");
@@ -161,52 +161,52 @@ mod tests {
 
     #[actix_web::test]
     async fn every_lane_answers_what_the_work_answers() {
-        let blocking = Blocking::start(1, 1).unwrap();
-        assert_eq!(blocking.run(Lane::Database, || 1).await.unwrap(), 1);
-        assert_eq!(blocking.run(Lane::Passwords, || 2).await.unwrap(), 2);
-        assert_eq!(blocking.run(Lane::Images, || 3).await.unwrap(), 3);
+        let pools = WorkerPools::start(1, 1).unwrap();
+        assert_eq!(pools.run(Pool::Database, || 1).await.unwrap(), 1);
+        assert_eq!(pools.run(Pool::Passwords, || 2).await.unwrap(), 2);
+        assert_eq!(pools.run(Pool::Images, || 3).await.unwrap(), 3);
     }
 
     #[actix_web::test]
     async fn a_panic_ends_the_work_and_not_the_lane() {
-        let blocking = Blocking::start(1, 1).unwrap();
-        for lane in [Lane::Database, Lane::Passwords, Lane::Images] {
-            let panicked = blocking.run(lane, || -> u8 { panic!("on purpose") }).await;
-            assert!(matches!(panicked, Err(BlockingError::Panicked)), "{lane:?}");
-            assert_eq!(blocking.run(lane, || 1).await.unwrap(), 1, "{lane:?}");
+        let pools = WorkerPools::start(1, 1).unwrap();
+        for lane in [Pool::Database, Pool::Passwords, Pool::Images] {
+            let panicked = pools.run(lane, || -> u8 { panic!("on purpose") }).await;
+            assert!(matches!(panicked, Err(PoolError::Panicked)), "{lane:?}");
+            assert_eq!(pools.run(lane, || 1).await.unwrap(), 1, "{lane:?}");
         }
     }
 
     #[actix_web::test]
     async fn a_full_password_queue_refuses_at_once_while_the_database_lane_goes_on() {
-        let blocking = Blocking::start(1, 1).unwrap();
+        let pools = WorkerPools::start(1, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
         let first = actix_web::rt::spawn({
-            let blocking = blocking.clone();
+            let pools = pools.clone();
             async move {
-                blocking
-                    .run(Lane::Passwords, move || {
+                pools
+                    .run(Pool::Passwords, move || {
                         started.send(()).unwrap();
                         held.recv().unwrap();
                     })
                     .await
             }
         });
-        blocking
-            .run(Lane::Database, move || is_started.recv().unwrap())
+        pools
+            .run(Pool::Database, move || is_started.recv().unwrap())
             .await
             .unwrap();
 
-        let second = blocking.run(Lane::Passwords, || "waited");
+        let second = pools.run(Pool::Passwords, || "waited");
         let mut second = std::pin::pin!(second);
         assert!(
             futures_util::poll!(second.as_mut()).is_pending(),
             "it waits in the queue"
         );
-        let third = blocking.run(Lane::Passwords, || "never").await;
-        assert!(matches!(third, Err(BlockingError::Busy)));
-        assert_eq!(blocking.run(Lane::Database, || 1).await.unwrap(), 1);
+        let third = pools.run(Pool::Passwords, || "never").await;
+        assert!(matches!(third, Err(PoolError::Busy)));
+        assert_eq!(pools.run(Pool::Database, || 1).await.unwrap(), 1);
 
         release.send(()).unwrap();
         first.await.unwrap().unwrap();
@@ -215,11 +215,11 @@ mod tests {
 
     #[actix_web::test]
     async fn each_connection_but_those_of_the_slow_lanes_has_a_thread_of_the_databases_lane() {
-        let blocking = Blocking::start(4, 1).unwrap();
+        let pools = WorkerPools::start(4, 1).unwrap();
         let barrier = Arc::new(Barrier::new(2));
         let meet = || {
             let barrier = Arc::clone(&barrier);
-            blocking.run(Lane::Database, move || barrier.wait())
+            pools.run(Pool::Database, move || barrier.wait())
         };
         let (one, other) = futures_util::future::join(meet(), meet()).await;
         assert_ne!(one.unwrap().is_leader(), other.unwrap().is_leader());
@@ -227,22 +227,22 @@ mod tests {
 
     #[actix_web::test]
     async fn a_full_database_queue_refuses_at_once() {
-        let blocking = Blocking::start(1, 1).unwrap();
+        let pools = WorkerPools::start(1, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
-        let mut waiting = vec![Box::pin(blocking.run(Lane::Database, move || {
+        let mut waiting = vec![Box::pin(pools.run(Pool::Database, move || {
             started.send(()).unwrap();
             held.recv().unwrap();
         })) as Pin<Box<dyn Future<Output = _>>>];
         assert!(futures_util::poll!(&mut waiting[0]).is_pending());
         is_started.recv().unwrap();
         for _ in 0..MAX_WAITING {
-            let mut next = Box::pin(blocking.run(Lane::Database, || ()));
+            let mut next = Box::pin(pools.run(Pool::Database, || ()));
             assert!(futures_util::poll!(&mut next).is_pending());
             waiting.push(next);
         }
-        let refused = blocking.run(Lane::Database, || ()).await;
-        assert!(matches!(refused, Err(BlockingError::Busy)));
+        let refused = pools.run(Pool::Database, || ()).await;
+        assert!(matches!(refused, Err(PoolError::Busy)));
 
         release.send(()).unwrap();
         for answer in waiting {
@@ -252,22 +252,22 @@ mod tests {
 
     #[actix_web::test]
     async fn work_that_nobody_waits_for_any_more_when_its_turn_comes_is_not_done() {
-        let blocking = Blocking::start(1, 2).unwrap();
+        let pools = WorkerPools::start(1, 2).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let (done, is_done) = mpsc::channel::<&str>();
-        let first = blocking.run(Lane::Passwords, move || held.recv().unwrap());
+        let first = pools.run(Pool::Passwords, move || held.recv().unwrap());
         let mut first = std::pin::pin!(first);
         assert!(futures_util::poll!(first.as_mut()).is_pending());
         {
             let abandoned = done.clone();
-            let hung_up = blocking.run(Lane::Passwords, move || abandoned.send("abandoned").unwrap());
+            let hung_up = pools.run(Pool::Passwords, move || abandoned.send("abandoned").unwrap());
             let mut hung_up = std::pin::pin!(hung_up);
             assert!(futures_util::poll!(hung_up.as_mut()).is_pending());
         }
         release.send(()).unwrap();
         first.await.unwrap();
-        blocking
-            .run(Lane::Passwords, move || done.send("last").unwrap())
+        pools
+            .run(Pool::Passwords, move || done.send("last").unwrap())
             .await
             .unwrap();
         assert_eq!(is_done.try_iter().collect::<Vec<_>>(), ["last"]);

@@ -4,7 +4,9 @@
 mod history;
 mod moment;
 
-use mycars_application::lists::{CarOrder, CarQuery, Direction, Listed, Page, Search, UserOrder, UserQuery};
+use mycars_application::lists::{
+    CarOrder, CarQuery, Direction, LimitOffset, Page, Search, UserOrder, UserQuery,
+};
 use mycars_domain::{Field, Role, Violation, strip};
 use serde::Serialize;
 
@@ -171,7 +173,7 @@ impl Query {
     }
 
     /// The page asked for. What is no number of items counts as left out, and so does an offset without it.
-    pub(crate) fn page(&self, settings: ListSettings) -> Option<Page> {
+    pub(crate) fn page(&self, settings: ListSettings) -> Option<LimitOffset> {
         let limit = self.limit().or(settings.page_size)?;
         Some(self.page_of(limit, settings))
     }
@@ -188,8 +190,8 @@ impl Query {
     }
 
     /// The page of so many items.
-    fn page_of(&self, limit: u32, settings: ListSettings) -> Page {
-        Page {
+    fn page_of(&self, limit: u32, settings: ListSettings) -> LimitOffset {
+        LimitOffset {
             limit: limit.min(settings.max_page_size),
             offset: self.offset(),
         }
@@ -371,7 +373,7 @@ impl<'a> Reader<'a> {
             Ok(Some(number)) => return Some(number),
             Err(violation @ Violation::AmbiguousNumber) => {
                 self.errors
-                    .push((name, messages::say(Field::Mileage, &violation)));
+                    .push((name, messages::violation(Field::Mileage, &violation)));
             }
             Ok(None) | Err(_) => self.errors.push((name, "Enter a number.".into())),
         }
@@ -468,8 +470,8 @@ pub(crate) enum ListView<T> {
 
 impl<T> ListView<T> {
     /// `url` is the list's own, without a query.
-    pub(crate) fn new(listed: Listed<T>, page: Option<Page>, query: &Query, url: &str) -> Self {
-        let (Some(count), Some(Page { limit, offset })) = (listed.total, page) else {
+    pub(crate) fn new(listed: Page<T>, page: Option<LimitOffset>, query: &Query, url: &str) -> Self {
+        let (Some(count), Some(LimitOffset { limit, offset })) = (listed.total, page) else {
             return Self::Whole(listed.items);
         };
         let after = offset.saturating_add(limit.into());
@@ -602,7 +604,7 @@ mod tests {
         let Err(ApiError::Parameters(errors)) = typed("mileage_min=125.000&mileage_max=12,5&year=x") else {
             panic!("must be refused");
         };
-        let ambiguous = messages::say(Field::Mileage, &Violation::AmbiguousNumber);
+        let ambiguous = messages::violation(Field::Mileage, &Violation::AmbiguousNumber);
         assert_eq!(
             errors,
             [
@@ -673,7 +675,7 @@ mod tests {
     fn links_keep_the_query_and_are_left_out_at_the_ends() {
         let links = |query: &str, total| {
             let query = Query::parse(query);
-            let listed = Listed {
+            let listed = Page {
                 items: vec![1],
                 total: Some(total),
             };

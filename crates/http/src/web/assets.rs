@@ -7,7 +7,7 @@ use actix_web::{
 };
 
 use crate::{
-    error::{ApiError, Missing},
+    error::{ApiError, Resource},
     web::browsable,
 };
 
@@ -24,6 +24,6 @@ pub(crate) async fn serve(name: Path<String>) -> HttpResponse {
             }
             response.body(asset.bytes)
         }
-        None => ApiError::NotFound(Missing::Route).response(),
+        None => ApiError::NotFound(Resource::Route).response(),
     }
 }

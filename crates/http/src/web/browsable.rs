@@ -36,7 +36,7 @@ pub(crate) use forms::{Control, FormField};
 pub(crate) use navigation::{Crumb, Link, Parameters, url};
 
 use crate::{
-    api::endpoint::{Operation, Verb},
+    api::endpoint::{Method, Operation},
     request::query::ListSpec,
 };
 use forms::{FormSet, Problem, Refusal};
@@ -87,9 +87,9 @@ pub(crate) enum Sent<'a> {
     /// Nothing, or it was not refused.
     Nothing,
     /// A form, field by field.
-    Fields(Verb, &'a [(String, String)]),
+    Fields(Method, &'a [(String, String)]),
     /// A body as it was written, and its media type.
-    Raw(Verb, &'a str, &'a str),
+    Raw(Method, &'a str, &'a str),
 }
 
 /// What the page for logging in shows.
@@ -207,8 +207,8 @@ impl<'a> PageTemplate<'a> {
                 Vec::new()
             },
             formats: formats(page),
-            can_get: offers(Verb::Get),
-            can_delete: offers(Verb::Delete),
+            can_get: offers(Method::Get),
+            can_delete: offers(Method::Delete),
             curl: curl(page),
             notice: notice(page),
             problems: Refusal::of(page).problems(),

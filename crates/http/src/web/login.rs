@@ -22,7 +22,7 @@ use crate::{
         body::Body,
         csrf::{CSRF_FIELD, csrf_cookie, local, no_session_cookie, session_cookie},
         pipeline::{State, Visit},
-        pools::Lane,
+        pools::Pool,
         query::Query,
     },
     web::{
@@ -67,7 +67,7 @@ async fn try_to_log_in(
     };
     let (app, old_key) = (state.app.clone(), visit.browser.session_key.clone());
     let work = move || sessions::log_in(&app, &credentials, old_key.as_deref());
-    match state.blocking.run(Lane::Passwords, work).await? {
+    match state.pools.run(Pool::Passwords, work).await? {
         Ok(LoggedIn { key, .. }) => {
             let is_https = visit.client.is_https;
             let mut response = HttpResponse::Found();
@@ -119,8 +119,8 @@ async fn try_to_log_out(
     if let Some(key) = visit.browser.session_key.clone() {
         let app = state.app.clone();
         state
-            .blocking
-            .run(Lane::Database, move || sessions::log_out(&app, &key))
+            .pools
+            .run(Pool::Database, move || sessions::log_out(&app, &key))
             .await??;
     }
     Ok(HttpResponse::Found()

@@ -11,8 +11,8 @@ use mycars_application::images;
 use mycars_domain::values::ImagePath;
 
 use crate::{
-    error::{ApiError, Missing},
-    request::{pipeline::State, pools::Lane},
+    error::{ApiError, Resource},
+    request::{pipeline::State, pools::Pool},
 };
 
 /// A picture never changes under its path. Only the viewer's own cache may keep it: when it is deleted, no one
@@ -25,14 +25,14 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<Stri
     let path = ImagePath::from_storage(path.into_inner());
     let name = path.to_string();
     let opened = state
-        .blocking
-        .run(Lane::Database, move || {
+        .pools
+        .run(Pool::Database, move || {
             images::open(&app, &path).map_err(ApiError::from)
         })
         .await;
     let file = match opened.map_err(ApiError::from).flatten() {
         Ok(Some(file)) => file,
-        Ok(None) => return ApiError::NotFound(Missing::Route).response(),
+        Ok(None) => return ApiError::NotFound(Resource::Route).response(),
         Err(error) => return error.response(),
     };
     match NamedFile::from_file(file, name) {

@@ -12,7 +12,7 @@ use actix_web::{
 };
 
 use crate::{
-    api::endpoint::{Endpoint, Operation, Verb},
+    api::endpoint::{Endpoint, Method, Operation},
     request::{body::SentForm, csrf::csrf_cookie, pipeline::Visit},
     web::browsable::{self, Page, Sent},
 };
@@ -113,7 +113,7 @@ fn shown(answer: &HttpResponse) -> Vec<(&'static str, String)> {
 
 /// What may be done here: nothing where the answer says that it can't be.
 fn offered(endpoint: &'static Endpoint, status: StatusCode, visit: &Visit) -> Vec<&'static Operation> {
-    let is_gone = status == StatusCode::NO_CONTENT && visit.verb == Some(Verb::Delete);
+    let is_gone = status == StatusCode::NO_CONTENT && visit.verb == Some(Method::Delete);
     let is_open = status.is_success()
         || matches!(
             status,

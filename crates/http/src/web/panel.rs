@@ -40,12 +40,12 @@ use mycars_domain::{
 use crate::{
     api::{self, endpoint::Access},
     edge::{metrics::Route, timeouts::wait_for_body},
-    error::{ApiError, Missing},
+    error::{ApiError, Resource},
     request::{
         body::Body,
         csrf::CSRF_FIELD,
-        pipeline::{State, Visit, ids, origin, permit},
-        pools::{Blocking, Lane},
+        pipeline::{State, Visit, authorize, ids, origin},
+        pools::{Pool, WorkerPools},
         query::Query,
     },
     server::pattern,
@@ -300,7 +300,7 @@ async fn ask(
         user: Some(user.clone()),
     };
     let count = || state.count(&api::PANEL, http.method(), visit.client, Some(&user));
-    admit(&user).map_err(refused)?;
+    require_admin(&user).map_err(refused)?;
     let is_form = http.method() == Method::POST;
     if !is_form {
         count().map_err(refused)?;
@@ -346,7 +346,7 @@ async fn ask(
                 message: message.as_ref(),
             })
         };
-        let run = state.blocking.run(lane, view).await;
+        let run = state.pools.run(lane, view).await;
         run.map_err(|error| refused(error.into()))?
     };
     let answer = answer.map_err(refused)?;
@@ -359,8 +359,8 @@ async fn ask(
 }
 
 /// Whether a user may use the panel: whoever may use the endpoints for admins.
-fn admit(user: &User) -> Result<(), ApiError> {
-    permit(Access::Admin, Some(user))
+fn require_admin(user: &User) -> Result<(), ApiError> {
+    authorize(Access::Admin, Some(user))
 }
 
 /// Who is logged in with this browser.
@@ -370,7 +370,7 @@ async fn identify(state: &Data<State>, visit: &Visit) -> Result<Option<User>, Ap
     };
     let app = Arc::clone(&state.app);
     let look_up = move || sessions::authenticate(&app, &key);
-    Ok(state.blocking.run(Lane::Database, look_up).await??)
+    Ok(state.pools.run(Pool::Database, look_up).await??)
 }
 
 async fn read(
@@ -390,13 +390,13 @@ async fn read(
 }
 
 /// Where the work runs: away from the others if it takes long.
-fn lane(screen: &Screen, body: &Body) -> Lane {
+fn lane(screen: &Screen, body: &Body) -> Pool {
     if screen.takes_file && body.has_file() {
-        Lane::Images
+        Pool::Images
     } else if body.may_hold("password") || body.may_hold("new_password") {
-        Lane::Passwords
+        Pool::Passwords
     } else {
-        Lane::Database
+        Pool::Database
     }
 }
 
@@ -475,7 +475,7 @@ fn send(stream: Stream, state: &Data<State>, caller: Caller, visit: &Visit) -> H
         }
     }
     let pieces = pieces(
-        state.blocking.clone(),
+        state.pools.clone(),
         Arc::clone(&state.app),
         caller.origin,
         visit.browser.session_key.clone(),
@@ -487,7 +487,7 @@ fn send(stream: Stream, state: &Data<State>, caller: Caller, visit: &Visit) -> H
 }
 
 fn pieces(
-    blocking: Blocking,
+    blocking: WorkerPools,
     app: Arc<App>,
     origin: Origin,
     session_key: Option<String>,
@@ -502,7 +502,7 @@ fn pieces(
                 step(&app, caller.as_ref()).map(|piece| (piece, step))
             };
             let made = blocking
-                .run(Lane::Database, work)
+                .run(Pool::Database, work)
                 .await
                 .map_err(ApiError::from)
                 .flatten();
@@ -522,7 +522,7 @@ fn still_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<O
         Some(key) => sessions::authenticate(app, key)?,
         None => None,
     };
-    let admin = user.filter(|user| admit(user).is_ok());
+    let admin = user.filter(|user| require_admin(user).is_ok());
     Ok(admin.map(|admin| Caller::user(&admin, origin)))
 }
 
@@ -534,7 +534,7 @@ fn refuse(error: &ApiError, user: Option<&User>, http: &HttpRequest, visit: &Vis
         csrf_token: &visit.csrf_token,
         message: None,
         path: http.path(),
-        is_admin: user.is_some_and(|user| admit(user).is_ok()),
+        is_admin: user.is_some_and(|user| require_admin(user).is_ok()),
     };
     let html = render::error(&frame, answer.status(), &error.sentence());
     let mut response = page::as_page(answer.status(), html, visit);
@@ -552,7 +552,9 @@ pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> Htt
     match identify(state, &visit).await {
         Ok(None) => to_login(None, http),
         Ok(Some(user)) => {
-            let error = admit(&user).err().unwrap_or(ApiError::NotFound(Missing::Route));
+            let error = require_admin(&user)
+                .err()
+                .unwrap_or(ApiError::NotFound(Resource::Route));
             refuse(&error, Some(&user), http, &visit)
         }
         Err(error) => refuse(&error, None, http, &visit),

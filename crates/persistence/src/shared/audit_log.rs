@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use diesel::{dsl::count_star, prelude::*, result::Error::DeserializationError, sql_types::Bool};
 use mycars_application::{
-    lists::{HistoryCount, HistoryQuery, Page},
+    lists::{HistoryCount, HistoryQuery, LimitOffset},
     ports::{AuditLog, StoreError},
 };
 use mycars_domain::{
@@ -20,7 +20,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::audit_log,
-    store::{IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, paged, search_key, where_all},
+    store::{IDS_AT_ONCE, Unit, containing, contains_nul, count_of, paged, search_key, where_all},
 };
 use crate::changes;
 
@@ -122,7 +122,7 @@ type Condition<'a> = Box<dyn BoxableExpression<audit_log::table, DB, SqlType = B
 /// What holds of the entries that a query asks for.
 fn conditions(query: &HistoryQuery) -> Vec<Condition<'_>> {
     let exactly = query.object_id.as_deref();
-    if query.search.words().chain(exactly).any(is_nowhere) {
+    if query.search.words().chain(exactly).any(contains_nul) {
         return vec![Box::new(false.into_sql::<Bool>())];
     }
     let mut all: Vec<Condition<'_>> = Vec::new();

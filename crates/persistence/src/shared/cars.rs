@@ -10,7 +10,7 @@ use diesel::{
     sql_types::Bool,
 };
 use mycars_application::{
-    lists::{CarOrder, CarQuery, Direction, Page},
+    lists::{CarOrder, CarQuery, Direction, LimitOffset},
     ports::{CarCount, CarRepository, StoreError},
 };
 use mycars_domain::{
@@ -22,7 +22,7 @@ use super::{
     DB,
     schema::{cars, users},
     store::{
-        IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, kept_key, paged, same, search_key, where_all,
+        IDS_AT_ONCE, Unit, containing, contains_nul, count_of, kept_key, paged, same, search_key, where_all,
     },
 };
 
@@ -152,7 +152,7 @@ fn conditions(owner: Option<UserId>, query: &CarQuery) -> Vec<Condition<'_>> {
         &query.vin,
     ];
     let exactly = exactly.into_iter().flatten().map(String::as_str);
-    if query.search.words().chain(exactly).any(is_nowhere) {
+    if query.search.words().chain(exactly).any(contains_nul) {
         return vec![Box::new(false.into_sql::<Bool>())];
     }
     let mut all: Vec<Condition<'_>> = Vec::new();

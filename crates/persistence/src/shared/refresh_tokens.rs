@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, result::Error::DeserializationError, sql_types};
 use mycars_application::{
-    lists::{Direction, Page, TokenOrder, TokenQuery, TokenState},
+    lists::{Direction, LimitOffset, TokenOrder, TokenQuery, TokenState},
     ports::{ListedToken, RefreshToken, RefreshTokenRepository, Revocation, StoreError},
 };
 use mycars_domain::UserId;
@@ -13,7 +13,7 @@ use mycars_domain::UserId;
 use super::{
     Conn, DB,
     schema::{refresh_tokens, users},
-    store::{IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, paged},
+    store::{IDS_AT_ONCE, Unit, containing, contains_nul, count_of, paged},
 };
 
 diesel::define_sql_function! {
@@ -54,7 +54,7 @@ fn revocation(name: &str) -> QueryResult<Revocation> {
 /// The tokens that a query asks for, on all its pages.
 fn filtered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
     let mut found = refresh_tokens::table.into_boxed();
-    if query.search.words().any(is_nowhere) {
+    if query.search.words().any(contains_nul) {
         return found.filter(false.into_sql::<sql_types::Bool>());
     }
     for word in query.search.words() {

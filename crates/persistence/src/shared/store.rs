@@ -20,7 +20,7 @@ use mycars_application::ports::{Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
 use super::{
-    BEGIN, Conn, WRITE_CHECK, Writers, check, check_before_migrations, establish, is_read_only, migrations,
+    BEGIN, Conn, WRITE_CHECK, WriteLock, check, check_before_migrations, establish, is_read_only, migrations,
     prepare,
 };
 use crate::{
@@ -49,7 +49,7 @@ pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>,
         .map_err(|error| Failure::Opening(error.into()))?;
     Ok(Arc::new(DieselStore {
         pool,
-        writers: Writers::new(options.timeout),
+        writers: WriteLock::new(options.timeout),
         writability: Writability::default(),
     }))
 }
@@ -89,7 +89,7 @@ impl HandleError<ConnectError> for LogErrors {
 
 struct DieselStore {
     pool: Pool<Manager>,
-    writers: Writers,
+    writers: WriteLock,
     writability: Writability,
 }
 
@@ -164,7 +164,7 @@ impl DieselStore {
 
     fn write(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
         // Whoever waits for a turn must not hold a connection meanwhile that a reader could use.
-        let _turn = self.writers.turn()?;
+        let _turn = self.writers.acquire()?;
         let mut conn = match self.begin() {
             Ok(conn) => conn,
             Err(error) => return self.noted(Err(error)),
@@ -204,7 +204,7 @@ impl DieselStore {
     /// Writes something that needs space and leaves nothing behind. Only done after a write has failed, because it
     /// costs as much as one.
     fn check_write(&self) -> Result<(), StoreError> {
-        let _turn = self.writers.turn()?;
+        let _turn = self.writers.acquire()?;
         let mut conn = self.begin()?;
         if let Err(error) = conn.batch_execute(WRITE_CHECK) {
             roll_back(&mut conn);
@@ -337,7 +337,7 @@ pub(super) fn containing(word: &str) -> String {
 
 /// Whether a text is in no row, because of a character that none can hold. It must not be asked for: PostgreSQL refuses
 /// it as malformed, and SQLite takes it for the end of a pattern, which then matches everything.
-pub(super) fn is_nowhere(text: &str) -> bool {
+pub(super) fn contains_nul(text: &str) -> bool {
     text.contains('\0')
 }
 
@@ -348,7 +348,7 @@ pub(super) const IDS_AT_ONCE: usize = 1000;
 macro_rules! paged {
     ($query:expr, $page:expr) => {
         match $page {
-            Some(Page { limit, offset }) => $query
+            Some(LimitOffset { limit, offset }) => $query
                 .limit(limit.into())
                 .offset(i64::try_from(offset).unwrap_or(i64::MAX)),
             None => $query,

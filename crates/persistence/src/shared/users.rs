@@ -9,7 +9,7 @@ use diesel::{
     sql_types::Bool,
 };
 use mycars_application::{
-    lists::{Direction, Page, UserCount, UserOrder, UserQuery},
+    lists::{Direction, LimitOffset, UserCount, UserOrder, UserQuery},
     ports::{StoreError, UserRepository},
 };
 use mycars_domain::{
@@ -21,7 +21,7 @@ use super::{
     DB,
     schema::users,
     store::{
-        IDS_AT_ONCE, Unit, containing, count_of, is_nowhere, kept_key, paged, same, search_key, where_all,
+        IDS_AT_ONCE, Unit, containing, contains_nul, count_of, kept_key, paged, same, search_key, where_all,
     },
 };
 
@@ -162,7 +162,7 @@ type Condition<'a> = Box<dyn BoxableExpression<users::table, DB, SqlType = Bool>
 
 /// What holds of the users whom a query asks for.
 fn conditions(query: &UserQuery) -> Vec<Condition<'_>> {
-    if query.search.words().any(is_nowhere) {
+    if query.search.words().any(contains_nul) {
         return vec![Box::new(false.into_sql::<Bool>())];
     }
     let mut all: Vec<Condition<'_>> = Vec::new();
@@ -255,7 +255,7 @@ impl UserRepository for Unit<'_> {
     }
 
     fn find_by_username(&mut self, username: &str) -> Result<Option<User>, StoreError> {
-        if is_nowhere(username) {
+        if contains_nul(username) {
             return Ok(None);
         }
         // By the key as well, because that is the column with an index.
@@ -271,7 +271,7 @@ impl UserRepository for Unit<'_> {
     }
 
     fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>, StoreError> {
-        if is_nowhere(username.as_str()) {
+        if contains_nul(username.as_str()) {
             return Ok(None);
         }
         self.query(|conn| {

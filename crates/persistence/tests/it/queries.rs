@@ -15,8 +15,8 @@ use diesel::{
 use mycars_application::{
     App, Caller, accounts, cars, history,
     lists::{
-        CarOrder, CarQuery, Direction, Garage, HistoryQuery, Page, Search, TokenQuery, TokenState, UserOrder,
-        UserQuery,
+        CarOrder, CarQuery, CarScope, Direction, HistoryQuery, LimitOffset, Search, TokenQuery, TokenState,
+        UserOrder, UserQuery,
     },
     logins,
     mocks::{self, Mocks},
@@ -33,7 +33,7 @@ use mycars_testkit::{TestDatabase, samples};
 const FEW: usize = 10;
 const MANY: usize = 1000;
 
-const PAGE: Option<Page> = Some(Page { limit: 5, offset: 3 });
+const PAGE: Option<LimitOffset> = Some(LimitOffset { limit: 5, offset: 3 });
 
 thread_local! {
     /// The queries that this thread has made.
@@ -94,7 +94,7 @@ impl World {
 }
 
 fn admin() -> Caller {
-    mocks::samples::somebody_else(Rank::Superuser)
+    mocks::samples::other_user(Rank::Superuser)
 }
 
 fn fill(store: &dyn Store, rows: usize) -> (User, CarId) {
@@ -150,7 +150,7 @@ fn tokens_of(user: UserId) -> mocks::MockTokenCodec {
     tokens
 }
 
-fn car_query(page: Option<Page>) -> CarQuery {
+fn car_query(page: Option<LimitOffset>) -> CarQuery {
     CarQuery {
         search: Search::parse("octavia b-ab"),
         brand: Some("Škoda".into()),
@@ -165,7 +165,7 @@ fn car_query(page: Option<Page>) -> CarQuery {
     }
 }
 
-fn user_query(page: Option<Page>) -> UserQuery {
+fn user_query(page: Option<LimitOffset>) -> UserQuery {
     UserQuery {
         search: Search::parse("example.com"),
         is_active: Some(true),
@@ -175,7 +175,7 @@ fn user_query(page: Option<Page>) -> UserQuery {
     }
 }
 
-fn history_query(page: Option<Page>) -> HistoryQuery {
+fn history_query(page: Option<LimitOffset>) -> HistoryQuery {
     HistoryQuery {
         search: Search::parse("octavia ann"),
         action: Some(Action::Changed),
@@ -186,7 +186,7 @@ fn history_query(page: Option<Page>) -> HistoryQuery {
     }
 }
 
-fn token_query(page: Option<Page>) -> TokenQuery {
+fn token_query(page: Option<LimitOffset>) -> TokenQuery {
     TokenQuery {
         search: Search::parse("ann"),
         state: Some(TokenState::Live),
@@ -282,7 +282,7 @@ const CASES: [Case; 23] = [
             .len()
     }),
     ("a car", 1, |world| {
-        let car = cars::read(&world.app, &world.caller(), Garage::Own, world.car).unwrap();
+        let car = cars::read(&world.app, &world.caller(), CarScope::Caller, world.car).unwrap();
         assert_eq!(car.id, world.car);
         1
     }),
@@ -293,7 +293,7 @@ const CASES: [Case; 23] = [
 ];
 
 fn list_cars(world: &World, query: &CarQuery) -> usize {
-    let listed = cars::list(&world.app, &world.caller(), Garage::Own, query).unwrap();
+    let listed = cars::list(&world.app, &world.caller(), CarScope::Caller, query).unwrap();
     assert_eq!(listed.total.is_some(), query.page.is_some());
     listed.items.len()
 }
@@ -303,7 +303,7 @@ fn list_users(world: &World, query: &UserQuery) -> usize {
 }
 
 fn list_everybodys_cars(world: &World, query: &CarQuery) -> usize {
-    let listed = cars::list(&world.app, &admin(), Garage::All, query).unwrap();
+    let listed = cars::list(&world.app, &admin(), CarScope::All, query).unwrap();
     assert_eq!(listed.total.is_some(), query.page.is_some());
     listed.items.len()
 }
@@ -314,8 +314,8 @@ fn list_history(world: &World, query: &HistoryQuery) -> usize {
     listed.items.len()
 }
 
-fn history_of_car(world: &World, page: Option<Page>) -> usize {
-    let listed = history::of_car(&world.app, &world.caller(), Garage::Own, world.car, page).unwrap();
+fn history_of_car(world: &World, page: Option<LimitOffset>) -> usize {
+    let listed = history::of_car(&world.app, &world.caller(), CarScope::Caller, world.car, page).unwrap();
     assert_eq!(listed.total.is_some(), page.is_some());
     listed.items.len()
 }

@@ -9,6 +9,6 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     images::adopt(&wiring::app(settings)?, &Caller::system())?;
     let (database, _) = wiring::database(settings)?;
     let folder = settings.media.root.display();
-    console.say(&format!("The media folder `{folder}` belongs to {database} now."));
+    console.print(&format!("The media folder `{folder}` belongs to {database} now."));
     Ok(())
 }

@@ -16,10 +16,10 @@ pub(super) fn run(app: &App, username: &str, console: &mut dyn Console) -> Resul
         }
         found => found?,
     };
-    console.say(&format!("Changing password for user '{username}'"));
+    console.print(&format!("Changing password for user '{username}'"));
     let password = ask(&user, console)?;
     accounts::set_password(app, &Caller::system(), user.id, &password)?;
-    console.say(&format!("Password changed successfully for user '{username}'"));
+    console.print(&format!("Password changed successfully for user '{username}'"));
     Ok(())
 }
 

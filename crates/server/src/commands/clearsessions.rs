@@ -7,6 +7,6 @@ use crate::console::Console;
 
 pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
     let count = sessions::clear_expired(app, &Caller::system())?;
-    console.say(&format!("Forgot {count} expired sessions."));
+    console.print(&format!("Forgot {count} expired sessions."));
     Ok(())
 }

@@ -26,14 +26,14 @@ pub(super) fn run(
     } else if console.is_interactive() {
         by_asking(app, given, console)?
     } else {
-        console.say(
+        console.print(
             "Superuser creation skipped due to not running in a TTY. Use --noinput with --username and --email, \
              and the password in MYCARS_SUPERUSER_PASSWORD.",
         );
         return Ok(());
     };
     accounts::create_superuser(app, &Caller::system(), superuser)?;
-    console.say("Superuser created successfully.");
+    console.print("Superuser created successfully.");
     Ok(())
 }
 

@@ -7,6 +7,6 @@ use crate::console::Console;
 
 pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
     let count = accounts::flush_expired_tokens(app, &Caller::system())?;
-    console.say(&format!("Forgot {count} expired refresh tokens."));
+    console.print(&format!("Forgot {count} expired refresh tokens."));
     Ok(())
 }

@@ -7,10 +7,10 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     let (database, options) = wiring::database(settings)?;
     let applied = database.migrate(&options)?;
     for name in &applied {
-        console.say(&format!("Applied {name}"));
+        console.print(&format!("Applied {name}"));
     }
     if applied.is_empty() {
-        console.say(&format!("No migrations to apply to {database}."));
+        console.print(&format!("No migrations to apply to {database}."));
     }
     Ok(())
 }

@@ -11,6 +11,6 @@ pub(super) fn run(format: DocumentFormat, console: &mut dyn Console) -> Result<(
         DocumentFormat::Yaml => openapi::yaml(openapi::RELATIVE_SERVER),
     };
     let document = document.map_err(CommandError::Refused)?;
-    console.say(document.trim_end());
+    console.print(document.trim_end());
     Ok(())
 }

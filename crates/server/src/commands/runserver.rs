@@ -43,7 +43,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         let server = actix_web::rt::spawn(serve(app, &http, listener)?);
         // The server listens to signals from its first turn on: whoever reads the banner may stop it.
         actix_web::rt::task::yield_now().await;
-        console.say(&banner);
+        console.print(&banner);
         server.await?
     })?;
     Ok(())

@@ -23,7 +23,7 @@ pub(super) fn run(
         let plan = images::plan_sweep(&app, &Caller::system())?;
         preview(&plan, root, console);
         if let (Some(refusal), false) = (plan.refusal, given.force) {
-            console.say(&format!(
+            console.print(&format!(
                 "Without --dry-run: {}",
                 reason(refusal, root, &database)
             ));
@@ -43,16 +43,16 @@ pub(super) fn run(
 /// Says what would be done.
 fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     for image in &plan.orphans {
-        console.say(&format!("{} ({} bytes) would be moved", image.path, image.bytes));
+        console.print(&format!("{} ({} bytes) would be moved", image.path, image.bytes));
     }
     for image in &plan.expired {
         let name = image.path.as_str().rsplit('/').next().unwrap_or_default();
-        console.say(&format!(
+        console.print(&format!(
             "trash/{}/{name} ({} bytes) would be deleted",
             image.day, image.bytes
         ));
     }
-    console.say(&format!(
+    console.print(&format!(
         "{} without a car would be moved to `{}`, and {} would be deleted from the trash. Nothing was changed.",
         moved(plan),
         trash(plan, root),
@@ -63,9 +63,9 @@ fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
 /// Says what was done.
 fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     if plan.orphans.is_empty() {
-        console.say("Found no picture without a car that is older than an hour.");
+        console.print("Found no picture without a car that is older than an hour.");
     } else {
-        console.say(&format!(
+        console.print(&format!(
             "Moved {} without a car to `{}`. The first sweep after {} deletes them. \
              To restore a picture, move its file back to `{}`.",
             moved(plan),
@@ -75,7 +75,7 @@ fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
         ));
     }
     if !plan.expired.is_empty() {
-        console.say(&format!(
+        console.print(&format!(
             "Deleted {} that had been in the trash for more than 30 days.",
             expired(plan)
         ));

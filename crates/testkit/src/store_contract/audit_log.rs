@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use mycars_application::{
-    lists::{CarQuery, HistoryCount, HistoryQuery, Page, Search},
+    lists::{CarQuery, HistoryCount, HistoryQuery, LimitOffset, Search},
     ports::{Store, StoreError},
 };
 use mycars_domain::{
@@ -294,7 +294,7 @@ pub fn entries_come_in_pages(store: &dyn Store) {
     let page = |limit, offset| {
         let query = HistoryQuery {
             object_type: Some(ObjectType::Car),
-            page: Some(Page { limit, offset }),
+            page: Some(LimitOffset { limit, offset }),
             ..HistoryQuery::default()
         };
         let listed = list(store, &query);
@@ -355,7 +355,7 @@ pub fn entries_are_counted_by_action_and_kind(store: &dyn Store) {
     let aside = HistoryQuery {
         action: Some(Action::Deleted),
         object_type: Some(ObjectType::User),
-        page: Some(Page { limit: 1, offset: 1 }),
+        page: Some(LimitOffset { limit: 1, offset: 1 }),
         ..HistoryQuery::default()
     };
     assert_eq!(counts(&aside), all);

@@ -1,7 +1,7 @@
 //! Rules about cars.
 
 use mycars_application::{
-    lists::{CarOrder, CarQuery, Direction, Page, Search},
+    lists::{CarOrder, CarQuery, Direction, LimitOffset, Search},
     ports::{CarCount, Store, StoreError},
 };
 use mycars_domain::{
@@ -432,7 +432,7 @@ pub fn cars_come_in_pages(store: &dyn Store) {
         .collect();
     let page = |limit, offset| {
         let query = CarQuery {
-            page: Some(Page { limit, offset }),
+            page: Some(LimitOffset { limit, offset }),
             ..CarQuery::default()
         };
         let count = store
@@ -501,7 +501,7 @@ pub fn everybodys_cars_are_one_list(store: &dyn Store) {
     let everybodys = everybodys(store, &CarQuery::default());
     assert_eq!(everybodys, [ids[2], ids[1], ids[0]], "by descending id");
     let page = CarQuery {
-        page: Some(Page { limit: 1, offset: 1 }),
+        page: Some(LimitOffset { limit: 1, offset: 1 }),
         ordering: vec![(CarOrder::License, Direction::Ascending)],
         ..CarQuery::default()
     };
@@ -570,7 +570,7 @@ pub fn brands_are_counted_the_most_frequent_first(store: &dyn Store) {
     };
     let aside = CarQuery {
         brand: Some("Audi".into()),
-        page: Some(Page { limit: 1, offset: 1 }),
+        page: Some(LimitOffset { limit: 1, offset: 1 }),
         ..CarQuery::default()
     };
     let all = named(&[("VW", 3), ("Zil", 2), ("Audi", 1), ("audi", 1)]);

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use mycars_application::{
     lists::{
         Direction::{self, Ascending, Descending},
-        Page, Search,
+        LimitOffset, Search,
         TokenOrder::{self, ExpiresAt, IssuedAt},
         TokenQuery, TokenState,
     },
@@ -267,7 +267,7 @@ pub fn tokens_are_ordered_and_come_in_pages(store: &dyn Store) {
     assert_eq!(ordered(&[(ExpiresAt, Descending), (IssuedAt, Ascending)]), "bdac");
     let page = |limit, offset| {
         let query = TokenQuery {
-            page: Some(Page { limit, offset }),
+            page: Some(LimitOffset { limit, offset }),
             ..TokenQuery::at(moment(0))
         };
         let (tokens, count) = store

@@ -3,7 +3,7 @@
 use std::thread;
 
 use mycars_application::{
-    lists::{CarQuery, Direction, Page, Search, UserCount, UserOrder, UserQuery},
+    lists::{CarQuery, Direction, LimitOffset, Search, UserCount, UserOrder, UserQuery},
     ports::{Store, StoreError},
 };
 use mycars_domain::{
@@ -373,7 +373,7 @@ pub fn users_are_found_filtered_and_ordered_the_same_everywhere(store: &dyn Stor
     assert_eq!(by(UserOrder::LastLogin, Direction::Ascending), [bob, cem, ann]);
     assert_eq!(by(UserOrder::LastLogin, Direction::Descending), [ann, cem, bob]);
     let page = UserQuery {
-        page: Some(Page { limit: 1, offset: 1 }),
+        page: Some(LimitOffset { limit: 1, offset: 1 }),
         ..all()
     };
     assert_eq!(found(&page), [bob]);
@@ -420,7 +420,7 @@ pub fn users_are_numbered_as_they_are_listed(store: &dyn Store) {
     };
     let query = UserQuery {
         ordering: vec![(UserOrder::Username, Direction::Descending)],
-        page: Some(Page { limit: 1, offset: 1 }),
+        page: Some(LimitOffset { limit: 1, offset: 1 }),
         ..UserQuery::default()
     };
     assert_eq!(ids(&UserQuery::default()), [ann, bob, cem]);
@@ -463,7 +463,7 @@ pub fn users_are_counted_by_role_and_activity(store: &dyn Store) {
     let aside = UserQuery {
         role: Some(Role::Admin),
         is_active: Some(false),
-        page: Some(Page { limit: 1, offset: 1 }),
+        page: Some(LimitOffset { limit: 1, offset: 1 }),
         ..UserQuery::default()
     };
     for query in [&UserQuery::default(), &aside] {

@@ -3,29 +3,29 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::{
-    endpoint::{Answer, Endpoint},
-    fields::{FieldSpec, Kind, Shape},
+    endpoint::{Endpoint, ResponseSpec},
+    fields::{self, FieldKind, FieldSpec},
 };
 
 /// A body that is taken, with every field that can be sent.
-pub(super) fn body(shape: &Shape) -> Value {
+pub(super) fn body(shape: &fields::Schema) -> Value {
     object(shape.writable())
 }
 
 /// What an operation answers; nothing where it answers without a body.
-pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<Value> {
+pub(super) fn answer(endpoint: &Endpoint, answer: ResponseSpec) -> Option<Value> {
     Some(match answer {
-        Answer::One(shape) | Answer::Created(shape) => shown(shape),
-        Answer::Many(shape) if endpoint.always_has_pages() => {
+        ResponseSpec::One(shape) | ResponseSpec::Created(shape) => shown(shape),
+        ResponseSpec::Many(shape) if endpoint.always_has_pages() => {
             json!({"count": 1, "next": null, "previous": null, "results": [shown(shape)]})
         }
-        Answer::Many(shape) => json!([shown(shape)]),
-        Answer::Links => json!({"cars": "http://127.0.0.1:8000/api/cars/"}),
-        Answer::Nothing => return None,
+        ResponseSpec::Many(shape) => json!([shown(shape)]),
+        ResponseSpec::Links => json!({"cars": "http://127.0.0.1:8000/api/cars/"}),
+        ResponseSpec::Nothing => return None,
     })
 }
 
-fn shown(shape: &Shape) -> Value {
+fn shown(shape: &fields::Schema) -> Value {
     object(shape.readable())
 }
 
@@ -38,13 +38,13 @@ fn object<'a>(fields: impl Iterator<Item = &'a FieldSpec>) -> Value {
 
 /// The example of a field that can be sent; none for a file.
 pub(super) fn of(spec: &FieldSpec) -> Option<Value> {
-    (spec.kind != Kind::ImageUpload).then(|| value(spec))
+    (spec.kind != FieldKind::ImageUpload).then(|| value(spec))
 }
 
 /// What a text is as a value of a kind.
-fn parsed(kind: Kind, text: &str) -> Value {
+fn parsed(kind: FieldKind, text: &str) -> Value {
     match kind {
-        Kind::Integer | Kind::Reference | Kind::Boolean | Kind::Any => {
+        FieldKind::Integer | FieldKind::Reference | FieldKind::Boolean | FieldKind::Any => {
             serde_json::from_str(text).unwrap_or_else(|_| text.into())
         }
         _ => text.into(),
@@ -55,15 +55,17 @@ fn parsed(kind: Kind, text: &str) -> Value {
 fn value(spec: &FieldSpec) -> Value {
     match (spec.kind, spec.example) {
         (kind, Some(example)) => parsed(kind, example),
-        (Kind::Integer | Kind::Reference | Kind::Any, None) => 1.into(),
-        (Kind::Boolean, None) => true.into(),
-        (Kind::Choice(choices), None) => choices.first().map_or(Value::Null, |(value, _)| (*value).into()),
-        (Kind::Code(codes), None) => codes.first().map_or(Value::Null, |value| (*value).into()),
-        (Kind::DateTime, None) => "2026-11-23T12:00:00Z".into(),
-        (Kind::Image, None) => "/media/cars/car_7_0f8fad5bd9cb469fa165.jpg".into(),
-        (Kind::Password, None) => "correct horse battery staple".into(),
-        (Kind::Email, None) => "ann@example.com".into(),
-        (Kind::List(shape), None) => vec![shown(shape)].into(),
-        (Kind::Text | Kind::Computed | Kind::ImageUpload, None) => "".into(),
+        (FieldKind::Integer | FieldKind::Reference | FieldKind::Any, None) => 1.into(),
+        (FieldKind::Boolean, None) => true.into(),
+        (FieldKind::Choice(choices), None) => {
+            choices.first().map_or(Value::Null, |(value, _)| (*value).into())
+        }
+        (FieldKind::Code(codes), None) => codes.first().map_or(Value::Null, |value| (*value).into()),
+        (FieldKind::DateTime, None) => "2026-11-23T12:00:00Z".into(),
+        (FieldKind::Image, None) => "/media/cars/car_7_0f8fad5bd9cb469fa165.jpg".into(),
+        (FieldKind::Password, None) => "correct horse battery staple".into(),
+        (FieldKind::Email, None) => "ann@example.com".into(),
+        (FieldKind::List(shape), None) => vec![shown(shape)].into(),
+        (FieldKind::Text | FieldKind::Computed | FieldKind::ImageUpload, None) => "".into(),
     }
 }

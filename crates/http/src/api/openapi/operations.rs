@@ -12,12 +12,12 @@ use utoipa::openapi::{
     security::SecurityRequirement,
 };
 
-use super::{BEARER, SESSION, examples, named, responses::Fault, schemas};
+use super::{BEARER, SESSION, examples, named, responses::ErrorResponse, schemas};
 use crate::{
     api::{
         ENDPOINTS,
-        endpoint::{Access, Answer, Endpoint, Operation, Verb},
-        fields::Shape,
+        endpoint::{Access, Endpoint, Method, Operation, ResponseSpec},
+        fields,
     },
     request::query::{FilterKind, FilterSpec, ListSpec, MAX_SEARCH_LENGTH},
 };
@@ -36,18 +36,18 @@ pub(super) fn path_item(endpoint: &Endpoint) -> PathItem {
     item
 }
 
-fn method(verb: Verb) -> HttpMethod {
+fn method(verb: Method) -> HttpMethod {
     match verb {
-        Verb::Get => HttpMethod::Get,
-        Verb::Post => HttpMethod::Post,
-        Verb::Put => HttpMethod::Put,
-        Verb::Patch => HttpMethod::Patch,
-        Verb::Delete => HttpMethod::Delete,
+        Method::Get => HttpMethod::Get,
+        Method::Post => HttpMethod::Post,
+        Method::Put => HttpMethod::Put,
+        Method::Patch => HttpMethod::Patch,
+        Method::Delete => HttpMethod::Delete,
     }
 }
 
 fn describe(endpoint: &Endpoint, operation: &Operation) -> OperationBuilder {
-    let asked = endpoint.list.filter(|_| operation.verb == Verb::Get);
+    let asked = endpoint.list.filter(|_| operation.verb == Method::Get);
     let described = OperationBuilder::new()
         .operation_id(Some(operation.id))
         .tag(named(endpoint.tag).0)
@@ -57,7 +57,7 @@ fn describe(endpoint: &Endpoint, operation: &Operation) -> OperationBuilder {
         .parameters(asked.map(list_parameters))
         .request_body(operation.body.map(|body| request_body(body, operation)))
         .response(success(operation.answer).as_str(), response(endpoint, operation));
-    Fault::of(endpoint, operation).fold(described, |described, fault| {
+    ErrorResponse::of(endpoint, operation).fold(described, |described, fault| {
         described.response(fault.status().as_str(), fault.reference())
     })
 }
@@ -67,13 +67,15 @@ fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static st
         .body
         .is_some_and(|body| body.writable().any(|spec| !spec.required));
     match operation.verb {
-        Verb::Get => Some(endpoint.description),
-        Verb::Put if may_leave_out => Some("What is not required and left out keeps its value."),
-        Verb::Patch => Some("What is left out keeps its value."),
-        Verb::Post if operation.takes_file() => Some("Whatever picture it had is replaced."),
+        Method::Get => Some(endpoint.description),
+        Method::Put if may_leave_out => Some("What is not required and left out keeps its value."),
+        Method::Patch => Some("What is left out keeps its value."),
+        Method::Post if operation.takes_file() => Some("Whatever picture it had is replaced."),
         // Where there is nothing else to do, the endpoint's description is about it.
-        Verb::Post | Verb::Put | Verb::Delete if endpoint.operations.len() == 1 => Some(endpoint.description),
-        Verb::Post | Verb::Put | Verb::Delete => None,
+        Method::Post | Method::Put | Method::Delete if endpoint.operations.len() == 1 => {
+            Some(endpoint.description)
+        }
+        Method::Post | Method::Put | Method::Delete => None,
     }
 }
 
@@ -218,7 +220,7 @@ fn page_parameters(list: &ListSpec) -> [Parameter; 2] {
 }
 
 /// The body, in the one media type that clients should send.
-fn request_body(shape: &Shape, operation: &Operation) -> RequestBody {
+fn request_body(shape: &fields::Schema, operation: &Operation) -> RequestBody {
     let example = (!operation.takes_file()).then(|| examples::body(shape));
     let schema = schemas::reference(&schemas::body_name(shape, operation.verb));
     RequestBodyBuilder::new()
@@ -228,9 +230,9 @@ fn request_body(shape: &Shape, operation: &Operation) -> RequestBody {
 }
 
 /// Without a body there is no field, which is enough for a PATCH.
-fn is_needed(shape: &Shape, verb: Verb) -> Required {
+fn is_needed(shape: &fields::Schema, verb: Method) -> Required {
     let has_required = shape.writable().any(|spec| spec.required);
-    if has_required && verb != Verb::Patch {
+    if has_required && verb != Method::Patch {
         Required::True
     } else {
         Required::False
@@ -244,26 +246,26 @@ fn content(schema: RefOr<Schema>, example: Option<Value>) -> Content {
         .build()
 }
 
-fn success(answer: Answer) -> StatusCode {
+fn success(answer: ResponseSpec) -> StatusCode {
     match answer {
-        Answer::One(_) | Answer::Many(_) | Answer::Links => StatusCode::OK,
-        Answer::Created(_) => StatusCode::CREATED,
-        Answer::Nothing => StatusCode::NO_CONTENT,
+        ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::Links => StatusCode::OK,
+        ResponseSpec::Created(_) => StatusCode::CREATED,
+        ResponseSpec::Nothing => StatusCode::NO_CONTENT,
     }
 }
 
 fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
     let answer = operation.answer;
     let description = match answer {
-        Answer::One(_) | Answer::Many(_) | Answer::Links => "What was asked for.",
-        Answer::Created(_) => "What was made.",
-        Answer::Nothing => "Done. There is no body.",
+        ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::Links => "What was asked for.",
+        ResponseSpec::Created(_) => "What was made.",
+        ResponseSpec::Nothing => "Done. There is no body.",
     };
     let mut response = ResponseBuilder::new().description(description);
     if let Some(schema) = schemas::answer(endpoint, answer) {
         response = response.content(schemas::JSON, content(schema, examples::answer(endpoint, answer)));
     }
-    if let Answer::Created(_) = answer {
+    if let ResponseSpec::Created(_) = answer {
         let location = HeaderBuilder::new()
             .schema(Some(schemas::string("uri-reference")))
             .description(Some("Where it is."));

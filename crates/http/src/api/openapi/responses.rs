@@ -14,14 +14,14 @@ use utoipa::openapi::{
 use super::schemas::reference;
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Operation, Verb},
-        fields::Kind,
+        endpoint::{Access, Endpoint, Method, Operation},
+        fields::FieldKind,
     },
-    error::{ApiError, Missing},
+    error::{ApiError, Resource},
 };
 
 /// Something that can go wrong.
-pub(super) struct Fault {
+pub(super) struct ErrorResponse {
     /// Where the document describes it.
     name: &'static str,
     description: &'static str,
@@ -33,13 +33,13 @@ pub(super) struct Fault {
 }
 
 /// Everything that can go wrong, but a fault of the server itself.
-pub(super) static FAULTS: [Fault; 12] = [
-    Fault {
+pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
+    ErrorResponse {
         name: "BadRequest",
         description: "Fields or parameters are wrong, or the body can't be read.",
         is_possible: |endpoint, operation| {
             let has_filters = endpoint.list.is_some_and(|list| !list.filters.is_empty());
-            operation.body.is_some() || operation.verb == Verb::Get && has_filters
+            operation.body.is_some() || operation.verb == Method::Get && has_filters
         },
         examples: || {
             let year = Violations::one(Field::Year, Violation::NotAnInteger);
@@ -57,7 +57,7 @@ pub(super) static FAULTS: [Fault; 12] = [
         },
         header: None,
     },
-    Fault {
+    ErrorResponse {
         name: "Unauthorized",
         description: "It is not proved who asks, or that user can't log in any more.",
         is_possible: |endpoint, _| endpoint.access != Access::Open,
@@ -78,14 +78,14 @@ pub(super) static FAULTS: [Fault; 12] = [
         },
         header: Some(CHALLENGE),
     },
-    Fault {
+    ErrorResponse {
         name: "BadCredentials",
         description: "The username or the password is wrong, or that user can't log in.",
         is_possible: |endpoint, operation| endpoint.access == Access::Open && takes_password(operation),
         examples: || vec![("no_active_account", ApiError::NoActiveAccount)],
         header: Some(CHALLENGE),
     },
-    Fault {
+    ErrorResponse {
         name: "BadToken",
         description: "The token in the body is not good.",
         is_possible: |endpoint, operation| endpoint.access == Access::Open && !takes_password(operation),
@@ -100,12 +100,12 @@ pub(super) static FAULTS: [Fault; 12] = [
         },
         header: Some(CHALLENGE),
     },
-    Fault {
+    ErrorResponse {
         name: "Forbidden",
         description: "Who asks may not, or a browser's request does not come from this server's own pages.",
         is_possible: |endpoint, operation| match endpoint.access {
             Access::Admin => true,
-            Access::Authenticated | Access::Optional => operation.verb != Verb::Get,
+            Access::Authenticated | Access::Optional => operation.verb != Method::Get,
             Access::Open => false,
         },
         examples: || {
@@ -119,41 +119,41 @@ pub(super) static FAULTS: [Fault; 12] = [
         },
         header: None,
     },
-    Fault {
+    ErrorResponse {
         name: "NotFound",
         description: "There is no such thing, or it is somebody else's; or there is no such `format`.",
         is_possible: |_, _| true,
         examples: || {
             vec![
-                ("car", ApiError::NotFound(Missing::Car)),
-                ("user", ApiError::NotFound(Missing::User)),
-                ("path_or_format", ApiError::NotFound(Missing::Route)),
+                ("car", ApiError::NotFound(Resource::Car)),
+                ("user", ApiError::NotFound(Resource::User)),
+                ("path_or_format", ApiError::NotFound(Resource::Route)),
             ]
         },
         header: None,
     },
-    Fault {
+    ErrorResponse {
         name: "NotAcceptable",
         description: "The client accepts no form in which this could be answered.",
         is_possible: |_, _| true,
         examples: || vec![("not_acceptable", ApiError::NotAcceptable)],
         header: None,
     },
-    Fault {
+    ErrorResponse {
         name: "TooSlow",
         description: "The body did not arrive in time. The connection is closed.",
         is_possible: has_body,
         examples: || vec![("too_slow", ApiError::TooSlow)],
         header: None,
     },
-    Fault {
+    ErrorResponse {
         name: "TooLarge",
         description: "The body is larger than 1 MiB, or than 8 MiB where a picture may come.",
         is_possible: has_body,
         examples: || vec![("too_large", ApiError::TooLarge(1024 * 1024))],
         header: None,
     },
-    Fault {
+    ErrorResponse {
         name: "UnsupportedMediaType",
         description: "The body is of a type that is not read.",
         is_possible: has_body,
@@ -163,7 +163,7 @@ pub(super) static FAULTS: [Fault; 12] = [
         },
         header: None,
     },
-    Fault {
+    ErrorResponse {
         name: "Throttled",
         description: "The client asks too often.",
         is_possible: |_, _| true,
@@ -174,7 +174,7 @@ pub(super) static FAULTS: [Fault; 12] = [
             "In how many seconds the next request is answered.",
         )),
     },
-    Fault {
+    ErrorResponse {
         name: "Unavailable",
         description: "The database is away or cannot be written, or too many requests wait already.",
         is_possible: |_, _| true,
@@ -192,17 +192,20 @@ pub(super) static FAULTS: [Fault; 12] = [
 const CHALLENGE: (&str, Type, &str) = ("WWW-Authenticate", Type::String, "Always `Bearer realm=\"api\"`.");
 
 fn takes_password(operation: &Operation) -> bool {
-    operation.fields().iter().any(|spec| spec.kind == Kind::Password)
+    operation
+        .fields()
+        .iter()
+        .any(|spec| spec.kind == FieldKind::Password)
 }
 
 fn has_body(_: &Endpoint, operation: &Operation) -> bool {
     operation.body.is_some()
 }
 
-impl Fault {
+impl ErrorResponse {
     /// What can go wrong with an operation.
     pub(super) fn of(endpoint: &Endpoint, operation: &Operation) -> impl Iterator<Item = &'static Self> {
-        FAULTS
+        ERROR_RESPONSES
             .iter()
             .filter(|fault| (fault.is_possible)(endpoint, operation))
     }
@@ -250,7 +253,7 @@ impl Fault {
 
 /// Every fault's answer, by its name.
 pub(super) fn all() -> BTreeMap<String, RefOr<Response>> {
-    FAULTS
+    ERROR_RESPONSES
         .iter()
         .map(|fault| (fault.name.to_owned(), fault.response().into()))
         .collect()

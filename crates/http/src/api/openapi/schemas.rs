@@ -10,8 +10,8 @@ use utoipa::openapi::{
 use super::examples;
 use crate::api::{
     ENDPOINTS,
-    endpoint::{Answer, Endpoint, Operation, Verb},
-    fields::{FieldSpec, Kind, Shape},
+    endpoint::{Endpoint, Method, Operation, ResponseSpec},
+    fields::{self, FieldKind, FieldSpec},
 };
 
 /// Media type of response bodies, and of request bodies without a file.
@@ -55,9 +55,11 @@ pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
         schemas.push((body_name(body, operation.verb), body_schema(body, operation.verb)));
         schemas.extend(body.fields.iter().filter_map(choice));
     }
-    if let Answer::One(shape) | Answer::Created(shape) | Answer::Many(shape) = operation.answer {
+    if let ResponseSpec::One(shape) | ResponseSpec::Created(shape) | ResponseSpec::Many(shape) =
+        operation.answer
+    {
         let inner = shape.fields.iter().filter_map(|spec| match spec.kind {
-            Kind::List(inner) => Some(inner),
+            FieldKind::List(inner) => Some(inner),
             _ => None,
         });
         for shape in inner.chain([shape]) {
@@ -65,7 +67,7 @@ pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
             schemas.extend(shape.fields.iter().filter_map(choice));
         }
     }
-    if let Answer::Many(shape) = operation.answer {
+    if let ResponseSpec::Many(shape) = operation.answer {
         schemas.push((page_name(shape), page_schema(shape)));
     }
     schemas
@@ -75,8 +77,8 @@ pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
 /// the field is for people.
 fn choice(spec: &FieldSpec) -> Option<(String, Object)> {
     let values: Vec<&str> = match spec.kind {
-        Kind::Choice(choices) => choices.iter().map(|(value, _)| *value).collect(),
-        Kind::Code(codes) => codes.to_vec(),
+        FieldKind::Choice(choices) => choices.iter().map(|(value, _)| *value).collect(),
+        FieldKind::Code(codes) => codes.to_vec(),
         _ => return None,
     };
     let name = spec.label.split(' ').map(capitalized).collect();
@@ -93,12 +95,12 @@ fn capitalized(word: &str) -> String {
 }
 
 /// Returns the name of a body's schema. A PATCH requires no field, so that its body has another schema.
-pub(super) fn body_name(body: &Shape, verb: Verb) -> String {
-    let partial = if verb == Verb::Patch { "Patched" } else { "" };
+pub(super) fn body_name(body: &fields::Schema, verb: Method) -> String {
+    let partial = if verb == Method::Patch { "Patched" } else { "" };
     format!("{partial}{}Request", body.name)
 }
 
-fn page_name(shape: &Shape) -> String {
+fn page_name(shape: &fields::Schema) -> String {
     format!("{}Page", shape.name)
 }
 
@@ -107,32 +109,32 @@ pub(super) fn reference(name: &str) -> RefOr<Schema> {
 }
 
 /// What an operation answers; nothing where it answers without a body.
-pub(super) fn answer(endpoint: &Endpoint, answer: Answer) -> Option<RefOr<Schema>> {
+pub(super) fn answer(endpoint: &Endpoint, answer: ResponseSpec) -> Option<RefOr<Schema>> {
     Some(match answer {
-        Answer::One(shape) | Answer::Created(shape) => reference(shape.name),
-        Answer::Many(shape) if endpoint.always_has_pages() => reference(&page_name(shape)),
+        ResponseSpec::One(shape) | ResponseSpec::Created(shape) => reference(shape.name),
+        ResponseSpec::Many(shape) if endpoint.always_has_pages() => reference(&page_name(shape)),
         // openapi-generator's typescript-fetch merges the alternatives of `anyOf`, and then fails on an array.
-        Answer::Many(shape) => OneOfBuilder::new()
+        ResponseSpec::Many(shape) => OneOfBuilder::new()
             .item(ArrayBuilder::new().items(reference(shape.name)))
             .item(reference(&page_name(shape)))
             .into(),
-        Answer::Links => reference("Links"),
-        Answer::Nothing => return None,
+        ResponseSpec::Links => reference("Links"),
+        ResponseSpec::Nothing => return None,
     })
 }
 
-fn body_schema(shape: &Shape, verb: Verb) -> Object {
+fn body_schema(shape: &fields::Schema, verb: Method) -> Object {
     let mut schema = ObjectBuilder::new();
     for spec in shape.writable() {
         schema = schema.property(spec.name, taken(spec));
-        if spec.required && verb != Verb::Patch {
+        if spec.required && verb != Method::Patch {
             schema = schema.required(spec.name);
         }
     }
     schema.build()
 }
 
-fn answer_schema(shape: &Shape) -> Object {
+fn answer_schema(shape: &fields::Schema) -> Object {
     let mut schema = ObjectBuilder::new();
     for spec in shape.readable() {
         schema = schema.property(spec.name, shown(spec));
@@ -144,7 +146,7 @@ fn answer_schema(shape: &Shape) -> Object {
 }
 
 /// A page in Django REST framework's envelope.
-fn page_schema(shape: &Shape) -> Object {
+fn page_schema(shape: &fields::Schema) -> Object {
     let link = || {
         ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
@@ -176,7 +178,10 @@ fn taken(spec: &FieldSpec) -> RefOr<Schema> {
             .into();
     }
     let mut schema = plain(spec);
-    if matches!(spec.kind, Kind::Text | Kind::Password | Kind::Email) {
+    if matches!(
+        spec.kind,
+        FieldKind::Text | FieldKind::Password | FieldKind::Email
+    ) {
         schema = schema
             .min_length(spec.min_length.or((!spec.may_be_blank).then_some(1)))
             .max_length(spec.max_length)
@@ -207,7 +212,7 @@ fn pattern(spec: &FieldSpec) -> Option<String> {
         (Some(pattern), true) => Some(format!("^({pattern})?$")),
         (Some(pattern), false) => Some(format!("^{pattern}$")),
         (None, true) => None,
-        (None, false) if spec.kind == Kind::Email => None,
+        (None, false) if spec.kind == FieldKind::Email => None,
         (None, false) => Some(r"\S".to_owned()),
     }
 }
@@ -216,7 +221,7 @@ fn pattern(spec: &FieldSpec) -> Option<String> {
 /// database.
 fn shown(spec: &FieldSpec) -> RefOr<Schema> {
     match spec.kind {
-        Kind::List(shape) => ArrayBuilder::new().items(reference(shape.name)).into(),
+        FieldKind::List(shape) => ArrayBuilder::new().items(reference(shape.name)).into(),
         _ => choice(spec).map_or_else(|| plain(spec).into(), |(name, _)| reference(&name)),
     }
 }
@@ -225,7 +230,9 @@ fn shown(spec: &FieldSpec) -> RefOr<Schema> {
 fn plain(spec: &FieldSpec) -> ObjectBuilder {
     let (one, format) = type_and_format(spec);
     let schema_type = match (spec.kind, spec.nullable) {
-        (Kind::Any, _) => SchemaType::from_iter([Type::String, Type::Integer, Type::Boolean, Type::Null]),
+        (FieldKind::Any, _) => {
+            SchemaType::from_iter([Type::String, Type::Integer, Type::Boolean, Type::Null])
+        }
         (_, true) => SchemaType::from_iter([one, Type::Null]),
         (_, false) => one.into(),
     };
@@ -239,18 +246,22 @@ fn plain(spec: &FieldSpec) -> ObjectBuilder {
 fn type_and_format(spec: &FieldSpec) -> (Type, Option<SchemaFormat>) {
     let known = |format| Some(SchemaFormat::KnownFormat(format));
     match spec.kind {
-        Kind::Text | Kind::Choice(_) | Kind::Code(_) | Kind::Computed | Kind::Any => (Type::String, None),
-        Kind::Password => (Type::String, known(KnownFormat::Password)),
-        Kind::Email => (Type::String, known(KnownFormat::Email)),
+        FieldKind::Text
+        | FieldKind::Choice(_)
+        | FieldKind::Code(_)
+        | FieldKind::Computed
+        | FieldKind::Any => (Type::String, None),
+        FieldKind::Password => (Type::String, known(KnownFormat::Password)),
+        FieldKind::Email => (Type::String, known(KnownFormat::Email)),
         // Ids have no bounds of their own.
-        Kind::Integer if spec.min.is_none() => (Type::Integer, known(KnownFormat::Int64)),
-        Kind::Integer => (Type::Integer, known(KnownFormat::Int32)),
-        Kind::Reference => (Type::Integer, known(KnownFormat::Int64)),
-        Kind::DateTime => (Type::String, known(KnownFormat::DateTime)),
-        Kind::Boolean => (Type::Boolean, None),
-        Kind::Image => (Type::String, Some(custom("uri-reference"))),
-        Kind::ImageUpload => (Type::String, known(KnownFormat::Binary)),
-        Kind::List(_) => (Type::Array, None),
+        FieldKind::Integer if spec.min.is_none() => (Type::Integer, known(KnownFormat::Int64)),
+        FieldKind::Integer => (Type::Integer, known(KnownFormat::Int32)),
+        FieldKind::Reference => (Type::Integer, known(KnownFormat::Int64)),
+        FieldKind::DateTime => (Type::String, known(KnownFormat::DateTime)),
+        FieldKind::Boolean => (Type::Boolean, None),
+        FieldKind::Image => (Type::String, Some(custom("uri-reference"))),
+        FieldKind::ImageUpload => (Type::String, known(KnownFormat::Binary)),
+        FieldKind::List(_) => (Type::Array, None),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{responses::FAULTS, *};
+use super::{responses::ERROR_RESPONSES, *};
 
 #[test]
 fn yaml_and_json_are_one_document() {
@@ -21,7 +21,7 @@ fn yaml_and_json_are_one_document() {
 
 #[test]
 fn all_examples_of_a_fault_have_its_status() {
-    for fault in &FAULTS {
+    for fault in &ERROR_RESPONSES {
         for (name, error) in (fault.examples)() {
             assert_eq!(error.status(), fault.status(), "{name}");
             assert!(

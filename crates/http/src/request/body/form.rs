@@ -11,7 +11,7 @@ use super::{
     number::{as_python_text, parse_integer, parse_json_integer, parse_typed_integer},
 };
 use crate::{
-    api::fields::{FieldSpec, Kind},
+    api::fields::{FieldKind, FieldSpec},
     error::ApiError,
     request::csrf::CSRF_FIELD,
 };
@@ -95,10 +95,12 @@ impl<'a> Form<'a> {
             (Raw::Number(json), _) => Input::Given(as_python_text(json)),
             (Raw::Surrogate(code), _) => Input::Invalid(Violation::SurrogateCharacter(code)),
             (Raw::Undecodable(violation), _) => Input::Invalid(violation),
-            (Raw::Boolean(value), Kind::Choice(_)) => {
+            (Raw::Boolean(value), FieldKind::Choice(_)) => {
                 Input::Given(if value { "True" } else { "False" }.to_owned())
             }
-            (Raw::Other(json), Kind::Choice(_)) => Input::Invalid(Violation::NotAChoice(json.to_owned())),
+            (Raw::Other(json), FieldKind::Choice(_)) => {
+                Input::Invalid(Violation::NotAChoice(json.to_owned()))
+            }
             (Raw::Boolean(_) | Raw::Other(_) | Raw::File(_), _) => Input::Invalid(Violation::NotAString),
         }
     }
@@ -260,11 +262,11 @@ mod tests {
     use crate::request::body::charset::Charset;
 
     const SPECS: &[FieldSpec] = &[
-        FieldSpec::required(Field::Brand, "Brand", Kind::Text),
-        FieldSpec::optional(Field::Color, "Color", Kind::Text).nullable(),
-        FieldSpec::optional(Field::Mileage, "Mileage", Kind::Integer),
-        FieldSpec::optional(Field::Role, "Role", Kind::Choice(&[("client", "Client")])),
-        FieldSpec::optional(Field::IsActive, "Active", Kind::Boolean),
+        FieldSpec::required(Field::Brand, "Brand", FieldKind::Text),
+        FieldSpec::optional(Field::Color, "Color", FieldKind::Text).nullable(),
+        FieldSpec::optional(Field::Mileage, "Mileage", FieldKind::Integer),
+        FieldSpec::optional(Field::Role, "Role", FieldKind::Choice(&[("client", "Client")])),
+        FieldSpec::optional(Field::IsActive, "Active", FieldKind::Boolean),
     ];
 
     fn json(body: &str) -> Form<'_> {

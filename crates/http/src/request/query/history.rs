@@ -1,6 +1,6 @@
 //! What the audit log can be asked for.
 
-use mycars_application::lists::{Direction, HistoryQuery, Page};
+use mycars_application::lists::{Direction, HistoryQuery, LimitOffset};
 use mycars_domain::{
     UserId,
     audit::{Action, ObjectType},
@@ -66,7 +66,7 @@ impl Query {
     }
 
     /// The page of a history asked for.
-    pub(crate) fn history_page(&self, settings: ListSettings) -> Page {
+    pub(crate) fn history_page(&self, settings: ListSettings) -> LimitOffset {
         let limit = self.limit().or(settings.page_size).unwrap_or(PAGE_SIZE);
         self.page_of(limit, settings)
     }
@@ -119,8 +119,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn page(limit: u32, offset: u64) -> Page {
-        Page { limit, offset }
+    fn page(limit: u32, offset: u64) -> LimitOffset {
+        LimitOffset { limit, offset }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Page, Sent};
 use crate::api::{
-    endpoint::{Operation, Verb},
-    fields::{FieldSpec, Kind, Shape},
+    endpoint::{Method, Operation},
+    fields::{FieldKind, FieldSpec, Schema},
 };
 
 /// The forms of one operation, or of the two that change a thing: one to fill in and one to write oneself.
@@ -98,15 +98,20 @@ pub(super) struct Problem {
 pub(super) fn forms(page: &Page<'_>) -> Vec<FormSet> {
     let refusal = Refusal::of(page);
     [
-        ("post", [Verb::Post].as_slice()),
-        ("change", &[Verb::Put, Verb::Patch]),
+        ("post", [Method::Post].as_slice()),
+        ("change", &[Method::Put, Method::Patch]),
     ]
     .into_iter()
     .filter_map(|(prefix, verbs)| form_set(page, &refusal, prefix, verbs))
     .collect()
 }
 
-fn form_set(page: &Page<'_>, refusal: &Refusal<'_>, prefix: &'static str, verbs: &[Verb]) -> Option<FormSet> {
+fn form_set(
+    page: &Page<'_>,
+    refusal: &Refusal<'_>,
+    prefix: &'static str,
+    verbs: &[Method],
+) -> Option<FormSet> {
     let offered: Vec<&Operation> = page
         .operations
         .iter()
@@ -115,9 +120,9 @@ fn form_set(page: &Page<'_>, refusal: &Refusal<'_>, prefix: &'static str, verbs:
         .collect();
     let operation = offered.first()?;
     let is_filled_in = matches!(page.sent, Sent::Fields(verb, _) if verbs.contains(&verb));
-    let filling = Filling {
+    let filling = FormData {
         prefix,
-        object: page.object.filter(|_| !verbs.contains(&Verb::Post)),
+        object: page.object.filter(|_| !verbs.contains(&Method::Post)),
         sent: match page.sent {
             Sent::Fields(_, fields) if is_filled_in => Some(fields),
             _ => None,
@@ -148,14 +153,14 @@ fn join(operations: &[&Operation], glue: &str) -> String {
 }
 
 fn writable(operation: &Operation) -> impl Iterator<Item = &'static FieldSpec> {
-    operation.body.into_iter().flat_map(Shape::writable)
+    operation.body.into_iter().flat_map(Schema::writable)
 }
 
 fn raw(
     page: &Page<'_>,
     refusal: &Refusal<'_>,
     operation: &Operation,
-    verbs: &[Verb],
+    verbs: &[Method],
     object: Option<&Map<String, Value>>,
 ) -> RawForm {
     match page.sent {
@@ -195,14 +200,14 @@ fn blank(spec: &FieldSpec) -> Option<Value> {
     match spec.kind {
         _ if spec.nullable => Some(Value::Null),
         _ if !spec.required => None,
-        Kind::Integer => Some(Value::Null),
-        Kind::Boolean => Some(json!(false)),
+        FieldKind::Integer => Some(Value::Null),
+        FieldKind::Boolean => Some(json!(false)),
         _ => Some(json!("")),
     }
 }
 
 /// With what the fields of one form are filled.
-struct Filling<'a> {
+struct FormData<'a> {
     prefix: &'static str,
     object: Option<&'a Map<String, Value>>,
     sent: Option<&'a [(String, String)]>,
@@ -211,7 +216,7 @@ struct Filling<'a> {
     is_own_data: bool,
 }
 
-impl Filling<'_> {
+impl FormData<'_> {
     fn field(&self, spec: &FieldSpec) -> FormField {
         FormField {
             id: format!("{}-{}", self.prefix, spec.name),
@@ -234,20 +239,22 @@ impl Filling<'_> {
     fn control(&self, spec: &FieldSpec) -> Control {
         let has_value = self.object.is_some_and(|object| object.contains_key(spec.name));
         match spec.kind {
-            Kind::Password => Control::Input("password"),
-            Kind::Email => Control::Input("email"),
-            Kind::Integer => Control::Integer,
-            Kind::Choice(choices) => Control::Select(with_default(choices, !spec.required && !has_value)),
-            Kind::Boolean if has_value => Control::Checkbox,
-            Kind::Boolean => Control::Select(with_default(&[("true", "Yes"), ("false", "No")], true)),
-            Kind::ImageUpload => Control::File,
+            FieldKind::Password => Control::Input("password"),
+            FieldKind::Email => Control::Input("email"),
+            FieldKind::Integer => Control::Integer,
+            FieldKind::Choice(choices) => {
+                Control::Select(with_default(choices, !spec.required && !has_value))
+            }
+            FieldKind::Boolean if has_value => Control::Checkbox,
+            FieldKind::Boolean => Control::Select(with_default(&[("true", "Yes"), ("false", "No")], true)),
+            FieldKind::ImageUpload => Control::File,
             _ if spec.max_length.is_some_and(|max| max > LONGEST_LINE) => Control::TextArea,
             _ => Control::Input("text"),
         }
     }
 
     fn value(&self, spec: &FieldSpec) -> String {
-        if matches!(spec.kind, Kind::Password | Kind::ImageUpload) {
+        if matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload) {
             return String::new();
         }
         if let Some(sent) = self.sent {
@@ -264,8 +271,8 @@ impl Filling<'_> {
     fn autocomplete(&self, spec: &FieldSpec) -> &'static str {
         match spec.field {
             // Only a password that is to be kept has a greatest length; any other is one that is known.
-            _ if spec.kind == Kind::Password && spec.max_length.is_some() => "new-password",
-            _ if spec.kind == Kind::Password => "current-password",
+            _ if spec.kind == FieldKind::Password && spec.max_length.is_some() => "new-password",
+            _ if spec.kind == FieldKind::Password => "current-password",
             _ if !self.is_own_data => "off",
             Some(Field::Username) => "username",
             Some(Field::Email) => "email",
@@ -382,9 +389,9 @@ impl Problem {
 }
 
 /// With what the ids of the form of a verb begin.
-fn prefix(verb: Verb) -> &'static str {
+fn prefix(verb: Method) -> &'static str {
     match verb {
-        Verb::Put | Verb::Patch => "change",
+        Method::Put | Method::Patch => "change",
         _ => "post",
     }
 }

@@ -21,8 +21,8 @@ pub(crate) struct Sample {
     /// Whether anything can be done.
     is_open: bool,
     object: Option<Map<String, Value>>,
-    fields: Option<(Verb, Vec<(String, String)>)>,
-    raw: Option<(Verb, String, String)>,
+    fields: Option<(Method, Vec<(String, String)>)>,
+    raw: Option<(Method, String, String)>,
 }
 
 impl Sample {
@@ -182,13 +182,13 @@ pub(crate) fn samples(text: &str) -> Vec<Sample> {
         Sample {
             status: 400,
             method: "POST",
-            fields: Some((Verb::Post, filled)),
+            fields: Some((Method::Post, filled)),
             ..Sample::new("fields", CARS, CARS, &refusal)
         },
         Sample {
             status: 400,
             method: "PUT",
-            raw: Some((Verb::Put, text.to_owned(), text.to_owned())),
+            raw: Some((Method::Put, text.to_owned(), text.to_owned())),
             ..Sample::new("raw", CAR, "/api/cars/12/", &refusal)
         },
         Sample {
@@ -278,7 +278,7 @@ fn typical() -> Vec<Sample> {
                 "upload",
                 "/api/cars/{car_id}/upload-image/",
                 "/api/cars/62/upload-image/",
-                &json!({"detail": "Method \"GET\" not allowed."}),
+                &json!({"detail": "HttpMethod \"GET\" not allowed."}),
             )
         },
         Sample {
@@ -318,14 +318,14 @@ fn refused() -> Vec<Sample> {
         Sample {
             method: "POST",
             status: 400,
-            fields: Some((Verb::Post, pairs(&sent))),
+            fields: Some((Method::Post, pairs(&sent))),
             ..Sample::new("refused-form", CARS, CARS, &errors)
         },
         Sample {
             method: "PUT",
             status: 400,
             raw: Some((
-                Verb::Put,
+                Method::Put,
                 "{\"brand\": }".to_owned(),
                 "application/json".to_owned(),
             )),
@@ -341,7 +341,7 @@ fn refused() -> Vec<Sample> {
             method: "PUT",
             status: 400,
             fields: Some((
-                Verb::Put,
+                Method::Put,
                 pairs(&[("old_password", "secret"), ("new_password", "secret")]),
             )),
             ..Sample::new(
@@ -367,7 +367,7 @@ fn refused() -> Vec<Sample> {
                 "token",
                 "/api/token/",
                 "/api/token/",
-                &json!({"detail": "Method \"GET\" not allowed."}),
+                &json!({"detail": "HttpMethod \"GET\" not allowed."}),
             )
         },
     ];
@@ -376,7 +376,7 @@ fn refused() -> Vec<Sample> {
         username: None,
         status: 401,
         fields: Some((
-            Verb::Post,
+            Method::Post,
             pairs(&[("username", "karim"), ("password", "secret")]),
         )),
         ..Sample::new(

@@ -10,24 +10,24 @@ use mycars_domain::{Field, Violation, Violations, strip, values::Password};
 
 use super::{
     Answer, Context,
-    forms::Filling,
+    forms::FormData,
     message::Message,
     render::{self, Frame, PasswordPage},
 };
 use crate::{
-    api::fields::{FieldSpec, Kind},
+    api::fields::{FieldKind, FieldSpec},
     error::ApiError,
 };
 
 static FIELDS: [FieldSpec; 3] = [
-    FieldSpec::required(Field::OldPassword, "Old password", Kind::Password),
-    FieldSpec::required(Field::NewPassword, "New password", Kind::Password)
+    FieldSpec::required(Field::OldPassword, "Old password", FieldKind::Password),
+    FieldSpec::required(Field::NewPassword, "New password", FieldKind::Password)
         .at_most(Password::MAX_LENGTH)
         .help("At least 8 characters; not a common password, not digits alone, not like your name."),
     FieldSpec::required(
         Field::PasswordConfirmation,
         "New password (again)",
-        Kind::Password,
+        FieldKind::Password,
     )
     .at_most(Password::MAX_LENGTH),
 ];
@@ -37,7 +37,7 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     Ok(page(
         context,
         StatusCode::OK,
-        &Filling::with(serde_json::Map::new()),
+        &FormData::with(serde_json::Map::new()),
     ))
 }
 
@@ -48,7 +48,7 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
     let again = form.text(Field::PasswordConfirmation);
     if new_password.given().map(|text| strip(text)) != again.given().map(|text| strip(text)) {
         let differ = Violations::one(Field::PasswordConfirmation, Violation::PasswordsDiffer);
-        let filling = Filling::refused(context, differ);
+        let filling = FormData::refused(context, differ);
         return Ok(page(context, StatusCode::BAD_REQUEST, &filling));
     }
     let change = PasswordChange {
@@ -58,7 +58,7 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
     match accounts::change_password(context.app, context.caller, &change) {
         Ok(()) => {}
         Err(accounts::Error::Invalid(violations)) => {
-            let filling = Filling::refused(context, violations);
+            let filling = FormData::refused(context, violations);
             return Ok(page(context, StatusCode::BAD_REQUEST, &filling));
         }
         Err(error) => return Err(error.into()),
@@ -72,7 +72,7 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::LoggedIn("/admin/".into(), message, login.key))
 }
 
-fn page(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Answer {
+fn page(context: &Context<'_>, status: StatusCode, filling: &FormData<'_>) -> Answer {
     let fieldsets = vec![filling.fieldset(
         "",
         &FIELDS,
@@ -88,7 +88,7 @@ fn page(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Ans
         title: "Change my password".into(),
         lead: "It ends all your other logins.",
         whose: context.user.username.as_str(),
-        problems: Filling::problems(&fieldsets),
+        problems: FormData::problems(&fieldsets),
         fields: fieldsets.into_iter().flat_map(|set| set.fields).collect(),
         action: context.path.to_owned(),
         back: "/admin/".into(),

@@ -28,7 +28,7 @@ use crate::{
 type OfMany<T> = fn(&App, &Caller, &[i64]) -> Result<Vec<T>, ApiError>;
 
 /// What can be listed and chosen.
-pub(super) struct Resource {
+pub(super) struct BulkResource {
     pub(super) spec: &'static ListSpec,
     /// The numbers of everything that the list would show, on every page.
     pub(super) ids: fn(&Context<'_>) -> Result<Vec<i64>, ApiError>,
@@ -90,7 +90,7 @@ const BATCH: usize = 50;
 /// So many are named before something is confirmed.
 const NAMED: usize = 20;
 
-pub(super) fn answer(context: &Context<'_>, resource: &'static Resource) -> Result<Answer, ApiError> {
+pub(super) fn answer(context: &Context<'_>, resource: &'static BulkResource) -> Result<Answer, ApiError> {
     let mut ids = chosen(context, resource)?;
     let name = context.sent("action");
     let to_list = url(resource.spec.path, context.query_text);
@@ -130,15 +130,15 @@ pub(super) fn answer(context: &Context<'_>, resource: &'static Resource) -> Resu
         return confirm(context, resource, action, &ids, digest, Some(warning));
     }
     if ids.len() <= BATCH {
-        let mut tally = Tally::default();
-        tally.work_off(context.app, Some(context.caller), action, &ids, &seen);
+        let mut tally = BulkReport::default();
+        tally.run_batch(context.app, Some(context.caller), action, &ids, &seen);
         return Answer::redirect(to_list, tally.message(resource.spec, action));
     }
     Ok(Answer::Stream(progress(context, resource, action, ids, seen)))
 }
 
 /// The numbers that were chosen: all that the list shows, or those that were ticked.
-fn chosen(context: &Context<'_>, resource: &Resource) -> Result<Vec<i64>, ApiError> {
+fn chosen(context: &Context<'_>, resource: &BulkResource) -> Result<Vec<i64>, ApiError> {
     if takes_all(context, resource) {
         return (resource.ids)(context);
     }
@@ -154,7 +154,7 @@ fn chosen(context: &Context<'_>, resource: &Resource) -> Result<Vec<i64>, ApiErr
 }
 
 /// Tells whether an action is about all that the list shows, on every page.
-fn takes_all(context: &Context<'_>, resource: &Resource) -> bool {
+fn takes_all(context: &Context<'_>, resource: &BulkResource) -> bool {
     context.body.text_of("all").is_some() || !resource.spec.has_choice
 }
 
@@ -178,7 +178,7 @@ fn digest(ids: &[i64], seen: &Seen) -> String {
 
 fn confirm(
     context: &Context<'_>,
-    resource: &Resource,
+    resource: &BulkResource,
     action: &Action,
     ids: &[i64],
     digest: String,
@@ -275,7 +275,7 @@ pub(super) fn confirm_one(
 
 /// What became of many.
 #[derive(Default)]
-struct Tally {
+struct BulkReport {
     done: usize,
     unchanged: usize,
     /// Why some were refused, and how many for each reason.
@@ -284,10 +284,10 @@ struct Tally {
     broken_off: Option<String>,
 }
 
-impl Tally {
+impl BulkReport {
     /// Does it to each, one after the other. What is refused of one does not keep the others from it; a fault of ours
     /// does, and so does that the caller may not any more.
-    fn work_off(&mut self, app: &App, caller: Option<&Caller>, action: &Action, ids: &[i64], seen: &Seen) {
+    fn run_batch(&mut self, app: &App, caller: Option<&Caller>, action: &Action, ids: &[i64], seen: &Seen) {
         let Some(caller) = caller else {
             self.broken_off = Some("You may not do this any more.".to_owned());
             return;
@@ -339,7 +339,7 @@ impl Tally {
 /// Tells how far it is, while it is done: a page that grows, which needs no script.
 fn progress(
     context: &Context<'_>,
-    resource: &'static Resource,
+    resource: &'static BulkResource,
     action: &'static Action,
     ids: Vec<i64>,
     seen: Seen,
@@ -355,7 +355,7 @@ fn progress(
     let (head, tail) = page.split_once(PROGRESS).unwrap_or((&page, ""));
     let mut head = Some(head.as_bytes().to_vec());
     let mut tail = Some(tail.to_owned());
-    let mut tally = Tally::default();
+    let mut tally = BulkReport::default();
     let total = ids.len();
     let step = move |app: &App, caller: Option<&Caller>| {
         if let Some(head) = head.take() {
@@ -378,7 +378,7 @@ fn progress(
             });
             return Ok(end);
         }
-        tally.work_off(app, caller, action, &batch, &seen);
+        tally.run_batch(app, caller, action, &batch, &seen);
         let reached = tally.seen().min(total);
         let told = format!(
             "<p class=\"progress\"><progress max=\"{total}\" value=\"{reached}\" aria-label=\"Progress\"></progress> {reached} of {total}</p>\n"

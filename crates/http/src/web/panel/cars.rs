@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use actix_web::http::StatusCode;
 use mycars_application::{
-    App, Caller, Completeness, Input,
+    App, Caller, Input, UpdateMode,
     cars::{self, CarInput},
     images::{self, Picture, UploadedFile},
-    lists::{CarQuery, Garage},
+    lists::{CarQuery, CarScope},
     ports::CarCount,
     users,
 };
@@ -17,17 +17,17 @@ use mycars_domain::{
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, Outcome, Resource, Seen},
+    bulk::{self, Action, BulkResource, Outcome, Seen},
     export,
-    forms::{self, Filling},
-    lists::{self, Facet, Found, ListSpec},
+    forms::{self, FormData},
+    lists::{self, Facet, ListData, ListSpec},
     message::Message,
     render::{self, Cell, FormPage, Frame, Owner, Owners, Row, Time},
 };
 use crate::{
     api::{
         cars::{CAR, FIELDS, input},
-        fields::{FieldSpec, Kind},
+        fields::{FieldKind, FieldSpec},
         timestamp,
         views::{CarView, OwnerView},
     },
@@ -71,10 +71,10 @@ static LIST: ListSpec = ListSpec {
 /// So many brands are offered to filter by.
 const BRANDS: u32 = 12;
 
-const OWNER: FieldSpec = FieldSpec::required(Field::Owner, "Owner", Kind::Text)
+const OWNER: FieldSpec = FieldSpec::required(Field::Owner, "Owner", FieldKind::Text)
     .at_most(Username::MAX_LENGTH)
     .help("The owner’s username. “Find” searches by any part of a name or e-mail address.");
-const IMAGE: FieldSpec = FieldSpec::optional(Field::Image, "Picture", Kind::ImageUpload)
+const IMAGE: FieldSpec = FieldSpec::optional(Field::Image, "Picture", FieldKind::ImageUpload)
     .help("JPEG, PNG, WebP or GIF, at most 5 MiB. Kept as JPEG, without its metadata.");
 static IMAGE_FIELDS: [FieldSpec; 1] = [IMAGE];
 
@@ -104,14 +104,14 @@ fn query(context: &Context<'_>) -> Result<CarQuery, ApiError> {
     })
 }
 
-fn found(context: &Context<'_>, query: &CarQuery) -> Result<Found, ApiError> {
-    let listed = cars::list(context.app, context.caller, Garage::All, query)?;
+fn found(context: &Context<'_>, query: &CarQuery) -> Result<ListData, ApiError> {
+    let listed = cars::list(context.app, context.caller, CarScope::All, query)?;
     let owners = owners_of(context.app, context.caller, &listed.items)?;
     let brands = cars::brands(context.app, context.caller, query, BRANDS)?;
     let choices = brands
         .into_iter()
         .map(|(brand, count)| lists::choice(&LIST, context, ("brand", &brand), &*brand, count));
-    Ok(Found {
+    Ok(ListData {
         rows: listed
             .items
             .iter()
@@ -175,7 +175,7 @@ pub(super) fn columns() -> Vec<&'static str> {
     LIST.columns.iter().map(|(label, _)| *label).collect()
 }
 
-static CARS: Resource = Resource {
+static CARS: BulkResource = BulkResource {
     spec: &LIST,
     ids: |context| {
         let ids = cars::ids(context.app, context.caller, &query(context)?)?;
@@ -217,7 +217,7 @@ static CARS: Resource = Resource {
         lead: "They go with their pictures. This can’t be undone; the history stays.",
         is_danger: true,
         run: |app, caller, id, version| {
-            cars::delete(app, caller, Garage::All, CarId(id), version)?;
+            cars::delete(app, caller, CarScope::All, CarId(id), version)?;
             Ok(Outcome::Done)
         },
     }],
@@ -248,7 +248,7 @@ pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
             object.insert(name.to_owned(), value.into());
         }
     }
-    show(context, StatusCode::OK, None, &Filling::with(object))
+    show(context, StatusCode::OK, None, &FormData::with(object))
 }
 
 pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -257,14 +257,14 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
             context,
             StatusCode::OK,
             None,
-            &Filling::refused(context, Violations::new()),
+            &FormData::refused(context, Violations::new()),
         );
     }
     let (input, picture) = match read(context) {
         Ok(read) => read,
         Err(error) => return refuse(context, None, error),
     };
-    let car = match cars::create(context.app, context.caller, Garage::All, &input) {
+    let car = match cars::create(context.app, context.caller, CarScope::All, &input) {
         Ok(car) => car,
         Err(error) => return refuse(context, None, error.into()),
     };
@@ -273,14 +273,14 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
 
 pub(super) fn edit(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
-    let filling = Filling::with(object(context, &car)?);
+    let filling = FormData::with(object(context, &car)?);
     show(context, StatusCode::OK, Some(&car), &filling)
 }
 
 pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
     if is_search(context) {
-        let filling = Filling::refused(context, Violations::new());
+        let filling = FormData::refused(context, Violations::new());
         return show(context, StatusCode::OK, Some(&car), &filling);
     }
     let (input, picture) = match read(context) {
@@ -290,17 +290,17 @@ pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
     let changed = cars::update(
         context.app,
         context.caller,
-        Garage::All,
+        CarScope::All,
         car.id,
         &input,
-        Completeness::Whole,
+        UpdateMode::Full,
     );
     match changed {
         Ok(changed) => finish(context, &changed, picture.as_ref(), "changed"),
         Err(cars::Error::Conflict) => {
-            let filling = Filling {
+            let filling = FormData {
                 current: Some(object(context, &car)?),
-                ..Filling::refused(context, Violations::new())
+                ..FormData::refused(context, Violations::new())
             };
             show(context, StatusCode::CONFLICT, Some(&car), &filling)
         }
@@ -312,7 +312,7 @@ fn find(context: &Context<'_>) -> Result<Car, ApiError> {
     Ok(cars::read(
         context.app,
         context.caller,
-        Garage::All,
+        CarScope::All,
         CarId(context.id),
     )?)
 }
@@ -363,9 +363,9 @@ fn finish(
     let (app, caller) = (context.app, context.caller);
     let version = Some(car.updated_at);
     let kept = match picture {
-        Some(picture) => images::attach(app, caller, Garage::All, car.id, picture, version).map(drop),
+        Some(picture) => images::attach(app, caller, CarScope::All, car.id, picture, version).map(drop),
         None if context.body.text_of(CLEAR).is_some() => {
-            images::remove(app, caller, Garage::All, car.id, version)
+            images::remove(app, caller, CarScope::All, car.id, version)
         }
         None => Ok(()),
     };
@@ -397,7 +397,7 @@ fn saved(context: &Context<'_>, car: &Car, what: &str) -> Result<Answer, ApiErro
 fn refuse(context: &Context<'_>, car: Option<&Car>, error: ApiError) -> Result<Answer, ApiError> {
     match error {
         ApiError::Fields(violations) => {
-            let filling = Filling::refused(context, violations);
+            let filling = FormData::refused(context, violations);
             show(context, StatusCode::BAD_REQUEST, car, &filling)
         }
         error => Err(error),
@@ -420,7 +420,7 @@ fn show(
     context: &Context<'_>,
     status: StatusCode,
     car: Option<&Car>,
-    filling: &Filling<'_>,
+    filling: &FormData<'_>,
 ) -> Result<Answer, ApiError> {
     let set = |title, fields: &[Field]| filling.fieldset(title, &FIELDS, fields);
     let mut registration = set("Registration", &[Field::License, Field::Vin]);
@@ -473,7 +473,7 @@ fn show(
         delete: own
             .as_ref()
             .map(|own| context.with_back(&format!("{own}delete/"))),
-        problems: Filling::problems(&fieldsets),
+        problems: FormData::problems(&fieldsets),
         fieldsets,
         version: car.map(|car| forms::shown_version(context, status, car.updated_at)),
         conflict,
@@ -545,7 +545,7 @@ fn ask_to_delete(context: &Context<'_>, car: &Car, is_changed: bool) -> Result<A
 pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
     let version = forms::version(context);
-    match cars::delete(context.app, context.caller, Garage::All, car.id, version) {
+    match cars::delete(context.app, context.caller, CarScope::All, car.id, version) {
         Err(cars::Error::Conflict) => return ask_to_delete(context, &find(context)?, true),
         deleted => deleted?,
     }

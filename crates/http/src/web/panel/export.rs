@@ -4,8 +4,8 @@
 use mycars_application::{App, Caller};
 use serde_json::Value;
 
-use super::{Stream, bulk::Resource, forms};
-use crate::{api::fields::Shape, error::ApiError};
+use super::{Stream, bulk::BulkResource, forms};
+use crate::{api::fields::Schema, error::ApiError};
 
 /// One thing as it is exported: the name and the value of each field, in order.
 pub(super) type Row = Vec<(String, Value)>;
@@ -31,7 +31,7 @@ impl Format {
 }
 
 /// The names of the fields that a view of the API has, in order.
-pub(super) fn names(shape: &Shape) -> Vec<&'static str> {
+pub(super) fn names(shape: &Schema) -> Vec<&'static str> {
     shape.readable().map(|spec| spec.name).collect()
 }
 
@@ -40,7 +40,7 @@ pub(super) fn row(view: &impl serde::Serialize) -> Result<Row, ApiError> {
     Ok(forms::object(view)?.into_iter().collect())
 }
 
-pub(super) fn stream(resource: &'static Resource, format: Format, ids: Vec<i64>) -> Stream {
+pub(super) fn stream(resource: &'static BulkResource, format: Format, ids: Vec<i64>) -> Stream {
     let (media_type, extension) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::Json => ("application/json", "json"),

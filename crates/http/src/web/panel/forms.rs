@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     api::{
-        fields::{FieldSpec, Kind},
+        fields::{FieldKind, FieldSpec},
         timestamp,
     },
     error::ApiError,
@@ -34,7 +34,7 @@ pub(super) const VERSION: &str = "version";
 const LONGEST_LINE: usize = 200;
 
 /// With what a form is filled.
-pub(super) struct Filling<'a> {
+pub(super) struct FormData<'a> {
     /// What is there, as the API shows it.
     pub(super) object: Map<String, Value>,
     /// What was sent and refused.
@@ -45,7 +45,7 @@ pub(super) struct Filling<'a> {
     pub(super) current: Option<Map<String, Value>>,
 }
 
-impl<'a> Filling<'a> {
+impl<'a> FormData<'a> {
     /// A form as it is first seen.
     pub(super) fn with(object: Map<String, Value>) -> Self {
         Self {
@@ -94,8 +94,8 @@ impl<'a> Filling<'a> {
             required: spec.required,
             max_length: spec.max_length,
             autocomplete: match spec.kind {
-                Kind::Password if spec.max_length.is_some() => "new-password",
-                Kind::Password => "current-password",
+                FieldKind::Password if spec.max_length.is_some() => "new-password",
+                FieldKind::Password => "current-password",
                 _ => "off",
             },
             help: spec.help,
@@ -105,12 +105,12 @@ impl<'a> Filling<'a> {
 
     fn control(spec: &FieldSpec) -> Control {
         match spec.kind {
-            Kind::Password => Control::Input("password"),
-            Kind::Email => Control::Input("email"),
-            Kind::Integer => Control::Integer,
-            Kind::Choice(choices) => Control::Select(choices.to_vec()),
-            Kind::Boolean => Control::Checkbox,
-            Kind::ImageUpload => Control::File,
+            FieldKind::Password => Control::Input("password"),
+            FieldKind::Email => Control::Input("email"),
+            FieldKind::Integer => Control::Integer,
+            FieldKind::Choice(choices) => Control::Select(choices.to_vec()),
+            FieldKind::Boolean => Control::Checkbox,
+            FieldKind::ImageUpload => Control::File,
             _ if spec.max_length.is_some_and(|max| max > LONGEST_LINE) => Control::TextArea,
             _ => Control::Input("text"),
         }
@@ -118,7 +118,7 @@ impl<'a> Filling<'a> {
 
     /// Passwords don't travel twice, and files browsers don't let a page fill in.
     fn value(&self, spec: &FieldSpec) -> String {
-        if matches!(spec.kind, Kind::Password | Kind::ImageUpload) {
+        if matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload) {
             return String::new();
         }
         match self.sent {
@@ -130,14 +130,14 @@ impl<'a> Filling<'a> {
     fn errors(&self, spec: &FieldSpec) -> Vec<String> {
         let wrong = spec.field.into_iter().flat_map(|field| {
             let violations = self.violations.of(field).iter();
-            violations.map(move |violation| messages::say(field, violation))
+            violations.map(move |violation| messages::violation(field, violation))
         });
         wrong.chain(self.meanwhile(spec)).collect()
     }
 
     /// What a field holds now, where that is something else than what was sent.
     fn meanwhile(&self, spec: &FieldSpec) -> Option<String> {
-        if matches!(spec.kind, Kind::Password | Kind::ImageUpload) {
+        if matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload) {
             return None;
         }
         let now = text(self.current.as_ref()?.get(spec.name));

@@ -2,7 +2,7 @@
 
 use mycars_application::{
     cars, history,
-    lists::{Garage, HistoryQuery, Listed},
+    lists::{CarScope, HistoryQuery, Page},
     users,
 };
 use mycars_domain::{
@@ -12,14 +12,14 @@ use mycars_domain::{
 
 use super::{
     Answer, Context,
-    bulk::{self, Resource, Seen},
+    bulk::{self, BulkResource, Seen},
     export,
-    lists::{self, Facet, Found, ListSpec, Pages},
+    lists::{self, Facet, ListData, ListSpec, Pages},
     render::{self, Cell, ChangeView, Frame, Names, ObjectHistoryPage, Row, Time},
 };
 use crate::{
     api::{history::ENTRY, views::EntryView},
-    error::{ApiError, Missing},
+    error::{ApiError, Resource},
     web::{
         bidi::isolated,
         browsable::{Link, Parameters},
@@ -60,9 +60,9 @@ fn query(context: &Context<'_>) -> Result<HistoryQuery, ApiError> {
     context.query.history(lists::PAGES)
 }
 
-fn found(context: &Context<'_>, query: &HistoryQuery) -> Result<Found, ApiError> {
+fn found(context: &Context<'_>, query: &HistoryQuery) -> Result<ListData, ApiError> {
     let listed = history::list(context.app, context.caller, query)?;
-    Ok(Found {
+    Ok(ListData {
         rows: {
             let names = names(context, &listed.items)?;
             listed.items.iter().map(|entry| row(entry, &names)).collect()
@@ -178,7 +178,7 @@ fn names(context: &Context<'_>, entries: &[Entry]) -> Result<Names, ApiError> {
     Ok(owners.into_iter().map(name).collect())
 }
 
-static ENTRIES: Resource = Resource {
+static ENTRIES: BulkResource = BulkResource {
     spec: &LIST,
     ids: |context| Ok(history::ids(context.app, context.caller, &query(context)?)?),
     links: |_, _, _| Ok(Vec::new()),
@@ -201,11 +201,17 @@ pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
 }
 
 pub(super) fn of_user(context: &Context<'_>) -> Result<Answer, ApiError> {
-    of(context, ObjectType::User, "/admin/users/", "Users", Missing::User)
+    of(
+        context,
+        ObjectType::User,
+        "/admin/users/",
+        "Users",
+        Resource::User,
+    )
 }
 
 pub(super) fn of_car(context: &Context<'_>) -> Result<Answer, ApiError> {
-    of(context, ObjectType::Car, "/admin/cars/", "Cars", Missing::Car)
+    of(context, ObjectType::Car, "/admin/cars/", "Cars", Resource::Car)
 }
 
 /// How many of the latest changes a page shows that asks again before something is deleted.
@@ -246,7 +252,7 @@ fn of(
     object_type: ObjectType,
     list: &str,
     title: &str,
-    missing: Missing,
+    missing: Resource,
 ) -> Result<Answer, ApiError> {
     let page = lists::page(context.query);
     let query = HistoryQuery {
@@ -255,11 +261,11 @@ fn of(
         page: Some(page),
         ..HistoryQuery::default()
     };
-    let Listed { items, total } = history::list(context.app, context.caller, &query)?;
+    let Page { items, total } = history::list(context.app, context.caller, &query)?;
     let (app, caller) = (context.app, context.caller);
     let is_there = match object_type {
         ObjectType::User => is_found(users::read(app, caller, UserId(context.id)))?,
-        _ => is_found(cars::read(app, caller, Garage::All, CarId(context.id)))?,
+        _ => is_found(cars::read(app, caller, CarScope::All, CarId(context.id)))?,
     };
     let name = match items.first() {
         Some(newest) => newest.entry.object.name.clone(),

@@ -1,7 +1,7 @@
 //! What all lists of the panel have: search, filters with counts, columns to sort by, pages, actions on many.
 //! Everything about what is shown stands in the URL.
 
-use mycars_application::lists::Page;
+use mycars_application::lists::LimitOffset;
 use mycars_domain::strip;
 
 use super::{
@@ -43,7 +43,7 @@ pub(super) struct ListSpec {
 }
 
 /// What is in a list at the moment.
-pub(super) struct Found {
+pub(super) struct ListData {
     pub(super) rows: Vec<Row>,
     pub(super) total: u64,
     pub(super) facets: Vec<Facet>,
@@ -107,19 +107,19 @@ pub(super) struct Bulk {
 }
 
 /// The page that is asked for.
-pub(super) fn page(query: &Query) -> Page {
-    query.page(PAGES).unwrap_or(Page { limit: 50, offset: 0 })
+pub(super) fn page(query: &Query) -> LimitOffset {
+    query.page(PAGES).unwrap_or(LimitOffset { limit: 50, offset: 0 })
 }
 
 /// Shows a list. What is wrong with a filter is said beside it; a page beyond the last leads to the last.
 pub(super) fn show(
     context: &Context<'_>,
     spec: &'static ListSpec,
-    found: Result<Found, ApiError>,
+    found: Result<ListData, ApiError>,
 ) -> Result<Answer, ApiError> {
     let (found, errors) = match found {
         Ok(found) => (found, Vec::new()),
-        Err(ApiError::Parameters(errors)) => (Found::empty(), errors),
+        Err(ApiError::Parameters(errors)) => (ListData::empty(), errors),
         Err(error) => return Err(error),
     };
     let parameters = Parameters::parse(context.query_text);
@@ -134,7 +134,7 @@ pub(super) fn show(
     Ok(Answer::Page(status, html))
 }
 
-impl Found {
+impl ListData {
     fn empty() -> Self {
         Self {
             rows: Vec::new(),
@@ -148,7 +148,7 @@ impl Found {
 fn list_page<'a>(
     context: &Context<'a>,
     spec: &'static ListSpec,
-    found: Found,
+    found: ListData,
     parameters: &Parameters,
     errors: &[(&'static str, String)],
 ) -> ListPage<'a> {
@@ -296,8 +296,8 @@ fn columns(spec: &ListSpec, parameters: &Parameters) -> Vec<Column> {
 }
 
 impl Pages {
-    pub(super) fn new(path: &str, parameters: &Parameters, page: Page, total: u64) -> Self {
-        let Page { limit, offset } = page;
+    pub(super) fn new(path: &str, parameters: &Parameters, page: LimitOffset, total: u64) -> Self {
+        let LimitOffset { limit, offset } = page;
         let to = |offset: u64| at(path, parameters, offset);
         let last = last_offset(total, limit);
         let shown_to = offset.saturating_add(limit.into()).min(total);
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn pages_lead_to_both_ends() {
         let pages = |offset, total| {
-            let page = Page { limit: 50, offset };
+            let page = LimitOffset { limit: 50, offset };
             Pages::new("/admin/cars/", &Parameters::parse("search=x"), page, total)
         };
         let middle = pages(50, 160);

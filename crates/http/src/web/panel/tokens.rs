@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, Outcome, Resource, Seen},
-    lists::{self, Facet, Found, ListSpec},
+    bulk::{self, Action, BulkResource, Outcome, Seen},
+    lists::{self, Facet, ListData, ListSpec},
     render::{Cell, Row, Time},
 };
 use crate::{
@@ -82,7 +82,7 @@ fn query(context: &Context<'_>) -> Result<TokenQuery, ApiError> {
     })
 }
 
-fn found(context: &Context<'_>, query: &TokenQuery) -> Result<Found, ApiError> {
+fn found(context: &Context<'_>, query: &TokenQuery) -> Result<ListData, ApiError> {
     let listed = logins::list(context.app, context.caller, query)?;
     let choices = TokenState::ALL
         .into_iter()
@@ -104,7 +104,7 @@ fn found(context: &Context<'_>, query: &TokenQuery) -> Result<Found, ApiError> {
             ))
         })
         .collect::<Result<_, ApiError>>()?;
-    Ok(Found {
+    Ok(ListData {
         rows: listed.items.iter().map(|token| row(token, query)).collect(),
         total: listed.total.unwrap_or_default(),
         facets: vec![Facet {
@@ -172,7 +172,7 @@ const EXPORTED: [&str; 7] = [
     "revocation",
 ];
 
-static TOKENS: Resource = Resource {
+static TOKENS: BulkResource = BulkResource {
     spec: &LIST,
     ids: |context| Ok(logins::numbers(context.app, context.caller, &query(context)?)?),
     links: |app, caller, numbers| {

@@ -2,8 +2,8 @@
 
 use actix_web::http::StatusCode;
 use mycars_application::{
-    App, Caller, Completeness, Input, cars,
-    lists::{CarQuery, Garage, Page, Search, UserQuery},
+    App, Caller, Input, UpdateMode, cars,
+    lists::{CarQuery, CarScope, LimitOffset, Search, UserQuery},
     logins,
     users::{self, Belongings, SeenUser, UserInput},
 };
@@ -14,11 +14,11 @@ use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, Outcome, Question, Resource, Seen},
+    bulk::{self, Action, BulkResource, Outcome, Question, Seen},
     cars::rows_of,
     export,
-    forms::{self, Filling, VERSION},
-    lists::{self, Facet, Found, ListSpec},
+    forms::{self, FormData, VERSION},
+    lists::{self, Facet, ListData, ListSpec},
     message::Message,
     render::{self, Cell, FormPage, Frame, PasswordPage, Related, Row, Time},
 };
@@ -83,9 +83,9 @@ fn query(context: &Context<'_>) -> Result<UserQuery, ApiError> {
     })
 }
 
-fn found(context: &Context<'_>, query: &UserQuery) -> Result<Found, ApiError> {
+fn found(context: &Context<'_>, query: &UserQuery) -> Result<ListData, ApiError> {
     let listed = users::list(context.app, context.caller, query)?;
-    Ok(Found {
+    Ok(ListData {
         rows: listed.items.iter().map(|user| row(user, context)).collect(),
         total: listed.total.unwrap_or_default(),
         facets: facets(context, query)?,
@@ -175,7 +175,7 @@ fn user_ids(ids: &[i64]) -> Vec<UserId> {
     ids.iter().copied().map(UserId).collect()
 }
 
-static USERS: Resource = Resource {
+static USERS: BulkResource = BulkResource {
     spec: &LIST,
     ids: |context| {
         let ids = users::ids(context.app, context.caller, &query(context)?)?;
@@ -268,7 +268,7 @@ fn set_active(app: &App, caller: &Caller, id: UserId, is_active: bool) -> Result
         version: (user.is_active == is_active).then_some(user.updated_at),
         ..UserInput::default()
     };
-    let after = users::update(app, caller, id, &input, Completeness::Partial)?;
+    let after = users::update(app, caller, id, &input, UpdateMode::Partial)?;
     Ok(Outcome::of(after.updated_at != user.updated_at))
 }
 
@@ -332,7 +332,7 @@ pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
 pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
     let mut object = serde_json::Map::new();
     object.insert("is_active".into(), true.into());
-    Ok(show_new(context, StatusCode::OK, &Filling::with(object)))
+    Ok(show_new(context, StatusCode::OK, &FormData::with(object)))
 }
 
 pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -344,7 +344,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
     match users::create(context.app, context.caller, &input) {
         Ok(user) => saved(context, &user, "added"),
         Err(users::Error::Invalid(violations)) => {
-            let filling = Filling::refused(context, violations);
+            let filling = FormData::refused(context, violations);
             Ok(show_new(context, StatusCode::BAD_REQUEST, &filling))
         }
         Err(error) => Err(error.into()),
@@ -353,7 +353,7 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
 
 pub(super) fn edit(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
-    let filling = Filling::with(forms::object(&UserView::from(&user))?);
+    let filling = FormData::with(forms::object(&UserView::from(&user))?);
     show(context, StatusCode::OK, &user, &filling)
 }
 
@@ -365,16 +365,16 @@ pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
         password: Input::Absent,
         ..input(&context.body.form(&CHANGED)?)
     };
-    match users::update(context.app, context.caller, user.id, &input, Completeness::Whole) {
+    match users::update(context.app, context.caller, user.id, &input, UpdateMode::Full) {
         Ok(user) => saved(context, &user, "changed"),
         Err(users::Error::Invalid(violations)) => {
-            let filling = Filling::refused(context, violations);
+            let filling = FormData::refused(context, violations);
             show(context, StatusCode::BAD_REQUEST, &user, &filling)
         }
         Err(users::Error::Conflict) => {
-            let filling = Filling {
+            let filling = FormData {
                 current: Some(forms::object(&UserView::from(&user))?),
-                ..Filling::refused(context, Violations::new())
+                ..FormData::refused(context, Violations::new())
             };
             show(context, StatusCode::CONFLICT, &user, &filling)
         }
@@ -399,7 +399,11 @@ fn saved(context: &Context<'_>, user: &User, what: &str) -> Result<Answer, ApiEr
 }
 
 /// The groups of fields that new and changed users have in common.
-fn fieldsets(filling: &Filling<'_>, specs: &'static [FieldSpec], account: &[Field]) -> Vec<render::Fieldset> {
+fn fieldsets(
+    filling: &FormData<'_>,
+    specs: &'static [FieldSpec],
+    account: &[Field],
+) -> Vec<render::Fieldset> {
     let person = [Field::FirstName, Field::LastName, Field::Phone, Field::Address];
     vec![
         filling.fieldset("Account", specs, account),
@@ -409,7 +413,7 @@ fn fieldsets(filling: &Filling<'_>, specs: &'static [FieldSpec], account: &[Fiel
 
 const PASSWORDS: [Field; 2] = [Field::Password, Field::PasswordConfirmation];
 
-fn show_new(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) -> Answer {
+fn show_new(context: &Context<'_>, status: StatusCode, filling: &FormData<'_>) -> Answer {
     let mut fieldsets = fieldsets(
         filling,
         &NEW,
@@ -423,7 +427,7 @@ fn show_new(context: &Context<'_>, status: StatusCode, filling: &Filling<'_>) ->
         locked: None,
         tools: Vec::new(),
         delete: None,
-        problems: Filling::problems(&fieldsets),
+        problems: FormData::problems(&fieldsets),
         fieldsets,
         version: None,
         conflict: None,
@@ -444,7 +448,7 @@ fn show(
     context: &Context<'_>,
     status: StatusCode,
     user: &User,
-    filling: &Filling<'_>,
+    filling: &FormData<'_>,
 ) -> Result<Answer, ApiError> {
     let target = target(user);
     let own = own_path(user);
@@ -486,7 +490,7 @@ fn show(
         .flatten()
         .collect(),
         delete: tool("", "delete/", context.may(Right::DeleteUser, target)).map(|link| link.url),
-        problems: Filling::problems(&fieldsets),
+        problems: FormData::problems(&fieldsets),
         fieldsets,
         version: Some(forms::shown_version(context, status, user.updated_at)),
         conflict: match status {
@@ -524,13 +528,13 @@ fn facts(user: &User) -> Vec<(&'static str, Cell)> {
 /// The cars of a user, the newest of them.
 fn related(context: &Context<'_>, user: &User) -> Result<Related, ApiError> {
     let query = CarQuery {
-        page: Some(Page {
+        page: Some(LimitOffset {
             limit: CARS,
             offset: 0,
         }),
         ..CarQuery::default()
     };
-    let listed = cars::list(context.app, context.caller, Garage::Of(user.id), &query)?;
+    let listed = cars::list(context.app, context.caller, CarScope::Owner(user.id), &query)?;
     let add = form_urlencoded::Serializer::new(String::new())
         .append_pair("owner", user.username.as_str())
         .finish();
@@ -562,13 +566,13 @@ const SEEN_CARS: &str = "cars";
 fn ask_to_delete(context: &Context<'_>, user: &User, is_changed: bool) -> Result<Answer, ApiError> {
     let belongings = users::belongings(context.app, context.caller, &[user.id])?;
     let query = CarQuery {
-        page: Some(Page {
+        page: Some(LimitOffset {
             limit: 100,
             offset: 0,
         }),
         ..CarQuery::default()
     };
-    let cars = cars::list(context.app, context.caller, Garage::Of(user.id), &query)?.items;
+    let cars = cars::list(context.app, context.caller, CarScope::Owner(user.id), &query)?.items;
     let own = own_path(user);
     bulk::confirm_one(
         context,
@@ -664,7 +668,7 @@ pub(super) fn edit_password(context: &Context<'_>) -> Result<Answer, ApiError> {
     if let Some(elsewhere) = own_password(context, &user) {
         return Ok(elsewhere);
     }
-    let filling = Filling::with(serde_json::Map::new());
+    let filling = FormData::with(serde_json::Map::new());
     Ok(show_password(context, StatusCode::OK, &user, &filling))
 }
 
@@ -683,13 +687,7 @@ pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
         password_confirmation: given(form.text(Field::PasswordConfirmation)),
         ..UserInput::default()
     };
-    match users::update(
-        context.app,
-        context.caller,
-        user.id,
-        &input,
-        Completeness::Partial,
-    ) {
+    match users::update(context.app, context.caller, user.id, &input, UpdateMode::Partial) {
         Ok(user) => Answer::redirect(
             context.with_back(&own_path(&user)),
             Message::success(format!(
@@ -698,14 +696,14 @@ pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
             )),
         ),
         Err(users::Error::Invalid(violations)) => {
-            let filling = Filling::refused(context, violations);
+            let filling = FormData::refused(context, violations);
             Ok(show_password(context, StatusCode::BAD_REQUEST, &user, &filling))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn show_password(context: &Context<'_>, status: StatusCode, user: &User, filling: &Filling<'_>) -> Answer {
+fn show_password(context: &Context<'_>, status: StatusCode, user: &User, filling: &FormData<'_>) -> Answer {
     let own = own_path(user);
     let fieldsets = vec![filling.fieldset("", &NEW, &PASSWORDS)];
     let html = render::write(&PasswordPage {
@@ -717,7 +715,7 @@ fn show_password(context: &Context<'_>, status: StatusCode, user: &User, filling
         title: format!("Set a password for {}", isolated(user.username.as_str())),
         lead: "It ends all their logins: tell them the new password in a safe way.",
         whose: user.username.as_str(),
-        problems: Filling::problems(&fieldsets),
+        problems: FormData::problems(&fieldsets),
         fields: fieldsets.into_iter().flat_map(|set| set.fields).collect(),
         action: context.with_back(context.path),
         back: context.with_back(&own),

@@ -5,7 +5,7 @@ use mycars_domain::{Action, Car, CarId};
 use super::{Error, owner};
 use crate::{
     App, Caller,
-    lists::{CarQuery, Garage, in_order_of},
+    lists::{CarQuery, CarScope, in_order_of},
     ports::CarCount,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, Error> {
-    owner(caller, Action::ManageCars, Garage::All)?;
+    owner(caller, Action::ManageCars, CarScope::All)?;
     Ok(app.store.read(|unit| unit.cars().ids(None, query))?)
 }
 
@@ -23,7 +23,7 @@ pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, E
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, ids: &[CarId]) -> Result<Vec<Car>, Error> {
-    owner(caller, Action::ManageCars, Garage::All)?;
+    owner(caller, Action::ManageCars, CarScope::All)?;
     let mut cars = app.store.read(|unit| unit.cars().find_all(ids))?;
     in_order_of(ids, &mut cars, |car| car.id);
     Ok(cars)
@@ -34,7 +34,7 @@ pub fn read_all(app: &App, caller: &Caller, ids: &[CarId]) -> Result<Vec<Car>, E
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
 pub fn count(app: &App, caller: &Caller, ids: &[CarId]) -> Result<CarCount, Error> {
-    owner(caller, Action::ManageCars, Garage::All)?;
+    owner(caller, Action::ManageCars, CarScope::All)?;
     Ok(app.store.read(|unit| unit.cars().count_among(ids))?)
 }
 
@@ -49,7 +49,7 @@ pub fn brands(
     query: &CarQuery,
     at_most: u32,
 ) -> Result<Vec<(String, u64)>, Error> {
-    owner(caller, Action::ManageCars, Garage::All)?;
+    owner(caller, Action::ManageCars, CarScope::All)?;
     Ok(app.store.read(|unit| unit.cars().brands(query, at_most))?)
 }
 
@@ -73,7 +73,7 @@ mod tests {
         });
         let (app, _) = mocks.into_app();
         let ids = [3, 9, 1, 2].map(CarId);
-        let cars = read_all(&app, &samples::somebody_else(Rank::Admin), &ids).unwrap();
+        let cars = read_all(&app, &samples::other_user(Rank::Admin), &ids).unwrap();
         let found: Vec<CarId> = cars.iter().map(|car| car.id).collect();
         assert_eq!(found, [3, 1, 2].map(CarId));
     }
@@ -94,7 +94,7 @@ mod tests {
             .withf(move |query, at_most| *query == of_brands && *at_most == 5)
             .returning(|_, _| Ok(vec![("Toyota".into(), 7)]));
         let (app, _) = mocks.into_app();
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         assert_eq!(ids(&app, &admin, &query).unwrap(), [CarId(10)]);
         let brands = brands(&app, &admin, &query, 5).unwrap();
         assert_eq!(brands, [("Toyota".to_owned(), 7)]);

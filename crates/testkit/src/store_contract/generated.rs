@@ -3,8 +3,8 @@
 //!
 //! Other rules show by example what a query means, and this holds stores to it where nobody thought of an example.
 
+mod fixtures;
 mod queries;
-mod things;
 
 use std::{cmp::Reverse, collections::BTreeMap, fmt::Debug};
 
@@ -57,8 +57,8 @@ fn with_id(users: &[User], id: UserId) -> Option<&User> {
 pub fn any_query_finds_the_cars_that_it_means(store: &dyn Store) {
     let seed = seed();
     let mut random = Random::new(seed, 0);
-    let users = things::keep_users(store, &mut random);
-    let cars = things::keep_cars(store, &mut random, &users);
+    let users = fixtures::keep_users(store, &mut random);
+    let cars = fixtures::keep_cars(store, &mut random, &users);
     let select = |owner, query: &CarQuery| query.select(owner, &cars, |id| with_id(&users, id));
     for_any(
         random,
@@ -108,7 +108,7 @@ pub fn any_query_finds_the_cars_that_it_means(store: &dyn Store) {
 pub fn any_query_finds_the_users_that_it_means(store: &dyn Store) {
     let seed = seed();
     let mut random = Random::new(seed, 0);
-    let users = things::keep_users(store, &mut random);
+    let users = fixtures::keep_users(store, &mut random);
     for_any(
         random,
         seed,
@@ -156,7 +156,7 @@ pub fn any_query_finds_the_users_that_it_means(store: &dyn Store) {
 pub fn any_query_finds_the_entries_that_it_means(store: &dyn Store) {
     let seed = seed();
     let mut random = Random::new(seed, 0);
-    let entries = things::keep_entries(store, &mut random);
+    let entries = fixtures::keep_entries(store, &mut random);
     for_any(
         random,
         seed,
@@ -202,8 +202,8 @@ pub fn any_query_finds_the_entries_that_it_means(store: &dyn Store) {
 pub fn any_query_finds_the_tokens_that_it_means(store: &dyn Store) {
     let seed = seed();
     let mut random = Random::new(seed, 0);
-    let users = things::keep_users(store, &mut random);
-    let tokens = things::keep_tokens(store, &mut random, &users);
+    let users = fixtures::keep_users(store, &mut random);
+    let tokens = fixtures::keep_tokens(store, &mut random, &users);
     let select = |query: &TokenQuery| {
         let numbered = tokens.iter().map(|(number, token)| (*number, token));
         query.select(numbered, |id| with_id(&users, id))

@@ -5,7 +5,7 @@ use mycars_domain::{Action, Target, User, UserId, policy};
 use super::Error;
 use crate::{
     App, Caller,
-    lists::{Page, Search, UserCount, UserQuery, in_order_of},
+    lists::{LimitOffset, Search, UserCount, UserQuery, in_order_of},
     ports::CarCount,
 };
 
@@ -37,7 +37,7 @@ pub fn search(app: &App, caller: &Caller, search: Search, at_most: u32) -> Resul
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let query = UserQuery {
         search,
-        page: Some(Page {
+        page: Some(LimitOffset {
             limit: at_most,
             offset: 0,
         }),
@@ -100,7 +100,7 @@ mod tests {
         });
         let (app, _) = mocks.into_app();
         let ids = [3, 9, 1, 2].map(UserId);
-        let users = read_all(&app, &samples::somebody_else(Rank::Admin), &ids).unwrap();
+        let users = read_all(&app, &samples::other_user(Rank::Admin), &ids).unwrap();
         let found: Vec<UserId> = users.iter().map(|user| user.id).collect();
         assert_eq!(found, [3, 1, 2].map(UserId));
     }
@@ -122,7 +122,7 @@ mod tests {
             .withf(|ids| ids == [UserId(1), UserId(2)])
             .returning(|_| Ok(4));
         let (app, _) = mocks.into_app();
-        let admin = samples::somebody_else(Rank::Admin);
+        let admin = samples::other_user(Rank::Admin);
         let belongings = belongings(&app, &admin, &[UserId(1), UserId(2)]).unwrap();
         assert_eq!(belongings, Belongings { cars, sessions: 4 });
     }

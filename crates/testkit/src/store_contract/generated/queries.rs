@@ -1,15 +1,15 @@
 //! What is made up to be asked: a little of everything, so that most queries find something, and what nobody has.
 
 use mycars_application::lists::{
-    CarOrder, CarQuery, Direction, HistoryQuery, Page, Search, TokenOrder, TokenQuery, TokenState, UserOrder,
-    UserQuery,
+    CarOrder, CarQuery, Direction, HistoryQuery, LimitOffset, Search, TokenOrder, TokenQuery, TokenState,
+    UserOrder, UserQuery,
 };
 use mycars_domain::{
     Role, User, UserId,
     audit::{Action, ObjectType},
 };
 
-use super::things::{MILEAGES, TEXTS, YEARS, moment, somebody};
+use super::fixtures::{MILEAGES, TEXTS, YEARS, moment, somebody};
 use crate::random::Random;
 
 /// A condition, one time in eight.
@@ -60,8 +60,8 @@ fn ordering<O: Copy>(random: &mut Random, orders: &[O]) -> Vec<(O, Direction)> {
 }
 
 /// A page, half the time.
-fn page(random: &mut Random) -> Option<Page> {
-    random.percent(50).then(|| Page {
+fn page(random: &mut Random) -> Option<LimitOffset> {
+    random.percent(50).then(|| LimitOffset {
         limit: *random.pick(&[0, 1, 2, 5, 1000, u32::MAX]),
         offset: *random.pick(&[0, 0, 1, 3, 20, 1000, u64::MAX]),
     })
