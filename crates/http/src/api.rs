@@ -2,6 +2,7 @@
 
 mod account;
 pub(crate) mod cars;
+pub(crate) mod dispatch;
 pub(crate) mod endpoint;
 pub(crate) mod fields;
 pub(crate) mod history;
@@ -23,16 +24,11 @@ use crate::api::{
     fields::{FieldKind, FieldSpec},
 };
 
-/// Where tokens are got: logins of browsers are counted with it.
-pub(crate) use tokens::LOGIN;
-/// Requests to the admin panel are counted with it.
-pub(crate) use users::LIST as PANEL;
-
 /// Every endpoint, in the order in which the API's root names them.
 pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
     &root::ROOT,
     &registration::REGISTER,
-    &LOGIN,
+    &tokens::LOGIN,
     &tokens::REFRESH,
     &tokens::VERIFY,
     &password::CHANGE,

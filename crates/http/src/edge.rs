@@ -4,9 +4,10 @@
 pub(crate) mod allowed_hosts;
 pub(crate) mod client_addr;
 pub(crate) mod cors;
-pub(crate) mod health;
 pub(crate) mod metrics;
+pub(crate) mod monitoring;
 pub(crate) mod payload;
+pub(crate) mod request_id;
 pub(crate) mod request_log;
 pub(crate) mod security_headers;
 pub(crate) mod timeouts;

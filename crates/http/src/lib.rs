@@ -16,7 +16,9 @@ mod error;
 pub mod fuzzing;
 pub mod messages;
 mod request;
+mod routes;
 mod server;
+mod state;
 mod web;
 
 pub use api::{openapi, routes};
@@ -28,5 +30,6 @@ pub use request::{
     query::ListSettings,
     throttle::{NoRate, Rate, Rates},
 };
-pub use server::{Settings, bind, paths, serve};
+pub use routes::paths;
+pub use server::{Settings, bind, serve};
 pub use web::panel::screens;

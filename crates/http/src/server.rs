@@ -1,46 +1,33 @@
-//! The server: the router and the workers.
+//! The server: workers, middleware, and what handlers share.
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
 };
 
-use actix_web::{
-    App as Actix, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder,
-    dev::Server,
-    http::header,
-    middleware::from_fn,
-    web::{self, Data, Payload, ServiceConfig},
-};
+use actix_web::{App as Actix, HttpServer, dev::Server, middleware::from_fn, web::Data};
 use governor::clock::DefaultClock;
 use mycars_application::App;
 
 use crate::{
-    api::{
-        ENDPOINTS,
-        openapi::{DOCS_PATH, SCHEMA_PATH},
-    },
     edge::{
         allowed_hosts::{self, AllowedHosts},
         client_addr::{Networks, TrustedProxies},
         cors::{self, AllowedOrigins, RefusedOrigins},
-        health,
-        metrics::{self, Metrics, Route},
+        metrics::Metrics,
         payload,
-        request_log::{RequestIds, log},
+        request_id::RequestIds,
+        request_log::log,
         security_headers, timeouts,
     },
-    error::ApiError,
     request::{
-        negotiation::negotiate,
-        pipeline::{State, Visit, dispatch},
         pools::WorkerPools,
         query::ListSettings,
         throttle::{Rates, Throttles},
     },
-    web::{assets, docs, login, media, page, panel},
+    routes,
+    state::State,
 };
 
 /// What can be set about the server.
@@ -98,7 +85,6 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         origins: settings.allowed_origins.clone(),
-        refused_origins: RefusedOrigins::default(),
         metrics: Metrics::new(),
         metrics_for: settings.metrics_for.clone(),
         throttles: settings
@@ -110,15 +96,16 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     });
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let origins = settings.allowed_origins.clone();
+    let refused = Arc::new(RefusedOrigins::default());
     let server = HttpServer::new(move || {
         let (ids, hosts, watched) = (Arc::clone(&ids), hosts.clone(), state.clone());
-        let shared = state.clone();
+        let (allowed, refused) = (origins.clone(), Arc::clone(&refused));
         Actix::new()
             .app_data(state.clone())
-            .configure(routes)
+            .configure(routes::configure)
             .wrap(origins.middleware())
             .wrap(from_fn(move |request, next| {
-                cors::around(shared.clone(), request, next)
+                cors::around(allowed.clone(), Arc::clone(&refused), request, next)
             }))
             .wrap(from_fn(move |request, next| {
                 allowed_hosts::check(hosts.clone(), request, next)
@@ -140,98 +127,6 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         .run())
 }
 
-/// Every route.
-fn routes(config: &mut ServiceConfig) {
-    for_each_route(|path, resource| {
-        config.service(resource.app_data(Route(path)));
-    });
-    config
-        .configure(panel::routes)
-        .default_service(web::to(no_such_route));
-}
-
-/// Every route but those of the admin panel, with its canonical path. What ends in a slash is served without it,
-/// too.
-fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
-    for endpoint in ENDPOINTS {
-        let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
-            dispatch(endpoint, state, http, payload)
-        };
-        add(endpoint.path, resource(&pattern(endpoint.path)).to(handler));
-    }
-    add(SCHEMA_PATH, resource(SCHEMA_PATH).to(docs::schema));
-    add(DOCS_PATH, resource(DOCS_PATH).to(docs::docs));
-    add("/api-auth/login/", resource("/api-auth/login/").to(login::log_in));
-    add(
-        "/api-auth/logout/",
-        resource("/api-auth/logout/").to(login::log_out),
-    );
-    add("/health/live", get("/health/live", health::live));
-    add("/health/ready", get("/health/ready", health::ready));
-    add("/metrics", get("/metrics", metrics::serve));
-    add("/media/cars/{file}", get("/media/{path:.*}", media::serve));
-    add("/static/{name}", get("/static/{name}", assets::serve));
-    add("/", get("/", to_api));
-}
-
-/// A path with the slash at its end and without.
-fn resource(path: &str) -> Resource {
-    web::resource([path, path.trim_end_matches('/')].map(str::to_owned))
-}
-
-/// What can only be read.
-fn get<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    web::resource(path)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
-}
-
-/// The paths of all routes but those of the admin panel.
-#[must_use]
-pub fn paths() -> Vec<&'static str> {
-    let mut paths = Vec::new();
-    for_each_route(|path, _| paths.push(path));
-    paths
-}
-
-/// Returns a path as the router wants it. An id is written in digits, perhaps with a minus; for anything else there is no
-/// such route.
-pub(crate) fn pattern(path: &str) -> String {
-    path.replace('}', ":-?[0-9]+}")
-}
-
-async fn to_api() -> HttpResponse {
-    HttpResponse::Found()
-        .insert_header((header::LOCATION, "/api/"))
-        .finish()
-}
-
-/// A page for people who look for one under the API, JSON for everybody else.
-async fn no_such_route(state: Data<State>, http: HttpRequest) -> HttpResponse {
-    if http.path().starts_with("/admin/") {
-        return panel::no_such_page(&state, &http).await;
-    }
-    let answer = ApiError::NotFound(crate::error::Resource::Route).response();
-    let is_page =
-        http.path().starts_with("/api/") && negotiate(&http).is_ok_and(|accepted| accepted.is_page());
-    if is_page {
-        page::present(
-            None,
-            answer,
-            &http,
-            &Visit::new(&state, &http, true),
-            Duration::ZERO,
-        )
-    } else {
-        answer
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -245,7 +140,7 @@ mod tests {
     use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
-    use crate::request::pipeline::tests::with_ann;
+    use crate::api::dispatch::tests::with_ann;
 
     /// A server on a port of its own; stopped when it is dropped.
     struct Running {
@@ -420,7 +315,10 @@ mod tests {
         server.ask("GET /api/", &["Host: evil.example"]);
         let answer = server.ask("GET /metrics", &["Host: 192.0.2.1:8000"]);
         assert_eq!(status(&answer), "200");
-        assert_eq!(header(&answer, "Content-Type"), Some(metrics::MEDIA_TYPE));
+        assert_eq!(
+            header(&answer, "Content-Type"),
+            Some(crate::edge::metrics::MEDIA_TYPE)
+        );
         for (method, route, code, count) in [
             ("GET", "/api/", 200, 2),
             ("GET", "/api/cars/{car_id}/", 401, 2),

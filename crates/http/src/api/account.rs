@@ -3,7 +3,7 @@
 use mycars_application::accounts;
 
 use crate::{
-    api::endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+    api::endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
     error::ApiError,
 };
 
@@ -13,6 +13,7 @@ pub(crate) static DELETE: Endpoint = Endpoint {
     description: "Delete your own account with your cars and their pictures. The last active superuser can't.",
     tag: Tag::Account,
     access: Access::Authenticated,
+    rate: RateClass::Standard,
     list: None,
     operations: &[Operation::plain(
         "delete_account",

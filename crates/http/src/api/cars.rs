@@ -16,7 +16,7 @@ use mycars_domain::{
 
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
         views::{CarView, OwnerView},
     },
@@ -30,6 +30,7 @@ pub(crate) static OWN_LIST: Endpoint = Endpoint {
     description: "Your own cars, newest first.",
     tag: Tag::Cars,
     access: Access::Authenticated,
+    rate: RateClass::Standard,
     list: Some(&query::CARS),
     operations: &list_operations("list_cars", "create_car"),
 };
@@ -40,6 +41,7 @@ pub(crate) static OWN_DETAIL: Endpoint = Endpoint {
     description: "One of your own cars.",
     tag: Tag::Cars,
     access: Access::Authenticated,
+    rate: RateClass::Standard,
     list: None,
     operations: &detail_operations(["get_car", "replace_car", "update_car", "delete_car"]),
 };
@@ -50,6 +52,7 @@ pub(crate) static USER_CARS: Endpoint = Endpoint {
     description: "The cars of a user, newest first.",
     tag: Tag::AdminCars,
     access: Access::Admin,
+    rate: RateClass::Standard,
     list: Some(&query::CARS),
     operations: &list_operations("list_user_cars", "create_user_car"),
 };
@@ -60,6 +63,7 @@ pub(crate) static USER_CAR: Endpoint = Endpoint {
     description: "A car of a user. It is only found under its owner.",
     tag: Tag::AdminCars,
     access: Access::Admin,
+    rate: RateClass::Standard,
     list: None,
     operations: &detail_operations([
         "get_user_car",

@@ -1,6 +1,5 @@
 //! What an endpoint is: data that the dispatcher, the router, OPTIONS and the documents read.
 
-use actix_web::http::Method as HttpMethod;
 use mycars_application::{
     App, Caller,
     lists::{LimitOffset, Page},
@@ -18,6 +17,8 @@ use crate::{
     },
 };
 
+pub(crate) use crate::request::{authentication::Access, method::Method, throttle::RateClass};
+
 /// One resource and what can be done to it.
 pub(crate) struct Endpoint {
     /// The canonical path, which ends in a slash.
@@ -30,23 +31,12 @@ pub(crate) struct Endpoint {
     pub(crate) tag: Tag,
     /// Who may call it.
     pub(crate) access: Access,
+    /// The rate that its POST requests count to; all others count to the standard rate.
+    pub(crate) rate: RateClass,
     /// What it can be asked for, where it is a list.
     pub(crate) list: Option<&'static ListSpec>,
     /// What can be done to it, one operation for each method.
     pub(crate) operations: &'static [Operation],
-}
-
-/// Who may call an endpoint, before any use-case is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Anybody; credentials are not looked at, so that bad ones don't matter.
-    Open,
-    /// Anybody, but who gives credentials must give good ones.
-    Optional,
-    /// Whoever proves to be a user.
-    Authenticated,
-    /// Whoever proves to be an admin.
-    Admin,
 }
 
 /// A group of endpoints, for documents.
@@ -94,47 +84,6 @@ pub(crate) enum ResponseSpec {
 /// Does what an operation does.
 pub(crate) type Handler = fn(&Request<'_>) -> Result<Reply, ApiError>;
 
-/// The methods that operations have. HEAD goes with GET, and OPTIONS goes with everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Method {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-impl Method {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        }
-    }
-
-    /// The verb of this name, for what changes something.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Put, Self::Patch, Self::Delete]
-            .into_iter()
-            .find(|verb| verb.as_str().eq_ignore_ascii_case(name))
-    }
-
-    /// The verb that answers a method: GET answers HEAD.
-    pub(crate) fn answering(method: &HttpMethod) -> Option<Self> {
-        match *method {
-            HttpMethod::GET | HttpMethod::HEAD => Some(Self::Get),
-            HttpMethod::POST => Some(Self::Post),
-            HttpMethod::PUT => Some(Self::Put),
-            HttpMethod::PATCH => Some(Self::Patch),
-            HttpMethod::DELETE => Some(Self::Delete),
-            _ => None,
-        }
-    }
-}
-
 impl Operation {
     /// An operation without a body.
     pub(crate) const fn plain(
@@ -161,7 +110,7 @@ impl Operation {
 
     /// Where the operation runs with this body: away from the others if it takes time. The description says
     /// which fields make it do so.
-    pub(crate) fn lane(&self, body: &Body) -> Pool {
+    pub(crate) fn pool(&self, body: &Body) -> Pool {
         let is_sent = |kind| {
             self.fields()
                 .iter()

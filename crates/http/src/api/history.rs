@@ -8,7 +8,7 @@ use mycars_application::{
 use super::cars::{Scope, id};
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
         views::EntryView,
     },
@@ -23,6 +23,7 @@ pub(crate) static LIST: Endpoint = Endpoint {
                   2026-11-24T18:30.",
     tag: Tag::AdminHistory,
     access: Access::Admin,
+    rate: RateClass::Standard,
     list: Some(&query::HISTORY),
     operations: &[Operation::plain(
         "list_history",
@@ -39,6 +40,7 @@ pub(crate) static OWN: Endpoint = Endpoint {
     description: "What became of one of your own cars since it is yours, newest first.",
     tag: Tag::Cars,
     access: Access::Authenticated,
+    rate: RateClass::Standard,
     list: Some(&query::HISTORY_OF_CAR),
     operations: &[Operation::plain(
         "list_car_history",
@@ -55,6 +57,7 @@ pub(crate) static USERS: Endpoint = Endpoint {
     description: "What became of a user's car since it is theirs, newest first.",
     tag: Tag::AdminCars,
     access: Access::Admin,
+    rate: RateClass::Standard,
     list: Some(&query::HISTORY_OF_CAR),
     operations: &[Operation::plain(
         "list_user_car_history",

@@ -9,7 +9,7 @@ use mycars_domain::Field;
 use super::cars::{CAR, Scope, id};
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
     },
     error::ApiError,
@@ -21,6 +21,7 @@ pub(crate) static OWN: Endpoint = Endpoint {
     description: "The picture of one of your own cars: JPEG, PNG, WebP or GIF.",
     tag: Tag::Cars,
     access: Access::Authenticated,
+    rate: RateClass::Standard,
     list: None,
     operations: &operations("upload_car_image", "delete_car_image"),
 };
@@ -31,6 +32,7 @@ pub(crate) static USERS: Endpoint = Endpoint {
     description: "The picture of a user's car: JPEG, PNG, WebP or GIF.",
     tag: Tag::AdminCars,
     access: Access::Admin,
+    rate: RateClass::Standard,
     list: None,
     operations: &operations("upload_user_car_image", "delete_user_car_image"),
 };

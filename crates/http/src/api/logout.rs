@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{DETAIL, tokens::TOKEN};
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
     },
     error::ApiError,
@@ -19,6 +19,7 @@ pub(crate) static LOGOUT: Endpoint = Endpoint {
     description: "End a login by giving up its refresh token.",
     tag: Tag::Tokens,
     access: Access::Authenticated,
+    rate: RateClass::Standard,
     list: None,
     operations: &[Operation {
         id: "logout",

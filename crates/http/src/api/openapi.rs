@@ -27,7 +27,7 @@ use utoipa::openapi::{
 
 use crate::{
     api::{ENDPOINTS, endpoint::Tag},
-    request::csrf::SESSION_COOKIE,
+    request::cookies::SESSION_COOKIE,
 };
 
 /// Returns the document as indented JSON, with `server` as the base URL of its paths.

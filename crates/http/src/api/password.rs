@@ -7,7 +7,7 @@ use serde_json::json;
 use super::DETAIL;
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
     },
     error::ApiError,
@@ -19,6 +19,7 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
     description: "Change your own password. Every refresh token issued before stops working.",
     tag: Tag::Account,
     access: Access::Authenticated,
+    rate: RateClass::Standard,
     list: None,
     operations: &[Operation {
         id: "change_password",

@@ -9,7 +9,7 @@ use super::users::{
 };
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
         views::UserView,
     },
@@ -22,6 +22,7 @@ pub(crate) static ME: Endpoint = Endpoint {
     description: "Your own account.",
     tag: Tag::Account,
     access: Access::Authenticated,
+    rate: RateClass::Standard,
     list: None,
     operations: &[
         Operation::plain(

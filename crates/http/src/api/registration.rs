@@ -8,7 +8,7 @@ use super::users::{
 };
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldSpec, Schema},
         views::UserView,
     },
@@ -22,6 +22,7 @@ pub(crate) static REGISTER: Endpoint = Endpoint {
     description: "Make an account. Only an administrator can make one with the role of an administrator.",
     tag: Tag::Account,
     access: Access::Optional,
+    rate: RateClass::Register,
     list: None,
     operations: &[Operation {
         id: "register",

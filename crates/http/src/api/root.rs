@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use super::ENDPOINTS;
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         openapi::{DOCS_PATH, SCHEMA_PATH},
     },
     error::ApiError,
@@ -17,6 +17,7 @@ pub(crate) static ROOT: Endpoint = Endpoint {
     description: "Where everything is. Open to all; nearly everything behind it needs a token.",
     tag: Tag::Root,
     access: Access::Optional,
+    rate: RateClass::Standard,
     list: None,
     operations: &[Operation::plain(
         "get_root",

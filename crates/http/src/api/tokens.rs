@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
     },
     error::{ApiError, token_message},
@@ -18,6 +18,7 @@ pub(crate) static LOGIN: Endpoint = Endpoint {
     description: "Takes a username and a password and answers an access and a refresh token.",
     tag: Tag::Tokens,
     access: Access::Open,
+    rate: RateClass::Login,
     list: None,
     operations: &[Operation {
         id: "obtain_token",
@@ -44,6 +45,7 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
     description: "Takes a refresh token and answers a new access token.",
     tag: Tag::Tokens,
     access: Access::Open,
+    rate: RateClass::Refresh,
     list: None,
     operations: &[Operation {
         id: "refresh_token",
@@ -72,6 +74,7 @@ pub(crate) static VERIFY: Endpoint = Endpoint {
     description: "Takes a token of either type and says whether it is good.",
     tag: Tag::Tokens,
     access: Access::Open,
+    rate: RateClass::Standard,
     list: None,
     operations: &[Operation {
         id: "verify_token",

@@ -14,7 +14,7 @@ use mycars_domain::{
 use super::cars::CAR;
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation, Reply, Request, ResponseSpec, Tag},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
         views::{OwnerView, UserView, UserWithCarsView},
     },
@@ -28,6 +28,7 @@ pub(crate) static LIST: Endpoint = Endpoint {
     description: "All clients; ?role=admin and ?role=all widen it.",
     tag: Tag::AdminUsers,
     access: Access::Admin,
+    rate: RateClass::Standard,
     list: Some(&query::USERS),
     operations: &[
         Operation::plain(
@@ -54,6 +55,7 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
     description: "A user and their cars.",
     tag: Tag::AdminUsers,
     access: Access::Admin,
+    rate: RateClass::Standard,
     list: None,
     operations: &[
         Operation::plain(

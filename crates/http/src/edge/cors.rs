@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use actix_cors::{Cors, CorsError};
@@ -13,15 +13,10 @@ use actix_web::{
     dev::{RequestHead, ServiceRequest, ServiceResponse},
     http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, LOCATION, ORIGIN, RETRY_AFTER},
     middleware::Next,
-    web::Data,
 };
 use url::{Host, Url};
 
-use crate::{
-    edge::request_log::REQUEST_ID,
-    error::ApiError,
-    request::{headers, pipeline::State},
-};
+use crate::{edge::request_id::REQUEST_ID, error::ApiError, request::headers};
 
 /// The origins whose scripts may read answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,16 +168,16 @@ impl RefusedOrigins {
 }
 
 /// Logs once that the origin of a request is not allowed.
-fn note_refusal(state: &State, head: &RequestHead) {
+fn note_refusal(allowed: &AllowedOrigins, refused: &RefusedOrigins, head: &RequestHead) {
     let Some(origin) = headers::first(head.headers(), &ORIGIN) else {
         return;
     };
     let host = headers::first(head.headers(), &HOST).unwrap_or_default();
-    if state.origins.allow(&origin) || is_of_host(&origin, &format!("http://{host}")) {
+    if allowed.allow(&origin) || is_of_host(&origin, &format!("http://{host}")) {
         return;
     }
     let origin: String = origin.chars().take(MAX_LOGGED).collect();
-    if state.refused_origins.add(&origin) {
+    if refused.add(&origin) {
         tracing::info!(
             ?origin,
             "scripts of the origin {origin:?} may not read responses. If they should, add it to \
@@ -194,12 +189,13 @@ fn note_refusal(state: &State, head: &RequestHead) {
 /// Goes around the middleware: says in our own words that a preflight is refused, and keeps an OPTIONS without
 /// an origin from being taken for one.
 pub(crate) async fn around(
-    state: Data<State>,
+    allowed: AllowedOrigins,
+    refused: Arc<RefusedOrigins>,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if request.headers().contains_key(ORIGIN) {
-        note_refusal(&state, request.head());
+        note_refusal(&allowed, &refused, request.head());
     } else {
         request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
     }

@@ -3,23 +3,11 @@
 
 use std::time::Duration;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{
-        Method, StatusCode,
-        header::{FORWARDED, X_FORWARDED_FOR},
-    },
-    web::Data,
-};
+use actix_web::http::{Method, StatusCode};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
-};
-
-use crate::{
-    error::{ApiError, Resource},
-    request::pipeline::State,
 };
 
 /// The canonical path of a route, among the data of its resource.
@@ -101,6 +89,12 @@ impl Metrics {
         self.requests.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
+    /// Sets how many jobs wait for a thread of a pool.
+    pub(crate) fn set_waiting(&self, pool: &'static str, jobs: usize) {
+        let jobs = jobs.try_into().unwrap_or(i64::MAX);
+        self.waiting.get_or_create(&LaneLabels { lane: pool }).set(jobs);
+    }
+
     /// Writes everything in `OpenMetrics`' text format.
     pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
@@ -120,36 +114,4 @@ fn name(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         _ => "_OTHER",
     }
-}
-
-/// `GET /metrics`: everything in OpenMetrics' text format. For whoever may not ask, there is no such path.
-pub(crate) async fn serve(state: Data<State>, http: HttpRequest) -> HttpResponse {
-    if !may_ask(&state, &http) {
-        return ApiError::NotFound(Resource::Route).response();
-    }
-    for (lane, waiting) in state.pools.waiting() {
-        let waiting = waiting.try_into().unwrap_or(i64::MAX);
-        state
-            .metrics
-            .waiting
-            .get_or_create(&LaneLabels { lane })
-            .set(waiting);
-    }
-    match state.metrics.text() {
-        Ok(text) => HttpResponse::Ok().content_type(MEDIA_TYPE).body(text),
-        Err(error) => ApiError::Internal(error.into()).response(),
-    }
-}
-
-/// Whether a request comes from where metrics may be asked for. What a proxy forwards that is not trusted comes from
-/// anywhere, though the proxy may be near.
-fn may_ask(state: &State, http: &HttpRequest) -> bool {
-    let client = state.proxies.client(http.head());
-    let is_forwarded = [X_FORWARDED_FOR, FORWARDED]
-        .iter()
-        .any(|header| http.headers().contains_key(header));
-    let is_peer = http
-        .peer_addr()
-        .is_some_and(|peer| peer.ip().to_canonical() == client.address);
-    state.metrics_for.contain(client.address) && !(is_forwarded && is_peer)
 }

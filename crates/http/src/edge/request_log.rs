@@ -1,12 +1,8 @@
-//! One line in the log for each request, the id that joins it to what else the request logged, and its place in the
-//! metrics.
+//! Logs one line for each request, inside a span with its id, and counts it in the metrics.
 
 use std::{
     net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,41 +13,21 @@ use actix_web::{
     error::InternalError,
     http::{
         Method, StatusCode,
-        header::{HeaderMap, HeaderName, HeaderValue},
+        header::{HeaderMap, HeaderValue},
     },
     middleware::Next,
     web::Data,
 };
 use tracing::Instrument as _;
 
-use crate::{edge::metrics::Route, error::ApiError, request::pipeline::State};
-
-/// The response header that names a request's id.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of a request, among its extensions.
-#[derive(Clone)]
-pub(crate) struct RequestId(pub(crate) String);
-
-/// Makes ids for requests: some random digits for the process, so that those of several don't mix, and a
-/// number.
-pub(crate) struct RequestIds {
-    process: String,
-    next: AtomicU64,
-}
-
-impl RequestIds {
-    pub(crate) fn new(process: String) -> Arc<Self> {
-        Arc::new(Self {
-            process,
-            next: AtomicU64::new(1),
-        })
-    }
-
-    fn next(&self) -> String {
-        format!("{}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
-    }
-}
+use crate::{
+    edge::{
+        metrics::Route,
+        request_id::{REQUEST_ID, RequestId, RequestIds},
+    },
+    error::ApiError,
+    state::State,
+};
 
 /// Gives the request an id, handles it inside a span of that id, counts it in the metrics, and logs it with the status of
 /// its response. The query is not logged: it may hold what people searched for.
@@ -107,7 +83,7 @@ impl Asked {
             path = self.path,
             status = status.as_u16(),
             milliseconds = (took.as_secs_f64() * 10_000.0).round() / 10.0,
-            "answered"
+            "request completed"
         );
     }
 }
@@ -141,7 +117,7 @@ mod tests {
     use mycars_application::mocks::Mocks;
 
     use super::*;
-    use crate::request::pipeline::tests::state;
+    use crate::state::tests::state;
 
     /// The status, the request id and the body of the response to a request whose service fails with an error.
     async fn fail(state: &Data<State>, error: fn() -> Error) -> (u16, String, String) {

@@ -34,9 +34,9 @@ use self::{
 pub(crate) use form::Form;
 
 use crate::{
-    api::{endpoint::Method, fields::FieldSpec},
+    api::fields::FieldSpec,
     error::ApiError,
-    request::csrf::CSRF_FIELD,
+    request::{csrf::CSRF_FIELD, method::Method},
 };
 
 /// A body as it came, not yet read as fields.

@@ -1,30 +1,21 @@
-//! What browsers need beside the API: the cookies of a login, and the proof that a request comes from our own
-//! pages (CSRF), as Django has them.
+//! The proof that a request of a browser comes from this site's own pages (CSRF), as Django wants it.
 
 use std::borrow::Cow;
 
-use actix_web::{
-    cookie::{Cookie, SameSite, time::Duration},
-    http::{
-        Method,
-        header::{COOKIE, HeaderMap, HeaderName, ORIGIN},
-    },
+use actix_web::http::{
+    Method,
+    header::{HeaderMap, HeaderName, ORIGIN},
 };
-
-use chrono::TimeDelta;
+use subtle::ConstantTimeEq as _;
 
 use crate::{
     edge::cors::{AllowedOrigins, is_of_host},
     error::ApiError,
-    request::headers,
+    request::{
+        cookies::{CSRF_COOKIE, SESSION_COOKIE, cookie},
+        headers,
+    },
 };
-
-/// The cookie that holds the key of a session.
-pub(crate) const SESSION_COOKIE: &str = "sessionid";
-
-/// The cookie that holds the token which a form must send back. Scripts of other sites can neither read it nor
-/// set it.
-pub(crate) const CSRF_COOKIE: &str = "csrftoken";
 
 /// The form field that sends the token back.
 pub(crate) const CSRF_FIELD: &str = "csrfmiddlewaretoken";
@@ -119,69 +110,9 @@ impl Browser {
     }
 }
 
-/// Compares without telling by its time how much is the same.
+/// Compares two tokens in constant time. Tokens have at least 32 characters.
 fn is_same(one: &str, other: &str) -> bool {
-    let differences = one
-        .bytes()
-        .zip(other.bytes())
-        .fold(0, |all, (a, b)| all | (a ^ b));
-    one.len() == other.len() && one.len() >= 32 && differences == 0
-}
-
-/// Returns the value of a cookie. As in Django, the last cookie of a name counts, quotation marks around a value are no
-/// part of it, and a cookie that cannot be read does not matter to the others. An empty one counts as none.
-pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let (_, value) = headers
-        .get_all(COOKIE)
-        .flat_map(|header| headers::elements(header, b';'))
-        .filter_map(|pair| pair.split_once('='))
-        .filter(|(known, _)| known.trim_end() == name)
-        .last()?;
-    let value = value.trim_start();
-    let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    Some(unquoted.unwrap_or(value))
-        .filter(|value| !value.is_empty())
-        .map(str::to_owned)
-}
-
-/// The cookie of a login. Scripts can't read it, other sites' forms don't send it, and it goes over HTTPS alone
-/// where the site does. It lives as long as a login may.
-pub(crate) fn session_cookie(key: &str, lifetime: TimeDelta, is_https: bool) -> Cookie<'static> {
-    build(SESSION_COOKIE, key, is_https)
-        .http_only(true)
-        .max_age(Duration::seconds(lifetime.num_seconds()))
-        .finish()
-}
-
-/// The cookie that ends a login.
-pub(crate) fn no_session_cookie(is_https: bool) -> Cookie<'static> {
-    build(SESSION_COOKIE, "", is_https)
-        .http_only(true)
-        .max_age(Duration::ZERO)
-        .finish()
-}
-
-/// The cookie with the token that our pages send back.
-pub(crate) fn csrf_cookie(token: &str, is_https: bool) -> Cookie<'static> {
-    build(CSRF_COOKIE, token, is_https)
-        .max_age(Duration::weeks(52))
-        .finish()
-}
-
-fn build(name: &'static str, value: &str, is_https: bool) -> actix_web::cookie::CookieBuilder<'static> {
-    Cookie::build(name, value.to_owned())
-        .path("/")
-        .same_site(SameSite::Lax)
-        .secure(is_https)
-}
-
-/// Where to go after a login or logout: a place on this site, or the API's root.
-pub(crate) fn local(next: &str) -> &str {
-    let is_local = next.starts_with('/')
-        && !next.starts_with("//")
-        && !next.contains('\\')
-        && !next.chars().any(char::is_control);
-    if is_local { next } else { "/api/" }
+    one.len() >= 32 && bool::from(one.as_bytes().ct_eq(other.as_bytes()))
 }
 
 #[cfg(test)]
@@ -216,54 +147,6 @@ mod tests {
         ]);
         assert_eq!(browser.session_key.as_deref(), Some("key"));
         assert_eq!(browser.csrf_token(), Some("t"));
-    }
-
-    /// The cookie `sessionid` of a request with these `Cookie` headers.
-    fn session_key(headers: &[&[u8]]) -> Option<String> {
-        let mut map = HeaderMap::new();
-        for header in headers {
-            map.append(COOKIE, HeaderValue::from_bytes(header).unwrap());
-        }
-        cookie(&map, SESSION_COOKIE)
-    }
-
-    #[test]
-    fn cookie_is_found_beside_cookies_that_cannot_be_read() {
-        for headers in [
-            &["theme=gr\u{fc}n; sessionid=key".as_bytes()][..],
-            &[b"theme=gr\xfcn; sessionid=key"],
-            &[b"sessionid=key; theme=\xff\xfe\xfd"],
-            &[b"sessionid=key;gr\xfcn=1;"],
-            &[b"\xff", b"sessionid=key", b"\xfe=1"],
-            &[b";;=;a;=b; sessionid=key ; =; ;"],
-            &[b"sessionid=key; sessionid2=x; xsessionid=y; SESSIONID=z"],
-            &[b"sessionid=\"key\""],
-            &[b"sessionid = key"],
-            &[b"sessionid=old; sessionid=key"],
-            &[b"sessionid=old", b"a=b; sessionid=key"],
-            &[b"sessionid=\xff; sessionid=key"],
-            &[b"a=\"; sessionid=key; b=\""],
-            &[b"{\"json\": 1}; sessionid=key"],
-            &[b"a=b,sessionid=no; sessionid=key"],
-        ] {
-            assert_eq!(session_key(headers).as_deref(), Some("key"), "{headers:?}");
-        }
-    }
-
-    #[test]
-    fn cookie_that_is_empty_or_cannot_be_read_is_none() {
-        for headers in [
-            &[b"" as &[u8]][..],
-            &[b"sessionid"],
-            &[b"sessionid="],
-            &[b"sessionid=\"\""],
-            &[b"sessionid=k\xffy"],
-            &[b"sessionid=key; sessionid="],
-        ] {
-            assert_eq!(session_key(headers), None, "{headers:?}");
-        }
-        let equals = session_key(&[b"sessionid=a=b"]);
-        assert_eq!(equals.as_deref(), Some("a=b"));
     }
 
     #[test]
@@ -346,21 +229,5 @@ mod tests {
         assert!(!refusal(&browser(&[cookie, ("sec-fetch-site", "same-site")]), Some(TOKEN)).is_empty());
         let own = browser(&[cookie, ("origin", BASE), ("sec-fetch-site", "same-origin")]);
         assert!(own.check_csrf(&Method::POST, BASE, Some(TOKEN)).is_ok());
-    }
-
-    #[test]
-    fn after_a_login_one_stays_on_this_site() {
-        assert_eq!(local("/api/cars/?limit=2"), "/api/cars/?limit=2");
-        for elsewhere in [
-            "",
-            "//evil.example",
-            "https://evil.example",
-            "/\\evil.example",
-            "\\\\evil",
-            "/\n/evil",
-            "api/",
-        ] {
-            assert_eq!(local(elsewhere), "/api/", "{elsewhere:?}");
-        }
     }
 }

@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use actix_web::http::Method;
 use governor::{
     NotUntil, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -23,7 +22,7 @@ use governor::{
 };
 use mycars_domain::UserId;
 
-use crate::{api::endpoint::Endpoint, edge::client_addr::Client, error::ApiError};
+use crate::{edge::client_addr::Client, error::ApiError};
 
 /// So many requests in a period, in Django REST framework's notation: `10/min`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +64,19 @@ pub struct Rates {
     pub anon: Rate,
     /// For anything else, per user.
     pub user: Rate,
+}
+
+/// The rate that a request counts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RateClass {
+    /// `login`, per address.
+    Login,
+    /// `register`, per address.
+    Register,
+    /// `refresh`, per address.
+    Refresh,
+    /// `user`, per user; `anon`, per address, without one.
+    Standard,
 }
 
 /// Whose requests are counted together.
@@ -126,18 +138,17 @@ impl<C: Clock + Clone> Throttles<C> {
     /// [`ApiError::Throttled`] if it is one too many.
     pub(crate) fn check(
         &self,
-        endpoint: &Endpoint,
-        method: &Method,
+        rate: RateClass,
         client: Client,
         user: Option<UserId>,
     ) -> Result<(), ApiError> {
         let address = Key::address(client);
-        let (limiter, key) = match (method, endpoint.path, user) {
-            (&Method::POST, LOGIN, _) => (&self.login, address),
-            (&Method::POST, REGISTER, _) => (&self.register, address),
-            (&Method::POST, REFRESH, _) => (&self.refresh, address),
-            (_, _, Some(user)) => (&self.user, Key::User(user)),
-            (_, _, None) => (&self.anon, address),
+        let (limiter, key) = match (rate, user) {
+            (RateClass::Login, _) => (&self.login, address),
+            (RateClass::Register, _) => (&self.register, address),
+            (RateClass::Refresh, _) => (&self.refresh, address),
+            (RateClass::Standard, Some(user)) => (&self.user, Key::User(user)),
+            (RateClass::Standard, None) => (&self.anon, address),
         };
         self.take(limiter, &key)
     }
@@ -174,19 +185,12 @@ fn refusal<C: Clock>(until: &NotUntil<C::Instant>, clock: &C) -> ApiError {
     ApiError::Throttled((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
 }
 
-/// The paths that have a rate of their own.
-const LOGIN: &str = "/api/token/";
-const REGISTER: &str = "/api/register/";
-const REFRESH: &str = "/api/token/refresh/";
-
 #[cfg(test)]
 mod tests {
     use governor::clock::FakeRelativeClock;
 
-    use super::*;
-    use crate::api::ENDPOINTS;
+    use super::{RateClass::*, *};
 
-    const ME: &str = "/api/me/";
     const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
     fn throttles() -> (Throttles<FakeRelativeClock>, FakeRelativeClock) {
@@ -212,13 +216,12 @@ mod tests {
 
     impl Throttles<FakeRelativeClock> {
         /// Asks once; answers how long to wait if that is refused.
-        fn ask(&self, method: &Method, path: &str, address: IpAddr, user: Option<i64>) -> Option<u64> {
-            self.ask_as(client(address), method, path, user)
+        fn ask(&self, rate: RateClass, address: IpAddr, user: Option<i64>) -> Option<u64> {
+            self.ask_as(client(address), rate, user)
         }
 
-        fn ask_as(&self, client: Client, method: &Method, path: &str, user: Option<i64>) -> Option<u64> {
-            let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap();
-            match self.check(endpoint, method, client, user.map(UserId)) {
+        fn ask_as(&self, client: Client, rate: RateClass, user: Option<i64>) -> Option<u64> {
+            match self.check(rate, client, user.map(UserId)) {
                 Ok(()) => None,
                 Err(ApiError::Throttled(seconds)) => Some(seconds),
                 Err(error) => panic!("{error:?}"),
@@ -226,8 +229,8 @@ mod tests {
         }
 
         /// How often one may ask at once.
-        fn burst(&self, method: &Method, path: &str, user: Option<i64>) -> usize {
-            let asking = || self.ask(method, path, ADDRESS, user);
+        fn burst(&self, rate: RateClass, user: Option<i64>) -> usize {
+            let asking = || self.ask(rate, ADDRESS, user);
             std::iter::repeat_with(asking).take_while(Option::is_none).count()
         }
 
@@ -274,30 +277,22 @@ mod tests {
     #[test]
     fn what_is_asked_for_decides_which_rate_counts() {
         let (throttles, _) = throttles();
-        assert_eq!(throttles.burst(&Method::POST, LOGIN, None), 2);
-        assert_eq!(throttles.burst(&Method::POST, REGISTER, None), 1);
-        assert_eq!(throttles.burst(&Method::POST, REFRESH, None), 3);
-        assert_eq!(throttles.burst(&Method::POST, "/api/token/verify/", None), 4);
-        assert_eq!(throttles.burst(&Method::GET, ME, Some(1)), 5);
-        assert_eq!(
-            throttles.burst(&Method::OPTIONS, LOGIN, None),
-            0,
-            "anon is used up"
-        );
+        assert_eq!(throttles.burst(Login, None), 2);
+        assert_eq!(throttles.burst(Register, None), 1);
+        assert_eq!(throttles.burst(Refresh, None), 3);
+        assert_eq!(throttles.burst(Standard, None), 4);
+        assert_eq!(throttles.burst(Standard, Some(1)), 5);
+        assert_eq!(throttles.burst(Standard, None), 0, "anon is used up");
     }
 
     #[test]
     fn users_are_counted_each_and_others_by_address() {
         let (throttles, _) = throttles();
-        assert_eq!(throttles.burst(&Method::GET, ME, Some(1)), 5);
-        assert_eq!(throttles.burst(&Method::PATCH, ME, Some(1)), 0);
-        assert_eq!(throttles.burst(&Method::GET, ME, Some(2)), 5);
-        assert_eq!(throttles.burst(&Method::POST, REGISTER, Some(3)), 1);
-        assert_eq!(
-            throttles.burst(&Method::POST, REGISTER, Some(4)),
-            0,
-            "per address"
-        );
+        assert_eq!(throttles.burst(Standard, Some(1)), 5);
+        assert_eq!(throttles.burst(Standard, Some(1)), 0);
+        assert_eq!(throttles.burst(Standard, Some(2)), 5);
+        assert_eq!(throttles.burst(Register, Some(3)), 1);
+        assert_eq!(throttles.burst(Register, Some(4)), 0, "per address");
     }
 
     #[test]
@@ -307,11 +302,11 @@ mod tests {
             is_cross_site: true,
             ..client(ADDRESS)
         };
-        for (path, limit) in [(LOGIN, 2), (REGISTER, 1), (REFRESH, 3), ("/api/token/verify/", 4)] {
-            let asking = || throttles.ask_as(cross_site, &Method::POST, path, None);
+        for (rate, limit) in [(Login, 2), (Register, 1), (Refresh, 3), (Standard, 4)] {
+            let asking = || throttles.ask_as(cross_site, rate, None);
             let allowed = std::iter::repeat_with(asking).take_while(Option::is_none).count();
-            assert_eq!(allowed, limit, "{path} has the same rate");
-            assert_eq!(throttles.burst(&Method::POST, path, None), limit, "{path}");
+            assert_eq!(allowed, limit, "{rate:?} has the same limit");
+            assert_eq!(throttles.burst(rate, None), limit, "{rate:?}");
         }
     }
 
@@ -323,8 +318,8 @@ mod tests {
             std::iter::repeat_with(refused).take_while(Result::is_ok).count(),
             4
         );
-        assert_eq!(throttles.burst(&Method::GET, "/api/", None), 0);
-        assert_eq!(throttles.burst(&Method::POST, LOGIN, None), 2);
+        assert_eq!(throttles.burst(Standard, None), 0);
+        assert_eq!(throttles.burst(Login, None), 2);
     }
 
     #[test]
@@ -332,7 +327,7 @@ mod tests {
         let (throttles, _) = throttles();
         let register = |address: &str| {
             let address = address.parse().unwrap();
-            throttles.ask(&Method::POST, REGISTER, address, None).is_none()
+            throttles.ask(Register, address, None).is_none()
         };
         assert!(register("2001:db8:1:1::1"));
         assert!(!register("2001:db8:1:1:ffff::2"));
@@ -344,7 +339,7 @@ mod tests {
     #[test]
     fn who_waits_as_long_as_told_may_ask_again() {
         let (throttles, clock) = throttles();
-        let log_in = || throttles.ask(&Method::POST, LOGIN, ADDRESS, None);
+        let log_in = || throttles.ask(Login, ADDRESS, None);
         assert_eq!((log_in(), log_in(), log_in()), (None, None, Some(30)));
         clock.advance(Duration::from_millis(500));
         assert_eq!(log_in(), Some(30), "rounded up");
@@ -360,12 +355,12 @@ mod tests {
     fn clients_that_stay_away_are_forgotten() {
         let (throttles, clock) = throttles();
         for number in 0..1000 {
-            throttles.ask(&Method::POST, LOGIN, IpAddr::V4(number.into()), None);
+            throttles.ask(Login, IpAddr::V4(number.into()), None);
         }
         assert_eq!(throttles.remembered(), 1000);
         clock.advance(Duration::from_hours(1));
         for _ in 0..CHECKS_BEFORE_FORGETTING {
-            throttles.ask(&Method::GET, ME, ADDRESS, Some(1));
+            throttles.ask(Standard, ADDRESS, Some(1));
         }
         assert_eq!(throttles.remembered(), 0);
     }

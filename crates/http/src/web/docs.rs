@@ -14,9 +14,10 @@ use crate::{
     api::openapi,
     error::ApiError,
     request::{
+        context::{RequestContext, base_url},
         negotiation::{Renderer, negotiate_among},
-        pipeline::{State, Visit, base_url},
     },
+    state::State,
     web::{browsable, page},
 };
 
@@ -74,7 +75,7 @@ pub(crate) async fn docs(state: Data<State>, http: HttpRequest) -> HttpResponse 
     match must_read(&http) {
         Ok(()) => {
             let html = browsable::render_docs(openapi::SCHEMA_PATH);
-            let mut response = page::as_page(StatusCode::OK, html, &Visit::new(&state, &http, true));
+            let mut response = page::as_page(StatusCode::OK, html, &RequestContext::new(&state, &http, true));
             // Swagger UI has some of its signs in its style sheet; else this is the policy of all pages.
             let policy = page::POLICY.replace("img-src 'self'", "img-src 'self' data:");
             if let Ok(policy) = HeaderValue::try_from(policy) {

@@ -1,53 +1,66 @@
 //! `/api-auth/login/` and `/api-auth/logout/`: browsers log in and out, as with Django REST framework.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         Method, StatusCode,
-        header::{ALLOW, LOCATION},
+        header::{ALLOW, HeaderValue, LOCATION},
     },
     web::{Data, Payload},
 };
-use mycars_application::{
-    Input,
-    accounts::Credentials,
-    sessions::{self, LoggedIn},
-};
+use mycars_application::{Input, accounts::Credentials, sessions};
+use mycars_domain::audit::Channel;
 
 use crate::{
-    api,
-    edge::timeouts::wait_for_body,
     error::ApiError,
     request::{
+        authentication::{self, Access},
         body::Body,
-        csrf::{CSRF_FIELD, csrf_cookie, local, no_session_cookie, session_cookie},
-        pipeline::{State, Visit},
+        context::RequestContext,
+        cookies::{csrf_cookie, no_session_cookie, session_cookie},
+        pipeline::{self, Csrf, Rules},
         pools::Pool,
         query::Query,
+        throttle::RateClass,
     },
+    state::State,
     web::{
         browsable::{self, Login},
         page,
     },
 };
 
-/// What is said of a login that failed, whatever the reason: Django's words.
+/// Django's message for a login that failed, whatever the reason.
 const REFUSED: &str =
     "Please enter a correct username and password. Note that both fields may be case-sensitive.";
 
+/// The rules of the login. It has no user yet, but must come from our own page: otherwise another site could log a
+/// visitor in as somebody else, or use up the logins of an address.
+const LOG_IN: Rules = Rules {
+    access: Access::Open,
+    credentials: authentication::Credentials::Session,
+    rate: Some(RateClass::Login),
+    csrf: Csrf::Always,
+    takes_file: false,
+    checks_early: false,
+    channel: Channel::Api,
+};
+
+/// The rules of the logout, which is not counted.
+const LOG_OUT: Rules = Rules { rate: None, ..LOG_IN };
+
 /// `GET` and `POST /api-auth/login/`.
 pub(crate) async fn log_in(state: Data<State>, http: HttpRequest, payload: Payload) -> HttpResponse {
-    let visit = Visit::new(&state, &http, true);
-    match *http.method() {
+    let context = Arc::new(RequestContext::new(&state, &http, true));
+    match context.method {
         Method::GET | Method::HEAD => {
-            let query = Query::parse(http.query_string());
-            show(&visit, query.text("next").unwrap_or(""), "", None)
+            let query = Query::parse(&context.query);
+            show(&context, query.text("next").unwrap_or(""), "", None)
         }
-        Method::POST => match try_to_log_in(&state, &http, payload, &visit).await {
-            Ok(response) => response,
-            Err(error) => refuse(&error, &http, &visit),
-        },
-        _ => refuse_method(&http, &visit, "GET, POST, HEAD"),
+        Method::POST => try_to_log_in(&state, &http, payload, &context).await,
+        _ => refuse_method(&context, "GET, POST, HEAD"),
     }
 }
 
@@ -55,120 +68,116 @@ async fn try_to_log_in(
     state: &Data<State>,
     http: &HttpRequest,
     payload: Payload,
-    visit: &Visit,
-) -> Result<HttpResponse, ApiError> {
-    let form = read_own_form(state, http, payload, visit).await?;
-    state.count(&api::LOGIN, http.method(), visit.client, None)?;
-    let field = |name| form.text_of(name).unwrap_or("").to_owned();
-    let (username, next) = (field("username"), field("next"));
-    let credentials = Credentials {
-        username: Input::Given(username.clone()),
-        password: Input::Given(field("password")),
+    context: &Arc<RequestContext>,
+) -> HttpResponse {
+    let (mut username, mut next) = (String::new(), String::new());
+    let plan = |form: &mut Body| {
+        let field = |name| form.text_of(name).unwrap_or("").to_owned();
+        (username, next) = (field("username"), field("next"));
+        let credentials = Credentials {
+            username: Input::Given(username.clone()),
+            password: Input::Given(field("password")),
+        };
+        let work = move |request: &pipeline::Request<'_>| {
+            let old_key = request.context.browser.session_key.as_deref();
+            Ok(sessions::log_in(&request.state.app, &credentials, old_key)?)
+        };
+        (Pool::Passwords, work)
     };
-    let (app, old_key) = (state.app.clone(), visit.browser.session_key.clone());
-    let work = move || sessions::log_in(&app, &credentials, old_key.as_deref());
-    match state.pools.run(Pool::Passwords, work).await? {
-        Ok(LoggedIn { key, .. }) => {
-            let is_https = visit.client.is_https;
-            let mut response = HttpResponse::Found();
-            response
+    let outcome = pipeline::run(LOG_IN, state, http, payload, context, plan).await;
+    match outcome.result {
+        Ok(login) => {
+            let is_https = context.client.is_https;
+            let lifetime = state.app.session_settings.lifetime;
+            HttpResponse::Found()
                 .insert_header((LOCATION, local(&next)))
-                .cookie(session_cookie(
-                    &key,
-                    state.app.session_settings.lifetime,
-                    is_https,
-                ));
-            // Who planted a token before the login does not know the one after it.
-            response.cookie(csrf_cookie(&state.app.random.hex(16), is_https));
-            Ok(response.finish())
+                .cookie(session_cookie(&login.key, lifetime, is_https))
+                // A CSRF token that was planted before the login must not be valid after it.
+                .cookie(csrf_cookie(&state.app.random.hex(16), is_https))
+                .finish()
         }
-        Err(error) => match error.into() {
-            ApiError::NoActiveAccount | ApiError::Fields(_) => {
-                Ok(show(visit, &next, &username, Some(REFUSED)))
-            }
-            error => Err(error),
-        },
+        Err(ApiError::NoActiveAccount | ApiError::Fields(_)) => {
+            show(context, &next, &username, Some(REFUSED))
+        }
+        Err(error) => page::present_error(&error, context),
     }
 }
 
 /// `POST /api-auth/logout/`.
 pub(crate) async fn log_out(state: Data<State>, http: HttpRequest, payload: Payload) -> HttpResponse {
-    let visit = Visit::new(&state, &http, true);
-    if http.method() != Method::POST {
-        return refuse_method(&http, &visit, "POST");
+    let context = Arc::new(RequestContext::new(&state, &http, true));
+    if context.method != Method::POST {
+        return refuse_method(&context, "POST");
     }
-    match try_to_log_out(&state, &http, payload, &visit).await {
-        Ok(response) => response,
-        Err(error) => refuse(&error, &http, &visit),
-    }
-}
-
-async fn try_to_log_out(
-    state: &Data<State>,
-    http: &HttpRequest,
-    payload: Payload,
-    visit: &Visit,
-) -> Result<HttpResponse, ApiError> {
-    let form = read_own_form(state, http, payload, visit).await?;
-    let query = Query::parse(http.query_string());
-    let next = form
-        .text_of("next")
-        .or(query.text("next"))
-        .unwrap_or("")
-        .to_owned();
-    if let Some(key) = visit.browser.session_key.clone() {
-        let app = state.app.clone();
-        state
-            .pools
-            .run(Pool::Database, move || sessions::log_out(&app, &key))
-            .await??;
-    }
-    Ok(HttpResponse::Found()
-        .insert_header((LOCATION, local(&next)))
-        .cookie(no_session_cookie(visit.client.is_https))
-        .finish())
-}
-
-/// Reads a form of this site's own pages. A request that is no such form is refused before it counts as a login.
-async fn read_own_form(
-    state: &State,
-    http: &HttpRequest,
-    payload: Payload,
-    visit: &Visit,
-) -> Result<Body, ApiError> {
-    let form = wait_for_body(
-        http.headers(),
-        state.max_body,
-        Body::read(http, payload, state.max_body),
-    )
-    .await?;
-    let token = form.text_of(CSRF_FIELD);
-    match visit.browser.check_csrf(http.method(), &visit.base_url, token) {
-        Ok(()) => Ok(form),
-        // The token of a form that was too large is not missing, it was not read.
-        Err(forged) => Err(state.refuse_forged(visit.client, form.problem().unwrap_or(forged))),
+    let plan = |form: &mut Body| {
+        let next = form.text_of("next").map(str::to_owned);
+        let work = move |request: &pipeline::Request<'_>| {
+            if let Some(key) = request.context.browser.session_key.as_deref() {
+                sessions::log_out(&request.state.app, key)?;
+            }
+            Ok(next)
+        };
+        (Pool::Database, work)
+    };
+    let outcome = pipeline::run(LOG_OUT, &state, &http, payload, &context, plan).await;
+    match outcome.result {
+        Ok(next) => {
+            let query = Query::parse(&context.query);
+            let next = next.as_deref().or(query.text("next")).unwrap_or("");
+            HttpResponse::Found()
+                .insert_header((LOCATION, local(next)))
+                .cookie(no_session_cookie(context.client.is_https))
+                .finish()
+        }
+        Err(error) => page::present_error(&error, &context),
     }
 }
 
-fn show(visit: &Visit, next: &str, username: &str, error: Option<&str>) -> HttpResponse {
+fn show(context: &RequestContext, next: &str, username: &str, error: Option<&str>) -> HttpResponse {
     let login = Login {
         next: local(next),
         username,
         error,
-        csrf_token: &visit.csrf_token,
+        csrf_token: &context.csrf_token,
     };
-    page::as_page(StatusCode::OK, browsable::render_login(&login), visit)
+    page::as_page(StatusCode::OK, browsable::render_login(&login), context)
 }
 
-fn refuse(error: &ApiError, http: &HttpRequest, visit: &Visit) -> HttpResponse {
-    page::present(None, error.response(), http, visit, std::time::Duration::ZERO)
-}
-
-fn refuse_method(http: &HttpRequest, visit: &Visit, allow: &'static str) -> HttpResponse {
-    let error = ApiError::MethodNotAllowed(http.method().to_string());
-    let mut response = refuse(&error, http, visit);
+fn refuse_method(context: &RequestContext, allow: &'static str) -> HttpResponse {
+    let error = ApiError::MethodNotAllowed(context.method.to_string());
+    let mut response = page::present_error(&error, context);
     response
         .headers_mut()
-        .insert(ALLOW, actix_web::http::header::HeaderValue::from_static(allow));
+        .insert(ALLOW, HeaderValue::from_static(allow));
     response
+}
+
+/// Where to go after a login or logout: a place on this site, or the API's root.
+pub(crate) fn local(next: &str) -> &str {
+    let is_local = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains('\\')
+        && !next.chars().any(char::is_control);
+    if is_local { next } else { "/api/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_login_one_stays_on_this_site() {
+        assert_eq!(local("/api/cars/?limit=2"), "/api/cars/?limit=2");
+        for elsewhere in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "\\\\evil",
+            "/\n/evil",
+            "api/",
+        ] {
+            assert_eq!(local(elsewhere), "/api/", "{elsewhere:?}");
+        }
+    }
 }

@@ -12,7 +12,8 @@ use mycars_domain::values::ImagePath;
 
 use crate::{
     error::{ApiError, Resource},
-    request::{pipeline::State, pools::Pool},
+    request::pools::Pool,
+    state::State,
 };
 
 /// A picture never changes under its path. Only the viewer's own cache may keep it: when it is deleted, no one

@@ -1,19 +1,36 @@
-//! Turns the answer that a program would get into a page of the browsable API.
+//! Serves endpoints: as JSON to programs, and to browsers the same response as a page of the browsable API.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     body::MessageBody as _,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, VARY},
+        header::{
+            ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType, HeaderValue, LOCATION,
+            VARY,
+        },
     },
+    web::{Data, Payload},
 };
 
 use crate::{
-    api::endpoint::{Endpoint, Method, Operation},
-    request::{body::SentForm, csrf::csrf_cookie, pipeline::Visit},
+    api::{
+        dispatch::{PageData, dispatch},
+        endpoint::{Access, Endpoint, Method, Operation, Reply},
+    },
+    error::ApiError,
+    request::{
+        body::SentForm,
+        context::RequestContext,
+        cookies::{csrf_cookie, no_session_cookie},
+        negotiation::{Accepted, negotiate},
+    },
+    state::State,
     web::browsable::{self, Page, Sent},
 };
 
@@ -31,48 +48,112 @@ const SHOWN: [&str; 6] = [
     "Retry-After",
 ];
 
-/// The page that shows an answer. It has the answer's status, but for 204, which has no page: that one is 200.
-pub(crate) fn present(
+/// Answers a request to an endpoint, whatever its method.
+pub(crate) async fn serve(
+    endpoint: &'static Endpoint,
+    state: Data<State>,
+    http: HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
+    let started = Instant::now();
+    let accepted = negotiate(&http);
+    let is_page = accepted.as_ref().is_ok_and(Accepted::is_page);
+    let context = Arc::new(RequestContext::new(&state, &http, is_page));
+    let mut page = PageData::default();
+    let mut response = match &accepted {
+        Ok(accepted) => {
+            let reply = dispatch(endpoint, &state, &http, payload, &context, &mut page).await;
+            accepted.indent(match reply {
+                Ok(reply) => write(reply, &context),
+                Err(error) => error.response(),
+            })
+        }
+        Err(error) => error.response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept, Cookie"));
+    // Django REST framework leaves this out. But nearly every response holds a token or personal data, which no browser
+    // should keep on disk; and a rule without exceptions cannot be forgotten.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
+        headers.insert(ALLOW, allow);
+    }
+    if is_page {
+        present(Some(endpoint), response, &context, &page, started.elapsed())
+    } else {
+        response
+    }
+}
+
+/// Returns the page of an error that concerns no endpoint.
+pub(crate) fn present_error(error: &ApiError, context: &RequestContext) -> HttpResponse {
+    present(
+        None,
+        error.response(),
+        context,
+        &PageData::default(),
+        Duration::ZERO,
+    )
+}
+
+fn write(reply: Reply, context: &RequestContext) -> HttpResponse {
+    let status = StatusCode::from_u16(reply.status).unwrap_or_default();
+    let mut response = HttpResponse::build(status);
+    if reply.ends_session {
+        response.cookie(no_session_cookie(context.client.is_https));
+    }
+    if let Some(location) = reply.location {
+        response.insert_header((LOCATION, location));
+    }
+    if reply.json.is_empty() {
+        return response.finish();
+    }
+    response.content_type(ContentType::json()).body(reply.json)
+}
+
+/// Returns the page that shows a response. It has the same status, except that a 204, which has no body, becomes 200.
+fn present(
     endpoint: Option<&'static Endpoint>,
     answer: HttpResponse,
-    http: &HttpRequest,
-    visit: &Visit,
+    context: &RequestContext,
+    page: &PageData,
     elapsed: Duration,
 ) -> HttpResponse {
     let status = answer.status();
     let headers = shown(&answer);
     let (head, body) = answer.into_parts();
     let json = body.try_into_bytes().unwrap_or_default();
-    let object = visit
-        .seen
+    let object = page
         .object
         .as_deref()
         .and_then(|object| serde_json::from_slice(object).ok());
     let operations = endpoint
-        .map(|endpoint| offered(endpoint, status, visit))
+        .map(|endpoint| offered(endpoint, status, page))
         .unwrap_or_default();
     let html = browsable::render(&Page {
         title: endpoint.map_or(status.canonical_reason().unwrap_or("Error"), |endpoint| {
             endpoint.name
         }),
         description: endpoint.map_or("", |endpoint| endpoint.description),
-        method: visit.verb.map_or(http.method().as_str(), |verb| verb.as_str()),
-        path: http.path(),
-        query: http.query_string(),
-        base_url: &visit.base_url,
+        method: page
+            .method
+            .map_or(context.method.as_str(), |method| method.as_str()),
+        path: &context.path,
+        query: &context.query,
+        base_url: &context.base_url,
         status: status.as_u16(),
         headers: &headers,
         json: &json,
-        username: visit.seen.username.as_deref(),
-        is_admin: visit.seen.is_admin,
-        csrf_token: &visit.csrf_token,
+        username: page.username.as_deref(),
+        is_admin: page.is_admin,
+        csrf_token: &context.csrf_token,
         operations: &operations,
         object: object.as_ref(),
-        sent: sent(status, visit),
+        sent: sent(status, page),
         list: endpoint
             .and_then(|endpoint| endpoint.list)
-            .filter(|_| shows_list(status, http)),
-        is_shortened: visit.seen.is_shortened,
+            .filter(|_| shows_list(status, context)),
+        is_shortened: page.is_shortened,
         elapsed,
     });
     let status = if status == StatusCode::NO_CONTENT {
@@ -80,25 +161,25 @@ pub(crate) fn present(
     } else {
         status
     };
-    let mut page = as_page(status, html, visit);
+    let mut response = as_page(status, html, context);
     for (name, value) in head.headers() {
         if *name != CONTENT_TYPE && *name != LOCATION {
-            page.headers_mut().insert(name.clone(), value.clone());
+            response.headers_mut().insert(name.clone(), value.clone());
         }
     }
-    page
+    response
 }
 
 /// A page, with the token that its forms send back.
-pub(crate) fn as_page(status: StatusCode, html: String, visit: &Visit) -> HttpResponse {
+pub(crate) fn as_page(status: StatusCode, html: String, context: &RequestContext) -> HttpResponse {
     let mut response = HttpResponse::build(status);
     response
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .insert_header((VARY, HeaderValue::from_static("Accept, Cookie")));
-    if visit.browser.csrf_token().is_none() {
-        response.cookie(csrf_cookie(&visit.csrf_token, visit.client.is_https));
+    if context.browser.csrf_token().is_none() {
+        response.cookie(csrf_cookie(&context.csrf_token, context.client.is_https));
     }
     response.body(html)
 }
@@ -112,8 +193,8 @@ fn shown(answer: &HttpResponse) -> Vec<(&'static str, String)> {
 }
 
 /// What may be done here: nothing where the answer says that it can't be.
-fn offered(endpoint: &'static Endpoint, status: StatusCode, visit: &Visit) -> Vec<&'static Operation> {
-    let is_gone = status == StatusCode::NO_CONTENT && visit.verb == Some(Method::Delete);
+fn offered(endpoint: &'static Endpoint, status: StatusCode, page: &PageData) -> Vec<&'static Operation> {
+    let is_gone = status == StatusCode::NO_CONTENT && page.method == Some(Method::Delete);
     let is_open = status.is_success()
         || matches!(
             status,
@@ -123,8 +204,7 @@ fn offered(endpoint: &'static Endpoint, status: StatusCode, visit: &Visit) -> Ve
                 | StatusCode::UNSUPPORTED_MEDIA_TYPE
         );
     // The access tokens of these are good or not, whoever is logged in: a wrong one is no reason to hide the form.
-    let is_login =
-        status == StatusCode::UNAUTHORIZED && endpoint.access == crate::api::endpoint::Access::Open;
+    let is_login = status == StatusCode::UNAUTHORIZED && endpoint.access == Access::Open;
     if is_gone || !(is_open || is_login) {
         return Vec::new();
     }
@@ -132,16 +212,16 @@ fn offered(endpoint: &'static Endpoint, status: StatusCode, visit: &Visit) -> Ve
 }
 
 /// Whether there is a list to be asked for something else: also where a filter was wrong.
-fn shows_list(status: StatusCode, http: &HttpRequest) -> bool {
-    status.is_success() || (status == StatusCode::BAD_REQUEST && http.method().is_safe())
+fn shows_list(status: StatusCode, context: &RequestContext) -> bool {
+    status.is_success() || (status == StatusCode::BAD_REQUEST && context.method.is_safe())
 }
 
 /// What was sent, where it was refused.
-fn sent(status: StatusCode, visit: &Visit) -> Sent<'_> {
-    let verb = visit.verb.filter(|_| status.is_client_error());
-    match (verb, &visit.sent) {
-        (Some(verb), SentForm::Fields(fields)) => Sent::Fields(verb, fields),
-        (Some(verb), SentForm::Raw(media_type, content)) => Sent::Raw(verb, content, media_type),
+fn sent(status: StatusCode, page: &PageData) -> Sent<'_> {
+    let method = page.method.filter(|_| status.is_client_error());
+    match (method, &page.sent) {
+        (Some(method), SentForm::Fields(fields)) => Sent::Fields(method, fields),
+        (Some(method), SentForm::Raw(media_type, content)) => Sent::Raw(method, content, media_type),
         _ => Sent::Nothing,
     }
 }

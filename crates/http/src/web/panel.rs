@@ -38,18 +38,20 @@ use mycars_domain::{
 };
 
 use crate::{
-    api::{self, endpoint::Access},
-    edge::{metrics::Route, timeouts::wait_for_body},
+    edge::metrics::Route,
     error::{ApiError, Resource},
     request::{
+        authentication::{Access, Credentials, authorize},
         body::Body,
-        csrf::CSRF_FIELD,
-        pipeline::{State, Visit, authorize, ids, origin},
+        context::RequestContext,
+        cookies::{csrf_cookie, session_cookie},
+        pipeline::{self, Csrf, Rules},
         pools::{Pool, WorkerPools},
         query::Query,
+        throttle::RateClass,
     },
-    server::pattern,
-    web::{browsable::url, page},
+    state::State,
+    web::{browsable::url, page, path_pattern},
 };
 use message::Message;
 use render::Frame;
@@ -239,7 +241,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     let login = web::resource(["/admin/login/", "/admin/login"]).app_data(Route("/admin/login/"));
     config.service(login.to(log_in));
     for screen in &SCREENS {
-        let with_slash = pattern(screen.path);
+        let with_slash = path_pattern(screen.path);
         let without_slash = with_slash.trim_end_matches('/').to_owned();
         let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
             dispatch(screen, state, http, payload)
@@ -261,136 +263,83 @@ async fn dispatch(
     http: HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
-    let visit = Visit::new(&state, &http, true);
+    let context = Arc::new(RequestContext::new(&state, &http, true));
     let message = Message::of(http.headers());
-    match ask(screen, &state, &http, payload, &visit, message).await {
-        Ok(response) => response,
-        Err(Refused { error, user }) => refuse(&error, user.as_ref(), &http, &visit),
-    }
-}
-
-/// Why a request was refused, and to whom, as far as that is known.
-struct Refused {
-    error: ApiError,
-    user: Option<User>,
-}
-
-impl<E: Into<ApiError>> From<E> for Refused {
-    fn from(error: E) -> Self {
-        Self {
-            error: error.into(),
-            user: None,
-        }
-    }
-}
-
-async fn ask(
-    screen: &'static Screen,
-    state: &Data<State>,
-    http: &HttpRequest,
-    payload: Payload,
-    visit: &Visit,
-    message: Option<Message>,
-) -> Result<HttpResponse, Refused> {
-    let Some(user) = identify(state, visit).await? else {
-        return Ok(to_login(Some(screen), http));
-    };
-    let refused = |error| Refused {
-        error,
-        user: Some(user.clone()),
-    };
-    let count = || state.count(&api::PANEL, http.method(), visit.client, Some(&user));
-    require_admin(&user).map_err(refused)?;
-    let is_form = http.method() == Method::POST;
-    if !is_form {
-        count().map_err(refused)?;
-    }
-    let view = match *http.method() {
+    let has_message = message.is_some();
+    let view = match context.method {
         Method::GET | Method::HEAD => screen.get,
         Method::POST => screen.post,
         _ => None,
     };
-    let Some(view) = view else {
-        return Err(refused(ApiError::MethodNotAllowed(http.method().to_string())));
+    let is_form = context.method == Method::POST;
+    let rules = Rules {
+        access: Access::Admin,
+        credentials: Credentials::Session,
+        rate: Some(RateClass::Standard),
+        csrf: if view.is_some() {
+            Csrf::IfSession
+        } else {
+            Csrf::Never
+        },
+        takes_file: screen.takes_file && is_form,
+        checks_early: is_form,
+        channel: Channel::Panel,
     };
-    let body = read(screen, state, http, payload).await.map_err(refused)?;
-    // The token of a form that was too large is not missing, it was not read.
-    let proof = body.problem().map_or(Ok(()), Err).and_then(|()| {
-        let token = body.text_of(CSRF_FIELD);
-        visit.browser.check_csrf(http.method(), &visit.base_url, token)
-    });
-    proof.map_err(|forged| refused(state.refuse_forged(visit.client, forged)))?;
-    if is_form {
-        // Only now: another site could have sent a form without the token.
-        count().map_err(refused)?;
-    }
-    let caller = Caller::user(&user, origin(http, visit.client, Channel::Panel));
-    let has_message = message.is_some();
-    let answer = {
-        let (app, user, caller) = (Arc::clone(&state.app), user.clone(), caller.clone());
-        let (path, query_text) = (http.path().to_owned(), http.query_string().to_owned());
-        let id = ids(http).first().map_or(-1, |(_, id)| *id);
-        let csrf_token = visit.csrf_token.clone();
-        let lane = lane(screen, &body);
-        let view = move || {
-            view(&Context {
-                app: &app,
-                user: &user,
-                caller: &caller,
-                id,
-                path: &path,
-                query_text: &query_text,
-                query: &Query::typed(&query_text),
-                body: &body,
-                csrf_token: &csrf_token,
-                message: message.as_ref(),
-            })
-        };
-        let run = state.pools.run(lane, view).await;
-        run.map_err(|error| refused(error.into()))?
+    let plan = |body: &mut Body| {
+        let pool = pool(screen, body);
+        let work = move |request: &pipeline::Request<'_>| answer(view, message.as_ref(), request);
+        (pool, work)
     };
-    let answer = answer.map_err(refused)?;
-    let is_page = matches!(answer, Answer::Page(..));
-    let mut response = respond(answer, state, caller, visit);
-    if has_message && is_page {
-        add_cookie(&mut response, &message::no_cookie());
-    }
-    Ok(response)
-}
-
-/// Whether a user may use the panel: whoever may use the endpoints for admins.
-fn require_admin(user: &User) -> Result<(), ApiError> {
-    authorize(Access::Admin, Some(user))
-}
-
-/// Who is logged in with this browser.
-async fn identify(state: &Data<State>, visit: &Visit) -> Result<Option<User>, ApiError> {
-    let Some(key) = visit.browser.session_key.clone() else {
-        return Ok(None);
-    };
-    let app = Arc::clone(&state.app);
-    let look_up = move || sessions::authenticate(&app, &key);
-    Ok(state.pools.run(Pool::Database, look_up).await??)
-}
-
-async fn read(
-    screen: &Screen,
-    state: &State,
-    http: &HttpRequest,
-    payload: Payload,
-) -> Result<Body, ApiError> {
-    let headers = http.headers();
-    if screen.takes_file {
-        let limit = state.max_upload;
-        wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await
-    } else {
-        let limit = state.max_body;
-        wait_for_body(headers, limit, Body::read(http, payload, limit)).await
+    let outcome = pipeline::run(rules, &state, &http, payload, &context, plan).await;
+    match (outcome.result, outcome.user) {
+        (Ok(answer), Some(user)) => {
+            let is_page = matches!(answer, Answer::Page(..));
+            let caller = Caller::user(&user, context.origin(Channel::Panel));
+            let mut response = respond(answer, &state, caller, &context);
+            if has_message && is_page {
+                add_cookie(&mut response, &message::no_cookie());
+            }
+            response
+        }
+        (Err(ApiError::NoCredentials), _) | (Ok(_), None) => to_login(Some(screen), &context),
+        (Err(error), user) => refuse(&error, user.as_ref(), &context),
     }
 }
 
-/// Where the work runs: away from the others if it takes long.
-fn lane(screen: &Screen, body: &Body) -> Pool {
+/// Runs a view. What is wrong with the body of its form is said first.
+fn answer(
+    view: Option<View>,
+    message: Option<&Message>,
+    request: &pipeline::Request<'_>,
+) -> Result<Answer, ApiError> {
+    let RequestContext {
+        method,
+        path,
+        query: query_text,
+        ids,
+        csrf_token,
+        ..
+    } = request.context;
+    let view = view.ok_or_else(|| ApiError::MethodNotAllowed(method.to_string()))?;
+    if let Some(problem) = request.body.problem() {
+        return Err(problem);
+    }
+    view(&Context {
+        app: &request.state.app,
+        user: request.user.ok_or(ApiError::NoCredentials)?,
+        caller: request.caller,
+        id: ids.first().map_or(-1, |(_, id)| *id),
+        path,
+        query_text,
+        query: &Query::typed(query_text),
+        body: request.body,
+        csrf_token,
+        message,
+    })
+}
+
+/// Returns the pool of a form: slow work runs apart from the rest.
+fn pool(screen: &Screen, body: &Body) -> Pool {
     if screen.takes_file && body.has_file() {
         Pool::Images
     } else if body.may_hold("password") || body.may_hold("new_password") {
@@ -401,12 +350,12 @@ fn lane(screen: &Screen, body: &Body) -> Pool {
 }
 
 /// To the login, and from there back: where there is nothing to be seen, to the list above it.
-fn to_login(screen: Option<&Screen>, http: &HttpRequest) -> HttpResponse {
+fn to_login(screen: Option<&Screen>, context: &RequestContext) -> HttpResponse {
     let path = match screen {
         Some(Screen { get: None, path, .. }) => path.trim_end_matches("bulk/"),
-        _ => http.path(),
+        _ => &context.path,
     };
-    let here = url(path, http.query_string());
+    let here = url(path, &context.query);
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("next", &here)
         .finish();
@@ -425,10 +374,10 @@ fn add_cookie(response: &mut HttpResponse, cookie: &Cookie<'_>) {
     drop(response.add_cookie(cookie));
 }
 
-fn respond(answer: Answer, state: &Data<State>, caller: Caller, visit: &Visit) -> HttpResponse {
-    let is_https = visit.client.is_https;
+fn respond(answer: Answer, state: &Data<State>, caller: Caller, context: &RequestContext) -> HttpResponse {
+    let is_https = context.client.is_https;
     match answer {
-        Answer::Page(status, html) => page::as_page(status, html, visit),
+        Answer::Page(status, html) => page::as_page(status, html, context),
         Answer::Redirect(to, message) => {
             let mut response = redirect(&to);
             if let Some(message) = message {
@@ -441,8 +390,8 @@ fn respond(answer: Answer, state: &Data<State>, caller: Caller, visit: &Visit) -
             let lifetime = state.app.session_settings.lifetime;
             for cookie in [
                 message.cookie(is_https),
-                crate::request::csrf::session_cookie(&key, lifetime, is_https),
-                crate::request::csrf::csrf_cookie(&state.app.random.hex(16), is_https),
+                session_cookie(&key, lifetime, is_https),
+                csrf_cookie(&state.app.random.hex(16), is_https),
             ] {
                 add_cookie(&mut response, &cookie);
             }
@@ -452,14 +401,14 @@ fn respond(answer: Answer, state: &Data<State>, caller: Caller, visit: &Visit) -
             .content_type(header::ContentType::json())
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .body(json),
-        Answer::Stream(stream) => send(stream, state, caller, visit),
+        Answer::Stream(stream) => send(stream, state, caller, context),
     }
 }
 
 /// Sends an answer as it is made. Each step waits for its turn among everybody else's work, and when the browser
 /// goes away no further one is begun.
-fn send(stream: Stream, state: &Data<State>, caller: Caller, visit: &Visit) -> HttpResponse {
-    let mut response = page::as_page(StatusCode::OK, String::new(), visit);
+fn send(stream: Stream, state: &Data<State>, caller: Caller, context: &RequestContext) -> HttpResponse {
+    let mut response = page::as_page(StatusCode::OK, String::new(), context);
     if let Ok(media_type) = HeaderValue::from_str(stream.media_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     }
@@ -478,7 +427,7 @@ fn send(stream: Stream, state: &Data<State>, caller: Caller, visit: &Visit) -> H
         state.pools.clone(),
         Arc::clone(&state.app),
         caller.origin,
-        visit.browser.session_key.clone(),
+        context.browser.session_key.clone(),
         stream.step,
     );
     response
@@ -516,28 +465,28 @@ fn pieces(
     })
 }
 
-/// Who asks, if they still may: what takes long must not outlive the right to do it.
+/// Returns the caller if they still are an admin: what takes long must not outlive the right to do it.
 fn still_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<Option<Caller>, ApiError> {
     let user = match session_key {
         Some(key) => sessions::authenticate(app, key)?,
         None => None,
     };
-    let admin = user.filter(|user| require_admin(user).is_ok());
+    let admin = user.filter(|user| authorize(Access::Admin, Some(user)).is_ok());
     Ok(admin.map(|admin| Caller::user(&admin, origin)))
 }
 
-/// A page that says what is wrong.
-fn refuse(error: &ApiError, user: Option<&User>, http: &HttpRequest, visit: &Visit) -> HttpResponse {
+/// Returns the page of an error.
+fn refuse(error: &ApiError, user: Option<&User>, context: &RequestContext) -> HttpResponse {
     let answer = error.response();
     let frame = Frame {
         username: user.map(|user| user.username.as_str()),
-        csrf_token: &visit.csrf_token,
+        csrf_token: &context.csrf_token,
         message: None,
-        path: http.path(),
-        is_admin: user.is_some_and(|user| require_admin(user).is_ok()),
+        path: &context.path,
+        is_admin: authorize(Access::Admin, user).is_ok(),
     };
     let html = render::error(&frame, answer.status(), &error.sentence());
-    let mut response = page::as_page(answer.status(), html, visit);
+    let mut response = page::as_page(answer.status(), html, context);
     for name in [header::RETRY_AFTER, header::ALLOW] {
         if let Some(value) = answer.headers().get(&name) {
             response.headers_mut().insert(name, value.clone());
@@ -546,17 +495,21 @@ fn refuse(error: &ApiError, user: Option<&User>, http: &HttpRequest, visit: &Vis
     response
 }
 
-/// What is said below `/admin/` of a path that there is not.
+/// Answers a request to a path below `/admin/` that does not exist.
 pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> HttpResponse {
-    let visit = Visit::new(state, http, true);
-    match identify(state, &visit).await {
-        Ok(None) => to_login(None, http),
+    let context = Arc::new(RequestContext::new(state, http, true));
+    let look_up = {
+        let (app, context) = (Arc::clone(&state.app), Arc::clone(&context));
+        move || Credentials::Session.user(&app, &context)
+    };
+    let found = state.pools.run(Pool::Database, look_up).await;
+    match found.map_err(ApiError::from).flatten() {
+        Ok(None) => to_login(None, &context),
         Ok(Some(user)) => {
-            let error = require_admin(&user)
-                .err()
-                .unwrap_or(ApiError::NotFound(Resource::Route));
-            refuse(&error, Some(&user), http, &visit)
+            let denied = authorize(Access::Admin, Some(&user)).err();
+            let error = denied.unwrap_or(ApiError::NotFound(Resource::Route));
+            refuse(&error, Some(&user), &context)
         }
-        Err(error) => refuse(&error, None, http, &visit),
+        Err(error) => refuse(&error, None, &context),
     }
 }

@@ -5,7 +5,7 @@ use actix_web::{
     http::header::HeaderMap,
 };
 
-use crate::request::csrf::cookie;
+use crate::request::cookies::cookie;
 
 /// What has happened, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]

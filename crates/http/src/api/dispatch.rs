@@ -1,0 +1,375 @@
+//! Requests to endpoints: finds the operation, runs it, and keeps what its page needs.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest,
+    http::{self, StatusCode},
+    web::{Data, Payload},
+};
+use mycars_domain::audit::Channel;
+
+use crate::{
+    api::{
+        endpoint::{Access, Endpoint, Operation, RateClass, Reply, Request},
+        metadata::Metadata,
+    },
+    error::ApiError,
+    request::{
+        authentication::{Credentials, authorize},
+        body::{Body, SentForm},
+        context::RequestContext,
+        method::Method,
+        pipeline::{self, Csrf, Rules},
+        pools::Pool,
+        query::Query,
+    },
+    state::State,
+};
+
+/// What the page of a response shows beside it.
+#[derive(Default)]
+pub(crate) struct PageData {
+    /// The method that was carried out: that of the request, or the one that a form names.
+    pub(crate) method: Option<Method>,
+    /// What a form of the page sent.
+    pub(crate) sent: SentForm,
+    /// The user who is logged in.
+    pub(crate) username: Option<String>,
+    /// Whether that user may use the admin panel.
+    pub(crate) is_admin: bool,
+    /// The present state of the object as JSON, if the endpoint can change it.
+    pub(crate) object: Option<Vec<u8>>,
+    /// Whether a long list is shown in pages that the API would answer whole.
+    pub(crate) is_shortened: bool,
+}
+
+/// Answers a request to an endpoint, whatever its method.
+pub(crate) async fn dispatch(
+    endpoint: &'static Endpoint,
+    state: &Data<State>,
+    http: &HttpRequest,
+    payload: Payload,
+    context: &Arc<RequestContext>,
+    page: &mut PageData,
+) -> Result<Reply, ApiError> {
+    let operation = Method::answering(&context.method).and_then(|method| endpoint.operation(method));
+    let is_post = context.method == http::Method::POST;
+    let rules = Rules {
+        access: endpoint.access,
+        credentials: Credentials::TokenOrSession,
+        rate: Some(if is_post {
+            endpoint.rate
+        } else {
+            RateClass::Standard
+        }),
+        csrf: Csrf::IfSession,
+        takes_file: operation.is_some_and(Operation::takes_file),
+        checks_early: operation.is_some_and(Operation::may_be_slow),
+        channel: Channel::Api,
+    };
+    let plan = |body: &mut Body| {
+        let named = if context.is_page && is_post {
+            body.take_page_form(&mut page.sent)
+        } else {
+            None
+        };
+        page.method = named.or(Method::answering(&context.method));
+        let (method, method_overridden) = (page.method, named.is_some());
+        let operation = method.and_then(|method| endpoint.operation(method));
+        let pool = operation.map_or(Pool::Database, |operation| operation.pool(body));
+        let work = move |request: &pipeline::Request<'_>| {
+            // A form may name a method only if a user is logged in: only then it has proved to be ours.
+            let method = method.filter(|_| !method_overridden || request.user.is_some());
+            Ok(answer(endpoint, method, request))
+        };
+        (pool, work)
+    };
+    let outcome = pipeline::run(rules, state, http, payload, context, plan).await;
+    let Answer {
+        reply,
+        object,
+        is_shortened,
+    } = outcome.result?;
+    // The page after the end of a session is shown to a browser that is not logged in.
+    let user = outcome
+        .user
+        .filter(|_| !reply.as_ref().is_ok_and(|reply| reply.ends_session));
+    page.is_admin = authorize(Access::Admin, user.as_ref()).is_ok();
+    page.username = user.map(|user| user.username.to_string());
+    page.object = object;
+    page.is_shortened = is_shortened;
+    let mut reply = reply?;
+    // A token leaves the browser's session, which may be another user's, as it is.
+    reply.ends_session &= rules.credentials.token(context)?.is_none();
+    Ok(reply)
+}
+
+/// The reply of an operation, and what its page shows beside it.
+struct Answer {
+    reply: Result<Reply, ApiError>,
+    object: Option<Vec<u8>>,
+    is_shortened: bool,
+}
+
+/// Carries out the operation that serves `method`, or describes the endpoint to OPTIONS.
+fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipeline::Request<'_>) -> Answer {
+    let context = request.context;
+    // In pages people type the numbers of filters.
+    let query = if context.is_page {
+        Query::typed(&context.query)
+    } else {
+        Query::parse(&context.query)
+    };
+    let is_shortened = shortens_lists(endpoint, request, &query);
+    let lists = request.state.lists;
+    let handle = |operation: &'static Operation| {
+        (operation.handle)(&Request {
+            app: &request.state.app,
+            operation,
+            caller: request.caller,
+            user: request.user,
+            ids: &context.ids,
+            base_url: &context.base_url,
+            path: &context.path,
+            query: &query,
+            lists: if is_shortened { lists.for_browsers() } else { lists },
+            shortens_lists: is_shortened,
+            body: request.body,
+        })
+    };
+    let operation = method.and_then(|method| endpoint.operation(method));
+    let reply = if context.method == http::Method::OPTIONS {
+        is_there(endpoint, handle).and_then(|is_there| Reply::ok(&Metadata::new(endpoint, is_there)))
+    } else if let Some(operation) = operation {
+        handle(operation)
+    } else {
+        Err(ApiError::MethodNotAllowed(context.method.to_string()))
+    };
+    let object = operation
+        .filter(|_| context.is_page)
+        .and_then(|operation| object(endpoint, operation, &reply, handle));
+    Answer {
+        reply,
+        object,
+        is_shortened,
+    }
+}
+
+/// Tells whether a list is shown in pages although the API would answer all of it: a browser takes long to show
+/// thousands of items.
+fn shortens_lists(endpoint: &Endpoint, request: &pipeline::Request<'_>, query: &Query) -> bool {
+    request.context.is_page
+        && request.state.lists.page_size.is_none()
+        && !endpoint.always_has_pages()
+        && !query.has_limit()
+}
+
+/// Returns the present state of an object, for the forms that change it.
+fn object(
+    endpoint: &'static Endpoint,
+    operation: &'static Operation,
+    reply: &Result<Reply, ApiError>,
+    handle: impl FnOnce(&'static Operation) -> Result<Reply, ApiError>,
+) -> Option<Vec<u8>> {
+    let can_change = endpoint
+        .operation(Method::Put)
+        .or(endpoint.operation(Method::Patch));
+    let read = endpoint.operation(Method::Get).filter(|_| can_change.is_some())?;
+    match (operation.verb, reply) {
+        (Method::Get | Method::Put | Method::Patch, Ok(reply)) => Some(reply.json.clone()),
+        (Method::Put | Method::Patch, Err(error)) if error.status() == StatusCode::BAD_REQUEST => {
+            handle(read).ok().map(|reply| reply.json)
+        }
+        _ => None,
+    }
+}
+
+/// Tells whether the user can read what a PUT to this path would replace.
+fn is_there(
+    endpoint: &'static Endpoint,
+    handle: impl FnOnce(&'static Operation) -> Result<Reply, ApiError>,
+) -> Result<bool, ApiError> {
+    let names_an_object = endpoint.path.contains('{') && endpoint.operation(Method::Put).is_some();
+    let read = endpoint.operation(Method::Get).filter(|_| names_an_object);
+    match read.map(handle) {
+        None | Some(Ok(_)) => Ok(true),
+        Some(Err(ApiError::NotFound(_) | ApiError::Forbidden(_))) => Ok(false),
+        Some(Err(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::mpsc;
+
+    use actix_web::{
+        FromRequest as _,
+        body::MessageBody as _,
+        dev,
+        http::{ConnectionType, header},
+        test::TestRequest,
+    };
+    use futures_util::{poll, stream};
+    use mycars_application::{
+        mocks::{Mocks, samples},
+        ports::{Claims, Session},
+    };
+    use mycars_domain::Car;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{api::ENDPOINTS, request::csrf::CSRF_FIELD, state::tests::state, web::page};
+
+    fn endpoint(path: &str) -> &'static Endpoint {
+        ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap()
+    }
+
+    /// Mocks that know Ann by the token `token`.
+    pub(crate) fn with_ann() -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| {
+            Ok(Claims {
+                token_type: Some("access".into()),
+                expires_at: Some(samples::NOW + 60),
+                id: Some("jti".into()),
+                user_id: Some("1".into()),
+                ..Claims::default()
+            })
+        });
+        mocks
+            .unit
+            .users
+            .expect_find()
+            .returning(|_| Ok(Some(samples::user())));
+        mocks
+    }
+
+    /// The status and the body of the response to an OPTIONS request of Ann's for car 10.
+    async fn options(path: &str, mocks: Mocks) -> (u16, Value) {
+        let (http, mut payload) = TestRequest::default()
+            .method(http::Method::OPTIONS)
+            .insert_header((header::AUTHORIZATION, "Bearer token"))
+            .param("car_id", "10")
+            .to_http_parts();
+        let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+        let response = page::serve(endpoint(path), Data::new(state(mocks)), http, payload).await;
+        let status = response.status().as_u16();
+        let body = response.into_body().try_into_bytes().unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    async fn described(path: &str, car: Option<Car>) -> Value {
+        let mut mocks = with_ann();
+        mocks.unit.cars.expect_find().returning(move |_| Ok(car.clone()));
+        options(path, mocks).await.1
+    }
+
+    #[actix_web::test]
+    async fn options_describes_put_only_for_an_existing_object() {
+        let detail = "/api/cars/{car_id}/";
+        assert!(described(detail, Some(samples::car())).await["actions"]["PUT"].is_object());
+        assert_eq!(described(detail, None).await.get("actions"), None);
+        assert!(described("/api/cars/", None).await["actions"]["POST"].is_object());
+        assert!(described("/api/change-password/", None).await["actions"]["PUT"].is_object());
+    }
+
+    #[actix_web::test]
+    async fn options_without_store_is_503() {
+        let mut mocks = with_ann();
+        mocks.fail_store = true;
+        assert_eq!(options("/api/cars/{car_id}/", mocks).await.0, 503);
+    }
+
+    #[actix_web::test]
+    async fn body_that_does_not_arrive_is_408_and_closes_the_connection() {
+        tokio::time::pause();
+        let http = TestRequest::post().to_http_request();
+        let mut pending: dev::Payload = dev::Payload::Stream {
+            payload: Box::pin(stream::pending()),
+        };
+        let payload = Payload::from_request(&http, &mut pending).await.unwrap();
+        let state = Data::new(state(Mocks::new()));
+        let response = page::serve(endpoint("/api/token/"), state, http, payload).await;
+        assert_eq!(response.status().as_u16(), 408);
+        assert_eq!(response.head().connection_type(), ConnectionType::Close);
+        let body = response.into_body().try_into_bytes().unwrap();
+        assert_eq!(body, r#"{"detail":"The request body did not arrive in time."}"#);
+    }
+
+    #[actix_web::test]
+    async fn full_pool_is_503_at_once() {
+        let state = Data::new(state(Mocks::new()));
+        let (started, is_started) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let running = state.pools.run(Pool::Passwords, move || {
+            started.send(()).unwrap();
+            held.recv()
+        });
+        let mut running = std::pin::pin!(running);
+        assert!(poll!(running.as_mut()).is_pending());
+        is_started.recv().unwrap();
+        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, || ()));
+        assert!(poll!(waiting.as_mut()).is_pending());
+
+        let login = serde_json::json!({"username": "ann", "password": "secret"});
+        let (http, mut payload) = TestRequest::post().set_json(login).to_http_parts();
+        let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+        let response = page::serve(endpoint("/api/token/"), state.clone(), http, payload).await;
+        assert_eq!(response.status().as_u16(), 503);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        drop(release);
+    }
+
+    /// Mocks in which the session `key` is Ann's.
+    fn with_anns_session() -> Mocks {
+        let mut mocks = with_ann();
+        // SHA-256 of `key`.
+        let key_hash = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
+        mocks.unit.sessions.expect_find().returning(move |given| {
+            Ok((given == key_hash).then(|| Session {
+                key_hash: given.into(),
+                user: samples::user().id,
+                created_at: samples::now(),
+                last_seen_at: samples::now(),
+            }))
+        });
+        mocks.random.expect_hex().return_const("0000");
+        mocks
+    }
+
+    #[actix_web::test]
+    async fn form_that_names_a_slow_method_is_checked_before_the_queue() {
+        let state = Data::new(state(with_anns_session()));
+        let (started, is_started) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let mut running = std::pin::pin!(state.pools.run(Pool::Passwords, move || {
+            started.send(()).unwrap();
+            held.recv()
+        }));
+        assert!(poll!(running.as_mut()).is_pending());
+        is_started.recv().unwrap();
+        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, || ()));
+        assert!(poll!(waiting.as_mut()).is_pending());
+
+        let token = "0123456789abcdef0123456789abcdef";
+        for (method, key, sent, status) in [
+            ("PUT", "stale", token, 401),
+            ("PUT", "key", "", 403),
+            ("PUT", "key", "wrong", 403),
+            ("PUT", "key", token, 503),
+            ("DELETE", "key", token, 405),
+        ] {
+            let fields = [("_method", method), ("old_password", "a"), (CSRF_FIELD, sent)];
+            let (http, mut payload) = TestRequest::post()
+                .insert_header((header::ACCEPT, "text/html"))
+                .insert_header((header::COOKIE, format!("sessionid={key}; csrftoken={token}")))
+                .set_form(fields)
+                .to_http_parts();
+            let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+            let response = page::serve(endpoint("/api/change-password/"), state.clone(), http, payload).await;
+            assert_eq!(response.status().as_u16(), status, "{method} {key} {sent}");
+        }
+        drop(release);
+    }
+}

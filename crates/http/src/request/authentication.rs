@@ -1,0 +1,129 @@
+//! Who sends a request, and whether a route admits them.
+
+use actix_web::http::header::HeaderValue;
+use mycars_application::{App, accounts, sessions};
+use mycars_domain::{Action, Target, User, policy};
+
+use crate::{error::ApiError, request::context::RequestContext};
+
+/// The users that may call a route, before any use-case is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// All clients; credentials are ignored, so that bad ones do not matter.
+    Open,
+    /// All clients, but credentials must be valid if there are some.
+    Optional,
+    /// Users.
+    Authenticated,
+    /// Admins.
+    Admin,
+}
+
+impl Access {
+    /// Tells whether only requests of users are admitted.
+    pub(crate) fn needs_user(self) -> bool {
+        matches!(self, Self::Authenticated | Self::Admin)
+    }
+}
+
+/// The credentials that a route accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    /// An access token or, without one, the session of a browser.
+    TokenOrSession,
+    /// The session of a browser alone.
+    Session,
+}
+
+impl Credentials {
+    /// Returns the access token of a request, if the route accepts tokens and there is one.
+    ///
+    /// # Errors
+    /// [`ApiError::BadAuthorizationHeader`].
+    pub(crate) fn token(self, context: &RequestContext) -> Result<Option<&str>, ApiError> {
+        match self {
+            Self::TokenOrSession => bearer_token(context.authorization.as_ref()),
+            Self::Session => Ok(None),
+        }
+    }
+
+    /// Tells whether a request has credentials at all.
+    ///
+    /// # Errors
+    /// [`ApiError::BadAuthorizationHeader`].
+    pub(crate) fn are_sent(self, context: &RequestContext) -> Result<bool, ApiError> {
+        Ok(self.token(context)?.is_some() || context.browser.session_key.is_some())
+    }
+
+    /// Returns the user that the credentials of a request belong to; `None` without credentials, and for a session
+    /// that is unknown or over. Reads the database.
+    ///
+    /// # Errors
+    /// Those of [`accounts::authenticate`] and [`sessions::authenticate`]; [`ApiError::BadAuthorizationHeader`].
+    pub(crate) fn user(self, app: &App, context: &RequestContext) -> Result<Option<User>, ApiError> {
+        match (self.token(context)?, context.browser.session_key.as_deref()) {
+            (Some(token), _) => Ok(Some(accounts::authenticate(app, token)?)),
+            (None, Some(key)) => Ok(sessions::authenticate(app, key)?),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// Refuses a user, or a request without one, that a route does not admit.
+///
+/// # Errors
+/// [`ApiError::NoCredentials`], [`ApiError::Forbidden`].
+pub(crate) fn authorize(access: Access, user: Option<&User>) -> Result<(), ApiError> {
+    match (access, user) {
+        (Access::Authenticated | Access::Admin, None) => Err(ApiError::NoCredentials),
+        (Access::Admin, Some(admin)) => {
+            Ok(policy::check(&admin.actor(), Action::ReadUsers, Target::NOTHING)?)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the token after `Bearer`. The scheme is case-sensitive, as simplejwt's is; any other counts as no
+/// credentials.
+fn bearer_token(authorization: Option<&HeaderValue>) -> Result<Option<&str>, ApiError> {
+    let Some(value) = authorization else {
+        return Ok(None);
+    };
+    let mut words = value
+        .as_bytes()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    if words.next() != Some(b"Bearer") {
+        return Ok(None);
+    }
+    match (words.next(), words.next()) {
+        (Some(token), None) => {
+            // Bytes that are not UTF-8 are no token, which decoding reports.
+            Ok(Some(std::str::from_utf8(token).unwrap_or_default()))
+        }
+        _ => Err(ApiError::BadAuthorizationHeader),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bearer_is_case_sensitive_and_has_one_token() {
+        let token = |text: &'static str| {
+            let value = HeaderValue::from_static(text);
+            bearer_token(Some(&value))
+                .map(|token| token.map(str::to_owned))
+                .map_err(|error| error.status().as_u16())
+        };
+        assert_eq!(token("Bearer abc"), Ok(Some("abc".into())));
+        assert_eq!(token("  Bearer   abc "), Ok(Some("abc".into())));
+        assert_eq!(token("bearer abc"), Ok(None));
+        assert_eq!(token("Token abc"), Ok(None));
+        assert_eq!(token(""), Ok(None));
+        assert_eq!(token("Bearer"), Err(401));
+        assert_eq!(token("Bearer a b"), Err(401));
+        assert_eq!(bearer_token(None).unwrap(), None);
+    }
+}

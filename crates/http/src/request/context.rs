@@ -1,0 +1,95 @@
+//! What is known of a request before its body is read.
+
+use actix_web::{
+    HttpMessage as _, HttpRequest,
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderValue},
+    },
+};
+use mycars_domain::audit::{Channel, Origin};
+
+use crate::{
+    edge::{client_addr::Client, request_id::RequestId},
+    request::{csrf::Browser, headers},
+    state::State,
+};
+
+/// The request as all faces of the server see it: the API, its pages, the panel and the login.
+pub(crate) struct RequestContext {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    /// The query as it stands in the URL.
+    pub(crate) query: String,
+    /// The ids in the path, by their names.
+    pub(crate) ids: Vec<(String, i64)>,
+    pub(crate) client: Client,
+    /// `http://host`, as the client wrote it.
+    pub(crate) base_url: String,
+    pub(crate) authorization: Option<HeaderValue>,
+    /// The session and the CSRF proof of a browser.
+    pub(crate) browser: Browser,
+    /// The CSRF token that the forms of the response send back: the browser's, or a new one for its cookie. Empty if
+    /// the response is no page.
+    pub(crate) csrf_token: String,
+    request_id: Option<String>,
+    /// Whether the response is a page.
+    pub(crate) is_page: bool,
+}
+
+impl RequestContext {
+    pub(crate) fn new(state: &State, http: &HttpRequest, is_page: bool) -> Self {
+        let mut client = state.proxies.client(http.head());
+        let browser = Browser::of(http.headers());
+        let base_url = base_url(client, http.headers());
+        client.is_cross_site = browser.is_cross_site(&base_url, &state.origins);
+        let csrf_token = match browser.csrf_token() {
+            Some(token) => token.to_owned(),
+            None if is_page => state.app.random.hex(16),
+            None => String::new(),
+        };
+        Self {
+            method: http.method().clone(),
+            path: http.path().to_owned(),
+            query: http.query_string().to_owned(),
+            ids: ids(http),
+            client,
+            base_url,
+            authorization: http.headers().get(header::AUTHORIZATION).cloned(),
+            browser,
+            csrf_token,
+            request_id: http.extensions().get::<RequestId>().map(|id| id.0.clone()),
+            is_page,
+        }
+    }
+
+    /// Tells whether the request has a header or a cookie for credentials, valid or not.
+    pub(crate) fn sends_credentials(&self) -> bool {
+        self.authorization.is_some() || self.browser.session_key.is_some()
+    }
+
+    /// Returns the origin of a change, as the audit log keeps it.
+    pub(crate) fn origin(&self, channel: Channel) -> Origin {
+        Origin {
+            channel,
+            request_id: self.request_id.clone(),
+            address: Some(self.client.address),
+        }
+    }
+}
+
+/// Returns the ids in the path. A number that is too large or too small for any id becomes `i64::MAX`, which is never
+/// an id.
+fn ids(http: &HttpRequest) -> Vec<(String, i64)> {
+    http.match_info()
+        .iter()
+        .map(|(name, digits)| (name.to_owned(), digits.parse().unwrap_or(i64::MAX)))
+        .collect()
+}
+
+/// Returns the start of absolute URLs, as the client wrote it.
+pub(crate) fn base_url(client: Client, headers: &HeaderMap) -> String {
+    let scheme = if client.is_https { "https" } else { "http" };
+    let host = headers::first(headers, &header::HOST).unwrap_or("localhost".into());
+    format!("{scheme}://{host}")
+}

@@ -1,0 +1,99 @@
+//! The route table.
+
+use actix_web::{
+    FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder,
+    http::header,
+    web::{self, Data, Payload, ServiceConfig},
+};
+
+use crate::{
+    api::{
+        ENDPOINTS,
+        openapi::{DOCS_PATH, SCHEMA_PATH},
+    },
+    edge::{metrics::Route, monitoring},
+    error::ApiError,
+    request::{context::RequestContext, negotiation::negotiate},
+    state::State,
+    web::{assets, docs, login, media, page, panel, path_pattern},
+};
+
+/// Every route.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    for_each_route(|path, resource| {
+        config.service(resource.app_data(Route(path)));
+    });
+    config
+        .configure(panel::routes)
+        .default_service(web::to(no_such_route));
+}
+
+/// Every route but those of the admin panel, with its canonical path. What ends in a slash is served without it,
+/// too.
+fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
+    for endpoint in ENDPOINTS {
+        let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
+            page::serve(endpoint, state, http, payload)
+        };
+        add(endpoint.path, resource(&path_pattern(endpoint.path)).to(handler));
+    }
+    add(SCHEMA_PATH, resource(SCHEMA_PATH).to(docs::schema));
+    add(DOCS_PATH, resource(DOCS_PATH).to(docs::docs));
+    add("/api-auth/login/", resource("/api-auth/login/").to(login::log_in));
+    add(
+        "/api-auth/logout/",
+        resource("/api-auth/logout/").to(login::log_out),
+    );
+    add("/health/live", get("/health/live", monitoring::live));
+    add("/health/ready", get("/health/ready", monitoring::ready));
+    add("/metrics", get("/metrics", monitoring::metrics));
+    add("/media/cars/{file}", get("/media/{path:.*}", media::serve));
+    add("/static/{name}", get("/static/{name}", assets::serve));
+    add("/", get("/", to_api));
+}
+
+/// A path with the slash at its end and without.
+fn resource(path: &str) -> Resource {
+    web::resource([path, path.trim_end_matches('/')].map(str::to_owned))
+}
+
+/// What can only be read.
+fn get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+}
+
+/// The paths of all routes but those of the admin panel.
+#[must_use]
+pub fn paths() -> Vec<&'static str> {
+    let mut paths = Vec::new();
+    for_each_route(|path, _| paths.push(path));
+    paths
+}
+
+async fn to_api() -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header((header::LOCATION, "/api/"))
+        .finish()
+}
+
+/// A page for people who look for one under the API, JSON for everybody else.
+async fn no_such_route(state: Data<State>, http: HttpRequest) -> HttpResponse {
+    if http.path().starts_with("/admin/") {
+        return panel::no_such_page(&state, &http).await;
+    }
+    let error = ApiError::NotFound(crate::error::Resource::Route);
+    let is_page =
+        http.path().starts_with("/api/") && negotiate(&http).is_ok_and(|accepted| accepted.is_page());
+    if is_page {
+        page::present_error(&error, &RequestContext::new(&state, &http, true))
+    } else {
+        error.response()
+    }
+}

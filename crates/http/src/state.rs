@@ -1,0 +1,56 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+
+use mycars_application::App;
+
+use crate::{
+    edge::{
+        client_addr::{Networks, TrustedProxies},
+        cors::AllowedOrigins,
+        metrics::Metrics,
+    },
+    request::{pools::WorkerPools, query::ListSettings, throttle::Throttles},
+};
+
+/// The use-cases, the worker pools, and what the settings say about requests.
+pub(crate) struct State {
+    pub(crate) app: Arc<App>,
+    pub(crate) pools: WorkerPools,
+    pub(crate) lists: ListSettings,
+    pub(crate) proxies: TrustedProxies,
+    /// The origins whose scripts may read responses.
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) metrics: Metrics,
+    /// The networks that may read the metrics.
+    pub(crate) metrics_for: Networks,
+    /// Counts requests; `None` if the throttles are off.
+    pub(crate) throttles: Option<Throttles>,
+    /// Maximum size of a body without a file, in bytes.
+    pub(crate) max_body: usize,
+    /// Maximum size of a body that may hold a file, in bytes.
+    pub(crate) max_upload: usize,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use mycars_application::mocks::Mocks;
+
+    use super::*;
+
+    /// Returns a state with these mocks, one thread for each pool, and bodies of at most 100 bytes.
+    pub(crate) fn state(mocks: Mocks) -> State {
+        State {
+            app: Arc::new(mocks.into_app().0),
+            pools: WorkerPools::start(1, 1).unwrap(),
+            proxies: TrustedProxies::default(),
+            origins: AllowedOrigins::Local,
+            metrics: Metrics::new(),
+            metrics_for: Networks::default(),
+            throttles: None,
+            lists: ListSettings::default(),
+            max_body: 100,
+            max_upload: 100,
+        }
+    }
+}
