@@ -152,7 +152,7 @@ pub(super) const PHONE: FieldSpec = FieldSpec::optional(Field::Phone, "Phone", F
 pub(super) const ADDRESS: FieldSpec = FieldSpec::optional(Field::Address, "Address", FieldKind::Text)
     .nullable()
     .at_most(Address::MAX_LENGTH)
-    .example("12 Mill Pool, Oxford");
+    .example("12 Mill Lane, Oxford");
 pub(super) const ID: FieldSpec = FieldSpec::read_only("id", "ID", FieldKind::Integer);
 pub(super) const IS_SUPERUSER: FieldSpec =
     FieldSpec::read_only("is_superuser", "Superuser status", FieldKind::Boolean).example("false");
