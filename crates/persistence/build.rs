@@ -1,4 +1,4 @@
-//! Compiles the crate again when a migration was added: they are embedded, and cargo does not watch their folder.
+//! Rebuilds the crate after a migration is added: migrations are embedded, and cargo does not watch their folder.
 
 fn main() {
     println!("cargo:rerun-if-changed=../../migrations");

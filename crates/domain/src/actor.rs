@@ -1,8 +1,8 @@
-//! Who asks for something to be done.
+//! The actor of an action.
 
 use crate::{Role, UserId};
 
-/// Who asks for something to be done. [`policy::check`](crate::policy::check) is asked about one.
+/// The actor of an action: the caller of a use-case. [`policy::check`](crate::policy::check) decides for an actor.
 ///
 /// ```
 /// use mycars_domain::{Actor, Rank, UserId};
@@ -14,21 +14,21 @@ use crate::{Role, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Actor {
-    /// Nobody that is known: no credentials were given.
+    /// An anonymous caller: no credentials were given.
     Anonymous,
-    /// A user who proved to be one.
+    /// An authenticated user.
     User {
-        /// Which user.
+        /// The user's id.
         id: UserId,
-        /// What the user may do beyond their own things.
+        /// The user's rank, which decides about objects of other users.
         rank: Rank,
     },
-    /// The program itself: start-up tasks and the command line of whoever runs it.
+    /// The program itself: start-up tasks and the operator's command line.
     System,
 }
 
 impl Actor {
-    /// The id of the user who asks; `None` for nobody and for the program itself.
+    /// Returns the user's id; `None` for an anonymous caller and for the program itself.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
         match self {
@@ -38,7 +38,7 @@ impl Actor {
     }
 }
 
-/// How far a user's rights reach (wire contract, section 6).
+/// The extent of a user's rights (wire contract, section 6).
 ///
 /// ```
 /// use mycars_domain::{Rank, Role};
@@ -49,17 +49,17 @@ impl Actor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Rank {
-    /// Their own account and cars.
+    /// Access to their own account and cars.
     Client,
-    /// Everybody's, except superusers' accounts.
+    /// Access to all accounts and cars, except to the accounts of superusers.
     Admin,
-    /// Everybody's.
+    /// Access to all accounts and cars.
     Superuser,
 }
 
 impl Rank {
-    /// The rank that a role and the superuser mark give together (wire contract, section 6: an admin is who
-    /// is a superuser or has the role).
+    /// Returns the rank for a role and the superuser flag (wire contract, section 6: an admin is a superuser or has
+    /// the role).
     #[must_use]
     pub fn of(role: Role, is_superuser: bool) -> Self {
         match (is_superuser, role) {

@@ -1,7 +1,7 @@
-//! The audit log: what became of users, cars and logins, by whom, and what it was before.
+//! The audit log: changes of users, cars and logins, with their actors and the old and new values.
 //!
-//! An entry is written once, in the transaction of the change that it tells of, and never changed. It holds
-//! everything that is needed to read it after what it is about, or whoever did it, is gone.
+//! An entry is written once, in the transaction of the change, and never changed. It can be read without its object
+//! and actor, which may have been deleted since.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{Car, CarId, Field, User, UserId};
 
-/// What was done.
+/// The kind of change.
 ///
 /// ```
 /// use mycars_domain::audit::Action;
@@ -20,21 +20,21 @@ use crate::{Car, CarId, Field, User, UserId};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// It is new.
+    /// The object was created.
     Created,
-    /// Some of its fields have other values.
+    /// Fields of the object were changed.
     Changed,
-    /// It is gone.
+    /// The object was deleted.
     Deleted,
-    /// A login was ended, or all of a user's were.
+    /// One login or all logins of a user were ended.
     Revoked,
 }
 
 impl Action {
-    /// Every action, in the order in which they are offered.
+    /// All actions, in the order in which they are offered.
     pub const ALL: [Self; 4] = [Self::Created, Self::Changed, Self::Deleted, Self::Revoked];
 
-    /// The action's name, as it is written and kept: the variant's in snake case.
+    /// Returns the name of the action as it is written and stored: the variant's name in snake case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,14 +45,14 @@ impl Action {
         }
     }
 
-    /// The action of this name; `None` if there is none. Case and white space count.
+    /// Returns the action with this name; `None` if there is none. Case and white space count.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == name)
     }
 }
 
-/// What kind of thing an entry is about.
+/// The type of the object of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ObjectType {
     /// A user.
@@ -64,10 +64,10 @@ pub enum ObjectType {
 }
 
 impl ObjectType {
-    /// Every kind, in the order in which they are offered.
+    /// All types, in the order in which they are offered.
     pub const ALL: [Self; 3] = [Self::User, Self::Car, Self::RefreshToken];
 
-    /// The kind's name, as it is written and kept: the variant's in snake case.
+    /// Returns the name of the type as it is written and stored: the variant's name in snake case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -77,14 +77,14 @@ impl ObjectType {
         }
     }
 
-    /// The kind of this name; `None` if there is none. Case and white space count.
+    /// Returns the type with this name; `None` if there is none. Case and white space count.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// What an entry is about: made of a user, a car or a token as it is when the entry is written.
+/// The object of an entry: a user, a car or a token as it was when the entry was written.
 ///
 /// ```
 /// use mycars_domain::{UserId, audit::Object};
@@ -95,18 +95,18 @@ impl ObjectType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Object {
-    /// What kind of thing it is.
+    /// The type of the object.
     pub kind: ObjectType,
-    /// The number by which it is known, or a token's `jti`.
+    /// The id of the user or car, or the `jti` of the token.
     pub id: String,
-    /// What it was called when this happened: a username, or a car's brand, model and plate.
+    /// The name of the object at the time of the change: a username, or a car's brand, model and plate.
     pub name: String,
-    /// Whose it was: a car's owner, the user themself, whose login a token was.
+    /// The owner of the object: a car's owner, the user themself, or the user of a token.
     pub owner: Option<UserId>,
 }
 
 impl Object {
-    /// A user.
+    /// Returns the object for a user.
     #[must_use]
     pub fn user(user: &User) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl Object {
         }
     }
 
-    /// A car.
+    /// Returns the object for a car.
     #[must_use]
     pub fn car(car: &Car) -> Self {
         Self {
@@ -128,7 +128,7 @@ impl Object {
         }
     }
 
-    /// A refresh token, which has no name but its `jti` (RFC 7519, 4.1.7), and whose login it is.
+    /// Returns the object for a refresh token, whose only name is its `jti` (RFC 7519, 4.1.7), and for its user.
     #[must_use]
     pub fn refresh_token(jti: &str, owner: Option<UserId>) -> Self {
         Self {
@@ -139,35 +139,35 @@ impl Object {
         }
     }
 
-    /// The user whom it is, if it is one.
+    /// Returns the id of the user, if the object is a user.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
         (self.kind == ObjectType::User).then(|| self.id.parse().ok().map(UserId))?
     }
 
-    /// The car that it is, if it is one.
+    /// Returns the id of the car, if the object is a car.
     #[must_use]
     pub fn car_id(&self) -> Option<CarId> {
         (self.kind == ObjectType::Car).then(|| self.id.parse().ok().map(CarId))?
     }
 }
 
-/// By which way a change was asked for.
+/// The interface through which a change was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Channel {
-    /// The HTTP API, by a program or through its pages.
+    /// The HTTP API, including its pages.
     Api,
     /// The admin panel.
     Panel,
-    /// The command line of whoever runs the program, or its start-up tasks.
+    /// The operator's command line, or start-up tasks.
     CommandLine,
 }
 
 impl Channel {
-    /// Every way.
+    /// All channels.
     pub const ALL: [Self; 3] = [Self::Api, Self::Panel, Self::CommandLine];
 
-    /// The way's name, as it is written and kept: the variant's in snake case.
+    /// Returns the name of the channel as it is written and stored: the variant's name in snake case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -177,40 +177,40 @@ impl Channel {
         }
     }
 
-    /// The way of this name; `None` if there is none. Case and white space count.
+    /// Returns the channel with this name; `None` if there is none. Case and white space count.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|channel| channel.as_str() == name)
     }
 }
 
-/// Where a change was asked from.
+/// The origin of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Origin {
-    /// By which way.
+    /// The interface of the request.
     pub channel: Channel,
-    /// The id under which the log knows the request; `None` on the command line.
+    /// The id of the request in the log; `None` on the command line.
     pub request_id: Option<String>,
-    /// The address of who asked; `None` on the command line.
+    /// The client's address; `None` on the command line.
     pub address: Option<IpAddr>,
 }
 
-/// Who did it.
+/// The author of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Author {
-    /// The user; `None` for nobody that is known and for the program itself.
+    /// The id of the user; `None` for an anonymous caller and for the program itself.
     pub id: Option<UserId>,
-    /// What they were called when they did it.
+    /// The name of the author at the time of the change.
     pub name: String,
 }
 
-/// A value as an entry keeps it: enough to show it, whatever type it had.
+/// A value in an entry, independent of the field's type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Value {
-    /// None.
+    /// No value.
     Nothing,
     /// Text.
     Text(String),
@@ -218,7 +218,7 @@ pub enum Value {
     Number(i64),
     /// True or false.
     Flag(bool),
-    /// A value that nobody is told, such as a password.
+    /// A value that is never shown, such as a password.
     Hidden,
 }
 
@@ -228,33 +228,34 @@ impl From<&str> for Value {
     }
 }
 
-/// What became of one field.
+/// The change of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Change {
-    /// Which field.
+    /// The field.
     pub field: Field,
-    /// What it was.
+    /// The old value.
     pub before: Value,
-    /// What it is.
+    /// The new value.
     pub after: Value,
 }
 
-/// An entry that is not kept yet, and so has no number. [`car_changes`] and [`user_changes`] make its changes.
+/// An entry that is not stored yet, and so has no id. Its changes are computed by [`car_changes`] and
+/// [`user_changes`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct NewEntry {
-    /// When it happened, to the microsecond.
+    /// The time of the change, to the microsecond.
     pub at: DateTime<Utc>,
-    /// What was done.
+    /// The kind of change.
     pub action: Action,
-    /// To what.
+    /// The object of the change.
     pub object: Object,
-    /// By whom.
+    /// The author of the change.
     pub author: Author,
-    /// From where.
+    /// The origin of the change.
     pub origin: Origin,
-    /// What became of the fields.
+    /// The changes of fields.
     pub changes: Vec<Change>,
 }
 
@@ -262,14 +263,14 @@ pub struct NewEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {
-    /// Its number: later entries have greater ones.
+    /// The id: later entries have greater ids.
     pub id: i64,
-    /// What it says.
+    /// The content of the entry.
     pub entry: NewEntry,
 }
 
-/// What a car was before and is after, as the fields that differ: one of the two is `None` where it is new or gone.
-/// Points in time that only say when it was changed are left out.
+/// Returns the fields that differ between the old and the new state of a car. `before` is `None` for a new car,
+/// `after` for a deleted one. Timestamps of the car itself are left out.
 ///
 /// ```
 /// # use chrono::DateTime;
@@ -291,8 +292,9 @@ pub fn car_changes(before: Option<&Car>, after: Option<&Car>) -> Vec<Change> {
     differences(car_values(before), car_values(after))
 }
 
-/// What a user was before and is after, as [`car_changes`] says it of a car. Of a password nothing is told but
-/// that it changed ([`Value::Hidden`]). When they last logged in, and when their logins were ended, is left out, too.
+/// Returns the fields that differ between two states of a user, like [`car_changes`]. Of a password, the entry only
+/// holds that it changed ([`Value::Hidden`]). The time of the last login and the time at which logins were ended are
+/// left out.
 #[must_use]
 pub fn user_changes(before: Option<&User>, after: Option<&User>) -> Vec<Change> {
     let mut changes = differences(user_values(before), user_values(after));
@@ -407,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_a_change() {
+    fn changes_hold_only_fields_that_differ() {
         let changed = User {
             role: Role::Admin,
             phone: Some(Phone::from_storage("555".into())),
@@ -426,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_told_to_nobody() {
+    fn changes_hide_the_password() {
         let changed = User {
             password: PasswordHash::from_storage("new".into()),
             ..ann()
@@ -440,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_or_gone_is_told_whole() {
+    fn changes_of_new_or_deleted_objects_hold_all_fields() {
         let fields =
             |changes: Vec<Change>| -> Vec<Field> { changes.into_iter().map(|change| change.field).collect() };
         let told = [
@@ -458,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_leads_back_to_what_it_names() {
+    fn every_name_is_parsed_to_its_variant() {
         for action in Action::ALL {
             assert_eq!(Action::named(action.as_str()), Some(action));
         }
@@ -472,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_knows_what_it_is() {
+    fn object_has_type_id_name_and_owner() {
         assert_eq!(Object::user(&ann()).user_id(), Some(UserId(1)));
         assert_eq!(Object::user(&ann()).car_id(), None);
         assert_eq!(Object::refresh_token("7", None).user_id(), None);

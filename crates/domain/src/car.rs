@@ -9,7 +9,7 @@ use crate::{
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
-/// The number by which a car is known; given by whoever keeps cars. Ids are never used again.
+/// The id of a car, assigned by the store. Ids are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CarId(pub i64);
@@ -20,13 +20,13 @@ impl fmt::Display for CarId {
     }
 }
 
-/// A car as it is kept (wire contract, section 3). All points in time are in UTC.
+/// A stored car (wire contract, section 3). All points in time are in UTC.
 ///
 /// ```
 /// use chrono::{DateTime, Datelike as _, Utc};
 /// use mycars_domain::{Car, CarId, UserId, Violation, values::*};
 ///
-/// /// What a store makes of a new car.
+/// /// Returns a car as a store creates it from a new one.
 /// fn golf(now: DateTime<Utc>) -> Result<Car, Vec<Violation>> {
 ///     Ok(Car {
 ///         id: CarId(10),
@@ -52,62 +52,62 @@ impl fmt::Display for CarId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Car {
-    /// The number by which it is known.
+    /// The car's id.
     pub id: CarId,
-    /// Whose it is.
+    /// The car's owner.
     pub owner: UserId,
-    /// Who built it.
+    /// The manufacturer.
     pub brand: Brand,
-    /// Which car of its brand it is.
+    /// The model.
     pub model: Model,
-    /// When it was built.
+    /// The year in which the car was built.
     pub year: Year,
-    /// Its colour, if that was said; may be blank.
+    /// The colour, if known; may be blank.
     pub color: Option<Color>,
-    /// Its licence plate: no two cars have the same.
+    /// The licence plate; unique over all cars.
     pub license: LicensePlate,
-    /// Its vehicle identification number, if that was said.
+    /// The vehicle identification number, if known.
     pub vin: Option<Vin>,
-    /// How far it has been driven, in kilometres.
+    /// The distance that the car has been driven, in kilometres.
     pub mileage: Mileage,
-    /// The path of its picture, if there is one.
+    /// The path of the car's picture, if it has one.
     pub image: Option<ImagePath>,
-    /// Anything else about it, if that was said; may be blank.
+    /// Notes about the car, if there are any; may be blank.
     pub notes: Option<Notes>,
-    /// When it was first kept, to the microsecond.
+    /// The time at which the car was stored first, to the microsecond.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed, to the microsecond.
+    /// The time of the last change, to the microsecond.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A car that is not kept yet, and so has neither an id nor a picture. Whoever keeps it gives it an id.
+/// A car that is not stored yet, and so has neither an id nor a picture. The store assigns the id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCar {
-    /// Whose it will be.
+    /// The car's owner.
     pub owner: UserId,
-    /// Who built it.
+    /// The manufacturer.
     pub brand: Brand,
-    /// Which car of its brand it is.
+    /// The model.
     pub model: Model,
-    /// When it was built.
+    /// The year in which the car was built.
     pub year: Year,
-    /// Its colour; may be blank.
+    /// The colour; may be blank.
     pub color: Option<Color>,
-    /// Its licence plate.
+    /// The licence plate.
     pub license: LicensePlate,
-    /// Its vehicle identification number.
+    /// The vehicle identification number.
     pub vin: Option<Vin>,
-    /// How far it has been driven, in kilometres.
+    /// The distance that the car has been driven, in kilometres.
     pub mileage: Mileage,
-    /// Anything else about it; may be blank.
+    /// Notes about the car; may be blank.
     pub notes: Option<Notes>,
-    /// When it is first kept, to the microsecond.
+    /// The time at which the car is stored first, to the microsecond.
     pub created_at: DateTime<Utc>,
 }
 
 impl NewCar {
-    /// The car that this one is once it is kept under `id`: without a picture, and last changed when it was first
-    /// kept.
+    /// Returns the stored car with this `id`. It has no picture, and its last change is the time at which it was
+    /// stored first.
     ///
     /// ```
     /// # use chrono::DateTime;

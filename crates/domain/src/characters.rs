@@ -2,7 +2,7 @@
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// Returns whether a character is white space to Python's `str.isspace`: Unicode's white space and the separators
+/// Returns whether a character is white space by Python's `str.isspace`: Unicode's white space and the separators
 /// U+001C to U+001F.
 ///
 /// ```
@@ -28,9 +28,9 @@ pub fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-/// Returns whether a text shows nothing: it consists of white space, control, format and default-ignorable characters
-/// (zero-width spaces, bidirectional controls, variation selectors, fillers) and characters that are drawn blank.
-/// U+0000 does not count, because it is refused for a reason of its own.
+/// Returns whether a text has no visible character. It may consist of white space, control, format and
+/// default-ignorable characters (zero-width spaces, bidirectional controls, variation selectors, fillers) and
+/// characters that are drawn blank. U+0000 does not count, because it has its own violation.
 ///
 /// ```
 /// use mycars_domain::shows_nothing;
@@ -53,11 +53,12 @@ fn is_invisible(c: char) -> bool {
         || DRAWN_BLANK.contains(&c)
 }
 
-/// Visible by their properties, but drawn as nothing: the Braille pattern without dots, the Khitan filler and the
-/// musical null note head.
+/// Characters that are visible by their properties, but drawn blank: the Braille pattern without dots, the Khitan
+/// filler and the musical null note head.
 const DRAWN_BLANK: [char; 3] = ['\u{2800}', '\u{16fe4}', '\u{1d159}'];
 
-/// Returns whether a character has Unicode's property `Default_Ignorable_Code_Point`: by itself it is invisible.
+/// Returns whether a character has Unicode's property `Default_Ignorable_Code_Point`, so that it is invisible by
+/// itself.
 pub(crate) fn is_default_ignorable(c: char) -> bool {
     matches!(
         c,
@@ -96,7 +97,7 @@ pub fn decimal_digit(c: char) -> Option<u32> {
     if c.is_ascii() {
         return c.to_digit(10);
     }
-    // Unicode encodes the ten digits of a script in order, so that each run of digits begins with a zero.
+    // Unicode encodes the ten digits of a script in order, so each run of digits begins with a zero.
     let is_decimal = |code| {
         char::from_u32(code).is_some_and(|c| get_general_category(c) == GeneralCategory::DecimalNumber)
     };
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_is_what_python_strips() {
+    fn white_space_is_that_of_python() {
         // [c for c in map(chr, range(0x110000)) if c.isspace()] of Python 3.
         let python: Vec<char> = "\t\n\u{b}\u{c}\r\u{1c}\u{1d}\u{1e}\u{1f} \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\
              \u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}"
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_invisible_characters_show_nothing() {
+    fn text_of_invisible_characters_shows_nothing() {
         for code in [
             0x09, 0x1c, 0x20, 0x7f, 0x85, 0xa0, 0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b,
             0x180e, 0x180f, 0x200b, 0x200c, 0x200d, 0x200e, 0x200f, 0x2028, 0x202a, 0x202c, 0x202e, 0x2060,
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_with_a_visible_character_show_something() {
+    fn text_with_a_visible_character_shows_something() {
         for text in [
             "x",
             "-",
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_of_every_script_have_their_value() {
+    fn decimal_digit_of_every_script_has_its_value() {
         for zero in [
             0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xe50, 0xf20, 0x1040, 0x17e0, 0x1810, 0x1a80, 0x1a90,
             0xa620, 0xff10, 0x104a0, 0x1d7ce, 0x1d7d8, 0x1d7f6, 0x1e950, 0x1fbf0,

@@ -1,4 +1,4 @@
-//! Text as it is compared: without case, compatibility variants and invisible characters.
+//! The form of text for comparisons: without case, compatibility variants and invisible characters.
 
 use caseless::Caseless as _;
 use unicode_normalization::{UnicodeNormalization as _, char::canonical_combining_class};
@@ -11,8 +11,8 @@ use crate::characters::is_default_ignorable;
 /// removed), except that the dotted and the dotless i are one letter: `ı`, `I`, `i` and `İ` all become `i`. Accents
 /// stay different.
 ///
-/// Folding twice is folding once. The fold of the beginning of a text is the beginning of its fold, if the text is
-/// cut between two characters as people see them, not inside an accented letter.
+/// Folding twice gives the same result as folding once. The fold of the beginning of a text is the beginning of the
+/// text's fold, unless the text is cut inside a character as users see it, such as an accented letter.
 ///
 /// ```
 /// use mycars_domain::fold;
@@ -29,13 +29,13 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    // Decomposing first uncovers letters that have a case, and keeps folding from reordering marks.
+    // Decomposing first exposes letters that have a case, and keeps folding from reordering marks.
     let folded = text.nfkd().default_case_fold();
     let visible = folded.filter(|c| !is_default_ignorable(*c)).nfkd();
     one_i(visible).nfc().collect()
 }
 
-/// Replaces the dotless i by i, and removes the dot above that `İ` leaves behind, in decomposed text.
+/// Replaces the dotless i by i and removes the dot above that `İ` leaves behind. Expects decomposed text.
 fn one_i(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
     let one_letter = text.map(|c| if c == 'ı' { 'i' } else { c });
     one_letter
@@ -54,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    /// Texts of which each pair is the same to people.
+    /// Texts in pairs that users consider the same.
     const SAME: &[&[&str]] = &[
         &["Ann", "aNN", "ＡＮＮ", "An\u{ad}n", "A\u{200b}nn", "𝐀nn"],
         &["ÖL", "öl", "O\u{308}l", "o\u{308}L"],
@@ -96,7 +96,7 @@ mod tests {
     ];
 
     #[test]
-    fn texts_that_people_take_for_the_same_fold_to_the_same() {
+    fn fold_of_equivalent_texts_is_equal() {
         for group in SAME {
             for text in *group {
                 assert_eq!(fold(text), fold(group[0]), "{text:?} and {:?}", group[0]);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_differ_in_accents_or_letters_stay_different() {
+    fn fold_of_other_accents_or_letters_differs() {
         for (one, other) in [
             ("Öl", "Ol"),
             ("é", "e"),
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn each_code_point_folds_to_a_fixed_point() {
+    fn fold_of_each_code_point_is_a_fixed_point() {
         for c in ('\0'..='\u{2ffff}').chain('\u{e0000}'..='\u{e0fff}') {
             let folded = fold(&c.to_string());
             assert_eq!(fold(&folded), folded, "U+{:04X}", u32::from(c));
         }
     }
 
-    /// Text of letters that have a case or a composition, and of marks and invisible characters.
+    /// Generates text of letters that have a case or a composition, of marks and of invisible characters.
     fn tricky() -> impl Strategy<Value = String> {
         let character = prop_oneof![
             any::<char>(),
@@ -139,13 +139,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn folding_twice_is_folding_once(text in tricky()) {
+        fn fold_is_idempotent(text in tricky()) {
             let folded = fold(&text);
             prop_assert_eq!(fold(&folded), folded);
         }
 
         #[test]
-        fn normal_forms_and_cases_fold_to_the_same(text in tricky()) {
+        fn fold_of_normal_forms_and_cases_is_equal(text in tricky()) {
             let folded = fold(&text);
             prop_assert_eq!(fold(&text.nfc().collect::<String>()), folded.clone());
             prop_assert_eq!(fold(&text.nfd().collect::<String>()), folded.clone());
@@ -155,7 +155,7 @@ mod tests {
         }
 
         #[test]
-        fn words_are_found_in_the_text_that_holds_them(before in tricky(), word in tricky(), after in tricky()) {
+        fn folded_word_is_part_of_its_folded_text(before in tricky(), word in tricky(), after in tricky()) {
             let text = format!("{before}\n{word}\n{after}");
             prop_assert!(fold(&text).contains(&fold(&word)));
         }

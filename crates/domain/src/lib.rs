@@ -1,16 +1,16 @@
-//! The rules of My Cars: value objects, entities and who may do what.
+//! The rules of My Cars: value objects, entities and permissions.
 //!
-//! This crate does no I/O, reads no clock and knows no framework, database or wire format: the same inputs
-//! give the same answer for ever. It can be reused in any other service.
+//! This crate does no I/O, reads no clock and depends on no framework, database or wire format: its functions are
+//! deterministic. It can be reused in any other service.
 //!
-//! - [`values`]: one type for each field. A value of such a type is valid; `parse` is the only way in from
-//!   outside, and answers what is wrong as [`Violation`]s: data, not text.
+//! - [`values`]: one type for each field. A value of such a type is valid. Input is only accepted by `parse`, which
+//!   returns violations as data ([`Violation`]), not as text.
 //! - [`Car`] and [`User`]: the entities.
-//! - [`audit`]: what is kept of every change.
-//! - [`policy`]: who may do what to which car or user, as one table.
+//! - [`audit`]: the audit log of all changes.
+//! - [`policy`]: permissions on cars and users, as one table.
 //! - [`fold`]: the form in which text is searched and compared for uniqueness. [`strip`], [`shows_nothing`] and
 //!   [`decimal_digit`]: white space, invisible characters and digits of every script.
-//! - [`password`]: which passwords a person may choose.
+//! - [`password`]: the rules for passwords that users choose.
 //!
 //! ```
 //! use mycars_domain::{Violation, values::Vin};
@@ -21,32 +21,31 @@
 //! # Ok::<(), Vec<Violation>>(())
 //! ```
 //!
-//! "Wire contract, section N" in this documentation names where a rule comes from: the file `docs/api.md` of the
-//! project, which says what clients of its HTTP API can rely on.
+//! "Wire contract, section N" in this documentation refers to the file `docs/api.md` of the project, which describes
+//! the guarantees to clients of its HTTP API.
 //!
 //! # Feature `serde`
 //!
-//! Without it, this crate knows nothing of serde. With it, types can be serialised and deserialised, but never so
-//! that something invalid gets in or a secret gets out:
+//! Without this feature, the crate does not depend on serde. With it, types can be serialised and deserialised, but
+//! invalid values are rejected and secrets are never serialised:
 //!
 //! | types | out | in | why |
 //! |---|---|---|---|
 //! | texts of [`values`] that have a `parse`, [`Mileage`](values::Mileage), [`Role`] | yes | by `parse` | a value of such a type is always valid |
 //! | [`UserId`], [`CarId`] | yes | yes | plain numbers |
-//! | [`audit`]'s types, [`Field`], [`UnsupportedFormat`], [`Violation`], [`Violations`], [`Action`], [`Denied`] | yes | yes | data, for other services to keep, judge or word |
-//! | [`Year`](values::Year), [`ImagePath`](values::ImagePath), and [`Car`], which holds both | yes | no | they can't be checked: how late a year may be depends on when it is asked, and a path is the application's to make |
-//! | [`User`] | without its `password` | no | the hash must not leave, and who came back without it could not log in once they are kept |
-//! | [`Actor`], [`Rank`] | yes | no | who asks is found out; whoever could send it would be [`Actor::System`] |
+//! | [`audit`]'s types, [`Field`], [`UnsupportedFormat`], [`Violation`], [`Violations`], [`Action`], [`Denied`] | yes | yes | data, for other services to store, check or translate |
+//! | [`Year`](values::Year), [`ImagePath`](values::ImagePath), and [`Car`], which holds both | yes | no | they can't be checked: the latest allowed year depends on the current date, and only the application creates a path |
+//! | [`User`] | without its `password` | no | the hash must not be disclosed, and a user stored again without it could not log in |
+//! | [`Actor`], [`Rank`] | yes | no | the actor is the result of authentication; a client that could send one could send [`Actor::System`] |
 //! | [`Password`](values::Password) | no | by `parse` | a secret; no error of its deserialisation holds it |
-//! | [`PasswordHash`](values::PasswordHash), [`NewUser`], [`NewCar`], [`Target`], [`password::Owner`] | no | no | secrets, and what never leaves a process |
+//! | [`PasswordHash`](values::PasswordHash), [`NewUser`], [`NewCar`], [`Target`], [`password::Owner`] | no | no | secrets, and values that never leave a process |
 //!
-//! Names are those of Rust: of fields, and of the variants of enums. Only enums that have an `as_str` are written so.
-//! What a thing is called on the wire is for the adapter to say; in My Cars, the crate that speaks HTTP has shapes of
-//! its own and does not use this feature.
+//! Fields and variants have their Rust names. Only enums that have an `as_str` are serialised as that text. Names on
+//! the wire are chosen by the adapter: in My Cars, the HTTP crate has views of its own and does not use this feature.
 //!
-//! An error tells the violations as they are in Rust, and the first field that is wrong ends the reading. Who wants to
-//! say everything that is wrong, in words, reads plain text and numbers and calls `parse`. A value that was taken by
-//! `from_storage` and breaks a rule goes out, but does not come back in.
+//! An error of deserialisation holds the violations in Rust's notation, and reading ends at the first invalid field.
+//! To report all violations as messages, read plain text and numbers and call `parse`. A value that was taken by
+//! `from_storage` and breaks a rule can be serialised, but not deserialised.
 //!
 //! ```
 //! use mycars_domain::values::Vin;

@@ -1,5 +1,4 @@
-//! Which passwords are good enough (wire contract, section 4). The rules and their order are Django's four
-//! validators.
+//! Rules for passwords (wire contract, section 4). The rules and their order are those of Django's four validators.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,17 +7,17 @@ use std::{
 
 use crate::{Field, User, Violation, values::Password};
 
-/// How many characters every password has at least.
+/// Minimum number of characters of a password.
 pub const MIN_LENGTH: usize = 8;
 
-/// From this share of common characters on, a password is too similar to what is known of its owner.
+/// Minimum share of common characters, from 0 to 1, at which a password is too similar to an attribute of its owner.
 const MAX_SIMILARITY: f64 = 0.7;
 
-/// Django's list of passwords that many people use: Royce Williams's 20,000 most common ones, lower-case.
+/// Django's list of common passwords: Royce Williams's 20,000 most common ones, lower-case.
 const COMMON: &str = include_str!("common-passwords.txt");
 
-/// What is known of a password's owner and must not be used as one. Empty texts are passed over, and so the default is
-/// that nothing is known. Made [from](From) a [`User`], or field by field of somebody who is not kept yet.
+/// The attributes of a password's owner, to which the password must not be similar. Empty texts are skipped, so the
+/// default has no attributes. It is made [from](From) a [`User`], or field by field for a user who is not stored yet.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Owner<'a> {
     /// The username.
@@ -42,8 +41,8 @@ impl<'a> From<&'a User> for Owner<'a> {
     }
 }
 
-/// Everything that speaks against a password that a person chooses for themselves, in Django's order: empty if nothing
-/// does. It may be [`Violation::PasswordTooSimilar`], [`Violation::PasswordTooShort`],
+/// Returns the violations of a password that users choose for themselves, in Django's order; empty if it is
+/// acceptable. They can be [`Violation::PasswordTooSimilar`], [`Violation::PasswordTooShort`],
 /// [`Violation::PasswordTooCommon`] and [`Violation::PasswordEntirelyNumeric`].
 ///
 /// ```
@@ -72,8 +71,8 @@ pub fn check_chosen(password: &Password, owner: &Owner<'_>) -> Vec<Violation> {
     violations
 }
 
-/// Everything that speaks against a password that an admin sets for somebody else: its length alone
-/// ([`Violation::PasswordTooShort`]), and so empty if nothing does.
+/// Returns the violations of a password that an admin sets for another user; empty if it is acceptable. Only the
+/// length is checked ([`Violation::PasswordTooShort`]).
 ///
 /// ```
 /// use mycars_domain::{Violation, password, values::Password};
@@ -96,7 +95,7 @@ fn is_common(password: &str) -> bool {
     COMMON_PASSWORDS.contains(password.to_lowercase().as_str())
 }
 
-/// The first of the owner's attributes that the password is too similar to.
+/// Returns the first of the owner's attributes that the password is too similar to.
 fn similar_to(password: &str, owner: &Owner<'_>) -> Option<Field> {
     let password = password.to_lowercase();
     [
@@ -110,7 +109,7 @@ fn similar_to(password: &str, owner: &Owner<'_>) -> Option<Field> {
     .map(|(field, _)| field)
 }
 
-/// Whether the password is too similar to an attribute or to one of the words in it.
+/// Returns whether the password is too similar to an attribute or to one of the words in it.
 fn is_similar(password: &str, attribute: &str) -> bool {
     let no_word = |c: char| !c.is_alphanumeric() && c != '_';
     attribute.split(no_word).chain([attribute]).any(|part| {
@@ -118,14 +117,14 @@ fn is_similar(password: &str, attribute: &str) -> bool {
     })
 }
 
-/// Whether the password is so much longer than `part` that holding it says nothing.
+/// Returns whether the password is so much longer than `part` that containing it does not make it similar.
 #[expect(clippy::cast_precision_loss, reason = "a password has at most 128 characters")]
 fn is_much_longer(password: &str, part: &str) -> bool {
     let (password, part) = (password.chars().count(), part.chars().count());
     password >= 10 * part && (part as f64) < MAX_SIMILARITY / 2.0 * password as f64
 }
 
-/// The share of characters that two texts have in common, whatever their order: Python's
+/// Returns the share of characters that two texts have in common, in any order: Python's
 /// `SequenceMatcher.quick_ratio`, which Django's validator uses.
 #[expect(clippy::cast_precision_loss, reason = "both are the lengths of short texts")]
 fn similarity(a: &str, b: &str) -> f64 {
@@ -162,33 +161,33 @@ mod tests {
     }
 
     #[test]
-    fn a_good_password_has_nothing_against_it() {
+    fn acceptable_password_has_no_violations() {
         for password in ["Harbour-x7-9", "correct horse battery", "ééééééé8x"] {
             assert_eq!(check(password), [], "{password}");
         }
     }
 
     #[test]
-    fn seven_characters_are_too_few_and_eight_are_not() {
+    fn password_of_seven_characters_is_too_short() {
         assert_eq!(check("Ab3-xyz"), [Violation::PasswordTooShort { min: 8 }]);
         assert_eq!(check("Ab3-xyzü"), []);
     }
 
     #[test]
-    fn common_passwords_are_refused_whatever_their_case() {
+    fn common_password_in_any_case_is_refused() {
         assert_eq!(check("password123"), [Violation::PasswordTooCommon]);
         assert_eq!(check("PassWord123"), [Violation::PasswordTooCommon]);
         assert_eq!(COMMON.lines().count(), 19_640);
     }
 
     #[test]
-    fn digits_alone_are_refused_in_any_script() {
+    fn numeric_password_in_any_script_is_refused() {
         assert_eq!(check("83647251904"), [Violation::PasswordEntirelyNumeric]);
         assert_eq!(check("٨٣٦٤٧٢٥١٩"), [Violation::PasswordEntirelyNumeric]);
     }
 
     #[test]
-    fn everything_that_speaks_against_it_is_said_in_djangos_order() {
+    fn all_violations_are_reported_in_djangos_order() {
         assert_eq!(
             check("12345678"),
             [Violation::PasswordTooCommon, Violation::PasswordEntirelyNumeric]
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_its_owner_is_no_password() {
+    fn password_similar_to_its_owner_is_refused() {
         let similar = |field| vec![Violation::PasswordTooSimilar(field)];
         assert_eq!(check("john_doe1"), similar(Field::Username));
         assert_eq!(
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_word_inside_a_long_password_does_not_count() {
+    fn short_attribute_in_a_long_password_is_accepted() {
         let owner = Owner {
             first_name: "Al",
             ..Owner::default()
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_an_admin_sets_only_has_a_length() {
+    fn password_set_by_an_admin_needs_only_the_length() {
         let given = |text: &str| check_given(&Password::parse(text).unwrap());
         assert_eq!(given("password123"), []);
         assert_eq!(given("12345678"), []);
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn similarity_is_that_of_pythons_quick_ratio() {
+    fn similarity_equals_pythons_quick_ratio() {
         let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
         assert!(close(similarity("abcd", "bcde"), 0.75));
         assert!(close(similarity("aab", "abb"), 2.0 / 3.0));

@@ -1,68 +1,68 @@
-//! Who may do what to which car or user: one table, read from top to bottom.
+//! Permissions on cars and users, as one table, read from top to bottom.
 //!
-//! A use-case asks [`check`] before it does anything. There is no way around it: start-up tasks and the
-//! command line ask as [`Actor::System`].
+//! Each use-case calls [`check`] before it does anything, without exceptions: start-up tasks and the command line
+//! call it as [`Actor::System`].
 
 use crate::{Actor, Rank, UserId};
 
-/// Something that can be done: a row of the table.
+/// An action: a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Action {
-    /// Make an account for oneself.
+    /// Register an account for oneself.
     Register,
-    /// Give somebody the role of an admin.
+    /// Grant the admin role.
     GrantAdminRole,
-    /// Read an account through one's own page (wire contract, section 4).
+    /// Read one's own account (wire contract, section 4).
     ReadProfile,
-    /// Change the details of an account through one's own page.
+    /// Change the details of one's own account.
     ChangeProfile,
-    /// Change a password by proving the old one.
+    /// Change one's own password, with the old password as proof.
     ChangePassword,
-    /// End a login by giving up its refresh token.
+    /// End one's own login by revoking its refresh token.
     LogOut,
     /// Delete one's own account and its cars (wire contract, section 5).
     DeleteAccount,
-    /// List the cars of one person (wire contract, section 5).
+    /// List one's own cars (wire contract, section 5).
     ListCars,
-    /// Add a car to one's own.
+    /// Add a car of one's own.
     CreateCar,
-    /// Read a car among one's own.
+    /// Read one's own car.
     ReadCar,
-    /// Change a car among one's own.
+    /// Change one's own car.
     ChangeCar,
-    /// Delete a car among one's own.
+    /// Delete one's own car.
     DeleteCar,
-    /// List, read, add, change and delete the cars of whomever (wire contract, section 6).
+    /// List, read, add, change and delete the cars of any user (wire contract, section 6).
     ManageCars,
     /// List and read accounts as an admin.
     ReadUsers,
-    /// Make an account for somebody.
+    /// Create an account for another user.
     CreateUser,
     /// Change the details of an account as an admin.
     ChangeUser,
-    /// Set a password without proving the old one.
+    /// Set a password without the old one.
     SetPassword,
-    /// Keep somebody from logging in.
+    /// Deactivate a user.
     DeactivateUser,
-    /// Take the role of an admin from somebody.
+    /// Revoke the admin role.
     DemoteUser,
     /// Delete an account and its cars.
     DeleteUser,
     /// End the logins of an account as an admin.
     EndLogins,
-    /// Read what became of everybody's accounts and cars.
+    /// Read the history of all accounts and cars.
     ReadHistory,
-    /// Forget the refresh tokens that have expired.
+    /// Delete the refresh tokens that have expired.
     FlushTokens,
-    /// Delete the pictures that no car has.
+    /// Delete the pictures that no car refers to.
     SweepImages,
-    /// Forget the sessions of browsers whose time is over.
+    /// Delete the browser sessions that have expired.
     ClearSessions,
 }
 
 impl Action {
-    /// Every action.
+    /// All actions.
     pub const ALL: [Self; 25] = [
         Self::Register,
         Self::GrantAdminRole,
@@ -92,7 +92,7 @@ impl Action {
     ];
 }
 
-/// What something is done to, as far as rights go.
+/// The target of an action, as far as permissions depend on it.
 ///
 /// ```
 /// use mycars_domain::{Action, Actor, Denied, Rank, Target, UserId, policy};
@@ -110,13 +110,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// No car and no user: the action is about something new, or about all of them.
+    /// Returns the target of an action on new objects or on all objects: neither a car nor a user.
     pub const NOTHING: Self = Self {
         owner: None,
         rank: Rank::Client,
     };
 
-    /// A car, or all cars, of this user, whose rank makes no difference.
+    /// Returns the target for one car or all cars of this user, whose rank makes no difference.
     #[must_use]
     pub fn car_of(owner: UserId) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl Target {
         }
     }
 
-    /// The account of the user with this id, who has this rank.
+    /// Returns the target for the account of the user with this id and rank.
     #[must_use]
     pub fn user(id: UserId, rank: Rank) -> Self {
         Self {
@@ -135,27 +135,27 @@ impl Target {
     }
 }
 
-/// Why something may not be done.
+/// The reason why an action is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Denied {
-    /// Nobody knows who asks; it might be allowed after a login.
-    #[error("who asks is not known")]
+    /// The caller is not authenticated; after a login, the action might be allowed.
+    #[error("the caller is not authenticated")]
     NotAuthenticated,
-    /// What one may not see does not exist for one.
-    #[error("there is no such thing for who asks")]
+    /// The caller may not see the object, which is reported as if it did not exist.
+    #[error("the object does not exist for the caller")]
     NotFound,
-    /// The rank of who asks does not reach this far.
-    #[error("the rank of who asks does not reach this far")]
+    /// The caller's rank is too low.
+    #[error("the caller's rank is too low")]
     Forbidden,
-    /// Nobody may do this to themselves, lest the last admin lock everybody out.
-    #[error("nobody may do this to themselves")]
+    /// Users may not do this to themselves, so that the last admin cannot lock everyone out.
+    #[error("users may not do this to themselves")]
     NotToOneself,
     /// Only a superuser may do this to a superuser.
     #[error("only a superuser may do this to a superuser")]
     SuperusersOnly,
-    /// No other superuser is active: without this one, no user could manage superusers. A use-case decides this, under
-    /// a lock on all superusers; [`check`] never returns it.
+    /// No other superuser is active: without this one, superusers could no longer be managed. A use-case decides
+    /// this, under a lock on all superusers; [`check`] never returns it.
     #[error("no other superuser is active")]
     LastSuperuser,
 }
@@ -169,8 +169,8 @@ const NO: Verdict = Err(Denied::Forbidden);
 const NOT_SELF: Verdict = Err(Denied::NotToOneself);
 const SUPER: Verdict = Err(Denied::SuperusersOnly);
 
-/// A row of the table: what is said to nobody, to each rank about what is theirs and what is somebody
-/// else's, and to an admin about another person who is a superuser. The program itself may do everything.
+/// A row of the table. It has the decision for anonymous callers, for each rank about its own objects and about those
+/// of others, and for an admin about another user who is a superuser. The program itself may do everything.
 struct Row {
     anonymous: Verdict,
     client: [Verdict; 2],
@@ -182,7 +182,7 @@ struct Row {
 #[expect(clippy::match_same_arms, reason = "a table has one row for each action")]
 fn row(action: Action) -> Row {
     let (anonymous, client, admin, superuser) = match action {
-        //                         nobody  client           admin                   superuser
+        //                         anon.   client           admin                   superuser
         //                                 own     other    own       other  super  own       other
         Action::Register       => (YES,    [YES,    YES],   [YES,      YES,   YES],  [YES,      YES]),
         Action::GrantAdminRole => (NO,     [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES]),
@@ -213,11 +213,11 @@ fn row(action: Action) -> Row {
     Row { anonymous, client, admin, superuser }
 }
 
-/// Whether `actor` may do `action` to `target` (wire contract, sections 4 to 6). What is nobody's counts as somebody
-/// else's.
+/// Checks whether `actor` may do `action` to `target` (wire contract, sections 4 to 6). An object without an owner
+/// counts as one of another user.
 ///
 /// # Errors
-/// [`Denied`] says why not.
+/// [`Denied`], the reason.
 ///
 /// ```
 /// use mycars_domain::{Action, Actor, Denied, Rank, Target, UserId, policy};
@@ -251,7 +251,7 @@ mod tests {
     const ME: UserId = UserId(1);
     const OTHER: UserId = UserId(2);
 
-    /// The whole table once more, written by hand from the wire contract as one word a cell, so that no cell
+    /// The whole table once more, written by hand from the wire contract, one word for each cell, so that no cell
     /// changes unnoticed.
     const EXPECTED: &str = "
         Register       | yes   | yes yes    | yes yes yes          | yes yes
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cell_of_the_table_is_as_the_contract_says() {
+    fn every_cell_of_the_table_is_as_in_the_contract() {
         let squeeze = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         let expected: Vec<String> = EXPECTED.trim().lines().map(squeeze).collect();
         let actual: Vec<String> = Action::ALL.into_iter().map(cells).collect();
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_itself_may_do_everything_to_everybody() {
+    fn system_may_do_everything() {
         for action in Action::ALL {
             for target in [
                 Target::NOTHING,
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nobodys_is_not_ones_own() {
+    fn target_without_an_owner_is_not_ones_own() {
         let client = Actor::User {
             id: ME,
             rank: Rank::Client,
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_superusers_cars_are_an_admins_to_manage() {
+    fn admin_may_manage_a_superusers_cars() {
         let admin = Actor::User {
             id: ME,
             rank: Rank::Admin,

@@ -1,4 +1,4 @@
-//! How values are serialised and deserialised (feature `serde`), where deriving would let in what `parse` refuses.
+//! Serialisation (feature `serde`) of types for which a derive would accept values that `parse` refuses.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Serialises as what `$get` answers.
+/// Implements serialisation as the result of `$get`.
 macro_rules! serialize {
     ($get:ident: $($name:ty),+) => {$(
         impl Serialize for $name {
@@ -31,7 +31,7 @@ serialize! {
 }
 serialize! { get: Mileage, Year }
 
-/// Deserialises what `$parse` makes of a `$raw`.
+/// Implements deserialisation of a `$raw` value by `$parse`.
 macro_rules! deserialize {
     ($raw:ty: $($name:ty, $parse:expr);+) => {$(
         impl<'de> Deserialize<'de> for $name {
@@ -66,7 +66,7 @@ deserialize! { i64: Mileage, |kilometres: &i64| Self::parse(*kilometres) }
 
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // What serde says of a value of another type holds the value.
+        // The error of serde for a value of another type would contain the value.
         let text = String::deserialize(deserializer)
             .map_err(|_| D::Error::custom("Password is not valid: it is no text"))?;
         Self::parse(&text).map_err(|violations| refused("Password", &violations))
@@ -89,12 +89,12 @@ impl<'de> Deserialize<'de> for Violations {
     }
 }
 
-/// Makes a check of a name of what finds the thing of that name.
+/// Converts a lookup by name into a check that reports an unknown name as a violation.
 fn choice<T>(named: fn(&str) -> Option<T>) -> impl Fn(&str) -> Result<T, Vec<Violation>> {
     move |name| named(name).ok_or_else(|| vec![Violation::NotAChoice(name.to_owned())])
 }
 
-/// For who debugs an adapter: what readers are told is for the adapter to word.
+/// Returns the error of a refused value, for developers of adapters. Messages for users are written by the adapter.
 fn refused<E: serde::de::Error>(name: &str, violations: &[Violation]) -> E {
     E::custom(format_args!("{name} is not valid: {violations:?}"))
 }

@@ -1,4 +1,4 @@
-//! A user: somebody who can log in and own cars.
+//! A user, who can log in and own cars.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use crate::{
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
-/// The number by which a user is known; given by whoever keeps users. Ids are never used again, so that a token of a
-/// deleted user can't become somebody else's.
+/// The id of a user, assigned by the store. Ids are never reused, so that a token of a deleted user is never valid
+/// for another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UserId(pub i64);
@@ -21,7 +21,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// What a user is here for (wire contract, section 3).
+/// The role of a user (wire contract, section 3).
 ///
 /// ```
 /// use mycars_domain::{Role, Violation};
@@ -32,18 +32,18 @@ impl fmt::Display for UserId {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
-    /// Keeps their own cars.
+    /// Manages their own cars.
     #[default]
     Client,
-    /// Keeps everybody's cars and accounts.
+    /// Manages all cars and accounts.
     Admin,
 }
 
 impl Role {
-    /// Every role, in the order in which they are offered.
+    /// All roles, in the order in which they are offered.
     pub const ALL: [Self; 2] = [Self::Client, Self::Admin];
 
-    /// The role's name, as it is written and kept: `client` or `admin`.
+    /// Returns the name of the role as it is written and stored: `client` or `admin`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,10 +52,10 @@ impl Role {
         }
     }
 
-    /// The role of this name.
+    /// Returns the role with this name.
     ///
     /// # Errors
-    /// [`Violation::NotAChoice`] for any other text; case and white space count.
+    /// [`Violation::NotAChoice`] for any other text. Case and white space count.
     pub fn parse(name: &str) -> Result<Self, Vec<Violation>> {
         Self::ALL
             .into_iter()
@@ -70,13 +70,13 @@ impl fmt::Display for Role {
     }
 }
 
-/// A user as it is kept (wire contract, section 3). All points in time are in UTC.
+/// A stored user (wire contract, section 3). All points in time are in UTC.
 ///
 /// ```
 /// use chrono::{DateTime, Utc};
 /// use mycars_domain::{Rank, Role, User, UserId, Violation, values::*};
 ///
-/// /// What a store makes of somebody new, who can't log in before a password is set.
+/// /// Returns a user as a store creates it. The user can't log in before a password is set.
 /// fn ann(now: DateTime<Utc>) -> Result<User, Vec<Violation>> {
 ///     Ok(User {
 ///         id: UserId(1),
@@ -106,9 +106,9 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct User {
-    /// The number by which the user is known.
+    /// The user's id.
     pub id: UserId,
-    /// What the user logs in with: unique, ignoring case.
+    /// The username: unique, ignoring case.
     pub username: Username,
     /// The user's e-mail address: unique, ignoring case.
     pub email: Email,
@@ -116,41 +116,41 @@ pub struct User {
     pub first_name: FirstName,
     /// The last name; empty only for a superuser made on the command line.
     pub last_name: LastName,
-    /// What the user is here for.
+    /// The user's role.
     pub role: Role,
-    /// The phone number, if that was said; may be blank.
+    /// The phone number, if known; may be blank.
     pub phone: Option<Phone>,
-    /// The postal address, if that was said; may be blank.
+    /// The postal address, if known; may be blank.
     pub address: Option<Address>,
-    /// Whether the user may log in; if not, their tokens stop working at once.
+    /// Whether the user may log in. Tokens of an inactive user are refused from the next request on.
     pub is_active: bool,
-    /// Whether the user has every right. Given on the command line alone.
+    /// Whether the user has all rights. Set on the command line alone.
     pub is_superuser: bool,
-    /// The password, as it is kept. Never serialised.
+    /// The hash of the password. Never serialised.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub password: PasswordHash,
-    /// When all logins were last ended, by a new password or by an admin, if they ever were: refresh tokens
-    /// issued before are dead.
+    /// The time at which all logins were last ended, by a new password or by an admin; `None` if they never were.
+    /// Refresh tokens issued before are revoked.
     pub logins_ended_at: Option<DateTime<Utc>>,
-    /// When the user came, to the microsecond.
+    /// The time of the registration, to the microsecond.
     pub date_joined: DateTime<Utc>,
-    /// When the user last logged in, if ever.
+    /// The time of the last login; `None` before the first one.
     pub last_login: Option<DateTime<Utc>>,
-    /// When the user was first kept, to the microsecond.
+    /// The time at which the user was stored first, to the microsecond.
     pub created_at: DateTime<Utc>,
-    /// When the user's details were last changed, to the microsecond.
+    /// The time of the last change of the user's details, to the microsecond.
     pub updated_at: DateTime<Utc>,
 }
 
 impl User {
-    /// How far this user's rights reach: what [`Rank::of`] makes of their role and the superuser mark.
+    /// Returns the user's rank: [`Rank::of`] their role and the superuser flag.
     #[must_use]
     pub fn rank(&self) -> Rank {
         Rank::of(self.role, self.is_superuser)
     }
 
-    /// This user as the one who asks for something, with the rights that they have now. Whether they proved to be this
-    /// user, and may log in at all, is for the caller to know.
+    /// Returns this user as an actor, with their current rights. Whether the caller authenticated as this user, and
+    /// whether the user may log in, must be checked before.
     #[must_use]
     pub fn actor(&self) -> Actor {
         Actor::User {
@@ -159,7 +159,7 @@ impl User {
         }
     }
 
-    /// First and last name, or the username where both are empty (wire contract, section 3: `owner_name`).
+    /// Returns first and last name, or the username if both are empty (wire contract, section 3: `owner_name`).
     #[must_use]
     pub fn full_name(&self) -> String {
         let name = format!("{} {}", self.first_name, self.last_name);
@@ -170,11 +170,11 @@ impl User {
     }
 }
 
-/// A user that is not kept yet, and so has no id. Whoever keeps it gives it one, and makes a [`User`] of it whose
-/// points in time are all [`created_at`](Self::created_at), but for a last login that there was none of.
+/// A user that is not stored yet, and so has no id. The store assigns the id and creates a [`User`]. All its
+/// timestamps are [`created_at`](Self::created_at); it has no last login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUser {
-    /// What the user will log in with.
+    /// The username.
     pub username: Username,
     /// The e-mail address.
     pub email: Email,
@@ -182,7 +182,7 @@ pub struct NewUser {
     pub first_name: FirstName,
     /// The last name.
     pub last_name: LastName,
-    /// What the user is here for.
+    /// The user's role.
     pub role: Role,
     /// The phone number; may be blank.
     pub phone: Option<Phone>,
@@ -190,16 +190,16 @@ pub struct NewUser {
     pub address: Option<Address>,
     /// Whether the user may log in.
     pub is_active: bool,
-    /// Whether the user has every right.
+    /// Whether the user has all rights.
     pub is_superuser: bool,
-    /// The password, as it will be kept.
+    /// The hash of the password.
     pub password: PasswordHash,
-    /// When the user comes, to the microsecond.
+    /// The time of the registration, to the microsecond.
     pub created_at: DateTime<Utc>,
 }
 
 impl NewUser {
-    /// The user whom this one is once kept under `id`: somebody who came when they were first kept, was not changed
+    /// Returns the stored user with this `id`. The user registered when they were stored first, was not changed
     /// since, and never logged in.
     ///
     /// ```
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_one_of_two_names_to_the_letter() {
+    fn role_is_parsed_by_its_exact_name() {
         assert_eq!(Role::parse("client"), Ok(Role::Client));
         assert_eq!(Role::parse("admin"), Ok(Role::Admin));
         for name in ["boss", "Admin", " client", ""] {
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_superuser_mark_outranks_the_role() {
+    fn superuser_flag_outranks_the_role() {
         assert_eq!(Rank::of(Role::Client, false), Rank::Client);
         assert_eq!(Rank::of(Role::Admin, false), Rank::Admin);
         assert_eq!(Rank::of(Role::Client, true), Rank::Superuser);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_full_name_is_both_names_or_the_one_or_the_username() {
+    fn full_name_falls_back_to_the_username() {
         let named = |first: &str, last: &str| {
             let mut user = sample();
             user.first_name = FirstName::from_storage(first.into());

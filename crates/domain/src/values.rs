@@ -1,9 +1,9 @@
-//! One type for each field: a value of such a type is valid.
+//! One type for each field. A value of such a type is valid.
 //!
-//! Each type has `parse`, which checks text or a number from outside, and `from_storage`, which takes what an
-//! adapter kept of a value that was checked before: a rule made stricter later must not make old rows
-//! unreadable. The rules are those of the wire contract, section 3. Lengths are counted in characters (Unicode scalar
-//! values), not in bytes, after surrounding white space is stripped.
+//! Each type has `parse` and `from_storage`. `parse` checks text or a number from outside. `from_storage` takes a
+//! stored value that was checked before, without checking it again: if a rule becomes stricter later, old rows must
+//! stay readable. The rules are those of the wire contract, section 3. Lengths are counted in characters (Unicode
+//! scalar values), not in bytes, after surrounding white space is stripped.
 //!
 //! ```
 //! use mycars_domain::{Violation, values::{Brand, Color}};
@@ -11,11 +11,11 @@
 //! assert_eq!(Brand::parse(" VW ")?.as_str(), "VW");
 //! assert_eq!(Brand::parse(" "), Err(vec![Violation::Blank]));
 //!
-//! // Everything that is wrong is said at once.
+//! // All violations are reported at once.
 //! let wrong = Color::parse(&"\0".repeat(51));
 //! assert_eq!(wrong, Err(vec![Violation::TooLong { max: 50 }, Violation::NullCharacter]));
 //!
-//! // What was kept before a rule became stricter stays readable.
+//! // A value that was stored before a rule became stricter stays readable.
 //! assert_eq!(Brand::from_storage(" ".into()).as_str(), " ");
 //! # Ok::<(), Vec<Violation>>(())
 //! ```

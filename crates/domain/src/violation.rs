@@ -1,9 +1,9 @@
-//! What can be wrong with a value, as data: an adapter says it in the words of its readers.
+//! Rules that a value can break, as data. An adapter turns each violation into a message for its users.
 
 use std::collections::BTreeMap;
 
-/// A field of a car, of a user, of a login or of a command about them, in the order in which errors are listed. What
-/// it is called on the wire or in a form is for the adapter to say.
+/// A field of a car, a user, a login or a command about them, in the order in which errors are listed. The name on
+/// the wire or in a form is chosen by the adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Field {
@@ -37,15 +37,15 @@ pub enum Field {
     Refresh,
     /// A token of any type.
     Token,
-    /// Why a refresh token is dead.
+    /// The reason why a refresh token was revoked.
     Revocation,
-    /// How many refresh tokens of a user are alive.
+    /// Number of a user's refresh tokens that are valid.
     RefreshTokens,
-    /// How many browsers a user is logged in with.
+    /// Number of a user's browser sessions.
     Sessions,
-    /// Who built the car.
+    /// The car's manufacturer.
     Brand,
-    /// Which car of its brand it is.
+    /// The car's model.
     Model,
     /// The year in which the car was built.
     Year,
@@ -55,18 +55,18 @@ pub enum Field {
     License,
     /// The car's vehicle identification number.
     Vin,
-    /// How far the car has been driven.
+    /// The distance that the car has been driven, in kilometres.
     Mileage,
-    /// The user whose car it is.
+    /// The car's owner.
     Owner,
     /// The car's picture.
     Image,
-    /// Anything else about the car.
+    /// Notes about the car.
     Notes,
 }
 
 impl Field {
-    /// Every field, in this order.
+    /// All fields, in the order of the declaration.
     pub const ALL: [Self; 28] = [
         Self::Username,
         Self::Email,
@@ -99,12 +99,12 @@ impl Field {
     ];
 }
 
-/// One way in which a value breaks a rule: everything that is needed to say so in a sentence, and no sentence.
+/// One way in which a value breaks a rule: all data that a message needs, without the message itself.
 ///
 /// ```
 /// use mycars_domain::{Violation, values::Color};
 ///
-/// /// As an adapter words what it can be asked about.
+/// /// Returns the message of an adapter.
 /// fn sentence(violation: &Violation) -> String {
 ///     match violation {
 ///         Violation::TooLong { max } => format!("At most {max} characters, please."),
@@ -118,99 +118,99 @@ impl Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Violation {
-    /// Nothing was given where something must be.
+    /// A required value is missing.
     Required,
-    /// Null was given where a value must be.
+    /// A value is null where null is not allowed.
     Null,
-    /// An empty text, or nothing but white space, where text must be.
+    /// A text is empty, or has only white space, where a text is required.
     Blank,
-    /// Something that is not text, and no number that could be read as text.
+    /// A value is neither text nor a number that can be read as text.
     NotAString,
-    /// Something that is not a whole number.
+    /// A value is not a whole number.
     NotAnInteger,
-    /// A number whose separators may mean decimals or thousands, such as `125.000`.
+    /// The separators of a number may mean decimals or thousands, such as `125.000`.
     AmbiguousNumber,
-    /// Something that is neither true nor false.
+    /// A value is neither true nor false.
     NotABoolean,
-    /// A number written with more characters than anybody would read.
+    /// The text of a number is longer than any number that is accepted.
     NumberTooLong,
-    /// None of the choices that there are; holds what was given.
+    /// A value is none of the allowed choices; holds the value.
     NotAChoice(String),
-    /// More characters than allowed.
+    /// A text has too many characters.
     TooLong {
-        /// How many characters there may be at most.
+        /// Maximum number of characters.
         max: usize,
     },
-    /// A number below the least that is allowed.
+    /// A number is below the minimum.
     TooSmall {
-        /// The least that is allowed.
+        /// The minimum.
         min: i64,
     },
-    /// A number above the greatest that is allowed.
+    /// A number is above the maximum.
     TooLarge {
-        /// The greatest that is allowed.
+        /// The maximum.
         max: i64,
     },
-    /// The character U+0000, which a database can't keep.
+    /// A text contains the character U+0000, which PostgreSQL cannot store.
     NullCharacter,
-    /// Half of a surrogate pair, which is no character; holds its code point.
+    /// A text contains half of a surrogate pair, which is not a character; holds its code point.
     SurrogateCharacter(u16),
-    /// Text that is not valid in its character encoding; holds the name of the encoding.
+    /// A text is not valid in its character encoding; holds the name of the encoding.
     Undecodable(String),
-    /// A username with other characters than letters, digits and `@.+-_`.
+    /// A username contains other characters than letters, digits and `@.+-_`.
     InvalidUsername,
-    /// Not an e-mail address.
+    /// A text is not an e-mail address.
     InvalidEmail,
-    /// Not a vehicle identification number (ISO 3779).
+    /// A text is not a vehicle identification number (ISO 3779).
     InvalidVin,
-    /// Somebody else, or another car, has this value already, and it must be unique.
+    /// Another user or car already has this value, which must be unique.
     Taken,
-    /// The two passwords given differ.
+    /// The two passwords differ.
     PasswordsDiffer,
-    /// The password given as the present one is not the present one.
+    /// The current password in the request is wrong.
     WrongPassword,
-    /// Fewer characters than a password needs.
+    /// A password has too few characters.
     PasswordTooShort {
-        /// How many characters a password has at least.
+        /// Minimum number of characters of a password.
         min: usize,
     },
-    /// A password that many people use.
+    /// A password is in the list of common passwords.
     PasswordTooCommon,
-    /// A password of digits alone.
+    /// A password consists of digits alone.
     PasswordEntirelyNumeric,
-    /// A password much like something that is known about its owner; says which field it is like.
+    /// A password is too similar to an attribute of its owner; holds the field of the attribute.
     PasswordTooSimilar(Field),
-    /// The admin role, given by somebody who is no admin.
+    /// The admin role was granted by a caller who is not an admin.
     AdminRoleNotGrantable,
-    /// A token that is not valid, or is somebody else's.
+    /// A token that is not valid, or belongs to another user.
     ForeignToken,
-    /// No file where one must be.
+    /// No file was uploaded where one is required.
     NoFile,
-    /// Something else than a file where one must be.
+    /// A value is not a file where a file is required.
     NotAFile,
-    /// A file without content.
+    /// A file is empty.
     EmptyFile,
-    /// A file that is too large.
+    /// A file is too large.
     FileTooLarge {
-        /// How many bytes there may be at most.
+        /// Maximum size in bytes.
         max_bytes: u64,
     },
-    /// A file that is not an image, or a corrupted one.
+    /// A file is not an image, or the image is corrupted.
     NotAnImage,
-    /// An image or video in a format that is not supported.
+    /// An image or video has a format that is not supported.
     UnsupportedFormat(UnsupportedFormat),
-    /// A picture with too many pixels.
+    /// A picture has too many pixels.
     TooManyPixels {
-        /// How many megapixels there may be at most.
+        /// Maximum number of megapixels.
         max_megapixels: u32,
     },
 }
 
-/// Formats of images and videos that are recognised in order to name them when they are refused.
+/// Formats of images and videos that are not supported, but recognised, so that the error can name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum UnsupportedFormat {
-    /// HEIC and HEIF: the photos of iPhones, as they are stored on them.
+    /// HEIC and HEIF, the formats in which iPhones store photos.
     Heic,
     /// AVIF.
     Avif,
@@ -218,13 +218,13 @@ pub enum UnsupportedFormat {
     JpegXl,
     /// JPEG 2000.
     Jpeg2000,
-    /// TIFF, and the raw photos of cameras that are based on it.
+    /// TIFF, and the raw formats of cameras that are based on it.
     Tiff,
     /// Windows bitmaps.
     Bmp,
     /// Windows icons and cursors.
     Icon,
-    /// The documents of Photoshop.
+    /// Photoshop documents.
     Photoshop,
     /// PDF.
     Pdf,
@@ -232,8 +232,8 @@ pub enum UnsupportedFormat {
     Video,
 }
 
-/// Everything that is wrong with the fields of one command, in the order of [`Field`]; those of one field are in the
-/// order in which they were added.
+/// All violations of one command, in the order of [`Field`]. The violations of one field are in the order in which
+/// they were added.
 ///
 /// ```
 /// use mycars_domain::{Field, Violation, Violations};
@@ -249,19 +249,20 @@ pub enum UnsupportedFormat {
 pub struct Violations(BTreeMap<Field, Vec<Violation>>);
 
 impl Violations {
-    /// No violations yet.
+    /// Returns an empty collection.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One violation of one field.
+    /// Returns a collection with one violation of one field.
     #[must_use]
     pub fn one(field: Field, violation: Violation) -> Self {
         Self::several(field, vec![violation])
     }
 
-    /// Several violations of one field, as `parse` answers them; none if the list is empty.
+    /// Returns a collection with several violations of one field, such as `parse` returns. It is empty if the list
+    /// is.
     #[must_use]
     pub fn several(field: Field, several: Vec<Violation>) -> Self {
         let mut violations = Self::new();
@@ -269,7 +270,7 @@ impl Violations {
         violations
     }
 
-    /// Adds what is wrong with `field`, after what is known already.
+    /// Adds a violation of `field` after those that were added before.
     pub fn add(&mut self, field: Field, violation: Violation) {
         self.0.entry(field).or_default().push(violation);
     }
@@ -281,19 +282,19 @@ impl Violations {
         }
     }
 
-    /// Whether nothing is wrong.
+    /// Returns whether there are no violations.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What is wrong with `field`: an empty slice if nothing is.
+    /// Returns the violations of `field`; an empty slice if there are none.
     #[must_use]
     pub fn of(&self, field: Field) -> &[Violation] {
         self.0.get(&field).map_or(&[], Vec::as_slice)
     }
 
-    /// Each field that something is wrong with, and what: never an empty slice.
+    /// Iterates over the fields that have violations, with their violations: never an empty slice.
     pub fn iter(&self) -> impl Iterator<Item = (Field, &[Violation])> {
         self.0
             .iter()

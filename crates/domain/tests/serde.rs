@@ -1,5 +1,5 @@
-//! What the feature `serde` lets out and in.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+//! Which types the feature `serde` serialises and deserialises, and in which form.
+#![expect(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 use std::{fmt::Debug, net::Ipv4Addr};
 
@@ -16,30 +16,30 @@ use mycars_domain::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value as Json, from_value, json, to_value};
 
-/// The answer to a question that nothing else answers.
-trait Otherwise {
-    const ANSWER: bool = false;
+/// The value for types that do not implement the trait.
+trait Fallback {
+    const IMPLEMENTED: bool = false;
 }
 
-/// Makes a question of a trait: whether `T` implements it. The answer of the type itself is found before that of
-/// [`Otherwise`], but is there only where the bound holds.
-macro_rules! question {
+/// Declares a probe for a trait: whether `T` implements it. The constant of the type itself precedes that of
+/// [`Fallback`], but exists only if `T` fulfils the bound.
+macro_rules! probe {
     ($name:ident: $bound:path) => {
         struct $name<T>(T);
 
-        impl<T> Otherwise for $name<T> {}
+        impl<T> Fallback for $name<T> {}
 
         impl<T: $bound> $name<T> {
-            const ANSWER: bool = true;
+            const IMPLEMENTED: bool = true;
         }
     };
 }
 
-question! { GoesOut: Serialize }
-question! { ComesIn: DeserializeOwned }
+probe! { Serializes: Serialize }
+probe! { Deserializes: DeserializeOwned }
 
 #[track_caller]
-fn comes_back_from<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, expected: Json) {
+fn assert_round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, expected: Json) {
     assert_eq!(to_value(value).unwrap(), expected);
     assert_eq!(&from_value::<T>(expected).unwrap(), value);
 }
@@ -93,34 +93,34 @@ fn moment() -> DateTime<Utc> {
 }
 
 #[test]
-fn a_checked_text_is_text_and_comes_back() {
-    comes_back_from(&Address::parse("Elm Street 1").unwrap(), json!("Elm Street 1"));
-    comes_back_from(&Brand::parse("VW").unwrap(), json!("VW"));
-    comes_back_from(&Color::parse("").unwrap(), json!(""));
-    comes_back_from(&Email::parse("a@example.com").unwrap(), json!("a@example.com"));
-    comes_back_from(&FirstName::parse("Ann").unwrap(), json!("Ann"));
-    comes_back_from(&LastName::parse("Lee").unwrap(), json!("Lee"));
-    comes_back_from(&LicensePlate::parse("B-ÖA 1").unwrap(), json!("B-ÖA 1"));
-    comes_back_from(&Model::parse("Golf").unwrap(), json!("Golf"));
-    comes_back_from(&Notes::parse("a\nb").unwrap(), json!("a\nb"));
-    comes_back_from(&Phone::parse("555").unwrap(), json!("555"));
-    comes_back_from(&Username::parse("ann").unwrap(), json!("ann"));
-    comes_back_from(
+fn checked_text_round_trips_as_text() {
+    assert_round_trip(&Address::parse("Elm Street 1").unwrap(), json!("Elm Street 1"));
+    assert_round_trip(&Brand::parse("VW").unwrap(), json!("VW"));
+    assert_round_trip(&Color::parse("").unwrap(), json!(""));
+    assert_round_trip(&Email::parse("a@example.com").unwrap(), json!("a@example.com"));
+    assert_round_trip(&FirstName::parse("Ann").unwrap(), json!("Ann"));
+    assert_round_trip(&LastName::parse("Lee").unwrap(), json!("Lee"));
+    assert_round_trip(&LicensePlate::parse("B-ÖA 1").unwrap(), json!("B-ÖA 1"));
+    assert_round_trip(&Model::parse("Golf").unwrap(), json!("Golf"));
+    assert_round_trip(&Notes::parse("a\nb").unwrap(), json!("a\nb"));
+    assert_round_trip(&Phone::parse("555").unwrap(), json!("555"));
+    assert_round_trip(&Username::parse("ann").unwrap(), json!("ann"));
+    assert_round_trip(
         &Vin::parse("1HGBH41JXMN109186").unwrap(),
         json!("1HGBH41JXMN109186"),
     );
 }
 
 #[test]
-fn numbers_are_numbers() {
-    comes_back_from(&Mileage::parse(15_000).unwrap(), json!(15_000));
-    comes_back_from(&UserId(7), json!(7));
-    comes_back_from(&CarId(-7), json!(-7));
+fn numbers_are_serialized_as_numbers() {
+    assert_round_trip(&Mileage::parse(15_000).unwrap(), json!(15_000));
+    assert_round_trip(&UserId(7), json!(7));
+    assert_round_trip(&CarId(-7), json!(-7));
     assert_eq!(to_value(Year::parse(2020, 2026).unwrap()).unwrap(), json!(2020));
 }
 
 #[test]
-fn what_parse_refuses_is_refused_and_the_error_tells_the_violations() {
+fn refused_value_reports_its_violations() {
     assert_eq!(
         refusal::<Color>(json!("\0".repeat(51))),
         "Color is not valid: [TooLong { max: 50 }, NullCharacter]"
@@ -156,7 +156,7 @@ fn what_parse_refuses_is_refused_and_the_error_tells_the_violations() {
 }
 
 #[test]
-fn what_comes_in_is_normalised_as_parse_does_it() {
+fn deserialized_value_is_normalized_by_parse() {
     let email: Email = from_value(json!(" Ann@EXAMPLE.com ")).unwrap();
     assert_eq!(email.as_str(), "Ann@example.com");
     let username: Username = from_value(json!("ｊöhn")).unwrap();
@@ -164,31 +164,31 @@ fn what_comes_in_is_normalised_as_parse_does_it() {
 }
 
 #[test]
-fn choices_have_the_names_that_they_are_kept_by() {
+fn choices_have_their_stored_names() {
     for role in Role::ALL {
-        comes_back_from(&role, json!(role.as_str()));
+        assert_round_trip(&role, json!(role.as_str()));
     }
     for action in audit::Action::ALL {
-        comes_back_from(&action, json!(action.as_str()));
+        assert_round_trip(&action, json!(action.as_str()));
     }
     for channel in Channel::ALL {
-        comes_back_from(&channel, json!(channel.as_str()));
+        assert_round_trip(&channel, json!(channel.as_str()));
     }
     for kind in ObjectType::ALL {
-        comes_back_from(&kind, json!(kind.as_str()));
+        assert_round_trip(&kind, json!(kind.as_str()));
     }
 }
 
 #[test]
-fn what_has_no_name_of_its_own_has_that_of_rust() {
+fn enums_without_stored_names_have_their_rust_names() {
     for field in Field::ALL {
-        comes_back_from(&field, json!(format!("{field:?}")));
+        assert_round_trip(&field, json!(format!("{field:?}")));
     }
     for action in Action::ALL {
-        comes_back_from(&action, json!(format!("{action:?}")));
+        assert_round_trip(&action, json!(format!("{action:?}")));
     }
-    comes_back_from(&Denied::NotToOneself, json!("NotToOneself"));
-    comes_back_from(&Violation::TooLong { max: 50 }, json!({"TooLong": {"max": 50}}));
+    assert_round_trip(&Denied::NotToOneself, json!("NotToOneself"));
+    assert_round_trip(&Violation::TooLong { max: 50 }, json!({"TooLong": {"max": 50}}));
     assert_eq!(
         to_value(user().actor()).unwrap(),
         json!({"User": {"id": 1, "rank": "Admin"}})
@@ -199,21 +199,21 @@ fn what_has_no_name_of_its_own_has_that_of_rust() {
 fn violations_are_a_map_by_field() {
     let mut violations = Violations::one(Field::Year, Violation::TooSmall { min: 1886 });
     violations.add(Field::Brand, Violation::Required);
-    comes_back_from(
+    assert_round_trip(
         &violations,
         json!({"Brand": ["Required"], "Year": [{"TooSmall": {"min": 1886}}]}),
     );
-    comes_back_from(&Violations::new(), json!({}));
+    assert_round_trip(&Violations::new(), json!({}));
 }
 
 #[test]
-fn a_field_with_nothing_wrong_is_no_violation() {
+fn field_without_violations_is_dropped() {
     let violations: Violations = from_value(json!({"Brand": []})).unwrap();
     assert!(violations.is_empty());
 }
 
 #[test]
-fn a_car_has_the_names_of_rust() {
+fn car_fields_have_their_rust_names() {
     assert_eq!(
         to_value(car()).unwrap(),
         json!({
@@ -235,7 +235,7 @@ fn a_car_has_the_names_of_rust() {
 }
 
 #[test]
-fn a_user_goes_out_without_the_hash() {
+fn user_is_serialized_without_the_hash() {
     assert_eq!(
         to_value(user()).unwrap(),
         json!({
@@ -259,7 +259,7 @@ fn a_user_goes_out_without_the_hash() {
 }
 
 #[test]
-fn an_entry_of_the_audit_log_comes_back_and_holds_no_password() {
+fn audit_entry_round_trips_without_the_password() {
     let anna = User {
         username: Username::from_storage("anna".into()),
         password: PasswordHash::from_storage("another hash".into()),
@@ -289,7 +289,7 @@ fn an_entry_of_the_audit_log_comes_back_and_holds_no_password() {
             changes,
         },
     };
-    comes_back_from(
+    assert_round_trip(
         &entry,
         json!({
             "id": 3,
@@ -310,7 +310,7 @@ fn an_entry_of_the_audit_log_comes_back_and_holds_no_password() {
 }
 
 #[test]
-fn a_password_comes_in_by_its_rule_and_is_in_no_error() {
+fn password_is_parsed_and_in_no_error() {
     let password: Password = from_value(json!(" Harbour-x7-9 ")).unwrap();
     assert_eq!(password.reveal(), "Harbour-x7-9");
     let too_long = "secret".repeat(40);
@@ -327,32 +327,42 @@ fn a_password_comes_in_by_its_rule_and_is_in_no_error() {
 }
 
 #[test]
-fn no_secret_goes_out() {
+fn secrets_are_not_serializable() {
     let secrets = [
-        GoesOut::<Password>::ANSWER,
-        GoesOut::<PasswordHash>::ANSWER,
-        GoesOut::<NewUser>::ANSWER,
+        Serializes::<Password>::IMPLEMENTED,
+        Serializes::<PasswordHash>::IMPLEMENTED,
+        Serializes::<NewUser>::IMPLEMENTED,
     ];
     assert_eq!(secrets, [false; 3]);
-    assert_eq!([GoesOut::<User>::ANSWER], [true], "yes can be the answer");
+    assert_eq!([Serializes::<User>::IMPLEMENTED], [true], "yes can be the answer");
 }
 
 #[test]
-fn what_cant_be_checked_does_not_come_in() {
-    // How late a year may be depends on when it is asked; a path is the application's to make.
-    let values = [ComesIn::<Year>::ANSWER, ComesIn::<ImagePath>::ANSWER];
+fn unverifiable_types_are_not_deserializable() {
+    // The latest allowed year depends on the current date, and only the application creates paths.
+    let values = [
+        Deserializes::<Year>::IMPLEMENTED,
+        Deserializes::<ImagePath>::IMPLEMENTED,
+    ];
     assert_eq!(values, [false; 2]);
-    // What holds one of these neither, nor a user, who would come back without a password.
+    // Neither do types that contain one of these, nor users, because their password is not serialised.
     let entities = [
-        ComesIn::<Car>::ANSWER,
-        ComesIn::<NewCar>::ANSWER,
-        ComesIn::<User>::ANSWER,
-        ComesIn::<NewUser>::ANSWER,
-        ComesIn::<PasswordHash>::ANSWER,
+        Deserializes::<Car>::IMPLEMENTED,
+        Deserializes::<NewCar>::IMPLEMENTED,
+        Deserializes::<User>::IMPLEMENTED,
+        Deserializes::<NewUser>::IMPLEMENTED,
+        Deserializes::<PasswordHash>::IMPLEMENTED,
     ];
     assert_eq!(entities, [false; 5]);
-    // Who asks is found out and never believed.
-    let askers = [ComesIn::<Actor>::ANSWER, ComesIn::<Rank>::ANSWER];
+    // The actor is the result of authentication, never of deserialisation.
+    let askers = [
+        Deserializes::<Actor>::IMPLEMENTED,
+        Deserializes::<Rank>::IMPLEMENTED,
+    ];
     assert_eq!(askers, [false; 2]);
-    assert_eq!([ComesIn::<Entry>::ANSWER], [true], "yes can be the answer");
+    assert_eq!(
+        [Deserializes::<Entry>::IMPLEMENTED],
+        [true],
+        "yes can be the answer"
+    );
 }

@@ -1,9 +1,9 @@
-//! Prints how long the processing of large pictures, bombs and given files takes, and how much memory at most:
-//! `cargo run --release -p mycars-media --example measure [FILE…]`. Linux only.
+//! Prints the time and the peak memory of processing large pictures, bombs and given files: `cargo run --release -p
+//! mycars-media --example measure [FILE…]`. Linux only.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "printing is what it is for"
+    reason = "this example prints its results"
 )]
 
 use std::{fs, io::Cursor, time::Instant};
@@ -38,7 +38,7 @@ fn main() {
 }
 
 fn measure(name: &str, bytes: Vec<u8>) {
-    // Makes the kernel forget the peak so far.
+    // Resets the kernel's record of the peak.
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = peak_kibibytes();
     let size = bytes.len();
@@ -56,7 +56,7 @@ fn peak_kibibytes() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// A JPEG with 12 megapixels and a color profile.
+/// Builds a JPEG with 12 megapixels and a color profile.
 fn with_profile(profile: Vec<u8>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = JpegEncoder::new(&mut bytes);
@@ -71,7 +71,7 @@ fn encoded(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A picture with structure and some noise.
+/// Builds a picture with structure and some noise.
 fn picture(width: u32, height: u32) -> DynamicImage {
     let pixel = |x: u32, y: u32| {
         let noise = x.wrapping_mul(0x9e37_79b1) ^ y.wrapping_mul(0x85eb_ca6b);

@@ -1,5 +1,5 @@
-//! Conversion of decoded samples to sRGB: the colour space that viewers assume where a picture names none, as the
-//! pictures that are kept do.
+//! Conversion of decoded samples to sRGB. Viewers assume this colour space for pictures without a profile, such as
+//! the stored ones.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use moxcms::{
     ParsingOptions, TransferCharacteristics, Transform8BitExecutor, Transform16BitExecutor, TransformOptions,
 };
 
-/// Maximum size of an ICC profile in bytes. Those of displays and cameras have less than 100 KiB, those of printers
-/// up to 3 MiB.
+/// Maximum size of an ICC profile in bytes. Profiles of displays and cameras have less than 100 KiB, those of
+/// printers up to 3 MiB.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
-/// The tags of an ICC profile from which the conversion is computed. All others are skipped unread: a small profile
-/// can describe texts that take gigabytes.
+/// The tags of an ICC profile from which the conversion is computed. All others are skipped unread, because a small
+/// profile can describe texts that take gigabytes.
 const TAGS: [&[u8]; 9] = [
     b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"A2B0", b"A2B1",
 ];
@@ -44,14 +44,14 @@ impl Conversion {
             ..ParsingOptions::default()
         };
         let mut profile = ColorProfile::new_from_slice_with_options(&profile, options).ok()?;
-        // Where there is only one table, it holds for every rendering intent.
+        // If there is only one table, it is used for every rendering intent.
         let colorimetric = profile.lut_a_to_b_colorimetric.take();
         profile.lut_a_to_b_perceptual = profile.lut_a_to_b_perceptual.or(colorimetric);
         Self::new(&profile, color)
     }
 
     /// Returns the conversion from the colour space of a PNG's `cICP` chunk. Returns `None` if there is nothing to
-    /// convert, and for high dynamic range (PQ and HLG), which no conversion without tone mapping does justice.
+    /// convert, and for high dynamic range (PQ and HLG), which would need tone mapping.
     pub(crate) fn from_cicp(chunk: [u8; 4], color: ColorType) -> Option<Self> {
         let [primaries, transfer @ (1 | 4..=6 | 8 | 13..=15), 0, 1] = chunk else {
             return None;
@@ -96,8 +96,8 @@ impl Conversion {
         })
     }
 
-    /// Converts whole pixels in place. It could fail only with samples of another colour type, and then leaves them as
-    /// they are.
+    /// Converts whole pixels in place. If the conversion fails, which it can only for samples of another colour type,
+    /// the samples stay unchanged.
     pub(crate) fn apply(&self, samples: &mut [u8]) {
         self.try_apply(samples).ok();
     }
@@ -124,8 +124,8 @@ impl Conversion {
     }
 }
 
-/// Erases the signatures of all tags that are not in [`TAGS`], or there for a second time. Returns `None` if the table
-/// of tags is incomplete.
+/// Erases the signatures of all tags that are not in [`TAGS`] or occur a second time. Returns `None` if the table of
+/// tags is incomplete.
 fn skip_other_tags(profile: &mut [u8]) -> Option<()> {
     const TAG_COUNT: usize = 128;
     const TAG_LENGTH: usize = 12;
@@ -143,7 +143,7 @@ fn skip_other_tags(profile: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// The layout of samples of a colour type, with transparency if it has any, and without.
+/// Returns the layouts of the samples of a colour type: with transparency, if it has any, and without.
 fn layouts(color: ColorType) -> (Layout, Layout) {
     match color.channel_count() {
         1 => (Layout::Gray, Layout::Gray),
@@ -153,7 +153,7 @@ fn layouts(color: ColorType) -> (Layout, Layout) {
     }
 }
 
-/// sRGB, or the grey values of it.
+/// Returns the profile of sRGB, or of its grey values.
 fn target(color: ColorType) -> ColorProfile {
     let srgb = ColorProfile::new_srgb();
     if color.has_color() {

@@ -1,31 +1,32 @@
-//! How each format wraps a picture, as far as its decoder is too trusting: decoders read on past the end of
-//! what was cut off, and allocate what an inner frame asks for before they compare it with the picture's size.
+//! Checks of the file formats that the decoders lack: decoders read on past the end of a truncated file, and allocate
+//! the claimed size of an inner frame before they compare it with the size of the picture.
 
 use image::ImageFormat;
 
-/// How many segments a JPEG may have. Honest ones have dozens, at most hundreds for a large colour profile;
-/// the decoder's time grows with the square of some of them.
+/// Maximum number of segments of a JPEG. Ordinary files have dozens, at most hundreds for a large colour profile; the
+/// decoder's time grows with the square of some of them.
 const MAX_JPEG_SEGMENTS: usize = 1000;
 
 /// A width and a height.
 type Size = (u32, u32);
 
-/// What is known of a picture before its decoder sees it.
+/// Properties of a picture that are read before decoding.
 #[derive(Default)]
 pub(crate) struct Container<'a> {
-    /// The picture from its first to its last byte, without what follows it in the upload.
+    /// The bytes of the picture from its first to its last, without data that follows in the upload.
     pub(crate) bytes: &'a [u8],
-    /// The sizes of the frames inside, where they can differ from the size of the picture.
+    /// The sizes of inner frames, if they can differ from the size of the picture.
     pub(crate) frames: Vec<Size>,
-    /// The first EXIF metadata. Of several, the JPEG decoder would return the last, which may be the end of metadata
-    /// that does not fit into one segment; and the PNG decoder sees none that follow the pixels.
+    /// The first EXIF metadata. The JPEG decoder would return the last, which may be the end of metadata that does
+    /// not fit into one segment. The PNG decoder ignores metadata that follows the pixels.
     pub(crate) exif: Option<&'a [u8]>,
     /// The content of a PNG's first chunk `cICP`, which names its colour space.
     pub(crate) cicp: Option<[u8; 4]>,
 }
 
 impl<'a> Container<'a> {
-    /// `None` if the end is missing, there is no picture inside, or the format is none that is taken.
+    /// Parses a file. Returns `None` if the end is missing, there is no picture inside, or the format is not
+    /// supported.
     pub(crate) fn read(format: ImageFormat, bytes: &'a [u8]) -> Option<Self> {
         match format {
             ImageFormat::Jpeg => jpeg(bytes),
@@ -37,8 +38,8 @@ impl<'a> Container<'a> {
     }
 }
 
-/// A JPEG goes on until its end-of-image marker, which can be neither inside a segment nor, because of byte
-/// stuffing, in the data of a scan. Without it, the decoder would paint what is missing grey.
+/// Parses a JPEG, which ends at its end-of-image marker. Because of byte stuffing, the marker cannot occur in a
+/// segment or in the data of a scan. Without the marker, the decoder would fill the missing part with grey.
 fn jpeg(bytes: &[u8]) -> Option<Container<'_>> {
     const END_OF_IMAGE: u8 = 0xd9;
     const APP1: u8 = 0xe1;
@@ -67,14 +68,15 @@ fn jpeg(bytes: &[u8]) -> Option<Container<'_>> {
     None
 }
 
-/// Where the next marker begins that is neither a stuffed byte, nor filling, nor a restart inside a scan.
+/// Returns the position of the next marker that is neither a stuffed byte, nor a fill byte, nor a restart inside a
+/// scan.
 fn next_marker(bytes: &[u8]) -> Option<usize> {
     bytes
         .windows(2)
         .position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff | 0xd0..=0xd7))
 }
 
-/// A PNG goes on until its chunk `IEND`.
+/// Parses a PNG, which ends with its chunk `IEND`.
 fn png(bytes: &[u8]) -> Option<Container<'_>> {
     const SIGNATURE_LENGTH: usize = 8;
     const CHECKSUM_LENGTH: usize = 4;
@@ -101,8 +103,7 @@ fn png(bytes: &[u8]) -> Option<Container<'_>> {
     }
 }
 
-/// A GIF without a frame is no picture, however large the screen is that it asks for. Its decoder notices a
-/// missing end.
+/// Parses a GIF, which needs at least one frame, however large its screen is. Its decoder detects a missing end.
 fn gif(bytes: &[u8]) -> Option<Container<'_>> {
     let mut decoder = gif::Decoder::new(bytes).ok()?;
     let frame = decoder.next_frame_info().ok()??;
@@ -113,7 +114,7 @@ fn gif(bytes: &[u8]) -> Option<Container<'_>> {
     })
 }
 
-/// A WebP says how long it is. The frames of an animation are chunks within its chunks.
+/// Parses a WebP, which states its length. The frames of an animation are chunks within its chunks.
 fn webp(bytes: &[u8]) -> Option<Container<'_>> {
     const HEADER_LENGTH: usize = 8;
     const ANIMATION_FRAME_HEADER_LENGTH: usize = 16;
@@ -139,8 +140,8 @@ fn webp(bytes: &[u8]) -> Option<Container<'_>> {
     })
 }
 
-/// The chunks of a RIFF file, or `None` if one of them reaches beyond what holds it: the decoder would
-/// allocate whatever it claims to be long.
+/// Returns the chunks of a RIFF file, or `None` if one of them ends beyond its container: the decoder would allocate
+/// the claimed length.
 fn riff_chunks(mut rest: &[u8]) -> Option<Vec<(&[u8; 4], &[u8])>> {
     let mut chunks = Vec::new();
     while let Some((header, after)) = rest.split_first_chunk::<8>() {
@@ -148,13 +149,13 @@ fn riff_chunks(mut rest: &[u8]) -> Option<Vec<(&[u8; 4], &[u8])>> {
         let length = to_usize(u32::from_le_bytes(*length.first_chunk()?));
         let (data, after) = after.split_at_checked(length)?;
         chunks.push((kind, data));
-        // Chunks begin at even positions; some writers leave out the last one's padding.
+        // Chunks begin at even positions; some writers omit the padding of the last one.
         rest = after.get(length % 2..).unwrap_or_default();
     }
     Some(chunks)
 }
 
-/// The size of the frame in a WebP chunk if it holds one, or `None` if it is too short for that.
+/// Returns the size of the frame in a WebP chunk if it holds one, or `None` if the chunk is too short.
 fn webp_frame(kind: [u8; 4], data: &[u8]) -> Option<Option<Size>> {
     let size = match &kind {
         b"VP8 " => {
@@ -174,7 +175,7 @@ fn webp_frame(kind: [u8; 4], data: &[u8]) -> Option<Option<Size>> {
     Some(size)
 }
 
-/// A length that a file claims. Where it doesn't fit, it is longer than any slice anyway.
+/// Converts a length from a file. A length that does not fit is longer than any slice anyway.
 fn to_usize(length: u32) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }

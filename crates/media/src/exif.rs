@@ -1,15 +1,15 @@
-//! The orientation of a photo in its EXIF metadata, which is a TIFF file without a picture.
+//! The orientation of a photo in its EXIF metadata, which has the structure of a TIFF file.
 
 use image::metadata::Orientation;
 
 /// The tag of the orientation in the first directory.
 const ORIENTATION: u16 = 0x0112;
-/// Length of an entry of a directory: tag, type, count and value.
+/// Length of a directory entry in bytes: tag, type, count and value.
 const ENTRY_LENGTH: usize = 12;
 
 /// Returns the orientation, if there is a valid one.
 ///
-/// The standard wants it as SHORT. Some programs write LONG or BYTE, which Pillow and libexif read as well.
+/// By the standard, it is a SHORT. Some programs write LONG or BYTE, which Pillow and libexif read as well.
 pub(crate) fn orientation(exif: &[u8]) -> Option<Orientation> {
     let tiff = Tiff::new(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))?;
     let directory = usize::try_from(tiff.long(4)?).ok()?;
@@ -19,7 +19,7 @@ pub(crate) fn orientation(exif: &[u8]) -> Option<Orientation> {
         .find_map(|entry| tiff.orientation(entry))
 }
 
-/// The bytes of a TIFF file and their order.
+/// The bytes of a TIFF file and their byte order.
 struct Tiff<'a> {
     bytes: &'a [u8],
     is_little_endian: bool,
@@ -38,7 +38,7 @@ impl<'a> Tiff<'a> {
         })
     }
 
-    /// The orientation in the entry at an offset, if it holds a single valid one.
+    /// Returns the orientation in the entry at an offset, if the entry holds a single valid one.
     fn orientation(&self, entry: usize) -> Option<Orientation> {
         const BYTE: u16 = 1;
         const SHORT: u16 = 3;
@@ -85,7 +85,7 @@ mod tests {
     const SHORT: u16 = 3;
     const LONG: u16 = 4;
 
-    /// Writes numbers in either byte order.
+    /// Writes numbers in a byte order.
     struct Writer {
         bytes: Vec<u8>,
         is_little_endian: bool,
@@ -116,7 +116,7 @@ mod tests {
                 .extend(if self.is_little_endian { little } else { big });
         }
 
-        /// Writes an entry with one or two values in it, at the start of its four bytes.
+        /// Writes an entry with one or two values, at the start of the four bytes of its value.
         fn entry(&mut self, tag: u16, kind: u16, count: u32, value: u16) {
             self.short(tag);
             self.short(kind);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_short_and_long_are_read_in_both_orders() {
+    fn byte_short_and_long_are_read_in_both_byte_orders() {
         for is_little_endian in [true, false] {
             for kind in [BYTE, SHORT, LONG] {
                 for value in 1..=8 {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_orientations_are_ignored() {
+    fn invalid_orientation_is_ignored() {
         for (kind, count, value) in [
             (SHORT, 1, 0),
             (SHORT, 1, 9),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_orientation_does_not_hide_a_valid_one() {
+    fn invalid_orientation_does_not_hide_a_valid_one() {
         let mut writer = Writer::new(true);
         writer.long(8);
         writer.short(2);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directory_may_be_anywhere() {
+    fn directory_at_any_offset_is_read() {
         for padding in [0, 1, 2, 1000, 70_000] {
             let mut writer = Writer::new(false);
             writer.long(8 + padding);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_claims_too_many_entries_is_read_to_its_end() {
+    fn directory_with_too_large_count_is_read_to_its_end() {
         let mut writer = Writer::new(true);
         writer.long(8);
         writer.short(u16::MAX);
@@ -230,7 +230,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_a_panic(
+        fn arbitrary_bytes_cause_no_panic(
             order in prop::sample::select(vec![b"II".as_slice(), b"MM", b"Exif\0\0II", b""]),
             rest in prop::collection::vec(any::<u8>(), 0..64),
         ) {

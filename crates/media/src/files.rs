@@ -1,4 +1,4 @@
-//! Files and folders that outlive a crash, without following links.
+//! Writes and opens files and folders so that they survive a crash, without following symbolic links.
 
 use std::{
     ffi::OsStr,
@@ -10,7 +10,7 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
-/// Names of files that are being written begin with this. No picture does: its name has no leading dot.
+/// The prefix of the names of incomplete files. The name of a picture never begins with a dot.
 const TEMPORARY: &str = ".tmp-";
 /// Number of random letters and digits that follow [`TEMPORARY`].
 const TEMPORARY_RANDOM: usize = 6;
@@ -22,7 +22,7 @@ pub(crate) enum Overwrite {
     Always,
 }
 
-/// Writes a file in a folder that exists, whole or not at all, also after a crash.
+/// Writes a file into an existing folder, completely or not at all, also in a crash.
 pub(crate) fn write_whole(
     folder: &Path,
     name: &str,
@@ -43,18 +43,18 @@ pub(crate) fn write_whole(
     sync_folder(folder)
 }
 
-/// Whether a file has a name that [`write_whole`] gives to files that are not complete.
+/// Returns whether a file has a name that [`write_whole`] gives to incomplete files.
 pub(crate) fn is_temporary_name(name: &str) -> bool {
     name.strip_prefix(TEMPORARY).is_some_and(|random| {
         random.len() == TEMPORARY_RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
 }
 
-/// Opens a file, but neither follows a link nor waits for the other end of a pipe.
+/// Opens a file. Neither follows a symbolic link nor waits for the other end of a pipe.
 pub(crate) fn open_regular(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = rustix::fs::open(path, flags, Mode::empty()).map(File::from);
-    // That is what opening a link without following it fails with.
+    // The error for opening a symbolic link without following it.
     if opened
         .as_ref()
         .is_err_and(|error| *error == rustix::io::Errno::LOOP)
@@ -67,13 +67,13 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<Option<File>> {
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
-/// Makes a folder, and those above it, so that a crash can't undo it.
+/// Creates a folder and its parents so that they survive a crash.
 pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     let parent = folder.parent().unwrap_or(Path::new("/"));
-    // A relative path ends in the empty path, which is the current folder.
+    // The parents of a relative path end in the empty path, which is the current folder.
     let parent = if parent.as_os_str() == OsStr::new("") {
         Path::new(".")
     } else {
@@ -81,18 +81,18 @@ pub(crate) fn create_folder(folder: &Path) -> io::Result<()> {
     };
     create_folder(parent)?;
     match DirBuilder::new().mode(0o755).create(folder) {
-        // Another upload was faster.
+        // A concurrent upload created the folder.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         made => made.and_then(|()| sync_folder(parent)),
     }
 }
 
-/// Makes sure that the names in a folder outlive a crash.
+/// Syncs a folder, so that its entries survive a crash.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// `None` if there was nothing there.
+/// Returns `None` if there was no such file.
 pub(crate) fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -1,5 +1,5 @@
-//! Recognises formats that are not supported, so that the refusal can name them: a user whose phone sends HEIC needs to
-//! know that another format helps.
+//! Recognises formats that are not supported, so that the error can name them: a user whose phone sends HEIC needs to
+//! know that another format is required.
 
 use mycars_domain::UnsupportedFormat;
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn brands_tell_heic_avif_and_videos_apart() {
+    fn brands_distinguish_heic_avif_and_videos() {
         let cases: [(&[&[u8; 4]], UnsupportedFormat); 12] = [
             (&[b"heic", b"mif1", b"heic"], UnsupportedFormat::Heic),
             (&[b"heix", b"mif1"], UnsupportedFormat::Heic),
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn brands_after_the_box_do_not_count() {
+    fn brands_after_the_box_are_ignored() {
         let video = [ftyp(&[b"qt  "]), b"heicavif".to_vec()].concat();
         assert_eq!(unsupported(&video), Some(UnsupportedFormat::Video));
     }
 
     #[test]
-    fn first_bytes_name_the_format() {
+    fn first_bytes_identify_the_format() {
         let cases: [(&[u8], UnsupportedFormat); 12] = [
             (b"\xff\x0a\xfa\x1f", UnsupportedFormat::JpegXl),
             (b"\0\0\0\x0cJXL \r\n\x87\n", UnsupportedFormat::JpegXl),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_not_named() {
+    fn other_files_have_no_format() {
         for bytes in [
             b"".as_slice(),
             b"BM",

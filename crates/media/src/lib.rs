@@ -1,7 +1,7 @@
-//! Pictures: the adapters of the application's ports that decode them, encode them and keep them.
+//! Pictures: the adapters of the application's ports that decode, encode and store them.
 //!
-//! - [`JpegProcessor`]: of an upload only the pixels, upright, as a JPEG.
-//! - [`FileImageStore`]: pictures as files in a folder.
+//! - [`JpegProcessor`]: converts an upload to an upright JPEG that holds its pixels alone.
+//! - [`FileImageStore`]: stores pictures as files in a folder.
 #![warn(missing_docs)]
 
 mod color;

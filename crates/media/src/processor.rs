@@ -1,4 +1,4 @@
-//! Makes an upload fit to be kept: decodes it within limits, and encodes its pixels anew.
+//! Converts an upload for storage: decodes it within limits and encodes its pixels again.
 
 use std::io::{self, Cursor};
 
@@ -11,23 +11,25 @@ use mycars_application::ports::{ImageError, ImageProcessor, Upload};
 
 use crate::{color::Conversion, container::Container, exif, formats, upright::Upright};
 
-/// Hardly worse to look at than 100, and a fraction of the size.
+/// JPEG quality in percent: hardly any visible loss against 100, at a fraction of the size.
 const QUALITY: u8 = 85;
-/// The longest side of a JPEG.
+/// Maximum width and height of a JPEG in pixels.
 const MAX_SIDE: u32 = 65_535;
-/// What a decoder may take for each pixel: four channels of 16 bits, or the frame and the screen of a GIF.
+/// Maximum memory of a decoder in bytes for each pixel: four channels of 16 bits, or the frame and the screen of a
+/// GIF.
 const BYTES_PER_PIXEL: u64 = 8;
-/// What a PNG may take for its texts and profiles: much more than honest ones need, and little for a bomb.
+/// Maximum size of the texts and profiles of a PNG in bytes: far more than ordinary files need, and little in an
+/// attack.
 const PNG_METADATA_BYTES: u64 = 16 << 20;
 
-/// Takes JPEG, PNG, WebP and GIF, and makes baseline JPEGs of them that hold pixels and nothing else.
+/// Converts JPEG, PNG, WebP and GIF to baseline JPEGs that hold nothing but pixels.
 ///
 /// Colours are converted to sRGB from the colour space of an ICC profile or of a PNG's `cICP` chunk, because the JPEG
-/// has no profile. A PNG's chunks `gAMA` and `cHRM` are ignored, as Pillow does: in practice they only repeat, often
-/// wrongly, that the picture is sRGB.
+/// has no profile. The chunks `gAMA` and `cHRM` of a PNG are ignored, as in Pillow: in practice they only repeat,
+/// often wrongly, that the picture is sRGB.
 #[derive(Debug, Clone, Copy)]
 pub struct JpegProcessor {
-    /// How many millions of pixels there may be at most.
+    /// Maximum number of pixels in millions.
     pub max_megapixels: u32,
 }
 
@@ -55,7 +57,7 @@ impl JpegProcessor {
         self.read_pixels(decoder, &container).map_err(not_an_image)
     }
 
-    /// Refuses a size that has too many pixels, or none.
+    /// Refuses a size with too many pixels or with none.
     fn check(self, (width, height): (u32, u32)) -> Result<(), ImageError> {
         match u64::from(width) * u64::from(height) {
             0 => Err(ImageError::NotAnImage),
@@ -78,8 +80,8 @@ impl JpegProcessor {
         decoder.set_limits(limits)?;
         let mut samples = vec![0; size.0 as usize * size.1 as usize * usize::from(color.bytes_per_pixel())];
         decoder.read_image(&mut samples)?;
-        // Before transparent pixels are put on white: a profile describes the colours of the picture, and the white
-        // behind them is that of the result.
+        // Colours are converted before transparent pixels are put on white: the profile describes the colours of the
+        // picture, and the white background belongs to the result.
         if let Some(conversion) = conversion {
             conversion.apply(&mut samples);
         }
@@ -112,7 +114,7 @@ fn read(upload: &mut dyn Upload) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The decoder of one of the formats that have a [`Container`].
+/// Returns the decoder of a format that has a [`Container`].
 fn decoder(format: ImageFormat, bytes: &[u8]) -> ImageResult<Box<dyn ImageDecoder + '_>> {
     let bytes = Cursor::new(bytes);
     Ok(match format {
@@ -127,14 +129,15 @@ fn decoder(format: ImageFormat, bytes: &[u8]) -> ImageResult<Box<dyn ImageDecode
     })
 }
 
-/// Returns the conversion to sRGB of what a decoder returns, or `None` if it is sRGB or its profile cannot be used.
+/// Returns the conversion to sRGB for the samples of a decoder, or `None` if they are sRGB or the profile cannot be
+/// used.
 fn conversion(decoder: &mut dyn ImageDecoder, cicp: Option<[u8; 4]>) -> Option<Conversion> {
     let color = decoder.color_type();
     let from_cicp = cicp.and_then(|cicp| Conversion::from_cicp(cicp, color));
     from_cicp.or_else(|| Conversion::from_icc(decoder.icc_profile().ok()??, color))
 }
 
-/// Nobody but the uploader could do anything about the details.
+/// The details are dropped, because only the uploader could act on them.
 fn not_an_image(_: image::ImageError) -> ImageError {
     ImageError::NotAnImage
 }

@@ -1,4 +1,4 @@
-//! Keeps pictures as files: `<root>/cars/<name>`. Whoever serves the folder serves the pictures. The
+//! Stores pictures as files, `<root>/cars/<name>`. A web server that serves the folder serves the pictures. The
 //! [trash](crate::trash) and the file with the id of the database are beside `cars`.
 
 use std::{
@@ -18,31 +18,31 @@ use crate::{
     trash,
 };
 
-/// The folder below the root that holds the pictures.
+/// The name of the folder of pictures below the root.
 const FOLDER: &str = "cars";
-/// The file in the root with the id of the installation whose pictures these are.
+/// The name of the file in the root with the id of the installation that the pictures belong to.
 const OWNER: &str = ".mycars-database";
-/// Maximum number of bytes that are read of that file.
+/// Maximum number of bytes that are read from that file.
 const MAX_OWNER_BYTES: u64 = 1024;
-/// The longest name that common file systems take.
+/// Maximum length of a file name in bytes on common file systems.
 const MAX_NAME_LENGTH: usize = 255;
 
-/// Keeps pictures in a folder, which it makes when the first picture comes.
+/// Stores pictures in a folder, which it creates with the first picture.
 ///
-/// A symbolic link in the place of a picture is no picture. The folder itself may be one: whoever runs the
-/// server may keep pictures elsewhere.
+/// A symbolic link in the place of a picture is ignored. The folder itself may be a symbolic link, so that operators
+/// can store pictures elsewhere.
 #[derive(Debug, Clone)]
 pub struct FileImageStore {
     root: PathBuf,
-    /// What was counted last, and when: counting takes long where there are many pictures.
+    /// The last usage and its time. Counting takes long if there are many pictures.
     counted: Arc<Mutex<Option<(Instant, ImageUsage)>>>,
 }
 
-/// So long a count is as good as a new one.
+/// Maximum age at which a counted usage is returned again.
 const COUNT_HOLDS: Duration = Duration::from_mins(1);
 
 impl FileImageStore {
-    /// A store below `root` (`MEDIA_ROOT`), which need not exist yet.
+    /// Returns a store below `root` (`MEDIA_ROOT`), which need not exist yet.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl FileImageStore {
         self.root.join(FOLDER)
     }
 
-    /// Where a picture is, or `None` if no picture can have this path.
+    /// Returns the file of a picture, or `None` if no picture can have this path.
     fn file(&self, path: &ImagePath) -> Option<PathBuf> {
         name(path).map(|name| self.folder().join(name))
     }
@@ -105,7 +105,7 @@ impl FileImageStore {
     fn try_owner(&self) -> io::Result<Option<String>> {
         let path = self.root.join(OWNER);
         let Some(file) = open_regular(&path)? else {
-            // What is no file has no id, and is not the same as none.
+            // An entry that is not a file has no id, which differs from a missing file.
             return Ok(unless_missing(fs::symlink_metadata(path))?.map(|_| String::new()));
         };
         let mut content = Vec::new();
@@ -205,9 +205,9 @@ impl ImageStore for FileImageStore {
             .map_err(|error| failed_at(&self.root.join(OWNER), &error))
     }
 
-    /// What it answers may be a minute old.
+    /// The result may be up to a minute old.
     fn usage(&self) -> Result<ImageUsage, ImageStoreError> {
-        // Whoever comes meanwhile waits for the one count, instead of counting as well.
+        // Concurrent callers wait for one count instead of counting themselves.
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, usage)) = *counted
             && at.elapsed() < COUNT_HOLDS
@@ -222,24 +222,24 @@ impl ImageStore for FileImageStore {
     }
 }
 
-/// Says in the log as well what failed. Nobody waits for old pictures to go, so that nobody else might say it.
+/// Logs an error as well. The deletion of old pictures has no caller that would report it.
 fn logged(what: &str, path: &Path, error: io::Error) -> ImageStoreError {
     tracing::warn!(path = %path.display(), %error, "{what}");
     error.into()
 }
 
-/// Says where in the file system it failed.
+/// Adds the path to an error.
 fn failed_at(path: &Path, error: &io::Error) -> ImageStoreError {
     io::Error::new(error.kind(), format!("`{}`: {error}", path.display())).into()
 }
 
-/// The name of a picture's file, or `None` if no picture can have this path.
+/// Returns the name of a picture's file, or `None` if no picture can have this path.
 fn name(path: &ImagePath) -> Option<&str> {
     let name = path.as_str().strip_prefix(FOLDER)?.strip_prefix('/')?;
     Some(name).filter(|name| is_picture_name(name))
 }
 
-/// No name that leads elsewhere, is hidden, or means something to a shell or in a URL.
+/// Returns whether a name stays in the folder, is not hidden, and has no special characters for a shell or a URL.
 fn is_picture_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=MAX_NAME_LENGTH).contains(&name.len())
@@ -248,9 +248,9 @@ fn is_picture_name(name: &str) -> bool {
         && !name.contains("..")
 }
 
-/// The picture in a file, if it is one.
+/// Returns the metadata of a picture's file, if it is one.
 fn stored_image(entry: &DirEntry) -> io::Result<Option<StoredImage>> {
-    // Follows no links: a link is no file here.
+    // Does not follow symbolic links, which are not regular files here.
     let metadata = entry.metadata()?;
     let name = entry.file_name().into_string().ok();
     let name = name.filter(|name| metadata.is_file() && is_picture_name(name));
@@ -264,7 +264,7 @@ fn stored_image(entry: &DirEntry) -> io::Result<Option<StoredImage>> {
     .transpose()
 }
 
-/// Whether a crash left a file half written, which was last touched before `before`.
+/// Returns whether a file is an incomplete one of a crash, last modified before `before`.
 fn is_unfinished(entry: &DirEntry, before: SystemTime) -> io::Result<bool> {
     if !entry.file_name().to_str().is_some_and(is_temporary_name) {
         return Ok(false);
@@ -276,7 +276,7 @@ fn is_unfinished(entry: &DirEntry, before: SystemTime) -> io::Result<bool> {
     })
 }
 
-/// How many bytes are free where a folder is, or will be; `None` if that can't be found out.
+/// Returns the number of free bytes at a folder that exists or will exist; `None` if it is unknown.
 fn free_bytes(folder: &Path) -> Option<u64> {
     let present = folder.ancestors().find(|folder| folder.is_dir())?;
     let disk = rustix::fs::statvfs(present).ok()?;

@@ -1,7 +1,7 @@
-//! The trash: `<root>/trash/<day>/<name>`, for pictures that may be wanted back.
+//! The trash, `<root>/trash/<day>/<name>`: deleted pictures that can be restored.
 //!
-//! The folders are for their owner only, so that a web server which serves the root does not serve them. A symbolic
-//! link in the place of one of them is refused or passed over.
+//! The folders are accessible to their owner only, so that a web server which serves the root does not serve them. A
+//! symbolic link in the place of one of them is refused or skipped.
 
 use std::{
     fs::{self, File, read_dir, remove_file},
@@ -18,9 +18,9 @@ use rustix::{
 
 use crate::files::{Overwrite, open_regular, unless_missing, write_whole};
 
-/// The folder below the root.
+/// The name of the trash folder below the root.
 const TRASH: &str = "trash";
-/// How the folder of a day is named.
+/// The format of the name of a day's folder.
 const DAY: &str = "%Y-%m-%d";
 
 /// Moves the file `name` from a folder to the trash of a day. Does nothing if there is no such regular file.
@@ -32,19 +32,19 @@ pub(crate) fn move_in(root: &Path, folder: &Path, name: &str, day: NaiveDate) ->
         return Ok(());
     }
     let target = create_day(root, day)?;
-    // A crash leaves the file in one of the two places, because renaming is atomic.
+    // Renaming is atomic, so a crash leaves the file in one of the two places.
     match rustix::fs::renameat_with(&source, name, &target, name, RenameFlags::NOREPLACE) {
-        // The pictures are kept on another file system, or on one that can't rename without overwriting.
+        // The pictures are on another file system, or on one that cannot rename without overwriting.
         Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
             move_by_copying(&folder.join(name), &day_folder(root, day), name)
         }
-        // Another sweep was faster.
+        // Another sweep moved the file first.
         Err(Errno::NOENT) => Ok(()),
         renamed => Ok(renamed?),
     }
 }
 
-/// Copies a file with the time of its last change, and removes it when the copy is certain to outlive a crash.
+/// Copies a file with its modification time, and removes it once the copy is certain to survive a crash.
 fn move_by_copying(source: &Path, folder: &Path, name: &str) -> io::Result<()> {
     let Some(mut file) = open_regular(source)? else {
         return Ok(());
@@ -107,7 +107,7 @@ pub(crate) fn delete(root: &Path, day: NaiveDate, name: &str) -> io::Result<()> 
     }
 }
 
-/// The folder of a day, by its path.
+/// Returns the path of a day's folder.
 pub(crate) fn day_folder(root: &Path, day: NaiveDate) -> PathBuf {
     root.join(TRASH).join(day_name(day))
 }
@@ -116,13 +116,13 @@ fn day_name(day: NaiveDate) -> String {
     day.format(DAY).to_string()
 }
 
-/// Reads the name of a day's folder as it is written, and nothing that only reads like it.
+/// Parses the name of a day's folder. Refuses names that only parse to the same day.
 fn parse_day(name: &str) -> Option<NaiveDate> {
     let day = NaiveDate::parse_from_str(name, DAY).ok()?;
     (day_name(day) == name).then_some(day)
 }
 
-/// Opens the folder of a day, and makes it if it is missing.
+/// Opens the folder of a day, and creates it if it is missing.
 fn create_day(root: &Path, day: NaiveDate) -> io::Result<OwnedFd> {
     let root = open_folder(CWD, root, OFlags::empty())?;
     let trash = create_private(&root, TRASH)?;
@@ -143,7 +143,7 @@ fn open_folder(parent: impl AsFd, name: impl rustix::path::Arg, flags: OFlags) -
     Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
 }
 
-/// Whether there is a regular file of this name in a folder; a link is none.
+/// Returns whether a folder has a regular file with this name. A symbolic link does not count.
 fn is_regular(folder: &OwnedFd, name: &str) -> io::Result<bool> {
     let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from);
     let stat = unless_missing(found)?;

@@ -1,22 +1,22 @@
-//! A decoded picture as its encoder shall see it: upright, opaque, eight bits a channel. Computed pixel by
-//! pixel, so that turning or converting a large photo takes no second copy of it.
+//! Presents a decoded picture to the encoder: upright, opaque, eight bits a channel. Each pixel is computed on
+//! demand, so that a large photo needs no second copy.
 
 use image::{ColorType, GenericImageView, Rgb, metadata::Orientation};
 
-/// A picture that was decoded, and how it has to be held.
+/// A decoded picture and its orientation.
 pub(crate) struct Upright {
-    /// The samples as the decoder wrote them, row by row, those of 16 bits in the machine's byte order.
+    /// The samples as the decoder wrote them, row by row. Samples of 16 bits have the machine's byte order.
     pub(crate) samples: Vec<u8>,
-    /// What the samples are: any integer type.
+    /// The type of the samples: any integer type.
     pub(crate) color: ColorType,
     /// Width and height as decoded.
     pub(crate) size: (u32, u32),
-    /// What has to be done to see it upright.
+    /// The orientation that must be undone.
     pub(crate) orientation: Orientation,
 }
 
 impl Upright {
-    /// Which decoded pixel is at (`x`, `y`) of the upright picture.
+    /// Returns the position of the decoded pixel that is at (`x`, `y`) of the upright picture.
     fn source(&self, x: u32, y: u32) -> (u32, u32) {
         let (right, bottom) = (self.size.0 - 1, self.size.1 - 1);
         match self.orientation {
@@ -31,7 +31,7 @@ impl Upright {
         }
     }
 
-    /// The samples of a decoded pixel.
+    /// Returns the samples of a decoded pixel.
     fn samples_at(&self, x: u32, y: u32) -> &[u8] {
         let bytes = usize::from(self.color.bytes_per_pixel());
         let index = y as usize * self.size.0 as usize + x as usize;
@@ -73,7 +73,7 @@ impl GenericImageView for Upright {
     }
 }
 
-/// The pixel with these samples: grey or colour, and if their number is even, transparency.
+/// Returns the pixel with these samples: grey or colour, and transparency if their number is even.
 fn opaque(channels: u8, sample: impl Fn(usize) -> u8) -> Rgb<u8> {
     match channels {
         1 => Rgb([sample(0); 3]),
@@ -83,18 +83,18 @@ fn opaque(channels: u8, sample: impl Fn(usize) -> u8) -> Rgb<u8> {
     }
 }
 
-/// What is seen of `sample` on white paper.
+/// Returns `sample` blended with a white background.
 fn on_white(sample: u8, alpha: u8) -> u8 {
     let darkness = u32::from(u8::MAX - sample) * u32::from(alpha);
     u8::MAX - rounded(darkness, u32::from(u8::MAX))
 }
 
-/// A sample of 16 bits as one of eight.
+/// Converts a sample of 16 bits to 8 bits.
 fn to_eight_bits(sample: u16) -> u8 {
     rounded(u32::from(sample), u32::from(u16::MAX / u16::from(u8::MAX)))
 }
 
-/// `dividend / divisor`, rounded to the nearest number.
+/// Returns `dividend / divisor`, rounded to the nearest number.
 fn rounded(dividend: u32, divisor: u32) -> u8 {
     u8::try_from((dividend + divisor / 2) / divisor).unwrap_or(u8::MAX)
 }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_transparent_becomes_white() {
+    fn transparent_pixels_become_white() {
         assert_eq!(pixel(ColorType::Rgba8, &[200, 100, 0, 0]), [255; 3]);
         assert_eq!(pixel(ColorType::Rgba8, &[200, 100, 0, 255]), [200, 100, 0]);
         assert_eq!(pixel(ColorType::Rgba8, &[255, 0, 0, 128]), [255, 127, 127]);
@@ -154,14 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn grey_and_16_bits_become_eight_bits_of_colour() {
+    fn grey_and_16_bit_samples_become_8_bit_colour() {
         assert_eq!(pixel(ColorType::L8, &[7]), [7; 3]);
         assert_eq!(pixel(ColorType::L16, &wide(&[7 * 257])), [7; 3]);
         assert_eq!(pixel(ColorType::Rgb16, &wide(&[0, 257, u16::MAX])), [0, 1, 255]);
     }
 
     #[test]
-    fn every_16_bit_sample_becomes_the_nearest_of_eight() {
+    fn samples_of_16_bits_are_rounded_to_8_bits() {
         for sample in 0..=u16::MAX {
             let nearest = (f64::from(sample) / 257.0).round();
             assert!(

@@ -1,5 +1,5 @@
-//! The image store, in folders that are thrown away.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+//! The image store, in temporary folders.
+#![expect(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 use std::{
     fs::{self, File},
@@ -42,7 +42,7 @@ const IMPOSSIBLE: [&str; 22] = [
     "cars/ä.jpg",
 ];
 
-/// A root that does not exist yet, in a folder with a secret, and the store below it.
+/// Returns a root that does not exist yet, in a folder with a secret, and the store below it.
 fn store() -> (TempDir, FileImageStore) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("secret"), "secret").unwrap();
@@ -81,18 +81,18 @@ fn touch(file: &Path, time: SystemTime) {
         .unwrap();
 }
 
-/// An hour that has passed, and what was before and after it.
+/// Returns three successive times.
 fn hour() -> [SystemTime; 3] {
     [1_000, 2_000, 3_000].map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// Returns the text of the error below the port's.
+/// Returns the text of the cause of the port's error.
 fn cause(error: impl std::error::Error) -> String {
     error.source().unwrap().to_string()
 }
 
 #[test]
-fn what_is_put_can_be_opened() {
+fn stored_picture_can_be_opened() {
     let (_folder, store) = store();
     store.put(&path("cars/car_1_a.jpg"), b"one").unwrap();
     store.put(&path("cars/car_2_B-9.jpg"), b"two").unwrap();
@@ -102,11 +102,11 @@ fn what_is_put_can_be_opened() {
 }
 
 #[test]
-fn the_owner_writes_and_everyone_may_read() {
+fn file_is_writable_by_its_owner_and_readable_by_all() {
     let (folder, store) = store();
     store.put(&path("cars/a.jpg"), b"one").unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    // The tests may be run by someone who is stricter still.
+    // The umask of the user that runs the tests may be stricter.
     assert_eq!(mode(&cars(&folder)) & !0o755, 0);
     assert_eq!(mode(&cars(&folder)) & 0o700, 0o700);
     assert_eq!(mode(&cars(&folder).join("a.jpg")) & !0o644, 0);
@@ -114,14 +114,14 @@ fn the_owner_writes_and_everyone_may_read() {
 }
 
 #[test]
-fn nothing_but_the_picture_is_left_in_the_folder() {
+fn put_leaves_only_the_picture_in_the_folder() {
     let (folder, store) = store();
     store.put(&path("cars/a.jpg"), b"one").unwrap();
     assert_eq!(names(&cars(&folder)), ["a.jpg"]);
 }
 
 #[test]
-fn a_picture_is_never_overwritten() {
+fn picture_is_never_overwritten() {
     let (folder, store) = store();
     store.put(&path("cars/a.jpg"), b"one").unwrap();
     assert!(store.put(&path("cars/a.jpg"), b"two").is_err());
@@ -130,7 +130,7 @@ fn a_picture_is_never_overwritten() {
 }
 
 #[test]
-fn deleting_twice_is_deleting_once() {
+fn second_delete_does_nothing() {
     let (_folder, store) = store();
     store.delete(&path("cars/a.jpg")).unwrap();
     store.put(&path("cars/a.jpg"), b"one").unwrap();
@@ -153,7 +153,7 @@ impl Write for Log {
     }
 }
 
-/// What `work` writes into the log.
+/// Returns the log lines that `work` writes.
 fn logged(work: impl FnOnce()) -> String {
     let log = Log::default();
     let writer = log.clone();
@@ -167,9 +167,9 @@ fn logged(work: impl FnOnce()) -> String {
 }
 
 #[test]
-fn what_can_not_be_deleted_is_logged_with_its_cause() {
+fn failed_delete_is_logged_with_its_cause() {
     let (folder, store) = store();
-    // A mode would not keep from it whoever may do everything, as the user that runs the tests often may.
+    // The mode of a folder would not stop root, and tests are often run by root.
     fs::create_dir_all(cars(&folder).join("a.jpg")).unwrap();
     let log = logged(|| assert!(store.delete(&path("cars/a.jpg")).is_err()));
     assert!(log.contains("WARN") && log.contains("cars/a.jpg"), "{log}");
@@ -192,13 +192,13 @@ fn list_error_names_path_and_cause() {
 }
 
 #[test]
-fn what_is_not_there_is_deleted_without_a_word() {
+fn delete_of_a_missing_picture_succeeds() {
     let (_folder, store) = store();
     assert_eq!(logged(|| store.delete(&path("cars/a.jpg")).unwrap()), "");
 }
 
 #[test]
-fn a_path_that_leads_elsewhere_is_no_picture() {
+fn path_outside_the_folder_is_no_picture() {
     let (folder, store) = store();
     store.put(&path("cars/a.jpg"), b"one").unwrap();
     let long = format!("cars/{}", "a".repeat(256));
@@ -213,7 +213,7 @@ fn a_path_that_leads_elsewhere_is_no_picture() {
 }
 
 #[test]
-fn only_a_regular_file_is_a_picture() {
+fn other_than_a_regular_file_is_no_picture() {
     let (folder, store) = store();
     store.put(&path("cars/a.jpg"), b"one").unwrap();
     fs::create_dir(cars(&folder).join("folder.jpg")).unwrap();
@@ -233,7 +233,7 @@ fn only_a_regular_file_is_a_picture() {
 }
 
 #[test]
-fn pictures_may_be_kept_behind_a_link_that_the_operator_made() {
+fn media_root_may_be_a_symbolic_link() {
     let (folder, store) = store();
     let elsewhere = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("data/media")).unwrap();
@@ -243,7 +243,7 @@ fn pictures_may_be_kept_behind_a_link_that_the_operator_made() {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_a_picture_keeps_nobody_waiting() {
+fn open_of_a_pipe_does_not_block() {
     let (folder, store) = store();
     fs::create_dir_all(cars(&folder)).unwrap();
     let made = std::process::Command::new("mkfifo")
@@ -255,7 +255,7 @@ fn a_pipe_in_the_place_of_a_picture_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_store_that_nothing_was_put_into_is_empty() {
+fn new_store_is_empty() {
     let (folder, store) = store();
     assert_eq!(store.list().unwrap(), []);
     assert_eq!(content(&store, "cars/a.jpg"), None);
@@ -336,7 +336,7 @@ fn delete_unfinished_deletes_only_old_temporary_files() {
 }
 
 #[test]
-fn owner_is_kept_until_it_is_overwritten() {
+fn owner_is_stored_until_it_is_overwritten() {
     let (folder, store) = store();
     assert_eq!(store.owner().unwrap(), None);
     assert!(!folder.path().join("data").exists());
@@ -350,7 +350,7 @@ fn owner_is_kept_until_it_is_overwritten() {
 }
 
 #[test]
-fn one_of_several_owners_at_once_is_kept_whole() {
+fn concurrent_owners_leave_one_complete_owner() {
     let (folder, store) = store();
     let ids: Vec<String> = (0..8).map(|number| number.to_string().repeat(32)).collect();
     std::thread::scope(|scope| {
@@ -400,7 +400,7 @@ fn damaged_owner_is_another_owner() {
 }
 
 #[test]
-fn uploads_at_once_do_not_disturb_each_other() {
+fn concurrent_uploads_are_independent() {
     let (folder, store) = store();
     let put = |number: usize| store.put(&path(&format!("cars/{number}.jpg")), b"one");
     let same = || store.put(&path("cars/same.jpg"), b"one").is_ok();
@@ -425,7 +425,7 @@ fn uploads_at_once_do_not_disturb_each_other() {
 
 proptest! {
     #[test]
-    fn no_path_leads_out_of_the_folder(text in r"(cars)?[/.\\a\PC]{0,12}") {
+    fn arbitrary_path_never_leaves_the_folder(text in r"(cars)?[/.\\a\PC]{0,12}") {
         let (folder, store) = store();
         let put = store.put(&path(&text), b"one");
         prop_assert_eq!(put.is_ok(), store.open(&path(&text)).unwrap().is_some());
@@ -438,13 +438,13 @@ proptest! {
 }
 
 #[test]
-fn pictures_are_counted_with_their_bytes_and_nothing_else_is() {
+fn usage_counts_pictures_and_their_bytes_alone() {
     let (folder, store) = store();
     let before_the_first = store.clone().usage().unwrap();
     assert_eq!((before_the_first.count, before_the_first.bytes), (0, 0));
     assert!(before_the_first.free_bytes.is_some_and(|free| free > 0));
 
-    // Another store, because a count holds for a while.
+    // Another store, because a store caches its count.
     let store = FileImageStore::new(folder.path().join("data/media"));
     store.put(&path("cars/a.jpg"), b"12345").unwrap();
     store.put(&path("cars/b.jpg"), b"123").unwrap();

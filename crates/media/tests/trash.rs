@@ -1,5 +1,5 @@
-//! The trash of the image store, in folders that are thrown away.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+//! The trash of the image store, in temporary folders.
+#![expect(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ struct World {
 }
 
 impl World {
-    /// A store with the picture `cars/a.jpg`, in a folder with a secret.
+    /// Creates a store with the picture `cars/a.jpg`, in a folder with a secret.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("secret"), "secret").unwrap();
@@ -51,7 +51,7 @@ impl World {
         moved.map_err(|error| std::error::Error::source(&error).unwrap().to_string())
     }
 
-    /// Days, names and sizes of what is in the trash.
+    /// Returns the days, names and sizes of the files in the trash.
     fn listed(&self) -> Vec<(String, String, u64)> {
         let listed = self.store.list_trash().unwrap().into_iter();
         let mut listed: Vec<_> = listed
@@ -137,7 +137,7 @@ fn move_never_overwrites_a_trashed_picture() {
 }
 
 #[test]
-fn moving_what_is_no_picture_does_nothing() {
+fn move_of_anything_but_a_picture_does_nothing() {
     let world = World::new();
     symlink("../../secret", world.cars().join("link.jpg")).unwrap();
     symlink("nowhere", world.cars().join("dangling.jpg")).unwrap();
@@ -187,7 +187,7 @@ fn move_into_linked_trash_is_refused() {
 #[test]
 #[cfg(target_os = "linux")]
 fn picture_on_another_file_system_is_moved_too() {
-    // On most machines this is another file system than that of temporary files.
+    // On most machines, this is another file system than that of temporary files.
     let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
     let world = World::new();
     fs::rename(world.cars(), world.folder.path().join("old")).unwrap();

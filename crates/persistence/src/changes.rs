@@ -1,5 +1,5 @@
-//! How the changes of an entry of the audit log are kept: as JSON, `[["mileage", 5, 900]]`, in which a hidden value
-//! is `{"hidden": true}`.
+//! The stored form of the changes in an audit log entry: JSON, `[["mileage", 5, 900]]`. A hidden value is `{"hidden":
+//! true}`.
 
 use mycars_application::ports::BoxError;
 use mycars_domain::{
@@ -8,7 +8,7 @@ use mycars_domain::{
 };
 use serde_json::{Value as Json, json};
 
-/// The names under which fields are kept. They are the audit log's own, and never change.
+/// The stored names of fields. They belong to the audit log alone and never change.
 fn name(field: Field) -> &'static str {
     match field {
         Field::Username => "username",
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_of_every_field_and_value_are_read_as_they_were_written() {
+    fn changes_of_every_field_and_value_round_trip() {
         let values = [
             Value::Nothing,
             Value::Text("ö \"1\"".into()),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_change_is_an_error() {
+    fn malformed_changes_are_an_error() {
         for text in [
             "",
             "{}",

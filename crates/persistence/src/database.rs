@@ -1,4 +1,4 @@
-//! Which database it is: its URL, and what can be wrong with opening it.
+//! Database URLs, and the errors of opening a database.
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
@@ -6,13 +6,13 @@ use mycars_application::ports::{BoxError, Store};
 
 use crate::{postgres, sqlite};
 
-/// How a store uses its connections.
+/// Configuration of the connections of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// How many connections there are: about as many as threads that wait for the database. At least one.
+    /// Number of connections: about as many as threads that use the database. At least one.
     pub pool_size: u32,
-    /// How long work waits before it is told that the database is not available: for a free connection, for a
-    /// new one, and for what somebody else keeps locked.
+    /// Maximum time that work waits for a free connection, a new connection or a lock. After that, the database is
+    /// reported as unavailable.
     pub timeout: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The same options, where the pool would panic about none and never.
+    /// Returns these options with the minimum values, because the pool panics if one of them is zero.
     fn at_least_one(self) -> Self {
         Self {
             pool_size: self.pool_size.max(1),
@@ -35,67 +35,67 @@ impl Options {
     }
 }
 
-/// Why a database can't be opened: one line that says what to do, and never shows the password in the URL.
+/// The reason why a database cannot be opened: one line with advice, which never contains the password of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// The URL is that of no database that there is an adapter for.
+    /// No adapter supports the scheme of the URL.
     #[error(
         "the database URL must begin with `sqlite://`, `postgres://` or `postgresql://`, \
          as `sqlite://data/mycars.sqlite3` does"
     )]
     UnknownScheme,
-    /// The URL names no file to keep the database in.
+    /// The URL does not name a file.
     #[error(
         "the database URL must name a file after `sqlite://`, as `sqlite://data/mycars.sqlite3` does; \
          a database in memory would be lost"
     )]
     NoFile,
-    /// The URL of a SQLite database has more than a path, which would become part of the name of a new file.
+    /// The URL of a SQLite database contains more than a path, which would become part of the name of a new file.
     #[error(
         "the database URL must be `sqlite://` and the path of a file, as `sqlite://data/mycars.sqlite3` is: {0}"
     )]
     NotOnlyAPath(&'static str),
-    /// The path of the SQLite file is that of a folder.
+    /// The path of the SQLite file is a folder.
     #[error("`{0}` is a folder: the database URL must name a file, as `sqlite://{0}/mycars.sqlite3` does")]
     Folder(String),
-    /// The URL can't be read as one of PostgreSQL.
+    /// The URL is not a valid PostgreSQL URL.
     #[error("the database URL is malformed: {0}")]
     Malformed(&'static str),
     /// The folder of the SQLite file is missing.
     #[error("the folder `{0}` of the SQLite database does not exist: make it, or correct the database URL")]
     NoFolder(String),
-    /// The database does not answer, or does not let us in.
+    /// The database does not respond or refuses access.
     #[error("{database} can't be opened: {reason} ({advice})")]
     Closed {
-        /// Which database it is.
+        /// The database.
         database: Database,
-        /// What the database or the system says.
+        /// The error of the database or the operating system.
         reason: String,
-        /// What to check.
+        /// Advice for the operator.
         advice: &'static str,
     },
-    /// The database does not have what the program needs.
+    /// The database does not meet the requirements.
     #[error("{database} can't be used: {problem}")]
     Unsuitable {
-        /// Which database it is.
+        /// The database.
         database: Database,
-        /// What is missing, and what to do.
+        /// The unmet requirement and the remedy.
         problem: String,
     },
-    /// A migration failed, and all of them were undone.
+    /// A migration failed, and all of them were rolled back.
     #[error("the migrations of {database} failed, and nothing was changed: {reason}")]
     Migration {
-        /// Which database it is.
+        /// The database.
         database: Database,
-        /// What the database says.
+        /// The error of the database.
         reason: String,
     },
 }
 
-/// What an adapter ran into, before it is known which database that was.
+/// An error of an adapter, without the database it belongs to.
 pub(crate) enum Failure {
     Opening(BoxError),
-    /// A requirement is not met; says what to do.
+    /// A requirement is not met; holds the remedy.
     Unsuitable(String),
     Migrating(BoxError),
 }
@@ -112,7 +112,7 @@ impl From<diesel::ConnectionError> for Failure {
     }
 }
 
-/// A database that a URL names, not opened yet. Printing it shows no password.
+/// A database by its URL, not opened yet. `Display` and `Debug` show no password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Database(Kind);
 
@@ -123,8 +123,8 @@ enum Kind {
 }
 
 impl Database {
-    /// Reads a database URL: `sqlite://PATH`, where an absolute path makes three slashes, or `postgres://…` as
-    /// PostgreSQL's own clients write it.
+    /// Parses a database URL: `sqlite://PATH`, with three slashes for an absolute path, or `postgres://…` in the
+    /// format of PostgreSQL's own clients.
     ///
     /// # Errors
     /// [`OpenError::UnknownScheme`], [`OpenError::NoFile`], [`OpenError::NotOnlyAPath`], [`OpenError::Malformed`].
@@ -150,8 +150,8 @@ impl Database {
         Ok(Self(Kind::Postgres { url, place }))
     }
 
-    /// Applies the migrations that are pending, all or none, and answers their names. Several instances may do
-    /// this at once: one does it, and the others wait for it.
+    /// Applies the pending migrations, all or none, and returns their names. If several instances do this at once,
+    /// one migrates and the others wait.
     ///
     /// # Errors
     /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`], [`OpenError::Unsuitable`],
@@ -165,7 +165,7 @@ impl Database {
         .map_err(|failure| self.error(&failure))
     }
 
-    /// Opens the database, whose migrations were applied before.
+    /// Opens the database. The migrations must have been applied before.
     ///
     /// # Errors
     /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`], [`OpenError::Unsuitable`].
@@ -179,7 +179,7 @@ impl Database {
         .map_err(|failure| self.error(&failure))
     }
 
-    /// What the database's own client is given.
+    /// Returns the address for the database's client library.
     fn address(&self, options: Options) -> Result<String, OpenError> {
         match &self.0 {
             Kind::Sqlite { path } => match Path::new(path).parent() {
@@ -213,7 +213,7 @@ impl Database {
         }
     }
 
-    /// The reason, unless libpq quotes an option that it does not know and that may be a piece of a password.
+    /// Returns the reason, unless it quotes an unknown option, which may be a part of a password.
     fn without_secrets(&self, reason: String) -> String {
         match &self.0 {
             Kind::Postgres { url, .. }
@@ -253,9 +253,9 @@ impl fmt::Debug for Database {
     }
 }
 
-/// Makes the file of a SQLite database, for its owner only, if there is none: SQLite would let everybody read
-/// it, and gives the files beside it the mode of this one. Whatever goes wrong, SQLite says more clearly when
-/// it opens the file.
+/// Creates the file of a SQLite database with access for its owner only, if it does not exist. SQLite would create it
+/// readable by everyone, and gives its other files the mode of this one. Errors are ignored, because SQLite reports
+/// them more clearly when it opens the file.
 fn make_private(path: &str) {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);
@@ -264,8 +264,7 @@ fn make_private(path: &str) {
     drop(options.open(path));
 }
 
-/// The path of a SQLite database, so written that SQLite reads nothing special into it: not `:memory:`, and
-/// not a URI of its own.
+/// Returns the path of a SQLite database in a form without special meaning for SQLite: neither `:memory:` nor a URI.
 fn sqlite_path(path: &str) -> Result<String, OpenError> {
     if matches!(path.rsplit('/').next(), None | Some("" | "." | ".." | ":memory:")) {
         return Err(OpenError::NoFile);
@@ -280,8 +279,8 @@ fn sqlite_path(path: &str) -> Result<String, OpenError> {
     }
 }
 
-/// What is in the path of a SQLite database that other programs read as something else. A file of such a name would be
-/// made, and would be empty.
+/// Returns the problem with a path that other programs interpret differently. SQLite would create an empty file with
+/// this name.
 fn beyond_a_path(path: &str) -> Option<&'static str> {
     if path.contains(['?', '#', '%']) {
         return Some(
@@ -301,10 +300,10 @@ fn beyond_a_path(path: &str) -> Option<&'static str> {
     None
 }
 
-/// Host, port and name of a PostgreSQL database, from a URL without its scheme.
+/// Returns host, port and name of a PostgreSQL database from a URL without its scheme.
 ///
-/// libpq reads the URL itself, but says in its errors what it could not read, which may be a piece of the
-/// password. So whatever it could take for something else is refused here.
+/// libpq parses the URL itself, but quotes unreadable parts in its errors, which may be parts of the password. So
+/// this function refuses everything that libpq could misinterpret.
 fn postgres_place(rest: &str) -> Result<String, &'static str> {
     let (address, options) = rest
         .split_once('?')
@@ -339,7 +338,7 @@ fn postgres_place(rest: &str) -> Result<String, &'static str> {
     })
 }
 
-/// Whether each `%` is followed by the two hexadecimal digits of something else than NUL.
+/// Returns whether each `%` is followed by two hexadecimal digits other than those of NUL.
 fn is_percent_encoded(text: &str) -> bool {
     text.split('%').skip(1).all(|after| {
         after
@@ -348,7 +347,7 @@ fn is_percent_encoded(text: &str) -> bool {
     })
 }
 
-/// Whether this is the name of an option, `=` and a value.
+/// Returns whether a text is the name of an option, `=` and a value.
 fn is_option(text: &str) -> bool {
     text.split_once('=').is_some_and(|(name, value)| {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
@@ -363,15 +362,15 @@ fn has_numeric_port(host: &str) -> bool {
         .is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Adds when to give up a server, unless the URL says so itself: libpq would wait for ever for a connection, and
-/// hours for an answer over one whose other end is gone without a word.
+/// Adds timeouts to a URL, unless it has them. Without them, libpq waits for ever for a connection, and hours for a
+/// response on a connection whose other end has disappeared.
 fn with_time_limits(url: &str, timeout: Duration) -> String {
     let seconds = timeout.as_millis().div_ceil(1000);
     [
         ("connect_timeout", seconds),
-        // What was sent is not acknowledged for so many milliseconds.
+        // Maximum time in milliseconds until sent data is acknowledged.
         ("tcp_user_timeout", 15_000),
-        // Nothing was heard for 10 seconds, nor after asking three times.
+        // After 10 seconds without data, three probes at intervals of 5 seconds.
         ("keepalives", 1),
         ("keepalives_idle", 10),
         ("keepalives_interval", 5),
@@ -406,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_says_which_database_it_is() {
+    fn scheme_selects_the_database() {
         for (url, database) in [
             (
                 "sqlite:///var/lib/mycars.sqlite3",
@@ -447,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_scheme_is_refused() {
+    fn unknown_scheme_is_refused() {
         for url in [
             "",
             "mycars.sqlite3",
@@ -467,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sqlite_database_needs_a_file() {
+    fn sqlite_url_without_a_file_is_refused() {
         for url in [
             "sqlite://",
             "sqlite:///",
@@ -537,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn postgres_option_that_is_no_pair_is_refused_without_showing_it() {
+    fn malformed_postgres_option_is_refused_and_not_shown() {
         for options in [
             "hunter2",
             "sslmode",
@@ -569,7 +568,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_could_be_taken_for_something_else_is_refused() {
+    fn ambiguous_password_is_refused() {
         for url in [
             "postgres://ann:sec@ret@localhost/mycars",
             "postgres://ann:sec/ret@localhost/mycars",
@@ -605,13 +604,13 @@ mod tests {
     }
 
     #[test]
-    fn no_password_is_ever_printed() {
+    fn display_and_debug_show_no_password() {
         let database = Database::parse("postgres://ann:secret@localhost/mycars?password=secret").unwrap();
         assert!(!format!("{database} {database:?}").contains("secret"));
     }
 
     #[test]
-    fn a_server_that_is_silent_is_given_up_in_time_unless_the_url_says_when() {
+    fn timeouts_are_added_unless_the_url_has_them() {
         let limited = |url, millis| with_time_limits(url, Duration::from_millis(millis));
         let silence = "tcp_user_timeout=15000&keepalives=1&keepalives_idle=10&keepalives_interval=5&\
                        keepalives_count=3";

@@ -1,18 +1,18 @@
-//! What the databases say, in the words of the port.
+//! Converts errors of the databases to errors of the port.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind as Kind, Error};
 use mycars_application::ports::StoreError;
 use mycars_domain::Field;
 
-/// What is unique: the constraint as PostgreSQL names it, the column as SQLite does, and whose field it is.
+/// The unique constraints: the name in PostgreSQL, the column in SQLite, and the field.
 const UNIQUE: [(&str, &str, Field); 3] = [
     ("users_username_unique", "users.username_key", Field::Username),
     ("users_email_unique", "users.email_key", Field::Email),
     ("cars_license_unique", "cars.license_key", Field::License),
 ];
 
-/// How messages of temporary errors begin that have no kind of their own in Diesel, which passes no SQLSTATE on.
-/// PostgreSQL writes them in English for us: see `postgres::prepare`.
+/// Prefixes of the messages of transient errors that Diesel does not classify, because it does not pass the SQLSTATE
+/// on. PostgreSQL's messages are in English: see `postgres::prepare`.
 const TRANSIENT: [&str; 13] = [
     // SQLite: another process is writing.
     "database is locked",
@@ -22,39 +22,39 @@ const TRANSIENT: [&str; 13] = [
     "unable to open database file",
     // PostgreSQL: a lock or statement timeout, or an administrator.
     "canceling statement due to",
-    // PostgreSQL: this transaction was chosen to end a deadlock.
+    // PostgreSQL: the transaction was aborted to resolve a deadlock.
     "deadlock detected",
-    // PostgreSQL: it shuts down, starts, or closes connections.
+    // PostgreSQL: it is shutting down, starting or closing connections.
     "terminating connection",
     "the database system is",
     "server closed the connection unexpectedly",
     // PostgreSQL: all connections are in use.
     "sorry, too many clients already",
     "remaining connection slots are reserved",
-    // Both: there is no memory left at the moment.
+    // Both: there is not enough memory at the moment.
     "out of memory",
     "out of shared memory",
 ];
 
-/// Parts of messages about a database that can be read and not written.
+/// Parts of the messages of a database that is readable but not writable.
 const NOT_WRITABLE: [&str; 5] = [
     // SQLite.
     "database or disk is full",
     "attempt to write a readonly database",
     "disk I/O error",
-    // PostgreSQL passes on what the system says.
+    // PostgreSQL passes on the message of the operating system.
     "No space left on device",
     "Disk quota exceeded",
 ];
 
-/// Says what an error of the database means to whoever asked.
+/// Converts an error of the database to the port's error.
 pub(crate) fn store_error(error: Error) -> StoreError {
     match &error {
         Error::DatabaseError(Kind::UniqueViolation, what) => match taken(what.as_ref()) {
             Some(field) => StoreError::Taken(field),
             None => StoreError::Other(error.into()),
         },
-        // Both tables that refer to another one refer to users.
+        // All foreign keys refer to users.
         Error::DatabaseError(Kind::ForeignKeyViolation, _) => StoreError::OwnerGone,
         _ if is_not_writable(&error) => StoreError::NotWritable(error.into()),
         _ if is_transient(&error) => StoreError::Unavailable(error.into()),
@@ -98,7 +98,7 @@ fn is_transient(error: &Error) -> bool {
 mod tests {
     use super::*;
 
-    /// An error as PostgreSQL reports it: with the name of the constraint.
+    /// An error as PostgreSQL reports it, with the name of the constraint.
     struct Constraint(&'static str);
 
     impl DatabaseErrorInformation for Constraint {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_is_named_on_both_databases() {
+    fn unique_violation_names_its_field() {
         for (constraint, column, expected) in UNIQUE {
             let postgres = Error::DatabaseError(Kind::UniqueViolation, Box::new(Constraint(constraint)));
             let sqlite = said(
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unique_but_in_no_table_here_is_a_fault() {
+    fn unique_violation_without_a_field_is_a_fault() {
         let postgres = Error::DatabaseError(Kind::UniqueViolation, Box::new(Constraint("cars_pkey")));
         assert!(matches!(store_error(postgres), StoreError::Other(_)));
         let sqlite = said(Kind::UniqueViolation, "UNIQUE constraint failed: cars.id");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_not_available() {
+    fn transient_errors_are_unavailable() {
         for (kind, message) in [
             (
                 Kind::ClosedConnection,
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn more_transient_errors_are_unavailable() {
         for (kind, message) in [
-            // With kinds, the language does not matter.
+            // For classified errors, the language does not matter.
             (
                 Kind::ClosedConnection,
                 "beende Verbindung aufgrund von Anweisung des Administrators",
@@ -282,13 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_refers_to_nobody_has_lost_its_owner() {
+    fn foreign_key_violation_is_owner_gone() {
         let error = said(Kind::ForeignKeyViolation, "FOREIGN KEY constraint failed");
         assert!(matches!(error, StoreError::OwnerGone));
     }
 
     #[test]
-    fn anything_else_is_a_fault_that_keeps_its_cause() {
+    fn other_error_is_a_fault_with_its_cause() {
         let error = said(Kind::CheckViolation, "CHECK constraint failed: mileage");
         assert!(matches!(error, StoreError::Other(cause) if cause.to_string().contains("mileage")));
         assert!(matches!(store_error(Error::NotFound), StoreError::Other(_)));

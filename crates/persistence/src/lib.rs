@@ -1,8 +1,7 @@
-//! The store on PostgreSQL and SQLite: the adapter of the application's port [`Store`], and the only crate that
-//! knows that there are two databases.
+//! The store on PostgreSQL and SQLite: the adapter of the application's port [`Store`]. Only this crate depends on
+//! the two databases.
 //!
-//! The URL says which one it is. Everything else is the same from outside, and is held to be by
-//! `mycars_testkit::store_contract`:
+//! The URL selects the database. Both behave the same, which `mycars_testkit::store_contract` tests:
 //!
 //! ```no_run
 //! use mycars_persistence::{Database, Options};
@@ -14,14 +13,15 @@
 //! # Ok::<(), mycars_persistence::OpenError>(())
 //! ```
 //!
-//! The files in `shared/` are plain Diesel, compiled twice: once inside `postgres.rs` and once inside `sqlite.rs`,
-//! which hold only what differs. Nothing is generic over the database, so errors of the compiler stay readable.
+//! The files in `shared/` are plain Diesel code that is compiled twice: once in `postgres.rs` and once in
+//! `sqlite.rs`, which contain only the differences. No code is generic over the database, so compiler errors stay
+//! readable.
 //!
 //! [`Store`]: mycars_application::ports::Store
 #![warn(missing_docs)]
 #![expect(
     clippy::duplicate_mod,
-    reason = "the shared files are compiled once for each database, on purpose"
+    reason = "the shared files are compiled once for each database"
 )]
 
 #[macro_use]

@@ -1,4 +1,4 @@
-//! What only PostgreSQL does its own way; everything else is in `shared/`.
+//! The parts of the store that differ for PostgreSQL; `shared/` has the rest.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mycars_application::ports::StoreError;
 
-/// The connection that the shared files use.
+/// The type of connection in the shared files.
 type Conn = diesel::PgConnection;
 
 /// Begins the transaction of a write.
 const BEGIN: &str = "BEGIN";
 
-/// The migrations that are part of the binary.
+/// The migrations, embedded in the binary.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// Asks whether there is a table of applied migrations.
+/// Returns whether the table of applied migrations exists.
 const HAS_MIGRATIONS: &str = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS found";
 
-/// Writes a new file and forgets it.
+/// Writes a new file and drops it.
 const WRITE_CHECK: &str = "CREATE TEMPORARY TABLE mycars_write_check ON COMMIT DROP AS SELECT 1 AS filler";
 
 mod schema {
@@ -59,13 +59,13 @@ pub(crate) use migrations::migrate;
 use store::begin;
 pub(crate) use store::connect;
 
-/// The least time that a statement has. None of ours takes so long unless something is wrong.
+/// Minimum of the statement timeout. Statements of My Cars never take so long in normal operation.
 const LEAST_STATEMENT_TIME: Duration = Duration::from_secs(30);
 
-/// Sets up a new connection: a statement that waits for a row longer than `patience` fails, and so does one that
-/// takes so long that it would keep the connection from everybody else for ever.
+/// Sets up a new connection. A statement fails if it waits longer than `patience` for a lock, or if it runs so long
+/// that it would occupy the connection for ever.
 ///
-/// Messages are in English where the role may choose, because `error.rs` tells some errors apart by them.
+/// Messages are set to English if the role may do so, because `error.rs` recognises some errors by their messages.
 fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
     let statement = patience.saturating_mul(15).max(LEAST_STATEMENT_TIME);
     conn.batch_execute(&format!(
@@ -76,33 +76,32 @@ fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
     ))
 }
 
-/// A time limit as PostgreSQL takes it.
+/// Converts a time limit to PostgreSQL's unit.
 fn milliseconds(limit: Duration) -> i32 {
     i32::try_from(limit.as_millis()).unwrap_or(i32::MAX)
 }
 
-/// Begins the transaction that migrations are applied in, one instance of the program at a time. A migration takes
-/// as long as it takes.
+/// Begins the transaction for migrations, which only one instance at a time can hold. Migrations have no time limit.
 fn begin_migrations(conn: &mut Conn) -> QueryResult<()> {
     begin(conn)?;
     conn.batch_execute("SET LOCAL statement_timeout = 0")?;
-    // The number is our own, and means "the migrations of My Cars" to whoever else uses the database.
+    // The number is arbitrary. It identifies the migrations of My Cars among the advisory locks of the database.
     conn.batch_execute("SELECT pg_advisory_xact_lock(7266292631)")
 }
 
-/// Runs `work` without the trigger that lets no entry of the audit log be changed.
+/// Runs `work` without the trigger that protects audit log entries from changes.
 fn unguarded(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -> QueryResult<()> {
     conn.batch_execute("ALTER TABLE audit_log DISABLE TRIGGER audit_log_stays")?;
     work(conn)?;
     conn.batch_execute("ALTER TABLE audit_log ENABLE TRIGGER audit_log_stays")
 }
 
-/// Whether the server takes no writes: after a failover it may have become a standby.
+/// Returns whether the server is read-only: after a failover it may have become a standby.
 fn is_read_only(conn: &mut Conn) -> QueryResult<bool> {
     select(sql::<Bool>("current_setting('transaction_read_only')::bool")).get_result(conn)
 }
 
-/// Where writers wait for their turn: nowhere, because rows are locked one by one.
+/// The lock for the writers of this process. It does nothing here, because PostgreSQL locks single rows.
 struct WriteLock;
 
 impl WriteLock {
@@ -113,14 +112,14 @@ impl WriteLock {
     #[expect(
         clippy::unused_self,
         clippy::unnecessary_wraps,
-        reason = "SQLite's twin needs both"
+        reason = "SQLite's function of the same name needs both"
     )]
     fn acquire(&self) -> Result<Turn, StoreError> {
         Ok(Turn)
     }
 }
 
-/// The right to write.
+/// The guard of a [`WriteLock`].
 struct Turn;
 
 #[cfg(test)]
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_english_whatever_the_database_says() {
+    fn messages_are_english_for_any_database_setting() {
         let database = TestDatabase::empty_postgres();
         let name = database.url().rsplit_once('/').unwrap().1.to_owned();
         database.execute(&format!("ALTER DATABASE {name} SET lc_messages = 'POSIX'"));
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn role_without_the_right_keeps_its_language_and_connects() {
+    fn role_without_the_right_keeps_its_language() {
         let database = TestDatabase::empty_postgres();
         let mut conn = Conn::establish(&database.url()).unwrap();
         conn.batch_execute("SET lc_messages = 'POSIX'; SET ROLE pg_monitor")
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn no_statement_but_a_migration_takes_for_ever() {
+    fn statements_except_migrations_have_a_timeout() {
         let database = TestDatabase::empty_postgres();
         let mut conn = Conn::establish(&database.url()).unwrap();
         for (patience, expected) in [

@@ -1,5 +1,5 @@
-//! Checks what the program needs of a database, when the database is opened: each unmet requirement is one line that
-//! says what to do.
+//! Checks the requirements on a database when it is opened. Each unmet requirement is reported in one line with its
+//! remedy.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use diesel::{
 
 use crate::database::Failure;
 
-/// The oldest PostgreSQL that can run the migrations (`EXECUTE FUNCTION`), as `server_version_num` has it.
+/// The minimum version of PostgreSQL, in the format of `server_version_num`: the migrations use `EXECUTE FUNCTION`.
 const OLDEST_POSTGRES: i32 = 110_000;
 
 /// The column `text` of a query.
@@ -22,7 +22,7 @@ struct Text {
     text: String,
 }
 
-/// Returns what is wrong with a schema that has migrations which this program does not have.
+/// Returns the problem with a schema that has migrations which are unknown to this version.
 pub(crate) fn newer_schema(applied: &BTreeSet<String>, known: &BTreeSet<String>) -> Option<String> {
     let unknown: Vec<&str> = applied.difference(known).map(String::as_str).collect();
     (!unknown.is_empty()).then(|| {
@@ -36,30 +36,30 @@ pub(crate) fn newer_schema(applied: &BTreeSet<String>, known: &BTreeSet<String>)
 }
 
 pub(crate) mod postgres {
-    //! The requirements of PostgreSQL.
+    //! The requirements on PostgreSQL.
 
     use super::*;
 
-    /// Names the session that answers a query. Two servers may use the same process id, but not since the same
-    /// microsecond.
+    /// Returns the identity of the current session. Two servers may use the same process id, but not with the same
+    /// start time in microseconds.
     const SESSION: &str = "SELECT concat(pid, ' ', backend_start) AS text FROM pg_stat_activity
         WHERE pid = pg_backend_pid()";
 
-    /// Number of times that both connections ask for their session. With other clients on the pooler, one round may
-    /// look like two sessions by chance.
+    /// Number of rounds in which both connections report their session. With other clients on the pooler, a single
+    /// round may show two sessions by chance.
     const ROUNDS: usize = 3;
 
-    /// Opens a connection that is one session, and not the entrance to a pooler that gives each transaction another
-    /// session.
+    /// Opens a connection that has a session of its own. A pooler that assigns another session to each transaction is
+    /// refused.
     ///
-    /// Statements are prepared by name and time limits are set for the session, so that such a pooler makes requests
-    /// fail at random, and mostly not before the second start.
+    /// Prepared statements and time limits belong to the session, so with such a pooler requests would fail at
+    /// random, often not before the second start.
     pub(crate) fn establish(address: &str) -> Result<PgConnection, Failure> {
         let mut conn = PgConnection::establish(address)?;
         let mut other = PgConnection::establish(address)?;
         if is_pooled(&mut conn, &mut other)? {
             return Err(Failure::Unsuitable(
-                "a connection pooler in transaction or statement mode stands before it, such as PgBouncer with \
+                "a connection pooler in transaction or statement mode is in front of it, such as PgBouncer with \
                  `pool_mode = transaction`, and My Cars needs sessions: connect to PostgreSQL itself, or set \
                  `pool_mode = session` in the pooler"
                     .into(),
@@ -68,9 +68,9 @@ pub(crate) mod postgres {
         Ok(conn)
     }
 
-    /// Whether two open connections share sessions, or one of them changes its session between statements. The first
-    /// one asks twice in a row, because a pooler that hands out two sessions in turn would give each connection the
-    /// same one again otherwise.
+    /// Returns whether two open connections share sessions, or one of them changes its session between statements.
+    /// The first one asks twice in a row: if the pooler alternates between two sessions, each connection would
+    /// otherwise always get the same one.
     fn is_pooled(conn: &mut PgConnection, other: &mut PgConnection) -> QueryResult<bool> {
         let session = |conn: &mut PgConnection| -> QueryResult<String> {
             Ok(sql_query(SESSION).get_result::<Text>(conn)?.text)
@@ -84,7 +84,7 @@ pub(crate) mod postgres {
         Ok(false)
     }
 
-    /// What a PostgreSQL server says about itself, the database and the role.
+    /// Properties of a PostgreSQL server, the database and the role.
     #[derive(Clone, QueryableByName)]
     struct Facts {
         #[diesel(sql_type = Integer)]
@@ -97,22 +97,22 @@ pub(crate) mod postgres {
         is_standby: bool,
         #[diesel(sql_type = Bool)]
         is_read_only: bool,
-        /// Quoted where SQL needs it, as are the role and the schema.
+        /// Quoted if SQL requires it, as are the role and the schema.
         #[diesel(sql_type = SqlText)]
         database: String,
         #[diesel(sql_type = SqlText)]
         role: String,
-        /// Empty if the search path names no schema that exists.
+        /// Empty if no schema of the search path exists.
         #[diesel(sql_type = SqlText)]
         schema: String,
         #[diesel(sql_type = Bool)]
         may_create: bool,
-        /// The first table that the role can't use; empty if there is none.
+        /// The first table without the required rights; empty if there is none.
         #[diesel(sql_type = SqlText)]
         closed_table: String,
     }
 
-    /// Entries of the audit log are only read and added, and migrations are only read by this query.
+    /// Audit log entries are only read and inserted. The table of migrations is only read.
     const FACTS: &str = "SELECT
         current_setting('server_version_num')::int AS version,
         current_setting('server_version') AS version_name,
@@ -151,7 +151,7 @@ pub(crate) mod postgres {
         Ok(())
     }
 
-    /// Checks what is needed only where migrations are to be applied.
+    /// Checks the requirements for applying migrations.
     pub(crate) fn check_before_migrations(conn: &mut PgConnection) -> Result<(), Failure> {
         let facts = facts(conn)?;
         if facts.may_create {
@@ -213,11 +213,11 @@ pub(crate) mod postgres {
         }
     }
 
-    /// A message in English that PostgreSQL translates.
+    /// An English message that PostgreSQL translates.
     const ENGLISH: &str = "division by zero";
 
-    /// Returns [`ENGLISH`] in the language of the server's messages. The error is caught, so that the server does not
-    /// log it.
+    /// Returns the translation of [`ENGLISH`] into the language of the server's messages. The error is caught in SQL,
+    /// so the server does not log it.
     fn message(conn: &mut PgConnection) -> QueryResult<String> {
         conn.batch_execute(
             "DO $$
@@ -232,11 +232,12 @@ pub(crate) mod postgres {
         Ok(row.text)
     }
 
-    /// Diesel does not pass the SQLSTATE on, so that some errors are told apart by their message.
+    /// Warns if messages are not in English. Diesel does not pass the SQLSTATE on, so some errors are recognised by
+    /// their messages.
     fn language_warning(message: &str, database: &str) -> Option<String> {
         (message != ENGLISH).then(|| {
             format!(
-                "PostgreSQL's messages are not in English (`{message}`), so that some errors that pass by themselves, \
+                "PostgreSQL's messages are not in English (`{message}`), so that some transient errors, \
                  such as a lock timeout, are answered with 500 instead of 503: type `ALTER DATABASE {database} SET \
                  lc_messages = 'C'` as a superuser, and restart"
             )
@@ -345,7 +346,7 @@ pub(crate) mod postgres {
 }
 
 pub(crate) mod sqlite {
-    //! The requirements of SQLite.
+    //! The requirements on SQLite.
 
     use super::*;
 
@@ -354,7 +355,7 @@ pub(crate) mod sqlite {
         Ok(SqliteConnection::establish(address)?)
     }
 
-    /// Checks the encoding of the file, by which SQLite sorts text, and that the file can be written.
+    /// Checks the encoding of the file, by which SQLite sorts text, and whether the file is writable.
     pub(crate) fn check(conn: &mut SqliteConnection) -> Result<(), Failure> {
         let encoding: Text = sql_query("SELECT encoding AS text FROM pragma_encoding").get_result(conn)?;
         if encoding.text != "UTF-8" {
@@ -364,7 +365,7 @@ pub(crate) mod sqlite {
                 encoding.text
             )));
         }
-        // A plain BEGIN IMMEDIATE only reads a file that can't be written.
+        // A plain BEGIN IMMEDIATE also succeeds on a read-only file.
         let tried = conn.batch_execute("BEGIN IMMEDIATE; PRAGMA user_version = 0");
         conn.batch_execute("ROLLBACK").ok();
         match tried {
@@ -374,13 +375,16 @@ pub(crate) mod sqlite {
                         .into(),
                 ))
             }
-            // A database that another process is writing to can be written, too.
+            // A database that another process is writing to is writable, too.
             _ => Ok(()),
         }
     }
 
-    /// Checks nothing: a file that can be written can be migrated.
-    #[expect(clippy::unnecessary_wraps, reason = "PostgreSQL's twin fails")]
+    /// Checks nothing: a writable file can be migrated.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "PostgreSQL's function of the same name can fail"
+    )]
     pub(crate) fn check_before_migrations(_conn: &mut SqliteConnection) -> Result<(), Failure> {
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The tables, as Diesel sees them.
+//! The schema of the tables for Diesel.
 
-/// Declares the tables with the database's own type for points in time: the only column type that differs.
+/// Declares the tables. The type of timestamps is the only column type that differs between the databases.
 macro_rules! schema {
     ($Time:ident) => {
         diesel::table! {
@@ -96,7 +96,7 @@ macro_rules! schema {
             }
         }
 
-        // Cars and tokens are also searched for by their users.
+        // Cars and tokens are also queried together with their users.
         diesel::allow_tables_to_appear_in_same_query!(users, cars, refresh_tokens);
     };
 }

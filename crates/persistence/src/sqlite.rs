@@ -1,4 +1,4 @@
-//! What only SQLite does its own way; everything else is in `shared/`.
+//! The parts of the store that differ for SQLite; `shared/` has the rest.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mycars_application::ports::StoreError;
 use parking_lot::{Mutex, MutexGuard};
 
-/// The connection that the shared files use.
+/// The type of connection in the shared files.
 type Conn = diesel::SqliteConnection;
 
-/// Begins the transaction of a write. A plain `BEGIN` would take the write lock with the first change, and
-/// fail at once if somebody else had written since the first read.
+/// Begins the transaction of a write. A plain `BEGIN` takes the write lock with the first change, and fails at once
+/// if another connection has written since the first read.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// The migrations that are part of the binary.
+/// The migrations, embedded in the binary.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-/// Asks whether there is a table of applied migrations.
+/// Returns whether the table of applied migrations exists.
 const HAS_MIGRATIONS: &str = "SELECT count(*) > 0 AS found FROM sqlite_master
     WHERE type = 'table' AND name = '__diesel_schema_migrations'";
 
-/// Takes pages and gives them back.
+/// Allocates pages and frees them.
 const WRITE_CHECK: &str = "CREATE TABLE __mycars_write_check AS SELECT zeroblob(65536) AS filler;
     DROP TABLE __mycars_write_check;";
 
@@ -29,7 +29,7 @@ mod schema {
     schema!(TimestamptzSqlite);
 }
 
-/// Leaves a query as it is: inside a transaction that began immediately, nobody else can write anyway.
+/// Leaves a query unchanged: a transaction that began with `BEGIN IMMEDIATE` is the only writer.
 macro_rules! for_update {
     ($query:expr) => {
         $query
@@ -60,10 +60,10 @@ pub(crate) use migrations::migrate;
 use store::begin;
 pub(crate) use store::connect;
 
-/// Sets up a new connection. The time limit comes first, because the other settings may have to wait.
+/// Sets up a new connection. The time limit is set first, because the other settings may have to wait.
 ///
-/// In WAL mode readers and the writer don't wait for each other; `synchronous = FULL` keeps a write that was
-/// answered even if the power fails, as PostgreSQL does.
+/// In WAL mode, readers and the writer do not block each other. With `synchronous = FULL`, an acknowledged write
+/// survives a power failure, as in PostgreSQL.
 fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
     conn.batch_execute(&format!(
         "PRAGMA busy_timeout = {};
@@ -74,10 +74,10 @@ fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
     ))
 }
 
-/// Begins the transaction that migrations are applied in, one instance of the program at a time.
+/// Begins the transaction for migrations, which only one instance at a time can hold.
 ///
-/// Foreign keys are off meanwhile: SQLite changes a table by copying and dropping it, and dropping a table
-/// deletes what refers to its rows.
+/// Foreign keys are off meanwhile: SQLite changes a table by copying and dropping it, and dropping a table deletes
+/// the rows that refer to it.
 fn begin_migrations(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute("PRAGMA foreign_keys = OFF")?;
     begin(conn)
@@ -89,7 +89,7 @@ struct Trigger {
     sql: String,
 }
 
-/// Runs `work` without the trigger that lets no entry of the audit log be changed.
+/// Runs `work` without the trigger that protects audit log entries from changes.
 fn unguarded(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -> QueryResult<()> {
     let trigger: Trigger = diesel::sql_query(
         "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = 'audit_log_stays_as_it_is'",
@@ -100,14 +100,17 @@ fn unguarded(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -
     conn.batch_execute(&trigger.sql)
 }
 
-/// Whether the file takes no writes, which SQLite only knows after it has tried.
-#[expect(clippy::unnecessary_wraps, reason = "PostgreSQL's twin asks the server")]
+/// Returns whether the database is read-only. SQLite only detects that in a write, so this is always `false`.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "PostgreSQL's function of the same name asks the server"
+)]
 fn is_read_only(_conn: &mut Conn) -> QueryResult<bool> {
     Ok(false)
 }
 
-/// Where the writers of this process wait for their turn. SQLite has one writer at a time and lets the others
-/// look again and again, so that some wait for ever; this lock wakes them in the order in which they came.
+/// The lock for the writers of this process. SQLite allows one writer at a time and lets the others poll, so that
+/// some may wait for ever. This lock is granted in the order of the requests.
 struct WriteLock {
     turn: Mutex<()>,
     patience: Duration,
@@ -122,8 +125,8 @@ impl WriteLock {
     }
 
     fn acquire(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
-        self.turn
-            .try_lock_for(self.patience)
-            .ok_or_else(|| StoreError::Unavailable("others wrote all the time".into()))
+        self.turn.try_lock_for(self.patience).ok_or_else(|| {
+            StoreError::Unavailable("other writers held the lock for the whole timeout".into())
+        })
     }
 }

@@ -10,7 +10,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is where the `Clock` port takes the time from"
+        reason = "the adapter of the `Clock` port reads the time"
     )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(6)
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_is_that_of_the_system_in_whole_microseconds() {
+    fn clock_returns_system_time_in_microseconds() {
         let since_epoch = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
         let now = SystemClock.now();
         assert!(now.timestamp().abs_diff(i64::try_from(since_epoch).unwrap()) <= 1);

@@ -1,9 +1,9 @@
 //! Password hashes in Django's formats.
 //!
-//! New hashes are Django's `bcrypt_sha256`: bcrypt over the SHA-256 of the password, because bcrypt alone
-//! ignores everything after 72 bytes. Hashes that Django made by default (`pbkdf2_sha256`) or by its plain
-//! `bcrypt` are verified as well and reported as outdated, so that they are replaced at the next login. Of all others
-//! only the algorithm's name is reported.
+//! New hashes are Django's `bcrypt_sha256`: bcrypt over the SHA-256 of the password, because bcrypt alone ignores
+//! everything after 72 bytes. Hashes of Django's default (`pbkdf2_sha256`) and of its plain `bcrypt` are verified as
+//! well and reported as outdated, so that the next login replaces them. Of all other formats, only the name of the
+//! algorithm is reported.
 
 use std::{hint::black_box, str::FromStr as _};
 
@@ -17,21 +17,21 @@ use subtle::ConstantTimeEq as _;
 
 use crate::hex;
 
-/// The costs that bcrypt knows.
+/// The range of costs that bcrypt supports.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=31;
 
-/// How costly a kept hash may be, so that one written by a stranger can't keep a thread busy for days: this
-/// bcrypt takes about 4 seconds. A configured cost above this one raises it.
+/// Maximum bcrypt cost of a stored hash, about 4 seconds, so that a foreign hash cannot occupy a thread for days. A
+/// higher configured cost raises this limit.
 const MAX_KEPT_COST: u32 = 16;
 
-/// The same for PBKDF2: about 2 seconds. Django's default is 1,000,000.
+/// Maximum number of PBKDF2 iterations of a stored hash, about 2 seconds. Django's default is 1,000,000.
 const MAX_ITERATIONS: u32 = 10_000_000;
 
-/// About how many iterations of PBKDF2 take as long as one of the rounds of bcrypt, of which a hash has two to the
-/// power of its cost.
+/// Approximate number of PBKDF2 iterations that take as long as one round of bcrypt. A bcrypt hash has two to the
+/// power of its cost rounds.
 const ITERATIONS_PER_ROUND: u32 = 400;
 
-/// The names of Django's algorithms. Anything else before the first `$` may be part of a hash and is not reported.
+/// The names of Django's algorithms. Any other text before the first `$` may be part of a hash and is not reported.
 const ALGORITHMS: [&str; 11] = [
     "argon2",
     "bcrypt",
@@ -46,19 +46,19 @@ const ALGORITHMS: [&str; 11] = [
     "unsalted_sha1",
 ];
 
-/// Hashes passwords as Django does.
+/// Hashes passwords in Django's format.
 #[derive(Debug, Clone)]
 pub struct DjangoHasher {
     cost: u32,
 }
 
-/// Bcrypt has no such cost.
+/// The cost is outside bcrypt's range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("bcrypt has no cost {0}: it goes from {min} to {max}", min = COSTS.start(), max = COSTS.end())]
 pub struct CostOutOfRange(pub u32);
 
 impl DjangoHasher {
-    /// A hasher whose new hashes have this bcrypt cost: one more doubles the time.
+    /// Returns a hasher whose new hashes have this bcrypt cost. Each step doubles the time.
     ///
     /// # Errors
     /// [`CostOutOfRange`] unless the cost is from 4 to 31.
@@ -80,11 +80,11 @@ impl DjangoHasher {
         }
     }
 
-    /// The costs of the bcrypt hashes that do what is left of a new hash's work after so many rounds of it.
+    /// Returns the costs of bcrypt hashes whose work, added to `rounds` rounds, equals that of a new hash.
     fn lacking(&self, rounds: u64) -> impl Iterator<Item = u32> {
         let lacking = (1_u64 << self.cost).saturating_sub(rounds);
-        // A bcrypt hash does as many rounds as two to its cost, so that each bit is one hash. The lowest bits are
-        // below bcrypt's least cost, and too short to be seen.
+        // A bcrypt hash takes two to the power of its cost rounds, so each bit of the remaining rounds is one hash.
+        // The lowest bits are below bcrypt's minimum cost, and too short to be measured.
         COSTS.filter(move |cost| lacking >> cost & 1 == 1)
     }
 }
@@ -103,8 +103,8 @@ impl PasswordHasher for DjangoHasher {
             |kept| self.compare(password, kept),
         );
         if matches!(verification, Verification::Wrong | Verification::Unsupported(_)) {
-            // Neither that a hash is cheaper than new ones, nor that a user has no usable password, must show in the
-            // time that a failed login takes.
+            // The time of a failed login must show neither that a hash is cheaper than new ones, nor that a user has
+            // no usable password.
             let rounds = kept.as_ref().map_or(0, Kept::rounds);
             self.lacking(rounds).for_each(|cost| work(password, cost));
         }
@@ -116,8 +116,8 @@ impl PasswordHasher for DjangoHasher {
     }
 }
 
-/// Returns why a hash cannot be verified: by Django's convention, an account whose hash is empty or begins with `!` has
-/// no password.
+/// Returns why a hash cannot be verified. By Django's convention, an account whose hash is empty or begins with `!`
+/// has no password.
 fn unverifiable(hash: &str) -> Verification {
     if hash.is_empty() || hash.starts_with('!') {
         return Verification::Wrong;
@@ -139,7 +139,7 @@ enum Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    /// Reads one of Django's formats; `None` for others, for malformed hashes and for unusable ones (`!…`).
+    /// Parses one of Django's formats. Returns `None` for other formats, malformed hashes and unusable ones (`!…`).
     fn parse(text: &'a str, max_cost: u32) -> Option<Self> {
         let (algorithm, hash) = text.split_once('$')?;
         match algorithm {
@@ -157,12 +157,12 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// Whether it is as new ones of this cost are.
+    /// Returns whether the hash has the format and cost of new hashes.
     fn is_new(&self, new_cost: u32) -> bool {
         matches!(self, Self::Bcrypt(kept) if kept.prehashed && kept.cost == new_cost)
     }
 
-    /// How much work it is to verify it, in rounds of bcrypt.
+    /// Returns the work of verifying the hash, in rounds of bcrypt.
     fn rounds(&self) -> u64 {
         match self {
             Self::Bcrypt(kept) => 1 << kept.cost,
@@ -172,10 +172,10 @@ impl<'a> Kept<'a> {
 }
 
 struct Bcrypt<'a> {
-    /// In bcrypt's own notation, `$2b$12$…`.
+    /// The hash in bcrypt's own notation, `$2b$12$…`.
     hash: &'a str,
     cost: u32,
-    /// Whether it is of the SHA-256 of the password instead of the password.
+    /// Whether the SHA-256 of the password is hashed instead of the password.
     prehashed: bool,
 }
 
@@ -206,7 +206,7 @@ struct Pbkdf2<'a> {
 }
 
 impl<'a> Pbkdf2<'a> {
-    /// Reads `iterations$salt$hash`.
+    /// Parses `iterations$salt$hash`.
     fn parse(text: &'a str) -> Option<Self> {
         let (iterations, rest) = text.split_once('$')?;
         let (salt, hash) = rest.split_once('$')?;
@@ -227,13 +227,13 @@ impl<'a> Pbkdf2<'a> {
     }
 }
 
-/// What Django gives to bcrypt: the SHA-256 of a password in hexadecimal, for without it a NUL byte in the hash
-/// would end it.
+/// Returns the input that Django gives to bcrypt: the SHA-256 of a password in hexadecimal, because bcrypt would stop
+/// at a NUL byte in the raw hash.
 fn prehash(password: &str) -> String {
     hex(&Sha256::digest(password))
 }
 
-/// Does the work of one bcrypt hash and forgets it.
+/// Does the work of one bcrypt hash and discards the result.
 fn work(password: &str, cost: u32) {
     let _ = black_box(bcrypt::hash_with_salt(prehash(password), cost, [0; 16]));
 }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_hash_is_in_djangos_format_and_of_its_password() {
+    fn new_hash_has_djangos_format_and_verifies() {
         let hash = hasher().hash(&Password::parse("correct horse").unwrap()).unwrap();
         assert!(
             hash.reveal().starts_with("bcrypt_sha256$$2b$04$"),
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn two_hashes_of_one_password_differ() {
+    fn hashes_of_one_password_differ() {
         let password = Password::parse("correct horse").unwrap();
         assert_ne!(
             hasher().hash(&password).unwrap(),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_that_django_made_verify() {
+    fn hashes_made_by_django_verify() {
         for (hash, right) in [
             (BCRYPT_SHA256, Verification::Right),
             (BCRYPT_SHA256_COST_5, Verification::RightButOutdated),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn no_byte_of_a_long_password_is_ignored() {
+    fn long_password_is_hashed_completely() {
         for (hash, right) in [
             (BCRYPT_SHA256_LONG, Verification::Right),
             (PBKDF2_LONG, Verification::RightButOutdated),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_of_another_cost_is_outdated() {
+    fn hash_of_another_cost_is_outdated() {
         let hash = PasswordHash::from_storage(BCRYPT_SHA256.to_owned());
         let hasher = DjangoHasher::new(5).unwrap();
         assert_eq!(
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_that_cannot_be_verified_name_their_algorithm() {
+    fn unsupported_hash_reports_its_algorithm() {
         for (hash, algorithm) in [
             ("$", "unknown"),
             ("$$$$$$", "unknown"),
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn accounts_without_a_password_are_not_reported() {
+    fn unusable_password_is_not_reported() {
         for hash in ["", "!", "!Xa7dfqkeHZnb2hmEDtCPeMbTzlRgYSvYBHbDhFZK"] {
             for password in ["correct horse", "", hash] {
                 assert_eq!(verify(password, hash), Verification::Wrong, "{hash}");
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_would_take_for_ever_is_nobodys() {
+    fn hash_of_excessive_cost_is_not_verified() {
         let start = Instant::now();
         for hash in [
             "bcrypt_sha256$$2b$31$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26",
@@ -433,9 +433,9 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_login_takes_the_same_time_whatever_is_kept() {
-        // Cost 8 takes 16 times as long as cost 4, so work that is left out shows at every attempt, while a
-        // busy machine disturbs only some.
+    fn failed_login_takes_the_same_time_for_any_hash() {
+        // Cost 8 takes 16 times as long as cost 4, so missing work shows in every attempt, while a busy machine
+        // disturbs only some.
         let hasher = DjangoHasher::new(8).unwrap();
         let fail = |hash: &PasswordHash| {
             let verification = hasher.verify("wrong", hash);
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_login_is_the_work_of_one_new_hash_whatever_is_kept() {
+    fn failed_login_costs_one_new_hash_for_any_hash() {
         let hasher = DjangoHasher::new(12).unwrap();
         let new = "bcrypt_sha256$$2b$12$S0xZ43veV/VCbQ5XO0kz8ufGX9ShsSIFy9AQuREalyDA7FqqbgE26";
         let stronger = new.replacen("$12$", "$13$", 1);
@@ -481,7 +481,7 @@ mod tests {
             &pbkdf2(1_000_000),
         ] {
             let (work, _) = work_after(kept);
-            // What is below the least cost of bcrypt is left out.
+            // Work below the minimum cost of bcrypt is left out.
             assert!((4096 - 15..=4096).contains(&work), "{kept}: {work}");
         }
         for kept in [new, &stronger, &pbkdf2(10_000_000)] {
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn bcrypt_has_costs_from_4_to_31() {
+    fn bcrypt_cost_out_of_range_is_refused() {
         for cost in [0, 3, 32, u32::MAX] {
             assert_eq!(DjangoHasher::new(cost).unwrap_err(), CostOutOfRange(cost));
         }

@@ -1,8 +1,7 @@
-//! JSON Web Tokens as `djangorestframework-simplejwt` writes and reads them.
+//! JSON Web Tokens in the format of `djangorestframework-simplejwt`.
 //!
-//! With the same key, this makes the same tokens byte for byte, so that clients of the Django system stay
-//! logged in. What simplejwt (through `PyJWT`) refuses for its type is refused here; times are for the use-cases
-//! to judge.
+//! With the same key, tokens are identical to simplejwt's byte for byte, so clients of the Django system stay logged
+//! in. Claims whose type simplejwt (through `PyJWT`) refuses are refused here. Use-cases check the times.
 
 use std::collections::HashSet;
 
@@ -12,28 +11,29 @@ use mycars_application::ports::{Claims, TokenCodec, Undecodable, Unsignable};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The header of every token, in the order of `PyJWT`, which sorts it.
+/// The header of every token, in the order of `PyJWT`, which sorts the keys.
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// Signs tokens with HMAC-SHA256 and one key, and reads those signed with that key or an older one.
+/// Signs tokens by HMAC-SHA256 with one key, and verifies tokens signed with that key or an older one.
 #[derive(Debug, Clone)]
 pub struct JwtCodec {
     signing_key: EncodingKey,
-    /// The signing key first, because most tokens are signed with it.
+    /// The signing key comes first, because most tokens are signed with it.
     keys: Vec<DecodingKey>,
     validation: Validation,
 }
 
-/// A key is empty. Whoever guesses that could sign tokens.
+/// A key is empty. With an empty key, anyone could sign tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a signing key is empty")]
 pub struct EmptyKey;
 
 impl JwtCodec {
-    /// Signs with `signing_key`; reads tokens signed with it or with any of `fallback_keys`.
+    /// Returns a codec that signs with `signing_key`, and verifies tokens signed with it or with any of
+    /// `fallback_keys`.
     ///
     /// # Errors
-    /// [`EmptyKey`] if one of the keys is.
+    /// [`EmptyKey`] if one of the keys is empty.
     pub fn new<'a>(
         signing_key: &'a str,
         fallback_keys: impl IntoIterator<Item = &'a str>,
@@ -55,7 +55,7 @@ impl JwtCodec {
     fn verify(&self, token: &str) -> Option<Map<String, Value>> {
         let read = |key| jsonwebtoken::decode(token, key, &self.validation).ok();
         let data = self.keys.iter().find_map(read)?;
-        // A critical header must be understood, and none is understood here (RFC 7515, 4.1.11).
+        // A critical header must be understood (RFC 7515, 4.1.11), and this codec supports none.
         data.header.crit.is_none().then_some(data.claims)
     }
 }
@@ -75,10 +75,10 @@ impl TokenCodec for JwtCodec {
 
     fn decode(&self, token: &str) -> Result<Claims, Undecodable> {
         let payload = self.verify(token).ok_or(Undecodable)?;
-        // Nobody asks for the subject, but a token whose subject is no string is refused by simplejwt.
+        // The subject is not used, but simplejwt refuses a token whose subject is not a string.
         claim(&payload, "sub", string)?;
         Ok(Claims {
-            // A type that is no string is merely a wrong one to simplejwt: "Token has wrong type".
+            // simplejwt reports a type that is not a string as a wrong type: "Token has wrong type".
             token_type: claim(&payload, "token_type", |value| Some(text(value)))?,
             expires_at: claim(&payload, "exp", integer)?,
             issued_at: claim(&payload, "iat", integer)?,
@@ -89,7 +89,7 @@ impl TokenCodec for JwtCodec {
     }
 }
 
-/// A claim as `read` reads it; `None` if it is not there. One that is there and can't be read is no claim.
+/// Reads a claim with `read`. Returns `None` if the claim is missing, and an error if it cannot be read.
 fn claim<T>(
     payload: &Map<String, Value>,
     name: &str,
@@ -101,7 +101,7 @@ fn claim<T>(
     }
 }
 
-/// Only the algorithm and the signature.
+/// Returns the validation of the algorithm and the signature alone.
 fn signature_only() -> Validation {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.required_spec_claims = HashSet::new();
@@ -152,19 +152,19 @@ fn string_or_number(value: &Value) -> Option<String> {
     }
 }
 
-/// Any JSON as text.
+/// Returns any JSON value as text.
 fn text(value: &Value) -> String {
     string(value).unwrap_or_else(|| value.to_string())
 }
 
-/// A number as `PyJWT` understands one, which applies Python's `int()`: also a string of digits, and a fraction
-/// without what follows the point. What doesn't fit is no time that anything could happen at.
+/// Returns a number as `PyJWT` reads it with Python's `int()`, which also accepts a string of digits and drops the
+/// fraction. Numbers beyond 64 bits are not times.
 fn integer(value: &Value) -> Option<i64> {
-    /// Two to the power of 63, the first number that is too great.
+    /// Two to the power of 63, the smallest number that does not fit.
     const TOO_GREAT: f64 = 9_223_372_036_854_775_808.0;
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "dropping the fraction is what int() does, and the range is checked"
+        reason = "int() drops the fraction, and the range is checked"
     )]
     let truncate = |number: f64| (-TOO_GREAT..TOO_GREAT).contains(&number).then_some(number as i64);
     match value {
@@ -184,7 +184,7 @@ mod tests {
     // Made by simplejwt 5.5 with `KEY`.
     const ACCESS: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwLCJpYXQiOjE3MDAwMDAwMDAsImp0aSI6IjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmIiwidXNlcl9pZCI6IjQyIn0.hLOEpdkP2VG0ZZ7zz7h52jSwOhQJRwMuUJ4bcdMDjck";
     const REFRESH: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCIsImV4cCI6NDEwMjQ0NDgwMCwiaWF0IjoxNzAwMDAwMDAwLCJqdGkiOiIwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZiIsInVzZXJfaWQiOiI0MiJ9.O49AcOK5zH9rXMsbgwdm1mVnOBketXW31igA4U1poHY";
-    // Made by PyJWT 2.15 of the same claims with `KEY`, but the algorithms HS512 and none.
+    // Made by PyJWT 2.15 from the same claims with `KEY`, but the algorithms HS512 and none.
     const HS512: &str = "eyJhbGciOiJIUzUxMiIsInR5cCI6IkpXVCJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwLCJpYXQiOjE3MDAwMDAwMDAsImp0aSI6IjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmIiwidXNlcl9pZCI6NDJ9.iYcBm5vyebrsqze-56qRhsHllbzKUj--mVliODLTbs1aAgmQ-s54LN68LKRbLnqvwTeFv5qeQHmP7KhfcJLCyg";
     const NONE: &str = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwLCJpYXQiOjE3MDAwMDAwMDAsImp0aSI6IjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmIiwidXNlcl9pZCI6NDJ9.";
 
@@ -203,7 +203,7 @@ mod tests {
         }
     }
 
-    /// A token of this header and payload with a right signature.
+    /// Returns a token with this header and payload and a valid signature.
     fn signed(header: &str, payload: &str) -> String {
         let message = format!(
             "{}.{}",
@@ -220,19 +220,19 @@ mod tests {
     }
 
     #[test]
-    fn the_same_claims_make_the_same_bytes_as_in_simplejwt() {
+    fn encode_equals_simplejwt_byte_for_byte() {
         assert_eq!(codec().encode(&claims("access")).unwrap(), ACCESS);
         assert_eq!(codec().encode(&claims("refresh")).unwrap(), REFRESH);
     }
 
     #[test]
-    fn tokens_of_simplejwt_are_read() {
+    fn decode_reads_tokens_of_simplejwt() {
         assert_eq!(codec().decode(ACCESS), Ok(claims("access")));
         assert_eq!(codec().decode(REFRESH), Ok(claims("refresh")));
     }
 
     #[test]
-    fn whatever_claims_are_written_are_read_again() {
+    fn any_claims_round_trip() {
         for claims in [
             Claims::default(),
             Claims {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_signed_with_the_first_key_and_read_with_any() {
+    fn first_key_signs_and_any_key_verifies() {
         let old = JwtCodec::new(OLD_KEY, []).unwrap();
         let old_token = old.encode(&claims("access")).unwrap();
         assert_eq!(codec().decode(&old_token), Ok(claims("access")));
@@ -257,13 +257,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_never_empty() {
+    fn empty_key_is_refused() {
         assert_eq!(JwtCodec::new("", []).unwrap_err(), EmptyKey);
         assert_eq!(JwtCodec::new(KEY, [OLD_KEY, ""]).unwrap_err(), EmptyKey);
     }
 
     #[test]
-    fn keys_are_never_printed() {
+    fn debug_shows_no_key() {
         let printed = format!("{:?}", codec());
         assert!(!printed.contains(KEY) && !printed.contains(OLD_KEY));
         let bytes = format!("{:?}", KEY.as_bytes());
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn time_and_audience_are_not_judged() {
+    fn decode_ignores_expiry_and_audience() {
         let decoded =
             decode_payload(r#"{"exp":0,"nbf":99999999999,"iat":99999999999,"aud":"others","iss":5}"#);
         assert_eq!(
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_as_pyjwt_reads_them() {
+    fn times_are_parsed_like_pyjwt() {
         for (json, time) in [
             ("123", 123),
             ("-1", -1),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_time_is_refused() {
         for json in [
             "null",
             "true",
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_id_is_a_string_or_a_number() {
+    fn user_id_is_a_string_or_a_number() {
         for (json, text) in [
             (r#""42""#, "42"),
             ("42", "42"),
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_and_a_subject_are_strings() {
+    fn token_id_and_subject_are_strings() {
         for claim in ["jti", "sub"] {
             for json in ["null", "5", "true", "[]"] {
                 let payload = format!(r#"{{"{claim}":{json}}}"#);
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_is_no_string_is_a_wrong_one() {
+    fn token_type_of_another_json_type_is_wrong() {
         for (json, text) in [("5", "5"), ("null", "null"), (r#"["access"]"#, r#"["access"]"#)] {
             let decoded = decode_payload(&format!(r#"{{"token_type":{json}}}"#)).unwrap();
             assert_eq!(decoded.token_type.as_deref(), Some(text));
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn only_hs256_without_critical_headers_is_accepted() {
+    fn other_algorithm_or_critical_header_is_refused() {
         assert!(codec().decode(&signed(r#"{"alg":"HS256"}"#, "{}")).is_ok());
         for header in [
             r#"{"alg":"none"}"#,
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_is_a_json_object() {
+    fn payload_that_is_not_an_object_is_refused() {
         for payload in ["", "null", "[]", "5", "\"exp\"", "{", "{}x", "{'exp': 1}"] {
             assert_eq!(decode_payload(payload), Err(Undecodable), "{payload}");
         }
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_refused() {
+    fn malformed_token_is_refused() {
         let [header, payload, signature] = ACCESS.split('.').collect::<Vec<_>>()[..] else {
             panic!("a token has three parts");
         };
@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_character_of_a_token_is_noticed() {
+    fn changed_token_is_refused() {
         for (position, character) in ACCESS.char_indices() {
             let other = if character == 'A' { "B" } else { "A" };
             let mut token = ACCESS.to_owned();

@@ -1,9 +1,9 @@
-//! Password hashes, JSON Web Tokens, the clock and randomness: the adapters of the application's ports that
-//! need cryptography or the operating system, and no database.
+//! Password hashes, JSON Web Tokens, the clock and random values: the adapters of the application's ports that need
+//! cryptography or the operating system, and no database.
 //!
-//! - [`DjangoHasher`]: passwords in Django's formats, so that a database can move here with its users.
-//! - [`JwtCodec`]: tokens as `djangorestframework-simplejwt` writes them, so that tokens can move, too.
-//! - [`SystemClock`] and [`SystemRandom`]: what the operating system says.
+//! - [`DjangoHasher`]: passwords in Django's formats, so that the users of a Django database keep their passwords.
+//! - [`JwtCodec`]: tokens in the format of `djangorestframework-simplejwt`, so that issued tokens stay valid.
+//! - [`SystemClock`] and [`SystemRandom`]: time and random values of the operating system.
 #![warn(missing_docs)]
 
 mod clock;
@@ -16,7 +16,7 @@ pub use hasher::{CostOutOfRange, DjangoHasher};
 pub use jwt::{EmptyKey, JwtCodec};
 pub use random::SystemRandom;
 
-/// `bytes` as lower-case hexadecimal digits, two for each byte.
+/// Returns `bytes` as lower-case hexadecimal digits, two for each byte.
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes

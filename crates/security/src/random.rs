@@ -1,20 +1,20 @@
-//! The randomness of the operating system.
+//! Random values of the operating system.
 
 use mycars_application::ports::Random;
 
 use crate::hex;
 
-/// The randomness of the operating system.
+/// The random number generator of the operating system.
 ///
-/// A system without randomness can't make a token id or a key that nobody can guess, so there is no sensible
-/// answer: [`hex`](Random::hex) panics then. Linux, macOS and the BSDs always have it once they have booted.
+/// Without random values, token ids and keys would be predictable, so [`hex`](Random::hex) panics if the system has
+/// none. Linux, macOS and the BSDs always provide them after booting.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is where the `Random` port takes randomness from"
+        reason = "the adapter of the `Random` port reads random values"
     )]
     fn hex(&self, bytes: usize) -> String {
         let mut buffer = vec![0; bytes];
@@ -30,10 +30,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_two_lower_case_digits_for_each_byte() {
+    fn hex_has_two_lower_case_digits_for_each_byte() {
         let text = SystemRandom.hex(1_000);
         assert_eq!(text.len(), 2_000);
-        // Of 2000 random digits, each of the 16 is there but for a chance of 1 in 10^54.
+        // Of 2000 random digits, each of the 16 occurs, except with a probability of 1 in 10^54.
         for digit in "0123456789abcdef".chars() {
             assert!(text.contains(digit), "{digit} is never there");
         }
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_answers_are_the_same() {
+    fn hex_results_differ() {
         assert_ne!(SystemRandom.hex(16), SystemRandom.hex(16));
     }
 }

@@ -1,5 +1,5 @@
-//! Reads cars from CSV and holds each row against the rules of the domain. It answers data: what it is called for a
-//! person is in [`words`](crate::words).
+//! Reads cars from CSV and checks each row by the rules of the domain. The result is data;
+//! [`messages`](crate::messages) has the texts for users.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -25,7 +25,7 @@ pub(crate) const COLUMNS: [(Field, &str, bool); 8] = [
     (Field::Notes, "notes", false),
 ];
 
-/// A car that may be kept: each field is of a type that has no wrong values.
+/// A valid car: the type of each field allows only valid values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CheckedCar {
     pub(crate) brand: Brand,
@@ -38,51 +38,51 @@ pub(crate) struct CheckedCar {
     pub(crate) notes: Option<Notes>,
 }
 
-/// One thing that is wrong with a row.
+/// A fault of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// A field breaks a rule of the domain.
     Field(Field, Violation),
-    /// The plate is that of an earlier row, whatever the case.
+    /// An earlier row has the same plate, ignoring case.
     PlateTwice { first_line: u64 },
-    /// There are more or fewer cells than columns, so that nobody knows which is which.
+    /// The number of cells differs from the number of columns, so that the cells cannot be assigned to columns.
     Cells { found: usize, columns: usize },
 }
 
-/// A row with everything that is wrong with it.
+/// A row with all its faults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FaultyRow {
-    /// The line in which it begins, counted from one.
+    /// The line in which the row begins, counted from one.
     pub(crate) line: u64,
     pub(crate) faults: Vec<Fault>,
 }
 
-/// What is in a file.
+/// The result for a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// The rows that are fine. This program only counts them; another one would keep them now.
+    /// The valid rows. This program only counts them; another one would store them.
     pub(crate) cars: Vec<CheckedCar>,
-    /// The others.
+    /// The rows with faults.
     pub(crate) faulty: Vec<FaultyRow>,
-    /// The columns that nothing is known about, and that were not read.
+    /// The unknown columns, which were not read.
     pub(crate) unknown_columns: Vec<String>,
 }
 
-/// Why a file can't be read as one of cars.
+/// The reason why a file cannot be read as a file of cars.
 #[derive(Debug)]
 pub(crate) enum FileError {
-    /// Nothing is in it.
+    /// The file is empty.
     Empty,
-    /// Columns are missing that must be there.
+    /// Required columns are missing.
     MissingColumns {
         missing: Vec<&'static str>,
         found: Vec<String>,
     },
     /// Two columns have the same name.
     ColumnTwice(&'static str),
-    /// It is in another encoding.
+    /// The file is not encoded in UTF-8.
     NotUtf8 { line: u64 },
-    /// It could not be opened or read.
+    /// The file could not be opened or read.
     Unreadable(io::Error),
 }
 
@@ -98,10 +98,10 @@ impl From<csv::Error> for FileError {
     }
 }
 
-/// Checks all rows of a file. A car may be as new as the year after `current_year`.
+/// Checks all rows of a file. The year of a car is at most the year after `current_year`.
 ///
 /// # Errors
-/// [`FileError`], where not even the rows can be told.
+/// [`FileError`] if the rows cannot be read at all.
 pub(crate) fn check(file: impl Read, current_year: i32) -> Result<Report, FileError> {
     let text = text(file)?;
     let mut reader = ReaderBuilder::new()
@@ -131,7 +131,7 @@ pub(crate) fn check(file: impl Read, current_year: i32) -> Result<Report, FileEr
     Ok(report)
 }
 
-/// All that is in a file, without the mark that some programs write before UTF-8.
+/// Reads a whole file, without the byte order mark that some programs write.
 fn text(mut file: impl Read) -> Result<String, FileError> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
@@ -144,8 +144,8 @@ fn text(mut file: impl Read) -> Result<String, FileError> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-/// Says in which line a row begins. `csv` can't: it counts the second half of a Windows line break, and blank lines, to
-/// the row that follows.
+/// Finds the line in which a row begins. The line numbers of `csv` differ: it assigns the second half of a Windows
+/// line break, and blank lines, to the row that follows.
 struct Lines<'a> {
     text: &'a [u8],
     seen: usize,
@@ -161,7 +161,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The line of a row, which comes after all that were asked for before.
+    /// Returns the line of a row. Rows must be passed in their order in the file.
     fn begin_of(&mut self, record: &StringRecord) -> u64 {
         let start = record.position().map_or(0, Position::byte);
         let start = usize::try_from(start).unwrap_or(usize::MAX).min(self.text.len());
@@ -177,7 +177,7 @@ fn breaks(text: &[u8]) -> u64 {
     text.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
-/// Where each field is in a row.
+/// Returns the column of each field.
 fn places(headers: &StringRecord) -> Result<BTreeMap<Field, usize>, FileError> {
     if headers.is_empty() {
         return Err(FileError::Empty);
@@ -210,14 +210,14 @@ fn unknown(headers: &StringRecord) -> Vec<String> {
     unknown.map(str::to_owned).collect()
 }
 
-/// One row, and where its fields are.
+/// A row and the columns of its fields.
 struct Row<'a> {
     places: &'a BTreeMap<Field, usize>,
     record: &'a StringRecord,
 }
 
 impl Row<'_> {
-    /// The text of a field; empty where there is no such column.
+    /// Returns the text of a field; empty if there is no such column.
     fn text(&self, field: Field) -> &str {
         let place = self.places.get(&field);
         place
@@ -225,12 +225,12 @@ impl Row<'_> {
             .unwrap_or_default()
     }
 
-    /// The text of a field that may be left out; `None` where nothing is in the cell.
+    /// Returns the text of an optional field; `None` if the cell is empty.
     fn optional(&self, field: Field) -> Option<&str> {
         Some(self.text(field)).filter(|text| !text.trim().is_empty())
     }
 
-    /// The car of this row, or everything that is wrong with it.
+    /// Returns the car of this row, or all its faults.
     fn check(
         &self,
         line: u64,
@@ -255,7 +255,7 @@ impl Row<'_> {
         }
     }
 
-    /// Parses every field before it judges any, so that everything that is wrong is known at once.
+    /// Parses all fields before returning, so that all violations are reported at once.
     fn parse(&self, current_year: i32) -> Result<CheckedCar, Violations> {
         let mut wrong = Violations::new();
         let brand = keep(&mut wrong, Field::Brand, Brand::parse(self.text(Field::Brand)));
@@ -300,12 +300,12 @@ impl Row<'_> {
     }
 }
 
-/// A value that is right, or `None`, and then what is wrong with it is added to the rest.
+/// Returns a valid value. Otherwise returns `None` and adds the violations to `wrong`.
 fn keep<T>(wrong: &mut Violations, field: Field, parsed: Result<T, Vec<Violation>>) -> Option<T> {
     parsed.map_err(|violations| wrong.extend(field, violations)).ok()
 }
 
-/// A whole number. One that is too long for any type is still a number, and beyond every bound.
+/// Parses a whole number. A number that is too long for the type is clamped, so that it is out of every range.
 fn number(text: &str) -> Result<i64, Vec<Violation>> {
     text.trim().parse::<i64>().or_else(|error| match error.kind() {
         IntErrorKind::Empty => Err(vec![Violation::Blank]),
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_car_is_as_the_domain_keeps_it() {
+    fn row_is_parsed_to_a_car() {
         let report = checked(
             "brand,model,year,color,license,vin,mileage,notes\n\
              \" VW \",Golf,2027, ,B-ÖA 1,wvwzzz1jzxw000001,15000,\"two\nlines\"\n",
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_may_come_in_any_order_and_case_and_most_may_be_missing() {
+    fn columns_may_be_in_any_order_and_case() {
         let report = checked("License,YEAR, model ,brand,owner\nA 1,1886,Patent,Benz,Bertha\n");
         assert_eq!(report.cars[0].model.as_str(), "Patent");
         assert_eq!(report.cars[0].mileage, Mileage::default());
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_with_a_row_is_said_at_once() {
+    fn all_violations_of_a_row_are_reported() {
         let report = checked("brand,model,year,license,vin,mileage\n ,Golf,2028,A 1,nonsense,many\n");
         let faults = vec![
             Fault::Field(Field::Brand, Violation::Blank),
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_beyond_every_type_is_too_large_and_no_number_is_blank() {
+    fn number_beyond_every_type_is_too_large() {
         let year = |text: &str| {
             let report = checked(&format!("brand,model,year,license\nVW,Golf,{text},A 1\n"));
             report.faulty[0].faults.clone()
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plate_is_the_same_whatever_its_case_also_where_its_first_row_has_other_faults() {
+    fn repeated_plate_in_any_case_is_reported() {
         let report =
             checked("brand,model,year,license\n,Golf,2020,b-Öa 1\nVW,Golf,2020,A 1\nVW,,2020,B-öA 1\n");
         let twice = FaultyRow {
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_counted_as_an_editor_counts_them() {
+    fn line_numbers_are_those_of_an_editor() {
         let text =
             "brand,model,year,license\n\nVW,Golf,no,A 1\n\n\nVW,\"two\nlines\",no,A 2\nVW,Golf,no,A 3\n";
         for text in [
@@ -423,14 +423,14 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_other_cells_than_columns_is_not_guessed_at() {
+    fn row_with_another_number_of_cells_is_refused() {
         let report = checked("brand,model,year,license\nVW,Golf,GTI,2020,A 1\n");
         let cells = Fault::Cells { found: 5, columns: 4 };
         assert_eq!(report.faulty[0].faults, [cells]);
     }
 
     #[test]
-    fn the_mark_that_some_programs_write_first_is_no_part_of_a_name() {
+    fn byte_order_mark_is_ignored() {
         assert_eq!(
             checked("\u{feff}brand,model,year,license\nVW,Golf,2020,A 1\n")
                 .cars
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_of_cars_is_said() {
+    fn invalid_file_is_reported() {
         assert!(matches!(refused(b""), FileError::Empty));
         assert!(
             matches!(refused(b"brand,year\n"), FileError::MissingColumns { missing, .. }

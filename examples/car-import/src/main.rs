@@ -1,12 +1,12 @@
-//! Checks CSV files of cars by the rules of My Cars. An example of another program that reuses the domain: it knows the
-//! value objects and their rules, and nothing of users, databases and HTTP.
+//! Checks CSV files of cars by the rules of My Cars. This is an example of a program that reuses the domain: it uses
+//! the value objects and their rules, but no users, databases or HTTP.
 //!
-//! - [`check`]: reads rows and holds them against the domain.
-//! - [`words`]: what a person reads, in this program's own words.
+//! - [`check`]: reads rows and checks them with the domain.
+//! - [`messages`]: the texts for users.
 //! - This file: options, files, exit codes.
 
 mod check;
-mod words;
+mod messages;
 
 use std::{
     env,
@@ -19,12 +19,12 @@ use std::{
 
 use chrono::{DateTime, Datelike as _, Utc};
 
-/// The status where some row is not fine, as `grep` and linters have it for what they found.
+/// Exit status if some rows have faults, as in `grep` and linters.
 const FAULTS: u8 = 1;
-/// The status where there is no answer: wrong options, or a file that can't be read as one of cars.
+/// Exit status if nothing was checked: wrong options, or a file that cannot be read as a file of cars.
 const NO_ANSWER: u8 = 2;
 
-/// What the command line asks for.
+/// The parsed command line.
 enum Command {
     Help,
     Version,
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     match parse(env::args_os().skip(1)).and_then(|command| run(&command, &mut io::stdout().lock())) {
         Ok(code) => code,
         Err(message) => {
-            // Where standard error is closed, nobody is left to tell.
+            // If standard error is closed, the message cannot be reported.
             writeln!(io::stderr(), "car-import: {message}").ok();
             ExitCode::from(NO_ANSWER)
         }
@@ -69,10 +69,10 @@ fn parse_year(argument: Option<OsString>) -> Result<i32, String> {
         .ok_or_else(|| "`--year` wants a calendar year after it, such as 2026".into())
 }
 
-/// The domain reads no clock: whoever asks it about a year says which one it is. A program's edge is where that is known.
+/// Returns the current year. The domain reads no clock, so its callers pass the year.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the clock is read once, here, and everything behind takes the year as an argument"
+    reason = "the clock is read only here; all other functions take the year as an argument"
 )]
 fn current_year() -> i32 {
     DateTime::<Utc>::from(SystemTime::now()).year()
@@ -81,7 +81,7 @@ fn current_year() -> i32 {
 fn run(command: &Command, output: &mut impl Write) -> Result<ExitCode, String> {
     let written = match command {
         Command::Help => output
-            .write_all(words::HELP.as_bytes())
+            .write_all(messages::HELP.as_bytes())
             .map(|()| ExitCode::SUCCESS),
         Command::Version => {
             writeln!(output, "car-import {}", env!("CARGO_PKG_VERSION")).map(|()| ExitCode::SUCCESS)
@@ -93,12 +93,12 @@ fn run(command: &Command, output: &mut impl Write) -> Result<ExitCode, String> {
             let report = open(path.as_ref())
                 .map_err(check::FileError::Unreadable)
                 .and_then(|file| check::check(file, *year))
-                .map_err(|error| format!("{name}: {}", words::file_error(&error)))?;
+                .map_err(|error| format!("{name}: {}", messages::file_error(&error)))?;
             print(&report, &name, output)
         }
     };
     written.or_else(|error| match error.kind() {
-        // Whoever read the output has seen enough.
+        // The reader of the output closed it, for example `head`.
         ErrorKind::BrokenPipe => Ok(ExitCode::from(NO_ANSWER)),
         _ => Err(format!("the output can't be written: {error}")),
     })
@@ -111,14 +111,14 @@ fn open(path: Option<&OsString>) -> io::Result<Box<dyn Read>> {
     })
 }
 
-/// Prints one line for each fault, as compilers do it, so that editors find the place; then a summary.
+/// Prints one line for each fault in the format of compilers, which editors can parse, and a summary.
 fn print(report: &check::Report, name: &str, output: &mut impl Write) -> io::Result<ExitCode> {
     for row in &report.faulty {
         for fault in &row.faults {
-            writeln!(output, "{name}:{}: {}", row.line, words::fault(fault))?;
+            writeln!(output, "{name}:{}: {}", row.line, messages::fault(fault))?;
         }
     }
-    writeln!(output, "{name}: {}", words::summary(report))?;
+    writeln!(output, "{name}: {}", messages::summary(report))?;
     output.flush()?;
     Ok(if report.faulty.is_empty() {
         ExitCode::SUCCESS

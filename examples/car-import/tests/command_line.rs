@@ -1,18 +1,15 @@
-//! The program itself, on the files beside this one: what it says, and with which status it ends.
-#![expect(
-    clippy::expect_used,
-    reason = "a test ends with a panic where something is not as it should be"
-)]
+//! Tests of the program with the files beside this one: output and exit status.
+#![expect(clippy::expect_used, reason = "a failed test panics")]
 
 use std::{
     io::Write as _,
     process::{Command, Stdio},
 };
 
-/// What became of a call: its status, and what it said on standard output and on standard error.
+/// The result of a call: exit status, standard output and standard error.
 type Outcome = (i32, String, String);
 
-/// Calls the program in the folder of the files, in a year that does not change.
+/// Runs the program in the folder of the files, with a fixed year.
 fn car_import(arguments: &[&str], input: &[u8]) -> Outcome {
     let mut child = Command::new(env!("CARGO_BIN_EXE_car-import"))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files"))
@@ -22,7 +19,7 @@ fn car_import(arguments: &[&str], input: &[u8]) -> Outcome {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    // What does not read its input is gone before it is written.
+    // A program that does not read its input may end before the input is written.
     child.stdin.take().expect("it is piped").write_all(input).ok();
     let output = child.wait_with_output().expect("the program ends");
     let text = |bytes| String::from_utf8(bytes).expect("it is UTF-8");
@@ -35,13 +32,13 @@ fn check(file: &str) -> Outcome {
 }
 
 #[test]
-fn a_file_of_which_every_row_is_fine_ends_with_0() {
+fn valid_file_exits_with_0() {
     let expected = (0, "fine.csv: 3 rows, all fine\n".into(), String::new());
     assert_eq!(check("fine.csv"), expected);
 }
 
 #[test]
-fn every_fault_of_every_row_is_a_line_with_its_place_and_the_status_is_1() {
+fn faults_are_listed_and_exit_with_1() {
     let (status, said, complaints) = check("faulty.csv");
     let expected = "\
 faulty.csv:3: brand is missing
@@ -61,7 +58,7 @@ faulty.csv: 5 rows: 1 fine, 4 with faults; columns that were not read: owner
 }
 
 #[test]
-fn what_is_no_file_of_cars_is_said_on_standard_error_and_the_status_is_2() {
+fn invalid_file_exits_with_2() {
     for (file, complaint) in [
         (
             "missing_columns.csv",
@@ -93,7 +90,7 @@ fn what_is_no_file_of_cars_is_said_on_standard_error_and_the_status_is_2() {
 }
 
 #[test]
-fn without_a_file_standard_input_is_read() {
+fn standard_input_is_read_without_a_file() {
     let input = "brand,model,year,license\nVW,Golf,2020,A 1\nVW,Golf,2020,a 1\n";
     for arguments in [&["--year", "2026"][..], &["--year", "2026", "-"]] {
         let (status, said, _) = car_import(arguments, input.as_bytes());
@@ -104,7 +101,7 @@ fn without_a_file_standard_input_is_read() {
 }
 
 #[test]
-fn a_car_may_be_of_the_year_after_the_clocks_and_no_later() {
+fn year_after_the_current_one_is_the_maximum() {
     let (_, said, _) = car_import(&[], b"brand,model,year,license\nVW,Golf,9999,A 1\n");
     let bound = said
         .split("more than ")
@@ -120,7 +117,7 @@ fn a_car_may_be_of_the_year_after_the_clocks_and_no_later() {
 }
 
 #[test]
-fn help_and_version_are_printed_and_wrong_options_refused() {
+fn help_and_version_are_printed() {
     for option in ["-h", "--help"] {
         let (status, said, _) = car_import(&[option], b"");
         assert_eq!(status, 0);

@@ -6,15 +6,15 @@ use super::text::{Rule, text_type};
 use crate::{Violation, fold, strip};
 
 text_type! {
-    /// An e-mail address: at most 254 characters, as Django's validator takes them. Its domain is kept
-    /// lower-case, the rest as written; unique ignoring case.
+    /// An e-mail address: at most 254 characters, by the rules of Django's validator. The domain is stored
+    /// lower-case, the rest as written. Unique ignoring case.
     ///
-    /// Whether two addresses are the same is asked of their [`key`](Self::key)s.
+    /// Two addresses are the same if their [`key`](Self::key)s are equal.
     Email
 }
 
 impl Email {
-    /// How many characters there may be at most.
+    /// Maximum number of characters.
     pub const MAX_LENGTH: usize = 254;
 
     /// Trims `text` and checks it.
@@ -53,14 +53,16 @@ impl Email {
         }
     }
 
-    /// What is the same for two addresses that [`fold`] makes the same: what a store keeps unique.
+    /// Returns the key that a store keeps unique. It is equal for two addresses if [`fold`] maps them to the same
+    /// text.
     #[must_use]
     pub fn key(&self) -> String {
         fold(self.as_str())
     }
 }
 
-/// The part before the `@`: words with dots between them, or a quoted string (RFC 5322, 3.4.1, ASCII only).
+/// Returns whether the part before the `@` is valid: words with dots between them, or a quoted string (RFC 5322,
+/// 3.4.1, ASCII only).
 fn is_local(local: &str) -> bool {
     let is_atom = |atom: &str| {
         !atom.is_empty()
@@ -71,7 +73,7 @@ fn is_local(local: &str) -> bool {
     local.split('.').all(is_atom) || is_quoted(local)
 }
 
-/// `"…"`, where a backslash takes the next character as it is.
+/// Returns whether a text is a quoted string, `"…"`, in which a backslash escapes the next character.
 fn is_quoted(local: &str) -> bool {
     let Some(inside) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return false;
@@ -92,7 +94,8 @@ fn is_quoted(local: &str) -> bool {
     true
 }
 
-/// The part after the `@`: a host name with at least two labels, `localhost`, or an IP address in brackets.
+/// Returns whether the part after the `@` is valid: a host name with at least two labels, `localhost`, or an IP
+/// address in brackets.
 fn is_domain(domain: &str) -> bool {
     if domain == "localhost" {
         return true;
@@ -106,7 +109,8 @@ fn is_domain(domain: &str) -> bool {
     }
 }
 
-/// A label of a host name: 1 to 63 letters, digits and hyphens, no hyphen at either end (RFC 1034, 3.1).
+/// Returns whether a text is a label of a host name: 1 to 63 letters, digits and hyphens, no hyphen at either end
+/// (RFC 1034, 3.1).
 fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.chars().count())
         && label
@@ -116,7 +120,8 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// The last label has no digits, so that an IP address is no host name, unless it is punycode.
+/// Returns whether a text is a top-level label. It has no digits unless it is punycode, so that an IP address is not
+/// a host name.
 fn is_top_level(label: &str) -> bool {
     let is_punycode = label
         .get(..4)
@@ -127,7 +132,7 @@ fn is_top_level(label: &str) -> bool {
         && (is_punycode || (label.chars().count() >= 2 && !label.contains(|c: char| c.is_ascii_digit())))
 }
 
-/// An ASCII letter, or what Django counts as one outside ASCII.
+/// Returns whether a character is an ASCII letter, or one that Django accepts outside ASCII.
 fn is_letter(c: char) -> bool {
     c.is_ascii_alphabetic() || ('\u{a1}'..='\u{ffff}').contains(&c)
 }
@@ -137,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_django_takes_are_taken() {
+    fn email_that_django_accepts_is_accepted() {
         for address in [
             "email@here.com",
             "weirder-email@here.and.there.com",
@@ -158,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_django_refuses_are_refused() {
+    fn email_that_django_refuses_is_refused() {
         for address in [
             "abc",
             "abc@",
@@ -194,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_at_most_254_characters() {
+    fn email_of_more_than_254_characters_is_refused() {
         let of_length = |length: usize| format!("{}@example.com", "a".repeat(length - 12));
         assert!(Email::parse(&of_length(254)).is_ok());
         assert_eq!(
@@ -204,12 +209,12 @@ mod tests {
     }
 
     #[test]
-    fn blank_is_only_blank() {
+    fn blank_email_has_only_the_violation_blank() {
         assert_eq!(Email::parse(" "), Err(vec![Violation::Blank]));
     }
 
     #[test]
-    fn the_domain_is_lower_cased_and_the_rest_is_not() {
+    fn email_domain_alone_is_lower_cased() {
         assert_eq!(
             Email::parse("Ann@ExAmple.COM").unwrap().as_str(),
             "Ann@example.com"

@@ -4,14 +4,14 @@ use super::text::{Rule, text_type};
 use crate::{Violation, fold};
 
 text_type! {
-    /// A car's licence plate: 1 to 20 characters, kept as written, unique over all cars.
+    /// A car's licence plate: 1 to 20 characters, stored as written, unique over all cars.
     ///
-    /// Whether two plates are the same is asked of their [`key`](Self::key)s.
+    /// Two plates are the same if their [`key`](Self::key)s are equal.
     LicensePlate
 }
 
 impl LicensePlate {
-    /// How many characters there may be at most.
+    /// Maximum number of characters.
     pub const MAX_LENGTH: usize = 20;
 
     /// Trims `text` and checks it.
@@ -34,7 +34,7 @@ impl LicensePlate {
         .map(Self)
     }
 
-    /// What is the same for two plates that [`fold`] makes the same: what a store keeps unique.
+    /// Returns the key that a store keeps unique. It is equal for two plates if [`fold`] maps them to the same text.
     ///
     /// ```
     /// # use mycars_domain::values::LicensePlate;
@@ -53,12 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plate_is_kept_as_written() {
+    fn plate_is_stored_as_written() {
         assert_eq!(LicensePlate::parse(" ab 12 cD ").unwrap().as_str(), "ab 12 cD");
     }
 
     #[test]
-    fn a_plate_has_1_to_20_characters() {
+    fn plate_has_1_to_20_characters() {
         assert_eq!(LicensePlate::parse(" "), Err(vec![Violation::Blank]));
         assert!(LicensePlate::parse(&"L".repeat(20)).is_ok());
         assert_eq!(

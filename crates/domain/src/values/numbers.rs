@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::Violation;
 
-/// The year in which a car was built: 1886, when the first was, to the next calendar year, because next
-/// year's models are sold in autumn.
+/// The year in which a car was built: from 1886, the year of the first car, to the next calendar year, because the
+/// models of the next year are sold in autumn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Year(i32);
 
@@ -13,8 +13,8 @@ impl Year {
     /// The year of the first car.
     pub const MIN: i32 = 1886;
 
-    /// Checks a year of the Gregorian calendar against the bounds as they stand in `current_year` (in UTC, where it
-    /// matters), which the caller knows: this crate reads no clock.
+    /// Checks a year of the Gregorian calendar. The upper bound follows from `current_year`, in UTC, which the caller
+    /// passes because this crate reads no clock.
     ///
     /// # Errors
     /// [`Violation::TooSmall`] before 1886, [`Violation::TooLarge`] after the year that follows `current_year`.
@@ -28,13 +28,13 @@ impl Year {
         between(year, Self::MIN, current_year + 1).map(Self)
     }
 
-    /// What an adapter kept of a year that was checked when it came in; it is not checked again.
+    /// Returns a stored year without checking it again.
     #[must_use]
     pub fn from_storage(year: i32) -> Self {
         Self(year)
     }
 
-    /// The year as a number.
+    /// Returns the year as a number.
     #[must_use]
     pub fn get(self) -> i32 {
         self.0
@@ -47,14 +47,14 @@ impl fmt::Display for Year {
     }
 }
 
-/// How far a car has been driven, in kilometres: 0 to 2,147,483,647. The default is 0.
+/// The distance that a car has been driven, in kilometres: 0 to 2,147,483,647. The default is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Mileage(i32);
 
 impl Mileage {
-    /// The least.
+    /// Minimum mileage in kilometres.
     pub const MIN: i32 = 0;
-    /// The greatest: what a signed 32-bit column keeps.
+    /// Maximum mileage in kilometres: the maximum of a signed 32-bit column.
     pub const MAX: i32 = i32::MAX;
 
     /// Checks a mileage, in kilometres.
@@ -72,13 +72,13 @@ impl Mileage {
         between(kilometres, Self::MIN, Self::MAX).map(Self)
     }
 
-    /// What an adapter kept of a mileage, in kilometres, that was checked when it came in; it is not checked again.
+    /// Returns a stored mileage, in kilometres, without checking it again.
     #[must_use]
     pub fn from_storage(kilometres: i32) -> Self {
         Self(kilometres)
     }
 
-    /// The mileage as a number, in kilometres.
+    /// Returns the mileage as a number, in kilometres.
     #[must_use]
     pub fn get(self) -> i32 {
         self.0
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_year_lies_between_the_first_car_and_next_year() {
+    fn year_from_1886_to_next_year_is_valid() {
         assert_eq!(
             Year::parse(1885, 2026),
             Err(vec![Violation::TooSmall { min: 1886 }])
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mileage_fits_32_bits_and_is_not_negative() {
+    fn mileage_within_31_bits_is_valid() {
         assert_eq!(Mileage::parse(-1), Err(vec![Violation::TooSmall { min: 0 }]));
         assert_eq!(Mileage::parse(0).unwrap(), Mileage::default());
         assert_eq!(Mileage::parse(2_147_483_647).unwrap().get(), i32::MAX);

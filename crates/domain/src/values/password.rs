@@ -1,14 +1,13 @@
-//! A password, and what is kept of it.
+//! Passwords and their hashes.
 
 use std::fmt;
 
 use super::text::Rule;
 use crate::{Violation, strip};
 
-/// A password in clear: 1 to 128 characters without surrounding space. Never printed, not even by `Debug`.
+/// A password in plain text: 1 to 128 characters without surrounding space. Never printed, not even by `Debug`.
 ///
-/// That a password has these bounds says nothing of whether a person may choose it: see
-/// [`password`](crate::password).
+/// Whether a user may choose a password is checked by [`password`](crate::password), not here.
 ///
 /// ```
 /// use mycars_domain::values::Password;
@@ -21,7 +20,7 @@ use crate::{Violation, strip};
 pub struct Password(String);
 
 impl Password {
-    /// How many characters there may be at most.
+    /// Maximum number of characters.
     pub const MAX_LENGTH: usize = 128;
 
     /// Trims `text` (wire contract, section 1: passwords too) and checks it.
@@ -34,14 +33,14 @@ impl Password {
         }
         Rule {
             max_length: Self::MAX_LENGTH,
-            // Invisible characters are as good as any other in a password.
+            // Invisible characters are allowed in a password.
             may_be_blank: true,
         }
         .check(text)
         .map(Self)
     }
 
-    /// The password in clear, for hashing it and for checking it.
+    /// Returns the password in plain text, for hashing and verifying.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -54,8 +53,8 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What is kept of a password: a hash, in one of Django's formats where My Cars made it. Never printed, not even by
-/// `Debug`. Making and checking hashes is for an adapter.
+/// The hash of a password. Hashes that My Cars creates are in one of Django's formats. Never printed, not even by
+/// `Debug`. Adapters create and verify hashes.
 ///
 /// ```
 /// use mycars_domain::values::PasswordHash;
@@ -68,19 +67,19 @@ impl fmt::Debug for Password {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// A hash as an adapter kept or made it.
+    /// Returns a hash that an adapter stored or created.
     #[must_use]
     pub fn from_storage(hash: String) -> Self {
         Self(hash)
     }
 
-    /// The hash of nobody's password: no login succeeds until a password is set. Django writes it the same.
+    /// Returns a hash that no password matches: logins fail until a password is set. Django uses the same form.
     #[must_use]
     pub fn unusable() -> Self {
         Self("!".to_owned())
     }
 
-    /// The hash as it is kept.
+    /// Returns the hash as it is stored.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -98,12 +97,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_trimmed_as_at_login() {
+    fn password_is_trimmed() {
         assert_eq!(Password::parse("  two words ").unwrap().reveal(), "two words");
     }
 
     #[test]
-    fn a_password_has_1_to_128_characters() {
+    fn password_has_1_to_128_characters() {
         assert_eq!(Password::parse(" "), Err(vec![Violation::Blank]));
         assert!(Password::parse(&"ü".repeat(128)).is_ok());
         assert_eq!(
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_password_nor_its_hash_is_ever_printed() {
+    fn debug_shows_neither_password_nor_hash() {
         let printed = format!(
             "{:?} {:?}",
             Password("secret".into()),

@@ -1,15 +1,15 @@
-//! Values that are plain text with a greatest length.
+//! Values that are plain text with a maximum length.
 
 use crate::{Violation, shows_nothing, strip};
 
-/// What the wire contract says of a text field.
+/// The rules of the wire contract for a text field.
 pub(super) struct Rule {
     pub(super) max_length: usize,
     pub(super) may_be_blank: bool,
 }
 
 impl Rule {
-    /// Strips `text` and checks it. Reports all violations at once, except that a text that shows nothing is only
+    /// Strips `text` and checks it. Reports all violations at once; a text that shows nothing is only reported as
     /// [`Violation::Blank`].
     pub(super) fn check(&self, text: &str) -> Result<String, Vec<Violation>> {
         let text = strip(text);
@@ -31,7 +31,7 @@ impl Rule {
     }
 }
 
-/// What every value that is text inside has in common.
+/// Implements the methods and traits that all text values share.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -39,13 +39,13 @@ macro_rules! text_type {
         pub struct $name(String);
 
         impl $name {
-            /// What an adapter kept of a value that was checked when it came in; it is not checked again.
+            /// Returns a stored value without checking it again.
             #[must_use]
             pub fn from_storage(text: String) -> Self {
                 Self(text)
             }
 
-            /// The value as text.
+            /// Returns the value as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -61,19 +61,19 @@ macro_rules! text_type {
 }
 pub(super) use text_type;
 
-/// A text value whose only rules are its greatest length and whether it may be blank.
+/// Declares a text value whose only rules are its maximum length and whether it may be blank.
 macro_rules! plain_text {
     ($(#[$doc:meta])* $name:ident, $max:literal, blank: $blank:literal) => {
         text_type! { $(#[$doc])* $name }
 
         impl $name {
-            /// How many characters there may be at most.
+            /// Maximum number of characters.
             pub const MAX_LENGTH: usize = $max;
 
             /// Trims `text` and checks it.
             ///
             /// # Errors
-            /// [`Violation::Blank`] where the value may not be blank; [`Violation::TooLong`],
+            /// [`Violation::Blank`] if the value may not be blank; [`Violation::TooLong`],
             /// [`Violation::NullCharacter`].
             pub fn parse(text: &str) -> Result<Self, Vec<Violation>> {
                 Rule { max_length: Self::MAX_LENGTH, may_be_blank: $blank }.check(text).map(Self)
@@ -83,7 +83,7 @@ macro_rules! plain_text {
 }
 
 plain_text! {
-    /// Who built a car: 1 to 100 characters.
+    /// The manufacturer of a car: 1 to 100 characters.
     ///
     /// ```
     /// # use mycars_domain::{Violation, values::Brand};
@@ -94,7 +94,7 @@ plain_text! {
     Brand, 100, blank: false
 }
 plain_text! {
-    /// Which car of its brand it is: 1 to 100 characters.
+    /// The model of a car: 1 to 100 characters.
     ///
     /// ```
     /// # use mycars_domain::{Violation, values::Model};
@@ -115,7 +115,7 @@ plain_text! {
     Color, 50, blank: true
 }
 plain_text! {
-    /// Anything else about a car: at most 10,000 characters, may be blank.
+    /// Notes about a car: at most 10,000 characters, may be blank.
     ///
     /// ```
     /// # use mycars_domain::{Violation, values::Notes};
@@ -125,8 +125,8 @@ plain_text! {
     Notes, 10_000, blank: true
 }
 plain_text! {
-    /// A user's first name: 1 to 150 characters. The default is the empty name of a superuser who was made
-    /// on the command line without one.
+    /// A user's first name: 1 to 150 characters. The default is empty, for superusers that are created on the command
+    /// line without a name.
     ///
     /// ```
     /// # use mycars_domain::{Violation, values::FirstName};
@@ -139,8 +139,8 @@ plain_text! {
     FirstName, 150, blank: false
 }
 plain_text! {
-    /// A user's last name: 1 to 150 characters. The default is the empty name of a superuser who was made on
-    /// the command line without one.
+    /// A user's last name: 1 to 150 characters. The default is empty, for superusers that are created on the command
+    /// line without a name.
     ///
     /// ```
     /// # use mycars_domain::{Violation, values::LastName};
@@ -152,7 +152,7 @@ plain_text! {
     LastName, 150, blank: false
 }
 plain_text! {
-    /// A user's phone number: at most 20 characters, may be blank. Written as its owner writes it.
+    /// A user's phone number: at most 20 characters, may be blank. Stored as written.
     ///
     /// ```
     /// # use mycars_domain::{Violation, values::Phone};
@@ -174,8 +174,8 @@ plain_text! {
 }
 
 text_type! {
-    /// Where the picture of a car is kept, relative to the media root: `cars/car_<id>_<random>.jpg`. Made by
-    /// the application, never by a client, and so it has no `parse`.
+    /// The path of a car's picture, relative to the media root: `cars/car_<id>_<random>.jpg`. The application creates
+    /// it, never a client, so it has no `parse`.
     ///
     /// ```
     /// # use mycars_domain::values::ImagePath;
@@ -190,13 +190,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn surrounding_space_is_no_part_of_a_text() {
+    fn surrounding_space_is_stripped() {
         assert_eq!(Brand::parse("  VW \n").unwrap().as_str(), "VW");
         assert_eq!(Color::parse("   ").unwrap().as_str(), "");
     }
 
     #[test]
-    fn what_may_not_be_blank_may_not_be_space_either() {
+    fn required_text_of_white_space_is_blank() {
         for blank in ["", "  ", "\n\t"] {
             assert_eq!(Brand::parse(blank), Err(vec![Violation::Blank]));
             assert_eq!(Model::parse(blank), Err(vec![Violation::Blank]));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn required_text_that_shows_nothing_is_blank() {
+    fn required_text_without_visible_characters_is_blank() {
         for blank in ["\u{200b}", "\u{2800}\u{3164}", "\u{202e} \u{feff}", "\u{1c}"] {
             assert_eq!(Brand::parse(blank), Err(vec![Violation::Blank]), "{blank:?}");
             assert_eq!(Model::parse(blank), Err(vec![Violation::Blank]), "{blank:?}");
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_counted_in_characters_not_bytes() {
+    fn length_is_counted_in_characters() {
         assert!(Brand::parse(&"Š".repeat(100)).is_ok());
         assert_eq!(
             Brand::parse(&"Š".repeat(101)),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn each_text_has_its_own_greatest_length() {
+    fn each_text_type_has_its_maximum_length() {
         let too_long = |max| Err(vec![Violation::TooLong { max }]);
         let of = |length| "x".repeat(length);
         assert_eq!(Model::parse(&of(101)).map(|_| ()), too_long(100));

@@ -1,4 +1,4 @@
-//! The name that a user logs in with.
+//! The username of a user.
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -6,15 +6,16 @@ use super::text::{Rule, text_type};
 use crate::{Violation, fold, strip};
 
 text_type! {
-    /// The name that a user logs in with: 1 to 150 letters and digits of any script and `@.+-_`, in Unicode's
-    /// normal form NFKC, so that what looks the same is the same. Kept as written; unique ignoring case.
+    /// The name that a user logs in with: 1 to 150 letters and digits of any script and `@.+-_`. It is stored as
+    /// written, in Unicode's normal form NFKC, so that different encodings of one text are equal. Unique ignoring
+    /// case.
     ///
-    /// Whether two usernames are the same is asked of their [`key`](Self::key)s.
+    /// Two usernames are the same if their [`key`](Self::key)s are equal.
     Username
 }
 
 impl Username {
-    /// How many characters there may be at most.
+    /// Maximum number of characters.
     pub const MAX_LENGTH: usize = 150;
 
     /// Trims and normalises `text` and checks it.
@@ -49,13 +50,15 @@ impl Username {
         Err(violations)
     }
 
-    /// `text` as a username is kept: trimmed and in normal form NFKC, and not checked. A login is looked up by this.
+    /// Returns `text` in the form in which usernames are stored: trimmed and in normal form NFKC, but not checked. A
+    /// login looks its user up by this form.
     #[must_use]
     pub fn normalize(text: &str) -> String {
         strip(text).nfkc().collect()
     }
 
-    /// What is the same for two usernames that [`fold`] makes the same: what a store keeps unique.
+    /// Returns the key that a store keeps unique. It is equal for two usernames if [`fold`] maps them to the same
+    /// text.
     ///
     /// ```
     /// # use mycars_domain::values::Username;
@@ -73,14 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_of_any_script_digits_and_five_signs_are_allowed() {
+    fn username_of_letters_digits_and_five_signs_is_valid() {
         for name in ["john_doe", "a.ö-ß_+@", "李明", "Иван42", "x"] {
             assert_eq!(Username::parse(name).unwrap().as_str(), name);
         }
     }
 
     #[test]
-    fn other_signs_are_not() {
+    fn username_with_other_signs_is_refused() {
         for name in ["two words", "a/b", "a\tb", "a!", "<b>", "a\u{200b}b"] {
             assert_eq!(
                 Username::parse(name),
@@ -93,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_is_only_blank_and_151_characters_are_too_many() {
+    fn username_that_is_blank_or_too_long_is_refused() {
         assert_eq!(Username::parse("  "), Err(vec![Violation::Blank]));
         assert_eq!(Username::parse("\u{1d}"), Err(vec![Violation::Blank]));
         let filler = Err(vec![Violation::Blank]);
@@ -106,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_the_same_is_the_same() {
+    fn username_is_normalized_and_compared_without_case() {
         assert_eq!(
             Username::parse("ﬁona").unwrap(),
             Username::parse("fiona").unwrap()

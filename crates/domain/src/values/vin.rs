@@ -4,20 +4,20 @@ use super::text::text_type;
 use crate::{Violation, strip};
 
 text_type! {
-    /// A vehicle identification number as ISO 3779 writes it: 17 of A to Z and 0 to 9 without I, O and Q.
-    /// Letters are kept upper-case. Not unique: the same car may be kept by two people.
+    /// A vehicle identification number by ISO 3779: 17 of A to Z and 0 to 9 without I, O and Q. Letters are stored
+    /// upper-case. Not unique: two users may have the same car.
     Vin
 }
 
 impl Vin {
-    /// How many characters there are.
+    /// Number of characters.
     pub const LENGTH: usize = 17;
 
-    /// Trims `text`, makes its letters upper-case and checks it.
+    /// Trims `text`, converts its letters to upper case and checks it.
     ///
     /// # Errors
-    /// [`Violation::InvalidVin`] for anything else than 17 allowed characters, also for a blank text: "no
-    /// number" is the absence of a `Vin`. The check digit is not looked at: only North America has one.
+    /// [`Violation::InvalidVin`] for anything but 17 allowed characters, also for a blank text: a car without a
+    /// number has no `Vin`. The check digit is not verified, because only North America has one.
     ///
     /// ```
     /// # use mycars_domain::{Violation, values::Vin};
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_are_kept_upper_case() {
+    fn vin_letters_are_converted_to_upper_case() {
         assert_eq!(
             Vin::parse(" wvwzzz1jzxw000001 ").unwrap().as_str(),
             "WVWZZZ1JZXW000001"
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_17_allowed_characters_is_refused() {
+    fn vin_of_other_than_17_allowed_characters_is_refused() {
         for wrong in [
             "",
             "1HGBH41JXMN10918",

@@ -1,10 +1,10 @@
-//! Small uploads that claim or unfold to something large: what a decoder must not fall for.
+//! Small uploads that claim a large size or decompress to large data.
 
 use std::io::Write;
 
 use flate2::{Compression, write::DeflateEncoder};
 
-/// Every bomb that has to be refused, and its name.
+/// Returns all bombs that must be refused, with their names.
 pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         (
@@ -48,7 +48,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What is one honest pixel, beside something that unfolds to a gigabyte.
+/// Returns valid pictures of one pixel with further data that decompresses to a gigabyte.
 pub(crate) fn harmless() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         (
@@ -91,7 +91,7 @@ fn zeros() -> Vec<u8> {
     compressed(1 << 30)
 }
 
-/// Zeros as zlib compresses them, without compressing all of them: what was flushed may be repeated.
+/// Compresses zeros with zlib without processing all of them: the output of a flushed block can be repeated.
 fn compressed(zeros: usize) -> Vec<u8> {
     let piece = zeros.min(1 << 20);
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
@@ -143,14 +143,14 @@ fn extended(flags: u8, side_less_one: u32) -> Vec<u8> {
 }
 
 fn lossy(side: u16) -> Vec<u8> {
-    // A key frame whose first partition is all of the zeros that follow.
+    // A key frame whose first partition consists of the zeros that follow.
     let mut data = vec![0x10, 0x08, 0x00, 0x9d, 0x01, 0x2a];
     data.extend([side.to_le_bytes(), side.to_le_bytes()].concat());
     data.extend([0; 256]);
     data
 }
 
-/// An animated WebP whose frames, each a chunk, fill its square screen.
+/// Builds an animated WebP whose frames, one chunk each, fill its square screen.
 pub(crate) fn animation(side_less_one: u32, frames: &[Vec<u8>]) -> Vec<u8> {
     const ANIMATED: u8 = 0x02;
     let side = &side_less_one.to_le_bytes()[..3];
@@ -178,7 +178,7 @@ fn endless_metadata() -> Vec<u8> {
     riff(&chunks)
 }
 
-/// A grey JPEG with some segments of metadata. Its scan is that of a single block.
+/// Builds a grey JPEG with some segments of metadata. Its scan has a single block.
 fn jpeg(side: u16, metadata: &[u8]) -> Vec<u8> {
     let [high, low] = side.to_be_bytes();
     let mut bytes = vec![0xff, 0xd8];
@@ -189,7 +189,7 @@ fn jpeg(side: u16, metadata: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// No quantisation, and codes of one bit for "no difference" and "end of block".
+/// Segments without quantisation, and with codes of one bit for "no difference" and "end of block".
 pub(crate) fn jpeg_tables() -> Vec<u8> {
     let mut bytes = vec![0xff, 0xdb, 0, 67, 0];
     bytes.extend([1; 64]);
@@ -203,7 +203,7 @@ pub(crate) fn jpeg_tables() -> Vec<u8> {
 fn extended_xmp() -> Vec<u8> {
     let mut segment = b"\xff\xe1\0\0http://ns.adobe.com/xmp/extension/\0".to_vec();
     segment.extend([b'0'; 32]);
-    // Of 65536 bytes this is one, and it is not the first.
+    // This is one of 65536 bytes, and not the first.
     segment.extend([0, 1, 0, 0, 0, 0, 0, 1, b'x']);
     segment[3] = u8::try_from(segment.len() - 2).unwrap();
     segment

@@ -1,4 +1,4 @@
-//! Pictures in other colour spaces than sRGB. The expected colours are those of Little CMS (Pillow's `ImageCms`,
+//! Pictures in colour spaces other than sRGB. The expected colours are those of Little CMS (Pillow's `ImageCms`,
 //! perceptual intent) for the same profiles.
 
 use image::{
@@ -169,7 +169,7 @@ fn srgb_profiles_change_nothing() {
     }
 }
 
-/// The curve of sRGB as a table of 1024 entries, as the most common profile has it.
+/// Returns the curve of sRGB as a table of 1024 entries, as in the most common profile.
 fn srgb_sample(index: u32) -> u16 {
     let encoded = f64::from(index) / 1023.0;
     let linear = if encoded <= 0.04045 {
@@ -186,7 +186,7 @@ fn srgb_sample(index: u32) -> u16 {
     sample
 }
 
-/// The same as [`with_profile`], without a profile.
+/// Like [`with_profile`], without a profile.
 fn encoded_alike(image: &RgbImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Vec::new();
     match format {
@@ -299,14 +299,14 @@ fn profiles_for_color_are_ignored_in_gray_pictures() {
     assert_all(&taken(&upload), [100; 3]);
 }
 
-/// Profiles that are small, or as large as an upload may be, and would take gigabytes or minutes if all of them were
-/// read.
+/// Returns profiles that are small, or as large as an upload may be, and would take gigabytes or minutes to read
+/// completely.
 #[test]
-fn profiles_that_unfold_cost_little() {
+fn compressed_profiles_cost_little() {
     let mut tables: Vec<_> = std::iter::repeat_n((b"A2B0", Vec::new()), 200_000).collect();
     tables[0].1 = [icc::lut(), vec![0; 1 << 20]].concat();
     let mut repeated = icc::profile(*b"RGB ", *b"Lab ", &tables);
-    // All tags name the same data.
+    // All tags refer to the same data.
     let first = repeated[136..144].to_vec();
     for tag in 0..200_000 {
         repeated[132 + 12 * tag + 4..][..8].copy_from_slice(&first);
@@ -337,7 +337,7 @@ fn profiles_that_unfold_cost_little() {
 
 proptest! {
     #[test]
-    fn any_change_of_a_profile_is_survived(
+    fn changed_profile_causes_no_panic(
         profile in prop::sample::select(vec![
             matrix(DISPLAY_P3, &srgb_curve()),
             matrix(ADOBE_RGB, &gamma(GAMMA_2_2)),
@@ -358,7 +358,7 @@ proptest! {
     }
 }
 
-/// A table of version 4: curves, a table with two points in each dimension, curves, a matrix and curves.
+/// Builds a table of version 4: curves, a table with two points in each dimension, curves, a matrix and curves.
 fn multi_process() -> Vec<u8> {
     let curves = [gamma(GAMMA_1_8), vec![0; 2]].concat().repeat(3);
     let [b_curves, matrix, m_curves, table, a_curves] = [32, 80, 128, 176, 220];

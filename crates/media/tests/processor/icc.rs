@@ -22,7 +22,7 @@ pub(crate) const SRGB: [[f64; 3]; 3] = [
     [0.14307, 0.06061, 0.7141],
 ];
 
-/// The transfer function of sRGB and Display P3 as a parametric curve.
+/// The transfer function of sRGB and Display P3, as a parametric curve.
 pub(crate) fn srgb_curve() -> Vec<u8> {
     let parameters = [2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.04045];
     [b"para\0\0\0\0\0\x03\0\0".to_vec(), fixed(&parameters)].concat()
@@ -36,7 +36,7 @@ pub(crate) const GAMMA_1_0: u16 = 0x0100;
 pub(crate) const GAMMA_1_8: u16 = 0x01cd;
 pub(crate) const GAMMA_2_2: u16 = 0x0233;
 
-/// A profile with three colorants and the same curve for each of them.
+/// Builds a profile with three colorants and the same curve for each of them.
 pub(crate) fn matrix([red, green, blue]: [[f64; 3]; 3], curve: &[u8]) -> Vec<u8> {
     profile(
         *b"RGB ",
@@ -56,12 +56,12 @@ pub(crate) fn gray(exponent: u16) -> Vec<u8> {
     profile(*b"GRAY", *b"XYZ ", &[(b"kTRC", gamma(exponent))])
 }
 
-/// A profile with a table of colours instead of colorants, like those of scanners and printers.
+/// Builds a profile with a table of colours instead of colorants, like those of scanners and printers.
 pub(crate) fn table(tag: [u8; 4]) -> Vec<u8> {
     profile(*b"RGB ", *b"Lab ", &[(&tag, lut())])
 }
 
-/// A table with two points in each dimension, between which CIELAB is linear.
+/// Builds a table with two points in each dimension, between which CIELAB is linear.
 pub(crate) fn lut() -> Vec<u8> {
     let identity = fixed(&[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
     let mut bytes = [
@@ -85,7 +85,7 @@ pub(crate) fn lut() -> Vec<u8> {
     bytes
 }
 
-/// A profile of version 2.
+/// Builds a profile of version 2.
 pub(crate) fn profile(space: [u8; 4], connection: [u8; 4], tags: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     let mut header = vec![0; 128];
     header[8..10].copy_from_slice(&[2, 0x10]);
@@ -114,7 +114,7 @@ fn xyz(colorant: [f64; 3]) -> Vec<u8> {
     [b"XYZ \0\0\0\0".to_vec(), fixed(&colorant)].concat()
 }
 
-/// Numbers with 16 bits before and after the point.
+/// Encodes numbers with 16 bits before and after the point.
 fn fixed(numbers: &[f64]) -> Vec<u8> {
     #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
     let fixed = |number: &f64| ((number * 65_536.0).round() as i32).to_be_bytes();

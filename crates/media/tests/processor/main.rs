@@ -1,6 +1,5 @@
-//! What is made of uploads: honest ones, broken ones and malicious ones. All of it in a process that may not
-//! take much memory.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+//! The processing of valid, broken and malicious uploads, in a process with limited memory.
+#![expect(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 use std::{
     fs,
@@ -21,11 +20,11 @@ mod pictures;
 mod properties;
 mod refusals;
 
-/// Far less than any bomb would take, and enough for all tests at once.
+/// Memory limit of the process in bytes: far less than a bomb would take, and enough for all tests at once.
 #[cfg(target_os = "linux")]
 const MEMORY: u64 = 256 << 20;
 
-/// What the processor makes of an upload, with the default limit.
+/// Processes an upload with the default limit.
 fn process(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
     process_within(40, bytes)
 }
@@ -36,8 +35,7 @@ fn process_within(max_megapixels: u32, bytes: &[u8]) -> Result<Vec<u8>, ImageErr
     JpegProcessor { max_megapixels }.process(&mut Cursor::new(bytes))
 }
 
-/// From here on, taking more than [`MEMORY`] ends the process: whatever a decoder allocates shows, also if it
-/// is never touched.
+/// Limits the memory of the process: an allocation over [`MEMORY`] ends it, also if the memory is never used.
 #[cfg(target_os = "linux")]
 fn limit_memory() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -57,7 +55,7 @@ fn limit_memory() {
 #[cfg(not(target_os = "linux"))]
 fn limit_memory() {}
 
-/// A file of the wire contract.
+/// Reads a file of the wire contract.
 fn file(name: &str) -> Vec<u8> {
     fs::read(
         Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -67,7 +65,7 @@ fn file(name: &str) -> Vec<u8> {
     .unwrap()
 }
 
-/// The pixels of what the processor made of an upload that it took.
+/// Returns the pixels of a processed upload.
 fn taken(bytes: &[u8]) -> RgbImage {
     let jpeg = process(bytes).unwrap();
     image::load_from_memory_with_format(&jpeg, ImageFormat::Jpeg)
@@ -81,7 +79,7 @@ fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// The same colour everywhere, but for what JPEG loses.
+/// Asserts that all pixels have this colour, within the losses of JPEG.
 fn assert_all(image: &RgbImage, expected: [u8; 3]) {
     for Rgb(pixel) in image.pixels() {
         let far = pixel
@@ -92,7 +90,7 @@ fn assert_all(image: &RgbImage, expected: [u8; 3]) {
     }
 }
 
-/// An upload whose storage fails.
+/// An upload whose storage returns errors.
 struct Unreadable;
 
 impl Read for Unreadable {

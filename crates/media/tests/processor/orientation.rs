@@ -1,18 +1,18 @@
-//! Photos that are stored turned, with the orientation in their EXIF metadata. Which metadata is read is tested with
-//! the reader, in `exif.rs`: here it is where the metadata is found.
+//! Photos with an orientation in their EXIF metadata. These tests check where metadata is found; `exif.rs` tests how
+//! it is read.
 
 use image::{ImageFormat, Rgb, RgbImage};
 
 use super::{bombs::png_chunk, encoded, process, taken};
 
-/// Turned by 90 degrees, in the type that the standard wants, big-endian.
+/// Turned by 90 degrees, in the type of the standard, big-endian.
 const SHORT: &[u8] = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
 /// The same as LONG, little-endian, as some programs write it.
 const LONG: &[u8] = b"II*\0\x08\0\0\0\x01\0\x12\x01\x04\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
 /// Turned by 180 degrees.
 const OTHER: &[u8] = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0";
 
-/// Red on the left and blue on the right: turned, red is above blue.
+/// Builds a picture that is red on the left and blue on the right. Turned, red is above blue.
 fn photo() -> RgbImage {
     RgbImage::from_fn(48, 32, |x, _| {
         if x < 24 {
@@ -143,7 +143,7 @@ fn broken_metadata_is_ignored() {
 }
 
 #[test]
-fn metadata_of_a_second_picture_does_not_count() {
+fn metadata_of_a_second_picture_is_ignored() {
     let first = jpeg(&[segment(0xe2, b"MPF\0 and more")]);
     let upload = [first.as_slice(), &jpeg(&[exif(SHORT)])].concat();
     assert!(process(&upload).unwrap() == process(&first).unwrap());

@@ -1,4 +1,4 @@
-//! Uploads that are taken, and what becomes of them.
+//! Uploads that are accepted, and their results.
 
 use std::io::{Cursor, Read, Write};
 
@@ -13,7 +13,7 @@ use mycars_media::JpegProcessor;
 use super::{assert_all, bombs, encoded, file, process, taken};
 
 #[test]
-fn the_files_of_the_contract_keep_their_size() {
+fn contract_files_keep_their_size() {
     for (name, size) in [
         ("tiny.jpg", (4, 3)),
         ("tiny.png", (4, 3)),
@@ -26,7 +26,7 @@ fn the_files_of_the_contract_keep_their_size() {
 }
 
 #[test]
-fn what_follows_a_picture_does_not_matter() {
+fn data_after_a_picture_is_ignored() {
     for name in ["tiny.jpg", "tiny.png", "tiny.webp", "tiny.gif"] {
         let padded = [file(name), vec![0; 1000]].concat();
         assert_eq!(process(&padded).unwrap(), process(&file(name)).unwrap(), "{name}");
@@ -34,14 +34,14 @@ fn what_follows_a_picture_does_not_matter() {
 }
 
 #[test]
-fn an_upload_is_read_from_its_start() {
+fn upload_is_read_from_its_start() {
     let mut upload = Cursor::new(file("tiny.jpg"));
     upload.read_exact(&mut [0; 10]).unwrap();
     assert!(JpegProcessor { max_megapixels: 40 }.process(&mut upload).is_ok());
 }
 
 #[test]
-fn nothing_of_the_upload_but_its_pixels_is_left() {
+fn only_pixels_of_the_upload_are_stored() {
     let upload = file("exif.jpg");
     assert!(contains(&upload, b"Exif") && contains(&upload, b"SecretCam"));
     let jpeg = process(&upload).unwrap();
@@ -61,7 +61,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// The markers of application segments up to the first scan.
+/// Returns the markers of application segments up to the first scan.
 fn application_segments(jpeg: &[u8]) -> Vec<u8> {
     let (mut rest, mut markers) = (&jpeg[2..], Vec::new());
     while rest[1] != 0xda {
@@ -72,14 +72,14 @@ fn application_segments(jpeg: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_orientation_of_a_photo_is_applied() {
+fn orientation_of_a_photo_is_applied() {
     let upload = file("exif.jpg");
     let mut expected = image::load_from_memory(&upload).unwrap();
     expected.apply_orientation(Orientation::Rotate90);
     let (expected, picture) = (expected.into_rgb8(), taken(&upload));
     let difference = |(one, other): (&u8, &u8)| u64::from(one.abs_diff(*other));
     let sum: u64 = expected.iter().zip(picture.iter()).map(difference).sum();
-    // What JPEG loses of noise. Turned wrongly, the difference is 80.
+    // The loss of JPEG for noise. With a wrong orientation, the difference is 80.
     assert!(sum / expected.len() as u64 <= 8, "{sum}");
 }
 
@@ -98,7 +98,7 @@ fn transparency_becomes_white() {
 }
 
 #[test]
-fn grey_and_16_bits_are_taken() {
+fn grey_and_16_bit_pictures_are_accepted() {
     assert_all(
         &taken(&encoded(
             GrayImage::from_pixel(8, 8, Luma([90])),
@@ -122,17 +122,17 @@ fn grey_and_16_bits_are_taken() {
 }
 
 #[test]
-fn a_jpeg_made_for_print_is_taken() {
+fn cmyk_jpeg_is_accepted() {
     // Cyan, magenta, yellow and black are 128 each; Adobe stores them inverted.
     assert_all(&taken(&print_jpeg(CMYK)), [64; 3]);
     assert_all(&taken(&print_jpeg(YCCK)), [64; 3]);
 }
 
-/// How Adobe's segment names the colour space of a JPEG with four colours.
+/// Builds Adobe's segment, which names the colour space of a JPEG with four components.
 const CMYK: u8 = 0;
 const YCCK: u8 = 2;
 
-/// The smallest JPEG with four colours: 8 × 8, each block no different from the one before.
+/// Builds the smallest JPEG with four components: 8 × 8, each block equal to the one before.
 fn print_jpeg(transform: u8) -> Vec<u8> {
     let mut bytes = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0".to_vec();
     bytes.push(transform);
@@ -145,7 +145,7 @@ fn print_jpeg(transform: u8) -> Vec<u8> {
 }
 
 #[test]
-fn of_an_animation_the_first_frame_counts() {
+fn animation_is_reduced_to_its_first_frame() {
     let [red, blue] = [[255, 0, 0], [0, 0, 255]];
     let square = |color, format| encoded(RgbImage::from_pixel(8, 8, Rgb(color)), format);
     assert_all(&taken(&file("tiny.gif")), red);
@@ -160,7 +160,7 @@ fn of_an_animation_the_first_frame_counts() {
     assert_all(&taken(&bombs::animation(7, &frames)), red);
 }
 
-/// A PNG that shows one picture of 8 × 8 and then another.
+/// Builds a PNG that shows one picture of 8 × 8 and then another.
 fn animated_png(first: &[u8], second: &[u8]) -> Vec<u8> {
     const BEFORE_DATA: usize = 8 + 25;
     let control = |sequence: u8| {
@@ -181,12 +181,12 @@ fn animated_png(first: &[u8], second: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn as_many_pixels_as_allowed_are_taken() {
+fn picture_with_the_maximum_of_pixels_is_accepted() {
     let image = GrayImage::from_pixel(1000, 1000, Luma([0]));
     assert!(super::process_within(1, &encoded(image, ImageFormat::Png)).is_ok());
 }
 
-/// Files that Pillow wrote, orange on the left and blue on the right.
+/// Files written by Pillow, orange on the left and blue on the right.
 #[test]
 fn progressive_and_cmyk_jpegs_keep_their_colors() {
     for upload in [
@@ -201,7 +201,7 @@ fn progressive_and_cmyk_jpegs_keep_their_colors() {
 }
 
 #[test]
-fn palettes_with_transparency_are_taken() {
+fn palettes_with_transparency_are_accepted() {
     const PALETTE: u8 = 3;
     for (depth, row) in [
         (1, vec![0xff]),
@@ -226,7 +226,7 @@ fn one_transparent_color_becomes_white() {
 }
 
 #[test]
-fn gray_of_few_bits_is_taken() {
+fn gray_of_few_bits_is_accepted() {
     const GRAY: u8 = 0;
     for (depth, row, expected) in [
         (1, vec![0xff], 255),
@@ -239,10 +239,10 @@ fn gray_of_few_bits_is_taken() {
 }
 
 #[test]
-fn interlaced_pngs_are_taken() {
+fn interlaced_pngs_are_accepted() {
     const GRAY: u8 = 0;
     const INTERLACED: u8 = 1;
-    // For each of the seven passes, the first pixel and the steps to the next, in either direction.
+    // The first pixel of each of the seven passes, and the steps to the next one in either direction.
     const PASSES: [([usize; 2], [usize; 2]); 7] = [
         ([0, 0], [8, 8]),
         ([4, 0], [8, 8]),
@@ -266,7 +266,7 @@ fn interlaced_pngs_are_taken() {
     }
 }
 
-/// A PNG of 8 × 8 pixels. The end of its header says depth, colour type and interlacing.
+/// Builds a PNG of 8 × 8 pixels. The end of its header has the depth, the colour type and the interlacing.
 fn png(end_of_header: [u8; 5], chunks: &[(&[u8; 4], &[u8])], rows: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
     let header = [[0, 0, 0, 8, 0, 0, 0, 8].as_slice(), &end_of_header].concat();

@@ -1,5 +1,5 @@
-//! What holds for every upload, however it came about. That no decoder panics, or takes more memory than the
-//! process may, shows in that these tests end.
+//! Properties that hold for arbitrary uploads. A panic of a decoder, or an allocation over the limit of the process,
+//! ends these tests.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{bombs, encoded, file, process_within};
 
-/// Honest pictures, and bombs: of everything that decoders do, something.
+/// Valid pictures and bombs that together cover all functions of the decoders.
 static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let mut seeds: Vec<_> = [
         "tiny.jpg",
@@ -41,7 +41,7 @@ static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     seeds
 });
 
-/// What begins like a picture of some format.
+/// Generates data with the beginning of a picture of some format.
 const BEGINNINGS: [&[u8]; 6] = [
     b"",
     b"\xff\xd8\xff",
@@ -51,7 +51,7 @@ const BEGINNINGS: [&[u8]; 6] = [
     b"RIFF\x80\0\0\0WEBPVP8L\x70\0\0\0\x2f\x1f\xc0\x07\0",
 ];
 
-/// A picture is taken whole and within the limit, or the upload is blamed.
+/// Checks that a picture is processed within the limit, or that the error blames the upload.
 fn check(bytes: &[u8]) -> Option<Vec<u8>> {
     match process_within(1, bytes) {
         Ok(jpeg) => {
@@ -67,7 +67,7 @@ fn check(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn what_is_cut_off_is_refused_unless_the_picture_was_complete() {
+fn truncated_picture_is_refused_unless_complete() {
     for seed in SEEDS.iter() {
         let Some(whole) = check(seed) else { continue };
         for length in 0..seed.len() {
@@ -83,7 +83,7 @@ fn what_is_cut_off_is_refused_unless_the_picture_was_complete() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_judged(
+    fn arbitrary_bytes_cause_no_panic(
         beginning in prop::sample::select(&BEGINNINGS[..]),
         rest in prop::collection::vec(any::<u8>(), 0..400),
     ) {
@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn any_change_of_a_picture_is_judged(
+    fn changed_picture_causes_no_panic(
         seed in any::<prop::sample::Index>(),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),

@@ -1,4 +1,4 @@
-//! Uploads that are refused, before they cost anything.
+//! Uploads that are refused before they take time or memory.
 
 use image::{GrayImage, ImageFormat};
 use mycars_application::ports::{ImageError, ImageProcessor};
@@ -8,7 +8,7 @@ use mycars_media::JpegProcessor;
 use super::{Unreadable, bombs, encoded, file, process, process_within, taken};
 
 #[test]
-fn what_is_no_whole_picture_is_refused() {
+fn incomplete_picture_is_refused() {
     for name in [
         "text.jpg",
         "drawing.svg",
@@ -56,7 +56,7 @@ fn other_formats_are_refused_as_no_image() {
 }
 
 #[test]
-fn one_pixel_row_too_many_is_refused() {
+fn picture_with_one_row_too_many_is_refused() {
     let upload = encoded(GrayImage::new(1000, 1001), ImageFormat::Png);
     let outcome = process_within(1, &upload);
     assert!(matches!(
@@ -66,7 +66,7 @@ fn one_pixel_row_too_many_is_refused() {
 }
 
 #[test]
-fn who_claims_too_many_pixels_is_told_so() {
+fn claimed_size_over_the_limit_is_refused() {
     for name in ["bomb.png", "bomb-full.png"] {
         let outcome = process(&file(name));
         assert!(
@@ -77,7 +77,7 @@ fn who_claims_too_many_pixels_is_told_so() {
 }
 
 #[test]
-fn what_is_too_long_for_a_jpeg_is_refused() {
+fn picture_too_long_for_a_jpeg_is_refused() {
     let upload = encoded(GrayImage::new(65_536, 1), ImageFormat::Png);
     assert!(matches!(process(&upload), Err(ImageError::NotAnImage)));
 }
@@ -96,14 +96,14 @@ fn bombs_are_refused() {
 }
 
 #[test]
-fn what_unfolds_beside_the_pixels_is_left_folded() {
+fn compressed_metadata_is_not_decompressed() {
     for (name, bytes) in bombs::harmless() {
         assert_eq!(taken(&bytes).dimensions(), (1, 1), "{name}");
     }
 }
 
 #[test]
-fn an_upload_that_cannot_be_read_is_no_fault_of_the_picture() {
+fn unreadable_upload_is_an_io_error() {
     let outcome = JpegProcessor { max_megapixels: 40 }.process(&mut Unreadable);
     assert!(matches!(outcome, Err(ImageError::Failed(_))));
 }

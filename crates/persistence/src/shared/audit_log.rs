@@ -1,7 +1,7 @@
 //! The table of the audit log. Compiled once for each database.
 #![expect(
     clippy::ref_option_ref,
-    reason = "Diesel's derive of `Insertable` writes such types"
+    reason = "Diesel's derive of `Insertable` generates such types"
 )]
 
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::changes;
 
-/// So many entries are written in one statement: databases take only so many parameters.
+/// Maximum number of entries per INSERT, because databases limit the number of parameters of a statement.
 const ENTRIES_AT_ONCE: usize = 500;
 
 #[derive(Queryable, Selectable)]
@@ -73,12 +73,12 @@ impl TryFrom<Row> for Entry {
     }
 }
 
-/// What a name in a column stands for.
+/// Returns the variant with the name in a column.
 fn known<T>(named: impl Fn(&str) -> Option<T>, name: &str) -> QueryResult<T> {
     named(name).ok_or_else(|| DeserializationError(format!("there is no `{name}` in an audit log").into()))
 }
 
-/// None is NULL: as a default, which it is to Diesel otherwise, it would keep the statement from being prepared once.
+/// `None` is NULL. Diesel would otherwise write `DEFAULT`, and could not cache the prepared statement.
 #[derive(Insertable)]
 #[diesel(table_name = audit_log, treat_none_as_default_value = false)]
 struct Values<'a> {
@@ -119,7 +119,7 @@ impl<'a> From<&'a NewEntry> for Values<'a> {
 
 type Condition<'a> = Box<dyn BoxableExpression<audit_log::table, DB, SqlType = Bool> + 'a>;
 
-/// What holds of the entries that a query asks for.
+/// Returns the conditions of a query.
 fn conditions(query: &HistoryQuery) -> Vec<Condition<'_>> {
     let exactly = query.object_id.as_deref();
     if query.search.words().chain(exactly).any(contains_nul) {
@@ -155,12 +155,12 @@ fn conditions(query: &HistoryQuery) -> Vec<Condition<'_>> {
     all
 }
 
-/// The entries that a query asks for, on all its pages.
+/// Returns the entries that match a query, without its page.
 fn filtered(query: &HistoryQuery) -> audit_log::BoxedQuery<'_, DB> {
     where_all!(audit_log::table, conditions(query))
 }
 
-/// The entries that [`filtered`] finds, in the order of the query.
+/// Returns the entries that match a query, in its order and without its page.
 fn ordered(query: &HistoryQuery) -> audit_log::BoxedQuery<'_, DB> {
     let found = filtered(query);
     if query.oldest_first {
@@ -172,7 +172,7 @@ fn ordered(query: &HistoryQuery) -> audit_log::BoxedQuery<'_, DB> {
 
 impl AuditLog for Unit<'_> {
     fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
-        // Nearly always it is one, and a statement for one is prepared once and kept; those for several are not.
+        // Nearly all calls have one entry. Only the statement for one entry is cached as a prepared statement.
         if let [entry] = entries {
             let row = Values::from(entry);
             self.query(|conn| diesel::insert_into(audit_log::table).values(row).execute(conn))?;

@@ -1,5 +1,5 @@
 //! The table of cars. Compiled once for each database.
-#![expect(clippy::ref_option_ref, reason = "Diesel's derives write such types")]
+#![expect(clippy::ref_option_ref, reason = "Diesel's derives generate such types")]
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -64,7 +64,7 @@ impl From<Row> for Car {
     }
 }
 
-/// Returns what is searched of a car: brand, model and plate, vehicle identification number and notes.
+/// Returns the search key of a car: brand, model, plate, vehicle identification number and notes.
 pub(super) fn searched([brand, model, license]: [&str; 3], [vin, notes]: [Option<&str>; 2]) -> String {
     search_key(&[
         brand,
@@ -75,8 +75,8 @@ pub(super) fn searched([brand, model, license]: [&str; 3], [vin, notes]: [Option
     ])
 }
 
-/// Everything about a car but its id and its plate's key. None is NULL: as a default, which it is to Diesel otherwise, it would keep the
-/// statement of an insertion from being prepared once.
+/// The columns of a car except the id and the plate's key. `None` is NULL. Diesel would otherwise write `DEFAULT` in
+/// an INSERT, and could not cache the prepared statement.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = cars, treat_none_as_null = true, treat_none_as_default_value = false)]
 struct Values<'a> {
@@ -91,13 +91,13 @@ struct Values<'a> {
     image: Option<&'a str>,
     notes: Option<&'a str>,
     search_key: String,
-    /// It never changes, and SQLite would write every index anew that it is in.
+    /// Never changes, so it is left out of updates: SQLite would rewrite every index that contains it.
     #[diesel(skip_update)]
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
-/// The values of a car, new or kept; what differs between the two is given.
+/// Builds the values of a new or stored car. The fields that differ between the two are passed.
 macro_rules! values {
     ($car:ident, $($field:ident: $value:expr),+) => {
         Values {
@@ -141,7 +141,7 @@ impl<'a> From<&'a Car> for Values<'a> {
 
 type Condition<'a> = Box<dyn BoxableExpression<cars::table, DB, SqlType = Bool> + 'a>;
 
-/// What holds of the cars that a query asks for, of a user's or everybody's.
+/// Returns the conditions of a query, for the cars of one user or of all users.
 fn conditions(owner: Option<UserId>, query: &CarQuery) -> Vec<Condition<'_>> {
     let owner = owner.or(query.owner);
     let exactly = [
@@ -185,7 +185,7 @@ fn conditions(owner: Option<UserId>, query: &CarQuery) -> Vec<Condition<'_>> {
     if let Some(vin) = &query.vin {
         all.push(Box::new(cars::vin.eq(vin).assume_not_null()));
     }
-    // A bound that the column can't hold is beyond every car, or before every car.
+    // A bound outside the column's range is above all cars or below all cars.
     macro_rules! bounded {
         ($column:expr, $min:expr, $max:expr) => {
             match $min.map(i32::try_from) {
@@ -205,12 +205,12 @@ fn conditions(owner: Option<UserId>, query: &CarQuery) -> Vec<Condition<'_>> {
     all
 }
 
-/// The cars of a user, or everybody's, that a query asks for, on all its pages.
+/// Returns the cars of one user or of all users that match a query, without its page.
 fn filtered(owner: Option<UserId>, query: &CarQuery) -> cars::BoxedQuery<'_, DB> {
     where_all!(cars::table, conditions(owner, query))
 }
 
-/// Puts an order at the end of those that a query has already.
+/// Appends a column to the order of a query.
 fn then_by(
     found: cars::BoxedQuery<'_, DB>,
     order: CarOrder,
@@ -235,7 +235,7 @@ fn then_by(
     }
 }
 
-/// The cars that [`filtered`] finds, in the order of the query.
+/// Returns the cars that match a query, in its order and without its page.
 fn ordered(owner: Option<UserId>, query: &CarQuery) -> cars::BoxedQuery<'_, DB> {
     let mut found = filtered(owner, query);
     for (order, direction) in &query.ordering {
@@ -243,12 +243,13 @@ fn ordered(owner: Option<UserId>, query: &CarQuery) -> cars::BoxedQuery<'_, DB> 
     }
     match owner {
         Some(_) => found.then_order_by((cars::created_at.desc(), cars::id.desc())),
-        // The same, nearly always, and without an index of its own for each write to pay for.
+        // The order by id is nearly always the same, and needs no further index, which each write would have to
+        // update.
         None => found.then_order_by(cars::id.desc()),
     }
 }
 
-/// A sum of cars and pictures with more of both.
+/// Adds numbers of cars and pictures to a sum.
 fn plus(sum: CarCount, (cars, pictures): (i64, i64)) -> CarCount {
     CarCount {
         cars: sum.cars + count_of(cars),

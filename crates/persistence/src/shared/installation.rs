@@ -6,7 +6,7 @@ use mycars_application::ports::{Installation, InstallationRepository, StoreError
 
 use super::{DB, schema::installation, store::Unit};
 
-/// The number of the only row.
+/// The id of the only row.
 const NUMBER: i64 = 1;
 
 #[derive(Queryable, Selectable)]

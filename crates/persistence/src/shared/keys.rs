@@ -1,5 +1,5 @@
-//! Computes the folded columns of all rows again: the part of a migration that SQL cannot express. Compiled once for
-//! each database.
+//! Computes the folded columns of all rows: the part of a migration that SQL cannot express. Compiled once for each
+//! database.
 
 use diesel::prelude::*;
 use mycars_domain::fold;
@@ -14,7 +14,7 @@ use super::{
 /// The migration after which the folded columns are computed.
 pub(super) const MIGRATION: &str = "2026-11-26-000008_fold_keys";
 
-/// Number of rows that are read at once. The notes of a car may have 10,000 characters.
+/// Number of rows per batch. The notes of a car may have 10,000 characters.
 const BATCH: i64 = 200;
 
 /// Computes the folded columns of users, cars and the audit log in batches, and writes those that differ. Runs in the
@@ -154,8 +154,8 @@ fn fold_audit_log(conn: &mut Conn, after: i64) -> QueryResult<Option<i64>> {
     Ok(entries.last().map(|entry| entry.id))
 }
 
-/// Returns the key of a unique text: its fold. If another row has it, the text itself, so that the row is still found
-/// by its exact text; and if another row has that as well, the key stays.
+/// Returns the key of a unique text: its fold, unless another row has that key. Then it is the text itself, by which
+/// the row can still be found; if another row has that as well, the key stays unchanged.
 fn unique_key(
     (table, id): (&'static str, i64),
     column: &'static str,
@@ -174,8 +174,8 @@ fn unique_key(
         id,
         other,
         column,
-        "the {column} of row {id} in {table} is the same as that of row {other} apart from case and the like; both rows \
-         stay, but change one of the two, because new rows like them are refused"
+        "the {column} of row {id} in {table} equals that of row {other} after case folding; both rows stay, but change \
+         one of the two, because new rows with this value are refused"
     );
     let is_free = holder(text)?.is_none();
     Ok(if is_free { text } else { stored }.to_owned())

@@ -1,4 +1,4 @@
-//! The migrations: which are applied, and applying those that are not. Compiled once for each database.
+//! Lists and applies migrations. Compiled once for each database.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,20 +15,21 @@ use mycars_application::ports::BoxError;
 use super::{Conn, DB, HAS_MIGRATIONS, MIGRATIONS, begin_migrations, keys, store::open};
 use crate::{database::Failure, requirements::newer_schema};
 
-/// How long an instance waits while another one applies migrations.
+/// Maximum time that an instance waits while another one applies migrations.
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
 
 /// Applies the migrations that are pending, all or none, and returns their names.
 pub(crate) fn migrate(address: &str) -> Result<Vec<String>, Failure> {
     let mut conn = open(address, MIGRATION_PATIENCE)?;
-    // Asking Diesel needs the right to create tables, even if there is nothing to do.
+    // Diesel's own check needs the right to create tables, even if there is nothing to do.
     if is_current(&mut conn)? {
         return Ok(Vec::new());
     }
     apply_pending(&mut conn).map_err(Failure::Migrating)
 }
 
-/// Where this fails, the connection is closed before the commit, and the database undoes everything.
+/// Applies the pending migrations in one transaction. If this fails, the connection is closed before the commit, and
+/// the database rolls back.
 fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
     begin_migrations(conn)?;
     let pending = conn.pending_migrations(MIGRATIONS)?;
@@ -39,7 +40,7 @@ fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
         .iter()
         .map(|migration| migration.name().to_string())
         .collect();
-    // Last, when all columns are there that the program knows.
+    // The keys are computed last, when all columns of the schema exist.
     if names.iter().any(|name| name == keys::MIGRATION) {
         keys::fold_all(conn)?;
     }
@@ -47,7 +48,8 @@ fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
     Ok(names)
 }
 
-/// Whether all migrations are applied. Fails if there are others, which only a newer program can have applied.
+/// Returns whether all migrations are applied. Fails if unknown migrations are applied, which a newer version has
+/// added.
 pub(super) fn is_current(conn: &mut Conn) -> Result<bool, Failure> {
     let known = MigrationSource::<DB>::migrations(&MIGRATIONS).map_err(Failure::Opening)?;
     let known: BTreeSet<String> = known
@@ -73,7 +75,7 @@ struct Applied {
     version: String,
 }
 
-/// The versions of the migrations that are applied. In contrast to Diesel's own function, this creates no table.
+/// Returns the versions of the applied migrations. In contrast to Diesel's own function, this creates no table.
 fn applied(conn: &mut Conn) -> QueryResult<BTreeSet<String>> {
     let table: Found = sql_query(HAS_MIGRATIONS).get_result(conn)?;
     if !table.found {

@@ -17,8 +17,8 @@ use super::{
 };
 
 diesel::define_sql_function! {
-    /// Text in lower case. Other systems may write the ids of their tokens in capitals; that they write them in ASCII is
-    /// expected, because on letters beyond it the databases don't agree.
+    /// Converts text to lower case. Other systems may write the ids of their tokens in capitals. The ids must be
+    /// ASCII, because the databases disagree about other letters.
     fn lower(text: sql_types::Text) -> sql_types::Text;
 }
 
@@ -51,7 +51,7 @@ fn revocation(name: &str) -> QueryResult<Revocation> {
         .ok_or_else(|| DeserializationError(format!("there is no revocation `{name}`").into()))
 }
 
-/// The tokens that a query asks for, on all its pages.
+/// Returns the tokens that match a query, without its page.
 fn filtered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
     let mut found = refresh_tokens::table.into_boxed();
     if query.search.words().any(contains_nul) {
@@ -84,7 +84,7 @@ fn filtered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
     }
 }
 
-/// The tokens that [`filtered`] finds, in the order of the query.
+/// Returns the tokens that match a query, in its order and without its page.
 fn ordered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
     let mut found = filtered(query);
     for (order, direction) in &query.ordering {
@@ -106,7 +106,7 @@ fn ordered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
     found.then_order_by(refresh_tokens::id.desc())
 }
 
-/// Says of tokens what their owners are called.
+/// Adds the usernames of the owners to tokens.
 fn with_usernames(conn: &mut Conn, rows: Vec<(i64, Row)>) -> QueryResult<Vec<ListedToken>> {
     let owners: BTreeSet<i64> = rows.iter().filter_map(|(_, row)| row.user_id).collect();
     let owners: Vec<i64> = owners.into_iter().collect();

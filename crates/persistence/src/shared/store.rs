@@ -1,5 +1,5 @@
-//! The store: a pool of connections, the transaction of a write, and the unit of work that the repositories are
-//! reached through. Compiled once for each database.
+//! The store: a connection pool, the transaction of a write, and the unit of work that gives access to the
+//! repositories. Compiled once for each database.
 
 use std::{
     sync::{
@@ -31,15 +31,15 @@ use crate::{
 type Manager = ConnectionManager<Conn>;
 type Work<'a> = dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback> + 'a;
 
-/// Fills a pool of connections and makes a store of it.
+/// Creates a store with a filled connection pool.
 pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>, Failure> {
-    // The pool would try again until its time is over; this one says at once what is wrong.
+    // The pool would retry until its timeout; this connection reports the error at once.
     open(address, options.timeout)?;
     let pool = Pool::builder()
         .max_size(options.pool_size)
         .connection_timeout(options.timeout)
-        // A round trip before each piece of work would cost a quarter of the speed. Instead, work whose
-        // connection turns out to be dead is done again with another one.
+        // A test of each connection costs a round trip, about a quarter of the throughput. Instead, work on a broken
+        // connection is repeated on another one.
         .test_on_check_out(false)
         .connection_customizer(Box::new(Prepare {
             patience: options.timeout,
@@ -77,13 +77,13 @@ impl CustomizeConnection<Conn, ConnectError> for Prepare {
     }
 }
 
-/// Logs why the pool could not open a connection; whoever waits for one is only told that there is none.
+/// Logs why the pool could not open a connection. Callers that wait for a connection only get a timeout.
 #[derive(Debug)]
 struct LogErrors;
 
 impl HandleError<ConnectError> for LogErrors {
     fn handle_error(&self, error: ConnectError) {
-        tracing::warn!(%error, "no connection to the database");
+        tracing::warn!(%error, "could not open a connection to the database");
     }
 }
 
@@ -93,7 +93,7 @@ struct DieselStore {
     writability: Writability,
 }
 
-/// Whether the last write found that the database can't be written. Logs each change once.
+/// Whether the last write failed because the database is not writable. Logs each change once.
 #[derive(Default)]
 struct Writability {
     has_failed: AtomicBool,
@@ -104,14 +104,14 @@ impl Writability {
         if !self.has_failed.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 %cause,
-                "the database cannot be written, so that requests that write are answered with 503: free space on its \
-                 disk, or make it writable again"
+                "the database is not writable, so requests that write get status 503: free space on its disk, or make \
+                 it writable again"
             );
         }
     }
 
     fn note_success(&self) {
-        // Most of the time nothing is written to what all threads share.
+        // Loading first avoids a write to memory that all threads share, in the usual case.
         if self.has_failed() && self.has_failed.swap(false, Ordering::Relaxed) {
             tracing::info!("the database can be written again");
         }
@@ -142,7 +142,7 @@ impl Store for DieselStore {
         drop(conn);
         match self.check_write() {
             Err(error @ (StoreError::NotWritable(_) | StoreError::Unavailable(_))) => Err(error),
-            // A role that may not do what the check does can write all the same.
+            // A role without the rights for the check may still have the rights to write.
             Ok(()) | Err(_) => self.noted(Ok(())),
         }
     }
@@ -153,17 +153,17 @@ impl DieselStore {
         let mut conn = self.connection()?;
         let mut unit = Unit::on(&mut conn);
         let outcome = work(&mut unit);
-        if unit.failed && !answers(&mut conn) && outcome.is_err() {
+        if unit.failed && !responds(&mut conn) && outcome.is_err() {
             drop(conn);
             let mut conn = self.live_connection()?;
-            // How it went is known to the work itself.
+            // The work keeps its own result.
             work(&mut Unit::on(&mut conn)).ok();
         }
         Ok(())
     }
 
     fn write(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
-        // Whoever waits for a turn must not hold a connection meanwhile that a reader could use.
+        // A writer that waits for the lock must not hold a connection that a reader could use.
         let _turn = self.writers.acquire()?;
         let mut conn = match self.begin() {
             Ok(conn) => conn,
@@ -181,7 +181,7 @@ impl DieselStore {
             (Ok(()), true) => {
                 roll_back(&mut conn);
                 Err(StoreError::Other(
-                    "the work went on after a statement had failed".into(),
+                    "the work continued after a failed statement".into(),
                 ))
             }
             (Err(Rollback), _) => {
@@ -191,7 +191,7 @@ impl DieselStore {
         }
     }
 
-    /// The outcome of a write, after noting what it says about the next one.
+    /// Records whether the outcome of a write shows that the database is writable, and returns the outcome.
     fn noted(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         match &outcome {
             Ok(()) => self.writability.note_success(),
@@ -201,8 +201,8 @@ impl DieselStore {
         outcome
     }
 
-    /// Writes something that needs space and leaves nothing behind. Only done after a write has failed, because it
-    /// costs as much as one.
+    /// Writes data that needs disk space and removes it. Only done after a failed write, because it costs as much as
+    /// a write.
     fn check_write(&self) -> Result<(), StoreError> {
         let _turn = self.writers.acquire()?;
         let mut conn = self.begin()?;
@@ -213,12 +213,11 @@ impl DieselStore {
         AnsiTransactionManager::commit_transaction(&mut *conn).map_err(store_error)
     }
 
-    /// A connection inside a transaction. Nothing was done yet, so a connection that turns out to be dead is
-    /// replaced.
+    /// Returns a connection with an open transaction. A broken connection is replaced, because nothing was done yet.
     fn begin(&self) -> Result<PooledConnection<Manager>, StoreError> {
         let mut conn = self.connection()?;
         let begun = begin(&mut conn);
-        if begun.is_err() && !answers(&mut conn) {
+        if begun.is_err() && !responds(&mut conn) {
             drop(conn);
             conn = self.live_connection()?;
             begin(&mut conn).map_err(store_error)?;
@@ -234,18 +233,18 @@ impl DieselStore {
             .map_err(|error| StoreError::Unavailable(error.into()))
     }
 
-    /// A connection that answers. When the database was started again, all connections in the pool are dead;
-    /// each one found to be so is replaced by the pool.
+    /// Returns a connection that responds. After a restart of the database, all connections in the pool are broken;
+    /// the pool replaces each one that is detected.
     fn live_connection(&self) -> Result<PooledConnection<Manager>, StoreError> {
         for _ in 0..=self.pool.max_size() {
             let mut conn = self.connection()?;
-            if answers(&mut conn) {
+            if responds(&mut conn) {
                 return Ok(conn);
             }
-            tracing::warn!("a connection to the database was dead");
+            tracing::warn!("a connection to the database is broken and is replaced");
         }
         Err(StoreError::Unavailable(
-            "one connection after the other was dead".into(),
+            "all connections of the pool are broken".into(),
         ))
     }
 }
@@ -254,29 +253,29 @@ pub(super) fn begin(conn: &mut Conn) -> QueryResult<()> {
     AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)
 }
 
-/// Whether a connection still answers. If it does not, the pool throws it away when it is given back: this
-/// makes Diesel note that it is dead, which a statement that could not be prepared does not.
-fn answers(conn: &mut Conn) -> bool {
+/// Returns whether a connection responds. If it does not, Diesel marks it as broken, and the pool drops it on return.
+/// A statement that could not be prepared does not mark it.
+fn responds(conn: &mut Conn) -> bool {
     conn.batch_execute("SELECT 1").is_ok()
 }
 
-/// Undoes a transaction. If that fails, the connection is closed and the database undoes it by itself.
+/// Rolls a transaction back. If that fails, the connection is closed, and the database rolls back itself.
 fn roll_back(conn: &mut Conn) {
     match AnsiTransactionManager::rollback_transaction(conn) {
-        // SQLite rolls back by itself where its disk is full.
+        // SQLite rolls back by itself when its disk is full.
         Ok(()) | Err(diesel::result::Error::NotInTransaction) => {}
-        Err(error) => tracing::warn!(%error, "a transaction could not be rolled back"),
+        Err(error) => tracing::warn!(%error, "could not roll back a transaction"),
     }
 }
 
-/// One connection while work uses it. The repositories are implemented for it, each in its own file, which makes it
+/// A connection in use by one piece of work. The repositories are implemented for it, each in its own file, so it is
 /// their [`UnitOfWork`].
 pub(super) struct Unit<'a> {
     conn: &'a mut Conn,
-    /// Whether a statement failed. PostgreSQL would then turn the commit into a rollback without saying so,
-    /// SQLite would keep the rest.
+    /// Whether a statement failed. PostgreSQL would then silently turn the commit into a rollback, and SQLite would
+    /// keep the other changes.
     failed: bool,
-    /// Why the database can't be written, if a statement failed for that.
+    /// The reason why the database is not writable, if a statement failed for that reason.
     not_writable: Option<String>,
 }
 
@@ -289,7 +288,7 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// Asks the database, and says in the port's words what went wrong.
+    /// Runs a query and converts its error to the port's error.
     pub(super) fn query<T>(
         &mut self,
         query: impl FnOnce(&mut Conn) -> QueryResult<T>,
@@ -305,14 +304,14 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// What is searched of a row, folded. Between the fields stands a line break, so that no word is found across two
-/// of them.
+/// Returns the folded search key of a row. The fields are separated by line breaks, so that no word matches across
+/// two fields.
 pub(super) fn search_key(fields: &[&str]) -> String {
     fold(&fields.join("\n"))
 }
 
-/// The condition that a key is that of a text. Rows that were the same as others before the rule made them so are kept
-/// under their exact text: see `keys.rs`.
+/// The condition that a key belongs to a text. Rows that collided when the rule for keys changed have their exact
+/// text as key: see `keys.rs`.
 macro_rules! same {
     ($key:expr, $text:expr) => {
         $key.eq(fold($text)).or($key.eq($text))
@@ -320,8 +319,8 @@ macro_rules! same {
 }
 pub(super) use same;
 
-/// Sets the key of a unique text in an update. If the text stays, so does the key: it need not be the fold of the text,
-/// where another row has that.
+/// Sets the key of a unique text in an update. If the text is unchanged, the key is kept, because it is not the fold
+/// of the text if another row has that key.
 macro_rules! kept_key {
     ($text:expr, $key:expr, $value:expr) => {
         $key.eq(case_when($text.eq($value.as_str()), $key).otherwise($value.key()))
@@ -329,22 +328,22 @@ macro_rules! kept_key {
 }
 pub(super) use kept_key;
 
-/// The pattern of `LIKE` for texts that contain a word; what is a wildcard there stands for itself.
+/// Returns the `LIKE` pattern for texts that contain a word, with wildcards escaped.
 pub(super) fn containing(word: &str) -> String {
     let escaped = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{escaped}%")
 }
 
-/// Whether a text is in no row, because of a character that none can hold. It must not be asked for: PostgreSQL refuses
-/// it as malformed, and SQLite takes it for the end of a pattern, which then matches everything.
+/// Returns whether a text contains U+0000, which no row can contain. Such a text must not be sent: PostgreSQL refuses
+/// it as malformed, and for SQLite it ends a pattern, which then matches everything.
 pub(super) fn contains_nul(text: &str) -> bool {
     text.contains('\0')
 }
 
-/// So many ids are asked for in one query: databases take only so many parameters.
+/// Maximum number of ids per query, because databases limit the number of parameters of a statement.
 pub(super) const IDS_AT_ONCE: usize = 1000;
 
-/// A page of a query, or all of it.
+/// Limits a query to a page, if there is one.
 macro_rules! paged {
     ($query:expr, $page:expr) => {
         match $page {
@@ -357,7 +356,7 @@ macro_rules! paged {
 }
 pub(super) use paged;
 
-/// A query for what fulfils all of some conditions.
+/// Filters a query by all of some conditions.
 macro_rules! where_all {
     ($query:expr, $conditions:expr) => {
         $conditions
@@ -367,7 +366,7 @@ macro_rules! where_all {
 }
 pub(super) use where_all;
 
-/// A count as the port answers it.
+/// Converts a count to the port's type.
 pub(super) fn count_of(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }

@@ -1,5 +1,5 @@
 //! The table of users. Compiled once for each database.
-#![expect(clippy::ref_option_ref, reason = "Diesel's derives write such types")]
+#![expect(clippy::ref_option_ref, reason = "Diesel's derives generate such types")]
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -73,7 +73,7 @@ impl TryFrom<Row> for User {
     }
 }
 
-/// Everything about a user but their id and the keys that are unique.
+/// The columns of a user except the id and the unique keys.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = users, treat_none_as_null = true, treat_none_as_default_value = false)]
 struct Values<'a> {
@@ -95,17 +95,17 @@ struct Values<'a> {
     updated_at: DateTime<Utc>,
 }
 
-/// Returns whether any of the users is another one than `except`.
+/// Returns whether the holders include a user other than `except`.
 fn is_others(holders: &[i64], except: Option<UserId>) -> bool {
     holders.iter().any(|id| except != Some(UserId(*id)))
 }
 
-/// Returns what is searched of a user: username, e-mail address, first and last name, and the phone number.
+/// Returns the search key of a user: username, e-mail address, first and last name, and the phone number.
 pub(super) fn searched([username, email, first_name, last_name]: [&str; 4], phone: Option<&str>) -> String {
     search_key(&[username, email, first_name, last_name, phone.unwrap_or_default()])
 }
 
-/// The values of a user, new or kept; what differs between the two is given.
+/// Builds the values of a new or stored user. The fields that differ between the two are passed.
 macro_rules! values {
     ($user:ident, $($field:ident: $value:expr),+) => {
         Values {
@@ -160,7 +160,7 @@ impl<'a> From<&'a User> for Values<'a> {
 
 type Condition<'a> = Box<dyn BoxableExpression<users::table, DB, SqlType = Bool> + 'a>;
 
-/// What holds of the users whom a query asks for.
+/// Returns the conditions of a query.
 fn conditions(query: &UserQuery) -> Vec<Condition<'_>> {
     if query.search.words().any(contains_nul) {
         return vec![Box::new(false.into_sql::<Bool>())];
@@ -178,12 +178,12 @@ fn conditions(query: &UserQuery) -> Vec<Condition<'_>> {
     all
 }
 
-/// The users that a query asks for, on all its pages.
+/// Returns the users that match a query, without its page.
 fn filtered(query: &UserQuery) -> users::BoxedQuery<'_, DB> {
     where_all!(users::table, conditions(query))
 }
 
-/// Puts an order at the end of those that a query has already.
+/// Appends a column to the order of a query.
 fn then_by(
     found: users::BoxedQuery<'_, DB>,
     order: UserOrder,
@@ -202,7 +202,7 @@ fn then_by(
         UserOrder::Email => by!(users::email),
         UserOrder::DateJoined => by!(users::date_joined),
         UserOrder::LastLogin => match direction {
-            // The databases don't agree on where NULL comes; this says it.
+            // The databases disagree about the position of NULL, so the query states it.
             Direction::Ascending => {
                 found.then_order_by((users::last_login.is_not_null().asc(), users::last_login.asc()))
             }
@@ -213,7 +213,7 @@ fn then_by(
     }
 }
 
-/// The users that a query asks for, on all its pages, in its order.
+/// Returns the users that match a query, in its order and without its page.
 fn ordered(query: &UserQuery) -> users::BoxedQuery<'_, DB> {
     let mut found = filtered(query);
     for (order, direction) in &query.ordering {
@@ -222,7 +222,7 @@ fn ordered(query: &UserQuery) -> users::BoxedQuery<'_, DB> {
     found.then_order_by(users::id.asc())
 }
 
-/// The role that a row says.
+/// Parses the role in a row.
 fn role(name: &str) -> QueryResult<Role> {
     Role::parse(name).map_err(|_| DeserializationError(format!("there is no role `{name}`").into()))
 }
@@ -258,7 +258,7 @@ impl UserRepository for Unit<'_> {
         if contains_nul(username) {
             return Ok(None);
         }
-        // By the key as well, because that is the column with an index.
+        // The condition on the key lets the query use the index.
         self.query(|conn| {
             let row = users::table
                 .filter(same!(users::username_key, username))
@@ -277,7 +277,8 @@ impl UserRepository for Unit<'_> {
         self.query(|conn| {
             let row = users::table
                 .filter(same!(users::username_key, username.as_str()))
-                // Of two that existed before they were the same, the one with this very name.
+                // If two users were stored before their keys became equal, the one with exactly this name comes
+                // first.
                 .order(users::username.eq(username.as_str()).desc())
                 .select(Row::as_select())
                 .first(conn)

@@ -1,4 +1,4 @@
-//! What work gets when connections are scarce, locked out or dead.
+//! Behaviour when connections are in use, locked or broken.
 
 use std::{
     sync::{Arc, Barrier},
@@ -13,7 +13,7 @@ use mycars_testkit::{TestDatabase, samples};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// More than anybody waits who is told in time that there is nothing to be had.
+/// More than the maximum time until a caller is told that the database is unavailable.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
 fn both() -> [TestDatabase; 2] {
@@ -29,7 +29,7 @@ fn assert_unavailable_in_time<T: std::fmt::Debug>(work: impl FnOnce() -> Result<
 }
 
 #[test]
-fn when_all_connections_are_in_use_there_is_none_after_a_while() {
+fn pool_without_free_connection_times_out() {
     for database in both() {
         let store = database.store_with(&Options {
             pool_size: 1,
@@ -48,13 +48,13 @@ fn when_all_connections_are_in_use_there_is_none_after_a_while() {
 }
 
 #[test]
-fn who_waits_too_long_for_another_writer_is_told_so() {
+fn writer_that_waits_too_long_is_unavailable() {
     for database in both() {
         let options = Options {
             timeout: PATIENCE,
             ..Options::default()
         };
-        // Two stores, as two instances of the program have them, and one, as two requests do.
+        // Two stores stand for two instances of the program; one store stands for two requests.
         let (store, other) = (database.store_with(&options), database.store_with(&options));
         let ann = store
             .write(|unit| unit.users().insert(&samples::new_user("ann")))
@@ -73,7 +73,7 @@ fn who_waits_too_long_for_another_writer_is_told_so() {
 }
 
 #[test]
-fn no_car_gets_a_picture_while_those_of_its_owner_are_listed_to_go() {
+fn list_for_update_blocks_new_pictures() {
     for database in both() {
         let options = Options {
             timeout: PATIENCE,
@@ -104,7 +104,7 @@ fn no_car_gets_a_picture_while_those_of_its_owner_are_listed_to_go() {
 }
 
 #[test]
-fn writers_that_wait_leave_the_connections_to_readers() {
+fn waiting_writers_hold_no_connections() {
     let database = TestDatabase::sqlite();
     let store = database.store_with(&Options {
         pool_size: 2,
@@ -125,7 +125,7 @@ fn writers_that_wait_leave_the_connections_to_readers() {
         for _ in 0..4 {
             scope.spawn(|| store.write(|unit| unit.users().find(UserId(1))).unwrap());
         }
-        // The writers come to wait in no time; a read that needs their connection would take a minute.
+        // The writers start to wait within milliseconds. A read that needs their connection would take a minute.
         thread::sleep(Duration::from_millis(100));
         let begun = Instant::now();
         store.read(|unit| unit.users().find(UserId(1))).unwrap();
@@ -134,7 +134,7 @@ fn writers_that_wait_leave_the_connections_to_readers() {
     });
 }
 
-/// Ends every session in a database but the one that does it.
+/// Ends all sessions of a database except its own.
 fn kill_connections(database: &TestDatabase) {
     database.execute(
         "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
@@ -143,13 +143,13 @@ fn kill_connections(database: &TestDatabase) {
 }
 
 #[test]
-fn work_whose_connection_was_dead_is_done_with_another_one() {
+fn work_on_a_dead_connection_is_retried() {
     let database = TestDatabase::postgres();
     let ann = database
         .store()
         .write(|unit| unit.users().insert(&samples::new_user("ann")))
         .unwrap();
-    // Each time a new store: its pool is full, so that no connection in it is younger than the killing.
+    // Each round has a new store, so that all connections of its pool are older than the kill.
     let store_with_dead_connections = || {
         let store = database.store();
         kill_connections(&database);
@@ -165,7 +165,7 @@ fn work_whose_connection_was_dead_is_done_with_another_one() {
 }
 
 #[test]
-fn a_write_whose_connection_dies_half_way_is_not_done_again() {
+fn write_is_not_retried_after_it_began() {
     let database = TestDatabase::postgres();
     let store = database.store();
     let mut calls = 0;
@@ -184,7 +184,7 @@ fn a_write_whose_connection_dies_half_way_is_not_done_again() {
 }
 
 #[test]
-fn a_read_whose_own_answer_is_no_is_not_done_again() {
+fn read_that_returns_an_error_is_not_retried() {
     let database = TestDatabase::postgres();
     let mut calls = 0;
     let outcome = database.store().read(|unit| {

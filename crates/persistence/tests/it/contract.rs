@@ -1,4 +1,4 @@
-//! Both databases keep the rules of every store.
+//! The store contract on both databases.
 
 mod sqlite {
     mycars_testkit::store_contract!(mycars_testkit::TestDatabase::sqlite);

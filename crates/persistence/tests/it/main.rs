@@ -1,8 +1,8 @@
-//! The tests of the store against real databases: one binary, so that there is one PostgreSQL server for all.
+//! Tests of the store on real databases, in one binary so that they share one PostgreSQL server.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "what tests share may panic as they do"
+    reason = "a failed helper fails its test"
 )]
 
 mod connections;

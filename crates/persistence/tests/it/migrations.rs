@@ -16,7 +16,7 @@ use mycars_testkit::TestDatabase;
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-/// A column of a table, and whether it may be null.
+/// A column of a table, and whether it is nullable.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
 struct Column {
     #[diesel(sql_type = sql_types::Text)]
@@ -40,22 +40,22 @@ fn sqlite(database: &TestDatabase) -> SqliteConnection {
     SqliteConnection::establish(&database.url().replace("sqlite://", "")).unwrap()
 }
 
-/// What both databases are asked here without a port.
+/// Direct access to a database, without a port.
 trait Raw {
-    /// Takes back the migration that was applied last.
+    /// Reverts the last migration.
     fn revert(&mut self);
 
-    /// Takes back migrations until so many are left of all.
+    /// Reverts migrations until `left` of them remain.
     fn revert_to(&mut self, left: usize) {
         for _ in left..ALL.len() {
             self.revert();
         }
     }
 
-    /// The column `text` of a query.
+    /// Returns the column `text` of a query.
     fn texts(&mut self, sql: &str) -> Vec<String>;
 
-    /// Why a statement is refused.
+    /// Returns the error of a statement.
     fn refusal(&mut self, sql: &str) -> String;
 }
 
@@ -119,7 +119,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
     .collect()
 }
 
-/// Every migration, in order.
+/// All migrations, in order.
 const ALL: [&str; 8] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
@@ -132,7 +132,7 @@ const ALL: [&str; 8] = [
 ];
 
 #[test]
-fn they_are_applied_once_and_named() {
+fn migrations_are_applied_once_and_named() {
     for database in [TestDatabase::empty_sqlite(), TestDatabase::empty_postgres()] {
         let applied = migrate(&database);
         assert_eq!(applied, ALL);
@@ -156,7 +156,7 @@ fn both_databases_have_the_same_tables_and_columns() {
 }
 
 #[test]
-fn on_postgres_they_can_be_taken_back_and_applied_again() {
+fn on_postgres_migrations_can_be_reverted_and_reapplied() {
     let database = TestDatabase::postgres();
     let mut conn = postgres(&database);
     let before = columns_of_postgres(&mut conn);
@@ -167,7 +167,7 @@ fn on_postgres_they_can_be_taken_back_and_applied_again() {
 }
 
 #[test]
-fn on_sqlite_they_can_be_taken_back_and_applied_again() {
+fn on_sqlite_migrations_can_be_reverted_and_reapplied() {
     let database = TestDatabase::sqlite();
     let mut conn = sqlite(&database);
     let before = columns_of_sqlite(&mut conn);
@@ -178,7 +178,7 @@ fn on_sqlite_they_can_be_taken_back_and_applied_again() {
 }
 
 #[test]
-fn several_instances_may_start_at_once() {
+fn instances_that_start_at_once_migrate_once() {
     for database in [TestDatabase::empty_sqlite(), TestDatabase::empty_postgres()] {
         let mut applied: Vec<usize> = thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| migrate(&database).len())).collect();
@@ -190,7 +190,7 @@ fn several_instances_may_start_at_once() {
 }
 
 #[test]
-fn one_that_fails_undoes_them_all_and_is_named() {
+fn failed_migration_reverts_all_and_is_named() {
     for database in [TestDatabase::empty_sqlite(), TestDatabase::empty_postgres()] {
         database.execute("CREATE TABLE refresh_tokens (id INTEGER)");
         let error = Database::parse(&database.url())
@@ -203,14 +203,14 @@ fn one_that_fails_undoes_them_all_and_is_named() {
     }
 }
 
-/// Everything about the tokens that are there.
+/// Selects all columns of the tokens.
 const TOKENS: &str = "
     SELECT refresh_tokens.id || ' ' || jti || ' ' || coalesce(username, 'nobody') || ' ' || CAST(issued_at AS TEXT)
         || ' ' || CAST(expires_at AS TEXT) || ' ' || coalesce(CAST(revoked_at AS TEXT), 'never') || ' '
         || coalesce(revocation, 'alive') AS text
     FROM refresh_tokens LEFT JOIN users ON users.id = user_id ORDER BY refresh_tokens.id";
 
-/// Who is there, and when their logins ended, which this column says.
+/// Selects the users with the time at which their logins ended, from the given column.
 fn users(column: &str) -> String {
     format!(
         "SELECT id || ' ' || username || ' ' || coalesce(CAST({column} AS TEXT), 'never') AS text
@@ -219,7 +219,7 @@ fn users(column: &str) -> String {
 }
 
 #[test]
-fn the_one_that_lets_admins_end_logins_keeps_tokens_and_users_in_both_directions() {
+fn migration_ended_logins_keeps_tokens_and_users() {
     for (database, mut raw) in both() {
         raw.revert_to(5);
         database.execute(
@@ -260,16 +260,16 @@ fn the_one_that_lets_admins_end_logins_keeps_tokens_and_users_in_both_directions
     }
 }
 
-/// How PostgreSQL is made to take a number that it would give itself.
-const INSISTING: &str = "OVERRIDING SYSTEM VALUE";
+/// The clause with which PostgreSQL accepts a value for an identity column.
+const OVERRIDING: &str = "OVERRIDING SYSTEM VALUE";
 
 #[test]
-fn whoever_reaches_the_database_can_only_add_to_the_audit_log() {
-    // PostgreSQL gives out the numbers by itself, and takes one only from who insists.
-    let insert = |[verb, insisting, actor, rest]: [&str; 4]| {
+fn audit_log_is_append_only_in_the_database() {
+    // PostgreSQL generates the ids, and accepts others only with this clause.
+    let insert = |[verb, overriding, actor, rest]: [&str; 4]| {
         format!(
             "{verb} INTO audit_log (id, at, action, object_type, object_id, object_name, actor_name, channel, changes,
-                 search_key) {insisting}
+                 search_key) {overriding}
              VALUES (9, '2026-11-23 08:30:00+00:00', 'created', 'car', '7', 'Golf', '{actor}', 'api', '[]', '') {rest}"
         )
     };
@@ -282,14 +282,14 @@ fn whoever_reaches_the_database_can_only_add_to_the_audit_log() {
         ],
         [
             "TRUNCATE audit_log".to_owned(),
-            insert(["INSERT", INSISTING, "eve", overwriting]),
+            insert(["INSERT", OVERRIDING, "eve", overwriting]),
         ],
     ];
-    let insisting = ["", INSISTING];
-    for (((database, mut raw), replacements), insisting) in
-        both().into_iter().zip(replacements).zip(insisting)
+    let overriding = ["", OVERRIDING];
+    for (((database, mut raw), replacements), overriding) in
+        both().into_iter().zip(replacements).zip(overriding)
     {
-        database.execute(&insert(["INSERT", insisting, "ann", ""]));
+        database.execute(&insert(["INSERT", overriding, "ann", ""]));
         let entry = "SELECT id || ' ' || actor_name AS text FROM audit_log";
         for sql in [
             "DELETE FROM audit_log",
@@ -310,13 +310,13 @@ fn whoever_reaches_the_database_can_only_add_to_the_audit_log() {
              SELECT at, action, object_type, object_id, object_name, 'bob', channel, changes, search_key FROM audit_log",
         );
         assert_eq!(raw.texts(&format!("{entry} WHERE actor_name = 'bob'")).len(), 1);
-        // Whoever takes the migrations back means it.
+        // Reverting the migrations drops the table with its triggers.
         raw.revert_to(4);
         assert_eq!(migrate(&database), ALL[4..]);
     }
 }
 
-/// Rows as they were before the keys followed the rule of [`mycars_domain::fold`]: in lower case.
+/// Inserts rows with the keys of the former rule, lower case, instead of [`mycars_domain::fold`].
 fn insert_lower_case_rows(database: &TestDatabase) {
     for (id, username) in [
         (1, "Diyarbakır"),
@@ -334,7 +334,7 @@ fn insert_lower_case_rows(database: &TestDatabase) {
                  '2026-11-23 08:30:00+00:00')"
         ));
     }
-    // More cars than are read at once, and two whose plates were different.
+    // More cars than one batch, and two plates that differ only by the former rule.
     for id in 1..=450 {
         let plate = match id {
             7 => "GAẞ 9".to_owned(),
@@ -364,7 +364,7 @@ const PLATES: &str = "
     WHERE id IN (1, 7, 440, 450) ORDER BY id";
 
 #[test]
-fn keys_of_existing_rows_are_folded_and_collisions_stay() {
+fn keys_are_folded_and_collisions_keep_their_rows() {
     for (database, mut raw) in both() {
         raw.revert_to(6);
         insert_lower_case_rows(&database);
@@ -393,7 +393,7 @@ fn keys_of_existing_rows_are_folded_and_collisions_stay() {
         let refusal = raw.refusal("UPDATE audit_log SET search_key = ''");
         assert!(refusal.contains("append-only"), "{refusal}");
 
-        // Once more, as after rows were copied from another system.
+        // The same again, as after rows were copied from another system.
         database.execute("UPDATE users SET search_key = 'stale' WHERE id = 4");
         database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261126000008'");
         assert_eq!(migrate(&database), ALL[7..]);
@@ -402,7 +402,7 @@ fn keys_of_existing_rows_are_folded_and_collisions_stay() {
 }
 
 #[test]
-fn users_and_cars_that_became_the_same_are_told_apart_and_changed() {
+fn rows_with_colliding_keys_can_be_found_and_changed() {
     for (database, mut raw) in both() {
         raw.revert_to(6);
         insert_lower_case_rows(&database);
@@ -433,7 +433,7 @@ fn users_and_cars_that_became_the_same_are_told_apart_and_changed() {
             assert_eq!(taken.unwrap(), is_taken, "{name} {except:?}");
         }
 
-        // Both are changed without a word about the names that they have.
+        // Updates of other columns keep both names and keys.
         for id in [2, 3] {
             store
                 .write(|unit| {
@@ -454,7 +454,7 @@ fn users_and_cars_that_became_the_same_are_told_apart_and_changed() {
             "SELECT username_key || ' ' || first_name AS text FROM users WHERE id IN (2, 3) ORDER BY id";
         assert_eq!(raw.texts(names), ["Straße Ann", "strasse Ann"]);
 
-        // Another name gets its own key.
+        // A new name gets its own key.
         store
             .write(|unit| {
                 let mut user = unit.users().find(UserId(2))?.unwrap();

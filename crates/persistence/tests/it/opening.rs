@@ -1,4 +1,4 @@
-//! What is said when a database can't be opened.
+//! Errors of opening a database.
 
 use std::{
     fs,
@@ -17,7 +17,8 @@ const OPTIONS: Options = Options {
     timeout: Duration::from_secs(1),
 };
 
-/// What both ways to open a database say, which must be the same, in one line and without the password.
+/// Returns the error of opening a database. It must be the same for `connect` and `migrate`, in one line and without
+/// the password.
 fn refusal(url: &str) -> String {
     let database = Database::parse(url).unwrap();
     let error = database.connect(&OPTIONS).err().expect("it can't be opened");
@@ -29,7 +30,7 @@ fn refusal(url: &str) -> String {
 }
 
 #[test]
-fn a_missing_folder_is_named() {
+fn missing_folder_is_reported() {
     let line = refusal("sqlite:///no/such/folder/mycars.sqlite3");
     assert_eq!(
         line,
@@ -38,7 +39,7 @@ fn a_missing_folder_is_named() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_named() {
+fn file_that_is_no_database_is_reported() {
     let database = TestDatabase::empty_sqlite();
     let path = database.url().replace("sqlite://", "");
     fs::write(&path, "This is a letter, not a database. ".repeat(100)).unwrap();
@@ -50,7 +51,7 @@ fn a_file_that_is_no_database_is_named() {
 }
 
 #[test]
-fn a_server_that_does_not_run_is_named_at_once() {
+fn stopped_server_is_reported_at_once() {
     let begun = Instant::now();
     let line = refusal("postgres://ann:secret@127.0.0.1:1/mycars");
     assert!(
@@ -65,7 +66,7 @@ fn a_server_that_does_not_run_is_named_at_once() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_up() {
+fn server_without_response_is_reported_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let begun = Instant::now();
@@ -75,7 +76,7 @@ fn a_server_that_never_answers_is_given_up() {
 }
 
 #[test]
-fn a_database_that_the_server_does_not_have_is_named() {
+fn missing_database_is_reported() {
     let database = TestDatabase::empty_postgres();
     let (server, _) = database
         .url()
@@ -90,13 +91,13 @@ fn a_database_that_the_server_does_not_have_is_named() {
 }
 
 #[test]
-fn no_connections_and_no_time_count_as_the_least_there_can_be() {
+fn zero_connections_and_timeout_are_raised_to_the_minimum() {
     let database = TestDatabase::sqlite();
     let nothing = Options {
         pool_size: 0,
         timeout: Duration::ZERO,
     };
-    // A pool panics about both. One that has a millisecond to fill may fail, and says so.
+    // The pool panics if one of them is zero. With a timeout of a millisecond, opening may fail with an error.
     Database::parse(&database.url())
         .unwrap()
         .connect(&nothing)
@@ -171,7 +172,7 @@ fn client_encoding_of_the_url_does_not_matter() {
         .unwrap();
 }
 
-/// A URL with another parameter.
+/// Adds a parameter to a URL.
 fn with_option(url: &str, option: &str) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}{option}")
@@ -184,7 +185,7 @@ fn read_only_postgres_is_refused() {
     refuses(&url, &["read-only", "SET default_transaction_read_only = off"]);
 }
 
-/// A URL with which a role without rights is used, which every server has.
+/// Returns a URL for a role without rights, which exists on every server.
 fn as_restricted_role(database: &TestDatabase) -> String {
     database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     with_option(&database.url(), "options=-c%20role%3Dpg_monitor")
@@ -220,7 +221,7 @@ fn postgres_role_with_rights_on_the_tables_needs_no_more() {
     database.execute("REVOKE DELETE ON sessions FROM pg_monitor");
     refuses(&url, &["the table sessions"]);
     database.execute("GRANT DELETE ON sessions TO pg_monitor");
-    // The least that the log and the migrations need.
+    // The minimum rights for the audit log and the migrations.
     database.execute("REVOKE UPDATE, DELETE ON audit_log FROM pg_monitor");
     database.execute("REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM pg_monitor");
     let opened = Database::parse(&url).unwrap();

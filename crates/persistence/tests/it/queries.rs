@@ -1,8 +1,8 @@
-//! How many queries a use-case makes: a fixed number, however many rows there are; that what the ports provide is done
-//! by the database instead; and that PostgreSQL and SQLite find an owner's cars and a car's history by their indexes.
+//! Query tests: each use-case makes a fixed number of queries, whatever the number of rows. The store overrides the
+//! provided methods of the ports. Both databases use their indexes for an owner's cars and a car's history.
 //!
-//! Diesel tells about each query on the thread that makes it, which is the test's own: tests that run beside this
-//! one don't count.
+//! Diesel reports each query on the thread that makes it. Each test has its own thread, so concurrent tests do not
+//! count.
 
 use std::cell::RefCell;
 
@@ -36,12 +36,12 @@ const MANY: usize = 1000;
 const PAGE: Option<LimitOffset> = Some(LimitOffset { limit: 5, offset: 3 });
 
 thread_local! {
-    /// The queries that this thread has made.
+    /// The queries of this thread.
     static QUERIES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a connection that is opened from now on does with what it tells.
-#[expect(clippy::unnecessary_wraps, reason = "Diesel wants it so")]
+/// Returns the instrumentation of new connections, which records their queries.
+#[expect(clippy::unnecessary_wraps, reason = "Diesel requires the signature")]
 fn noting() -> Option<Box<dyn Instrumentation>> {
     Some(Box::new(|event: InstrumentationEvent<'_>| {
         if let InstrumentationEvent::StartQuery { query, .. } = event {
@@ -50,15 +50,15 @@ fn noting() -> Option<Box<dyn Instrumentation>> {
     }))
 }
 
-/// The queries that are made while this is done.
+/// Returns the queries of `work`, with its result.
 fn queries_of<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     QUERIES.take();
     let outcome = work();
     (outcome, QUERIES.take())
 }
 
-/// A database with so many users, so many cars and logins of the first of them, and so many entries about the last
-/// of these cars.
+/// A database with a number of users, as many cars and logins of the first user, and as many audit log entries about
+/// the last of these cars.
 struct World {
     database: TestDatabase,
     app: App,
@@ -135,7 +135,7 @@ fn entry(author: &User, car: &Car) -> NewEntry {
     }
 }
 
-/// Any token is an access token of this user.
+/// Returns a codec that decodes any token to an access token of this user.
 fn tokens_of(user: UserId) -> mocks::MockTokenCodec {
     let mut tokens = mocks::MockTokenCodec::new();
     tokens.expect_decode().returning(move |_| {
@@ -195,7 +195,7 @@ fn token_query(page: Option<LimitOffset>) -> TokenQuery {
     }
 }
 
-/// A use-case, how many queries it may make, and itself, which answers how many rows it found.
+/// A use-case: its name, its number of queries, and a function that runs it and returns the number of rows.
 type Case = (&'static str, usize, fn(&World) -> usize);
 
 const CASES: [Case; 23] = [
@@ -326,7 +326,7 @@ fn list_logins(world: &World, query: &TokenQuery) -> usize {
     listed.items.len()
 }
 
-fn each_makes_as_many_queries_as_it_says(database: fn() -> TestDatabase) {
+fn use_cases_make_a_fixed_number_of_queries(database: fn() -> TestDatabase) {
     let mut faults = Vec::new();
     let worlds = [FEW, MANY].map(|rows| (rows, World::with(rows, database())));
     for (name, expected, work) in CASES {
@@ -355,16 +355,16 @@ fn each_makes_as_many_queries_as_it_says(database: fn() -> TestDatabase) {
 }
 
 #[test]
-fn on_sqlite_each_makes_as_many_queries_as_it_says() {
-    each_makes_as_many_queries_as_it_says(TestDatabase::sqlite);
+fn on_sqlite_use_cases_make_a_fixed_number_of_queries() {
+    use_cases_make_a_fixed_number_of_queries(TestDatabase::sqlite);
 }
 
 #[test]
-fn on_postgres_each_makes_as_many_queries_as_it_says() {
-    each_makes_as_many_queries_as_it_says(TestDatabase::postgres);
+fn on_postgres_use_cases_make_a_fixed_number_of_queries() {
+    use_cases_make_a_fixed_number_of_queries(TestDatabase::postgres);
 }
 
-/// A method that a port provides, what its one query must say instead of reading everything, and a call.
+/// A provided method of a port: its name, a part of the single query that replaces it, and a call.
 type Provided = (
     &'static str,
     &'static str,
@@ -469,7 +469,7 @@ const PROVIDED: [Provided; 25] = [
     }),
 ];
 
-fn what_ports_provide_is_done_by_the_database(database: TestDatabase) {
+fn provided_methods_are_overridden(database: TestDatabase) {
     let world = World::with(FEW, database);
     let mut faults = Vec::new();
     for (name, expected, call) in PROVIDED {
@@ -484,17 +484,17 @@ fn what_ports_provide_is_done_by_the_database(database: TestDatabase) {
 }
 
 #[test]
-fn on_sqlite_what_ports_provide_is_done_by_the_database() {
-    what_ports_provide_is_done_by_the_database(TestDatabase::sqlite());
+fn on_sqlite_provided_methods_are_overridden() {
+    provided_methods_are_overridden(TestDatabase::sqlite());
 }
 
 #[test]
-fn on_postgres_what_ports_provide_is_done_by_the_database() {
-    what_ports_provide_is_done_by_the_database(TestDatabase::postgres());
+fn on_postgres_provided_methods_are_overridden() {
+    provided_methods_are_overridden(TestDatabase::postgres());
 }
 
 #[test]
-fn nothing_that_ports_provide_is_forgotten() {
+fn list_of_provided_methods_is_complete() {
     let ports = [
         (
             "audit_log",
@@ -526,8 +526,8 @@ fn nothing_that_ports_provide_is_forgotten() {
     assert_eq!(provided, tried);
 }
 
-/// Cars of many owners, so many that a look at each of them would be felt, and what the database knows about
-/// them.
+/// Inserts cars of many owners, so that a scan of all of them is more expensive than the index, and updates the
+/// statistics.
 const CROWD: &str = "
     INSERT INTO users (username, username_key, email, email_key, first_name, last_name, role, is_active,
         is_superuser, password, search_key, date_joined, created_at, updated_at)
@@ -542,7 +542,7 @@ const CROWD: &str = "
     FROM users, numbers;
     ANALYZE;";
 
-/// What became of many cars besides that of the world, so much that a look at each entry would be felt.
+/// Inserts entries about many other cars, so that a scan of all of them is more expensive than the index.
 const PAST: &str = "
     INSERT INTO audit_log (at, action, object_type, object_id, object_name, owner_id, actor_id, actor_name, channel,
         changes, search_key)
@@ -563,14 +563,14 @@ struct SqliteStep {
     detail: String,
 }
 
-/// The SQL of the last query that this makes, as it is sent.
+/// Returns the SQL of the last query of `ask`.
 fn sql_of(ask: impl FnOnce() -> usize) -> String {
     let (_, queries) = queries_of(ask);
     let last = queries.last().unwrap();
     last.split(" -- binds:").next().unwrap().to_owned()
 }
 
-/// How a database goes about some SQL with these arguments, of which PostgreSQL must know the values.
+/// Returns the plan of a query with these arguments. PostgreSQL needs their values.
 type Plan = fn(&World, sql: &str, arguments: &str) -> String;
 
 fn plan_on_postgres(world: &World, sql: &str, arguments: &str) -> String {
@@ -599,7 +599,7 @@ fn plan_on_sqlite(world: &World, sql: &str, _: &str) -> String {
         .join("\n")
 }
 
-/// The whole list is found by this index, and a page of it needs no sorting.
+/// Asserts that the whole list uses this index, and that its page needs no sorting.
 fn is_found_by(index: &str, whole: &str, page: &str) {
     for plan in [whole, page] {
         assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{plan}");
@@ -607,7 +607,7 @@ fn is_found_by(index: &str, whole: &str, page: &str) {
     assert!(!page.contains("Sort") && !page.contains("TEMP B-TREE"), "{page}");
 }
 
-fn an_owners_list_is_found_by_its_index(database: TestDatabase, plan: Plan) {
+fn list_of_an_owner_uses_its_index(database: TestDatabase, plan: Plan) {
     let world = World::with(FEW, database);
     world.database.execute(CROWD);
     let planned = |page, arguments| {
@@ -624,7 +624,7 @@ fn an_owners_list_is_found_by_its_index(database: TestDatabase, plan: Plan) {
     );
 }
 
-fn a_cars_history_is_found_by_its_index(database: TestDatabase, plan: Plan) {
+fn history_of_a_car_uses_its_index(database: TestDatabase, plan: Plan) {
     let world = World::with(FEW, database);
     world.database.execute(PAST);
     let planned = |page, arguments| plan(&world, &sql_of(|| history_of_car(&world, page)), arguments);
@@ -636,21 +636,21 @@ fn a_cars_history_is_found_by_its_index(database: TestDatabase, plan: Plan) {
 }
 
 #[test]
-fn on_sqlite_an_owners_list_is_found_by_its_index_and_a_page_needs_no_sorting() {
-    an_owners_list_is_found_by_its_index(TestDatabase::sqlite(), plan_on_sqlite);
+fn on_sqlite_list_of_an_owner_uses_its_index() {
+    list_of_an_owner_uses_its_index(TestDatabase::sqlite(), plan_on_sqlite);
 }
 
 #[test]
-fn on_postgres_an_owners_list_is_found_by_its_index_and_a_page_needs_no_sorting() {
-    an_owners_list_is_found_by_its_index(TestDatabase::postgres(), plan_on_postgres);
+fn on_postgres_list_of_an_owner_uses_its_index() {
+    list_of_an_owner_uses_its_index(TestDatabase::postgres(), plan_on_postgres);
 }
 
 #[test]
-fn on_sqlite_a_cars_history_is_found_by_its_index_and_a_page_needs_no_sorting() {
-    a_cars_history_is_found_by_its_index(TestDatabase::sqlite(), plan_on_sqlite);
+fn on_sqlite_history_of_a_car_uses_its_index() {
+    history_of_a_car_uses_its_index(TestDatabase::sqlite(), plan_on_sqlite);
 }
 
 #[test]
-fn on_postgres_a_cars_history_is_found_by_its_index_and_a_page_needs_no_sorting() {
-    a_cars_history_is_found_by_its_index(TestDatabase::postgres(), plan_on_postgres);
+fn on_postgres_history_of_a_car_uses_its_index() {
+    history_of_a_car_uses_its_index(TestDatabase::postgres(), plan_on_postgres);
 }

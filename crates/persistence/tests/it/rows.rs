@@ -1,10 +1,10 @@
-//! What happens to rows that no port touches.
+//! Rows that were changed outside the ports.
 
 use mycars_application::ports::StoreError;
 use mycars_testkit::{TestDatabase, samples};
 
 #[test]
-fn a_row_that_makes_no_sense_is_a_fault() {
+fn invalid_row_is_a_fault() {
     let database = TestDatabase::sqlite();
     let store = database.store();
     let ann = store
@@ -19,7 +19,7 @@ fn a_row_that_makes_no_sense_is_a_fault() {
 }
 
 #[test]
-fn the_databases_themselves_refuse_what_makes_no_sense() {
+fn constraints_refuse_invalid_rows() {
     for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
         let store = database.store();
         let car = store

@@ -1,4 +1,4 @@
-//! How the bundled SQLite is compiled.
+//! The compile-time options of the bundled SQLite.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ struct CompileOption {
 }
 
 #[test]
-fn sqlite_keeps_compiled_statements_and_has_no_lock_for_all_connections() {
+fn sqlite_is_compiled_with_the_expected_options() {
     let mut conn = SqliteConnection::establish(":memory:").unwrap();
     let options: Vec<CompileOption> = sql_query("PRAGMA compile_options").load(&mut conn).unwrap();
     let options: BTreeSet<_> = options.into_iter().map(|option| option.compile_options).collect();

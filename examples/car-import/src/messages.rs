@@ -1,31 +1,31 @@
-//! Everything that a person reads, and nothing else. The domain says what is wrong as data, so that each program has
-//! words of its own: these are not those of the API of My Cars.
+//! All texts for users. The domain reports violations as data, so each program has texts of its own: these differ
+//! from those of the API of My Cars.
 
 use mycars_domain::{Field, Violation};
 
 use crate::check::{COLUMNS, Fault, FileError, Report};
 
-/// The answer to `--help`.
+/// The output of `--help`.
 pub(crate) const HELP: &str = "\
-Checks a CSV file of cars, and says everything that is wrong with each row.
+Checks a CSV file of cars and reports all faults of each row.
 
 Usage: car-import [--year YEAR] [FILE]
 
-Without FILE, or where it is -, standard input is read. The first line names the
-columns, in any order: brand, model, year and license must be there; color, vin,
-mileage and notes may be. Others are not read.
+Without FILE, or if FILE is -, standard input is read. The first line names the
+columns, in any order: brand, model, year and license are required; color, vin,
+mileage and notes are optional. Other columns are not read.
 
 Options:
-  --year YEAR    the calendar year that counts as now: cars may be of the next
-                 one. What the clock says if left out.
+  --year YEAR    the current calendar year; cars may be of the next year. The
+                 default is the year of the clock.
   -h, --help     prints this
   -V, --version  prints the version
 
-Exit status: 0 if every row is fine, 1 if some are not, 2 if the file can't be
-read as one of cars, or if an option is wrong.
+Exit status: 0 if all rows are valid, 1 if some have faults, 2 if an option is
+wrong or the file can't be read as a file of cars.
 ";
 
-/// How many rows are fine and how many are not.
+/// Returns the numbers of valid rows and of rows with faults.
 pub(crate) fn summary(report: &Report) -> String {
     let (fine, faulty) = (report.cars.len(), report.faulty.len());
     let rows = |count| match count {
@@ -43,7 +43,7 @@ pub(crate) fn summary(report: &Report) -> String {
     }
 }
 
-/// What is wrong with a file as a whole, and what to do about it.
+/// Returns the message for an error of the whole file, with advice.
 pub(crate) fn file_error(error: &FileError) -> String {
     match error {
         FileError::Empty => "the file is empty; its first line should name the columns".into(),
@@ -65,7 +65,7 @@ pub(crate) fn file_error(error: &FileError) -> String {
     }
 }
 
-/// One fault of a row.
+/// Returns the message for one fault of a row.
 pub(crate) fn fault(fault: &Fault) -> String {
     match fault {
         Fault::Field(field, wrong) => format!("{} {}", column(*field), violation(wrong)),
@@ -83,10 +83,10 @@ fn column(field: Field) -> &'static str {
     found.map_or("a field", |(_, name, _)| name)
 }
 
-/// What is wrong with a value, after the name of its column.
+/// Returns the message for a violation, which follows the name of its column.
 ///
-/// There is no arm for "anything else": a violation that is new in the domain does not compile here until somebody has
-/// thought of words for it.
+/// The `match` has no catch-all arm: when the domain adds a violation, this function does not compile until it has a
+/// message for it.
 fn violation(violation: &Violation) -> String {
     match violation {
         Violation::Required | Violation::Null | Violation::Blank => "is missing".into(),
@@ -102,7 +102,7 @@ fn violation(violation: &Violation) -> String {
             "is no vehicle identification number: 17 digits and letters, none of them I, O or Q".into()
         }
         Violation::Taken => "is taken by another car".into(),
-        // What no column of a file of cars can be.
+        // Violations that no column of a file of cars can have.
         Violation::NotAString
         | Violation::AmbiguousNumber
         | Violation::NotABoolean
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_counts_rows_and_names_what_was_not_read() {
+    fn summary_counts_rows_and_names_unread_columns() {
         let header = "brand,model,year,license";
         assert_eq!(summary_of(header), "no rows");
         assert_eq!(
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_its_column_and_says_the_bound() {
+    fn fault_names_its_column_and_bound() {
         let said = |field, wrong| fault(&Fault::Field(field, wrong));
         assert_eq!(said(Field::Brand, Violation::Blank), "brand is missing");
         assert_eq!(
