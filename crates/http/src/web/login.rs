@@ -82,7 +82,7 @@ async fn try_to_log_in(
             response.cookie(csrf_cookie(&state.app.random.hex(16), is_https));
             Ok(response.finish())
         }
-        Err(error) => match error.into() {
+        Err(error) => match ApiError::of_login(error) {
             ApiError::NoActiveAccount | ApiError::Fields(_) => {
                 Ok(show(visit, &next, &username, Some(REFUSED)))
             }
