@@ -212,7 +212,9 @@ impl Body {
     /// that it carries, which takes the form's place. What was sent is noted, to be shown again if it is refused.
     pub(crate) fn take_page_form(&mut self, sent: &mut SentForm) -> Option<Method> {
         let verb = self.text_of(VERB_FIELD).and_then(Method::named);
-        if let Some(content) = self.text_of(CONTENT_FIELD).map(str::to_owned) {
+        if let Some(malformed) = self.undecodable_page_field() {
+            *self = malformed;
+        } else if let Some(content) = self.text_of(CONTENT_FIELD).map(str::to_owned) {
             let media_type = self
                 .text_of(CONTENT_TYPE_FIELD)
                 .unwrap_or("application/json")
@@ -229,6 +231,20 @@ impl Body {
             *sent = SentForm::Fields(fields.collect());
         }
         verb
+    }
+
+    /// Returns the malformed body that a page's form is if one of the fields beside its own fields can't be decoded.
+    fn undecodable_page_field(&self) -> Option<Self> {
+        let Self::Form(parts) = self else { return None };
+        parts.iter().find_map(|(name, part)| match part {
+            Part::Undecodable(error)
+                if [VERB_FIELD, CONTENT_FIELD, CONTENT_TYPE_FIELD].contains(&&**name) =>
+            {
+                let why = format!("Form parse error - the field \"{name}\" {error}");
+                Some(Self::Malformed(why))
+            }
+            _ => None,
+        })
     }
 
     /// Whether the body holds a file.
