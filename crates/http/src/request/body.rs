@@ -20,6 +20,7 @@ use actix_web::{
     http::header::CONTENT_TYPE,
     web::{Bytes, Payload},
 };
+use encoding_rs::mem::decode_latin1;
 use futures_util::StreamExt as _;
 use mycars_application::images;
 use tempfile::SpooledTempFile;
@@ -279,7 +280,7 @@ impl MediaType {
     /// Reads the header `Content-Type`. Bytes that are not ASCII are ISO 8859-1, as in Django.
     fn of_header(given: &[u8]) -> Self {
         Self {
-            given: given.iter().copied().map(char::from).collect(),
+            given: decode_latin1(given).into_owned(),
             value: HeaderValue::parse(given),
         }
     }
