@@ -119,6 +119,21 @@ impl ApiError {
         }
     }
 
+    /// Returns the error of a failed login, and logs a password hash that cannot be verified: only the operator can
+    /// help that user.
+    pub(crate) fn of_login(error: accounts::Error) -> Self {
+        if let accounts::Error::UnsupportedHash { user, algorithm } = &error {
+            tracing::warn!(
+                user = user.0,
+                algorithm,
+                "login refused: the password hash of user {} cannot be verified (algorithm {algorithm}): set a new \
+                 password",
+                user.0
+            );
+        }
+        error.into()
+    }
+
     /// The answer that a client gets. The cause of a 5xx goes to the log, here and nowhere else.
     pub(crate) fn response(&self) -> HttpResponse {
         let status = self.status();
@@ -374,15 +389,7 @@ impl From<accounts::Error> for ApiError {
     fn from(error: accounts::Error) -> Self {
         match error {
             accounts::Error::Invalid(violations) => Self::Fields(violations),
-            accounts::Error::NoActiveAccount => Self::NoActiveAccount,
-            accounts::Error::UnsupportedHash { user, algorithm } => {
-                tracing::warn!(
-                    user = user.0,
-                    algorithm,
-                    "login refused: the password hash of user {} cannot be verified (algorithm {algorithm}): set a new \
-                     password",
-                    user.0
-                );
+            accounts::Error::NoActiveAccount | accounts::Error::UnsupportedHash { .. } => {
                 Self::NoActiveAccount
             }
             accounts::Error::NoActiveAccountForToken => Self::NoActiveAccountForToken,

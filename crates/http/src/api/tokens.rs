@@ -120,7 +120,7 @@ fn obtain(request: &Request<'_>) -> Result<Reply, ApiError> {
         username: form.text(Field::Username),
         password: form.text(Field::Password),
     };
-    let pair = accounts::log_in(request.app, &credentials)?;
+    let pair = accounts::log_in(request.app, &credentials).map_err(ApiError::of_login)?;
     Reply::ok(&PairView {
         refresh: &pair.refresh,
         access: &pair.access,

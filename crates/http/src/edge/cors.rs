@@ -160,10 +160,12 @@ const MAX_REFUSED: usize = 100;
 const MAX_LOGGED: usize = 200;
 
 impl RefusedOrigins {
-    /// Whether an origin is refused for the first time. No origin is, once there are too many.
-    fn add(&self, origin: &str) -> bool {
+    /// Remembers a refused origin. Returns the number of origins that are remembered now, `None` if this one was
+    /// remembered before or there are [`MAX_REFUSED`].
+    fn add(&self, origin: &str) -> Option<usize> {
         let mut origins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        origins.len() < MAX_REFUSED && origins.insert(origin.to_owned())
+        let is_new = origins.len() < MAX_REFUSED && origins.insert(origin.to_owned());
+        is_new.then(|| origins.len())
     }
 }
 
@@ -177,11 +179,18 @@ fn note_refusal(allowed: &AllowedOrigins, refused: &RefusedOrigins, head: &Reque
         return;
     }
     let origin: String = origin.chars().take(MAX_LOGGED).collect();
-    if refused.add(&origin) {
-        tracing::info!(
-            ?origin,
-            "scripts of the origin {origin:?} may not read responses. If they should, add it to \
-             MYCARS__CORS__ALLOWED_ORIGINS"
+    let Some(count) = refused.add(&origin) else {
+        return;
+    };
+    tracing::info!(
+        ?origin,
+        "scripts of the origin {origin:?} may not read responses. If they should, add it to \
+         MYCARS__CORS__ALLOWED_ORIGINS"
+    );
+    if count == MAX_REFUSED {
+        tracing::warn!(
+            count,
+            "{count} refused origins have been logged. Further ones are not logged until the server is restarted"
         );
     }
 }
@@ -343,14 +352,14 @@ mod tests {
     }
 
     #[test]
-    fn refused_origins_are_named_once_each_and_not_without_end() {
+    fn refused_origins_are_numbered_up_to_their_limit() {
         let refused = RefusedOrigins::default();
-        assert!(refused.add("https://a.example"));
-        assert!(!refused.add("https://a.example"));
-        let named = (0..1000)
-            .filter(|number| refused.add(&format!("https://{number}.example")))
-            .count();
-        assert_eq!(named, MAX_REFUSED - 1);
-        assert!(!refused.add("https://b.example"));
+        assert_eq!(refused.add("https://a.example"), Some(1));
+        assert_eq!(refused.add("https://a.example"), None);
+        let numbers: Vec<usize> = (0..1000)
+            .filter_map(|number| refused.add(&format!("https://{number}.example")))
+            .collect();
+        assert_eq!(numbers, (2..=MAX_REFUSED).collect::<Vec<_>>());
+        assert_eq!(refused.add("https://b.example"), None);
     }
 }

@@ -9,13 +9,14 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use actix_web::{
-    Error, HttpMessage as _,
+    Error, HttpMessage as _, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
     dev::{Payload, RequestHead, ServiceRequest, ServiceResponse},
-    error::PayloadError,
+    error::{InternalError, PayloadError},
     http::{
         ConnectionType, Method, StatusCode,
         header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
@@ -24,8 +25,9 @@ use actix_web::{
     web::Bytes,
 };
 use futures_util::{Stream, StreamExt as _};
+use tokio::time::timeout;
 
-use crate::{edge::timeouts::wait_for_body, request::headers};
+use crate::{edge::timeouts::time_for_body, request::headers};
 
 /// Maximum number of bytes that are read of a body, including those that are discarded.
 const MAX_RECEIVED: usize = 24 * 1024 * 1024;
@@ -49,28 +51,46 @@ pub(crate) async fn bound(
         let payload = Box::pin(incoming.clone());
         request.set_payload(Payload::Stream { payload });
     }
-    let mut response = next.call(request).await?.map_into_boxed_body();
+    let time_for_rest = time_for_body(request.headers(), TIMED_AS);
+    match next.call(request).await {
+        Ok(response) => {
+            let (http, response) = response.into_parts();
+            let response = finish(response.map_into_boxed_body(), unread, time_for_rest, is_upgrade).await;
+            Ok(ServiceResponse::new(http, response))
+        }
+        Err(error) => {
+            let response = finish(error.error_response(), unread, time_for_rest, is_upgrade).await;
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
+}
+
+/// Receives the rest of the request's body, as far as it comes in time, and prepares the connection for what is next.
+async fn finish(
+    mut response: HttpResponse,
+    unread: Option<Incoming>,
+    time_for_rest: Duration,
+    is_upgrade: bool,
+) -> HttpResponse {
     if is_upgrade {
-        let head = response.response_mut().head_mut();
+        let head = response.head_mut();
         head.set_connection_type(ConnectionType::Close);
         // actix would announce chunks and send none.
         head.no_chunking(true);
     }
     let Some(mut incoming) = unread else {
-        return Ok(response);
+        return response;
     };
     // A body that was too slow has had its time.
     if response.status() != StatusCode::REQUEST_TIMEOUT {
-        let headers = response.request().headers();
-        drop(wait_for_body(headers, TIMED_AS, incoming.discard()).await);
+        drop(timeout(time_for_rest, incoming.discard()).await);
     }
-    Ok(if incoming.is_over() {
-        response
-    } else {
-        response
-            .map_body(|_, body| Unfinished { body, incoming })
-            .map_into_boxed_body()
-    })
+    if incoming.is_over() {
+        return response;
+    }
+    response
+        .map_body(|_, body| Unfinished { body, incoming })
+        .map_into_boxed_body()
 }
 
 /// Whether the client asks for another protocol, so that actix would not use the connection for another request.
@@ -189,17 +209,19 @@ mod tests {
     use std::cell::Cell;
 
     use actix_web::{
-        App, HttpResponse,
+        App, HttpRequest,
         dev::Service as _,
+        error::ErrorBadGateway,
         http::header::HeaderName,
         middleware::from_fn,
         test::{TestRequest, init_service},
         web,
     };
     use futures_util::{FutureExt as _, stream};
-    use tokio::time::{Instant, pause};
+    use tokio::time::{Instant, pause, sleep};
 
     use super::*;
+    use crate::{edge::timeouts::wait_for_body, request::body::Body};
 
     fn incoming(headers: &[(&'static str, &str)], chunks: &[&'static str]) -> Incoming {
         let request = headers.iter().fold(TestRequest::post(), |request, header| {
@@ -256,19 +278,116 @@ mod tests {
         assert!(incoming.next().await.is_none());
     }
 
+    const MIB: usize = 1024 * 1024;
+
+    /// Sends a request. At `/read`, at most one MiB of its body is read; at `/fail`, the service fails; at other paths,
+    /// the body is not read.
+    async fn call(
+        path: &str,
+        header: (HeaderName, &str),
+        body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+    ) -> Result<ServiceResponse, Error> {
+        let app = App::new()
+            .route("/read", web::post().to(read_body))
+            .default_service(web::to(|| async { HttpResponse::NotFound().body("refused") }))
+            .wrap(from_fn(|request: ServiceRequest, next: Next<_>| async move {
+                if request.path() == "/fail" {
+                    return Err(ErrorBadGateway("failed"));
+                }
+                next.call(request).await
+            }))
+            .wrap(from_fn(bound));
+        let service = init_service(app).await;
+        let mut request = TestRequest::post().uri(path).insert_header(header).to_request();
+        *request.payload() = Payload::Stream {
+            payload: Box::pin(body),
+        };
+        service.call(request).await
+    }
+
+    async fn read_body(http: HttpRequest, payload: web::Payload) -> HttpResponse {
+        let body = wait_for_body(http.headers(), MIB, Body::read(&http, payload, MIB)).await;
+        match body.map(|body| body.problem()) {
+            Ok(None) => HttpResponse::Ok().finish(),
+            Ok(Some(problem)) | Err(problem) => problem.response(),
+        }
+    }
+
     /// Sends a request to a service that does not read its body.
     async fn send(
         header: (HeaderName, &str),
         body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
     ) -> ServiceResponse {
-        let refuse = || HttpResponse::NotFound().body("refused");
-        let app = App::new().default_service(web::to(move || async move { refuse() }));
-        let service = init_service(app.wrap(from_fn(bound))).await;
-        let mut request = TestRequest::post().insert_header(header).to_request();
-        *request.payload() = Payload::Stream {
-            payload: Box::pin(body),
-        };
-        service.call(request).await.unwrap()
+        call("/", header, body).await.unwrap()
+    }
+
+    /// Sends a request to a service that fails. Returns the response that actix sends then.
+    async fn fail(
+        header: (HeaderName, &str),
+        body: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+    ) -> HttpResponse {
+        let error = call("/fail", header, body).await.err().unwrap();
+        error.error_response()
+    }
+
+    #[actix_web::test]
+    async fn body_is_received_before_the_response_of_a_failing_service() {
+        let received = Rc::new(Cell::new(0));
+        let body = stream::iter(0..10).map({
+            let received = Rc::clone(&received);
+            move |_| {
+                received.set(received.get() + 5);
+                Ok(Bytes::from_static(b"hello"))
+            }
+        });
+        let response = fail((CONTENT_LENGTH, "50"), body).await;
+        assert_eq!((response.status().as_u16(), received.get()), (502, 50));
+    }
+
+    #[actix_web::test]
+    async fn body_that_never_ends_outlives_the_response_of_a_failing_service() {
+        pause();
+        let start = Instant::now();
+        let alive = Rc::new(());
+        let body = stream::pending().inspect({
+            let alive = Rc::clone(&alive);
+            move |_: &Result<Bytes, _>| drop(Rc::clone(&alive))
+        });
+        let response = fail((TRANSFER_ENCODING, "chunked"), body).await;
+        assert_eq!(start.elapsed().as_secs(), 62);
+        assert_eq!(Rc::strong_count(&alive), 2);
+        let text = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+        assert_eq!(text, "failed");
+        assert_eq!(Rc::strong_count(&alive), 1);
+    }
+
+    /// Uploads MiBs, one every 20 seconds, where one MiB is allowed. Returns the status and the number of MiBs received.
+    async fn upload(announced: (HeaderName, &str), mebibytes: usize) -> (u16, usize) {
+        let received = Rc::new(Cell::new(0));
+        let body = stream::iter(0..mebibytes).then({
+            let received = Rc::clone(&received);
+            move |_| {
+                let received = Rc::clone(&received);
+                async move {
+                    sleep(Duration::from_secs(20)).await;
+                    received.set(received.get() + 1);
+                    Ok(Bytes::from(vec![b'a'; MIB]))
+                }
+            }
+        });
+        let response = call("/read", announced, body).await.unwrap();
+        (response.status().as_u16(), received.get())
+    }
+
+    #[actix_web::test]
+    async fn slow_upload_over_the_limit_is_received_before_413() {
+        pause();
+        for mebibytes in 2..=5 {
+            let length = (mebibytes * MIB).to_string();
+            for announced in [(CONTENT_LENGTH, &*length), (TRANSFER_ENCODING, "chunked")] {
+                assert_eq!(upload(announced, mebibytes).await, (413, mebibytes));
+            }
+        }
     }
 
     #[actix_web::test]

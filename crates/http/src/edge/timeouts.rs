@@ -37,8 +37,8 @@ pub(crate) async fn wait_for_body<T>(
         .map_err(|_| ApiError::TooSlow)
 }
 
-/// The time for as many bytes as the request announces; as for the most there may be, if it doesn't.
-fn time_for_body(headers: &HeaderMap, limit: usize) -> Duration {
+/// Returns the time for as many bytes as the request announces, at most `limit`; for `limit` bytes if it announces none.
+pub(crate) fn time_for_body(headers: &HeaderMap, limit: usize) -> Duration {
     let announced = headers::first(headers, &CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
     let bytes = announced.unwrap_or(limit).min(limit);
     let seconds = bytes / BODY_BYTES_PER_SECOND;

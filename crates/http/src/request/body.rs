@@ -13,15 +13,15 @@ mod parts;
 mod tests;
 mod transfer;
 
-use std::{cell::RefCell, io, rc::Rc};
+use std::{cell::RefCell, io};
 
 use actix_web::{
     HttpRequest,
-    error::PayloadError,
     http::header::CONTENT_TYPE,
     web::{Bytes, Payload},
 };
-use futures_util::{Stream, StreamExt as _, stream};
+use encoding_rs::mem::decode_latin1;
+use futures_util::StreamExt as _;
 use mycars_application::images;
 use tempfile::SpooledTempFile;
 
@@ -93,10 +93,6 @@ pub(crate) struct File {
     pub(crate) size: u64,
 }
 
-/// So many bytes beyond the limit are read and thrown away, so that a client that only listens after it has
-/// sent everything hears why it was refused. Beyond that, the connection is closed on it.
-const MAX_DISCARDED: usize = 16 * 1024 * 1024;
-
 /// Maximum number of fields of a form, as in Django. No form here has as many.
 const MAX_PARTS: usize = 1000;
 
@@ -110,38 +106,35 @@ const MULTIPART: &[u8] = b"multipart/form-data";
 impl Body {
     /// Reads the body of a request, of which at most `limit` bytes are kept, and no files.
     pub(crate) async fn read(http: &HttpRequest, payload: Payload, limit: usize) -> Self {
-        Self::read_limited(http, Limited::new(payload, limit), false).await
+        Self::read_limited(http, payload, limit, false).await
     }
 
     /// Reads the body of a request, of which at most `limit` bytes are kept, files too.
     pub(crate) async fn read_with_file(http: &HttpRequest, payload: Payload, limit: usize) -> Self {
-        Self::read_limited(http, Limited::new(payload, limit), true).await
+        Self::read_limited(http, payload, limit, true).await
     }
 
-    async fn read_limited(http: &HttpRequest, payload: Limited, keep_files: bool) -> Self {
+    /// Reads no further once the body is refused: `edge::payload` receives the rest.
+    async fn read_limited(http: &HttpRequest, mut payload: Payload, limit: usize, keep_files: bool) -> Self {
         let given = http
             .headers()
             .get(CONTENT_TYPE)
             .map_or(&b""[..], |value| value.as_bytes());
         let mut reader = BodyReader::new(given, keep_files);
-        let mut chunks = payload.chunks();
-        let body = loop {
-            match chunks.next().await {
-                Some(Ok(chunk)) => {
-                    if let Err(body) = reader.push(&chunk) {
-                        payload.discard().await;
-                        break body;
-                    }
-                }
-                Some(Err(_)) => break Self::BrokenOff,
-                None => break reader.finish(),
+        let mut received = 0;
+        while let Some(chunk) = payload.next().await {
+            let Ok(chunk) = chunk else {
+                return Self::BrokenOff;
+            };
+            received += chunk.len();
+            if received > limit {
+                return Self::TooLarge(limit);
             }
-        };
-        if payload.is_over() {
-            payload.discard().await;
-            return Self::TooLarge(payload.limit);
+            if let Err(body) = reader.push(&chunk) {
+                return body;
+            }
         }
-        body
+        reader.finish()
     }
 
     /// Reads a body of which every byte is there.
@@ -212,7 +205,9 @@ impl Body {
     /// that it carries, which takes the form's place. What was sent is noted, to be shown again if it is refused.
     pub(crate) fn take_page_form(&mut self, sent: &mut SentForm) -> Option<Method> {
         let verb = self.text_of(VERB_FIELD).and_then(Method::named);
-        if let Some(content) = self.text_of(CONTENT_FIELD).map(str::to_owned) {
+        if let Some(malformed) = self.undecodable_page_field() {
+            *self = malformed;
+        } else if let Some(content) = self.text_of(CONTENT_FIELD).map(str::to_owned) {
             let media_type = self
                 .text_of(CONTENT_TYPE_FIELD)
                 .unwrap_or("application/json")
@@ -229,6 +224,20 @@ impl Body {
             *sent = SentForm::Fields(fields.collect());
         }
         verb
+    }
+
+    /// Returns the malformed body that a page's form is if one of the fields beside its own fields can't be decoded.
+    fn undecodable_page_field(&self) -> Option<Self> {
+        let Self::Form(parts) = self else { return None };
+        parts.iter().find_map(|(name, part)| match part {
+            Part::Undecodable(error)
+                if [VERB_FIELD, CONTENT_FIELD, CONTENT_TYPE_FIELD].contains(&&**name) =>
+            {
+                let why = format!("Form parse error - the field \"{name}\" {error}");
+                Some(Self::Malformed(why))
+            }
+            _ => None,
+        })
     }
 
     /// Whether the body holds a file.
@@ -271,7 +280,7 @@ impl MediaType {
     /// Reads the header `Content-Type`. Bytes that are not ASCII are ISO 8859-1, as in Django.
     fn of_header(given: &[u8]) -> Self {
         Self {
-            given: given.iter().copied().map(char::from).collect(),
+            given: decode_latin1(given).into_owned(),
             value: HeaderValue::parse(given),
         }
     }
@@ -332,50 +341,5 @@ impl BodyReader {
                 .map_or_else(Body::unreadable_multipart, Body::Form),
             _ => Body::whole(&self.media_type, self.bytes),
         }
-    }
-}
-
-/// A payload of which only so many bytes are let through.
-struct Limited {
-    payload: Rc<RefCell<Payload>>,
-    received: Rc<RefCell<usize>>,
-    limit: usize,
-}
-
-impl Limited {
-    fn new(payload: Payload, limit: usize) -> Self {
-        Self {
-            payload: Rc::new(RefCell::new(payload)),
-            received: Rc::default(),
-            limit,
-        }
-    }
-
-    /// The chunks of the payload, until it ends or has more bytes than the limit.
-    fn chunks(&self) -> impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<> {
-        let (payload, received, limit) = (Rc::clone(&self.payload), Rc::clone(&self.received), self.limit);
-        stream::poll_fn(move |context| {
-            payload.borrow_mut().poll_next_unpin(context).map(|chunk| {
-                let chunk = chunk?;
-                if let Ok(bytes) = &chunk {
-                    *received.borrow_mut() += bytes.len();
-                }
-                Some(if *received.borrow() > limit {
-                    Err(PayloadError::Overflow)
-                } else {
-                    chunk
-                })
-            })
-        })
-    }
-
-    fn is_over(&self) -> bool {
-        *self.received.borrow() > self.limit
-    }
-
-    /// Reads on for a while and forgets what comes.
-    async fn discard(&self) {
-        let mut chunks = self.chunks();
-        while *self.received.borrow() <= self.limit + MAX_DISCARDED && chunks.next().await.is_some() {}
     }
 }

@@ -6,13 +6,11 @@
 use std::borrow::Cow;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use encoding_rs::mem::decode_latin1;
 
 /// Returns the text of a value. Bytes that are not ASCII are ISO 8859-1, as in Django.
 pub(crate) fn text(value: &HeaderValue) -> Cow<'_, str> {
-    match value.to_str() {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => value.as_bytes().iter().copied().map(char::from).collect(),
-    }
+    decode_latin1(value.as_bytes())
 }
 
 /// Returns the text of the first header of this name.

@@ -14,7 +14,7 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 
 use crate::{
     error::{ApiError, Resource},
-    request::headers,
+    request::{headers, urlencoded},
 };
 
 /// A form in which answers can be written.
@@ -87,7 +87,11 @@ fn choose(renderers: &'static [Renderer], query: &str, accept: &str) -> Result<A
     let format = format(query);
     let named: Vec<_> = renderers
         .iter()
-        .filter(|renderer| format.as_ref().is_none_or(|format| renderer.format == format))
+        .filter(|renderer| {
+            format
+                .as_deref()
+                .is_none_or(|format| renderer.format.as_bytes() == format)
+        })
         .collect();
     if named.is_empty() {
         return Err(ApiError::NotFound(Resource::Route));
@@ -106,11 +110,11 @@ fn choose(renderers: &'static [Renderer], query: &str, accept: &str) -> Result<A
 }
 
 /// The format that the query names; the last one, as everywhere in Django.
-fn format(query: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes())
-        .filter(|(name, _)| name == "format")
+fn format(query: &str) -> Option<Vec<u8>> {
+    urlencoded::pairs(query.as_bytes())
+        .filter(|(name, _)| name == b"format")
         .last()
-        .map(|(_, format)| format.into_owned())
+        .map(|(_, format)| format)
         .filter(|format| !format.is_empty())
 }
 
@@ -266,6 +270,7 @@ mod tests {
         assert_eq!(chosen("format=xml", "*/*"), Err(404));
         assert_eq!(chosen("format=xml", "image/png"), Err(404));
         assert_eq!(chosen("format=JSON", "*/*"), Err(404));
+        assert_eq!(chosen("format=json&format=%FF", "*/*"), Err(404));
     }
 
     #[test]

@@ -80,7 +80,7 @@ async fn try_to_log_in(
         };
         let work = move |request: &pipeline::Request<'_>| {
             let old_key = request.context.browser.session_key.as_deref();
-            Ok(sessions::log_in(&request.state.app, &credentials, old_key)?)
+            sessions::log_in(&request.state.app, &credentials, old_key).map_err(ApiError::of_login)
         };
         (Pool::Passwords, work)
     };

@@ -11,7 +11,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Charset {
     Known(&'static Encoding),
-    /// A label of no known encoding. Django reads such text as UTF-8; here only its ASCII is read.
+    /// A label of no known encoding. Its text is read as UTF-8, as in Django.
     Unknown(String),
 }
 
@@ -54,16 +54,18 @@ impl Charset {
                 .decode_without_bom_handling_and_without_replacement(&bytes)
                 .map(Cow::into_owned)
                 .ok_or_else(|| Undecodable(encoding.name().into())),
-            Self::Unknown(label) if !bytes.is_ascii() => {
-                Err(Undecodable(format!("{label} (unknown encoding)")))
+            Self::Unknown(label) => {
+                String::from_utf8(bytes).map_err(|_| Undecodable(format!("{label} (unknown encoding)")))
             }
-            Self::Unknown(_) => Self::DEFAULT.decode(bytes),
         }
     }
 
     /// Decodes a whole document. A byte order mark at its start is removed, and tells which UTF it is in.
     pub(super) fn decode_document(&self, bytes: Vec<u8>) -> Result<String, Undecodable> {
-        let is_utf = matches!(self, Self::Known(encoding) if [UTF_8, UTF_16LE, UTF_16BE].contains(encoding));
+        let is_utf = match self {
+            Self::Known(encoding) => [UTF_8, UTF_16LE, UTF_16BE].contains(encoding),
+            Self::Unknown(_) => true,
+        };
         match Encoding::for_bom(&bytes) {
             Some((encoding, length)) if is_utf => {
                 Self::Known(encoding).decode(bytes.get(length..).unwrap_or_default().to_vec())
@@ -168,11 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn unknown_encodings_are_read_as_far_as_they_are_ascii() {
-        for label in ["x-unknown", "utf-32", "utf-7", "iso-2022-kr", "\u{fc}"] {
-            assert_eq!(decode(label, b"Mueller").as_deref(), Ok("Mueller"), "{label}");
-            let refused = decode(label, "Müller".as_bytes()).unwrap_err().to_string();
-            assert!(refused.ends_with(" (unknown encoding)"), "{refused}");
+    fn text_in_unknown_encoding_is_read_as_utf8() {
+        for label in ["utf8mb4", "x-unknown", "utf-32", "utf-7", "iso-2022-kr", "\u{fc}"] {
+            for text in ["Mueller", "Müller", "Москва", "日本", "🚗", "\u{fffd}"] {
+                assert_eq!(decode(label, text.as_bytes()).as_deref(), Ok(text), "{label}");
+            }
+            for bytes in [&b"M\xfcller"[..], b"\xc3", b"\xed\xa0\x80", b"\xff\xfe"] {
+                let refused = decode(label, bytes).unwrap_err().to_string();
+                assert!(refused.ends_with(" (unknown encoding)"), "{refused}");
+            }
         }
     }
 
@@ -196,6 +202,7 @@ mod tests {
             ("utf-16", b"\xfe\xff\0{\0}"),
             ("utf-16", b"{\0}\0"),
             ("utf-16be", b"\0{\0}"),
+            ("utf8mb4", b"\xef\xbb\xbf{}"),
         ] {
             assert_eq!(decode(label, bytes).as_deref(), Ok("{}"), "{label}");
         }

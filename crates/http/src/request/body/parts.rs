@@ -276,7 +276,7 @@ fn decode_name(name: Parameter, default: &Charset) -> Result<String, FormError> 
     };
     let written = name.value.escape_ascii().to_string();
     match charset.decode(name.value) {
-        Ok(name) => Ok(name.trim().to_owned()),
+        Ok(name) => Ok(name.trim_ascii().to_owned()),
         Err(error) => {
             let message = format!("The name of the field \"{written}\" {error}");
             Err(FormError::Malformed(message))

@@ -140,6 +140,38 @@ fn text_of_a_page_is_decoded_already() {
     assert!(matches!(body, Body::Json(json) if json == "{\"a\":\"ü\"}"));
 }
 
+#[test]
+fn page_form_with_undecodable_own_field_is_malformed() {
+    for (form, field) in [
+        ("_method=PATCH&_content=%FF", "_content"),
+        ("_method=PATCH&_content={}&_content={%FF}", "_content"),
+        ("_method=PATCH&_content={%FF}&_content={}", "_content"),
+        ("_method=PATCH&_content=%C3&brand=VW", "_content"),
+        ("_method=PATCH&_content_type=%FF&_content={}", "_content_type"),
+        ("_method=PATCH&_content_type=%ED%A0%80&brand=VW", "_content_type"),
+        ("_method=%FF&_content={}", "_method"),
+        ("_method=P%C3&brand=VW", "_method"),
+    ] {
+        let (method, body) = read_page_form(form);
+        let expected = format!("Form parse error - the field \"{field}\" could not be decoded as UTF-8");
+        assert!(
+            matches!(&body, Body::Malformed(why) if *why == expected),
+            "{form}"
+        );
+        assert_eq!(method.is_some(), field != "_method", "{form}");
+    }
+    let (method, body) = read_page_form("_method=PATCH&brand=%FF");
+    assert!(method.is_some() && matches!(body, Body::Form(_)));
+}
+
+fn read_page_form(form: &str) -> (Option<Method>, Body) {
+    let mut reader = BodyReader::new(FORM, false);
+    assert!(reader.push(form.as_bytes()).is_ok());
+    let mut body = reader.finish();
+    let method = body.take_page_form(&mut SentForm::default());
+    (method, body)
+}
+
 /// Pieces of bodies that mean something to a reader, and a few that do not.
 const PIECES: &[&[u8]] = &[
     b"--XX",

@@ -5,7 +5,7 @@ use actix_web::{
     http::header::HeaderMap,
 };
 
-use crate::request::cookies::cookie;
+use crate::request::{cookies::cookie, urlencoded};
 
 /// What has happened, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,14 +49,13 @@ impl Message {
         let cookie = cookie(headers, COOKIE)?;
         let mut message = Self::success("");
         let mut label = String::new();
-        for (name, value) in form_urlencoded::parse(cookie.as_bytes()) {
+        for (name, value) in urlencoded::parameters(&cookie) {
+            let value = value?;
             match &*name {
                 "warning" => message.is_warning = true,
-                "text" => message.text = value.into_owned(),
-                "label" => label = value.into_owned(),
-                "url" if value.starts_with("/admin/") => {
-                    message.link = Some((label.clone(), value.into_owned()));
-                }
+                "text" => message.text = value,
+                "label" => label = value,
+                "url" if value.starts_with("/admin/") => message.link = Some((label.clone(), value)),
                 _ => {}
             }
         }
@@ -131,6 +130,7 @@ mod tests {
             assert_eq!(read(message.cookie(true).value()), Some(message));
         }
         assert_eq!(read("nonsense"), None);
+        assert_eq!(read("text=Saved%FF"), None);
     }
 
     #[test]
