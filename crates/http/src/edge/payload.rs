@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(Rc::strong_count(&alive), 1);
     }
 
-    /// Uploads MiBs, one every 20 seconds, where one MiB is allowed. Returns the status and the number of MiBs received.
+    /// Uploads one MiB every 20 seconds where one is allowed. Returns the status and how many have been received.
     async fn upload(announced: (HeaderName, &str), mebibytes: usize) -> (u16, usize) {
         let received = Rc::new(Cell::new(0));
         let body = stream::iter(0..mebibytes).then({

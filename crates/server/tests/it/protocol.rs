@@ -34,6 +34,7 @@ on_both_databases!(
     post_that_offers_http2_has_its_body_read,
     headers_with_odd_bytes_change_nothing_else,
     refused_origin_is_logged_once_with_its_setting,
+    refused_origins_beyond_the_limit_are_announced_once,
     a_login_in_flight_is_answered_before_the_server_ends,
 );
 
@@ -184,6 +185,10 @@ fn bodies_in_any_encoding_are_stored_as_text(installation: &Installation) {
         (
             "application/json; charset=iso-8859-1".to_owned(),
             b"{\"brand\":\"M\xfcller\",\"model\":\"M\",\"year\":2020,\"license\":\"A-7\"}".to_vec(),
+        ),
+        (
+            "application/json; charset=utf8mb4".to_owned(),
+            b"{\"brand\":\"M\xc3\xbcller\",\"model\":\"M\",\"year\":2020,\"license\":\"A-9\"}".to_vec(),
         ),
     ] {
         let car = send(&content_type, &body).json(201);
@@ -609,6 +614,23 @@ fn refused_origin_is_logged_once_with_its_setting(installation: &Installation) {
     let lines: Vec<&str> = lines.collect();
     assert!(
         lines.len() == 1 && lines[0].contains("https://evil.example"),
+        "{log}"
+    );
+}
+
+fn refused_origins_beyond_the_limit_are_announced_once(installation: &Installation) {
+    let server = installation.start();
+    for number in 0..110 {
+        let origin = format!("https://{number}.example");
+        server
+            .send(&Request::get("/api/").header("Origin", &origin))
+            .json(200);
+    }
+    let log = server.stop().stderr;
+    assert_eq!(log.matches("MYCARS__CORS__ALLOWED_ORIGINS").count(), 100, "{log}");
+    assert_eq!(
+        log.matches("100 refused origins have been logged").count(),
+        1,
         "{log}"
     );
 }
