@@ -21,8 +21,14 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postg
 /// Asks whether there is a table of applied migrations.
 const HAS_MIGRATIONS: &str = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS found";
 
-/// Writes a new file and forgets it.
-const WRITE_CHECK: &str = "CREATE TEMPORARY TABLE mycars_write_check ON COMMIT DROP AS SELECT 1 AS filler";
+/// Writes a new file and forgets it. A role that may not create temporary tables writes a large object instead.
+const WRITE_CHECK: &str = "DO $$ BEGIN
+        IF has_database_privilege(current_database(), 'TEMPORARY') THEN
+            CREATE TEMPORARY TABLE mycars_write_check ON COMMIT DROP AS SELECT 1 AS filler;
+        ELSE
+            PERFORM lo_unlink(lo_from_bytea(0, decode(repeat('00', 65536), 'hex')));
+        END IF;
+    END $$";
 
 mod schema {
     schema!(Timestamptz);

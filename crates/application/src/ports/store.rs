@@ -120,7 +120,7 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Checks that the database answers and, as far as that is known without writing, can be written. After a write
-    /// that failed with [`StoreError::NotWritable`], this reports the same until the database can be written again.
+    /// that failed with [`StoreError::NotWritable`], this reports the same until a write of its own has succeeded.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; [`StoreError::NotWritable`].

@@ -93,7 +93,7 @@ struct DieselStore {
     writability: Writability,
 }
 
-/// Whether the last write found that the database can't be written. Logs each change once.
+/// Whether a write found that the database can't be written, and no check has succeeded since. Logs each change once.
 #[derive(Default)]
 struct Writability {
     has_failed: AtomicBool,
@@ -111,8 +111,7 @@ impl Writability {
     }
 
     fn note_success(&self) {
-        // Most of the time nothing is written to what all threads share.
-        if self.has_failed() && self.has_failed.swap(false, Ordering::Relaxed) {
+        if self.has_failed.swap(false, Ordering::Relaxed) {
             tracing::info!("the database can be written again");
         }
     }
@@ -141,9 +140,15 @@ impl Store for DieselStore {
         }
         drop(conn);
         match self.check_write() {
+            Ok(()) => {
+                self.writability.note_success();
+                Ok(())
+            }
             Err(error @ (StoreError::NotWritable(_) | StoreError::Unavailable(_))) => Err(error),
-            // A role that may not do what the check does can write all the same.
-            Ok(()) | Err(_) => self.noted(Ok(())),
+            Err(error) => {
+                tracing::warn!(%error, "could not check whether the database can be written again");
+                Err(StoreError::NotWritable(error.into()))
+            }
         }
     }
 }
@@ -191,12 +196,11 @@ impl DieselStore {
         }
     }
 
-    /// The outcome of a write, after noting what it says about the next one.
+    /// Returns the outcome of a write, after noting that the database can't be written. A success proves nothing: it may
+    /// have changed no row, or only a page that had room.
     fn noted(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
-        match &outcome {
-            Ok(()) => self.writability.note_success(),
-            Err(StoreError::NotWritable(cause)) => self.writability.note_failure(&cause.to_string()),
-            Err(_) => {}
+        if let Err(StoreError::NotWritable(cause)) = &outcome {
+            self.writability.note_failure(&cause.to_string());
         }
         outcome
     }
