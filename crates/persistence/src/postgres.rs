@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use diesel::{
-    QueryResult, RunQueryDsl as _, connection::SimpleConnection as _, dsl::sql, pg::Pg as DB, select,
+    QueryResult, RunQueryDsl as _,
+    connection::{AnsiTransactionManager, SimpleConnection as _},
+    dsl::sql,
+    pg::Pg as DB,
+    select,
     sql_types::Bool,
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -62,8 +66,8 @@ mod users;
 
 use crate::requirements::postgres::{check, check_before_migrations, establish};
 pub(crate) use migrations::migrate;
-use store::begin;
 pub(crate) use store::connect;
+use store::{Wait, begin};
 
 /// The least time that a statement has. None of ours takes so long unless something is wrong.
 const LEAST_STATEMENT_TIME: Duration = Duration::from_secs(30);
@@ -85,6 +89,11 @@ fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
 /// A time limit as PostgreSQL takes it.
 fn milliseconds(limit: Duration) -> i32 {
     i32::try_from(limit.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// Begins the transaction of a write that fails instead of waiting for a row. A limit of zero would be none.
+fn begin_now(conn: &mut Conn, _patience: Duration) -> QueryResult<()> {
+    AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN; SET LOCAL lock_timeout = 1")
 }
 
 /// Begins the transaction that migrations are applied in, one instance of the program at a time. A migration takes
@@ -121,7 +130,7 @@ impl WriteLock {
         clippy::unnecessary_wraps,
         reason = "SQLite's twin needs both"
     )]
-    fn acquire(&self) -> Result<Turn, StoreError> {
+    fn acquire(&self, _wait: Wait) -> Result<Turn, StoreError> {
         Ok(Turn)
     }
 }

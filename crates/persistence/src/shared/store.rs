@@ -20,8 +20,8 @@ use mycars_application::ports::{Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
 use super::{
-    BEGIN, Conn, WRITE_CHECK, WriteLock, check, check_before_migrations, establish, is_read_only, migrations,
-    prepare,
+    BEGIN, Conn, WRITE_CHECK, WriteLock, begin_now, check, check_before_migrations, establish, is_read_only,
+    migrations, prepare,
 };
 use crate::{
     database::{Failure, Options},
@@ -49,6 +49,7 @@ pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>,
         .map_err(|error| Failure::Opening(error.into()))?;
     Ok(Arc::new(DieselStore {
         pool,
+        patience: options.timeout,
         writers: WriteLock::new(options.timeout),
         writability: Writability::default(),
     }))
@@ -87,8 +88,18 @@ impl HandleError<ConnectError> for LogErrors {
     }
 }
 
+/// How long a write waits for other writers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// As long as the store's time limit.
+    UntilTimeout,
+    /// It fails instead.
+    Never,
+}
+
 struct DieselStore {
     pool: Pool<Manager>,
+    patience: Duration,
     writers: WriteLock,
     writability: Writability,
 }
@@ -125,7 +136,8 @@ impl Store for DieselStore {
     fn run(&self, mode: Mode, work: &mut Work<'_>) -> Result<(), StoreError> {
         match mode {
             Mode::Read => self.read(work),
-            Mode::Write => self.write(work),
+            Mode::Write => self.write(Wait::UntilTimeout, work),
+            Mode::WriteNow => self.write(Wait::Never, work),
         }
     }
 
@@ -167,10 +179,10 @@ impl DieselStore {
         Ok(())
     }
 
-    fn write(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
+    fn write(&self, wait: Wait, work: &mut Work<'_>) -> Result<(), StoreError> {
         // Whoever waits for a turn must not hold a connection meanwhile that a reader could use.
-        let _turn = self.writers.acquire()?;
-        let mut conn = match self.begin() {
+        let _turn = self.writers.acquire(wait)?;
+        let mut conn = match self.begin(wait) {
             Ok(conn) => conn,
             Err(error) => return self.noted(Err(error)),
         };
@@ -208,8 +220,8 @@ impl DieselStore {
     /// Writes something that needs space and leaves nothing behind. Only done after a write has failed, because it
     /// costs as much as one.
     fn check_write(&self) -> Result<(), StoreError> {
-        let _turn = self.writers.acquire()?;
-        let mut conn = self.begin()?;
+        let _turn = self.writers.acquire(Wait::UntilTimeout)?;
+        let mut conn = self.begin(Wait::UntilTimeout)?;
         if let Err(error) = conn.batch_execute(WRITE_CHECK) {
             roll_back(&mut conn);
             return Err(store_error(error));
@@ -219,7 +231,11 @@ impl DieselStore {
 
     /// A connection inside a transaction. Nothing was done yet, so a connection that turns out to be dead is
     /// replaced.
-    fn begin(&self) -> Result<PooledConnection<Manager>, StoreError> {
+    fn begin(&self, wait: Wait) -> Result<PooledConnection<Manager>, StoreError> {
+        let begin = |conn: &mut Conn| match wait {
+            Wait::UntilTimeout => begin(conn),
+            Wait::Never => begin_now(conn, self.patience),
+        };
         let mut conn = self.connection()?;
         let begun = begin(&mut conn);
         if begun.is_err() && !answers(&mut conn) {

@@ -74,6 +74,43 @@ fn who_waits_too_long_for_another_writer_is_told_so() {
 }
 
 #[test]
+fn write_now_does_not_wait_for_another_writer() {
+    let patience = Duration::from_secs(3);
+    for database in both() {
+        let options = Options {
+            timeout: patience,
+            pool_size: 3,
+        };
+        let (store, other) = (database.store_with(&options), database.store_with(&options));
+        let ann = store
+            .write(|unit| unit.users().insert(&samples::new_user("ann")))
+            .unwrap();
+        let wanted = |store: &dyn Store| store.write_now(|unit| unit.users().find_for_update(ann.id));
+        store
+            .write(|unit| {
+                unit.users().find_for_update(ann.id)?;
+                for store in [&store, &other] {
+                    for _ in 0..5 {
+                        let begun = Instant::now();
+                        let refused = wanted(&**store);
+                        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+                        assert!(begun.elapsed() < patience / 3, "{:?}", begun.elapsed());
+                    }
+                }
+                // Other writes wait as long as before.
+                let begun = Instant::now();
+                let refused = other.write(|unit| unit.users().find_for_update(ann.id));
+                assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+                assert!(begun.elapsed() >= patience, "{:?}", begun.elapsed());
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        assert_eq!(wanted(&*other).unwrap(), Some(ann.clone()));
+        assert_eq!(wanted(&*store).unwrap(), Some(ann));
+    }
+}
+
+#[test]
 fn no_car_gets_a_picture_while_those_of_its_owner_are_listed_to_go() {
     for database in both() {
         let options = Options {
