@@ -227,14 +227,14 @@ impl Store for MockStore {
         let mut unit = self.unit.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = work(&mut *unit);
         let appended = std::mem::take(&mut unit.appended);
-        if mode == Mode::Write && outcome.is_ok() {
+        if mode != Mode::Read && outcome.is_ok() {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             entries.extend(appended);
         }
         let counter = match (mode, outcome) {
             (Mode::Read, _) => &self.reads,
-            (Mode::Write, Ok(())) => &self.commits,
-            (Mode::Write, Err(Rollback)) => &self.rollbacks,
+            (Mode::Write | Mode::WriteNow, Ok(())) => &self.commits,
+            (Mode::Write | Mode::WriteNow, Err(Rollback)) => &self.rollbacks,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         Ok(())

@@ -68,7 +68,7 @@ mod tokens;
 mod users;
 
 pub use audit_log::AuditLog;
-pub use cars::{CarCount, CarRepository};
+pub use cars::{CarCount, CarRepository, CarVersion};
 pub use clock::Clock;
 pub use images::{
     ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage, Upload,

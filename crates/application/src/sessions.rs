@@ -14,8 +14,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-/// What is kept of a session's key. The key is random and long, so that a fast hash will do.
-fn hash(key: &str) -> String {
+/// Returns the SHA-256 of a text in hex, which is what is kept of a session's key. The key is random and long, so that a fast hash will do.
+pub(crate) fn hash(key: &str) -> String {
     Sha256::digest(key).iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string never fails.
         let _ = write!(hex, "{byte:02x}");

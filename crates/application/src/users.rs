@@ -13,7 +13,7 @@ pub use bulk::{Belongings, belongings, counts, ids, read_all, search};
 pub use create::create;
 pub(crate) use create::make;
 pub(crate) use delete::erase;
-pub use delete::{SeenUser, delete};
+pub use delete::{SeenUser, car_digests, delete};
 pub use fields::UserInput;
 pub use list::list;
 pub use read::{find, read, read_with_cars};

@@ -13,7 +13,7 @@ use mycars_domain::{CarId, Denied, Rank, UserId};
 /// A use-case, and whether it refuses who asks.
 type Case = (&'static str, fn(&App, &Caller) -> Option<Denied>);
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 23] = [
     ("history::list", |app, who| {
         of_users(history::list(app, who, &HistoryQuery::default()))
     }),
@@ -66,6 +66,9 @@ const CASES: [Case; 22] = [
     ("users::belongings", |app, who| {
         of_users(users::belongings(app, who, &[UserId(1)]))
     }),
+    ("users::car_digests", |app, who| {
+        of_users(users::car_digests(app, who, &[UserId(1)]))
+    }),
     ("users::find", |app, who| of_users(users::find(app, who, "ann"))),
     ("logins::list", |app, who| {
         of_users(logins::list(app, who, &TokenQuery::at(samples::now())))
@@ -111,6 +114,7 @@ fn empty() -> App {
     cars.expect_find_all().returning(|_| Ok(vec![]));
     cars.expect_brands().returning(|_, _| Ok(vec![]));
     cars.expect_count_of().returning(|_| Ok(CarCount::default()));
+    cars.expect_versions_of().returning(|_| Ok(vec![]));
     cars.expect_count_all().returning(|| Ok(CarCount::default()));
     let users = &mut mocks.unit.users;
     users.expect_list().returning(|_| Ok(vec![]));

@@ -169,11 +169,19 @@ impl ImageStore for FileImageStore {
         self.try_list().map_err(|error| failed_at(&self.folder(), &error))
     }
 
-    fn move_to_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<(), ImageStoreError> {
+    fn move_to_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<bool, ImageStoreError> {
         let Some(name) = name(path) else {
-            return Ok(());
+            return Ok(true);
         };
         trash::move_in(&self.root, &self.folder(), name, day)
+            .map_err(|error| failed_at(&trash::day_folder(&self.root, day).join(name), &error))
+    }
+
+    fn restore_from_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<bool, ImageStoreError> {
+        let Some(name) = name(path) else {
+            return Ok(true);
+        };
+        trash::move_out(&self.root, &self.folder(), name, day)
             .map_err(|error| failed_at(&trash::day_folder(&self.root, day).join(name), &error))
     }
 

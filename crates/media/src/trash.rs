@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File, read_dir, remove_file},
-    io,
+    io::{self, ErrorKind},
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
@@ -16,31 +16,61 @@ use rustix::{
     io::Errno,
 };
 
-use crate::files::{Overwrite, open_regular, unless_missing, write_whole};
+use crate::files::{Overwrite, create_folder, open_regular, unless_missing, write_whole};
 
 /// The name of the trash folder below the root.
 const TRASH: &str = "trash";
 /// The format of the name of a day's folder.
 const DAY: &str = "%Y-%m-%d";
 
-/// Moves the file `name` from a folder to the trash of a day. Does nothing if there is no such regular file.
-pub(crate) fn move_in(root: &Path, folder: &Path, name: &str, day: NaiveDate) -> io::Result<()> {
+/// Moves the file `name` from a folder to the trash of a day. Does nothing if there is no such regular file. Returns
+/// `false` if the name is taken in the trash of this day.
+pub(crate) fn move_in(root: &Path, folder: &Path, name: &str, day: NaiveDate) -> io::Result<bool> {
     let Some(source) = unless_missing(open_folder(CWD, folder, OFlags::empty()))? else {
-        return Ok(());
+        return Ok(true);
     };
     if !is_regular(&source, name)? {
-        return Ok(());
+        return Ok(true);
     }
     let target = create_day(root, day)?;
-    // Renaming is atomic, so a crash leaves the file in one of the two places.
-    match rustix::fs::renameat_with(&source, name, &target, name, RenameFlags::NOREPLACE) {
-        // The pictures are on another file system, or on one that cannot rename without overwriting.
+    move_file((&source, folder), (&target, &day_folder(root, day)), name)
+}
+
+/// Moves the file `name` from the trash of a day to a folder, and deletes the folder of the day if it is empty then.
+/// Does nothing if there is no such regular file. Returns `false` if the name is taken in the folder.
+pub(crate) fn move_out(root: &Path, folder: &Path, name: &str, day: NaiveDate) -> io::Result<bool> {
+    let Some((trash, source)) = unless_missing(open_day(root, day))? else {
+        return Ok(true);
+    };
+    if !is_regular(&source, name)? {
+        return Ok(true);
+    }
+    create_folder(folder)?;
+    let target = open_folder(CWD, folder, OFlags::empty())?;
+    let is_moved = move_file((&source, &day_folder(root, day)), (&target, folder), name)?;
+    remove_if_empty(&trash, day)?;
+    Ok(is_moved)
+}
+
+/// Moves a file from one folder to another, each given open and by its path. Returns `false` if the name is taken there.
+fn move_file(
+    (source, source_path): (&OwnedFd, &Path),
+    (target, target_path): (&OwnedFd, &Path),
+    name: &str,
+) -> io::Result<bool> {
+    // A crash leaves the file in one of the two places, because renaming is atomic.
+    let moved = match rustix::fs::renameat_with(source, name, target, name, RenameFlags::NOREPLACE) {
+        // The pictures are kept on another file system, or on one that can't rename without overwriting.
         Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            move_by_copying(&folder.join(name), &day_folder(root, day), name)
+            move_by_copying(&source_path.join(name), target_path, name)
         }
         // Another sweep moved the file first.
         Err(Errno::NOENT) => Ok(()),
-        renamed => Ok(renamed?),
+        renamed => renamed.map_err(io::Error::from),
+    };
+    match moved {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        moved => moved.map(|()| true),
     }
 }
 
@@ -91,16 +121,23 @@ pub(crate) fn days(root: &Path) -> io::Result<Vec<(NaiveDate, PathBuf)>> {
 
 /// Deletes a file from the trash of a day, and the folder of the day if it is empty then.
 pub(crate) fn delete(root: &Path, day: NaiveDate, name: &str) -> io::Result<()> {
-    let found = open_folder(CWD, root, OFlags::empty())
-        .and_then(|root| open_folder(root, TRASH, OFlags::NOFOLLOW))
-        .and_then(|trash| {
-            let folder = open_folder(&trash, day_name(day).as_str(), OFlags::NOFOLLOW)?;
-            Ok((trash, folder))
-        });
-    let Some((trash, folder)) = unless_missing(found)? else {
+    let Some((trash, folder)) = unless_missing(open_day(root, day))? else {
         return Ok(());
     };
     unless_missing(rustix::fs::unlinkat(folder, name, AtFlags::empty()).map_err(io::Error::from))?;
+    remove_if_empty(&trash, day)
+}
+
+/// Opens the trash and the folder of a day.
+fn open_day(root: &Path, day: NaiveDate) -> io::Result<(OwnedFd, OwnedFd)> {
+    let root = open_folder(CWD, root, OFlags::empty())?;
+    let trash = open_folder(root, TRASH, OFlags::NOFOLLOW)?;
+    let folder = open_folder(&trash, day_name(day).as_str(), OFlags::NOFOLLOW)?;
+    Ok((trash, folder))
+}
+
+/// Deletes the folder of a day from the trash if it is empty.
+fn remove_if_empty(trash: &OwnedFd, day: NaiveDate) -> io::Result<()> {
     match rustix::fs::unlinkat(trash, day_name(day), AtFlags::REMOVEDIR) {
         Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
         removed => Ok(removed?),

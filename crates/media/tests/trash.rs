@@ -46,7 +46,12 @@ impl World {
         self.trash().join(DAY)
     }
 
-    fn move_to_trash(&self, name: &str) -> Result<(), String> {
+    fn restore(&self, name: &str) -> Result<bool, String> {
+        let restored = self.store.restore_from_trash(&path(name), day(DAY));
+        restored.map_err(|error| std::error::Error::source(&error).unwrap().to_string())
+    }
+
+    fn move_to_trash(&self, name: &str) -> Result<bool, String> {
         let moved = self.store.move_to_trash(&path(name), day(DAY));
         moved.map_err(|error| std::error::Error::source(&error).unwrap().to_string())
     }
@@ -106,6 +111,60 @@ fn moved_picture_is_in_the_trash_of_the_day_alone() {
 }
 
 #[test]
+fn restored_picture_is_at_its_path_alone() {
+    for has_folder in [true, false] {
+        let world = World::new();
+        assert_eq!(world.move_to_trash("a.jpg"), Ok(true));
+        if !has_folder {
+            fs::remove_dir(world.cars()).unwrap();
+        }
+        assert_eq!(world.restore("a.jpg"), Ok(true));
+        assert!(world.store.open(&path("a.jpg")).unwrap().is_some());
+        assert_eq!(world.listed(), []);
+        assert!(!world.trash_of_day().exists());
+        assert_eq!(world.restore("a.jpg"), Ok(true), "there is nothing to restore");
+    }
+}
+
+#[test]
+fn restore_never_overwrites_a_picture() {
+    let world = World::new();
+    write(&world.trash_of_day(), "a.jpg");
+    fs::write(world.trash_of_day().join("a.jpg"), "two").unwrap();
+    assert_eq!(world.restore("a.jpg"), Ok(false));
+    assert_eq!(text(&world.cars().join("a.jpg")).unwrap(), "one");
+    assert_eq!(text(&world.trash_of_day().join("a.jpg")).unwrap(), "two");
+}
+
+#[test]
+fn restoring_what_is_no_picture_does_nothing() {
+    let world = World::new();
+    assert_eq!(world.restore("a.jpg"), Ok(true), "there is no trash");
+    fs::create_dir_all(world.trash_of_day().join("folder.jpg")).unwrap();
+    symlink("../../../secret", world.trash_of_day().join("link.jpg")).unwrap();
+    for name in [
+        "link.jpg",
+        "folder.jpg",
+        "missing.jpg",
+        "../secret",
+        "../../secret",
+        "",
+        "..",
+    ] {
+        assert_eq!(world.restore(name), Ok(true), "{name}");
+    }
+    assert_eq!(fs::read_dir(world.trash_of_day()).unwrap().count(), 2);
+    world.assert_secret_is_untouched();
+
+    let elsewhere = world.folder.path().join("elsewhere");
+    fs::rename(world.trash(), &elsewhere).unwrap();
+    write(&elsewhere.join(DAY), "b.jpg");
+    symlink(&elsewhere, world.trash()).unwrap();
+    assert!(world.restore("b.jpg").unwrap_err().contains("trash/2026-11-26"));
+    assert!(elsewhere.join(DAY).join("b.jpg").exists());
+}
+
+#[test]
 fn trash_is_for_its_owner_only_and_not_opened() {
     let world = World::new();
     world.move_to_trash("a.jpg").unwrap();
@@ -127,11 +186,7 @@ fn move_never_overwrites_a_trashed_picture() {
     let world = World::new();
     write(&world.trash_of_day(), "a.jpg");
     fs::write(world.trash_of_day().join("a.jpg"), "two").unwrap();
-    let error = world.move_to_trash("a.jpg").unwrap_err();
-    assert!(
-        error.contains("trash/2026-11-26/a.jpg") && error.contains("exists"),
-        "{error}"
-    );
+    assert_eq!(world.move_to_trash("a.jpg"), Ok(false));
     assert_eq!(text(&world.cars().join("a.jpg")).unwrap(), "one");
     assert_eq!(text(&world.trash_of_day().join("a.jpg")).unwrap(), "two");
 }
@@ -204,8 +259,14 @@ fn picture_on_another_file_system_is_moved_too() {
     assert_eq!(fs::metadata(&trashed).unwrap().modified().unwrap(), modified);
 
     write(elsewhere.path(), "b.jpg");
-    assert!(world.move_to_trash("b.jpg").unwrap_err().contains("exists"));
-    assert!(elsewhere.path().join("b.jpg").exists());
+    assert_eq!(world.move_to_trash("b.jpg"), Ok(false));
+    assert_eq!(world.restore("b.jpg"), Ok(false));
+    assert!(elsewhere.path().join("b.jpg").exists() && trashed.exists());
+    fs::remove_file(elsewhere.path().join("b.jpg")).unwrap();
+    assert_eq!(world.restore("b.jpg"), Ok(true));
+    let restored = fs::metadata(elsewhere.path().join("b.jpg")).unwrap();
+    assert_eq!(restored.modified().unwrap(), modified);
+    assert!(!world.trash_of_day().exists());
 }
 
 #[test]

@@ -13,7 +13,7 @@ const UNIQUE: [(&str, &str, Field); 3] = [
 
 /// Prefixes of the messages of transient errors that Diesel does not classify, because it does not pass the SQLSTATE
 /// on. PostgreSQL's messages are in English: see `postgres::prepare`.
-const TRANSIENT: [&str; 13] = [
+const TRANSIENT: [&str; 11] = [
     // SQLite: another process is writing.
     "database is locked",
     "database table is locked",
@@ -28,9 +28,6 @@ const TRANSIENT: [&str; 13] = [
     "terminating connection",
     "the database system is",
     "server closed the connection unexpectedly",
-    // PostgreSQL: all connections are in use.
-    "sorry, too many clients already",
-    "remaining connection slots are reserved",
     // Both: there is not enough memory at the moment.
     "out of memory",
     "out of shared memory",
@@ -213,11 +210,6 @@ mod tests {
             ),
             (Kind::Unknown, "the database system is in recovery mode"),
             (Kind::Unknown, "the database system is not accepting connections"),
-            (Kind::Unknown, "sorry, too many clients already"),
-            (
-                Kind::Unknown,
-                "remaining connection slots are reserved for non-replication superuser connections",
-            ),
             (Kind::Unknown, "out of memory"),
             (Kind::Unknown, "out of shared memory"),
             (Kind::Unknown, "database table is locked: cars"),

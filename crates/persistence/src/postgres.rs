@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use diesel::{
-    QueryResult, RunQueryDsl as _, connection::SimpleConnection as _, dsl::sql, pg::Pg as DB, select,
+    QueryResult, RunQueryDsl as _,
+    connection::{AnsiTransactionManager, SimpleConnection as _},
+    dsl::sql,
+    pg::Pg as DB,
+    select,
     sql_types::Bool,
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -21,8 +25,14 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postg
 /// Returns whether the table of applied migrations exists.
 const HAS_MIGRATIONS: &str = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS found";
 
-/// Writes a new file and drops it.
-const WRITE_CHECK: &str = "CREATE TEMPORARY TABLE mycars_write_check ON COMMIT DROP AS SELECT 1 AS filler";
+/// Writes a new file and forgets it. A role that may not create temporary tables writes a large object instead.
+const WRITE_CHECK: &str = "DO $$ BEGIN
+        IF has_database_privilege(current_database(), 'TEMPORARY') THEN
+            CREATE TEMPORARY TABLE mycars_write_check ON COMMIT DROP AS SELECT 1 AS filler;
+        ELSE
+            PERFORM lo_unlink(lo_from_bytea(0, decode(repeat('00', 65536), 'hex')));
+        END IF;
+    END $$";
 
 mod schema {
     schema!(Timestamptz);
@@ -56,8 +66,8 @@ mod users;
 
 use crate::requirements::postgres::{check, check_before_migrations, establish};
 pub(crate) use migrations::migrate;
-use store::begin;
 pub(crate) use store::connect;
+use store::{Wait, begin};
 
 /// Minimum of the statement timeout. Statements of My Cars never take so long in normal operation.
 const LEAST_STATEMENT_TIME: Duration = Duration::from_secs(30);
@@ -79,6 +89,11 @@ fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
 /// Converts a time limit to PostgreSQL's unit.
 fn milliseconds(limit: Duration) -> i32 {
     i32::try_from(limit.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// Begins the transaction of a write that fails instead of waiting for a row. A limit of zero would be none.
+fn begin_now(conn: &mut Conn, _patience: Duration) -> QueryResult<()> {
+    AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN; SET LOCAL lock_timeout = 1")
 }
 
 /// Begins the transaction for migrations, which only one instance at a time can hold. Migrations have no time limit.
@@ -114,7 +129,7 @@ impl WriteLock {
         clippy::unnecessary_wraps,
         reason = "SQLite's function of the same name needs both"
     )]
-    fn acquire(&self) -> Result<Turn, StoreError> {
+    fn acquire(&self, _wait: Wait) -> Result<Turn, StoreError> {
         Ok(Turn)
     }
 }

@@ -1,7 +1,7 @@
 //! Checks the requirements on a database when it is opened. Each unmet requirement is reported in one line with its
 //! remedy.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::mpsc, thread, time::Duration};
 
 use diesel::{
     Connection as _, PgConnection, QueryResult, QueryableByName, RunQueryDsl as _, SqliteConnection,
@@ -9,6 +9,8 @@ use diesel::{
     sql_query,
     sql_types::{Bool, Integer, Text as SqlText},
 };
+
+use mycars_application::ports::BoxError;
 
 use crate::database::Failure;
 
@@ -56,8 +58,7 @@ pub(crate) mod postgres {
     /// random, often not before the second start.
     pub(crate) fn establish(address: &str) -> Result<PgConnection, Failure> {
         let mut conn = PgConnection::establish(address)?;
-        let mut other = PgConnection::establish(address)?;
-        if is_pooled(&mut conn, &mut other)? {
+        if is_pooled(&mut conn, address)? {
             return Err(Failure::Unsuitable(
                 "a connection pooler in transaction or statement mode is in front of it, such as PgBouncer with \
                  `pool_mode = transaction`, and My Cars needs sessions: connect to PostgreSQL itself, or set \
@@ -68,20 +69,62 @@ pub(crate) mod postgres {
         Ok(conn)
     }
 
-    /// Returns whether two open connections share sessions, or one of them changes its session between statements.
-    /// The first one asks twice in a row: if the pooler alternates between two sessions, each connection would
-    /// otherwise always get the same one.
-    fn is_pooled(conn: &mut PgConnection, other: &mut PgConnection) -> QueryResult<bool> {
-        let session = |conn: &mut PgConnection| -> QueryResult<String> {
-            Ok(sql_query(SESSION).get_result::<Text>(conn)?.text)
-        };
+    /// Maximum time in which a second connection gets a session.
+    const SECOND_SESSION_TIME: Duration = Duration::from_secs(3);
+
+    /// Returns whether a connection shares its session with another connection, or changes its session between statements. The
+    /// first one asks twice in a row, because a pooler that hands out two sessions in turn would give each connection
+    /// the same one again otherwise.
+    ///
+    /// If there is no second session, as with a connection limit of one, the first connection keeps its session.
+    fn is_pooled(conn: &mut PgConnection, address: &str) -> QueryResult<bool> {
         let first = session(conn)?;
-        for _ in 0..ROUNDS {
-            if session(conn)? != first || session(other)? == first {
+        if session(conn)? != first {
+            return Ok(true);
+        }
+        let Some((mut other, second)) = second_session(address) else {
+            return Ok(false);
+        };
+        if second == first {
+            return Ok(true);
+        }
+        for _ in 1..ROUNDS {
+            if session(conn)? != first || session(&mut other)? == first {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    fn session(conn: &mut PgConnection) -> QueryResult<String> {
+        Ok(sql_query(SESSION).get_result::<Text>(conn)?.text)
+    }
+
+    /// Opens another connection and returns it with its session, or `None` if there is none in time.
+    ///
+    /// A pooler without a free session lets the client wait without an answer, which only another thread can limit. The
+    /// thread ends when the pooler answers, at the latest after the first connection is closed.
+    fn second_session(address: &str) -> Option<(PgConnection, String)> {
+        let (sender, receiver) = mpsc::channel();
+        let address = address.to_owned();
+        let open = move || -> Result<(PgConnection, String), BoxError> {
+            let mut conn = PgConnection::establish(&address)?;
+            let session = session(&mut conn)?;
+            Ok((conn, session))
+        };
+        // If the time is over, there is no receiver any more, and the connection is closed.
+        thread::spawn(move || sender.send(open()).ok());
+        let opened = receiver.recv_timeout(SECOND_SESSION_TIME);
+        opened
+            .map_err(BoxError::from)
+            .and_then(|opened| opened)
+            .inspect_err(|error| {
+                tracing::warn!(
+                    %error,
+                    "could not open a second connection to PostgreSQL to check for a pooler in transaction mode"
+                );
+            })
+            .ok()
     }
 
     /// Properties of a PostgreSQL server, the database and the role.
@@ -112,7 +155,7 @@ pub(crate) mod postgres {
         closed_table: String,
     }
 
-    /// Audit log entries are only read and inserted. The table of migrations is only read.
+    /// Audit log entries and the id of the database are only read and inserted. The table of migrations is only read.
     const FACTS: &str = "SELECT
         current_setting('server_version_num')::int AS version,
         current_setting('server_version') AS version_name,
@@ -127,12 +170,12 @@ pub(crate) mod postgres {
             SELECT min(relname) FROM pg_class
             WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
                 AND relkind IN ('r', 'p')
-                AND relname IN ('users', 'cars', 'refresh_tokens', 'sessions', 'audit_log',
+                AND relname IN ('users', 'cars', 'refresh_tokens', 'sessions', 'audit_log', 'installation',
                     '__diesel_schema_migrations')
                 AND NOT (has_table_privilege(oid, 'SELECT')
                     AND (has_table_privilege(oid, 'INSERT') OR relname = '__diesel_schema_migrations')
                     AND (has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')
-                        OR relname IN ('audit_log', '__diesel_schema_migrations')))
+                        OR relname IN ('audit_log', 'installation', '__diesel_schema_migrations')))
         ), '') AS closed_table";
 
     fn facts(conn: &mut PgConnection) -> Result<Facts, Failure> {

@@ -57,8 +57,8 @@ mod users;
 
 use crate::requirements::sqlite::{check, check_before_migrations, establish};
 pub(crate) use migrations::migrate;
-use store::begin;
 pub(crate) use store::connect;
+use store::{Wait, begin};
 
 /// Sets up a new connection. The time limit is set first, because the other settings may have to wait.
 ///
@@ -72,6 +72,15 @@ fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
          PRAGMA foreign_keys = ON;",
         patience.as_millis()
     ))
+}
+
+/// Begins the transaction of a write that fails instead of waiting for another process. Once it has begun, it waits for
+/// nothing.
+fn begin_now(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
+    conn.batch_execute("PRAGMA busy_timeout = 0")?;
+    let begun = begin(conn);
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", patience.as_millis()))?;
+    begun
 }
 
 /// Begins the transaction for migrations, which only one instance at a time can hold.
@@ -124,8 +133,12 @@ impl WriteLock {
         }
     }
 
-    fn acquire(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
-        self.turn.try_lock_for(self.patience).ok_or_else(|| {
+    fn acquire(&self, wait: Wait) -> Result<MutexGuard<'_, ()>, StoreError> {
+        let turn = match wait {
+            Wait::UntilTimeout => self.turn.try_lock_for(self.patience),
+            Wait::Never => self.turn.try_lock(),
+        };
+        turn.ok_or_else(|| {
             StoreError::Unavailable("other writers held the lock for the whole timeout".into())
         })
     }

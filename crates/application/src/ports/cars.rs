@@ -2,6 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashSet};
 
+use chrono::{DateTime, Utc};
 use mycars_domain::{
     Car, CarId, NewCar, UserId,
     values::{ImagePath, LicensePlate},
@@ -25,6 +26,27 @@ impl<'a> FromIterator<&'a Car> for CarCount {
             cars: sum.cars + 1,
             pictures: sum.pictures + u64::from(car.image.is_some()),
         })
+    }
+}
+
+/// The version of a car, and its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CarVersion {
+    /// The owner of the car.
+    pub owner: UserId,
+    /// The id of the car.
+    pub car: CarId,
+    /// The time of the last change of the car.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<&Car> for CarVersion {
+    fn from(car: &Car) -> Self {
+        Self {
+            owner: car.owner,
+            car: car.id,
+            updated_at: car.updated_at,
+        }
     }
 }
 
@@ -118,6 +140,19 @@ pub trait CarRepository {
         let owners: HashSet<&UserId> = owners.iter().collect();
         let cars = self.list(None, &CarQuery::default())?;
         Ok(cars.iter().filter(|car| owners.contains(&car.owner)).collect())
+    }
+
+    /// Returns the versions of all cars of these users, in any order.
+    ///
+    /// Provided: it lists all cars. An adapter that can read the versions alone overrides it.
+    ///
+    /// # Errors
+    /// The database's.
+    fn versions_of(&mut self, owners: &[UserId]) -> Result<Vec<CarVersion>, StoreError> {
+        let owners: HashSet<&UserId> = owners.iter().collect();
+        let cars = self.list(None, &CarQuery::default())?;
+        let theirs = cars.iter().filter(|car| owners.contains(&car.owner));
+        Ok(theirs.map(CarVersion::from).collect())
     }
 
     /// How many of the cars that have these ids there are, and how many of them have a picture.

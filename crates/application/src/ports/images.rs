@@ -145,11 +145,20 @@ pub trait ImageStore: Send + Sync {
 
     /// Moves a picture to the trash of a day, from where [`open`](Self::open) no longer finds it; does nothing if there
     /// is no such picture. MUST NOT overwrite a picture in the trash, and a crash MUST leave the picture in at least one
-    /// of the two places.
+    /// of the two places. Returns `false` and changes nothing if the trash of this day already has a picture with this
+    /// path.
     ///
     /// # Errors
-    /// The store's; also if the trash of this day already has a picture with this path.
-    fn move_to_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<(), ImageStoreError>;
+    /// The store's.
+    fn move_to_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<bool, ImageStoreError>;
+
+    /// Moves a picture from the trash of a day back to its path; does nothing if there is no such picture. MUST NOT
+    /// overwrite a picture, and a crash MUST leave the picture in at least one of the two places. Returns `false` and
+    /// changes nothing if there already is a picture with this path.
+    ///
+    /// # Errors
+    /// The store's.
+    fn restore_from_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<bool, ImageStoreError>;
 
     /// Lists the pictures in the trash, in any order.
     ///

@@ -42,6 +42,8 @@ pub enum Mode {
     Read,
     /// One transaction.
     Write,
+    /// One transaction, which fails with [`StoreError::Unavailable`] instead of waiting for other writers.
+    WriteNow,
 }
 
 /// The repositories, as seen inside one piece of work. A type that implements all six is one by itself.
@@ -104,7 +106,7 @@ where
 pub trait Store: Send + Sync {
     /// Does `work` with one connection.
     ///
-    /// With [`Mode::Write`], `work` is called at most once, inside a transaction: committed if it answers
+    /// With [`Mode::Write`] and [`Mode::WriteNow`], `work` is called at most once, inside a transaction: committed if it answers
     /// `Ok`, undone if it answers [`Rollback`], and then this answers `Ok` all the same. A statement that failed
     /// inside it undoes it too, whatever `work` answers, and so does a panic. Two writers MUST NOT lose each other's
     /// changes, and nobody sees what was not committed. With [`Mode::Read`] there is no transaction, and `work` is
@@ -120,7 +122,7 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Checks that the database answers and, as far as that is known without writing, can be written. After a write
-    /// that failed with [`StoreError::NotWritable`], this reports the same until the database can be written again.
+    /// that failed with [`StoreError::NotWritable`], this reports the same until a write of its own has succeeded.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; [`StoreError::NotWritable`].
@@ -182,9 +184,29 @@ impl dyn Store + '_ {
         &self,
         work: impl FnOnce(&mut dyn UnitOfWork) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.write_in(Mode::Write, work)
+    }
+
+    /// Writes like [`write`](#method.write), but does not wait while others write: for what may as well be written
+    /// later.
+    ///
+    /// # Errors
+    /// Those of `work`; those of the transaction itself; [`StoreError::Unavailable`] if others write.
+    pub fn write_now<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut dyn UnitOfWork) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.write_in(Mode::WriteNow, work)
+    }
+
+    fn write_in<T, E: From<StoreError>>(
+        &self,
+        mode: Mode,
+        work: impl FnOnce(&mut dyn UnitOfWork) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut outcome = None;
         let mut work = Some(work);
-        self.run(Mode::Write, &mut |unit| match work.take() {
+        self.run(mode, &mut |unit| match work.take() {
             Some(work) => keep(&mut outcome, work(unit)),
             None => Err(Rollback),
         })?;

@@ -46,8 +46,10 @@ pub fn authenticate(app: &App, key: &str) -> Result<Option<User>, StoreError> {
     }
     if session.last_seen_at + TOUCH_AFTER <= now {
         // The session is valid without this write, so a failure must not refuse the request. The next request tries
-        // again, and the store logs a database that cannot be written.
-        app.store.write(|unit| unit.sessions().touch(&key_hash, now)).ok();
+        // again, and the store logs a database that cannot be written. A read must not wait for other writers either.
+        app.store
+            .write_now(|unit| unit.sessions().touch(&key_hash, now))
+            .ok();
     }
     Ok(Some(user))
 }

@@ -1,21 +1,47 @@
 //! Delete a user.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, Denied, Target, User, UserId, policy};
 
 use super::{Error, superusers};
 use crate::{
     App, Caller, audit, images, logins,
-    ports::{Revocation, StoreError, UnitOfWork},
+    ports::{CarVersion, Revocation, StoreError, UnitOfWork},
+    sessions,
 };
 
 /// The state of a user that a caller has seen and means to delete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenUser {
     /// The time of the last change of the user.
     pub version: DateTime<Utc>,
-    /// The number of the user's cars; `None` where any number may be deleted.
-    pub cars: Option<usize>,
+    /// The [digest](car_digests) of the user's cars; `None` where any cars may be deleted.
+    pub cars: Option<String>,
+}
+
+/// Returns a digest of each user's cars for [`SeenUser`]. It differs after a car was added, changed or removed.
+///
+/// # Errors
+/// [`Error::Denied`] for all callers but admins; [`Error::Store`].
+pub fn car_digests(app: &App, caller: &Caller, ids: &[UserId]) -> Result<HashMap<UserId, String>, Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    let versions = app.store.read(|unit| unit.cars().versions_of(ids))?;
+    let mut cars: HashMap<UserId, Vec<CarVersion>> = ids.iter().map(|id| (*id, Vec::new())).collect();
+    for version in versions {
+        cars.entry(version.owner).or_default().push(version);
+    }
+    Ok(cars.into_iter().map(|(id, cars)| (id, digest(cars))).collect())
+}
+
+/// Returns the SHA-256 of the ids and the times of the last change.
+fn digest(mut cars: Vec<CarVersion>) -> String {
+    cars.sort_unstable_by_key(|car| car.car);
+    let lines = cars
+        .iter()
+        .map(|car| format!("{} {}\n", car.car, car.updated_at.timestamp_micros()));
+    sessions::hash(&lines.collect::<String>())
 }
 
 /// Deletes a user with their cars, and then the cars' pictures. With `seen`, only that state is deleted.
@@ -38,7 +64,7 @@ pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<SeenUser>) ->
             return Err(Denied::LastSuperuser.into());
         }
         let cars = unit.cars().list_for_update(id)?;
-        if seen.is_some_and(|seen| !seen.is_still(&user, &cars)) {
+        if seen.as_ref().is_some_and(|seen| !seen.is_still(&user, &cars)) {
             return Err(Error::Conflict);
         }
         erase(app, unit, caller, &user, &cars, Revocation::Revoked)?;
@@ -49,8 +75,9 @@ pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<SeenUser>) ->
 }
 
 impl SeenUser {
-    fn is_still(self, user: &User, cars: &[Car]) -> bool {
-        self.version == user.updated_at && self.cars.is_none_or(|count| count == cars.len())
+    fn is_still(&self, user: &User, cars: &[Car]) -> bool {
+        let is_digest_of = |seen: &String| *seen == digest(cars.iter().map(CarVersion::from).collect());
+        self.version == user.updated_at && self.cars.as_ref().is_none_or(is_digest_of)
     }
 }
 
@@ -228,11 +255,25 @@ mod tests {
     fn delete_of_another_state_is_a_conflict() {
         let version = samples::user().updated_at;
         let later = version + chrono::TimeDelta::microseconds(1);
+        let car = CarVersion::from(&samples::car());
+        let swapped = CarVersion {
+            car: CarId(car.car.0 + 1),
+            ..car
+        };
+        let edited = CarVersion {
+            updated_at: car.updated_at - chrono::TimeDelta::microseconds(1),
+            ..car
+        };
+        let of = |cars: &[CarVersion]| Some(digest(cars.to_vec()));
         for (version, cars) in [
             (later, None),
-            (later, Some(1)),
-            (version, Some(0)),
-            (version, Some(2)),
+            (later, of(&[car])),
+            (version, of(&[])),
+            (version, of(&[car, swapped])),
+            (version, of(&[swapped])),
+            (version, of(&[edited])),
+            (version, Some("1".into())),
+            (version, Some(String::new())),
         ] {
             let mut mocks = mocks_with_ann();
             mocks
@@ -243,16 +284,45 @@ mod tests {
             mocks.unit.users.expect_delete().never();
             let (app, store) = mocks.into_app();
             let seen = Some(SeenUser { version, cars });
-            let refused = delete(&app, &samples::other_user(Rank::Admin), UserId(1), seen);
+            let refused = delete(&app, &samples::other_user(Rank::Admin), UserId(1), seen.clone());
             assert!(matches!(refused, Err(Error::Conflict)), "{seen:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
     }
 
     #[test]
+    fn car_digests_do_not_depend_on_the_order() {
+        let versions = [3, 1, 2].map(|id| CarVersion {
+            car: CarId(id),
+            ..CarVersion::from(&samples::car())
+        });
+        let mut reversed = versions.to_vec();
+        reversed.reverse();
+        assert_eq!(digest(versions.to_vec()), digest(reversed));
+
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .cars
+            .expect_versions_of()
+            .returning(move |_| Ok(versions.to_vec()));
+        let (app, _) = mocks.into_app();
+        let ids = [samples::user().id, UserId(9)];
+        let digests = car_digests(&app, &samples::other_user(Rank::Admin), &ids).unwrap();
+        assert_eq!(digests[&ids[0]], digest(versions.to_vec()));
+        assert_eq!(digests[&ids[1]], digest(Vec::new()));
+    }
+
+    #[test]
     fn delete_of_the_seen_state_succeeds() {
-        for cars in [None, Some(1)] {
+        for is_digested in [false, true] {
             let mut mocks = mocks_with_ann();
+            mocks
+                .unit
+                .cars
+                .expect_versions_of()
+                .withf(|ids| ids == [UserId(1)])
+                .returning(|_| Ok(vec![CarVersion::from(&samples::car())]));
             let mut order = mockall::Sequence::new();
             mocks
                 .unit
@@ -271,6 +341,9 @@ mod tests {
             let (app, store) = mocks.into_app();
             let version = samples::user().updated_at;
             let admin = samples::other_user(Rank::Admin);
+            let mut digests = car_digests(&app, &admin, &[UserId(1)]).unwrap();
+            let cars = digests.remove(&UserId(1)).filter(|_| is_digested);
+            assert_eq!(cars.is_some(), is_digested);
             delete(&app, &admin, UserId(1), Some(SeenUser { version, cars })).unwrap();
             assert_eq!(
                 store.entries(),

@@ -11,7 +11,7 @@ use diesel::{
 };
 use mycars_application::{
     lists::{CarOrder, CarQuery, Direction, LimitOffset},
-    ports::{CarCount, CarRepository, StoreError},
+    ports::{CarCount, CarRepository, CarVersion, StoreError},
 };
 use mycars_domain::{
     Car, CarId, NewCar, UserId, fold,
@@ -336,6 +336,22 @@ impl CarRepository for Unit<'_> {
                 let counts = theirs.select((count_star(), count(cars::image)));
                 Ok(plus(sum, self.query(|conn| counts.first(conn))?))
             })
+    }
+
+    fn versions_of(&mut self, owners: &[UserId]) -> Result<Vec<CarVersion>, StoreError> {
+        let mut versions = Vec::new();
+        for owners in owners.chunks(IDS_AT_ONCE) {
+            let ids: Vec<i64> = owners.iter().map(|owner| owner.0).collect();
+            let theirs = cars::table.filter(cars::owner_id.eq_any(ids));
+            let columns = theirs.select((cars::owner_id, cars::id, cars::updated_at));
+            let rows: Vec<(i64, i64, DateTime<Utc>)> = self.query(|conn| columns.load(conn))?;
+            versions.extend(rows.into_iter().map(|(owner, car, updated_at)| CarVersion {
+                owner: UserId(owner),
+                car: CarId(car),
+                updated_at,
+            }));
+        }
+        Ok(versions)
     }
 
     fn count_among(&mut self, ids: &[CarId]) -> Result<CarCount, StoreError> {

@@ -20,8 +20,8 @@ use mycars_application::ports::{Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
 use super::{
-    BEGIN, Conn, WRITE_CHECK, WriteLock, check, check_before_migrations, establish, is_read_only, migrations,
-    prepare,
+    BEGIN, Conn, WRITE_CHECK, WriteLock, begin_now, check, check_before_migrations, establish, is_read_only,
+    migrations, prepare,
 };
 use crate::{
     database::{Failure, Options},
@@ -49,6 +49,7 @@ pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>,
         .map_err(|error| Failure::Opening(error.into()))?;
     Ok(Arc::new(DieselStore {
         pool,
+        patience: options.timeout,
         writers: WriteLock::new(options.timeout),
         writability: Writability::default(),
     }))
@@ -87,13 +88,23 @@ impl HandleError<ConnectError> for LogErrors {
     }
 }
 
+/// How long a write waits for other writers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// As long as the store's time limit.
+    UntilTimeout,
+    /// It fails instead.
+    Never,
+}
+
 struct DieselStore {
     pool: Pool<Manager>,
+    patience: Duration,
     writers: WriteLock,
     writability: Writability,
 }
 
-/// Whether the last write failed because the database is not writable. Logs each change once.
+/// Whether a write found that the database can't be written, and no check has succeeded since. Logs each change once.
 #[derive(Default)]
 struct Writability {
     has_failed: AtomicBool,
@@ -111,8 +122,7 @@ impl Writability {
     }
 
     fn note_success(&self) {
-        // Loading first avoids a write to memory that all threads share, in the usual case.
-        if self.has_failed() && self.has_failed.swap(false, Ordering::Relaxed) {
+        if self.has_failed.swap(false, Ordering::Relaxed) {
             tracing::info!("the database can be written again");
         }
     }
@@ -126,7 +136,8 @@ impl Store for DieselStore {
     fn run(&self, mode: Mode, work: &mut Work<'_>) -> Result<(), StoreError> {
         match mode {
             Mode::Read => self.read(work),
-            Mode::Write => self.write(work),
+            Mode::Write => self.write(Wait::UntilTimeout, work),
+            Mode::WriteNow => self.write(Wait::Never, work),
         }
     }
 
@@ -141,9 +152,15 @@ impl Store for DieselStore {
         }
         drop(conn);
         match self.check_write() {
+            Ok(()) => {
+                self.writability.note_success();
+                Ok(())
+            }
             Err(error @ (StoreError::NotWritable(_) | StoreError::Unavailable(_))) => Err(error),
-            // A role without the rights for the check may still have the rights to write.
-            Ok(()) | Err(_) => self.noted(Ok(())),
+            Err(error) => {
+                tracing::warn!(%error, "could not check whether the database can be written again");
+                Err(StoreError::NotWritable(error.into()))
+            }
         }
     }
 }
@@ -162,10 +179,10 @@ impl DieselStore {
         Ok(())
     }
 
-    fn write(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
+    fn write(&self, wait: Wait, work: &mut Work<'_>) -> Result<(), StoreError> {
         // A writer that waits for the lock must not hold a connection that a reader could use.
-        let _turn = self.writers.acquire()?;
-        let mut conn = match self.begin() {
+        let _turn = self.writers.acquire(wait)?;
+        let mut conn = match self.begin(wait) {
             Ok(conn) => conn,
             Err(error) => return self.noted(Err(error)),
         };
@@ -191,12 +208,11 @@ impl DieselStore {
         }
     }
 
-    /// Records whether the outcome of a write shows that the database is writable, and returns the outcome.
+    /// Records that the database is not writable if the outcome of a write shows it, and returns the outcome. A success
+    /// proves nothing: the write may have changed no row, or only a page with free space.
     fn noted(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
-        match &outcome {
-            Ok(()) => self.writability.note_success(),
-            Err(StoreError::NotWritable(cause)) => self.writability.note_failure(&cause.to_string()),
-            Err(_) => {}
+        if let Err(StoreError::NotWritable(cause)) = &outcome {
+            self.writability.note_failure(&cause.to_string());
         }
         outcome
     }
@@ -204,8 +220,8 @@ impl DieselStore {
     /// Writes data that needs disk space and removes it. Only done after a failed write, because it costs as much as
     /// a write.
     fn check_write(&self) -> Result<(), StoreError> {
-        let _turn = self.writers.acquire()?;
-        let mut conn = self.begin()?;
+        let _turn = self.writers.acquire(Wait::UntilTimeout)?;
+        let mut conn = self.begin(Wait::UntilTimeout)?;
         if let Err(error) = conn.batch_execute(WRITE_CHECK) {
             roll_back(&mut conn);
             return Err(store_error(error));
@@ -214,7 +230,11 @@ impl DieselStore {
     }
 
     /// Returns a connection with an open transaction. A broken connection is replaced, because nothing was done yet.
-    fn begin(&self) -> Result<PooledConnection<Manager>, StoreError> {
+    fn begin(&self, wait: Wait) -> Result<PooledConnection<Manager>, StoreError> {
+        let begin = |conn: &mut Conn| match wait {
+            Wait::UntilTimeout => begin(conn),
+            Wait::Never => begin_now(conn, self.patience),
+        };
         let mut conn = self.connection()?;
         let begun = begin(&mut conn);
         if begun.is_err() && !responds(&mut conn) {

@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 use mycars_application::ports::{Store, StoreError};
-use mycars_domain::{Car, UserId, values::ImagePath};
-use mycars_persistence::Options;
-use mycars_testkit::{TestDatabase, samples};
+use mycars_domain::{Car, CarId, UserId, values::ImagePath};
+use mycars_persistence::{Database, Options};
+use mycars_testkit::{PostgresServer, TestDatabase, samples};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -69,6 +70,43 @@ fn writer_that_waits_too_long_is_unavailable() {
             })
             .unwrap();
         assert_eq!(wanted(&*other).unwrap(), Some(ann));
+    }
+}
+
+#[test]
+fn write_now_does_not_wait_for_another_writer() {
+    let patience = Duration::from_secs(3);
+    for database in both() {
+        let options = Options {
+            timeout: patience,
+            pool_size: 3,
+        };
+        let (store, other) = (database.store_with(&options), database.store_with(&options));
+        let ann = store
+            .write(|unit| unit.users().insert(&samples::new_user("ann")))
+            .unwrap();
+        let wanted = |store: &dyn Store| store.write_now(|unit| unit.users().find_for_update(ann.id));
+        store
+            .write(|unit| {
+                unit.users().find_for_update(ann.id)?;
+                for store in [&store, &other] {
+                    for _ in 0..5 {
+                        let begun = Instant::now();
+                        let refused = wanted(&**store);
+                        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+                        assert!(begun.elapsed() < patience / 3, "{:?}", begun.elapsed());
+                    }
+                }
+                // Other writes wait as long as before.
+                let begun = Instant::now();
+                let refused = other.write(|unit| unit.users().find_for_update(ann.id));
+                assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+                assert!(begun.elapsed() >= patience, "{:?}", begun.elapsed());
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        assert_eq!(wanted(&*other).unwrap(), Some(ann.clone()));
+        assert_eq!(wanted(&*store).unwrap(), Some(ann));
     }
 }
 
@@ -194,4 +232,105 @@ fn read_that_returns_an_error_is_not_retried() {
     });
     assert!(matches!(outcome, Err(StoreError::OwnerGone)), "{outcome:?}");
     assert_eq!(calls, 1);
+}
+
+#[test]
+fn full_server_is_unavailable_until_it_has_room() {
+    let server = PostgresServer::start();
+    let database = Database::parse(&server.url()).unwrap();
+    let options = Options {
+        pool_size: 1,
+        timeout: PATIENCE,
+    };
+    database.migrate(&options).unwrap();
+    let store = database.connect(&options).unwrap();
+    let mut admin = PgConnection::establish(&server.url()).unwrap();
+    let mut others = Vec::new();
+    let refusal = loop {
+        match PgConnection::establish(&server.url()) {
+            Ok(other) => others.push(other),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(refusal.contains("too many clients"), "{refusal}");
+    // The place of the store's only connection is taken as soon as it is dead.
+    let kill = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        WHERE query LIKE '%lc_messages%' AND pid <> pg_backend_pid()";
+    admin.batch_execute(kill).unwrap();
+    others.push(PgConnection::establish(&server.url()).unwrap());
+    assert_unavailable_in_time(|| store.read(|unit| unit.users().find(UserId(1))));
+    assert_unavailable_in_time(|| store.write(|unit| unit.users().find(UserId(1))));
+    assert_unavailable_in_time(|| store.ping());
+    drop(others);
+    let begun = Instant::now();
+    while let Err(error) = store.ping() {
+        assert!(begun.elapsed() < TOO_LONG, "{error:?}");
+    }
+}
+
+/// Makes inserts of users fail as if the disk was full.
+fn fill_disk(database: &TestDatabase) {
+    database.execute(if database.url().starts_with("sqlite") {
+        "CREATE TRIGGER full BEFORE INSERT ON users BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    } else {
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device'; END $$;
+         CREATE TRIGGER full_disk BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION full_disk()"
+    });
+}
+
+/// Makes the store's own check fail with an error of another kind.
+fn break_check(database: &TestDatabase) -> &'static str {
+    if database.url().starts_with("sqlite") {
+        database.execute("CREATE TABLE __mycars_write_check (filler)");
+        return "DROP TABLE __mycars_write_check";
+    }
+    database.execute(
+        "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'no tables today'; END $$;
+         CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE TABLE AS') EXECUTE FUNCTION refuse()",
+    );
+    "DROP EVENT TRIGGER refuse"
+}
+
+#[test]
+fn ping_succeeds_only_after_its_own_write() {
+    for database in both() {
+        let store = database.store();
+        fill_disk(&database);
+        let repair = break_check(&database);
+        store.ping().unwrap();
+        let failed = store.write(|unit| unit.users().insert(&samples::new_user("ann")));
+        assert!(matches!(failed, Err(StoreError::NotWritable(_))), "{failed:?}");
+        for _ in 0..2 {
+            store.write(|unit| unit.users().find(UserId(1))).unwrap();
+            store.write(|unit| unit.cars().delete(CarId(1))).unwrap();
+            let unready = store.ping();
+            assert!(matches!(unready, Err(StoreError::NotWritable(_))), "{unready:?}");
+        }
+        database.execute(repair);
+        store.ping().unwrap();
+    }
+}
+
+#[test]
+fn ping_succeeds_again_without_the_right_to_temporary_tables() {
+    let database = TestDatabase::postgres();
+    fill_disk(&database);
+    let name = database.url().rsplit_once('/').unwrap().1.to_owned();
+    database.execute(&format!(
+        "REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC;
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO pg_monitor;
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO pg_monitor"
+    ));
+    let url = format!("{}?options=-c%20role%3Dpg_monitor", database.url());
+    let store = Database::parse(&url)
+        .unwrap()
+        .connect(&Options::default())
+        .unwrap();
+    let failed = store.write(|unit| unit.users().insert(&samples::new_user("ann")));
+    assert!(matches!(failed, Err(StoreError::NotWritable(_))), "{failed:?}");
+    store.ping().unwrap();
+    let objects = "DO $$ BEGIN ASSERT (SELECT count(*) FROM pg_largeobject_metadata) = 0; END $$";
+    database.execute(objects);
 }

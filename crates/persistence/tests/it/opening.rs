@@ -9,8 +9,9 @@ use std::{
 };
 
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
+use mycars_application::ports::Installation;
 use mycars_persistence::{Database, Options};
-use mycars_testkit::{PgBouncer, PoolMode, PostgresServer, TestDatabase};
+use mycars_testkit::{PgBouncer, PoolMode, PostgresServer, TestDatabase, samples};
 
 const OPTIONS: Options = Options {
     pool_size: 2,
@@ -221,12 +222,24 @@ fn postgres_role_with_rights_on_the_tables_needs_no_more() {
     database.execute("REVOKE DELETE ON sessions FROM pg_monitor");
     refuses(&url, &["the table sessions"]);
     database.execute("GRANT DELETE ON sessions TO pg_monitor");
-    // The minimum rights for the audit log and the migrations.
-    database.execute("REVOKE UPDATE, DELETE ON audit_log FROM pg_monitor");
+    for right in ["SELECT", "INSERT"] {
+        database.execute(&format!("REVOKE {right} ON installation FROM pg_monitor"));
+        refuses(&url, &["the table installation"]);
+        database.execute(&format!("GRANT {right} ON installation TO pg_monitor"));
+    }
+    // The least that the log, the identity and the migrations need.
+    database.execute("REVOKE UPDATE, DELETE ON audit_log, installation FROM pg_monitor");
     database.execute("REVOKE INSERT, UPDATE, DELETE ON __diesel_schema_migrations FROM pg_monitor");
     let opened = Database::parse(&url).unwrap();
     assert_eq!(opened.migrate(&OPTIONS), Ok(Vec::new()));
-    opened.connect(&OPTIONS).unwrap().ping().unwrap();
+    let store = opened.connect(&OPTIONS).unwrap();
+    store.ping().unwrap();
+    let new = Installation {
+        id: "abc".into(),
+        created_at: samples::moment(0),
+    };
+    let kept = store.write(|unit| unit.installation().find_or_insert(&new));
+    assert_eq!(kept.unwrap().id, "abc");
 }
 
 #[test]
@@ -276,6 +289,41 @@ fn pooler_that_keeps_sessions_works_at_every_start() {
         assert_eq!(applied.is_empty(), start > 0);
         database.connect(&OPTIONS).unwrap().ping().unwrap();
     }
+}
+
+const ONE_CONNECTION: Options = Options {
+    pool_size: 1,
+    timeout: Duration::from_secs(2),
+};
+
+#[test]
+fn session_pooler_with_one_session_works() {
+    let server = PostgresServer::start();
+    let pooler = PgBouncer::start(&server, PoolMode::Session, "default_pool_size = 1");
+    let database = Database::parse(&pooler.url()).unwrap();
+    for start in 0..2 {
+        let begun = Instant::now();
+        let applied = database.migrate(&ONE_CONNECTION).unwrap();
+        assert_eq!(applied.is_empty(), start > 0);
+        database.connect(&ONE_CONNECTION).unwrap().ping().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn role_with_connection_limit_of_one_works() {
+    let server = PostgresServer::start();
+    let mut admin = PgConnection::establish(&server.url()).unwrap();
+    admin
+        .batch_execute(
+            "CREATE ROLE single LOGIN CONNECTION LIMIT 1;
+             GRANT CREATE, USAGE ON SCHEMA public TO single",
+        )
+        .unwrap();
+    let url = server.url().replace("//postgres@", "//single@");
+    let database = Database::parse(&url).unwrap();
+    database.migrate(&ONE_CONNECTION).unwrap();
+    database.connect(&ONE_CONNECTION).unwrap().ping().unwrap();
 }
 
 #[test]

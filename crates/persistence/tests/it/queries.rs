@@ -371,7 +371,7 @@ type Provided = (
     fn(&mut dyn UnitOfWork, &World) -> Result<(), StoreError>,
 );
 
-const PROVIDED: [Provided; 25] = [
+const PROVIDED: [Provided; 26] = [
     ("cars.count", "select count(*)", |unit, _| {
         unit.cars().count(None, &car_query(PAGE)).map(drop)
     }),
@@ -386,6 +386,9 @@ const PROVIDED: [Provided; 25] = [
     }),
     ("cars.count_of", "select count(*)", |unit, world| {
         unit.cars().count_of(&[world.ann.id]).map(drop)
+    }),
+    ("cars.versions_of", "select cars.owner_id", |unit, world| {
+        unit.cars().versions_of(&[world.ann.id]).map(drop)
     }),
     ("cars.count_among", "select count(*)", |unit, world| {
         unit.cars().count_among(&[world.car]).map(drop)

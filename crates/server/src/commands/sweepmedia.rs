@@ -1,11 +1,13 @@
-//! `mycars sweepmedia`: move pictures without a car to the trash, and empty the trash.
+//! `mycars sweepmedia`: move pictures without a car to the trash, restore those that a car names, and empty the trash.
 
 use std::path::Path;
 
+use chrono::NaiveDate;
 use mycars_application::{
     Caller,
     images::{self, Refusal, SweepError, SweepPlan},
 };
+use mycars_domain::values::ImagePath;
 use mycars_persistence::Database;
 
 use super::CommandError;
@@ -45,23 +47,45 @@ fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     for image in &plan.orphans {
         console.print(&format!("{} ({} bytes) would be moved", image.path, image.bytes));
     }
-    for image in &plan.expired {
-        let name = image.path.as_str().rsplit('/').next().unwrap_or_default();
+    for image in &plan.restored {
         console.print(&format!(
-            "trash/{}/{name} ({} bytes) would be deleted",
-            image.day, image.bytes
+            "{} ({} bytes) would be restored, because a car names it",
+            trashed(&image.path, image.day),
+            image.bytes
+        ));
+    }
+    for image in &plan.expired {
+        console.print(&format!(
+            "{} ({} bytes) would be deleted",
+            trashed(&image.path, image.day),
+            image.bytes
         ));
     }
     console.print(&format!(
-        "{} without a car would be moved to `{}`, and {} would be deleted from the trash. Nothing was changed.",
+        "{} without a car would be moved to `{}`, {} would be restored, and {} would be deleted from the trash. \
+         Nothing was changed.",
         moved(plan),
         trash(plan, root),
+        restored(plan),
         expired(plan),
     ));
 }
 
 /// Says what was done.
 fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
+    for image in &plan.restored {
+        console.print(&format!(
+            "Restored {} to {}, because a car names it.",
+            trashed(&image.path, image.day),
+            image.path
+        ));
+    }
+    for (path, day) in &plan.skipped {
+        console.print(&format!(
+            "Skipped {path}: {} exists, too. Compare them, and delete the one that is not needed.",
+            trashed(path, *day)
+        ));
+    }
     if plan.orphans.is_empty() {
         console.print("Found no picture without a car that is older than an hour.");
     } else {
@@ -87,6 +111,16 @@ fn trash(plan: &SweepPlan, root: &Path) -> String {
         .join(plan.day.to_string())
         .display()
         .to_string()
+}
+
+/// Returns the path of a picture in the trash, relative to the media folder.
+fn trashed(path: &ImagePath, day: NaiveDate) -> String {
+    let name = path.as_str().rsplit('/').next().unwrap_or_default();
+    format!("trash/{day}/{name}")
+}
+
+fn restored(plan: &SweepPlan) -> String {
+    pictures(plan.restored.iter().map(|image| image.bytes))
 }
 
 fn moved(plan: &SweepPlan) -> String {

@@ -31,6 +31,7 @@ on_both_databases!(
     sweep_moves_only_generated_old_orphans_to_trash,
     sweep_deletes_trash_after_thirty_days,
     sweep_dry_run_changes_nothing,
+    sweep_with_the_right_database_restores_pictures,
     sweep_in_folder_of_other_database_is_refused,
     adopted_folder_is_swept_and_starts_without_warning,
     deleting_a_car_keeps_a_picture_that_another_car_names,
@@ -362,6 +363,49 @@ fn sweep_deletes_trash_after_thirty_days(installation: &Installation) {
     ] {
         assert!(trash.join(folder).join(generated(number)).exists(), "{folder}");
     }
+}
+
+/// With an older backup of the database, a sweep moves newer pictures to the trash. The right database names them.
+fn sweep_with_the_right_database_restores_pictures(installation: &Installation) {
+    let before = with_pictures(installation, 2);
+    let named: Vec<String> = names(&cars(installation)).into_iter().collect();
+    let database = installation.database();
+    database.execute("CREATE TABLE kept AS SELECT id, image FROM cars");
+    database.execute("UPDATE cars SET image = NULL");
+    installation.run(&["sweepmedia", "--force"]).success();
+    assert_eq!(names(&cars(installation)), BTreeSet::new());
+
+    database.execute("UPDATE cars SET image = (SELECT image FROM kept WHERE kept.id = cars.id)");
+    let trash = installation.path("data/media/trash");
+    let [day] = names(&trash).into_iter().collect::<Vec<_>>().try_into().unwrap();
+    fs::rename(trash.join(day), trash.join("2020-02-29")).unwrap();
+    put_old(&trash.join("2020-02-29"), &generated(1000));
+    // The other picture is already back, so that it is in both places.
+    fs::copy(
+        trash.join("2020-02-29").join(&named[1]),
+        cars(installation).join(&named[1]),
+    )
+    .unwrap();
+    let planned = installation.run(&["sweepmedia", "--dry-run"]).success();
+    assert!(
+        planned.contains(&format!("trash/2020-02-29/{} ", named[0])) && planned.contains("would be restored"),
+        "{planned}"
+    );
+    let said = installation.run(&["sweepmedia"]).success();
+    for part in [
+        format!("Restored trash/2020-02-29/{0} to cars/{0}", named[0]),
+        format!("Skipped cars/{0}: trash/2020-02-29/{0} exists", named[1]),
+        "Deleted 1 picture ".to_owned(),
+    ] {
+        assert!(said.contains(&part), "{part:?} is not in {said}");
+    }
+    assert_eq!(
+        names(&trash.join("2020-02-29")),
+        [named[1].clone()].into(),
+        "a picture that a car names is not deleted"
+    );
+    fs::remove_dir_all(&trash).unwrap();
+    assert_eq!(tree(&installation.path("data/media")), before);
 }
 
 fn sweep_dry_run_changes_nothing(installation: &Installation) {

@@ -695,22 +695,29 @@ fn delete_of_what_changed_meanwhile_is_asked_again(installation: &Installation) 
 
     let path = format!("/admin/users/{ann_id}/delete/");
     let names = ["version", "cars"];
-    let mut page = panel.page(&path);
     let change_me = |body: Value| Request::new("PATCH", "/api/me/").json(&body).bearer(&ann.access);
-    for change in [
-        change_me(json!({"phone": "555-1"})),
-        new_car(&ann.access, "B-AB 3"),
-        new_car(&ann.access, "B-AB 4"),
-        change_me(json!({"phone": null})),
+    let own = |method: &str, id: i64| Request::new(method, &format!("/api/cars/{id}/")).bearer(&ann.access);
+    let [edited, swapped] = ["B-AB 3", "B-AB 4"].map(|plate| add_car(&server, &ann.access, plate));
+    let mut page = panel.page(&path);
+    for changes in [
+        vec![change_me(json!({"phone": "555-1"}))],
+        vec![new_car(&ann.access, "B-AB 5")],
+        vec![own("PATCH", edited).json(&json!({"mileage": 7}))],
+        vec![own("DELETE", swapped), new_car(&ann.access, "B-AB 4")],
+        vec![change_me(json!({"phone": null}))],
     ] {
         let before = seen(&page, &names);
-        assert!(matches!(server.send(&change).status, 200 | 201));
+        for change in changes {
+            assert!(matches!(server.send(&change).status, 200 | 201 | 204));
+        }
         let refused = panel.submit(&path, &as_fields(&before));
         assert_eq!(refused.status, 409);
         page = refused.text();
         assert!(page.contains("<bdi>ann</bdi></a>"), "{page}");
     }
-    assert_eq!(plates(&server, &ann.access).len(), 2);
+    assert_eq!(plates(&server, &ann.access).len(), 3);
+    let malformed = panel.submit(&path, &[("version", &hidden(&page, "version")), ("cars", "3")]);
+    assert_eq!(malformed.status, 409);
     // A login changes nothing that the page is about.
     log_in(&server, "ann", PASSWORD);
     panel.save(&path, &as_fields(&seen(&page, &names)));
@@ -766,26 +773,37 @@ fn bulk_delete_of_what_changed_meanwhile_is_asked_again(installation: &Installat
     let (ann, ann_id) = client(&server, "ann");
     let (_, bob_id) = client(&server, "bob");
     let cars = ["B-AB 1", "B-AB 2"].map(|plate| add_car(&server, &ann.access, plate).to_string());
+    let kept = add_car(&server, &ann.access, "B-AB 0");
     let patch = |path: &str, body: Value| Request::new("PATCH", path).json(&body).bearer(&ann.access);
     for (list, chosen, changes) in [
         (
             "/admin/cars/bulk/",
             cars.join(","),
-            vec![patch(&format!("/api/cars/{}/", cars[1]), json!({"mileage": 7}))],
+            vec![vec![patch(
+                &format!("/api/cars/{}/", cars[1]),
+                json!({"mileage": 7}),
+            )]],
         ),
         (
             "/admin/users/bulk/",
             format!("{ann_id},{bob_id}"),
             vec![
-                patch("/api/me/", json!({"phone": "555-1"})),
-                new_car(&ann.access, "B-AB 3"),
+                vec![patch("/api/me/", json!({"phone": "555-1"}))],
+                vec![new_car(&ann.access, "B-AB 3")],
+                vec![patch(&format!("/api/cars/{kept}/"), json!({"mileage": 7}))],
+                vec![
+                    Request::new("DELETE", &format!("/api/cars/{kept}/")).bearer(&ann.access),
+                    new_car(&ann.access, "B-AB 4"),
+                ],
             ],
         ),
     ] {
         let chosen = ("selected", chosen.as_str());
         let mut page = panel.submit(list, &[("action", "delete"), chosen]).text();
-        for change in changes {
-            assert!(matches!(server.send(&change).status, 200 | 201));
+        for changes in changes {
+            for change in changes {
+                assert!(matches!(server.send(&change).status, 200 | 201 | 204));
+            }
             let entries = panel.entries();
             let again = panel.submit(list, &confirmed("delete", chosen, &hidden(&page, "digest")));
             page = again.text();

@@ -1,8 +1,9 @@
 //! Rules about cars.
 
+use chrono::TimeDelta;
 use mycars_application::{
     lists::{CarOrder, CarQuery, Direction, LimitOffset, Search},
-    ports::{CarCount, Store, StoreError},
+    ports::{CarCount, CarVersion, Store, StoreError},
 };
 use mycars_domain::{
     Car, CarId, Field, NewCar, UserId,
@@ -651,6 +652,38 @@ pub fn cars_and_pictures_are_counted_of_some_users_and_of_all(store: &dyn Store)
         ]
     );
     assert_eq!(all, counted(4, 2));
+}
+
+/// Versions are those of all cars of some users, however many, and change with each car.
+pub fn car_versions_of_users_are_those_of_their_cars(store: &dyn Store) {
+    let [ann, eve] = ["ann", "eve"].map(|name| keep_user(store, &new_user(name)).id);
+    let cars =
+        [(ann, "1"), (eve, "2"), (ann, "3")].map(|(owner, plate)| keep_car(store, &new_car(owner, plate)));
+    let versions_of = |owners: &[UserId]| {
+        let mut versions = store
+            .read(|unit| unit.cars().versions_of(owners))
+            .expect("versions can be read");
+        versions.sort_by_key(|version| version.car);
+        versions
+    };
+    let expected = |numbers: &[usize]| -> Vec<CarVersion> {
+        numbers
+            .iter()
+            .map(|number| CarVersion::from(&cars[*number]))
+            .collect()
+    };
+    assert_eq!(versions_of(&[]), []);
+    assert_eq!(versions_of(&[ann]), expected(&[0, 2]));
+    let many: Vec<UserId> = (0..1100).map(|more| UserId(eve.0 + more)).chain([ann]).collect();
+    assert_eq!(versions_of(&many), expected(&[0, 1, 2]));
+    assert_eq!(versions_of(&[UserId(eve.0 + 1)]), []);
+
+    let changed = Car {
+        updated_at: cars[1].updated_at + TimeDelta::microseconds(1),
+        ..cars[1].clone()
+    };
+    update(store, &changed).expect("the car can be changed");
+    assert_eq!(versions_of(&[eve]), [CarVersion::from(&changed)]);
 }
 
 /// Everybody's cars that a query finds, which are as many and have the ids that the store says.

@@ -53,11 +53,18 @@ pub(super) struct Seen {
     /// The cars that go, and their pictures.
     pub(super) going: CarCount,
     /// The version of each user or car by its number.
-    pub(super) versions: BTreeMap<i64, DateTime<Utc>>,
+    pub(super) versions: BTreeMap<i64, Version>,
+}
+
+/// The version of a user or a car.
+pub(super) struct Version {
+    pub(super) updated_at: DateTime<Utc>,
+    /// The digest of a user's cars.
+    pub(super) cars: Option<String>,
 }
 
 /// Does something to the one with this number, if it still has this version.
-type Run = fn(&App, &Caller, i64, Option<DateTime<Utc>>) -> Result<Outcome, ApiError>;
+type Run = fn(&App, &Caller, i64, Option<&Version>) -> Result<Outcome, ApiError>;
 
 /// What can be done to many.
 pub(super) struct Action {
@@ -164,10 +171,15 @@ fn digest(ids: &[i64], seen: &Seen) -> String {
     let mut numbers = ids.to_vec();
     numbers.sort_unstable();
     let versions = seen.versions.iter();
-    numbers.extend(versions.flat_map(|(id, version)| [*id, version.timestamp_micros()]));
+    numbers.extend(versions.flat_map(|(id, version)| [*id, version.updated_at.timestamp_micros()]));
     let going = [seen.going.cars, seen.going.pictures].map(u64::cast_signed);
     numbers.extend(going);
-    let bytes: Vec<u8> = numbers.into_iter().flat_map(i64::to_be_bytes).collect();
+    let mut bytes: Vec<u8> = numbers.into_iter().flat_map(i64::to_be_bytes).collect();
+    let cars = seen
+        .versions
+        .values()
+        .filter_map(|version| version.cars.as_deref());
+    bytes.extend(cars.flat_map(str::bytes));
     let hash = Sha256::digest(bytes);
     hash.iter().take(16).fold(String::new(), |mut hex, byte| {
         // Writing to a string never fails.
@@ -293,7 +305,7 @@ impl BulkReport {
             return;
         };
         for id in ids {
-            match (action.run)(app, caller, *id, seen.versions.get(id).copied()) {
+            match (action.run)(app, caller, *id, seen.versions.get(id)) {
                 Ok(Outcome::Done) => self.done += 1,
                 Ok(Outcome::Unchanged) => self.unchanged += 1,
                 Err(error) if error.status().is_server_error() => {
@@ -412,14 +424,19 @@ mod tests {
 
     #[test]
     fn digest_of_a_changed_state_differs() {
-        let seen = |versions: &[(i64, i64)], cars, pictures| {
-            let version = |(id, micros): &(i64, i64)| Some((*id, DateTime::from_timestamp_micros(*micros)?));
+        let seen_with = |versions: &[(i64, i64)], cars, pictures, of_cars: &str| {
+            let version = |(id, micros): &(i64, i64)| {
+                let updated_at = DateTime::from_timestamp_micros(*micros)?;
+                let cars = Some(of_cars.to_owned());
+                Some((*id, Version { updated_at, cars }))
+            };
             let seen = Seen {
                 going: CarCount { cars, pictures },
                 versions: versions.iter().filter_map(version).collect(),
             };
             digest(&[1, 2], &seen)
         };
+        let seen = |versions: &[(i64, i64)], cars, pictures| seen_with(versions, cars, pictures, "ab");
         let before = seen(&[(1, 5), (2, 5)], 3, 2);
         assert_eq!(before, seen(&[(2, 5), (1, 5)], 3, 2));
         for after in [
@@ -430,6 +447,7 @@ mod tests {
             seen(&[(1, 5), (2, 5)], 4, 2),
             seen(&[(1, 5), (2, 5)], 3, 3),
             seen(&[(1, 5), (2, 5)], 2, 3),
+            seen_with(&[(1, 5), (2, 5)], 3, 2, "ac"),
         ] {
             assert_ne!(before, after);
         }

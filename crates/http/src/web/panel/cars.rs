@@ -17,7 +17,7 @@ use mycars_domain::{
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, BulkResource, Outcome, Seen},
+    bulk::{self, Action, BulkResource, Outcome, Seen, Version},
     export,
     forms::{self, FormData},
     lists::{self, Facet, ListData, ListSpec},
@@ -197,7 +197,16 @@ static CARS: BulkResource = BulkResource {
         let cars = cars::read_all(app, caller, &ids)?;
         Ok(Seen {
             going: cars.iter().collect(),
-            versions: cars.iter().map(|car| (car.id.0, car.updated_at)).collect(),
+            versions: cars
+                .iter()
+                .map(|car| {
+                    let version = Version {
+                        updated_at: car.updated_at,
+                        cars: None,
+                    };
+                    (car.id.0, version)
+                })
+                .collect(),
         })
     },
     rows: |app, caller, ids| {
@@ -217,6 +226,7 @@ static CARS: BulkResource = BulkResource {
         lead: "They go with their pictures. This can’t be undone; the history stays.",
         is_danger: true,
         run: |app, caller, id, version| {
+            let version = version.map(|version| version.updated_at);
             cars::delete(app, caller, CarScope::All, CarId(id), version)?;
             Ok(Outcome::Done)
         },

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, BulkResource, Outcome, Question, Seen},
+    bulk::{self, Action, BulkResource, Outcome, Question, Seen, Version},
     cars::rows_of,
     export,
     forms::{self, FormData, VERSION},
@@ -196,10 +196,20 @@ static USERS: BulkResource = BulkResource {
     names: || export::names(&USER),
     seen: |app, caller, ids| {
         let users = users::read_all(app, caller, &user_ids(ids))?;
+        let mut cars = users::car_digests(app, caller, &user_ids(ids))?;
         let going = deletable(app, caller, ids)?;
         Ok(Seen {
             going: users::belongings(app, caller, &going)?.cars,
-            versions: users.iter().map(|user| (user.id.0, user.updated_at)).collect(),
+            versions: users
+                .iter()
+                .map(|user| {
+                    let version = Version {
+                        updated_at: user.updated_at,
+                        cars: cars.remove(&user.id),
+                    };
+                    (user.id.0, version)
+                })
+                .collect(),
         })
     },
     rows: |app, caller, ids| {
@@ -218,7 +228,10 @@ static USERS: BulkResource = BulkResource {
             lead: "Everything below goes with them. This can’t be undone; the history stays.",
             is_danger: true,
             run: |app, caller, id, version| {
-                let seen = version.map(|version| SeenUser { version, cars: None });
+                let seen = version.map(|version| SeenUser {
+                    version: version.updated_at,
+                    cars: version.cars.clone(),
+                });
                 users::delete(app, caller, UserId(id), seen)?;
                 Ok(Outcome::Done)
             },
@@ -559,11 +572,13 @@ pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> 
     ask_to_delete(context, &user, false)
 }
 
-/// The hidden field with the number of cars that a page showed before their owner is deleted.
+/// The hidden field with the digest of the cars that a page showed before their owner is deleted.
 const SEEN_CARS: &str = "cars";
 
 /// Asks whether a user is to be deleted; once more, where they or their cars were changed since it was asked before.
 fn ask_to_delete(context: &Context<'_>, user: &User, is_changed: bool) -> Result<Answer, ApiError> {
+    // It is read before the cars that the page shows, so that a change after that is noticed.
+    let mut digests = users::car_digests(context.app, context.caller, &[user.id])?;
     let belongings = users::belongings(context.app, context.caller, &[user.id])?;
     let query = CarQuery {
         page: Some(LimitOffset {
@@ -581,7 +596,7 @@ fn ask_to_delete(context: &Context<'_>, user: &User, is_changed: bool) -> Result
             changed: is_changed.then_some((ObjectType::User, user.id.0)),
             hidden: vec![
                 (VERSION, timestamp::write(user.updated_at)),
-                (SEEN_CARS, belongings.cars.cars.to_string()),
+                (SEEN_CARS, digests.remove(&user.id).unwrap_or_default()),
             ],
             title: format!("Delete the user {}?", isolated(user.username.as_str())),
             lead: "Everything below goes with them. This can’t be undone; the history stays.".into(),
@@ -599,10 +614,7 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
     let seen = forms::version(context).map(|version| SeenUser {
         version,
-        cars: context
-            .body
-            .text_of(SEEN_CARS)
-            .and_then(|count| count.parse().ok()),
+        cars: context.body.text_of(SEEN_CARS).map(Into::into),
     });
     match users::delete(context.app, context.caller, user.id, seen) {
         Err(users::Error::Conflict) => return ask_to_delete(context, &read(context)?, true),
