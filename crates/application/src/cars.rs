@@ -107,3 +107,14 @@ pub(crate) fn authorize_car(
     car.filter(|car| owner.is_none_or(|owner| car.owner == owner))
         .ok_or(Error::NotFound)
 }
+
+#[cfg(test)]
+impl Error {
+    /// Returns the violations; panics if the error is another one.
+    pub(crate) fn violations(self) -> Violations {
+        match self {
+            Self::Invalid(violations) => violations,
+            other => panic!("must be Invalid: {other:?}"),
+        }
+    }
+}

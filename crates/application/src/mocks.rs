@@ -1,36 +1,38 @@
 //! A mock of each port, for unit tests without a database (feature `mocks`).
 //!
-//! [`Mocks`] holds one of each, with nothing expected: a call that a test did not expect fails it. Say what is
-//! expected, then turn them into an [`App`]:
+//! [`Mocks`] holds one of each, with nothing expected: a call that a test did not expect fails it. Say what is there
+//! (`with_…`) and what must happen (`expect_…`), then turn the mocks into an [`App`]:
 //!
 //! ```
 //! use mycars_application::{cars, lists::CarScope, mocks::{Mocks, samples}};
 //! use mycars_domain::CarId;
 //!
-//! let mut mocks = Mocks::new();
-//! mocks.unit.cars.expect_find().returning(|_| Ok(None));
-//! let (app, store) = mocks.into_app();
+//! let (app, store) = Mocks::new().without_car().into_app();
 //!
 //! let refused = cars::read(&app, &samples::ann(), CarScope::Caller, CarId(7));
 //! assert!(matches!(refused, Err(cars::Error::NotFound)));
 //! assert_eq!(store.commits(), 0);
 //! ```
 //!
-//! What is written to the audit log needs no expectation: the store notes it, of transactions that were committed.
+//! Entries of the audit log need no expectation: the store keeps those of committed transactions.
 //!
 //! ```
 //! use mycars_application::{cars, lists::CarScope, mocks::{Mocks, samples}};
 //! use mycars_domain::{CarId, audit::Action};
 //!
-//! let mut mocks = Mocks::new();
-//! mocks.unit.cars.expect_find_for_update().returning(|_| Ok(Some(samples::car())));
-//! mocks.unit.cars.expect_delete().withf(|id| *id == CarId(10)).once().returning(|_| Ok(()));
+//! let mocks = Mocks::new().with_car(samples::car()).expect_car_delete(CarId(10));
 //! let (app, store) = mocks.into_app();
 //!
 //! cars::delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None)?;
 //! assert_eq!(store.entries()[0].action, Action::Deleted);
 //! # Ok::<(), cars::Error>(())
 //! ```
+//!
+//! Failures and the order of calls are said with [mockall] itself, on the fields of [`Mocks`] and [`MockUnit`].
+//!
+//! [mockall]: https://docs.rs/mockall
+
+mod builders;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -81,6 +83,15 @@ impl Mocks {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One mock of each port, with a store that is [away](Self::fail_store).
+    #[must_use]
+    pub fn failing_store() -> Self {
+        Self {
+            fail_store: true,
+            ..Self::default()
+        }
     }
 
     /// An [`App`] that works with these mocks, at [`samples::NOW`], and its store, which counts. What was expected
@@ -268,11 +279,15 @@ pub mod samples {
         Actor, Car, CarId, Rank, Role, User, UserId,
         audit::{Channel, Origin},
         values::{
-            Brand, Email, FirstName, LastName, LicensePlate, Mileage, Model, PasswordHash, Username, Year,
+            Brand, Email, FirstName, ImagePath, LastName, LicensePlate, Mileage, Model, PasswordHash,
+            Username, Year,
         },
     };
 
-    use crate::Caller;
+    use crate::{
+        Caller,
+        ports::{Claims, RefreshToken, Revocation},
+    };
 
     /// The time at which mocked tests happen, in seconds since 1970: 23 November 2026, 12:00 UTC.
     pub const NOW: i64 = 1_795_435_200;
@@ -329,6 +344,67 @@ pub mod samples {
         }
     }
 
+    /// Ann, who may not log in any more.
+    #[must_use]
+    pub fn inactive_user() -> User {
+        User {
+            is_active: false,
+            ..user()
+        }
+    }
+
+    /// Ann as an admin.
+    #[must_use]
+    pub fn admin_user() -> User {
+        User {
+            role: Role::Admin,
+            ..user()
+        }
+    }
+
+    /// Ann as a superuser.
+    #[must_use]
+    pub fn superuser() -> User {
+        User {
+            is_superuser: true,
+            ..admin_user()
+        }
+    }
+
+    /// Ann's car with a picture at this path.
+    #[must_use]
+    pub fn car_with_image(path: &str) -> Car {
+        Car {
+            image: Some(ImagePath::from_storage(path.into())),
+            ..car()
+        }
+    }
+
+    /// The claims of a token of this type that Ann got now, with the id `jti`; it lives for a minute.
+    #[must_use]
+    pub fn claims(token_type: &str) -> Claims {
+        Claims {
+            token_type: Some(token_type.into()),
+            expires_at: Some(NOW + 60),
+            issued_at: Some(NOW),
+            not_before: None,
+            id: Some("jti".into()),
+            user_id: Some("1".into()),
+        }
+    }
+
+    /// Ann's refresh token with the id `jti`, and why it was revoked.
+    #[must_use]
+    pub fn refresh_token(revoked: Option<Revocation>) -> RefreshToken {
+        RefreshToken {
+            id: "jti".into(),
+            user: Some(UserId(1)),
+            issued_at: now(),
+            expires_at: now(),
+            revoked,
+        }
+    }
+
     /// Where requests come from in mocked tests.
     #[must_use]
     pub fn origin() -> Origin {
@@ -355,6 +431,12 @@ pub mod samples {
     #[must_use]
     pub fn anonymous() -> Caller {
         Caller::anonymous(origin())
+    }
+
+    /// Bob, who is an admin.
+    #[must_use]
+    pub fn admin() -> Caller {
+        other_user(Rank::Admin)
     }
 
     /// Bob, who is not Ann, with the rank given.

@@ -79,7 +79,7 @@ fn counts(unit: &mut dyn UnitOfWork) -> Result<Counts, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Rank, Role};
+    use mycars_domain::Role;
 
     use super::*;
     use crate::{
@@ -114,7 +114,7 @@ mod tests {
             .expect_usage()
             .returning(|| Err(ImageStoreError::Other("the disk is gone".into())));
         let (app, _) = mocks.into_app();
-        let status = read(&app, &samples::other_user(Rank::Admin)).unwrap();
+        let status = read(&app, &samples::admin()).unwrap();
         let counts = status.counts.unwrap();
         assert_eq!((counts.users, counts.active_users, counts.cars), (15, 12, cars));
         assert!(status.images.is_err());
@@ -127,11 +127,10 @@ mod tests {
             bytes: 300_000,
             free_bytes: None,
         };
-        let mut mocks = Mocks::new();
-        mocks.fail_store = true;
+        let mut mocks = Mocks::failing_store();
         mocks.images.expect_usage().returning(move || Ok(usage));
         let (app, _) = mocks.into_app();
-        let status = read(&app, &samples::other_user(Rank::Admin)).unwrap();
+        let status = read(&app, &samples::admin()).unwrap();
         assert!(matches!(status.counts, Err(StoreError::Unavailable(_))));
         assert_eq!(status.images.unwrap(), usage);
     }

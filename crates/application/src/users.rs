@@ -62,3 +62,14 @@ impl From<StoreError> for Error {
         }
     }
 }
+
+#[cfg(test)]
+impl Error {
+    /// Returns the violations; panics if the error is another one.
+    pub(crate) fn violations(self) -> Violations {
+        match self {
+            Self::Invalid(violations) => violations,
+            other => panic!("must be Invalid: {other:?}"),
+        }
+    }
+}

@@ -71,8 +71,6 @@ pub fn authenticate(app: &App, access_token: &str) -> Result<User, Authenticatio
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::UserId;
-
     use super::*;
     use crate::{
         mocks::{Mocks, samples},
@@ -80,40 +78,26 @@ mod tests {
     };
 
     fn claims() -> Claims {
-        Claims {
-            token_type: Some("access".into()),
-            expires_at: Some(samples::NOW + 60),
-            issued_at: Some(samples::NOW),
-            not_before: None,
-            id: Some("jti".into()),
-            user_id: Some("1".into()),
-        }
+        samples::claims("access")
     }
 
     fn authenticate_with(
         claims: Result<Claims, Undecodable>,
         user: Option<User>,
     ) -> Result<User, AuthenticationError> {
-        let mut mocks = Mocks::new();
-        mocks
-            .tokens
-            .expect_decode()
-            .withf(|token| token == "token")
-            .return_once(|_| claims);
-        mocks.unit.users.expect_find().returning(move |id| {
-            assert_eq!(id, UserId(1));
-            Ok(user.clone())
-        });
+        let mocks = Mocks::new().with_claims(claims);
+        let mocks = match user {
+            Some(user) => mocks.with_user_read(user),
+            None => mocks.without_user(),
+        };
         authenticate(&mocks.into_app().0, "token")
     }
 
     #[test]
     fn what_is_no_token_proves_nothing() {
         let refused = authenticate_with(Err(Undecodable), None);
-        assert!(matches!(
-            refused,
-            Err(AuthenticationError::Token(TokenError::Invalid))
-        ));
+        let error = refused.unwrap_err();
+        assert!(matches!(error, AuthenticationError::Token(TokenError::Invalid)));
     }
 
     #[test]
@@ -123,39 +107,29 @@ mod tests {
             ..claims()
         };
         let refused = authenticate_with(Ok(refresh), Some(samples::user()));
-        assert!(matches!(
-            refused,
-            Err(AuthenticationError::Token(TokenError::WrongType))
-        ));
+        let error = refused.unwrap_err();
+        assert!(matches!(error, AuthenticationError::Token(TokenError::WrongType)));
     }
 
     #[test]
     fn a_token_that_names_nobody_or_no_id_finds_no_user() {
-        let refused = authenticate_with(
-            Ok(Claims {
-                user_id: None,
-                ..claims()
-            }),
-            None,
-        );
+        let anonymous = Claims {
+            user_id: None,
+            ..claims()
+        };
+        let refused = authenticate_with(Ok(anonymous), None);
         assert!(matches!(refused, Err(AuthenticationError::NamesNobody)));
-        let refused = authenticate_with(
-            Ok(Claims {
-                user_id: Some("x".into()),
-                ..claims()
-            }),
-            None,
-        );
+        let other_id = Claims {
+            user_id: Some("x".into()),
+            ..claims()
+        };
+        let refused = authenticate_with(Ok(other_id), None);
         assert!(matches!(refused, Err(AuthenticationError::UserNotFound)));
     }
 
     #[test]
     fn an_inactive_users_token_stops_working_at_once() {
-        let inactive = User {
-            is_active: false,
-            ..samples::user()
-        };
-        let refused = authenticate_with(Ok(claims()), Some(inactive));
+        let refused = authenticate_with(Ok(claims()), Some(samples::inactive_user()));
         assert!(matches!(refused, Err(AuthenticationError::UserInactive)));
     }
 
@@ -167,9 +141,7 @@ mod tests {
 
     #[test]
     fn a_good_token_finds_its_user() {
-        assert_eq!(
-            authenticate_with(Ok(claims()), Some(samples::user())).unwrap(),
-            samples::user()
-        );
+        let found = authenticate_with(Ok(claims()), Some(samples::user())).unwrap();
+        assert_eq!(found, samples::user());
     }
 }

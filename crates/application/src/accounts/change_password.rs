@@ -110,21 +110,16 @@ mod tests {
     }
 
     fn mocks(verification: Verification) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.hasher.expect_verify().returning(move |_, _| verification);
-        mocks
+        Mocks::new()
+            .with_user_read(samples::user())
+            .with_verification(verification)
     }
 
     fn refused(mocks: Mocks, input: &PasswordChange) -> Violations {
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = change_password(&app, &samples::ann(), input) else {
-            panic!("must be refused");
-        };
+        let violations = change_password(&app, &samples::ann(), input)
+            .unwrap_err()
+            .violations();
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
         violations
     }
@@ -139,10 +134,8 @@ mod tests {
     #[test]
     fn the_old_password_must_be_right() {
         let wrong = Violations::one(Field::OldPassword, Violation::WrongPassword);
-        assert_eq!(
-            refused(mocks(Verification::Wrong), &change("wrong", "Meadow-x-55")),
-            wrong
-        );
+        let violations = refused(mocks(Verification::Wrong), &change("wrong", "Meadow-x-55"));
+        assert_eq!(violations, wrong);
     }
 
     #[test]
@@ -171,38 +164,14 @@ mod tests {
 
     #[test]
     fn a_change_ends_every_login_of_that_user_and_is_written_down_without_the_password() {
-        let mut mocks = mocks(Verification::Right);
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.password.reveal() == "new" && user.logins_ended_at == Some(samples::now()))
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .once()
-            .returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .withf(|user, why, _| *user == samples::user().id && *why == Revocation::PasswordChanged)
-            .once()
-            .returning(|_, _, _| Ok(1));
-        let (app, store) = mocks.into_app();
+        let (app, store) = mocks(Verification::Right)
+            .with_hash("new")
+            .with_user_locked(samples::user())
+            .expect_user_update(|user| {
+                user.password.reveal() == "new" && user.logins_ended_at == Some(samples::now())
+            })
+            .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
+            .into_app();
         change_password(&app, &samples::ann(), &change("old", "Meadow-x-55")).unwrap();
         assert_eq!(store.commits(), 1);
         let entry = expected::ann_changed(&samples::ann(), expected::NEW_PASSWORD);
@@ -211,20 +180,13 @@ mod tests {
 
     #[test]
     fn of_two_changes_at_once_the_second_has_a_wrong_old_password() {
-        let mut mocks = mocks(Verification::Right);
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
         let changed = User {
             password: PasswordHash::from_storage("other".into()),
             ..samples::user()
         };
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(changed)));
+        let mocks = mocks(Verification::Right)
+            .with_hash("new")
+            .with_user_locked(changed);
         let wrong = Violations::one(Field::OldPassword, Violation::WrongPassword);
         assert_eq!(refused(mocks, &change("old", "Meadow-x-55")), wrong);
     }

@@ -59,37 +59,24 @@ fn refused() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{UserId, audit::Value};
+    use mycars_domain::audit::Value;
 
     use super::*;
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
-        ports::{Claims, RefreshToken, Undecodable},
+        ports::{Claims, Undecodable},
     };
 
     fn claims() -> Claims {
-        Claims {
-            token_type: Some("refresh".into()),
-            expires_at: Some(samples::NOW + 60),
-            issued_at: Some(samples::NOW),
-            not_before: None,
-            id: Some("jti".into()),
-            user_id: Some("1".into()),
-        }
-    }
-
-    fn mocks(claims: Result<Claims, Undecodable>) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks.tokens.expect_decode().return_once(|_| claims);
-        mocks
+        samples::claims("refresh")
     }
 
     fn is_refused(mocks: Mocks) {
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = log_out(&app, &samples::ann(), &"token".into()) else {
-            panic!("must be refused");
-        };
+        let violations = log_out(&app, &samples::ann(), &"token".into())
+            .unwrap_err()
+            .violations();
         assert_eq!(
             violations,
             Violations::one(Field::Refresh, Violation::ForeignToken)
@@ -99,27 +86,10 @@ mod tests {
 
     /// Mocks in which the token is known and `revoked`.
     fn known(revoked: Option<Revocation>) -> Mocks {
-        let mut mocks = mocks(Ok(claims()));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_record()
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_find_for_update()
-            .returning(move |id| {
-                Ok(Some(RefreshToken {
-                    id: id.into(),
-                    user: Some(UserId(1)),
-                    issued_at: samples::now(),
-                    expires_at: samples::now(),
-                    revoked,
-                }))
-            });
-        mocks
+        Mocks::new()
+            .with_claims(Ok(claims()))
+            .with_token(samples::refresh_token(revoked))
+            .expect_token_record(|_| true)
     }
 
     #[test]
@@ -131,11 +101,11 @@ mod tests {
 
     #[test]
     fn somebody_elses_token_is_not_ones_own_to_give_up() {
-        is_refused(mocks(Ok(Claims {
+        is_refused(Mocks::new().with_claims(Ok(Claims {
             user_id: Some("2".into()),
             ..claims()
         })));
-        is_refused(mocks(Ok(Claims {
+        is_refused(Mocks::new().with_claims(Ok(Claims {
             user_id: None,
             ..claims()
         })));
@@ -143,12 +113,12 @@ mod tests {
 
     #[test]
     fn nonsense_an_access_token_and_an_expired_one_are_refused() {
-        is_refused(mocks(Err(Undecodable)));
-        is_refused(mocks(Ok(Claims {
+        is_refused(Mocks::new().with_claims(Err(Undecodable)));
+        is_refused(Mocks::new().with_claims(Ok(Claims {
             token_type: Some("access".into()),
             ..claims()
         })));
-        is_refused(mocks(Ok(Claims {
+        is_refused(Mocks::new().with_claims(Ok(Claims {
             expires_at: Some(samples::NOW),
             ..claims()
         })));
@@ -167,15 +137,9 @@ mod tests {
             (Some(Revocation::PasswordChanged), "password_changed".into()),
             (Some(Revocation::Revoked), "revoked".into()),
         ] {
-            let mut mocks = known(revoked);
-            mocks
-                .unit
-                .refresh_tokens
-                .expect_revoke()
-                .withf(|id, why, at| id == "jti" && *why == Revocation::LoggedOut && *at == samples::now())
-                .once()
-                .returning(|_, _, _| Ok(()));
-            let (app, store) = mocks.into_app();
+            let (app, store) = known(revoked)
+                .expect_token_revoke("jti", Revocation::LoggedOut)
+                .into_app();
             log_out(&app, &samples::ann(), &"token".into()).unwrap();
             assert_eq!(store.commits(), 1);
             let entry = expected::token_died(&samples::ann(), "jti", before, "logged_out");
@@ -186,9 +150,9 @@ mod tests {
     #[test]
     fn a_token_must_be_sent() {
         let (app, _) = Mocks::new().into_app();
-        let Err(Error::Invalid(violations)) = log_out(&app, &samples::ann(), &Input::Absent) else {
-            panic!("must be refused");
-        };
+        let violations = log_out(&app, &samples::ann(), &Input::Absent)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.of(Field::Refresh), [Violation::Required]);
     }
 }

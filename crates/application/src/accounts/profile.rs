@@ -142,40 +142,22 @@ mod tests {
 
     #[test]
     fn one_reads_ones_own_profile() {
-        let mut mocks = Mocks::new();
-        let ann = samples::user();
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .withf(|id| *id == UserId(1))
-            .once()
-            .returning(|_| Ok(Some(samples::user())));
-        assert_eq!(
-            read_profile(&mocks.into_app().0, &samples::caller(&ann)).unwrap(),
-            ann
-        );
+        let (app, _) = Mocks::new().with_user_read(samples::user()).into_app();
+        assert_eq!(read_profile(&app, &samples::ann()).unwrap(), samples::user());
     }
 
     #[test]
     fn everything_that_is_wrong_is_said_at_once_and_nothing_is_kept() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.unit.users.expect_update().never();
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new().with_user_locked(samples::user()).into_app();
         let input = ProfileInput {
             email: "nonsense".into(),
             first_name: Input::Null,
             phone: "5".repeat(21).as_str().into(),
             ..ProfileInput::default()
         };
-        let Err(Error::Invalid(violations)) = change_profile(&app, &samples::ann(), &input) else {
-            panic!("must be refused");
-        };
+        let violations = change_profile(&app, &samples::ann(), &input)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.of(Field::Email), [Violation::InvalidEmail]);
         assert_eq!(violations.of(Field::FirstName), [Violation::Null]);
         assert_eq!(violations.of(Field::Phone), [Violation::TooLong { max: 20 }]);
@@ -193,15 +175,10 @@ mod tests {
             address: Some(Address::from_storage("a".repeat(256))),
             ..samples::user()
         };
-        let stored = legacy.clone();
-        let mut mocks = Mocks::new();
-        let users = &mut mocks.unit.users;
-        users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(stored.clone())));
-        users.expect_email_is_taken().never();
-        users.expect_update().once().returning(|_| Ok(()));
-        let (app, _) = mocks.into_app();
+        let (app, _) = Mocks::new()
+            .with_user_locked(legacy.clone())
+            .expect_user_update(|_| true)
+            .into_app();
         let input = ProfileInput {
             email: "nonsense".into(),
             first_name: "\u{200b}".into(),
@@ -224,12 +201,7 @@ mod tests {
 
     #[test]
     fn somebody_elses_address_is_taken_and_ones_own_is_not() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
+        let mut mocks = Mocks::new().with_user_locked(samples::user());
         mocks
             .unit
             .users
@@ -248,18 +220,14 @@ mod tests {
 
     #[test]
     fn what_is_left_out_stays_null_clears_and_both_are_written_down() {
-        let mut mocks = Mocks::new();
         let phoned = User {
             phone: Some(Phone::parse("555").unwrap()),
             ..samples::user()
         };
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(phoned)));
-        mocks.unit.users.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new()
+            .with_user_locked(phoned)
+            .expect_user_update(|_| true)
+            .into_app();
         let input = ProfileInput {
             phone: Input::Null,
             last_name: "Ng".into(),
@@ -280,13 +248,10 @@ mod tests {
 
     #[test]
     fn what_was_so_before_is_not_written_down() {
-        let mut mocks = Mocks::new();
-        let users = &mut mocks.unit.users;
-        users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        users.expect_update().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new()
+            .with_user_locked(samples::user())
+            .with_updates()
+            .into_app();
         let input = ProfileInput {
             first_name: " Ann ".into(),
             phone: Input::Null,

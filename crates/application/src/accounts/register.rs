@@ -48,7 +48,7 @@ pub fn register(app: &App, caller: &Caller, input: &UserInput) -> Result<User, E
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Field, NewUser, Rank, Role, UserId, Violation, Violations, values::PasswordHash};
+    use mycars_domain::{Field, NewUser, Rank, Role, Violation, Violations, values::PasswordHash};
 
     use super::*;
     use crate::{
@@ -69,29 +69,9 @@ mod tests {
         }
     }
 
-    /// Mocks of a store in which nothing is taken and nothing may be kept.
-    fn nothing_may_be_kept() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks.unit.users.expect_insert().never();
-        mocks.hasher.expect_hash().never();
-        mocks
-    }
-
     fn refused(mocks: Mocks, caller: &Caller, input: &UserInput) -> Violations {
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = register(&app, caller, input) else {
-            panic!("must be refused")
-        };
+        let violations = register(&app, caller, input).unwrap_err().violations();
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
         violations
     }
@@ -104,61 +84,42 @@ mod tests {
         };
         let only_role = Violations::one(Field::Role, Violation::AdminRoleNotGrantable);
         for caller in [samples::anonymous(), samples::other_user(Rank::Client)] {
-            assert_eq!(
-                refused(nothing_may_be_kept(), &caller, &input),
-                only_role,
-                "{caller:?}"
-            );
+            let violations = refused(Mocks::new().nothing_taken(), &caller, &input);
+            assert_eq!(violations, only_role, "{caller:?}");
         }
         for rank in [Rank::Admin, Rank::Superuser] {
-            let mut mocks = mocks_that_keep(|user| user.role == Role::Admin);
-            mocks
-                .hasher
-                .expect_hash()
-                .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
-            let (app, _) = mocks.into_app();
-            assert!(
-                register(&app, &samples::other_user(rank), &input).is_ok(),
-                "{rank:?}"
-            );
+            let (app, _) = Mocks::new()
+                .nothing_taken()
+                .expect_user_insert(|user| user.role == Role::Admin)
+                .with_hash("hash")
+                .into_app();
+            let registered = register(&app, &samples::other_user(rank), &input);
+            assert!(registered.is_ok(), "{rank:?}");
         }
     }
 
     #[test]
     fn everything_that_is_missing_is_said_at_once() {
-        let violations = refused(
-            nothing_may_be_kept(),
-            &samples::anonymous(),
-            &UserInput::default(),
-        );
-        let required: Vec<Field> = violations
-            .iter()
-            .map(|(field, violations)| {
-                assert_eq!(violations, [Violation::Required], "{field:?}");
-                field
-            })
-            .collect();
-        assert_eq!(
-            required,
-            [
-                Field::Username,
-                Field::Email,
-                Field::FirstName,
-                Field::LastName,
-                Field::Password
-            ]
-        );
+        let nothing = UserInput::default();
+        let violations = refused(Mocks::new().nothing_taken(), &samples::anonymous(), &nothing);
+        let mut required = Violations::new();
+        for field in [
+            Field::Username,
+            Field::Email,
+            Field::FirstName,
+            Field::LastName,
+            Field::Password,
+        ] {
+            required.add(field, Violation::Required);
+        }
+        assert_eq!(violations, required);
     }
 
     #[test]
     fn wrong_fields_taken_names_and_weak_passwords_are_said_at_once() {
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(true));
-        mocks.unit.users.expect_email_is_taken().never();
+        let users = &mut mocks.unit.users;
+        users.expect_username_is_taken().returning(|_, _| Ok(true));
         let input = UserInput {
             email: "nonsense".into(),
             last_name: Input::Null,
@@ -191,7 +152,7 @@ mod tests {
             password: "johndoe!9".into(),
             ..john()
         };
-        let violations = refused(nothing_may_be_kept(), &samples::anonymous(), &input);
+        let violations = refused(Mocks::new().nothing_taken(), &samples::anonymous(), &input);
         assert_eq!(
             violations.of(Field::Password),
             [Violation::PasswordTooSimilar(Field::Username)]
@@ -205,11 +166,8 @@ mod tests {
             ..john()
         };
         let with = |confirmation| {
-            refused(
-                nothing_may_be_kept(),
-                &samples::anonymous(),
-                &confirmed(confirmation),
-            )
+            let mocks = Mocks::new().nothing_taken();
+            refused(mocks, &samples::anonymous(), &confirmed(confirmation))
         };
         let only = |violation| Violations::one(Field::PasswordConfirmation, violation);
         assert_eq!(with(Input::Null), only(Violation::Null));
@@ -217,45 +175,27 @@ mod tests {
         assert_eq!(with("Harbour-x7-8".into()), only(Violation::PasswordsDiffer));
 
         for confirmation in [Input::Absent, " Harbour-x7-9 ".into()] {
-            let mut mocks = mocks_that_keep(|_| true);
-            mocks
-                .hasher
-                .expect_hash()
-                .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
-            let (app, _) = mocks.into_app();
+            let (app, _) = Mocks::new()
+                .nothing_taken()
+                .expect_user_insert(|_| true)
+                .with_hash("hash")
+                .into_app();
             assert!(register(&app, &samples::anonymous(), &confirmed(confirmation)).is_ok());
         }
     }
 
     #[test]
     fn a_name_taken_while_the_password_was_hashed_is_a_wrong_field_too() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .returning(|_| Err(StoreError::Taken(Field::Email)));
+        let mut mocks = Mocks::new().nothing_taken().with_hash("hash");
+        let taken = |_: &NewUser| Err(StoreError::Taken(Field::Email));
+        mocks.unit.users.expect_insert().returning(taken);
         let violations = refused(mocks, &samples::anonymous(), &john());
         assert_eq!(violations, Violations::one(Field::Email, Violation::Taken));
     }
 
     #[test]
     fn an_account_is_kept_active_as_a_clients_with_its_password_hashed_and_that_is_written_down() {
-        let mut mocks = mocks_that_keep(|user| {
+        let mut mocks = Mocks::new().nothing_taken().expect_user_insert(|user| {
             user.username.as_str() == "john_doe"
                 && user.email.as_str() == "John@example.com"
                 && user.first_name.as_str() == "John"
@@ -272,33 +212,9 @@ mod tests {
             .once()
             .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
         let (app, store) = mocks.into_app();
-        assert_eq!(
-            register(&app, &samples::anonymous(), &john()).unwrap().id,
-            UserId(1)
-        );
+        let user = register(&app, &samples::anonymous(), &john()).unwrap();
+        assert_eq!(user, samples::user());
         assert_eq!((store.reads(), store.commits()), (1, 1));
         assert_eq!(store.entries(), [expected::ann_is_new(&samples::anonymous())]);
-    }
-
-    fn mocks_that_keep(is_right: impl Fn(&NewUser) -> bool + Send + 'static) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .withf(is_right)
-            .once()
-            .returning(|_| Ok(samples::user()));
-        mocks
     }
 }

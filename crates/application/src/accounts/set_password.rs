@@ -60,7 +60,7 @@ pub(crate) fn replace_password(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank};
+    use mycars_domain::Denied;
 
     use super::*;
     use crate::{
@@ -83,58 +83,23 @@ mod tests {
 
     #[test]
     fn an_admin_may_not_set_a_superusers() {
-        let mut mocks = Mocks::new();
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        let superuser = User {
-            is_superuser: true,
-            ..samples::user()
-        };
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(superuser)));
-        let (app, store) = mocks.into_app();
-        let refused = set_password(&app, &samples::other_user(Rank::Admin), UserId(1), &password());
+        let (app, store) = Mocks::new()
+            .with_hash("new")
+            .with_user_locked(samples::superuser())
+            .into_app();
+        let refused = set_password(&app, &samples::admin(), UserId(1), &password());
         assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
     fn a_password_that_is_set_ends_the_users_logins_and_is_not_told() {
-        let mut mocks = Mocks::new();
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.password.reveal() == "new")
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .once()
-            .returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .once()
-            .returning(|_, _, _| Ok(1));
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new()
+            .with_hash("new")
+            .with_user_locked(samples::user())
+            .expect_user_update(|user| user.password.reveal() == "new")
+            .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
+            .into_app();
         set_password(&app, &Caller::system(), UserId(1), &password()).unwrap();
         assert_eq!(store.commits(), 1);
         let entry = expected::ann_changed(&Caller::system(), expected::NEW_PASSWORD);
@@ -143,12 +108,8 @@ mod tests {
 
     #[test]
     fn who_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.users.expect_find_by_username().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
-        assert!(matches!(
-            find_for_password(&app, &Caller::system(), "x"),
-            Err(Error::NotFound)
-        ));
+        let (app, _) = Mocks::new().without_user().into_app();
+        let refused = find_for_password(&app, &Caller::system(), "x");
+        assert!(matches!(refused, Err(Error::NotFound)));
     }
 }

@@ -119,32 +119,26 @@ mod tests {
     #[test]
     fn what_is_taken_is_said() {
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(true));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(true));
-        mocks.unit.users.expect_insert().never();
+        let users = &mut mocks.unit.users;
+        users.expect_username_is_taken().returning(|_, _| Ok(true));
+        users.expect_email_is_taken().returning(|_, _| Ok(true));
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = create_superuser(&app, &Caller::system(), root(None)) else {
-            panic!("must be refused");
-        };
+        let system = Caller::system();
+        let refused = create_superuser(&app, &system, root(None));
+        let violations = refused.unwrap_err().violations();
         assert_eq!(violations.of(Field::Username), [Violation::Taken]);
         assert_eq!(violations.of(Field::Email), [Violation::Taken]);
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
-        assert!(matches!(
-            check_username(&app, &Caller::system(), "root"),
-            Err(Error::Invalid(_))
-        ));
-        assert!(matches!(
-            check_email(&app, &Caller::system(), "root@example.com"),
-            Err(Error::Invalid(_))
-        ));
+        let username = check_username(&app, &system, "root");
+        assert_eq!(
+            username.unwrap_err().violations().of(Field::Username),
+            [Violation::Taken]
+        );
+        let email = check_email(&app, &system, "root@example.com");
+        assert_eq!(
+            email.unwrap_err().violations().of(Field::Email),
+            [Violation::Taken]
+        );
     }
 
     #[test]
@@ -152,44 +146,24 @@ mod tests {
         let (app, store) = Mocks::new().into_app();
         let username = check_username(&app, &Caller::system(), "two words");
         let email = check_email(&app, &Caller::system(), " ");
-        let Err(Error::Invalid(violations)) = username else {
-            panic!("must be refused");
-        };
+        let violations = username.unwrap_err().violations();
         assert_eq!(violations.of(Field::Username), [Violation::InvalidUsername]);
-        let Err(Error::Invalid(violations)) = email else {
-            panic!("must be refused");
-        };
+        let violations = email.unwrap_err().violations();
         assert_eq!(violations.of(Field::Email), [Violation::Blank]);
         assert_eq!(store.reads(), 0);
     }
 
     #[test]
     fn a_superuser_is_an_admin_without_a_password_cant_log_in_and_is_written_down() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .withf(|user| {
+        let (app, store) = Mocks::new()
+            .nothing_taken()
+            .expect_user_insert(|user| {
                 user.is_superuser
                     && user.is_active
                     && user.role == Role::Admin
                     && user.password == PasswordHash::unusable()
             })
-            .once()
-            .returning(|_| Ok(samples::user()));
-        mocks.hasher.expect_hash().never();
-        let (app, store) = mocks.into_app();
+            .into_app();
         create_superuser(&app, &Caller::system(), root(None)).unwrap();
         assert_eq!(store.commits(), 1);
         assert_eq!(store.entries(), [expected::ann_is_new(&Caller::system())]);
@@ -197,30 +171,11 @@ mod tests {
 
     #[test]
     fn the_password_is_hashed() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Ok(PasswordHash::from_storage("hashed".into())));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .withf(|user| user.password.reveal() == "hashed")
-            .once()
-            .returning(|_| Ok(samples::user()));
-        let (app, _) = mocks.into_app();
+        let (app, _) = Mocks::new()
+            .nothing_taken()
+            .with_hash("hashed")
+            .expect_user_insert(|user| user.password.reveal() == "hashed")
+            .into_app();
         create_superuser(&app, &Caller::system(), root(Some("admin"))).unwrap();
     }
 }

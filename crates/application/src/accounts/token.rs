@@ -176,12 +176,8 @@ mod tests {
 
     fn good() -> Claims {
         Claims {
-            token_type: Some("access".into()),
             expires_at: Some(NOW + 1),
-            issued_at: Some(NOW),
-            not_before: None,
-            id: Some("jti".into()),
-            user_id: Some("1".into()),
+            ..samples::claims("access")
         }
     }
 

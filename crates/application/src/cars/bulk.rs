@@ -55,7 +55,6 @@ pub fn brands(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::Rank;
 
     use super::*;
     use crate::mocks::{Mocks, samples};
@@ -73,7 +72,7 @@ mod tests {
         });
         let (app, _) = mocks.into_app();
         let ids = [3, 9, 1, 2].map(CarId);
-        let cars = read_all(&app, &samples::other_user(Rank::Admin), &ids).unwrap();
+        let cars = read_all(&app, &samples::admin(), &ids).unwrap();
         let found: Vec<CarId> = cars.iter().map(|car| car.id).collect();
         assert_eq!(found, [3, 1, 2].map(CarId));
     }
@@ -94,7 +93,7 @@ mod tests {
             .withf(move |query, at_most| *query == of_brands && *at_most == 5)
             .returning(|_, _| Ok(vec![("Toyota".into(), 7)]));
         let (app, _) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         assert_eq!(ids(&app, &admin, &query).unwrap(), [CarId(10)]);
         let brands = brands(&app, &admin, &query, 5).unwrap();
         assert_eq!(brands, [("Toyota".to_owned(), 7)]);

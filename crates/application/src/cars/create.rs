@@ -47,7 +47,7 @@ pub fn create(app: &App, caller: &Caller, garage: CarScope, input: &CarInput) ->
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Field, Rank, UserId, Violation, Violations};
+    use mycars_domain::{Denied, Field, UserId, Violation, Violations};
 
     use super::*;
     use crate::{
@@ -67,6 +67,11 @@ mod tests {
         }
     }
 
+    /// Adds a car to Ann's for Ann.
+    fn create_own(app: &App, input: &CarInput) -> Result<Car, Error> {
+        create(app, &samples::ann(), CarScope::Caller, input)
+    }
+
     #[test]
     fn nobody_has_no_cars_to_add_to() {
         let (app, store) = Mocks::new().into_app();
@@ -78,12 +83,8 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_said_at_once_and_nothing_is_kept() {
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(true));
-        mocks.unit.cars.expect_insert().never();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_license_is_taken().returning(|_, _| Ok(true));
         let (app, store) = mocks.into_app();
         let input = CarInput {
             year: 1885.into(),
@@ -92,9 +93,7 @@ mod tests {
             ..CarInput::default()
         };
 
-        let Err(Error::Invalid(violations)) = create(&app, &samples::ann(), CarScope::Caller, &input) else {
-            panic!("must be refused");
-        };
+        let violations = create_own(&app, &input).unwrap_err().violations();
         assert_eq!(violations.of(Field::Brand), [Violation::Required]);
         assert_eq!(violations.of(Field::Model), [Violation::Required]);
         assert_eq!(violations.of(Field::Year), [Violation::TooSmall { min: 1886 }]);
@@ -107,33 +106,24 @@ mod tests {
 
     #[test]
     fn a_plate_that_is_no_plate_is_not_looked_up() {
-        let mut mocks = Mocks::new();
-        mocks.unit.cars.expect_license_is_taken().never();
-        let (app, _) = mocks.into_app();
+        let (app, _) = Mocks::new().into_app();
         let input = CarInput {
             license: " ".into(),
             ..camry()
         };
-        let refused = create(&app, &samples::ann(), CarScope::Caller, &input);
+        let refused = create_own(&app, &input);
         let blank = Violations::one(Field::License, Violation::Blank);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == blank));
     }
 
     #[test]
     fn a_plate_taken_a_moment_ago_is_a_wrong_field_too() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
+        let mut mocks = Mocks::new().nothing_taken();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_insert()
             .returning(|_| Err(StoreError::Taken(Field::License)));
         let (app, store) = mocks.into_app();
-        let refused = create(&app, &samples::ann(), CarScope::Caller, &camry());
+        let refused = create_own(&app, &camry());
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
@@ -141,7 +131,13 @@ mod tests {
 
     #[test]
     fn the_car_is_the_callers_with_defaults_for_what_was_left_out_and_is_written_down() {
-        let mut mocks = Mocks::new();
+        let mut mocks = Mocks::new().expect_car_insert(|car| {
+            car.owner == samples::user().id
+                && car.license.as_str() == "AB 123"
+                && car.mileage.get() == 0
+                && car.color.is_none()
+                && car.created_at == samples::now()
+        });
         mocks
             .unit
             .cars
@@ -149,53 +145,27 @@ mod tests {
             .withf(|license, except| license.as_str() == "AB 123" && except.is_none())
             .once()
             .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
-            .withf(|car| {
-                car.owner == samples::user().id
-                    && car.license.as_str() == "AB 123"
-                    && car.mileage.get() == 0
-                    && car.color.is_none()
-                    && car.created_at == samples::now()
-            })
-            .once()
-            .returning(|_| Ok(samples::car()));
         let (app, store) = mocks.into_app();
-        assert_eq!(
-            create(&app, &samples::ann(), CarScope::Caller, &camry()).unwrap(),
-            samples::car()
-        );
+        assert_eq!(create_own(&app, &camry()).unwrap(), samples::car());
         assert_eq!((store.commits(), store.rollbacks()), (1, 0));
         assert_eq!(store.entries(), [expected::car_is_new(&samples::ann())]);
     }
 
     #[test]
     fn a_blank_vin_is_none_and_a_blank_color_stays_blank() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
-            .withf(|car| {
+        let (app, _) = Mocks::new()
+            .nothing_taken()
+            .expect_car_insert(|car| {
                 car.vin.is_none() && car.color.as_ref().is_some_and(|color| color.as_str().is_empty())
             })
-            .once()
-            .returning(|_| Ok(samples::car()));
-        let (app, _) = mocks.into_app();
+            .into_app();
         let input = CarInput {
             vin: " ".into(),
             color: " ".into(),
             notes: Input::Null,
             ..camry()
         };
-        assert!(create(&app, &samples::ann(), CarScope::Caller, &input).is_ok());
+        assert!(create_own(&app, &input).is_ok());
     }
 
     #[test]
@@ -208,28 +178,18 @@ mod tests {
             "not even to one's own that way"
         );
 
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
-            .withf(|car| car.owner == samples::user().id)
-            .once()
-            .returning(|_| Ok(samples::car()));
-        let (app, store) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let (app, store) = Mocks::new()
+            .nothing_taken()
+            .expect_car_insert(|car| car.owner == samples::user().id)
+            .into_app();
+        let admin = samples::admin();
         assert!(create(&app, &admin, of_ann, &camry()).is_ok());
         assert_eq!(store.entries(), [expected::car_is_new(&admin)]);
     }
 
     #[test]
     fn only_where_the_garage_is_everybodys_does_the_input_say_whose_the_car_is() {
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let of_nine = CarInput {
             owner: Input::Given(UserId(9)),
             ..camry()
@@ -239,14 +199,10 @@ mod tests {
             (admin.clone(), CarScope::Owner(UserId(1)), 1),
             (admin, CarScope::All, 9),
         ] {
-            let mut mocks = Mocks::new();
-            let cars = &mut mocks.unit.cars;
-            cars.expect_license_is_taken().returning(|_, _| Ok(false));
-            cars.expect_insert()
-                .withf(move |car| car.owner == UserId(owner))
-                .once()
-                .returning(|_| Ok(samples::car()));
-            let (app, _) = mocks.into_app();
+            let (app, _) = Mocks::new()
+                .nothing_taken()
+                .expect_car_insert(move |car| car.owner == UserId(owner))
+                .into_app();
             create(&app, &caller, garage, &of_nine).unwrap();
         }
     }
@@ -258,14 +214,8 @@ mod tests {
             (Input::Null, Violation::Null),
             (Input::Invalid(Violation::NotAnInteger), Violation::NotAnInteger),
         ] {
-            let mut mocks = Mocks::new();
-            mocks
-                .unit
-                .cars
-                .expect_license_is_taken()
-                .returning(|_, _| Ok(false));
-            let (app, store) = mocks.into_app();
-            let admin = samples::other_user(Rank::Admin);
+            let (app, store) = Mocks::new().nothing_taken().into_app();
+            let admin = samples::admin();
             let refused = create(&app, &admin, CarScope::All, &CarInput { owner, ..camry() });
             let only = Violations::one(Field::Owner, violation);
             assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == only));
@@ -282,21 +232,10 @@ mod tests {
 
     #[test]
     fn the_owner_may_be_deleted_meanwhile() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
-            .returning(|_| Err(StoreError::OwnerGone));
+        let mut mocks = Mocks::new().nothing_taken();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_insert().returning(|_| Err(StoreError::OwnerGone));
         let (app, _) = mocks.into_app();
-        assert!(matches!(
-            create(&app, &samples::ann(), CarScope::Caller, &camry()),
-            Err(Error::OwnerGone)
-        ));
+        assert!(matches!(create_own(&app, &camry()), Err(Error::OwnerGone)));
     }
 }

@@ -48,41 +48,32 @@ mod tests {
     use crate::{
         lists::LimitOffset,
         mocks::{Mocks, samples},
+        ports::StoreError,
     };
+
+    /// Expects one list of the cars of this owner.
+    fn lists(mut mocks: Mocks, of: UserId) -> Mocks {
+        let list = mocks.unit.cars.expect_list().once();
+        list.withf(move |owner, _| *owner == Some(of))
+            .returning(|_, _| Ok(vec![samples::car()]));
+        mocks
+    }
 
     #[test]
     fn nobody_has_no_cars() {
         let (app, store) = Mocks::new().into_app();
-        let refused = list(
-            &app,
-            &samples::anonymous(),
-            CarScope::Caller,
-            &CarQuery::default(),
-        );
+        let query = CarQuery::default();
+        let refused = list(&app, &samples::anonymous(), CarScope::Caller, &query);
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
         assert_eq!(store.reads(), 0);
     }
 
     #[test]
     fn one_sees_ones_own_cars_and_no_others_as_an_admin_too() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_list()
-            .withf(|owner, _| *owner == Some(UserId(2)))
-            .once()
-            .returning(|_, _| Ok(vec![samples::car()]));
-        let (app, _) = mocks.into_app();
+        let (app, _) = lists(Mocks::new(), UserId(2)).into_app();
         let admin = samples::other_user(Rank::Superuser);
         let cars = list(&app, &admin, CarScope::Caller, &CarQuery::default()).unwrap();
-        assert_eq!(
-            cars,
-            Page {
-                items: vec![samples::car()],
-                total: None
-            }
-        );
+        assert_eq!((cars.items, cars.total), (vec![samples::car()], None));
     }
 
     #[test]
@@ -95,62 +86,27 @@ mod tests {
         }
         assert_eq!(store.reads(), 0);
 
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_list()
-            .withf(|owner, _| *owner == Some(UserId(1)))
-            .once()
-            .returning(|_, _| Ok(vec![]));
-        let (app, _) = mocks.into_app();
-        assert!(
-            list(
-                &app,
-                &samples::other_user(Rank::Admin),
-                of_ann,
-                &CarQuery::default()
-            )
-            .is_ok()
-        );
+        let (app, _) = lists(Mocks::new(), UserId(1)).into_app();
+        assert!(list(&app, &samples::admin(), of_ann, &CarQuery::default()).is_ok());
     }
 
     #[test]
     fn a_page_says_how_many_there_are_on_all() {
         let mut mocks = Mocks::new();
         mocks.unit.cars.expect_count().once().returning(|_, _| Ok(7));
-        mocks
-            .unit
-            .cars
-            .expect_list()
-            .once()
-            .returning(|_, _| Ok(vec![samples::car()]));
-        let (app, _) = mocks.into_app();
+        let (app, _) = lists(mocks, UserId(1)).into_app();
         let query = CarQuery {
             page: Some(LimitOffset { limit: 1, offset: 2 }),
             ..CarQuery::default()
         };
         let cars = list(&app, &samples::ann(), CarScope::Caller, &query).unwrap();
-        assert_eq!(
-            cars,
-            Page {
-                items: vec![samples::car()],
-                total: Some(7)
-            }
-        );
+        assert_eq!((cars.items, cars.total), (vec![samples::car()], Some(7)));
     }
 
     #[test]
     fn a_store_that_is_away_is_said_to_be_away() {
-        let (app, _) = Mocks {
-            fail_store: true,
-            ..Mocks::new()
-        }
-        .into_app();
+        let (app, _) = Mocks::failing_store().into_app();
         let failed = list(&app, &samples::ann(), CarScope::Caller, &CarQuery::default());
-        assert!(matches!(
-            failed,
-            Err(Error::Store(crate::ports::StoreError::Unavailable(_)))
-        ));
+        assert!(matches!(failed, Err(Error::Store(StoreError::Unavailable(_)))));
     }
 }

@@ -88,14 +88,9 @@ mod tests {
         ports::StoreError,
     };
 
-    /// Mocks that find Ann's car, and let nobody else have its plate.
+    /// Mocks that find Ann's car. No other car has its plate.
     fn mocks() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
+        let mut mocks = Mocks::new().with_car_locked(samples::car());
         mocks.unit.cars.expect_license_is_taken().returning(|_, except| {
             assert_eq!(except, Some(CarId(10)), "its own plate is not taken");
             Ok(false)
@@ -103,19 +98,23 @@ mod tests {
         mocks
     }
 
+    /// Updates Ann's car for Ann.
+    fn update_own(app: &App, input: &CarInput, mode: UpdateMode) -> Result<Car, Error> {
+        update(app, &samples::ann(), CarScope::Caller, CarId(10), input, mode)
+    }
+
     #[test]
     fn somebody_elses_car_is_not_found_even_if_the_fields_are_wrong() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
-            let mut mocks = mocks();
-            mocks.unit.cars.expect_update().never();
-            let (app, store) = mocks.into_app();
+            let (app, store) = mocks().into_app();
             let input = CarInput {
                 year: 1.into(),
                 ..CarInput::default()
             };
+            let caller = samples::other_user(rank);
             let refused = update(
                 &app,
-                &samples::other_user(rank),
+                &caller,
                 CarScope::Caller,
                 CarId(10),
                 &input,
@@ -128,17 +127,8 @@ mod tests {
 
     #[test]
     fn a_car_that_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.cars.expect_find_for_update().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
-        let refused = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &CarInput::default(),
-            UpdateMode::Partial,
-        );
+        let (app, _) = Mocks::new().without_car().into_app();
+        let refused = update_own(&app, &CarInput::default(), UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
@@ -150,63 +140,34 @@ mod tests {
         };
 
         let (app, store) = mocks().into_app();
-        let refused = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Full,
-        );
-        let Err(Error::Invalid(violations)) = refused else {
-            panic!("must be refused")
-        };
+        let refused = update_own(&app, &input, UpdateMode::Full);
+        let violations = refused.unwrap_err().violations();
         let fields: Vec<Field> = violations.iter().map(|(field, _)| field).collect();
         assert_eq!(fields, [Field::Brand, Field::Model, Field::Year, Field::License]);
         assert_eq!((store.rollbacks(), store.entries().len()), (1, 0));
 
-        let mut mocks = mocks();
-        mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
-        let changed = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        );
+        let (app, store) = mocks().expect_car_update(|_| true).into_app();
+        let changed = update_own(&app, &input, UpdateMode::Partial);
         assert_eq!(changed.unwrap().color, Some(Color::parse("Green").unwrap()));
         assert_eq!(store.commits(), 1);
     }
 
     #[test]
     fn what_is_left_out_keeps_its_value_null_clears_it_and_what_changed_is_written_down() {
-        let mut mocks = mocks();
-        let mut colored = samples::car();
-        colored.color = Some(Color::parse("Red").unwrap());
-        mocks.unit.cars.checkpoint();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(colored)));
-        mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let colored = Car {
+            color: Some(Color::parse("Red").unwrap()),
+            ..samples::car()
+        };
+        let (app, store) = Mocks::new()
+            .with_car_locked(colored)
+            .expect_car_update(|_| true)
+            .into_app();
         let input = CarInput {
             color: Input::Null,
             mileage: 17_000.into(),
             ..CarInput::default()
         };
-        let car = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        )
-        .unwrap();
+        let car = update_own(&app, &input, UpdateMode::Partial).unwrap();
         assert_eq!(car.color, None);
         assert_eq!(car.mileage.get(), 17_000);
         assert_eq!(car.brand, samples::car().brand);
@@ -236,12 +197,10 @@ mod tests {
 
     #[test]
     fn fields_sent_as_stored_are_not_checked_again() {
-        let mut mocks = Mocks::new();
-        let cars = &mut mocks.unit.cars;
-        cars.expect_find_for_update().returning(|_| Ok(Some(legacy())));
-        cars.expect_license_is_taken().never();
-        cars.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new()
+            .with_car_locked(legacy())
+            .expect_car_update(|_| true)
+            .into_app();
         let input = CarInput {
             brand: "\u{200b}".into(),
             model: "x".repeat(101).as_str().into(),
@@ -253,31 +212,15 @@ mod tests {
             notes: "n".repeat(10_001).as_str().into(),
             ..CarInput::default()
         };
-        let car = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Full,
-        )
-        .unwrap();
-        assert_eq!(
-            Car {
-                updated_at: legacy().updated_at,
-                ..car
-            },
-            legacy()
-        );
+        let car = update_own(&app, &input, UpdateMode::Full).unwrap();
+        let updated_at = legacy().updated_at;
+        assert_eq!(Car { updated_at, ..car }, legacy());
         assert_eq!(store.entries(), [], "nothing changed");
     }
 
     #[test]
     fn fields_sent_otherwise_than_stored_are_checked() {
-        let mut mocks = Mocks::new();
-        let cars = &mut mocks.unit.cars;
-        cars.expect_find_for_update().returning(|_| Ok(Some(legacy())));
-        let (app, _) = mocks.into_app();
+        let (app, _) = Mocks::new().with_car_locked(legacy()).into_app();
         let input = CarInput {
             brand: "\u{200c}".into(),
             model: "x".repeat(102).as_str().into(),
@@ -287,16 +230,9 @@ mod tests {
             mileage: (-6).into(),
             ..CarInput::default()
         };
-        let Err(Error::Invalid(violations)) = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        ) else {
-            panic!("must be refused");
-        };
+        let violations = update_own(&app, &input, UpdateMode::Partial)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.iter().count(), 6, "{violations:?}");
     }
 
@@ -332,43 +268,27 @@ mod tests {
             samples::now(),
             samples::now() + TimeDelta::days(1),
         ] {
-            let mut mocks = Mocks::new();
-            let cars = &mut mocks.unit.cars;
-            cars.expect_find_for_update().returning(move |_| {
-                Ok(Some(Car {
+            let (app, _) = Mocks::new()
+                .with_car_locked(Car {
                     updated_at: previous,
                     ..samples::car()
-                }))
-            });
-            cars.expect_update()
-                .withf(move |car| car.updated_at > previous && car.updated_at >= samples::now())
-                .once()
-                .returning(|_| Ok(()));
-            let (app, _) = mocks.into_app();
+                })
+                .expect_car_update(move |car| car.updated_at > previous && car.updated_at >= samples::now())
+                .into_app();
             let input = CarInput {
                 mileage: 5.into(),
                 version: Some(previous),
                 ..CarInput::default()
             };
-            update(
-                &app,
-                &samples::ann(),
-                CarScope::Caller,
-                CarId(10),
-                &input,
-                UpdateMode::Partial,
-            )
-            .unwrap();
+            update_own(&app, &input, UpdateMode::Partial).unwrap();
         }
     }
 
     #[test]
     fn in_everybodys_garage_a_car_can_change_hands_and_a_replacement_must_say_whose_it_is() {
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let change = |input: &CarInput, completeness| {
-            let mut mocks = mocks();
-            mocks.unit.cars.expect_update().returning(|_| Ok(()));
-            let (app, store) = mocks.into_app();
+            let (app, store) = mocks().with_updates().into_app();
             let changed = update(&app, &admin, CarScope::All, CarId(10), input, completeness);
             (changed, store.entries())
         };
@@ -400,10 +320,8 @@ mod tests {
 
     #[test]
     fn what_is_changed_while_a_car_changes_hands_is_told_to_its_old_owner() {
-        let admin = samples::other_user(Rank::Admin);
-        let mut mocks = mocks();
-        mocks.unit.cars.expect_update().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let admin = samples::admin();
+        let (app, store) = mocks().with_updates().into_app();
         let sold = CarInput {
             owner: Input::Given(UserId(2)),
             mileage: 900.into(),
@@ -420,16 +338,13 @@ mod tests {
 
     #[test]
     fn a_form_that_changes_nothing_makes_no_version_and_no_entry() {
-        let mut mocks = mocks();
-        mocks.unit.cars.expect_update().never();
-        let (app, store) = mocks.into_app();
+        let (app, store) = mocks().into_app();
         let seen = CarInput {
             brand: "Toyota".into(),
             version: Some(samples::car().updated_at),
             ..CarInput::default()
         };
-        let partial = UpdateMode::Partial;
-        let car = update(&app, &samples::ann(), CarScope::Caller, CarId(10), &seen, partial).unwrap();
+        let car = update_own(&app, &seen, UpdateMode::Partial).unwrap();
         assert_eq!(car, samples::car());
         assert_eq!(store.entries(), []);
     }
@@ -441,14 +356,12 @@ mod tests {
             ..CarInput::default()
         };
         let change = |caller: &Caller, garage| {
-            let mut mocks = mocks();
-            mocks.unit.cars.expect_update().returning(|_| Ok(()));
-            let (app, _) = mocks.into_app();
+            let (app, _) = mocks().with_updates().into_app();
             update(&app, caller, garage, CarId(10), &sold, UpdateMode::Partial)
         };
         for (caller, garage) in [
             (samples::ann(), CarScope::Caller),
-            (samples::other_user(Rank::Admin), CarScope::Owner(UserId(1))),
+            (samples::admin(), CarScope::Owner(UserId(1))),
         ] {
             assert_eq!(change(&caller, garage).unwrap().owner, UserId(1));
         }
@@ -458,47 +371,28 @@ mod tests {
 
     #[test]
     fn what_was_so_before_is_not_written_down() {
-        let mut mocks = mocks();
-        mocks.unit.cars.expect_update().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let (app, store) = mocks().with_updates().into_app();
         let input = CarInput {
             brand: " Toyota ".into(),
             vin: Input::Null,
             ..CarInput::default()
         };
-        update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        )
-        .unwrap();
+        update_own(&app, &input, UpdateMode::Partial).unwrap();
         assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 
     #[test]
     fn a_plate_taken_a_moment_ago_is_a_wrong_field_too() {
         let mut mocks = mocks();
-        mocks
-            .unit
-            .cars
-            .expect_update()
+        let cars = &mut mocks.unit.cars;
+        cars.expect_update()
             .returning(|_| Err(StoreError::Taken(Field::License)));
         let (app, store) = mocks.into_app();
         let input = CarInput {
             license: "XY 9".into(),
             ..CarInput::default()
         };
-        let refused = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        );
+        let refused = update_own(&app, &input, UpdateMode::Partial);
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
         assert_eq!((store.rollbacks(), store.entries().len()), (1, 0));

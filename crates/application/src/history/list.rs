@@ -81,7 +81,6 @@ pub(super) fn entries<E: From<crate::ports::StoreError>>(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::Rank;
 
     use super::*;
     use crate::{
@@ -104,7 +103,7 @@ mod tests {
         log.expect_count().once().returning(|_| Ok(9));
         log.expect_list().returning(|_| Ok(vec![numbered(1)]));
         let (app, _) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let page = Some(LimitOffset { limit: 1, offset: 0 });
         for (page, total) in [(page, Some(9)), (None, None)] {
             let query = HistoryQuery {
@@ -125,7 +124,7 @@ mod tests {
             .expect_find_all()
             .returning(|_| Ok([1, 2, 3].map(numbered).into()));
         let (app, _) = mocks.into_app();
-        let entries = read_all(&app, &samples::other_user(Rank::Admin), &[3, 1, 2]).unwrap();
+        let entries = read_all(&app, &samples::admin(), &[3, 1, 2]).unwrap();
         assert_eq!(entries, [3, 1, 2].map(numbered));
     }
 }

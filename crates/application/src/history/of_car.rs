@@ -59,12 +59,6 @@ mod tests {
 
     /// Mocks that find Ann's car, and answer what is asked of its history while it was hers alone.
     fn mocks() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find()
-            .returning(|_| Ok(Some(samples::car())));
         let page = Some(LimitOffset { limit: 5, offset: 0 });
         let while_it_is_anns = HistoryQuery {
             object_type: Some(ObjectType::Car),
@@ -74,6 +68,7 @@ mod tests {
             ..HistoryQuery::default()
         };
         let counted = while_it_is_anns.clone();
+        let mut mocks = Mocks::new().with_car_read(samples::car());
         let log = &mut mocks.unit.audit_log;
         log.expect_list()
             .withf(move |query| *query == while_it_is_anns)
@@ -86,7 +81,7 @@ mod tests {
 
     #[test]
     fn its_owner_and_an_admin_are_told_what_became_of_a_car_while_it_was_the_owners() {
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         for (caller, garage) in [
             (samples::ann(), CarScope::Caller),
             (admin.clone(), CarScope::Owner(UserId(1))),

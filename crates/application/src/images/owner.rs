@@ -102,12 +102,11 @@ pub(super) mod tests {
 
     /// Mocks of a database with [`ID`] and an image store with this owner.
     pub(in crate::images) fn owned_by(owner: Option<&'static str>) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks.random.expect_hex().return_const("new");
         let kept = |id: &str| Installation {
             id: id.into(),
             created_at: samples::now(),
         };
+        let mut mocks = Mocks::new().with_random("new");
         mocks
             .unit
             .installation
@@ -196,14 +195,13 @@ pub(super) mod tests {
     #[test]
     fn claim_after_faster_server_returns_its_result() {
         for (faster, expected) in [(ID, Ownership::Same), ("another", Ownership::Other)] {
-            let mut mocks = Mocks::new();
             let mut owners = [None, Some(faster.to_owned())].into_iter();
+            let mut mocks = Mocks::new().with_random("new");
             mocks
                 .images
                 .expect_owner()
                 .times(2)
                 .returning(move || Ok(owners.next().unwrap()));
-            mocks.random.expect_hex().return_const("new");
             mocks.unit.installation.expect_find_or_insert().returning(|new| {
                 Ok(Installation {
                     id: ID.into(),

@@ -44,7 +44,7 @@ pub fn remove(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Car, Field, Rank, audit::Value, values::ImagePath};
+    use mycars_domain::{Field, audit::Value};
 
     use super::*;
     use crate::{
@@ -53,77 +53,39 @@ mod tests {
         ports::StoreError,
     };
 
+    const PATH: &str = "cars/car_10_x.jpg";
+
     fn pictured() -> Car {
-        Car {
-            image: Some(ImagePath::from_storage("cars/car_10_x.jpg".into())),
-            ..samples::car()
-        }
+        samples::car_with_image(PATH)
     }
 
     #[test]
     fn remove_from_another_version_is_a_conflict() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(pictured())));
-        mocks.unit.cars.expect_update().never();
-        mocks.images.expect_delete().never();
-        let (app, store) = mocks.into_app();
-        let refused = remove(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            Some(samples::now()),
-        );
+        let (app, store) = Mocks::new().with_car_locked(pictured()).into_app();
+        let other = Some(samples::now());
+        let refused = remove(&app, &samples::ann(), CarScope::Caller, CarId(10), other);
         assert!(matches!(refused, Err(Error::Car(cars::Error::Conflict))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
     fn somebody_elses_picture_stays() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(pictured())));
-        mocks.images.expect_delete().never();
-        let (app, store) = mocks.into_app();
-        let refused = remove(
-            &app,
-            &samples::other_user(Rank::Admin),
-            CarScope::Caller,
-            CarId(10),
-            None,
-        );
+        let (app, store) = Mocks::new().with_car_locked(pictured()).into_app();
+        let refused = remove(&app, &samples::admin(), CarScope::Caller, CarId(10), None);
         assert!(matches!(refused, Err(Error::Car(cars::Error::NotFound))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
     fn a_picture_is_taken_from_the_row_and_then_deleted_and_that_is_written_down() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(pictured())));
-        mocks
-            .unit
-            .cars
-            .expect_update()
-            .withf(|car| car.image.is_none())
-            .once()
-            .returning(|_| Ok(()));
-        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
-        mocks.images.expect_delete().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new()
+            .with_car_locked(pictured())
+            .expect_car_update(|car| car.image.is_none())
+            .expect_image_delete(PATH)
+            .into_app();
         remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);
-        let change = (Field::Image, "cars/car_10_x.jpg".into(), Value::Nothing);
+        let change = (Field::Image, PATH.into(), Value::Nothing);
         assert_eq!(
             store.entries(),
             [expected::car_changed(&samples::ann(), [change])]
@@ -133,20 +95,15 @@ mod tests {
     #[test]
     fn picture_that_another_car_may_name_is_not_deleted() {
         for is_named in [Some(true), None] {
-            let mut mocks = Mocks::new();
-            mocks
-                .unit
-                .cars
-                .expect_find_for_update()
-                .returning(|_| Ok(Some(pictured())));
-            mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
+            let mut mocks = Mocks::new()
+                .with_car_locked(pictured())
+                .expect_car_update(|_| true);
             mocks
                 .unit
                 .cars
                 .expect_has_image()
                 .once()
                 .returning(move |_| is_named.ok_or_else(|| StoreError::Unavailable("away".into())));
-            mocks.images.expect_delete().never();
             let (app, store) = mocks.into_app();
             remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
             assert_eq!(store.commits(), 1);
@@ -155,14 +112,7 @@ mod tests {
 
     #[test]
     fn a_car_without_a_picture_is_left_alone() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
-        mocks.unit.cars.expect_update().never();
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new().with_car_locked(samples::car()).into_app();
         remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.entries(), []);
     }

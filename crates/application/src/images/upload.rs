@@ -155,7 +155,6 @@ mod tests {
     use mycars_domain::{
         Denied, Rank, UnsupportedFormat,
         audit::{NewEntry, Value},
-        values::ImagePath,
     };
 
     use super::*;
@@ -176,24 +175,13 @@ mod tests {
             size,
         };
         let (app, store) = mocks.into_app();
-        let outcome = upload(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            Input::Given(file),
-        );
+        let file = Input::Given(file);
+        let outcome = upload(&app, &samples::ann(), CarScope::Caller, CarId(10), file);
         (outcome, store.entries())
     }
 
     fn mocks() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find()
-            .returning(|_| Ok(Some(samples::car())));
-        mocks
+        Mocks::new().with_car_read(samples::car())
     }
 
     fn violation((outcome, entries): (Result<Car, Error>, Vec<NewEntry>)) -> Violation {
@@ -206,9 +194,7 @@ mod tests {
 
     #[test]
     fn somebody_elses_car_is_not_found_before_the_file_is_looked_at() {
-        let mut mocks = mocks();
-        mocks.image_processor.expect_process().never();
-        let (app, _) = mocks.into_app();
+        let (app, _) = mocks().into_app();
         for rank in [Rank::Client, Rank::Admin] {
             let caller = samples::other_user(rank);
             let refused = upload(&app, &caller, CarScope::Caller, CarId(10), Input::Absent);
@@ -235,39 +221,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_refused_and_nothing_is_kept() {
-        let mut broken = mocks();
-        broken
-            .image_processor
-            .expect_process()
-            .returning(|_| Err(ImageError::NotAnImage));
-        broken.images.expect_put().never();
-        assert_eq!(violation(upload_of(1, broken)), Violation::NotAnImage);
-
-        let mut heic = mocks();
-        heic.image_processor
-            .expect_process()
-            .returning(|_| Err(ImageError::UnsupportedFormat(UnsupportedFormat::Heic)));
-        assert_eq!(
-            violation(upload_of(1, heic)),
-            Violation::UnsupportedFormat(UnsupportedFormat::Heic)
-        );
-
-        let mut huge = mocks();
-        huge.image_processor
-            .expect_process()
-            .returning(|_| Err(ImageError::TooManyPixels { max_megapixels: 40 }));
-        assert_eq!(
-            violation(upload_of(1, huge)),
-            Violation::TooManyPixels { max_megapixels: 40 }
-        );
+    fn upload_of_no_picture_is_invalid() {
+        let heic = UnsupportedFormat::Heic;
+        let max_megapixels = 40;
+        for (error, expected) in [
+            (ImageError::NotAnImage, Violation::NotAnImage),
+            (
+                ImageError::UnsupportedFormat(heic),
+                Violation::UnsupportedFormat(heic),
+            ),
+            (
+                ImageError::TooManyPixels { max_megapixels },
+                Violation::TooManyPixels { max_megapixels },
+            ),
+        ] {
+            let mut mocks = mocks();
+            let processor = &mut mocks.image_processor;
+            processor.expect_process().return_once(|_| Err(error));
+            assert_eq!(violation(upload_of(1, mocks)), expected);
+        }
     }
 
     #[test]
     fn the_new_picture_is_kept_then_the_row_with_an_entry_then_the_old_one_is_deleted() {
         let mut order = Sequence::new();
-        let mut mocks = mocks();
-        mocks.random.expect_hex().return_const("random");
+        let mut mocks = mocks()
+            .with_random("random")
+            .with_car_locked(samples::car_with_image(OLD));
         mocks
             .image_processor
             .expect_process()
@@ -279,12 +259,6 @@ mod tests {
             .once()
             .in_sequence(&mut order)
             .returning(|_, _| Ok(()));
-        mocks.unit.cars.expect_find_for_update().returning(|_| {
-            Ok(Some(Car {
-                image: Some(ImagePath::from_storage(OLD.into())),
-                ..samples::car()
-            }))
-        });
         mocks
             .unit
             .cars
@@ -293,7 +267,6 @@ mod tests {
             .once()
             .in_sequence(&mut order)
             .returning(|_| Ok(()));
-        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         mocks
             .images
             .expect_delete()
@@ -301,6 +274,7 @@ mod tests {
             .once()
             .in_sequence(&mut order)
             .returning(|_| Ok(()));
+        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         let (car, entries) = upload_of(1, mocks);
         let car = car.unwrap();
         assert_eq!(car.image.unwrap().as_str(), NEW);
@@ -311,23 +285,16 @@ mod tests {
 
     #[test]
     fn a_picture_is_made_fit_before_its_car_is_there_and_given_to_it_afterwards() {
-        let mut mocks = Mocks::new();
-        mocks.random.expect_hex().return_const("random");
+        let mut mocks = Mocks::new()
+            .with_random("random")
+            .expect_image_put(NEW, &[7])
+            .with_car_locked(samples::car())
+            .expect_car_update(|_| true);
         mocks
             .image_processor
             .expect_process()
             .once()
             .returning(|_| Ok(vec![7]));
-        mocks
-            .images
-            .expect_put()
-            .withf(|path, jpeg| path.as_str() == NEW && jpeg == [7])
-            .once()
-            .returning(|_, _| Ok(()));
-        let cars = &mut mocks.unit.cars;
-        cars.expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
-        cars.expect_update().once().returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
         let mut content = Cursor::new(vec![1, 2]);
         let file = UploadedFile {
@@ -336,7 +303,7 @@ mod tests {
         };
         let picture = prepare(&app, Input::Given(file)).unwrap();
         assert_eq!((store.reads(), store.commits()), (0, 0));
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         attach(&app, &admin, CarScope::All, CarId(10), &picture, None).unwrap();
         let change = (Field::Image, Value::Nothing, NEW.into());
         assert_eq!(store.entries(), [expected::car_changed(&admin, [change])]);
@@ -344,14 +311,10 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_not_made_fit_and_the_store_is_not_asked() {
+        let max_bytes = samples::MAX_IMAGE_BYTES;
         for (size, violation) in [
             (0, Violation::EmptyFile),
-            (
-                samples::MAX_IMAGE_BYTES + 1,
-                Violation::FileTooLarge {
-                    max_bytes: samples::MAX_IMAGE_BYTES,
-                },
-            ),
+            (max_bytes + 1, Violation::FileTooLarge { max_bytes }),
         ] {
             let (app, store) = Mocks::new().into_app();
             let mut content = Cursor::new(vec![]);
@@ -369,22 +332,13 @@ mod tests {
 
     #[test]
     fn attach_to_another_version_is_a_conflict_and_the_picture_does_not_stay() {
-        let mut mocks = Mocks::new();
-        mocks.random.expect_hex().return_const("random");
+        let mut mocks = Mocks::new()
+            .with_random("random")
+            .with_car_locked(samples::car())
+            .expect_image_delete(NEW);
         mocks.images.expect_put().once().returning(|_, _| Ok(()));
-        mocks
-            .images
-            .expect_delete()
-            .withf(|path| path.as_str() == NEW)
-            .once()
-            .returning(|_| Ok(()));
-        let cars = &mut mocks.unit.cars;
-        cars.expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
-        cars.expect_update().never();
-        cars.expect_has_image().once().returning(|_| Ok(false));
         let (app, store) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let other = Some(samples::now());
         let refused = attach(&app, &admin, CarScope::All, CarId(10), &Picture(vec![7]), other);
         assert!(matches!(refused, Err(Error::Car(cars::Error::Conflict))));
@@ -394,24 +348,14 @@ mod tests {
     #[test]
     fn a_picture_for_a_car_that_is_not_ones_own_does_not_stay() {
         for (caller, garage, is_denied) in [
-            (samples::other_user(Rank::Admin), CarScope::Caller, false),
+            (samples::admin(), CarScope::Caller, false),
             (samples::ann(), CarScope::All, true),
         ] {
-            let mut mocks = Mocks::new();
-            mocks.random.expect_hex().return_const("random");
+            let mut mocks = Mocks::new()
+                .with_random("random")
+                .expect_image_delete(NEW)
+                .with_car_locked(samples::car());
             mocks.images.expect_put().once().returning(|_, _| Ok(()));
-            mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
-            mocks
-                .images
-                .expect_delete()
-                .withf(|path| path.as_str() == NEW)
-                .once()
-                .returning(|_| Ok(()));
-            mocks
-                .unit
-                .cars
-                .expect_find_for_update()
-                .returning(|_| Ok(Some(samples::car())));
             let (app, store) = mocks.into_app();
             let refused = attach(&app, &caller, garage, CarId(10), &Picture(vec![7]), None);
             match refused {
@@ -425,8 +369,7 @@ mod tests {
 
     /// Mocks in which a picture is kept, and then the car is looked for once more.
     fn put_then_find(found: impl Fn() -> Result<Option<Car>, StoreError> + Send + 'static) -> Mocks {
-        let mut mocks = mocks();
-        mocks.random.expect_hex().return_const("random");
+        let mut mocks = mocks().with_random("random");
         mocks.image_processor.expect_process().returning(|_| Ok(vec![1]));
         mocks.images.expect_put().once().returning(|_, _| Ok(()));
         mocks
@@ -439,14 +382,7 @@ mod tests {
 
     #[test]
     fn if_the_row_was_not_written_the_new_picture_goes_and_the_old_one_stays() {
-        let mut mocks = put_then_find(|| Ok(None));
-        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
-        mocks
-            .images
-            .expect_delete()
-            .withf(|path| path.as_str() == NEW)
-            .once()
-            .returning(|_| Ok(()));
+        let mocks = put_then_find(|| Ok(None)).expect_image_delete(NEW);
         let (outcome, entries) = upload_of(1, mocks);
         assert!(matches!(outcome, Err(Error::Car(cars::Error::NotFound))));
         assert_eq!(entries, []);
@@ -454,8 +390,7 @@ mod tests {
 
     #[test]
     fn if_nobody_knows_whether_the_row_was_written_both_pictures_stay() {
-        let mut mocks = put_then_find(|| Err(StoreError::Unavailable("away".into())));
-        mocks.images.expect_delete().never();
+        let mocks = put_then_find(|| Err(StoreError::Unavailable("away".into())));
         let (outcome, _) = upload_of(1, mocks);
         assert!(matches!(outcome, Err(Error::Car(cars::Error::Store(_)))));
     }

@@ -28,48 +28,21 @@ pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use mycars_domain::{
-        Denied, Field, Rank, User,
+        Denied, Field, Rank,
         audit::{self, Change, Value},
     };
 
     use super::*;
     use crate::mocks::{Mocks, samples};
 
-    fn mocks(user: User) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(user.clone())));
-        mocks
-    }
-
     #[test]
     fn all_refresh_tokens_and_sessions_end_at_once() {
-        let mut mocks = mocks(samples::user());
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.logins_ended_at == Some(samples::now()))
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .once()
-            .returning(|_| Ok(2));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .withf(|user, why, _| *user == UserId(1) && *why == Revocation::Revoked)
-            .once()
-            .returning(|_, _, _| Ok(3));
-        let (app, store) = mocks.into_app();
-        end_all(&app, &samples::other_user(Rank::Admin), UserId(1)).unwrap();
+        let (app, store) = Mocks::new()
+            .with_user_locked(samples::user())
+            .expect_user_update(|user| user.logins_ended_at == Some(samples::now()))
+            .expect_logins_ended(Revocation::Revoked, 3, 2)
+            .into_app();
+        end_all(&app, &samples::admin(), UserId(1)).unwrap();
         let entries = store.entries();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].action, audit::Action::Revoked);
@@ -85,15 +58,11 @@ mod tests {
 
     #[test]
     fn only_a_superuser_ends_a_superusers_logins_and_a_client_nobodys() {
-        let root = User {
-            is_superuser: true,
-            ..samples::user()
-        };
         for (rank, denied) in [
             (Rank::Admin, Denied::SuperusersOnly),
             (Rank::Client, Denied::Forbidden),
         ] {
-            let (app, store) = mocks(root.clone()).into_app();
+            let (app, store) = Mocks::new().with_user_locked(samples::superuser()).into_app();
             let refused = end_all(&app, &samples::other_user(rank), UserId(1));
             assert!(matches!(refused, Err(Error::Denied(why)) if why == denied));
             assert_eq!((store.commits(), store.entries().len()), (0, 0));

@@ -58,25 +58,17 @@ pub fn read_all(app: &App, caller: &Caller, numbers: &[i64]) -> Result<Vec<Liste
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::Rank;
 
     use super::*;
     use crate::{
         lists::LimitOffset,
         mocks::{Mocks, samples},
-        ports::RefreshToken,
     };
 
     fn token(number: i64) -> ListedToken {
         ListedToken {
             number,
-            token: RefreshToken {
-                id: number.to_string(),
-                user: None,
-                issued_at: samples::now(),
-                expires_at: samples::now(),
-                revoked: None,
-            },
+            token: samples::refresh_token(None),
             username: None,
         }
     }
@@ -88,7 +80,7 @@ mod tests {
         tokens.expect_count().once().returning(|_| Ok(9));
         tokens.expect_list().returning(|_| Ok(vec![token(1)]));
         let (app, _) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let whole = TokenQuery::at(samples::now());
         let page = TokenQuery {
             page: Some(LimitOffset { limit: 1, offset: 0 }),
@@ -103,13 +95,12 @@ mod tests {
     #[test]
     fn tokens_come_in_the_order_of_their_numbers_without_those_that_are_gone() {
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .refresh_tokens
+        let tokens = &mut mocks.unit.refresh_tokens;
+        tokens
             .expect_find_all()
             .returning(|_| Ok([1, 2, 3].map(token).into()));
         let (app, _) = mocks.into_app();
-        let tokens = read_all(&app, &samples::other_user(Rank::Admin), &[3, 9, 1, 2]).unwrap();
+        let tokens = read_all(&app, &samples::admin(), &[3, 9, 1, 2]).unwrap();
         assert_eq!(tokens, [3, 1, 2].map(token));
     }
 }

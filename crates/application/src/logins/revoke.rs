@@ -66,59 +66,34 @@ pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank, User, UserId, audit::ObjectType};
+    use mycars_domain::{Denied, User, audit::ObjectType};
 
     use super::*;
     use crate::{
         mocks::{Mocks, samples},
-        ports::{ListedToken, RefreshToken},
+        ports::ListedToken,
     };
 
-    fn mocks(revoked: Option<Revocation>) -> Mocks {
-        let token = RefreshToken {
-            id: "jti".into(),
-            user: Some(UserId(1)),
-            issued_at: samples::now(),
-            expires_at: samples::now(),
-            revoked,
-        };
+    /// Mocks with a token of this owner, which is `revoked`.
+    fn mocks(revoked: Option<Revocation>, owner: User) -> Mocks {
+        let token = samples::refresh_token(revoked);
         let listed = ListedToken {
             number: 5,
             token: token.clone(),
             username: None,
         };
-        let mut mocks = Mocks::new();
+        let mut mocks = Mocks::new().with_user_locked(owner).with_token(token);
         let tokens = &mut mocks.unit.refresh_tokens;
-        tokens
-            .expect_find_all()
-            .returning(move |_| Ok(vec![listed.clone()]));
-        tokens
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(token.clone())));
-        mocks
-    }
-
-    fn owned_by(mut mocks: Mocks, owner: User) -> Mocks {
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(owner.clone())));
+        tokens.expect_find_all().return_once(|_| Ok(vec![listed]));
         mocks
     }
 
     #[test]
     fn a_live_token_dies_and_that_is_written_down() {
-        let mut mocks = owned_by(mocks(None), samples::user());
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke()
-            .withf(|id, why, _| id == "jti" && *why == Revocation::Revoked)
-            .once()
-            .returning(|_, _, _| Ok(()));
-        let (app, store) = mocks.into_app();
-        assert!(revoke(&app, &samples::other_user(Rank::Admin), 5).unwrap());
+        let (app, store) = mocks(None, samples::user())
+            .expect_token_revoke("jti", Revocation::Revoked)
+            .into_app();
+        assert!(revoke(&app, &samples::admin(), 5).unwrap());
         let entries = store.entries();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].object.kind, ObjectType::RefreshToken);
@@ -127,19 +102,15 @@ mod tests {
 
     #[test]
     fn a_dead_token_stays_as_it_is() {
-        let (app, store) = owned_by(mocks(Some(Revocation::Rotated)), samples::user()).into_app();
-        assert!(!revoke(&app, &samples::other_user(Rank::Admin), 5).unwrap());
+        let (app, store) = mocks(Some(Revocation::Rotated), samples::user()).into_app();
+        assert!(!revoke(&app, &samples::admin(), 5).unwrap());
         assert_eq!(store.entries(), []);
     }
 
     #[test]
     fn only_a_superuser_ends_a_superusers_login() {
-        let root = User {
-            is_superuser: true,
-            ..samples::user()
-        };
-        let (app, store) = owned_by(mocks(None), root).into_app();
-        let refused = revoke(&app, &samples::other_user(Rank::Admin), 5);
+        let (app, store) = mocks(None, samples::superuser()).into_app();
+        let refused = revoke(&app, &samples::admin(), 5);
         assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }

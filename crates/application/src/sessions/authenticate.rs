@@ -54,8 +54,6 @@ pub fn authenticate(app: &App, key: &str) -> Result<Option<User>, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
     use crate::{
         SessionSettings,
@@ -63,31 +61,19 @@ mod tests {
         ports::Session,
     };
 
-    fn mocks(created_at: DateTime<Utc>, last_seen_at: DateTime<Utc>, user: User) -> Mocks {
-        let mut mocks = Mocks::new();
+    /// Mocks in which this user logged in and was last seen so long ago.
+    fn mocks(created: TimeDelta, seen: TimeDelta, user: User) -> Mocks {
+        let session = Session {
+            key_hash: hash("key"),
+            user: user.id,
+            created_at: samples::now() - created,
+            last_seen_at: samples::now() - seen,
+        };
+        let mut mocks = Mocks::new().with_user_read(user);
+        let sessions = &mut mocks.unit.sessions;
+        let by_key = sessions.expect_find().withf(|given| given == hash("key"));
+        by_key.returning(move |_| Ok(Some(session.clone())));
         mocks
-            .unit
-            .sessions
-            .expect_find()
-            .withf(|given| given == hash("key"))
-            .returning(move |given| {
-                Ok(Some(Session {
-                    key_hash: given.into(),
-                    user: samples::user().id,
-                    created_at,
-                    last_seen_at,
-                }))
-            });
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(move |_| Ok(Some(user.clone())));
-        mocks
-    }
-
-    fn ago(delta: TimeDelta) -> DateTime<Utc> {
-        samples::now() - delta
     }
 
     #[test]
@@ -101,24 +87,20 @@ mod tests {
     fn a_session_dies_when_it_was_idle_too_long_or_is_too_old() {
         let SessionSettings { idle, lifetime } = SessionSettings::default();
         for (created, seen) in [(idle, idle), (lifetime, TimeDelta::zero())] {
-            let (app, _) = mocks(ago(created), ago(seen), samples::user()).into_app();
+            let (app, _) = mocks(created, seen, samples::user()).into_app();
             assert_eq!(authenticate(&app, "key").unwrap(), None);
         }
     }
 
     #[test]
     fn an_inactive_users_session_stops_working_at_once() {
-        let inactive = User {
-            is_active: false,
-            ..samples::user()
-        };
-        let (app, _) = mocks(samples::now(), samples::now(), inactive).into_app();
+        let (app, _) = mocks(TimeDelta::zero(), TimeDelta::zero(), samples::inactive_user()).into_app();
         assert_eq!(authenticate(&app, "key").unwrap(), None);
     }
 
     #[test]
     fn a_session_that_was_just_seen_costs_no_write() {
-        let (app, store) = mocks(samples::now(), samples::now(), samples::user()).into_app();
+        let (app, store) = mocks(TimeDelta::hours(1), TimeDelta::zero(), samples::user()).into_app();
         assert_eq!(authenticate(&app, "key").unwrap(), Some(samples::user()));
         assert_eq!((store.reads(), store.commits()), (1, 0));
     }
@@ -130,17 +112,9 @@ mod tests {
             || StoreError::NotWritable("database or disk is full".into()),
             || StoreError::Other("the work went on".into()),
         ] {
-            let mut mocks = mocks(
-                ago(TimeDelta::hours(1)),
-                ago(TimeDelta::hours(1)),
-                samples::user(),
-            );
-            mocks
-                .unit
-                .sessions
-                .expect_touch()
-                .once()
-                .returning(move |_, _| Err(error()));
+            let mut mocks = mocks(TimeDelta::hours(1), TimeDelta::hours(1), samples::user());
+            let touch = mocks.unit.sessions.expect_touch().once();
+            touch.returning(move |_, _| Err(error()));
             let (app, store) = mocks.into_app();
             assert_eq!(authenticate(&app, "key").unwrap(), Some(samples::user()));
             assert_eq!(store.rollbacks(), 1);
@@ -149,11 +123,7 @@ mod tests {
 
     #[test]
     fn a_session_that_was_not_seen_for_a_minute_is_noted() {
-        let mut mocks = mocks(
-            ago(TimeDelta::hours(1)),
-            ago(TimeDelta::minutes(1)),
-            samples::user(),
-        );
+        let mut mocks = mocks(TimeDelta::hours(1), TimeDelta::minutes(1), samples::user());
         mocks
             .unit
             .sessions

@@ -78,14 +78,9 @@ mod tests {
     };
 
     fn mocks(verification: Verification) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find_by_username()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.hasher.expect_verify().returning(move |_, _| verification);
-        mocks
+        Mocks::new()
+            .with_user_read(samples::user())
+            .with_verification(verification)
     }
 
     fn credentials() -> Credentials {
@@ -107,28 +102,21 @@ mod tests {
 
     #[test]
     fn a_login_has_a_new_key_and_the_old_one_is_dead() {
-        let mut mocks = mocks(Verification::Right);
+        let mut mocks = mocks(Verification::Right)
+            .with_user_locked(samples::user())
+            .expect_user_update(|_| true);
         mocks
             .random
             .expect_hex()
             .withf(|bytes| *bytes == 32)
             .returning(|_| "new".into());
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.unit.users.expect_update().once().returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
+        let sessions = &mut mocks.unit.sessions;
+        sessions
             .expect_delete()
             .withf(|given| given == hash("old"))
             .once()
             .returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
+        sessions
             .expect_insert()
             .withf(|session| session.key_hash == hash("new") && session.user == samples::user().id)
             .once()

@@ -82,7 +82,6 @@ pub fn belongings(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Belongin
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::Rank;
 
     use super::*;
     use crate::mocks::{Mocks, samples};
@@ -100,7 +99,7 @@ mod tests {
         });
         let (app, _) = mocks.into_app();
         let ids = [3, 9, 1, 2].map(UserId);
-        let users = read_all(&app, &samples::other_user(Rank::Admin), &ids).unwrap();
+        let users = read_all(&app, &samples::admin(), &ids).unwrap();
         let found: Vec<UserId> = users.iter().map(|user| user.id).collect();
         assert_eq!(found, [3, 1, 2].map(UserId));
     }
@@ -109,20 +108,13 @@ mod tests {
     fn what_goes_with_users_is_their_cars_with_their_pictures_and_their_browsers() {
         let cars = CarCount { cars: 3, pictures: 2 };
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_count_of()
-            .withf(|ids| ids == [UserId(1), UserId(2)])
-            .returning(move |_| Ok(cars));
-        mocks
-            .unit
-            .sessions
-            .expect_count_of()
-            .withf(|ids| ids == [UserId(1), UserId(2)])
-            .returning(|_| Ok(4));
+        let both = |ids: &[UserId]| ids == [UserId(1), UserId(2)];
+        let count = mocks.unit.cars.expect_count_of().withf(both);
+        count.returning(move |_| Ok(cars));
+        let count = mocks.unit.sessions.expect_count_of().withf(both);
+        count.returning(|_| Ok(4));
         let (app, _) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let belongings = belongings(&app, &admin, &[UserId(1), UserId(2)]).unwrap();
         assert_eq!(belongings, Belongings { cars, sessions: 4 });
     }

@@ -41,7 +41,7 @@ pub fn read_with_cars(app: &App, caller: &Caller, id: UserId) -> Result<(User, V
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank};
+    use mycars_domain::Denied;
 
     use super::*;
     use crate::mocks::{Mocks, samples};
@@ -57,10 +57,8 @@ mod tests {
 
     #[test]
     fn who_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.users.expect_find().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
-        let refused = read_with_cars(&app, &samples::other_user(Rank::Admin), UserId(9));
+        let (app, _) = Mocks::new().without_user().into_app();
+        let refused = read_with_cars(&app, &samples::admin(), UserId(9));
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
@@ -75,25 +73,20 @@ mod tests {
             .once()
             .returning(|_| Ok(Some(samples::user())));
         let (app, _) = mocks.into_app();
-        let found = find(&app, &samples::other_user(Rank::Admin), " ＡNN ").unwrap();
+        let found = find(&app, &samples::admin(), " ＡNN ").unwrap();
         assert_eq!(found, Some(samples::user()));
     }
 
     #[test]
     fn an_admin_reads_a_user_and_their_cars() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(|_| Ok(Some(samples::user())));
+        let mut mocks = Mocks::new().with_user_read(samples::user());
         mocks
             .unit
             .cars
             .expect_list()
             .returning(|_, _| Ok(vec![samples::car()]));
         let (app, _) = mocks.into_app();
-        let read = read_with_cars(&app, &samples::other_user(Rank::Admin), UserId(1)).unwrap();
+        let read = read_with_cars(&app, &samples::admin(), UserId(1)).unwrap();
         assert_eq!(read, (samples::user(), vec![samples::car()]));
     }
 }

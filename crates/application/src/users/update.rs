@@ -165,36 +165,7 @@ mod tests {
     };
 
     fn mocks(user: &User) -> Mocks {
-        let mut mocks = Mocks::new();
-        let (found, locked) = (user.clone(), user.clone());
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(move |_| Ok(Some(found.clone())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(locked.clone())));
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-    }
-
-    fn admin_ann() -> User {
-        User {
-            role: Role::Admin,
-            ..samples::user()
-        }
+        Mocks::new().with_user(user.clone()).nothing_taken()
     }
 
     fn deactivate() -> UserInput {
@@ -214,29 +185,16 @@ mod tests {
     fn superuser(id: i64, is_active: bool) -> User {
         User {
             id: UserId(id),
-            is_superuser: true,
             is_active,
-            ..admin_ann()
+            ..samples::superuser()
         }
     }
 
-    /// Mocks in which two refresh tokens and one session of Ann end, once.
-    fn with_logins(mut mocks: Mocks) -> Mocks {
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .withf(|id| *id == UserId(1))
-            .once()
-            .returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .withf(|id, why, at| (*id, *why, *at) == (UserId(1), Revocation::Revoked, samples::now()))
-            .once()
-            .returning(|_, _, _| Ok(2));
-        mocks
+    fn set_password() -> UserInput {
+        UserInput {
+            password: "password123".into(),
+            ..UserInput::default()
+        }
     }
 
     fn rename() -> UserInput {
@@ -247,14 +205,7 @@ mod tests {
     }
 
     fn denied(user: &User, caller: &Caller, input: &UserInput) -> Denied {
-        let mut mocks = mocks(user);
-        // Whether other superusers are active is said after what this caller may do.
-        mocks
-            .unit
-            .users
-            .expect_superusers_for_update()
-            .returning(|| Ok(vec![]));
-        let (app, store) = mocks.into_app();
+        let (app, store) = mocks(user).with_superusers(vec![]).into_app();
         match update(&app, caller, user.id, input, UpdateMode::Partial) {
             Err(Error::Denied(denied)) => {
                 assert_eq!((store.commits(), store.entries().len()), (0, 0));
@@ -283,17 +234,11 @@ mod tests {
             address: Some(Address::from_storage("a".repeat(256))),
             ..samples::user()
         };
-        let stored = legacy.clone();
-        let mut mocks = Mocks::new();
-        let users = &mut mocks.unit.users;
-        users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(stored.clone())));
-        users.expect_username_is_taken().never();
-        users.expect_email_is_taken().never();
-        users.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let (app, store) = Mocks::new()
+            .with_user_locked(legacy.clone())
+            .expect_user_update(|_| true)
+            .into_app();
+        let admin = samples::admin();
         let mut input = UserInput {
             username: "two words".into(),
             email: " nonsense".into(),
@@ -310,10 +255,9 @@ mod tests {
 
         input.username = "three words".into();
         input.first_name = "\u{200b}".into();
-        let Err(Error::Invalid(violations)) = update(&app, &admin, legacy.id, &input, UpdateMode::Full)
-        else {
-            panic!("must be refused");
-        };
+        let violations = update(&app, &admin, legacy.id, &input, UpdateMode::Full)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.of(Field::Username), [Violation::InvalidUsername]);
         assert_eq!(violations.of(Field::FirstName), [Violation::Blank]);
         assert_eq!(violations.iter().count(), 2);
@@ -321,35 +265,20 @@ mod tests {
 
     #[test]
     fn nobody_deactivates_or_demotes_themselves() {
-        let ann = admin_ann();
-        let superuser = User {
-            is_superuser: true,
-            ..admin_ann()
-        };
-        for user in [ann, superuser] {
-            assert_eq!(
-                denied(&user, &samples::caller(&user), &deactivate()),
-                Denied::NotToOneself
-            );
-            assert_eq!(
-                denied(&user, &samples::caller(&user), &demote()),
-                Denied::NotToOneself
-            );
+        for user in [samples::admin_user(), samples::superuser()] {
+            let caller = samples::caller(&user);
+            for input in [deactivate(), demote()] {
+                assert_eq!(denied(&user, &caller, &input), Denied::NotToOneself);
+            }
         }
     }
 
     #[test]
     fn one_may_change_the_rest_of_oneself_and_that_is_written_down() {
-        let ann = admin_ann();
-        let mut mocks = mocks(&ann);
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.first_name.as_str() == "Bea" && user.updated_at == samples::now())
-            .once()
-            .returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let ann = samples::admin_user();
+        let (app, store) = mocks(&ann)
+            .expect_user_update(|user| user.first_name.as_str() == "Bea" && user.updated_at == samples::now())
+            .into_app();
         let caller = samples::caller(&ann);
         update(&app, &caller, ann.id, &rename(), UpdateMode::Partial).unwrap();
         let changes = [(Field::FirstName, "Ann".into(), "Bea".into())];
@@ -358,26 +287,18 @@ mod tests {
 
     #[test]
     fn a_role_a_password_and_the_rest_are_one_entry_and_the_password_is_not_told() {
-        let mut mocks = mocks(&samples::user());
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        mocks.unit.users.expect_update().returning(|_| Ok(()));
-        mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .returning(|_, _, _| Ok(1));
-        let (app, store) = mocks.into_app();
+        let (app, store) = mocks(&samples::user())
+            .with_hash("new")
+            .with_updates()
+            .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
+            .into_app();
         let input = UserInput {
             role: "admin".into(),
             is_active: Input::Given(false),
             password: "password123".into(),
             ..rename()
         };
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
         let changes = [
             (Field::FirstName, "Ann".into(), "Bea".into()),
@@ -392,48 +313,37 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_before_anything_is_said_of_fields() {
-        let admin = samples::other_user(Rank::Admin);
-        for password in ["", "short", "password123"] {
+        let admin = samples::admin();
+        for password in [Input::Absent, "short".into(), "password123".into()] {
             let (app, store) = mocks(&samples::user()).into_app();
             let input = UserInput {
                 role: "boss".into(),
-                password: if password.is_empty() {
-                    Input::Absent
-                } else {
-                    password.into()
-                },
+                password,
                 version: Some(samples::now()),
                 ..UserInput::default()
             };
             let refused = update(&app, &admin, UserId(1), &input, UpdateMode::Full);
-            assert!(matches!(refused, Err(Error::Conflict)), "{password}");
+            assert!(matches!(refused, Err(Error::Conflict)), "{input:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
     }
 
     #[test]
     fn a_version_that_is_gone_once_the_password_is_hashed_is_refused() {
-        let mut mocks = Mocks::new();
-        let users = &mut mocks.unit.users;
-        users.expect_find().returning(|_| Ok(Some(samples::user())));
-        users.expect_find_for_update().returning(|_| {
-            Ok(Some(User {
+        let (app, store) = Mocks::new()
+            .with_user_read(samples::user())
+            .with_user_locked(User {
                 updated_at: samples::now(),
                 ..samples::user()
-            }))
-        });
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        let (app, store) = mocks.into_app();
+            })
+            .with_hash("new")
+            .into_app();
         let input = UserInput {
             password: "password123".into(),
             version: Some(samples::user().updated_at),
             ..UserInput::default()
         };
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let refused = update(&app, &admin, UserId(1), &input, UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::Conflict)));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
@@ -446,23 +356,17 @@ mod tests {
             samples::now(),
             samples::now() + TimeDelta::days(1),
         ] {
-            let mut mocks = mocks(&User {
+            let (app, _) = mocks(&User {
                 updated_at: previous,
                 ..samples::user()
-            });
-            mocks
-                .unit
-                .users
-                .expect_update()
-                .withf(move |user| user.updated_at > previous && user.updated_at >= samples::now())
-                .once()
-                .returning(|_| Ok(()));
-            let (app, _) = mocks.into_app();
+            })
+            .expect_user_update(move |user| user.updated_at > previous && user.updated_at >= samples::now())
+            .into_app();
             let input = UserInput {
                 version: Some(previous),
                 ..rename()
             };
-            let admin = samples::other_user(Rank::Admin);
+            let admin = samples::admin();
             update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
         }
     }
@@ -481,25 +385,20 @@ mod tests {
                 (UpdateMode::Partial, UserInput::default()),
                 (UpdateMode::Full, whole.clone()),
             ] {
-                let mut mocks = mocks(&User {
+                let (app, store) = mocks(&User {
                     is_active: !is_active,
                     ..samples::user()
-                });
-                mocks
-                    .unit
-                    .users
-                    .expect_update()
-                    .withf(move |user| {
-                        user.is_active == is_active && user.logins_ended_at == Some(samples::now())
-                    })
-                    .once()
-                    .returning(|_| Ok(()));
-                let (app, store) = with_logins(mocks).into_app();
+                })
+                .expect_user_update(move |user| {
+                    user.is_active == is_active && user.logins_ended_at == Some(samples::now())
+                })
+                .expect_logins_ended(Revocation::Revoked, 2, 1)
+                .into_app();
                 let input = UserInput {
                     is_active: Input::Given(is_active),
                     ..rest
                 };
-                let admin = samples::other_user(Rank::Admin);
+                let admin = samples::admin();
                 update(&app, &admin, UserId(1), &input, completeness).unwrap();
                 let changes = [
                     (Field::IsActive, Value::Flag(!is_active), Value::Flag(is_active)),
@@ -516,24 +415,18 @@ mod tests {
     #[test]
     fn change_of_role_ends_no_login() {
         for (before, after) in [(Role::Admin, "client"), (Role::Client, "admin")] {
-            let mut mocks = mocks(&User {
+            let (app, store) = mocks(&User {
                 role: before,
                 ..samples::user()
-            });
-            mocks
-                .unit
-                .users
-                .expect_update()
-                .withf(|user| user.logins_ended_at.is_none())
-                .once()
-                .returning(|_| Ok(()));
-            let (app, store) = mocks.into_app();
+            })
+            .expect_user_update(|user| user.logins_ended_at.is_none())
+            .into_app();
             let input = UserInput {
                 role: after.into(),
                 is_active: Input::Given(true),
                 ..UserInput::default()
             };
-            let admin = samples::other_user(Rank::Admin);
+            let admin = samples::admin();
             update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
             assert_eq!(store.commits(), 1);
         }
@@ -544,15 +437,8 @@ mod tests {
     fn deactivate_last_active_superuser_is_denied() {
         let root = superuser(1, true);
         for others in [vec![], vec![superuser(2, false)]] {
-            let mut mocks = mocks(&root);
             let all = [root.clone()].into_iter().chain(others).collect();
-            mocks
-                .unit
-                .users
-                .expect_superusers_for_update()
-                .once()
-                .return_once(|| Ok(all));
-            let (app, store) = mocks.into_app();
+            let (app, store) = mocks(&root).with_superusers(all).into_app();
             let caller = samples::other_user(Rank::Superuser);
             let refused = update(&app, &caller, root.id, &deactivate(), UpdateMode::Partial);
             assert!(matches!(refused, Err(Error::Denied(Denied::LastSuperuser))));
@@ -562,49 +448,31 @@ mod tests {
 
     #[test]
     fn what_was_so_before_is_not_written_down() {
-        let mut mocks = mocks(&samples::user());
-        mocks.unit.users.expect_update().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let (app, store) = mocks(&samples::user()).with_updates().into_app();
         let input = UserInput {
             role: "client".into(),
             is_active: Input::Given(true),
             phone: Input::Null,
             ..UserInput::default()
         };
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
         assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 
     #[test]
     fn only_a_superuser_touches_a_superuser() {
-        let root = User {
-            is_superuser: true,
-            ..admin_ann()
-        };
-        let admin = samples::other_user(Rank::Admin);
-        let set_password = UserInput {
-            password: "password123".into(),
-            ..UserInput::default()
-        };
-        for input in [rename(), deactivate(), demote(), set_password] {
+        let root = samples::superuser();
+        let admin = samples::admin();
+        for input in [rename(), deactivate(), demote(), set_password()] {
             assert_eq!(denied(&root, &admin, &input), Denied::SuperusersOnly);
         }
-        let mut mocks = mocks(&root);
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| !user.is_active)
-            .once()
-            .returning(|_| Ok(()));
         let superusers = [root.clone(), superuser(2, true)];
-        mocks
-            .unit
-            .users
-            .expect_superusers_for_update()
-            .return_once(|| Ok(superusers.into()));
-        let (app, _) = with_logins(mocks).into_app();
+        let (app, _) = mocks(&root)
+            .expect_user_update(|user| !user.is_active)
+            .with_superusers(superusers.into())
+            .expect_logins_ended(Revocation::Revoked, 2, 1)
+            .into_app();
         let superuser = samples::other_user(Rank::Superuser);
         update(&app, &superuser, root.id, &deactivate(), UpdateMode::Partial).unwrap();
     }
@@ -618,11 +486,10 @@ mod tests {
             password: "short".into(),
             ..UserInput::default()
         };
-        let admin = samples::other_user(Rank::Admin);
-        let Err(Error::Invalid(violations)) = update(&app, &admin, UserId(1), &input, UpdateMode::Full)
-        else {
-            panic!("must be refused")
-        };
+        let admin = samples::admin();
+        let violations = update(&app, &admin, UserId(1), &input, UpdateMode::Full)
+            .unwrap_err()
+            .violations();
         for field in [Field::Username, Field::Email, Field::FirstName, Field::LastName] {
             assert_eq!(violations.of(field), [Violation::Required]);
         }
@@ -638,75 +505,31 @@ mod tests {
 
     #[test]
     fn a_password_that_is_set_ends_the_users_logins() {
-        let mut mocks = mocks(&samples::user());
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.password.reveal() == "new" && user.logins_ended_at.is_some())
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .once()
-            .returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .once()
-            .returning(|_, _, _| Ok(1));
-        let (app, store) = mocks.into_app();
-        let input = UserInput {
-            password: "password123".into(),
-            ..UserInput::default()
-        };
-        update(
-            &app,
-            &samples::other_user(Rank::Admin),
-            UserId(1),
-            &input,
-            UpdateMode::Partial,
-        )
-        .unwrap();
+        let (app, store) = mocks(&samples::user())
+            .with_hash("new")
+            .expect_user_update(|user| user.password.reveal() == "new" && user.logins_ended_at.is_some())
+            .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
+            .into_app();
+        let input = set_password();
+        update(&app, &samples::admin(), UserId(1), &input, UpdateMode::Partial).unwrap();
         assert_eq!(store.commits(), 1);
     }
 
     #[test]
     fn for_ones_own_password_all_rules_hold() {
-        let ann = admin_ann();
+        let ann = samples::admin_user();
         let (app, _) = mocks(&ann).into_app();
-        let input = UserInput {
-            password: "password123".into(),
-            ..UserInput::default()
-        };
-        let Err(Error::Invalid(violations)) =
-            update(&app, &samples::caller(&ann), ann.id, &input, UpdateMode::Partial)
-        else {
-            panic!("must be refused")
-        };
+        let input = set_password();
+        let violations = update(&app, &samples::caller(&ann), ann.id, &input, UpdateMode::Partial)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.of(Field::Password), [Violation::PasswordTooCommon]);
     }
 
     #[test]
     fn who_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.users.expect_find_for_update().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
-        let refused = update(
-            &app,
-            &samples::other_user(Rank::Admin),
-            UserId(9),
-            &rename(),
-            UpdateMode::Partial,
-        );
+        let (app, _) = Mocks::new().without_user().into_app();
+        let refused = update(&app, &samples::admin(), UserId(9), &rename(), UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 }
