@@ -10,7 +10,7 @@ use mycars_domain::{
 ///
 /// Whoever makes one of a user has found out that it is them, and that they may log in:
 /// [`accounts::authenticate`](crate::accounts::authenticate) and
-/// [`sessions::authenticate`](crate::sessions::authenticate) do.
+/// [`sessions::authenticate`](crate::accounts::sessions::authenticate) do.
 ///
 /// ```
 /// use mycars_application::{Caller, mocks::samples};

@@ -5,8 +5,7 @@
 //! answers a domain entity or an error that says what is wrong as data. It knows nothing of HTTP and of
 //! databases: its tests run without either.
 //!
-//! - [`accounts`], [`cars`], [`history`], [`images`], [`logins`], [`sessions`], [`status`], [`users`]: the
-//!   use-cases, one file for each.
+//! - [`accounts`], [`cars`], [`history`], [`images`], [`status`], [`users`]: the use-cases, one file for each.
 //! - [`ports`]: what the use-cases need of the world.
 //! - [`lists`]: what lists can be asked for, and what that means.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
@@ -48,11 +47,9 @@ pub mod history;
 pub mod images;
 mod input;
 pub mod lists;
-pub mod logins;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod ports;
-pub mod sessions;
 pub mod status;
 pub mod users;
 

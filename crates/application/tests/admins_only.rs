@@ -1,9 +1,10 @@
 //! What is asked about everybody is answered to admins alone.
 
 use mycars_application::{
-    App, Caller, cars, history,
+    App, Caller,
+    accounts::logins,
+    cars, history,
     lists::{CarQuery, CarScope, HistoryQuery, TokenQuery, UserQuery},
-    logins,
     mocks::{Mocks, samples},
     ports::{CarCount, ImageUsage},
     status, users,

@@ -5,11 +5,10 @@ use mycars_domain::{
     values::{Password, PasswordHash},
 };
 
-use super::Error;
+use super::{Error, logins};
 use crate::{
     App, Caller,
     audit::{self, EndedLogins},
-    logins,
     ports::{Revocation, StoreError, UnitOfWork},
 };
 

@@ -5,7 +5,9 @@ use mycars_domain::{Action, Car, Denied, Target, User, UserId, policy};
 
 use super::{Error, superusers};
 use crate::{
-    App, Caller, audit, images, logins,
+    App, Caller,
+    accounts::logins,
+    audit, images,
     ports::{Revocation, StoreError, UnitOfWork},
 };
 

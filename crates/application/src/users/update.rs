@@ -9,9 +9,8 @@ use super::{
 };
 use crate::{
     App, Caller, Input, UpdateMode,
-    accounts::replace_password,
+    accounts::{logins, replace_password},
     audit::{self, EndedLogins},
-    logins,
     ports::{Revocation, UnitOfWork},
 };
 

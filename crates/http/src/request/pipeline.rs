@@ -10,7 +10,10 @@ use actix_web::{
     },
     web::{Data, Payload},
 };
-use mycars_application::{App, Caller, accounts, sessions};
+use mycars_application::{
+    App, Caller,
+    accounts::{self, sessions},
+};
 use mycars_domain::{
     Action, Target, User,
     audit::{Channel, Origin},

@@ -10,8 +10,10 @@ use actix_web::{
 };
 use mycars_application::{
     Input,
-    accounts::Credentials,
-    sessions::{self, LoggedIn},
+    accounts::{
+        Credentials,
+        sessions::{self, LoggedIn},
+    },
 };
 
 use crate::{

@@ -13,12 +13,13 @@ use diesel::{
     sql_query, sql_types,
 };
 use mycars_application::{
-    App, Caller, accounts, cars, history,
+    App, Caller,
+    accounts::{self, logins},
+    cars, history,
     lists::{
         CarOrder, CarQuery, CarScope, Direction, HistoryQuery, LimitOffset, Search, TokenQuery, TokenState,
         UserOrder, UserQuery,
     },
-    logins,
     mocks::{self, Mocks},
     ports::{Claims, Store, StoreError, UnitOfWork},
     users,

@@ -2,9 +2,10 @@
 
 use actix_web::http::StatusCode;
 use mycars_application::{
-    App, Caller, Input, UpdateMode, cars,
+    App, Caller, Input, UpdateMode,
+    accounts::logins,
+    cars,
     lists::{CarQuery, CarScope, LimitOffset, Search, UserQuery},
-    logins,
     users::{self, Belongings, SeenUser, UserInput},
 };
 use mycars_domain::{

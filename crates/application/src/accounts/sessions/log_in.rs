@@ -27,7 +27,7 @@ pub struct LoggedIn {
 ///
 /// ```
 /// use mycars_application::{
-///     accounts::Credentials, mocks::{Mocks, samples}, ports::Verification, sessions,
+///     accounts::{Credentials, sessions}, mocks::{Mocks, samples}, ports::Verification,
 /// };
 ///
 /// let mut mocks = Mocks::new();

@@ -17,7 +17,7 @@ const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// The store's, if it cannot be read. Recording when the session was last seen may fail without an error.
 ///
 /// ```
-/// use mycars_application::{mocks::{Mocks, samples}, sessions};
+/// use mycars_application::{accounts::sessions, mocks::{Mocks, samples}};
 ///
 /// let mut mocks = Mocks::new();
 /// mocks.unit.sessions.expect_find().returning(|_| Ok(None));

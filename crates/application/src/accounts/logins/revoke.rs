@@ -13,7 +13,7 @@ use crate::{App, Caller, audit, ports::Revocation, users::Error};
 ///
 /// ```
 /// use mycars_application::{
-///     logins, mocks::{Mocks, samples}, ports::{ListedToken, RefreshToken},
+///     accounts::logins, mocks::{Mocks, samples}, ports::{ListedToken, RefreshToken},
 /// };
 /// use mycars_domain::{Rank, UserId};
 ///
