@@ -9,6 +9,7 @@ mod delete;
 mod fields;
 mod list;
 mod read;
+mod scope;
 mod update;
 
 pub use bulk::{brands, count, ids, read_all};
@@ -17,12 +18,13 @@ pub use delete::delete;
 pub use fields::CarInput;
 pub use list::list;
 pub use read::read;
+pub use scope::CarScope;
 pub use update::update;
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Action, Car, Denied, Target, UserId, Violation, Violations, policy};
+use mycars_domain::{Action, Car, Denied, Violation, Violations};
 
-use crate::{Caller, lists::CarScope, ports::StoreError};
+use crate::{Caller, ports::StoreError};
 
 /// Why a use-case about cars did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -73,21 +75,6 @@ impl From<StoreError> for Error {
     }
 }
 
-/// Whose cars `garage` holds, if `caller` may do `action` to them; `None` for everybody's.
-fn owner(caller: &Caller, action: Action, garage: CarScope) -> Result<Option<UserId>, Error> {
-    let (action, owner) = match garage {
-        CarScope::Caller => (action, Some(caller.user_id().ok_or(Denied::NotAuthenticated)?)),
-        CarScope::Owner(owner) => (Action::ManageCars, Some(owner)),
-        CarScope::All => (Action::ManageCars, None),
-    };
-    policy::check(
-        &caller.actor,
-        action,
-        owner.map_or(Target::NOTHING, Target::car_of),
-    )?;
-    Ok(owner)
-}
-
 /// Returns [`Error::Conflict`] where a version is expected and a car, which is locked, has another one.
 pub(crate) fn check_version(car: &Car, version: Option<DateTime<Utc>>) -> Result<(), Error> {
     match version {
@@ -96,14 +83,14 @@ pub(crate) fn check_version(car: &Car, version: Option<DateTime<Utc>>) -> Result
     }
 }
 
-/// `car`, if it is there, in `garage`, and `caller` may do `action` to it.
+/// Returns `car` if it exists and is in the scope, and `caller` may do `action` to it.
 pub(crate) fn authorize_car(
     caller: &Caller,
     action: Action,
-    garage: CarScope,
+    scope: CarScope,
     car: Option<Car>,
 ) -> Result<Car, Error> {
-    let owner = owner(caller, action, garage)?;
+    let owner = scope.owner(caller, action)?;
     car.filter(|car| owner.is_none_or(|owner| car.owner == owner))
         .ok_or(Error::NotFound)
 }

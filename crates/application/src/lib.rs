@@ -11,7 +11,7 @@
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
 //!
 //! ```
-//! use mycars_application::{cars::{self, CarInput}, lists::CarScope, mocks::{Mocks, samples}};
+//! use mycars_application::{cars::{self, CarInput, CarScope}, mocks::{Mocks, samples}};
 //! use mycars_domain::{Field, Violation};
 //!
 //! // A program wires its adapters once; this app has a mock of each.

@@ -318,18 +318,6 @@ pub enum TokenOrder {
     ExpiresAt,
 }
 
-/// Whose cars a use-case is about, and in which capacity the caller asks. A car that is not in the garage is not found,
-/// whoever asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CarScope {
-    /// The caller's own, as their owner (wire contract, section 5).
-    Caller,
-    /// This user's, as an admin (wire contract, section 6).
-    Owner(UserId),
-    /// Everybody's, as an admin.
-    All,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@
 //! (`with_…`) and what must happen (`expect_…`), then turn the mocks into an [`App`]:
 //!
 //! ```
-//! use mycars_application::{cars, lists::CarScope, mocks::{Mocks, samples}};
+//! use mycars_application::{cars::{self, CarScope}, mocks::{Mocks, samples}};
 //! use mycars_domain::CarId;
 //!
 //! let (app, store) = Mocks::new().without_car().into_app();
@@ -17,7 +17,7 @@
 //! Entries of the audit log need no expectation: the store keeps those of committed transactions.
 //!
 //! ```
-//! use mycars_application::{cars, lists::CarScope, mocks::{Mocks, samples}};
+//! use mycars_application::{cars::{self, CarScope}, mocks::{Mocks, samples}};
 //! use mycars_domain::{CarId, audit::Action};
 //!
 //! let mocks = Mocks::new().with_car(samples::car()).expect_car_delete(CarId(10));

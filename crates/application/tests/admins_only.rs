@@ -3,8 +3,9 @@
 use mycars_application::{
     App, Caller,
     accounts::logins,
-    cars, history,
-    lists::{CarQuery, CarScope, HistoryQuery, TokenQuery, UserQuery},
+    cars::{self, CarScope},
+    history,
+    lists::{CarQuery, HistoryQuery, TokenQuery, UserQuery},
     mocks::{Mocks, samples},
     ports::{CarCount, ImageUsage},
     status, users,

@@ -11,8 +11,7 @@
 
 use mycars_application::{
     App, Input, UpdateMode,
-    cars::{self, CarInput},
-    lists::CarScope,
+    cars::{self, CarInput, CarScope},
     mocks::{Mocks, samples},
     ports::StoreError,
 };

@@ -2,10 +2,10 @@
 
 use mycars_domain::{Action, Car, CarId};
 
-use super::{Error, owner};
+use super::{CarScope, Error};
 use crate::{
     App, Caller,
-    lists::{CarQuery, CarScope, in_order_of},
+    lists::{CarQuery, in_order_of},
     ports::CarCount,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, Error> {
-    owner(caller, Action::ManageCars, CarScope::All)?;
+    CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().ids(None, query))?)
 }
 
@@ -23,7 +23,7 @@ pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, E
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, ids: &[CarId]) -> Result<Vec<Car>, Error> {
-    owner(caller, Action::ManageCars, CarScope::All)?;
+    CarScope::All.owner(caller, Action::ManageCars)?;
     let mut cars = app.store.read(|unit| unit.cars().find_all(ids))?;
     in_order_of(ids, &mut cars, |car| car.id);
     Ok(cars)
@@ -34,7 +34,7 @@ pub fn read_all(app: &App, caller: &Caller, ids: &[CarId]) -> Result<Vec<Car>, E
 /// # Errors
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
 pub fn count(app: &App, caller: &Caller, ids: &[CarId]) -> Result<CarCount, Error> {
-    owner(caller, Action::ManageCars, CarScope::All)?;
+    CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().count_among(ids))?)
 }
 
@@ -49,7 +49,7 @@ pub fn brands(
     query: &CarQuery,
     at_most: u32,
 ) -> Result<Vec<(String, u64)>, Error> {
-    owner(caller, Action::ManageCars, CarScope::All)?;
+    CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().brands(query, at_most))?)
 }
 

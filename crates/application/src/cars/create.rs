@@ -2,17 +2,17 @@
 
 use mycars_domain::{Action, Car};
 
-use super::{CarInput, Error, fields::CarFields, owner};
-use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
+use super::{CarInput, CarScope, Error, fields::CarFields};
+use crate::{App, Caller, UpdateMode, audit};
 
-/// Adds a car to a garage and answers it. Where the garage is everybody's, the input says who owns it.
+/// Adds a car to a scope and answers it. Where the scope is everybody's, the input says who owns it.
 ///
 /// # Errors
 /// [`Error::Denied`] for who may not; [`Error::Invalid`] with everything that is wrong, the plate of another car
 /// included; [`Error::OwnerGone`]; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{cars::{self, CarInput}, lists::CarScope, mocks::{Mocks, samples}};
+/// use mycars_application::{cars::{self, CarInput, CarScope}, mocks::{Mocks, samples}};
 /// use mycars_domain::{Rank, UserId};
 ///
 /// let mut mocks = Mocks::new();
@@ -35,10 +35,10 @@ use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
 /// assert_eq!(car.license.as_str(), "AB 123");
 /// # Ok::<(), cars::Error>(())
 /// ```
-pub fn create(app: &App, caller: &Caller, garage: CarScope, input: &CarInput) -> Result<Car, Error> {
-    let owner = owner(caller, Action::CreateCar, garage)?;
+pub fn create(app: &App, caller: &Caller, scope: CarScope, input: &CarInput) -> Result<Car, Error> {
+    let owner = scope.owner(caller, Action::CreateCar)?;
     app.store.write(|unit| {
-        let fields = CarFields::check(app, unit, garage, input, UpdateMode::Full, None)?;
+        let fields = CarFields::check(app, unit, scope, input, UpdateMode::Full, None)?;
         let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
         audit::car_created(app, unit, caller, &car)?;
         Ok(car)
@@ -194,7 +194,7 @@ mod tests {
             owner: Input::Given(UserId(9)),
             ..camry()
         };
-        for (caller, garage, owner) in [
+        for (caller, scope, owner) in [
             (samples::ann(), CarScope::Caller, 1),
             (admin.clone(), CarScope::Owner(UserId(1)), 1),
             (admin, CarScope::All, 9),
@@ -203,7 +203,7 @@ mod tests {
                 .nothing_taken()
                 .expect_car_insert(move |car| car.owner == UserId(owner))
                 .into_app();
-            create(&app, &caller, garage, &of_nine).unwrap();
+            create(&app, &caller, scope, &of_nine).unwrap();
         }
     }
 

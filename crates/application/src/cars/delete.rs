@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, CarId};
 
-use super::{Error, authorize_car, check_version};
-use crate::{App, Caller, audit, images, lists::CarScope};
+use super::{CarScope, Error, authorize_car, check_version};
+use crate::{App, Caller, audit, images};
 
-/// Deletes a car of a garage, and then its picture. With `version`, which is the time of a car's last change, only
+/// Deletes a car of a scope, and then its picture. With `version`, which is the time of a car's last change, only
 /// that version is deleted.
 ///
 /// # Errors
@@ -15,17 +15,12 @@ use crate::{App, Caller, audit, images, lists::CarScope};
 pub fn delete(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let image = app.store.write(|unit| {
-        let car = authorize_car(
-            caller,
-            Action::DeleteCar,
-            garage,
-            unit.cars().find_for_update(id)?,
-        )?;
+        let car = authorize_car(caller, Action::DeleteCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&car, version)?;
         unit.cars().delete(id)?;
         unit.audit_log()

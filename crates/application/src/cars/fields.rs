@@ -6,11 +6,10 @@ use mycars_domain::{
     values::{Brand, Color, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
-use super::Error;
+use super::{CarScope, Error};
 use crate::{
     App, Input, UpdateMode,
     input::{Checker, changed, set, unless_stored, unless_stored_number},
-    lists::CarScope,
     ports::{StoreError, UnitOfWork},
 };
 
@@ -33,7 +32,7 @@ pub struct CarInput {
     pub mileage: Input<i64>,
     /// Anything else about it.
     pub notes: Input<String>,
-    /// Whose it is. Heeded in everybody's garage alone: in any other it is known.
+    /// Whose it is. Heeded in everybody's scope alone: in any other it is known.
     pub owner: Input<UserId>,
     /// The version that is to be changed: when it was last changed. `None` changes whatever is there.
     pub version: Option<DateTime<Utc>>,
@@ -58,7 +57,7 @@ impl CarFields {
     pub(super) fn check(
         app: &App,
         unit: &mut dyn UnitOfWork,
-        garage: CarScope,
+        scope: CarScope,
         input: &CarInput,
         completeness: UpdateMode,
         before: Option<&Car>,
@@ -120,7 +119,7 @@ impl CarFields {
                     Notes::parse,
                 ),
             ),
-            owner: match garage {
+            owner: match scope {
                 CarScope::All => checker.required(Field::Owner, &input.owner, |id: &UserId| Ok(*id)),
                 CarScope::Caller | CarScope::Owner(_) => None,
             },

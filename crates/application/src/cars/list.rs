@@ -2,19 +2,19 @@
 
 use mycars_domain::{Action, Car};
 
-use super::{Error, owner};
+use super::{CarScope, Error};
 use crate::{
     App, Caller,
-    lists::{CarQuery, CarScope, Page},
+    lists::{CarQuery, Page},
 };
 
-/// The cars of a garage that `query` asks for, in a fixed number of queries however many there are.
+/// The cars of a scope that `query` asks for, in a fixed number of queries however many there are.
 ///
 /// # Errors
 /// [`Error::Denied`] for who may not; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{cars, lists::{CarQuery, CarScope, LimitOffset}, mocks::{Mocks, samples}};
+/// use mycars_application::{cars::{self, CarScope}, lists::{CarQuery, LimitOffset}, mocks::{Mocks, samples}};
 ///
 /// let mut mocks = Mocks::new();
 /// mocks.unit.cars.expect_count().returning(|_, _| Ok(11));
@@ -26,8 +26,8 @@ use crate::{
 /// assert_eq!((listed.items.len(), listed.total), (1, Some(11)));
 /// # Ok::<(), cars::Error>(())
 /// ```
-pub fn list(app: &App, caller: &Caller, garage: CarScope, query: &CarQuery) -> Result<Page<Car>, Error> {
-    let owner = owner(caller, Action::ListCars, garage)?;
+pub fn list(app: &App, caller: &Caller, scope: CarScope, query: &CarQuery) -> Result<Page<Car>, Error> {
+    let owner = scope.owner(caller, Action::ListCars)?;
     app.store.read(|unit| {
         let total = match query.page {
             Some(_) => Some(unit.cars().count(owner, query)?),

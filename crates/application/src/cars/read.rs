@@ -2,16 +2,16 @@
 
 use mycars_domain::{Action, Car, CarId};
 
-use super::{Error, authorize_car};
-use crate::{App, Caller, lists::CarScope};
+use super::{CarScope, Error, authorize_car};
+use crate::{App, Caller};
 
-/// A car of a garage. Among one's own, somebody else's does not exist, for an admin neither.
+/// A car of a scope. Among one's own, somebody else's does not exist, for an admin neither.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
-pub fn read(app: &App, caller: &Caller, garage: CarScope, id: CarId) -> Result<Car, Error> {
+pub fn read(app: &App, caller: &Caller, scope: CarScope, id: CarId) -> Result<Car, Error> {
     let car = app.store.read(|unit| unit.cars().find(id))?;
-    authorize_car(caller, Action::ReadCar, garage, car)
+    authorize_car(caller, Action::ReadCar, scope, car)
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use mycars_domain::{Action, Car, CarId};
 
-use super::{CarInput, Error, authorize_car, check_version, fields::CarFields};
-use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
+use super::{CarInput, CarScope, Error, authorize_car, check_version, fields::CarFields};
+use crate::{App, Caller, UpdateMode, audit};
 
-/// Puts the fields that were sent into a car of a garage and answers the car. [`UpdateMode::Full`] is PUT: the
+/// Puts the fields that were sent into a car of a scope and answers the car. [`UpdateMode::Full`] is PUT: the
 /// required fields must be there. Optional ones that are left out keep their value either way.
 ///
 /// # Errors
@@ -15,7 +15,7 @@ use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
 ///
 /// ```
 /// use mycars_application::{
-///     UpdateMode, cars::{self, CarInput}, lists::CarScope, mocks::{Mocks, samples},
+///     UpdateMode, cars::{self, CarInput, CarScope}, mocks::{Mocks, samples},
 /// };
 /// use mycars_domain::{CarId, Field, Violation};
 ///
@@ -38,21 +38,16 @@ use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
 pub fn update(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     input: &CarInput,
     completeness: UpdateMode,
 ) -> Result<Car, Error> {
     app.store.write(|unit| {
-        let before = authorize_car(
-            caller,
-            Action::ChangeCar,
-            garage,
-            unit.cars().find_for_update(id)?,
-        )?;
+        let before = authorize_car(caller, Action::ChangeCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&before, input.version)?;
         let mut car = before.clone();
-        CarFields::check(app, unit, garage, input, completeness, Some(&before))?.apply_to(app, &mut car);
+        CarFields::check(app, unit, scope, input, completeness, Some(&before))?.apply_to(app, &mut car);
         if is_unchanged(&before, &car, input) {
             return Ok(before);
         }
@@ -355,15 +350,15 @@ mod tests {
             owner: Input::Given(UserId(2)),
             ..CarInput::default()
         };
-        let change = |caller: &Caller, garage| {
+        let change = |caller: &Caller, scope| {
             let (app, _) = mocks().with_updates().into_app();
-            update(&app, caller, garage, CarId(10), &sold, UpdateMode::Partial)
+            update(&app, caller, scope, CarId(10), &sold, UpdateMode::Partial)
         };
-        for (caller, garage) in [
+        for (caller, scope) in [
             (samples::ann(), CarScope::Caller),
             (samples::admin(), CarScope::Owner(UserId(1))),
         ] {
-            assert_eq!(change(&caller, garage).unwrap().owner, UserId(1));
+            assert_eq!(change(&caller, scope).unwrap().owner, UserId(1));
         }
         let refused = change(&samples::ann(), CarScope::All);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));

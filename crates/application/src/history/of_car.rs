@@ -8,17 +8,17 @@ use mycars_domain::{
 use super::list::entries;
 use crate::{
     App, Caller,
-    cars::{self, Error},
-    lists::{CarScope, HistoryQuery, LimitOffset, Page},
+    cars::{self, CarScope, Error},
+    lists::{HistoryQuery, LimitOffset, Page},
 };
 
-/// What became of a car of a garage while it was its owner's, the newest first.
+/// What became of a car of a scope while it was its owner's, the newest first.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{cars, history, lists::{CarScope, LimitOffset}, mocks::{Mocks, samples}};
+/// use mycars_application::{cars::{self, CarScope}, history, lists::LimitOffset, mocks::{Mocks, samples}};
 /// use mycars_domain::CarId;
 ///
 /// let mut mocks = Mocks::new();
@@ -35,11 +35,11 @@ use crate::{
 pub fn of_car(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     page: Option<LimitOffset>,
 ) -> Result<Page<Entry>, Error> {
-    let car = cars::read(app, caller, garage, id)?;
+    let car = cars::read(app, caller, scope, id)?;
     let query = HistoryQuery {
         object_type: Some(ObjectType::Car),
         object_id: Some(id.to_string()),
@@ -82,14 +82,14 @@ mod tests {
     #[test]
     fn its_owner_and_an_admin_are_told_what_became_of_a_car_while_it_was_the_owners() {
         let admin = samples::admin();
-        for (caller, garage) in [
+        for (caller, scope) in [
             (samples::ann(), CarScope::Caller),
             (admin.clone(), CarScope::Owner(UserId(1))),
             (admin, CarScope::All),
         ] {
             let (app, _) = mocks().into_app();
             let page = Some(LimitOffset { limit: 5, offset: 0 });
-            let listed = of_car(&app, &caller, garage, CarId(10), page).unwrap();
+            let listed = of_car(&app, &caller, scope, CarId(10), page).unwrap();
             assert_eq!(listed.total, Some(0));
         }
     }

@@ -6,11 +6,10 @@ use mycars_domain::{Action, Car, CarId};
 use super::{Error, forget};
 use crate::{
     App, Caller, audit,
-    cars::{self, authorize_car, check_version},
-    lists::CarScope,
+    cars::{self, CarScope, authorize_car, check_version},
 };
 
-/// Takes the picture of a car of a garage away; does nothing if it has none. With `version`, which is the time of a
+/// Takes the picture of a car of a scope away; does nothing if it has none. With `version`, which is the time of a
 /// car's last change, only that version loses it.
 ///
 /// # Errors
@@ -19,13 +18,13 @@ use crate::{
 pub fn remove(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let old = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
-        let before = authorize_car(caller, Action::ChangeCar, garage, car)?;
+        let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;
         if before.image.is_some() {
             let after = Car {

@@ -6,8 +6,7 @@ use mycars_domain::{Action, Car, CarId, Field, Violation, Violations};
 use super::{Error, forget, new_path};
 use crate::{
     App, Caller, Input, audit,
-    cars::{self, authorize_car, check_version},
-    lists::CarScope,
+    cars::{self, CarScope, authorize_car, check_version},
     ports::{ImageError, ImageStoreError, Upload},
 };
 
@@ -19,7 +18,7 @@ pub struct UploadedFile<'a> {
     pub size: u64,
 }
 
-/// Gives a car of a garage a picture, in place of the one that it may have, and answers the car.
+/// Gives a car of a scope a picture, in place of the one that it may have, and answers the car.
 ///
 /// # Errors
 /// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before anything is said about the file;
@@ -29,7 +28,7 @@ pub struct UploadedFile<'a> {
 /// use std::io::Cursor;
 ///
 /// use mycars_application::{
-///     Input, images::{self, UploadedFile}, lists::CarScope, mocks::{Mocks, samples},
+///     Input, cars::CarScope, images::{self, UploadedFile}, mocks::{Mocks, samples},
 /// };
 /// use mycars_domain::CarId;
 ///
@@ -51,13 +50,13 @@ pub struct UploadedFile<'a> {
 pub fn upload(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     file: Input<UploadedFile<'_>>,
 ) -> Result<Car, Error> {
-    cars::read(app, caller, garage, id)?;
+    cars::read(app, caller, scope, id)?;
     let picture = prepare(app, file)?;
-    attach(app, caller, garage, id, &picture, None)
+    attach(app, caller, scope, id, &picture, None)
 }
 
 /// A picture that is fit to be kept, and is not kept yet.
@@ -71,7 +70,7 @@ pub fn prepare(app: &App, file: Input<UploadedFile<'_>>) -> Result<Picture, Erro
     process(app, file).map(Picture)
 }
 
-/// Keeps a picture and gives it to a car of a garage, in place of the one that it may have, and answers the car. With
+/// Keeps a picture and gives it to a car of a scope, in place of the one that it may have, and answers the car. With
 /// `version`, which is the time of a car's last change, only that version gets it.
 ///
 /// # Errors
@@ -80,7 +79,7 @@ pub fn prepare(app: &App, file: Input<UploadedFile<'_>>) -> Result<Picture, Erro
 pub fn attach(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     picture: &Picture,
     version: Option<DateTime<Utc>>,
@@ -89,7 +88,7 @@ pub fn attach(
     app.images.put(&path, &picture.0)?;
     let written = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
-        let before = authorize_car(caller, Action::ChangeCar, garage, car)?;
+        let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;
         let car = Car {
             image: Some(path.clone()),
@@ -347,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_picture_for_a_car_that_is_not_ones_own_does_not_stay() {
-        for (caller, garage, is_denied) in [
+        for (caller, scope, is_denied) in [
             (samples::admin(), CarScope::Caller, false),
             (samples::ann(), CarScope::All, true),
         ] {
@@ -357,7 +356,7 @@ mod tests {
                 .with_car_locked(samples::car());
             mocks.images.expect_put().once().returning(|_, _| Ok(()));
             let (app, store) = mocks.into_app();
-            let refused = attach(&app, &caller, garage, CarId(10), &Picture(vec![7]), None);
+            let refused = attach(&app, &caller, scope, CarId(10), &Picture(vec![7]), None);
             match refused {
                 Err(Error::Car(cars::Error::NotFound)) => assert!(!is_denied),
                 Err(Error::Car(cars::Error::Denied(Denied::Forbidden))) => assert!(is_denied),

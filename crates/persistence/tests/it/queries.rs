@@ -15,10 +15,11 @@ use diesel::{
 use mycars_application::{
     App, Caller,
     accounts::{self, logins},
-    cars, history,
+    cars::{self, CarScope},
+    history,
     lists::{
-        CarOrder, CarQuery, CarScope, Direction, HistoryQuery, LimitOffset, Search, TokenQuery, TokenState,
-        UserOrder, UserQuery,
+        CarOrder, CarQuery, Direction, HistoryQuery, LimitOffset, Search, TokenQuery, TokenState, UserOrder,
+        UserQuery,
     },
     mocks::{self, Mocks},
     ports::{Claims, Store, StoreError, UnitOfWork},

@@ -4,8 +4,8 @@ use actix_web::http::StatusCode;
 use mycars_application::{
     App, Caller, Input, UpdateMode,
     accounts::logins,
-    cars,
-    lists::{CarQuery, CarScope, LimitOffset, Search, UserQuery},
+    cars::{self, CarScope},
+    lists::{CarQuery, LimitOffset, Search, UserQuery},
     users::{self, Belongings, SeenUser, UserInput},
 };
 use mycars_domain::{
