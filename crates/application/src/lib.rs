@@ -43,6 +43,7 @@ mod app;
 mod audit;
 mod caller;
 pub mod cars;
+mod error;
 pub mod history;
 pub mod images;
 mod input;
@@ -55,6 +56,7 @@ pub mod users;
 
 pub use app::{App, SessionSettings, TokenSettings};
 pub use caller::Caller;
+pub use error::Error;
 pub use input::{Input, UpdateMode};
 
 #[cfg(doctest)]

@@ -3,10 +3,9 @@
 use mycars_domain::{Action, Target, policy};
 
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::UserQuery,
     ports::{CarCount, ImageStoreError, ImageUsage, StoreError, UnitOfWork},
-    users::Error,
 };
 
 /// How the whole installation is doing.
@@ -54,7 +53,7 @@ pub struct Counts {
 /// let counts = status.counts?;
 /// assert_eq!((counts.active_users, counts.cars.cars), (12, 5));
 /// assert!(status::read(&app, &samples::ann()).is_err());
-/// # Ok::<(), mycars_application::users::Error>(())
+/// # Ok::<(), mycars_application::Error>(())
 /// ```
 pub fn read(app: &App, caller: &Caller) -> Result<Status, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;

@@ -1,7 +1,7 @@
 //! What is asked about everybody is answered to admins alone.
 
 use mycars_application::{
-    App, Caller,
+    App, Caller, Error,
     accounts::logins,
     cars::{self, CarScope},
     history,
@@ -17,16 +17,16 @@ type Case = (&'static str, fn(&App, &Caller) -> Option<Denied>);
 
 const CASES: [Case; 22] = [
     ("history::list", |app, who| {
-        of_users(history::list(app, who, &HistoryQuery::default()))
+        denied(history::list(app, who, &HistoryQuery::default()))
     }),
     ("history::counts", |app, who| {
-        of_users(history::counts(app, who, &HistoryQuery::default()))
+        denied(history::counts(app, who, &HistoryQuery::default()))
     }),
     ("history::ids", |app, who| {
-        of_users(history::ids(app, who, &HistoryQuery::default()))
+        denied(history::ids(app, who, &HistoryQuery::default()))
     }),
     ("history::read_all", |app, who| {
-        of_users(history::read_all(app, who, &[1]))
+        denied(history::read_all(app, who, &[1]))
     }),
     ("history::of_car, of a user's", |app, who| {
         of_cars(history::of_car(
@@ -40,7 +40,7 @@ const CASES: [Case; 22] = [
     ("history::of_car, of everybody's", |app, who| {
         of_cars(history::of_car(app, who, CarScope::All, CarId(10), None))
     }),
-    ("status::read", |app, who| of_users(status::read(app, who))),
+    ("status::read", |app, who| denied(status::read(app, who))),
     ("cars::list, everybody's", |app, who| {
         of_cars(cars::list(app, who, CarScope::All, &CarQuery::default()))
     }),
@@ -54,39 +54,39 @@ const CASES: [Case; 22] = [
         of_cars(cars::brands(app, who, &CarQuery::default(), 5))
     }),
     ("users::list", |app, who| {
-        of_users(users::list(app, who, &UserQuery::default()))
+        denied(users::list(app, who, &UserQuery::default()))
     }),
     ("users::ids", |app, who| {
-        of_users(users::ids(app, who, &UserQuery::default()))
+        denied(users::ids(app, who, &UserQuery::default()))
     }),
     ("users::read_all", |app, who| {
-        of_users(users::read_all(app, who, &[UserId(1)]))
+        denied(users::read_all(app, who, &[UserId(1)]))
     }),
     ("users::counts", |app, who| {
-        of_users(users::counts(app, who, &UserQuery::default()))
+        denied(users::counts(app, who, &UserQuery::default()))
     }),
     ("users::belongings", |app, who| {
-        of_users(users::belongings(app, who, &[UserId(1)]))
+        denied(users::belongings(app, who, &[UserId(1)]))
     }),
-    ("users::find", |app, who| of_users(users::find(app, who, "ann"))),
+    ("users::find", |app, who| denied(users::find(app, who, "ann"))),
     ("logins::list", |app, who| {
-        of_users(logins::list(app, who, &TokenQuery::at(samples::now())))
+        denied(logins::list(app, who, &TokenQuery::at(samples::now())))
     }),
     ("logins::numbers", |app, who| {
-        of_users(logins::numbers(app, who, &TokenQuery::at(samples::now())))
+        denied(logins::numbers(app, who, &TokenQuery::at(samples::now())))
     }),
     ("logins::read_all", |app, who| {
-        of_users(logins::read_all(app, who, &[1]))
+        denied(logins::read_all(app, who, &[1]))
     }),
     ("logins::end_all", |app, who| {
-        of_users(logins::end_all(app, who, UserId(1)))
+        denied(logins::end_all(app, who, UserId(1)))
     }),
-    ("logins::revoke", |app, who| of_users(logins::revoke(app, who, 1))),
+    ("logins::revoke", |app, who| denied(logins::revoke(app, who, 1))),
 ];
 
-fn of_users<T>(outcome: Result<T, users::Error>) -> Option<Denied> {
+fn denied<T>(outcome: Result<T, Error>) -> Option<Denied> {
     outcome.err().and_then(|error| match error {
-        users::Error::Denied(denied) => Some(denied),
+        Error::Denied(denied) => Some(denied),
         _ => None,
     })
 }

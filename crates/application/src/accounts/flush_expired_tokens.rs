@@ -2,8 +2,7 @@
 
 use mycars_domain::{Action, Target, policy};
 
-use super::Error;
-use crate::{App, Caller};
+use crate::{App, Caller, Error};
 
 /// Forgets the refresh tokens that have expired, which are refused without being known, and answers how many
 /// there were.

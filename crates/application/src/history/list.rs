@@ -3,10 +3,9 @@
 use mycars_domain::{Action, Target, audit::Entry, policy};
 
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::{HistoryCount, HistoryQuery, LimitOffset, Page, in_order_of},
     ports::UnitOfWork,
-    users::Error,
 };
 
 /// The entries of the audit log that `query` asks for, in a fixed number of queries however many there are.

@@ -2,9 +2,8 @@
 
 use mycars_domain::{Action, Target, User, UserId, policy};
 
-use super::Error;
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::{LimitOffset, Search, UserCount, UserQuery, in_order_of},
     ports::CarCount,
 };

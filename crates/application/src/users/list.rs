@@ -2,9 +2,8 @@
 
 use mycars_domain::{Action, Target, User, policy};
 
-use super::Error;
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::{Page, UserQuery},
 };
 
@@ -14,7 +13,7 @@ use crate::{
 /// [`Error::Denied`] for who is no admin; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{lists::{Search, UserQuery}, mocks::{Mocks, samples}, users};
+/// use mycars_application::{Error, lists::{Search, UserQuery}, mocks::{Mocks, samples}, users};
 /// use mycars_domain::{Denied, Rank, Role};
 ///
 /// let mut mocks = Mocks::new();
@@ -30,8 +29,8 @@ use crate::{
 /// assert_eq!((listed.items, listed.total), (vec![samples::user()], None));
 ///
 /// let refused = users::list(&app, &samples::ann(), &clients);
-/// assert!(matches!(refused, Err(users::Error::Denied(Denied::Forbidden))));
-/// # Ok::<(), users::Error>(())
+/// assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+/// # Ok::<(), Error>(())
 /// ```
 pub fn list(app: &App, caller: &Caller, query: &UserQuery) -> Result<Page<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;

@@ -2,8 +2,7 @@
 
 use mycars_domain::{Action, Car, Target, User, UserId, policy, values::Username};
 
-use super::Error;
-use crate::{App, Caller, lists::CarQuery};
+use crate::{App, Caller, Error, lists::CarQuery};
 
 /// A user.
 ///

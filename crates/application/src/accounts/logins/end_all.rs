@@ -3,7 +3,7 @@
 use mycars_domain::{Action, Target, UserId, policy};
 
 use super::update_and_end;
-use crate::{App, Caller, audit, ports::Revocation, users::Error};
+use crate::{App, Caller, Error, audit, ports::Revocation};
 
 /// Ends all logins of a user: every refresh token issued before is dead, those of other systems with the same key
 /// too, and every browser is logged out. Access tokens in hand live to their own expiry.

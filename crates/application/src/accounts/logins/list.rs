@@ -3,10 +3,9 @@
 use mycars_domain::{Action, Target, policy};
 
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::{Page, TokenQuery, in_order_of},
     ports::ListedToken,
-    users::Error,
 };
 
 /// The refresh tokens that `query` asks for, in a fixed number of queries however many there are.

@@ -2,7 +2,7 @@
 
 use mycars_domain::{Action, Target, audit::Object, policy};
 
-use crate::{App, Caller, audit, ports::Revocation, users::Error};
+use crate::{App, Caller, Error, audit, ports::Revocation};
 
 /// Ends the login whose refresh token has this number in lists, and answers whether it was alive: one that is dead
 /// already stays as it is.
@@ -35,7 +35,7 @@ use crate::{App, Caller, audit, ports::Revocation, users::Error};
 ///
 /// let was_alive = logins::revoke(&app, &samples::other_user(Rank::Admin), 5)?;
 /// assert!(was_alive);
-/// # Ok::<(), mycars_application::users::Error>(())
+/// # Ok::<(), mycars_application::Error>(())
 /// ```
 pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
     policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;

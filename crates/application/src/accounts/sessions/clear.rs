@@ -2,7 +2,7 @@
 
 use mycars_domain::{Action, Target, policy};
 
-use crate::{App, Caller, accounts::Error};
+use crate::{App, Caller, Error};
 
 /// Forgets the sessions whose time is over, which are refused anyway, and answers how many there were.
 ///
