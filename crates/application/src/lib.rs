@@ -35,6 +35,11 @@
 //! # Feature `mocks`
 //!
 //! Adds the module `mocks` and, with mockall, the mock of each port in it. Turn it on under `[dev-dependencies]`.
+//!
+//! # Feature `reference`
+//!
+//! Adds `select` to each query in [`lists`]: the definition of what the query asks for, of all rows in memory. It is for
+//! fakes of ports and for tests of stores.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 

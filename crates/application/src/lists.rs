@@ -1,10 +1,11 @@
 //! What lists can be asked for: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
 //!
-//! Each query has its meaning as a function `select`: of everything that there is, it answers what is asked for, in
-//! order, the page of it. It is for whoever has everything at hand: a store in memory, a fake of a port in a test. A
-//! store on a database answers the same by queries of its own.
+//! With the feature `reference`, each query has its meaning as a function `select`: of all rows in memory, it returns
+//! those that the query asks for, in order, and the page of them. Fakes of ports and the contract of all stores use it.
+//! A store on a database answers the same by queries of its own.
 
-mod meaning;
+#[cfg(feature = "reference")]
+mod reference;
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -37,18 +38,6 @@ pub struct Page<T> {
 pub(crate) fn in_order_of<T, I: Copy + Eq + Hash>(ids: &[I], found: &mut [T], id: impl Fn(&T) -> I) {
     let places: HashMap<I, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     found.sort_by_key(|item| places.get(&id(item)).copied());
-}
-
-/// How often each of these occurs, in the order in which they do.
-pub(crate) fn tally<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<(T, u64)> {
-    let mut counted: Vec<(T, u64)> = Vec::new();
-    for item in items {
-        match counted.iter_mut().find(|(known, _)| *known == item) {
-            Some((_, count)) => *count += 1,
-            None => counted.push((item, 1)),
-        }
-    }
-    counted
 }
 
 /// Which way a list is ordered.

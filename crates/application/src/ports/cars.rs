@@ -1,14 +1,12 @@
 //! The cars that are kept.
 
-use std::{cmp::Reverse, collections::HashSet};
-
 use mycars_domain::{
     Car, CarId, NewCar, UserId,
     values::{ImagePath, LicensePlate},
 };
 
 use super::StoreError;
-use crate::lists::{CarQuery, tally};
+use crate::lists::CarQuery;
 
 /// How many cars there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,109 +51,53 @@ pub trait CarRepository {
 
     /// How many cars a query asks for, on all its pages.
     ///
-    /// Provided: it lists them. An adapter that can count without reading overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn count(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<u64, StoreError> {
-        Ok(self.ids(owner, query)?.len() as u64)
-    }
+    fn count(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<u64, StoreError>;
 
     /// The ids of all cars that a query asks for, in its order, whatever its page.
     ///
-    /// Provided: it lists the cars. An adapter that can read ids alone overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn ids(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<CarId>, StoreError> {
-        let whole = CarQuery {
-            page: None,
-            ..query.clone()
-        };
-        Ok(self.list(owner, &whole)?.iter().map(|car| car.id).collect())
-    }
+    fn ids(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<CarId>, StoreError>;
 
     /// The brands that most of the cars have that a query asks for when its own brand is left aside, and how many
     /// cars have each: at most so many brands, the most frequent first, and those of as many cars by name.
     ///
-    /// Provided: it lists these cars. An adapter that can count without reading overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn brands(&mut self, query: &CarQuery, at_most: u32) -> Result<Vec<(String, u64)>, StoreError> {
-        let aside = CarQuery {
-            brand: None,
-            page: None,
-            ..query.clone()
-        };
-        let cars = self.list(None, &aside)?.into_iter();
-        let mut brands = tally(cars.map(|car| car.brand.to_string()));
-        brands.sort_by(|(one, ones), (other, others)| (Reverse(ones), one).cmp(&(Reverse(others), other)));
-        brands.truncate(at_most as usize);
-        Ok(brands)
-    }
+    fn brands(&mut self, query: &CarQuery, at_most: u32) -> Result<Vec<(String, u64)>, StoreError>;
 
     /// The cars that have these ids, in any order; ids that there are none of are passed over.
     ///
-    /// Provided: it lists all cars. An adapter that can find them by their ids overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn find_all(&mut self, ids: &[CarId]) -> Result<Vec<Car>, StoreError> {
-        let ids: HashSet<&CarId> = ids.iter().collect();
-        let mut cars = self.list(None, &CarQuery::default())?;
-        cars.retain(|car| ids.contains(&car.id));
-        Ok(cars)
-    }
+    fn find_all(&mut self, ids: &[CarId]) -> Result<Vec<Car>, StoreError>;
 
     /// How many cars these users have, and how many of them have a picture.
     ///
-    /// Provided: it lists all cars. An adapter that can count without reading overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn count_of(&mut self, owners: &[UserId]) -> Result<CarCount, StoreError> {
-        let owners: HashSet<&UserId> = owners.iter().collect();
-        let cars = self.list(None, &CarQuery::default())?;
-        Ok(cars.iter().filter(|car| owners.contains(&car.owner)).collect())
-    }
+    fn count_of(&mut self, owners: &[UserId]) -> Result<CarCount, StoreError>;
 
     /// How many of the cars that have these ids there are, and how many of them have a picture.
     ///
-    /// Provided: it [finds](Self::find_all) them. An adapter that can count without reading overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn count_among(&mut self, ids: &[CarId]) -> Result<CarCount, StoreError> {
-        Ok(self.find_all(ids)?.iter().collect())
-    }
+    fn count_among(&mut self, ids: &[CarId]) -> Result<CarCount, StoreError>;
 
     /// How many cars there are, and how many of them have a picture.
     ///
-    /// Provided: it lists all cars. An adapter that can count without reading overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn count_all(&mut self) -> Result<CarCount, StoreError> {
-        Ok(self.list(None, &CarQuery::default())?.iter().collect())
-    }
+    fn count_all(&mut self) -> Result<CarCount, StoreError>;
 
     /// Whether a car other than `except` has this plate, by its [`key`](LicensePlate::key).
     ///
-    /// Provided: it lists all cars. An adapter that keeps the keys in an index overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn license_is_taken(
-        &mut self,
-        license: &LicensePlate,
-        except: Option<CarId>,
-    ) -> Result<bool, StoreError> {
-        let key = license.key();
-        let cars = self.list(None, &CarQuery::default())?;
-        let mut others = cars.iter().filter(|car| Some(car.id) != except);
-        Ok(others.any(|car| car.license.key() == key))
-    }
+    fn license_is_taken(&mut self, license: &LicensePlate, except: Option<CarId>)
+    -> Result<bool, StoreError>;
 
     /// Keeps a new car and gives it an id that no car ever had.
     ///
@@ -185,12 +127,7 @@ pub trait CarRepository {
 
     /// Whether some car has this picture.
     ///
-    /// Provided: it lists all cars. An adapter that keeps the paths in an index overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn has_image(&mut self, path: &ImagePath) -> Result<bool, StoreError> {
-        let cars = self.list(None, &CarQuery::default())?;
-        Ok(cars.iter().any(|car| car.image.as_ref() == Some(path)))
-    }
+    fn has_image(&mut self, path: &ImagePath) -> Result<bool, StoreError>;
 }

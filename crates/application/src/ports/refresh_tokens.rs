@@ -1,7 +1,5 @@
 //! The refresh tokens that were issued here or given up here: the blacklist.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
 use mycars_domain::UserId;
 
@@ -122,41 +120,21 @@ pub trait RefreshTokenRepository {
 
     /// How many tokens a query asks for, on all its pages.
     ///
-    /// Provided: it lists them. An adapter that can count without reading overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn count(&mut self, query: &TokenQuery) -> Result<u64, StoreError> {
-        Ok(self.numbers(query)?.len() as u64)
-    }
+    fn count(&mut self, query: &TokenQuery) -> Result<u64, StoreError>;
 
     /// The numbers of all tokens that a query asks for, in its order, whatever its page.
     ///
-    /// Provided: it lists the tokens. An adapter that can read numbers alone overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn numbers(&mut self, query: &TokenQuery) -> Result<Vec<i64>, StoreError> {
-        let whole = TokenQuery {
-            page: None,
-            ..query.clone()
-        };
-        Ok(self.list(&whole)?.iter().map(|listed| listed.number).collect())
-    }
+    fn numbers(&mut self, query: &TokenQuery) -> Result<Vec<i64>, StoreError>;
 
     /// The tokens that have these numbers, in any order; numbers that there are none of are passed over.
     ///
-    /// Provided: it lists all tokens. An adapter that can find them by their numbers overrides it.
-    ///
     /// # Errors
     /// The database's.
-    fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>, StoreError> {
-        let numbers: HashSet<&i64> = numbers.iter().collect();
-        // Of no state, so that the time makes no difference.
-        let mut tokens = self.list(&TokenQuery::at(DateTime::UNIX_EPOCH))?;
-        tokens.retain(|listed| numbers.contains(&listed.number));
-        Ok(tokens)
-    }
+    fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>, StoreError>;
 
     /// Forgets the tokens that had expired at `now`, those that expire then included, and answers how many there were.
     ///
