@@ -1,7 +1,7 @@
-//! Cars: one's own (wire contract, section 5), and as an admin anybody's (section 6); for the panel, everybody's at
-//! once.
+//! Cars: the caller's own (wire contract, section 5), those of a user for admins (section 6), and those of all users
+//! for the panel.
 //!
-//! Each of them takes a [`CarScope`], which says whose cars it is about and in which capacity the caller asks.
+//! The use-cases take a [`CarScope`], which says whose cars they are about.
 
 mod bulk;
 mod create;
@@ -26,22 +26,22 @@ use mycars_domain::{Action, Car, Denied, Violation, Violations};
 
 use crate::{Caller, ports::StoreError};
 
-/// Why a use-case about cars did not do what it was asked.
+/// Why a use-case about cars failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Fields are wrong; nothing was changed.
+    /// Fields are invalid; nothing was changed.
     #[error("fields are wrong: {0:?}")]
     Invalid(Violations),
-    /// There is no such car for who asks.
+    /// The car does not exist in the scope of the request.
     #[error("there is no such car for who asks")]
     NotFound,
-    /// Who asks may not do this.
+    /// The caller may not do this.
     #[error(transparent)]
     Denied(Denied),
-    /// The user whose car it is, or was to be, was deleted meanwhile.
+    /// The owner of the car was deleted meanwhile.
     #[error("the owner is gone")]
     OwnerGone,
-    /// Somebody else changed the car since the version that was to be changed; nothing was changed.
+    /// Another request changed the car since the given version; nothing was changed.
     #[error("the car was changed meanwhile")]
     Conflict,
     /// The store failed.
@@ -65,7 +65,7 @@ impl From<Violations> for Error {
 }
 
 impl From<StoreError> for Error {
-    /// A unique value that is taken is a wrong field, also when another request took it a moment ago.
+    /// Maps a value that another row has to a violation of its field, also if another request was faster.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),

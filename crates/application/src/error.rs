@@ -4,7 +4,7 @@ use mycars_domain::Denied;
 
 use crate::ports::StoreError;
 
-/// Why a use-case without fields did not do what it was asked: [`status`](crate::status), [`history`](crate::history),
+/// Why a use-case without fields failed: [`status`](crate::status), [`history`](crate::history),
 /// [`accounts::logins`](crate::accounts::logins), reading [`users`](crate::users), and deleting expired tokens and
 /// sessions.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! A mock of each port, for unit tests without a database (feature `mocks`).
 //!
-//! [`Mocks`] holds one of each, with nothing expected: a call that a test did not expect fails it. Say what is there
-//! (`with_…`) and what must happen (`expect_…`), then turn the mocks into an [`App`]:
+//! [`Mocks`] holds one of each, with nothing expected: an unexpected call fails the test. Set up the rows that exist
+//! (`with_…`) and the calls that must happen (`expect_…`), then turn the mocks into an [`App`]:
 //!
 //! ```
 //! use mycars_application::{cars::{self, CarScope}, mocks::{Mocks, samples}};
@@ -28,7 +28,7 @@
 //! # Ok::<(), cars::Error>(())
 //! ```
 //!
-//! Failures and the order of calls are said with [mockall] itself, on the fields of [`Mocks`] and [`MockUnit`].
+//! Failures and the order of calls are set up with [mockall] itself, on the fields of [`Mocks`] and [`MockUnit`].
 //!
 //! [mockall]: https://docs.rs/mockall
 
@@ -59,22 +59,21 @@ use crate::{
 /// One mock of each port, with nothing expected.
 #[derive(Default)]
 pub struct Mocks {
-    /// The repositories, as a use-case sees them inside the store.
+    /// The repositories inside the store.
     pub unit: MockUnit,
     /// Hashes passwords.
     pub hasher: MockPasswordHasher,
     /// Signs and reads tokens.
     pub tokens: MockTokenCodec,
-    /// Makes what nobody can guess.
+    /// Source of unguessable texts.
     pub random: MockRandom,
-    /// Makes pictures fit to be kept.
+    /// Decodes uploads and encodes pictures.
     pub image_processor: MockImageProcessor,
-    /// Where pictures are kept.
+    /// The store of pictures.
     pub images: MockImageStore,
-    /// How long tokens live.
+    /// Lifetimes of tokens.
     pub token_settings: TokenSettings,
-    /// Whether the store can't be reached: then everything that is asked of it is
-    /// [`StoreError::Unavailable`].
+    /// Whether the store fails: then all its methods return [`StoreError::Unavailable`].
     pub fail_store: bool,
 }
 
@@ -85,7 +84,7 @@ impl Mocks {
         Self::default()
     }
 
-    /// One mock of each port, with a store that is [away](Self::fail_store).
+    /// Returns one mock of each port, and a store that [fails](Self::fail_store).
     #[must_use]
     pub fn failing_store() -> Self {
         Self {
@@ -94,8 +93,8 @@ impl Mocks {
         }
     }
 
-    /// An [`App`] that works with these mocks, at [`samples::NOW`], and its store, which counts. What was expected
-    /// and did not happen fails the test when the app and the store are dropped.
+    /// Returns an [`App`] with these mocks, at [`samples::NOW`], and its store, which counts. A missing expected call
+    /// fails the test when the app and the store are dropped.
     #[must_use]
     pub fn into_app(self) -> (App, Arc<MockStore>) {
         let store = Arc::new(MockStore {
@@ -133,7 +132,7 @@ pub struct MockUnit {
     pub refresh_tokens: MockRefreshTokenRepository,
     /// The sessions of browsers.
     pub sessions: MockSessionRepository,
-    /// The audit log. What is read of it is mocked, what is written is noted: see [`MockStore::entries`].
+    /// The audit log. Reads are mocked, written entries are recorded: see [`MockStore::entries`].
     pub audit_log: MockAuditLog,
     /// The identity of the database.
     pub installation: MockInstallationRepository,
@@ -193,7 +192,7 @@ impl AuditLog for MockUnit {
     }
 }
 
-/// A store that keeps nothing: it calls the work with mocked repositories and counts what became of it.
+/// A store without rows: it calls the work with the mocked repositories and counts transactions.
 pub struct MockStore {
     unit: Mutex<MockUnit>,
     is_away: bool,
@@ -204,17 +203,17 @@ pub struct MockStore {
 }
 
 impl MockStore {
-    /// How often something was read outside a transaction.
+    /// Returns the number of reads outside a transaction.
     pub fn reads(&self) -> usize {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// How many transactions were committed.
+    /// Returns the number of committed transactions.
     pub fn commits(&self) -> usize {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// What was written to the audit log, by transactions that were committed.
+    /// Returns the entries that committed transactions wrote to the audit log.
     pub fn entries(&self) -> Vec<NewEntry> {
         self.entries
             .lock()
@@ -222,7 +221,7 @@ impl MockStore {
             .clone()
     }
 
-    /// How many transactions were undone.
+    /// Returns the number of transactions that were rolled back.
     pub fn rollbacks(&self) -> usize {
         self.rollbacks.load(Ordering::Relaxed)
     }
@@ -270,7 +269,7 @@ impl Clock for FixedClock {
     }
 }
 
-/// A user, a car and a time to start a test from.
+/// Users, a car, tokens, callers and a time for tests.
 pub mod samples {
     use std::net::Ipv4Addr;
 
@@ -289,13 +288,13 @@ pub mod samples {
         ports::{Claims, RefreshToken, Revocation},
     };
 
-    /// The time at which mocked tests happen, in seconds since 1970: 23 November 2026, 12:00 UTC.
+    /// The time of mocked tests in seconds since 1970: 23 November 2026, 12:00 UTC.
     pub const NOW: i64 = 1_795_435_200;
 
-    /// How many bytes a picture may have at most in mocked tests.
+    /// Maximum size of a picture in mocked tests, in bytes.
     pub const MAX_IMAGE_BYTES: u64 = 100;
 
-    /// The time at which mocked tests happen.
+    /// Returns the time of mocked tests.
     #[must_use]
     pub fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(NOW, 0).unwrap_or_default()
@@ -344,7 +343,7 @@ pub mod samples {
         }
     }
 
-    /// Ann, who may not log in any more.
+    /// Returns Ann as an inactive user.
     #[must_use]
     pub fn inactive_user() -> User {
         User {
@@ -405,7 +404,7 @@ pub mod samples {
         }
     }
 
-    /// Where requests come from in mocked tests.
+    /// Returns the origin of requests in mocked tests.
     #[must_use]
     pub fn origin() -> Origin {
         Origin {
@@ -415,31 +414,31 @@ pub mod samples {
         }
     }
 
-    /// A user as the one who asks.
+    /// Returns a user as the caller.
     #[must_use]
     pub fn caller(user: &User) -> Caller {
         Caller::user(user, origin())
     }
 
-    /// Ann as the one who asks.
+    /// Returns Ann as the caller.
     #[must_use]
     pub fn ann() -> Caller {
         caller(&user())
     }
 
-    /// Nobody that is known.
+    /// Returns the anonymous caller.
     #[must_use]
     pub fn anonymous() -> Caller {
         Caller::anonymous(origin())
     }
 
-    /// Bob, who is an admin.
+    /// Returns Bob as the caller, an admin.
     #[must_use]
     pub fn admin() -> Caller {
         other_user(Rank::Admin)
     }
 
-    /// Bob, who is not Ann, with the rank given.
+    /// Returns Bob as the caller, who is not Ann, with this rank.
     #[must_use]
     pub fn other_user(rank: Rank) -> Caller {
         Caller {

@@ -1,4 +1,4 @@
-//! How the whole installation is doing, for admins.
+//! The status of the installation, for admins.
 
 use mycars_domain::{Action, Target, policy};
 
@@ -8,29 +8,29 @@ use crate::{
     ports::{CarCount, ImageStoreError, ImageUsage, StoreError, UnitOfWork},
 };
 
-/// How the whole installation is doing.
+/// The status of the installation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Status {
-    /// How much there is, or why the store can't say.
+    /// Numbers of rows, or the error of the store.
     pub counts: Result<Counts, StoreError>,
-    /// The room that pictures take, or why it can't be said.
+    /// Disk usage of the pictures, or the error of the image store.
     pub images: Result<ImageUsage, ImageStoreError>,
 }
 
-/// How much there is in the store.
+/// Numbers of rows in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
     /// Number of users.
     pub users: u64,
-    /// Number of users who may log in.
+    /// Number of active users.
     pub active_users: u64,
     /// Number of cars, and of those with a picture.
     pub cars: CarCount,
 }
 
-/// Reads how the installation is doing. If one part fails, the others are reported all the same.
+/// Reads the status. If one part fails, the others are still reported.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins.
@@ -87,7 +87,7 @@ mod tests {
     };
 
     #[test]
-    fn who_may_log_in_is_counted_among_all_and_pictures_that_cant_be_counted_hide_nothing_else() {
+    fn image_store_failure_does_not_hide_the_counts() {
         let alike = |role, is_active, count| UserCount {
             role,
             is_active,

@@ -1,4 +1,4 @@
-//! What is asked about everybody is answered to admins alone.
+//! Use-cases about all users are for admins alone.
 
 use mycars_application::{
     App, Caller, Error,
@@ -12,7 +12,7 @@ use mycars_application::{
 };
 use mycars_domain::{CarId, Denied, Rank, UserId};
 
-/// A use-case, and whether it refuses who asks.
+/// A use-case, and the error with which it refuses a caller.
 type Case = (&'static str, fn(&App, &Caller) -> Option<Denied>);
 
 const CASES: [Case; 22] = [
@@ -98,7 +98,7 @@ fn of_cars<T>(outcome: Result<T, cars::Error>) -> Option<Denied> {
     })
 }
 
-/// An app in which there is nothing.
+/// An app without rows.
 fn empty() -> App {
     let mut mocks = Mocks::new();
     let log = &mut mocks.unit.audit_log;
@@ -137,20 +137,16 @@ fn empty() -> App {
 }
 
 #[test]
-fn a_client_and_nobody_are_refused_before_anything_is_looked_up() {
+fn clients_and_anonymous_callers_are_denied_without_a_look_up() {
     for (name, ask) in CASES {
         for (caller, denied) in [
             (samples::anonymous(), Denied::NotAuthenticated),
             (samples::ann(), Denied::Forbidden),
         ] {
             let mut mocks = Mocks::new();
-            // A car's history asks whose the car is first: everything else asks nothing, or this would panic.
+            // The history of a car reads the car first. Any other look-up panics.
             if name.starts_with("history::of_car") {
-                mocks
-                    .unit
-                    .cars
-                    .expect_find()
-                    .returning(|_| Ok(Some(samples::car())));
+                mocks = mocks.with_car_read(samples::car());
             }
             let (app, _) = mocks.into_app();
             assert_eq!(ask(&app, &caller), Some(denied), "{name}");
@@ -159,7 +155,7 @@ fn a_client_and_nobody_are_refused_before_anything_is_looked_up() {
 }
 
 #[test]
-fn an_admin_and_a_superuser_are_answered() {
+fn admins_and_superusers_are_answered() {
     for (name, ask) in CASES {
         for rank in [Rank::Admin, Rank::Superuser] {
             assert_eq!(ask(&empty(), &samples::other_user(rank)), None, "{name}");

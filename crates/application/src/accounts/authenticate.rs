@@ -1,23 +1,23 @@
-//! Find out who asks, by an access token.
+//! Authenticate a user by an access token.
 
 use mycars_domain::User;
 
 use super::token::{self, TokenError, TokenType};
 use crate::{App, ports::StoreError};
 
-/// Why a token does not prove who asks.
+/// Why a token does not authenticate a user.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
-    /// The token is not good.
+    /// The token is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token names nobody.
+    /// The token names no user.
     #[error("the token names nobody")]
     NamesNobody,
-    /// The user whom it names is not there (any more).
+    /// The user does not exist.
     #[error("the user whom the token names is not there")]
     UserNotFound,
-    /// The user whom it names may not log in (any more).
+    /// The user is inactive.
     #[error("the user whom the token names may not log in")]
     UserInactive,
     /// The store failed.
@@ -25,11 +25,11 @@ pub enum AuthenticationError {
     Store(#[from] StoreError),
 }
 
-/// The user whom an access token proves to ask, as they are in the store now: whoever was deactivated,
-/// demoted or deleted a moment ago is so at once, whatever their token says.
+/// Returns the user of an access token, as stored now: deactivating, demoting or deleting a user takes effect at the
+/// next request, even if their token is still valid.
 ///
 /// # Errors
-/// [`AuthenticationError`] says why not.
+/// [`AuthenticationError`] with the reason.
 ///
 /// ```
 /// use mycars_application::{Caller, accounts, mocks::{Mocks, samples}, ports::Claims};
@@ -94,14 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_proves_nothing() {
+    fn malformed_token_is_refused() {
         let refused = authenticate_with(Err(Undecodable), None);
         let error = refused.unwrap_err();
         assert!(matches!(error, AuthenticationError::Token(TokenError::Invalid)));
     }
 
     #[test]
-    fn a_refresh_token_proves_nothing() {
+    fn refresh_token_is_refused() {
         let refresh = Claims {
             token_type: Some("refresh".into()),
             ..claims()
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_names_nobody_or_no_id_finds_no_user() {
+    fn token_without_a_user_or_an_id_finds_no_user() {
         let anonymous = Claims {
             user_id: None,
             ..claims()
@@ -128,19 +128,19 @@ mod tests {
     }
 
     #[test]
-    fn an_inactive_users_token_stops_working_at_once() {
+    fn token_of_inactive_user_is_refused() {
         let refused = authenticate_with(Ok(claims()), Some(samples::inactive_user()));
         assert!(matches!(refused, Err(AuthenticationError::UserInactive)));
     }
 
     #[test]
-    fn a_deleted_users_token_stops_working_at_once() {
+    fn token_of_deleted_user_is_refused() {
         let refused = authenticate_with(Ok(claims()), None);
         assert!(matches!(refused, Err(AuthenticationError::UserNotFound)));
     }
 
     #[test]
-    fn a_good_token_finds_its_user() {
+    fn valid_token_finds_its_user() {
         let found = authenticate_with(Ok(claims()), Some(samples::user())).unwrap();
         assert_eq!(found, samples::user());
     }

@@ -1,4 +1,4 @@
-//! Change one's own password by proving the old one.
+//! Change one's own password, given the old one.
 
 use mycars_domain::{
     Action, Denied, Field, Rank, Target, User, Violation, password, policy, values::Password,
@@ -11,22 +11,21 @@ use crate::{
     ports::Verification,
 };
 
-/// What somebody sent to change their password. The default is that nothing was sent.
+/// The fields of a password change. By default, none was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PasswordChange {
-    /// The password that they have.
+    /// The current password.
     pub old_password: Input<String>,
-    /// The password that they want.
+    /// The new password.
     pub new_password: Input<String>,
 }
 
-/// Changes the password of `caller` (wire contract, section 4). Every refresh token issued before is dead
-/// afterwards; the access token in hand lives to its own expiry.
+/// Changes the password of `caller` (wire contract, section 4) and revokes all their refresh tokens. Access tokens stay
+/// valid until they expire.
 ///
 /// # Errors
-/// [`Error::Invalid`] with everything that is wrong: fields, a wrong old password, a new one that is not good
-/// enough; [`Error::Denied`] for nobody; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Hash`];
-/// [`Error::Store`].
+/// [`Error::Invalid`] with all violations: fields, a wrong old password, a weak new one; [`Error::Denied`] for
+/// anonymous callers; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Hash`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{
@@ -60,7 +59,7 @@ pub fn change_password(app: &App, caller: &Caller, input: &PasswordChange) -> Re
     let new_password = check(app, &user, input)?;
     let hash = app.hasher.hash(&new_password)?;
     app.store.write(|unit| {
-        // Hashing took long: meanwhile somebody else may have changed the password.
+        // Another request may have changed the password while this one was hashing.
         let before = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
         if before.password != user.password {
             return Err(wrong_password());
@@ -125,21 +124,21 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_no_password() {
+    fn change_by_anonymous_caller_is_denied() {
         let (app, _) = Mocks::new().into_app();
         let refused = change_password(&app, &samples::anonymous(), &change("a", "b"));
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
     }
 
     #[test]
-    fn the_old_password_must_be_right() {
+    fn wrong_old_password_is_refused() {
         let wrong = Violations::one(Field::OldPassword, Violation::WrongPassword);
         let violations = refused(mocks(Verification::Wrong), &change("wrong", "Meadow-x-55"));
         assert_eq!(violations, wrong);
     }
 
     #[test]
-    fn a_wrong_old_password_and_a_weak_new_one_are_said_at_once() {
+    fn wrong_old_and_weak_new_passwords_are_reported_at_once() {
         let violations = refused(mocks(Verification::Wrong), &change("wrong", "83647251904"));
         assert_eq!(violations.of(Field::OldPassword), [Violation::WrongPassword]);
         assert_eq!(
@@ -149,21 +148,21 @@ mod tests {
     }
 
     #[test]
-    fn the_new_password_must_not_be_like_what_is_known_of_its_owner() {
+    fn new_password_similar_to_user_data_is_refused() {
         let violations = refused(mocks(Verification::Right), &change("old", "ann@example.com"));
         let similar = Violation::PasswordTooSimilar(Field::Email);
         assert_eq!(violations, Violations::one(Field::NewPassword, similar));
     }
 
     #[test]
-    fn both_must_be_sent() {
+    fn missing_passwords_are_reported() {
         let violations = refused(mocks(Verification::Right), &PasswordChange::default());
         assert_eq!(violations.of(Field::OldPassword), [Violation::Required]);
         assert_eq!(violations.of(Field::NewPassword), [Violation::Required]);
     }
 
     #[test]
-    fn a_change_ends_every_login_of_that_user_and_is_written_down_without_the_password() {
+    fn change_ends_all_logins_and_hides_the_password() {
         let (app, store) = mocks(Verification::Right)
             .with_hash("new")
             .with_user_locked(samples::user())
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_changes_at_once_the_second_has_a_wrong_old_password() {
+    fn concurrent_change_has_a_wrong_old_password() {
         let changed = User {
             password: PasswordHash::from_storage("other".into()),
             ..samples::user()

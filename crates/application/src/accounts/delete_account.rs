@@ -5,8 +5,8 @@ use mycars_domain::{Action, Denied};
 use super::{Error, profile::own};
 use crate::{App, Caller, images, ports::Revocation, users};
 
-/// Deletes the account of `caller` with its cars, and then the cars' pictures (wire contract, section 5). All its
-/// logins end.
+/// Deletes the account of `caller` with its cars, and then the cars' pictures (wire contract, section 5). Ends all its
+/// logins.
 ///
 /// # Errors
 /// [`Error::Denied`] for anonymous callers, and with [`Denied::LastSuperuser`] for the last active superuser;

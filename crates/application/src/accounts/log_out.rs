@@ -1,4 +1,4 @@
-//! End a login by giving up its refresh token.
+//! End a login by its refresh token.
 
 use mycars_domain::{Action, Denied, Field, Target, Violation, Violations, audit::Object, policy};
 
@@ -12,12 +12,12 @@ use crate::{
     ports::{Revocation, UnitOfWork},
 };
 
-/// Blacklists a refresh token of `caller` (wire contract, section 4). One that died with a password change, or
-/// was ended by an admin, may still be given up: clients log out right after changing the password.
+/// Blacklists a refresh token of `caller` (wire contract, section 4). A token that was revoked by a password change or
+/// by an admin is accepted as well: clients log out right after changing the password.
 ///
 /// # Errors
-/// [`Error::Invalid`] if no token was sent, or one that is not good, is somebody else's, or was given up
-/// before; [`Error::Denied`] for nobody; [`Error::Store`].
+/// [`Error::Invalid`] if the token is missing, invalid, another user's, or was logged out or rotated before;
+/// [`Error::Denied`] for anonymous callers; [`Error::Store`].
 pub fn log_out(app: &App, caller: &Caller, refresh_token: &Input<String>) -> Result<(), Error> {
     let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
     policy::check(
@@ -93,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_no_login_to_end() {
+    fn log_out_of_anonymous_caller_is_denied() {
         let (app, _) = Mocks::new().into_app();
         let refused = log_out(&app, &samples::anonymous(), &"token".into());
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
     }
 
     #[test]
-    fn somebody_elses_token_is_not_ones_own_to_give_up() {
+    fn other_users_token_is_refused() {
         is_refused(Mocks::new().with_claims(Ok(Claims {
             user_id: Some("2".into()),
             ..claims()
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_an_access_token_and_an_expired_one_are_refused() {
+    fn malformed_access_and_expired_tokens_are_refused() {
         is_refused(Mocks::new().with_claims(Err(Undecodable)));
         is_refused(Mocks::new().with_claims(Ok(Claims {
             token_type: Some("access".into()),
@@ -125,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_given_up_once() {
+    fn logged_out_or_rotated_token_is_refused() {
         is_refused(known(Some(Revocation::LoggedOut)));
         is_refused(known(Some(Revocation::Rotated)));
     }
 
     #[test]
-    fn a_live_token_and_one_that_somebody_else_ended_are_given_up_and_that_is_written_down() {
+    fn live_or_revoked_token_is_logged_out_and_logged() {
         for (revoked, before) in [
             (None, Value::Nothing),
             (Some(Revocation::PasswordChanged), "password_changed".into()),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_must_be_sent() {
+    fn missing_token_is_reported() {
         let (app, _) = Mocks::new().into_app();
         let violations = log_out(&app, &samples::ann(), &Input::Absent)
             .unwrap_err()

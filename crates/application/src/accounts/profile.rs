@@ -14,7 +14,7 @@ use crate::{
     users::fields::check_unique,
 };
 
-/// What somebody sent to change their profile. The default is that nothing was sent.
+/// The fields of a change of one's own profile. By default, none was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileInput {
     /// The e-mail address.
@@ -29,10 +29,10 @@ pub struct ProfileInput {
     pub address: Input<String>,
 }
 
-/// The account of `caller` (wire contract, section 4).
+/// Returns the account of `caller` (wire contract, section 4).
 ///
 /// # Errors
-/// [`Error::Denied`] for nobody; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Store`].
+/// [`Error::Denied`] for anonymous callers; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Store`].
 pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
     let id = own(caller, Action::ReadProfile)?;
     app.store
@@ -40,11 +40,11 @@ pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
         .ok_or(Error::NotFound)
 }
 
-/// Puts the fields that were sent into the account of `caller` (wire contract, section 4) and answers it.
+/// Changes the fields that were sent in the account of `caller` (wire contract, section 4) and returns it.
 ///
 /// # Errors
-/// [`Error::Invalid`] with everything that is wrong; [`Error::Denied`] for nobody; [`Error::NotFound`] if the
-/// user was deleted meanwhile; [`Error::Store`].
+/// [`Error::Invalid`] with all violations; [`Error::Denied`] for anonymous callers; [`Error::NotFound`] if the user was
+/// deleted meanwhile; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{Input, accounts::{self, ProfileInput}, mocks::{Mocks, samples}};
@@ -132,7 +132,7 @@ mod tests {
     };
 
     #[test]
-    fn nobody_has_no_profile() {
+    fn profile_of_anonymous_caller_is_denied() {
         let (app, _) = Mocks::new().into_app();
         let read = read_profile(&app, &samples::anonymous());
         assert!(matches!(read, Err(Error::Denied(Denied::NotAuthenticated))));
@@ -141,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn one_reads_ones_own_profile() {
+    fn read_profile_returns_the_caller() {
         let (app, _) = Mocks::new().with_user_read(samples::user()).into_app();
         assert_eq!(read_profile(&app, &samples::ann()).unwrap(), samples::user());
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once_and_nothing_is_kept() {
+    fn change_reports_all_violations_and_stores_nothing() {
         let (app, store) = Mocks::new().with_user_locked(samples::user()).into_app();
         let input = ProfileInput {
             email: "nonsense".into(),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_address_is_taken_and_ones_own_is_not() {
+    fn email_of_another_user_is_taken() {
         let mut mocks = Mocks::new().with_user_locked(samples::user());
         mocks
             .unit
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_stays_null_clears_and_both_are_written_down() {
+    fn absent_keeps_null_clears_and_changes_are_logged() {
         let phoned = User {
             phone: Some(Phone::parse("555").unwrap()),
             ..samples::user()
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_so_before_is_not_written_down() {
+    fn unchanged_fields_are_not_logged() {
         let (app, store) = Mocks::new()
             .with_user_locked(samples::user())
             .with_updates()

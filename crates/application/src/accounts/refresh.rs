@@ -15,23 +15,22 @@ use crate::{
     ports::{RefreshToken, Revocation},
 };
 
-/// What a refresh answers: signed tokens.
+/// The result of a refresh: signed tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refreshed {
-    /// Proves who asks.
+    /// The access token, which authenticates requests.
     pub access: String,
-    /// The refresh token that replaces the one given, where tokens are rotated.
+    /// The refresh token that replaces the one sent, if tokens are rotated.
     pub refresh: Option<String>,
 }
 
-/// Gets a new access token (wire contract, section 4). A well-signed token that was never seen here is good;
-/// where refresh tokens are rotated, each is good once, and `origin` is what the audit log says of where that was asked
-/// from.
+/// Returns a new access token (wire contract, section 4). A correctly signed token that is not recorded is valid. If
+/// refresh tokens are rotated, each is valid once, and the audit log records `origin`.
 ///
 /// # Errors
-/// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is not good;
-/// [`Error::NoActiveAccountForToken`] if its owner is gone or not active; [`Error::Unsignable`]; [`Error::Store`].
+/// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is invalid; [`Error::NoActiveAccountForToken`] if
+/// its user is deleted or inactive; [`Error::Unsignable`]; [`Error::Store`].
 pub fn refresh(app: &App, origin: Origin, refresh_token: &Input<String>) -> Result<Refreshed, Error> {
     let token = token::verify(
         app,
@@ -45,7 +44,7 @@ pub fn refresh(app: &App, origin: Origin, refresh_token: &Input<String>) -> Resu
     }
 }
 
-/// The text of a token field that must be sent.
+/// Returns the text of a required token field.
 pub(super) fn required(field: Field, input: &Input<String>) -> Result<String, Error> {
     let mut checker = Checker::new(UpdateMode::Full);
     let token = checker.required(field, input, required_text);
@@ -68,8 +67,8 @@ fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
     })
 }
 
-/// The user is locked first, as everything that ends a user's logins does: a password change either waits until
-/// the new token is known, and ends it, or was there before, and ends the old one.
+/// Rotates a token. The user is locked first, as by everything that ends a user's logins: a password change either
+/// waits until the new token is recorded, and revokes it, or came before, and revoked the old one.
 fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Error> {
     app.store.write(|unit| {
         let user = match token.user {
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blacklisted_token_stays_dead() {
+    fn revoked_token_is_blacklisted() {
         for why in [
             Revocation::LoggedOut,
             Revocation::Rotated,
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_token_issued_before_a_password_change_is_dead() {
+    fn unrecorded_token_from_before_a_password_change_is_refused() {
         let mut user = samples::user();
         user.logins_ended_at = DateTime::from_timestamp(samples::NOW, 0);
         let refused = refreshed(mocks(claims(), None, Some(user.clone())));
@@ -182,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn a_known_token_that_was_not_revoked_is_good_whenever_the_password_was_changed() {
+    fn recorded_token_is_valid_unless_revoked() {
         let mut user = samples::user();
         user.logins_ended_at = Some(samples::now());
         assert!(refreshed(mocks(claims(), Some(known(None)), Some(user))).is_ok());
     }
 
     #[test]
-    fn an_access_token_refreshes_nothing() {
+    fn access_token_is_refused() {
         let access = Claims {
             token_type: Some("access".into()),
             ..claims()
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_must_be_there_and_active() {
+    fn token_of_inactive_or_deleted_user_is_refused() {
         for user in [None, Some(samples::inactive_user())] {
             for revoked in [None, Some(Revocation::Revoked), Some(Revocation::LoggedOut)] {
                 let refused = refreshed(mocks(claims(), Some(known(revoked)), user.clone()));
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_must_be_sent() {
+    fn missing_token_is_reported() {
         let (app, _) = Mocks::new().into_app();
         for (input, violation) in [
             (Input::Absent, Violation::Required),
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_token_gets_an_access_token_and_stays_good() {
+    fn valid_token_gets_an_access_token_and_stays_valid() {
         for known in [Some(known(None)), None] {
             let answer = refreshed(mocks(claims(), known, Some(samples::user()))).unwrap();
             assert_eq!((answer.access.as_str(), answer.refresh), ("access", None));
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_token_is_replaced_and_dead_and_that_is_written_down_as_its_owners_doing() {
+    fn rotation_replaces_and_revokes_the_token_and_is_logged() {
         let (app, store) = rotating(None)
             .expect_token_record(|token| token.id == "jti")
             .expect_token_revoke("jti", Revocation::Rotated)
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_requests_with_one_rotated_token_the_second_is_refused() {
+    fn rotated_token_is_refused_the_second_time() {
         let (app, store) = rotating(Some(known(Some(Revocation::Rotated)))).into_app();
         let refused = refresh(&app, samples::origin(), &"token".into());
         assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));

@@ -1,4 +1,4 @@
-//! Make an account for oneself.
+//! Register an account.
 
 use mycars_domain::{Action, Target, User, policy};
 
@@ -8,12 +8,11 @@ use crate::{
     users::{UserInput, fields::PasswordRules, make},
 };
 
-/// Makes an account (wire contract, section 4) and answers it. Whether it is active is not the caller's to say.
+/// Registers an account (wire contract, section 4) and returns it. The caller cannot choose whether it is active.
 ///
 /// # Errors
-/// [`Error::Invalid`] with everything that is wrong: fields, a taken username or e-mail address, a password
-/// that is not good enough or does not match, and the admin role from anybody but an admin. [`Error::Hash`],
-/// [`Error::Store`].
+/// [`Error::Invalid`] with all violations: fields, a taken username or e-mail address, a weak password or one that does
+/// not match its confirmation, and the admin role if the caller is not an admin. [`Error::Hash`], [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{accounts, mocks::{Mocks, samples}, users::UserInput};
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_admin_role_is_an_admins_to_give() {
+    fn admin_role_requires_an_admin() {
         let input = UserInput {
             role: "admin".into(),
             ..john()
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_missing_is_said_at_once() {
+    fn all_missing_fields_are_reported_at_once() {
         let nothing = UserInput::default();
         let violations = refused(Mocks::new().nothing_taken(), &samples::anonymous(), &nothing);
         let mut required = Violations::new();
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_fields_taken_names_and_weak_passwords_are_said_at_once() {
+    fn all_violations_are_reported_at_once() {
         let mut mocks = Mocks::new();
         let users = &mut mocks.unit.users;
         users.expect_username_is_taken().returning(|_, _| Ok(true));
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_held_against_names_that_are_wrong_themselves() {
+    fn password_is_compared_with_invalid_names_too() {
         let input = UserInput {
             username: "john doe!".into(),
             password: "johndoe!9".into(),
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_confirmation_may_be_left_out_but_not_be_null_or_blank() {
+    fn confirmation_may_be_absent_but_not_null_or_blank() {
         let confirmed = |confirmation| UserInput {
             password_confirmation: confirmation,
             ..john()
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_taken_while_the_password_was_hashed_is_a_wrong_field_too() {
+    fn email_taken_during_hashing_is_invalid() {
         let mut mocks = Mocks::new().nothing_taken().with_hash("hash");
         let taken = |_: &NewUser| Err(StoreError::Taken(Field::Email));
         mocks.unit.users.expect_insert().returning(taken);
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_kept_active_as_a_clients_with_its_password_hashed_and_that_is_written_down() {
+    fn register_stores_an_active_client_and_is_logged() {
         let mut mocks = Mocks::new().nothing_taken().expect_user_insert(|user| {
             user.username.as_str() == "john_doe"
                 && user.email.as_str() == "John@example.com"

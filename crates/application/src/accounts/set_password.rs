@@ -1,4 +1,4 @@
-//! Set somebody's password without proving the old one.
+//! Set a user's password without the old one.
 
 use mycars_domain::{
     Action, Target, User, UserId, policy,
@@ -12,10 +12,10 @@ use crate::{
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
-/// The user whose password is to be set, by the exact username.
+/// Returns the user whose password is to be set, by the exact username.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not set passwords; [`Error::Store`].
+/// [`Error::NotFound`]; [`Error::Denied`] for callers who may not set passwords; [`Error::Store`].
 pub fn find_for_password(app: &App, caller: &Caller, username: &str) -> Result<User, Error> {
     policy::check(&caller.actor, Action::SetPassword, Target::NOTHING)?;
     app.store
@@ -23,11 +23,11 @@ pub fn find_for_password(app: &App, caller: &Caller, username: &str) -> Result<U
         .ok_or(Error::NotFound)
 }
 
-/// Sets a user's password. Every refresh token issued before is dead afterwards. Whether the password is good
-/// enough is for the caller to have judged: see [`mycars_domain::password`].
+/// Sets a user's password and revokes all their refresh tokens. Whether the password is strong enough is for the caller
+/// to check: see [`mycars_domain::password`].
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not do this to this user; [`Error::Hash`];
+/// [`Error::NotFound`]; [`Error::Denied`] for callers who may not do this to this user; [`Error::Hash`];
 /// [`Error::Store`].
 pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password) -> Result<(), Error> {
     policy::check(&caller.actor, Action::SetPassword, Target::NOTHING)?;
@@ -45,7 +45,7 @@ pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password)
     })
 }
 
-/// Gives a user who is locked a new password hash and ends their logins, and answers how many there were.
+/// Sets the password hash of a locked user and ends their logins. Returns the number of logins.
 pub(crate) fn replace_password(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_may_not_set_passwords_not_even_their_own() {
+    fn set_password_by_a_client_is_denied() {
         let (app, store) = Mocks::new().into_app();
         let ann = samples::user();
         let refused = set_password(&app, &samples::caller(&ann), ann.id, &password());
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_may_not_set_a_superusers() {
+    fn set_password_of_a_superuser_by_an_admin_is_denied() {
         let (app, store) = Mocks::new()
             .with_hash("new")
             .with_user_locked(samples::superuser())
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_set_ends_the_users_logins_and_is_not_told() {
+    fn set_password_ends_all_logins_and_hides_the_password() {
         let (app, store) = Mocks::new()
             .with_hash("new")
             .with_user_locked(samples::user())
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_there_is_not_found() {
+    fn find_of_unknown_user_is_not_found() {
         let (app, _) = Mocks::new().without_user().into_app();
         let refused = find_for_password(&app, &Caller::system(), "x");
         assert!(matches!(refused, Err(Error::NotFound)));

@@ -1,4 +1,4 @@
-//! Say whether a token is good.
+//! Verify a token.
 
 use mycars_domain::Field;
 
@@ -9,11 +9,11 @@ use super::{
 };
 use crate::{App, Input};
 
-/// Says whether a token of any type is good (wire contract, section 4). The user is not looked at.
+/// Verifies a token of any type (wire contract, section 4). The user is not read.
 ///
 /// # Errors
-/// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is not good, with
-/// [`TokenError::Blacklisted`] for one that was revoked here; [`Error::Store`].
+/// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is invalid, with [`TokenError::Blacklisted`] for one
+/// that was revoked here; [`Error::Store`].
 pub fn verify_token(app: &App, token: &Input<String>) -> Result<(), Error> {
     let token = token::verify(app, &required(Field::Token, token)?, None)?;
     let known = app.store.read(|unit| unit.refresh_tokens().find(&token.id))?;
@@ -40,19 +40,19 @@ mod tests {
     }
 
     #[test]
-    fn both_types_of_token_are_good_whoever_they_name() {
+    fn both_types_of_token_are_valid() {
         assert!(verified(samples::claims("access"), None).is_ok());
         assert!(verified(samples::claims("refresh"), None).is_ok());
     }
 
     #[test]
-    fn a_blacklisted_token_is_not() {
+    fn revoked_token_is_blacklisted() {
         let refused = verified(samples::claims("refresh"), Some(Revocation::LoggedOut));
         assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));
     }
 
     #[test]
-    fn an_expired_token_is_not() {
+    fn expired_token_is_refused() {
         let expired = Claims {
             expires_at: Some(samples::NOW),
             ..samples::claims("access")
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_not_and_nothing_is_no_token() {
+    fn malformed_or_missing_token_is_refused() {
         let (app, _) = Mocks::new().with_claims(Err(Undecodable)).into_app();
         assert!(matches!(
             verify_token(&app, &"x".into()),

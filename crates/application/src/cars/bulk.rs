@@ -1,4 +1,4 @@
-//! What is asked of many cars at once, for the panel.
+//! Reading many cars at once, for the panel.
 
 use mycars_domain::{Action, Car, CarId};
 
@@ -9,19 +9,19 @@ use crate::{
     ports::CarCount,
 };
 
-/// The ids of everybody's cars that `query` asks for, in its order, whatever its page.
+/// Returns the ids of all users' cars that `query` asks for, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, Error> {
     CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().ids(None, query))?)
 }
 
-/// The cars that have these ids, in their order; those that are gone are left out.
+/// Returns the cars with these ids, in this order. Ids that do not exist are skipped.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, ids: &[CarId]) -> Result<Vec<Car>, Error> {
     CarScope::All.owner(caller, Action::ManageCars)?;
     let mut cars = app.store.read(|unit| unit.cars().find_all(ids))?;
@@ -29,20 +29,20 @@ pub fn read_all(app: &App, caller: &Caller, ids: &[CarId]) -> Result<Vec<Car>, E
     Ok(cars)
 }
 
-/// How many of the cars that have these ids there are, and how many of them have a picture.
+/// Counts the cars with these ids, and those of them with a picture.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn count(app: &App, caller: &Caller, ids: &[CarId]) -> Result<CarCount, Error> {
     CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().count_among(ids))?)
 }
 
-/// The brands that most of the cars have that `query` asks for when its own brand is left aside, and how many
-/// cars have each, the most frequent first.
+/// Returns the most frequent brands of the cars that `query` asks for without its own brand, and the number of cars of
+/// each, the most frequent first.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn brands(
     app: &App,
     caller: &Caller,
@@ -60,7 +60,7 @@ mod tests {
     use crate::mocks::{Mocks, samples};
 
     #[test]
-    fn cars_come_in_the_order_of_their_ids_without_those_that_are_gone() {
+    fn read_all_returns_cars_in_the_order_of_the_ids() {
         let mut mocks = Mocks::new();
         mocks.unit.cars.expect_find_all().returning(|_| {
             Ok([1, 2, 3]
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn everybodys_cars_are_asked_for_and_as_many_brands_as_are_wanted() {
+    fn ids_and_brands_cover_all_users_cars() {
         let query = CarQuery {
             brand: Some("Toyota".into()),
             ..CarQuery::default()

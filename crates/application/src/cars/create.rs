@@ -5,11 +5,11 @@ use mycars_domain::{Action, Car};
 use super::{CarInput, CarScope, Error, fields::CarFields};
 use crate::{App, Caller, UpdateMode, audit};
 
-/// Adds a car to a scope and answers it. Where the scope is everybody's, the input says who owns it.
+/// Adds a car and returns it. With [`CarScope::All`], the input names the owner.
 ///
 /// # Errors
-/// [`Error::Denied`] for who may not; [`Error::Invalid`] with everything that is wrong, the plate of another car
-/// included; [`Error::OwnerGone`]; [`Error::Store`].
+/// [`Error::Denied`]; [`Error::Invalid`] with all violations, including a taken licence plate; [`Error::OwnerGone`];
+/// [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{cars::{self, CarInput, CarScope}, mocks::{Mocks, samples}};
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_no_cars_to_add_to() {
+    fn create_by_anonymous_caller_is_denied() {
         let (app, store) = Mocks::new().into_app();
         let refused = create(&app, &samples::anonymous(), CarScope::Caller, &camry());
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once_and_nothing_is_kept() {
+    fn create_reports_all_violations_and_stores_nothing() {
         let mut mocks = Mocks::new();
         let cars = &mut mocks.unit.cars;
         cars.expect_license_is_taken().returning(|_, _| Ok(true));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plate_that_is_no_plate_is_not_looked_up() {
+    fn invalid_plate_is_not_looked_up() {
         let (app, _) = Mocks::new().into_app();
         let input = CarInput {
             license: " ".into(),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plate_taken_a_moment_ago_is_a_wrong_field_too() {
+    fn plate_taken_during_the_insert_is_invalid() {
         let mut mocks = Mocks::new().nothing_taken();
         let cars = &mut mocks.unit.cars;
         cars.expect_insert()
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_car_is_the_callers_with_defaults_for_what_was_left_out_and_is_written_down() {
+    fn create_uses_defaults_and_is_logged() {
         let mut mocks = Mocks::new().expect_car_insert(|car| {
             car.owner == samples::user().id
                 && car.license.as_str() == "AB 123"
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_vin_is_none_and_a_blank_color_stays_blank() {
+    fn blank_vin_is_null_and_blank_color_stays_blank() {
         let (app, _) = Mocks::new()
             .nothing_taken()
             .expect_car_insert(|car| {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_adds_a_car_to_somebody_elses_and_a_client_does_not() {
+    fn create_for_another_owner_requires_an_admin() {
         let of_ann = CarScope::Owner(samples::user().id);
         let (app, _) = Mocks::new().into_app();
         let refused = create(&app, &samples::ann(), of_ann, &camry());
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn only_where_the_garage_is_everybodys_does_the_input_say_whose_the_car_is() {
+    fn owner_field_is_used_only_in_scope_all() {
         let admin = samples::admin();
         let of_nine = CarInput {
             owner: Input::Given(UserId(9)),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn in_everybodys_garage_the_owner_must_be_named_and_a_client_adds_nothing() {
+    fn scope_all_requires_the_owner_field_and_an_admin() {
         for (owner, violation) in [
             (Input::Absent, Violation::Required),
             (Input::Null, Violation::Null),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_may_be_deleted_meanwhile() {
+    fn create_for_a_deleted_owner_is_owner_gone() {
         let mut mocks = Mocks::new().nothing_taken();
         let cars = &mut mocks.unit.cars;
         cars.expect_insert().returning(|_| Err(StoreError::OwnerGone));

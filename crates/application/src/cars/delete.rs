@@ -6,12 +6,11 @@ use mycars_domain::{Action, CarId};
 use super::{CarScope, Error, authorize_car, check_version};
 use crate::{App, Caller, audit, images};
 
-/// Deletes a car of a scope, and then its picture. With `version`, which is the time of a car's last change, only
-/// that version is deleted.
+/// Deletes a car in the scope, and then its picture. With `version`, the time of a car's last change, only that version
+/// is deleted.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Conflict`] where another version is there;
-/// [`Error::Store`].
+/// [`Error::NotFound`]; [`Error::Denied`]; [`Error::Conflict`] if the car has another version; [`Error::Store`].
 pub fn delete(
     app: &App,
     caller: &Caller,
@@ -44,7 +43,7 @@ mod tests {
     };
 
     #[test]
-    fn somebody_elses_car_is_not_found_and_stays() {
+    fn delete_of_other_users_car_is_not_found() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
             let (app, store) = Mocks::new().with_car_locked(samples::car()).into_app();
             let caller = samples::other_user(rank);
@@ -55,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_car_that_is_not_there_is_not_found() {
+    fn delete_of_unknown_car_is_not_found() {
         let (app, _) = Mocks::new().without_car().into_app();
         assert!(matches!(
             delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None),
@@ -64,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn ones_own_car_is_deleted_and_what_it_was_is_written_down() {
+    fn delete_of_own_car_is_logged_with_its_fields() {
         let (app, store) = Mocks::new()
             .with_car_locked(samples::car())
             .expect_car_delete(CarId(10))
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn delete_of_other_users_car_is_not_found_whatever_the_version() {
+    fn delete_of_other_users_car_ignores_the_version() {
         let (app, _) = Mocks::new().with_car_locked(samples::car()).into_app();
         let client = samples::other_user(Rank::Client);
         let refused = delete(&app, &client, CarScope::Caller, CarId(10), Some(samples::now()));
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn its_picture_is_deleted_after_the_row() {
+    fn delete_removes_the_picture() {
         let mocks = Mocks::new()
             .with_car_locked(samples::car_with_image("cars/car_10_x.jpg"))
             .expect_car_delete(CarId(10))

@@ -8,10 +8,10 @@ use crate::{
     lists::{CarQuery, Page},
 };
 
-/// The cars of a scope that `query` asks for, in a fixed number of queries however many there are.
+/// Returns the cars in the scope that `query` asks for, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for who may not; [`Error::Store`].
+/// [`Error::Denied`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{cars::{self, CarScope}, lists::{CarQuery, LimitOffset}, mocks::{Mocks, samples}};
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_no_cars() {
+    fn list_by_anonymous_caller_is_denied() {
         let (app, store) = Mocks::new().into_app();
         let query = CarQuery::default();
         let refused = list(&app, &samples::anonymous(), CarScope::Caller, &query);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sees_ones_own_cars_and_no_others_as_an_admin_too() {
+    fn list_in_caller_scope_has_only_own_cars_for_any_rank() {
         let (app, _) = lists(Mocks::new(), UserId(2)).into_app();
         let admin = samples::other_user(Rank::Superuser);
         let cars = list(&app, &admin, CarScope::Caller, &CarQuery::default()).unwrap();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_admin_sees_somebody_elses() {
+    fn list_of_another_owner_requires_an_admin() {
         let of_ann = CarScope::Owner(samples::user().id);
         let (app, store) = Mocks::new().into_app();
         for caller in [samples::ann(), samples::other_user(Rank::Client)] {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_how_many_there_are_on_all() {
+    fn list_of_a_page_has_the_total() {
         let mut mocks = Mocks::new();
         mocks.unit.cars.expect_count().once().returning(|_, _| Ok(7));
         let (app, _) = lists(mocks, UserId(1)).into_app();
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_away_is_said_to_be_away() {
+    fn list_with_unavailable_store_is_unavailable() {
         let (app, _) = Mocks::failing_store().into_app();
         let failed = list(&app, &samples::ann(), CarScope::Caller, &CarQuery::default());
         assert!(matches!(failed, Err(Error::Store(StoreError::Unavailable(_)))));

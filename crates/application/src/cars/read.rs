@@ -5,10 +5,10 @@ use mycars_domain::{Action, Car, CarId};
 use super::{CarScope, Error, authorize_car};
 use crate::{App, Caller};
 
-/// A car of a scope. Among one's own, somebody else's does not exist, for an admin neither.
+/// Returns a car in the scope. Another user's car is not found, also for admins in [`CarScope::Caller`].
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
+/// [`Error::NotFound`]; [`Error::Denied`]; [`Error::Store`].
 pub fn read(app: &App, caller: &Caller, scope: CarScope, id: CarId) -> Result<Car, Error> {
     let car = app.store.read(|unit| unit.cars().find(id))?;
     authorize_car(caller, Action::ReadCar, scope, car)
@@ -26,7 +26,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_car_is_not_found_whatever_ones_rank() {
+    fn read_of_other_users_car_is_not_found_for_any_rank() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
             let refused = read(&app(), &samples::other_user(rank), CarScope::Caller, CarId(10));
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn a_car_that_is_not_there_is_not_found() {
+    fn read_of_unknown_car_is_not_found() {
         let refused = read(
             &Mocks::new().without_car().into_app().0,
             &samples::ann(),
@@ -45,13 +45,13 @@ mod tests {
     }
 
     #[test]
-    fn ones_own_car_is_read() {
+    fn read_returns_the_callers_own_car() {
         let car = read(&app(), &samples::ann(), CarScope::Caller, CarId(10)).unwrap();
         assert_eq!(car, samples::car());
     }
 
     #[test]
-    fn an_admin_reads_a_car_under_its_owner_only() {
+    fn read_by_an_admin_requires_the_right_owner() {
         let admin = samples::admin();
         let read_of = |owner| read(&app(), &admin, CarScope::Owner(owner), CarId(10));
         assert!(read_of(UserId(1)).is_ok());
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_reads_no_car_as_an_admin_would() {
+    fn read_in_owner_scope_by_a_client_is_denied() {
         let ann = samples::user();
         let refused = read(&app(), &samples::caller(&ann), CarScope::Owner(ann.id), CarId(10));
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));

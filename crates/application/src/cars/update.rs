@@ -5,13 +5,12 @@ use mycars_domain::{Action, Car, CarId};
 use super::{CarInput, CarScope, Error, authorize_car, check_version, fields::CarFields};
 use crate::{App, Caller, UpdateMode, audit};
 
-/// Puts the fields that were sent into a car of a scope and answers the car. [`UpdateMode::Full`] is PUT: the
-/// required fields must be there. Optional ones that are left out keep their value either way.
+/// Changes the fields that were sent in a car in the scope, and returns it. With [`UpdateMode::Full`] (PUT), the
+/// required fields must be sent. Optional fields that are not sent keep their value in both modes.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Denied`] for who may not, and [`Error::Conflict`] where the input names another
-/// version than is there, before anything is said about fields; [`Error::Invalid`] with everything that is wrong;
-/// [`Error::OwnerGone`]; [`Error::Store`].
+/// [`Error::NotFound`], [`Error::Denied`], and [`Error::Conflict`] if the car has another version than the input
+/// expects, before fields are checked; [`Error::Invalid`] with all violations; [`Error::OwnerGone`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{
@@ -57,7 +56,7 @@ pub fn update(
     })
 }
 
-/// Whether a form that names its version changes nothing: see [`users::update`](crate::users::update).
+/// Returns whether an input with a version changes nothing: see [`users::update`](crate::users::update).
 fn is_unchanged(before: &Car, after: &Car, input: &CarInput) -> bool {
     let after = Car {
         updated_at: before.updated_at,
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_car_is_not_found_even_if_the_fields_are_wrong() {
+    fn update_of_other_users_car_is_not_found_before_field_checks() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
             let (app, store) = mocks().into_app();
             let input = CarInput {
@@ -121,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_car_that_is_not_there_is_not_found() {
+    fn update_of_unknown_car_is_not_found() {
         let (app, _) = Mocks::new().without_car().into_app();
         let refused = update_own(&app, &CarInput::default(), UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]
-    fn a_replacement_must_name_what_is_required_and_a_change_need_not() {
+    fn required_fields_may_be_absent_only_in_partial_updates() {
         let input = CarInput {
             color: "Green".into(),
             ..CarInput::default()
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_keeps_its_value_null_clears_it_and_what_changed_is_written_down() {
+    fn absent_keeps_null_clears_and_changes_are_logged() {
         let colored = Car {
             color: Some(Color::parse("Red").unwrap()),
             ..samples::car()
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_sent_otherwise_than_stored_are_checked() {
+    fn fields_that_differ_from_the_stored_are_checked() {
         let (app, _) = Mocks::new().with_car_locked(legacy()).into_app();
         let input = CarInput {
             brand: "\u{200c}".into(),
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_refused_before_anything_is_said_of_fields() {
+    fn update_of_another_version_conflicts_before_field_checks() {
         let input = CarInput {
             year: 1.into(),
             version: Some(samples::now()),
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_the_right_version_is_later_than_it_whatever_the_clock_says() {
+    fn update_makes_a_later_version_whatever_the_clock() {
         for previous in [
             samples::now() - TimeDelta::seconds(1),
             samples::now(),
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn in_everybodys_garage_a_car_can_change_hands_and_a_replacement_must_say_whose_it_is() {
+    fn scope_all_can_change_the_owner() {
         let admin = samples::admin();
         let change = |input: &CarInput, completeness| {
             let (app, store) = mocks().with_updates().into_app();
@@ -314,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_changed_while_a_car_changes_hands_is_told_to_its_old_owner() {
+    fn transfer_logs_other_changes_for_the_old_owner() {
         let admin = samples::admin();
         let (app, store) = mocks().with_updates().into_app();
         let sold = CarInput {
@@ -332,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_changes_nothing_makes_no_version_and_no_entry() {
+    fn unchanged_input_with_a_version_makes_no_new_version() {
         let (app, store) = mocks().into_app();
         let seen = CarInput {
             brand: "Toyota".into(),
@@ -345,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_nobody_gives_a_car_away_and_a_client_is_kept_out_of_everybodys_garage() {
+    fn owner_field_is_ignored_outside_scope_all() {
         let sold = CarInput {
             owner: Input::Given(UserId(2)),
             ..CarInput::default()
@@ -365,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_so_before_is_not_written_down() {
+    fn unchanged_fields_are_not_logged() {
         let (app, store) = mocks().with_updates().into_app();
         let input = CarInput {
             brand: " Toyota ".into(),
@@ -377,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plate_taken_a_moment_ago_is_a_wrong_field_too() {
+    fn plate_taken_during_the_update_is_invalid() {
         let mut mocks = mocks();
         let cars = &mut mocks.unit.cars;
         cars.expect_update()

@@ -1,4 +1,4 @@
-//! What became of a car, for its owner.
+//! The history of a car, for its owner.
 
 use mycars_domain::{
     CarId,
@@ -12,10 +12,10 @@ use crate::{
     lists::{HistoryQuery, LimitOffset, Page},
 };
 
-/// What became of a car of a scope while it was its owner's, the newest first.
+/// Returns the entries about a car in the scope from the time of its present owner, the newest first.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
+/// [`Error::NotFound`]; [`Error::Denied`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{cars::{self, CarScope}, history, lists::LimitOffset, mocks::{Mocks, samples}};
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::mocks::{Mocks, samples};
 
-    /// Mocks that find Ann's car, and answer what is asked of its history while it was hers alone.
+    /// Mocks that find Ann's car and its history while it was hers, and no other history.
     fn mocks() -> Mocks {
         let page = Some(LimitOffset { limit: 5, offset: 0 });
         let while_it_is_anns = HistoryQuery {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn its_owner_and_an_admin_are_told_what_became_of_a_car_while_it_was_the_owners() {
+    fn history_of_car_is_limited_to_its_present_owner() {
         let admin = samples::admin();
         for (caller, scope) in [
             (samples::ann(), CarScope::Caller),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_car_has_no_history() {
+    fn history_of_other_users_car_is_not_found() {
         for rank in [Rank::Client, Rank::Admin] {
             let (app, _) = mocks().into_app();
             let refused = of_car(

@@ -1,4 +1,4 @@
-//! Take a car's picture away.
+//! Remove a car's picture.
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, CarId};
@@ -9,12 +9,12 @@ use crate::{
     cars::{self, CarScope, authorize_car, check_version},
 };
 
-/// Takes the picture of a car of a scope away; does nothing if it has none. With `version`, which is the time of a
-/// car's last change, only that version loses it.
+/// Removes the picture of a car in the scope; does nothing if it has none. With `version`, the time of a car's last
+/// change, only that version is changed.
 ///
 /// # Errors
-/// [`cars::Error::NotFound`]; [`cars::Error::Denied`] for who may not; [`cars::Error::Conflict`] where another version
-/// is there; [`cars::Error::Store`].
+/// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`cars::Error::Conflict`] if the car has another version;
+/// [`cars::Error::Store`].
 pub fn remove(
     app: &App,
     caller: &Caller,
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_picture_stays() {
+    fn remove_from_other_users_car_is_not_found() {
         let (app, store) = Mocks::new().with_car_locked(pictured()).into_app();
         let refused = remove(&app, &samples::admin(), CarScope::Caller, CarId(10), None);
         assert!(matches!(refused, Err(Error::Car(cars::Error::NotFound))));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_taken_from_the_row_and_then_deleted_and_that_is_written_down() {
+    fn remove_clears_the_row_deletes_the_file_and_is_logged() {
         let (app, store) = Mocks::new()
             .with_car_locked(pictured())
             .expect_car_update(|car| car.image.is_none())
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_car_without_a_picture_is_left_alone() {
+    fn remove_from_a_car_without_a_picture_changes_nothing() {
         let (app, store) = Mocks::new().with_car_locked(samples::car()).into_app();
         remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.entries(), []);

@@ -10,19 +10,19 @@ use crate::{
     ports::{ImageError, ImageStoreError, Upload},
 };
 
-/// A file that somebody sent.
+/// An uploaded file.
 pub struct UploadedFile<'a> {
-    /// Its content.
+    /// The content.
     pub content: &'a mut dyn Upload,
-    /// How many bytes it has.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// Gives a car of a scope a picture, in place of the one that it may have, and answers the car.
+/// Sets the picture of a car in the scope, in place of the one that it may have, and returns the car.
 ///
 /// # Errors
-/// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before anything is said about the file;
-/// [`cars::Error::Invalid`] for what is no picture that is taken; [`Error::Images`]; [`cars::Error::Store`].
+/// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before the file is read; [`cars::Error::Invalid`] if the file
+/// is no supported picture; [`Error::Images`]; [`cars::Error::Store`].
 ///
 /// ```
 /// use std::io::Cursor;
@@ -59,22 +59,22 @@ pub fn upload(
     attach(app, caller, scope, id, &picture, None)
 }
 
-/// A picture that is fit to be kept, and is not kept yet.
+/// An encoded picture that is not stored yet.
 pub struct Picture(Vec<u8>);
 
-/// Makes what somebody sent fit to be kept: for who wants to know whether it is before they make the car.
+/// Decodes and encodes an upload without storing it, so that it can be checked before its car is created.
 ///
 /// # Errors
-/// [`cars::Error::Invalid`] for what is no picture that is taken; [`Error::Images`].
+/// [`cars::Error::Invalid`] if the file is no supported picture; [`Error::Images`].
 pub fn prepare(app: &App, file: Input<UploadedFile<'_>>) -> Result<Picture, Error> {
     process(app, file).map(Picture)
 }
 
-/// Keeps a picture and gives it to a car of a scope, in place of the one that it may have, and answers the car. With
-/// `version`, which is the time of a car's last change, only that version gets it.
+/// Stores a picture and sets it as the picture of a car in the scope, in place of the one that it may have. Returns the
+/// car. With `version`, the time of a car's last change, only that version is changed.
 ///
 /// # Errors
-/// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`cars::Error::Conflict`] where another version is there;
+/// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`cars::Error::Conflict`] if the car has another version;
 /// [`Error::Images`]; [`cars::Error::Store`].
 pub fn attach(
     app: &App,
@@ -105,8 +105,8 @@ pub fn attach(
             Ok(car)
         }
         Err(error) => {
-            // A store that failed may have committed before it did: then a row has the new picture, and if none has,
-            // a sweep will find it.
+            // A store that failed may have committed before: then a row names the new picture. If none does, a sweep
+            // finds it.
             if !matches!(error, cars::Error::Store(_)) {
                 forget(app, Some(path));
             }
@@ -166,7 +166,7 @@ mod tests {
     const NEW: &str = "cars/car_10_random.jpg";
     const OLD: &str = "cars/car_10_old.jpg";
 
-    /// What comes of Ann's upload of so many bytes, and what was written down of it.
+    /// Uploads a file of this size for Ann, and returns the result and the entries of the audit log.
     fn upload_of(size: u64, mocks: Mocks) -> (Result<Car, Error>, Vec<NewEntry>) {
         let mut content = Cursor::new(vec![0; usize::try_from(size).unwrap()]);
         let file = UploadedFile {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_car_is_not_found_before_the_file_is_looked_at() {
+    fn upload_to_other_users_car_is_not_found_unread() {
         let (app, _) = mocks().into_app();
         for rank in [Rank::Client, Rank::Admin] {
             let caller = samples::other_user(rank);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_an_empty_one_or_a_large_one_is_refused_unread() {
+    fn missing_empty_or_large_file_is_refused_unread() {
         let absent = |file| {
             let (app, store) = mocks().into_app();
             let outcome = upload(&app, &samples::ann(), CarScope::Caller, CarId(10), file);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_new_picture_is_kept_then_the_row_with_an_entry_then_the_old_one_is_deleted() {
+    fn upload_stores_the_file_then_the_row_then_deletes_the_old() {
         let mut order = Sequence::new();
         let mut mocks = mocks()
             .with_random("random")
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_made_fit_before_its_car_is_there_and_given_to_it_afterwards() {
+    fn prepared_picture_can_be_attached_later() {
         let mut mocks = Mocks::new()
             .with_random("random")
             .expect_image_put(NEW, &[7])
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_not_made_fit_and_the_store_is_not_asked() {
+    fn prepare_of_a_bad_file_is_invalid_without_store_access() {
         let max_bytes = samples::MAX_IMAGE_BYTES;
         for (size, violation) in [
             (0, Violation::EmptyFile),
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn attach_to_another_version_is_a_conflict_and_the_picture_does_not_stay() {
+    fn attach_to_another_version_conflicts_and_deletes_the_file() {
         let mut mocks = Mocks::new()
             .with_random("random")
             .with_car_locked(samples::car())
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_for_a_car_that_is_not_ones_own_does_not_stay() {
+    fn attach_to_other_users_car_deletes_the_file() {
         for (caller, scope, is_denied) in [
             (samples::admin(), CarScope::Caller, false),
             (samples::ann(), CarScope::All, true),
@@ -366,7 +366,7 @@ mod tests {
         }
     }
 
-    /// Mocks in which a picture is kept, and then the car is looked for once more.
+    /// Mocks in which a picture is stored, and then the car is read again.
     fn put_then_find(found: impl Fn() -> Result<Option<Car>, StoreError> + Send + 'static) -> Mocks {
         let mut mocks = mocks().with_random("random");
         mocks.image_processor.expect_process().returning(|_| Ok(vec![1]));
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn if_the_row_was_not_written_the_new_picture_goes_and_the_old_one_stays() {
+    fn upload_without_a_row_deletes_the_new_file() {
         let mocks = put_then_find(|| Ok(None)).expect_image_delete(NEW);
         let (outcome, entries) = upload_of(1, mocks);
         assert!(matches!(outcome, Err(Error::Car(cars::Error::NotFound))));
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn if_nobody_knows_whether_the_row_was_written_both_pictures_stay() {
+    fn upload_with_failed_store_keeps_both_files() {
         let mocks = put_then_find(|| Err(StoreError::Unavailable("away".into())));
         let (outcome, _) = upload_of(1, mocks);
         assert!(matches!(outcome, Err(Error::Car(cars::Error::Store(_)))));

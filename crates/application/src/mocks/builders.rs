@@ -1,7 +1,7 @@
-//! What tests say of their world in one word each.
+//! Builders for the mocks of a test.
 //!
-//! `with_…` and `without_…` say what is there: their calls may come any number of times. `expect_…` says what must
-//! happen: exactly once, or the test fails. Order and failures are said with mockall itself.
+//! `with_…`, `without_…` and `nothing_taken` set up what exists: these calls may happen any number of times. `expect_…`
+//! sets up a call that must happen exactly once. Order and failures are set up with mockall itself.
 
 use mycars_domain::{
     Car, CarId, NewCar, NewUser, User, UserId,
@@ -178,7 +178,7 @@ impl Mocks {
         self
     }
 
-    /// Expects a new user for whom `is_right` holds, and keeps [`samples::user`].
+    /// Expects an insert of a user for whom `is_right` holds, and returns [`samples::user`].
     #[must_use]
     pub fn expect_user_insert(mut self, is_right: impl Fn(&NewUser) -> bool + Send + 'static) -> Self {
         self.unit
@@ -214,7 +214,8 @@ impl Mocks {
         self
     }
 
-    /// Expects the logins of [`samples::user`] to be ended for this reason: so many refresh tokens and sessions.
+    /// Expects the logins of [`samples::user`] to be ended for this reason: these numbers of
+    /// refresh tokens and sessions.
     #[must_use]
     pub fn expect_logins_ended(mut self, why: Revocation, tokens: usize, sessions: usize) -> Self {
         let user = samples::user().id;
@@ -257,7 +258,7 @@ impl Mocks {
         self
     }
 
-    /// Expects a new car for which `is_right` holds, and keeps [`samples::car`].
+    /// Expects an insert of a car for which `is_right` holds, and returns [`samples::car`].
     #[must_use]
     pub fn expect_car_insert(mut self, is_right: impl Fn(&NewCar) -> bool + Send + 'static) -> Self {
         self.unit
@@ -293,7 +294,7 @@ impl Mocks {
         self
     }
 
-    /// Expects this picture to be kept with these bytes.
+    /// Expects this picture to be stored with these bytes.
     #[must_use]
     pub fn expect_image_put(mut self, path: &'static str, jpeg: &'static [u8]) -> Self {
         self.images
@@ -304,7 +305,7 @@ impl Mocks {
         self
     }
 
-    /// Expects this picture to be deleted, after no car was found to name it.
+    /// Expects this picture to be deleted, after a look-up that finds no car with it.
     #[must_use]
     pub fn expect_image_delete(mut self, path: &'static str) -> Self {
         self.unit.cars.expect_has_image().once().returning(|_| Ok(false));

@@ -1,4 +1,4 @@
-//! The users that are kept.
+//! The repository of users.
 
 use mycars_domain::{
     NewUser, User, UserId,
@@ -8,100 +8,99 @@ use mycars_domain::{
 use super::StoreError;
 use crate::lists::{UserCount, UserQuery};
 
-/// The users that are kept. Errors are those of the database; see [`StoreError`].
+/// The stored users. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait UserRepository {
-    /// The user with this id.
+    /// Returns the user with this id.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
 
-    /// The user with this id, whom nobody else can change until the transaction ends: others who ask for them by this
-    /// method wait, and those who only read don't.
+    /// Returns the user with this id and locks them until the transaction ends: other calls of this method wait, reads
+    /// don't.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
 
     /// Returns all superusers in the order of their ids, active or not, and locks them in that order until the
     /// transaction ends.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn superusers_for_update(&mut self) -> Result<Vec<User>, StoreError>;
 
-    /// The user whose username is exactly this text, case included.
+    /// Returns the user with exactly this username, including its case.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find_by_username(&mut self, username: &str) -> Result<Option<User>, StoreError>;
 
-    /// The user who has this username, by its [`key`](Username::key).
+    /// Returns the user with this username in any case, by its [`key`](Username::key).
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>, StoreError>;
 
-    /// Whether a user other than `except` has this username, by its [`key`](Username::key).
+    /// Returns whether a user other than `except` has this username, by its [`key`](Username::key).
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool, StoreError>;
 
-    /// Whether a user other than `except` has this e-mail address, by its [`key`](Email::key).
+    /// Returns whether a user other than `except` has this e-mail address, by its [`key`](Email::key).
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool, StoreError>;
 
-    /// Keeps a new user and gives it an id that no user ever had.
+    /// Stores a new user under an id that no user ever had.
     ///
     /// # Errors
-    /// MUST be [`StoreError::Taken`] with the field where the username or the e-mail address is taken.
+    /// MUST be [`StoreError::Taken`] with the field if the username or the e-mail address is taken.
     fn insert(&mut self, user: &NewUser) -> Result<User, StoreError>;
 
-    /// Keeps everything about a user who is there already.
+    /// Stores all fields of an existing user.
     ///
     /// # Errors
     /// MUST be [`StoreError::Taken`] with the field where the username or the e-mail address is taken, and
     /// [`StoreError::Other`] where there is no such user.
     fn update(&mut self, user: &User) -> Result<(), StoreError>;
 
-    /// Forgets a user, their cars and their sessions; does nothing if there is none.
+    /// Deletes a user, their cars and their sessions; does nothing if the user does not exist.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn delete(&mut self, id: UserId) -> Result<(), StoreError>;
 
-    /// The users that a query asks for, in its order.
+    /// Returns the users that a query asks for, in its order.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn list(&mut self, query: &UserQuery) -> Result<Vec<User>, StoreError>;
 
-    /// How many users a query asks for, on all its pages.
+    /// Counts the users that a query asks for, on all its pages.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn count(&mut self, query: &UserQuery) -> Result<u64, StoreError>;
 
-    /// The ids of all users that a query asks for, in its order, whatever its page.
+    /// Returns the ids of all users that a query asks for, in its order, on all its pages.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn ids(&mut self, query: &UserQuery) -> Result<Vec<UserId>, StoreError>;
 
-    /// How many users there are of each role, active and not, among those that a query asks for when its own role
-    /// and activity are left aside.
+    /// Counts the users of each role, active and inactive, that a query asks for without its own role and activity.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn counts(&mut self, query: &UserQuery) -> Result<Vec<UserCount>, StoreError>;
 
-    /// The users who have these ids, in any order; ids that there are none of are passed over.
+    /// Returns the users with these ids, in any order. Ids that do not exist are skipped.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find_all(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
 }

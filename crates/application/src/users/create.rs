@@ -1,4 +1,4 @@
-//! Make an account for somebody.
+//! Create a user.
 
 use mycars_domain::{Action, Target, User, Violations, policy};
 
@@ -11,17 +11,17 @@ use crate::{
     ports::{HashError, StoreError},
 };
 
-/// Makes an account for somebody and answers it. Of the password rules only the length holds.
+/// Creates a user and returns them. Of the rules for passwords, only the length is checked.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Invalid`] with everything that is wrong; [`Error::Hash`];
+/// [`Error::Denied`] for callers who are not admins; [`Error::Invalid`] with all violations; [`Error::Hash`];
 /// [`Error::Store`].
 pub fn create(app: &App, caller: &Caller, input: &UserInput) -> Result<User, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     make(app, caller, input, PasswordRules::Given)
 }
 
-/// Makes an account of what `caller` sent, who may, and answers it. These rules hold for its password.
+/// Creates a user from the input of `caller`, whose rights are checked before. The password is checked by `rules`.
 pub(crate) fn make<E>(app: &App, caller: &Caller, input: &UserInput, rules: PasswordRules) -> Result<User, E>
 where
     E: From<Violations> + From<HashError> + From<StoreError>,
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_admin_makes_accounts_for_others() {
+    fn create_by_a_client_or_anonymous_caller_is_denied() {
         for (caller, denied) in [
             (samples::anonymous(), Denied::NotAuthenticated),
             (samples::other_user(Rank::Client), Denied::Forbidden),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_common_password_will_do_and_a_short_one_will_not_and_who_is_made_is_written_down() {
+    fn create_checks_only_the_length_of_the_password() {
         let admin = samples::admin();
         let (app, store) = Mocks::new().nothing_taken().into_app();
         let violations = create(&app, &admin, &jane("short")).unwrap_err().violations();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_confirmation_must_match_if_it_is_there() {
+    fn create_with_a_different_confirmation_is_invalid() {
         let (app, _) = Mocks::new().nothing_taken().into_app();
         let input = UserInput {
             password_confirmation: "different1".into(),

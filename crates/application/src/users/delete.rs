@@ -11,20 +11,20 @@ use crate::{
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
-/// The state of a user that a caller has seen and means to delete.
+/// The state of a user that the caller has confirmed to delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeenUser {
     /// The time of the last change of the user.
     pub version: DateTime<Utc>,
-    /// The number of the user's cars; `None` where any number may be deleted.
+    /// The number of the user's cars; `None` accepts any number.
     pub cars: Option<usize>,
 }
 
 /// Deletes a user with their cars, and then the cars' pictures. With `seen`, only that state is deleted.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin, for who is no superuser and deletes one, for who deletes themselves, and
-/// where no other superuser would be active; [`Error::NotFound`]; [`Error::Conflict`] where the state is another than
+/// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who delete
+/// themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the state differs from
 /// `seen`; [`Error::Store`].
 pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<SeenUser>) -> Result<(), Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
@@ -112,20 +112,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_superuser_deletes_a_superuser() {
+    fn delete_of_a_superuser_by_an_admin_is_denied() {
         let root = samples::superuser();
         assert_eq!(denied(root, &samples::admin()), Denied::SuperusersOnly);
     }
 
     #[test]
-    fn who_is_not_there_is_not_found() {
+    fn delete_of_unknown_user_is_not_found() {
         let (app, _) = Mocks::new().without_user().into_app();
         let refused = delete(&app, &samples::admin(), UserId(9), None);
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]
-    fn the_pictures_of_their_cars_go_after_the_rows_and_what_went_is_written_down_one_by_one() {
+    fn delete_removes_pictures_and_logs_each_car() {
         let with_picture = |id, path| Car {
             id: CarId(id),
             ..samples::car_with_image(path)
@@ -224,9 +224,9 @@ mod tests {
         }
     }
 
-    /// The superuser who asks was active when the request was authenticated, and is not any more.
+    /// The calling superuser was active when the request was authenticated, and is inactive now.
     #[test]
-    fn delete_last_active_superuser_is_denied() {
+    fn delete_of_last_active_superuser_is_denied() {
         let root = samples::superuser();
         assert_eq!(
             denied(root, &samples::other_user(Rank::Superuser)),

@@ -7,10 +7,10 @@ use crate::{
     lists::{Page, UserQuery},
 };
 
-/// The users that `query` asks for, in a fixed number of queries however many there are.
+/// Returns the users that `query` asks for, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{Error, lists::{Search, UserQuery}, mocks::{Mocks, samples}, users};
@@ -57,7 +57,7 @@ mod tests {
     };
 
     #[test]
-    fn only_an_admin_sees_who_is_there() {
+    fn list_by_a_client_is_denied() {
         let (app, store) = Mocks::new().into_app();
         let refused = list(&app, &samples::ann(), &UserQuery::default());
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_how_many_there_are_on_all() {
+    fn list_of_a_page_has_the_total() {
         let mut mocks = Mocks::new();
         let users = &mut mocks.unit.users;
         users.expect_count().once().returning(|_| Ok(9));

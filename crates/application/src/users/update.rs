@@ -14,14 +14,14 @@ use crate::{
     ports::{Revocation, UnitOfWork},
 };
 
-/// Puts the fields that were sent into a user and answers the user. [`UpdateMode::Full`] is PUT: the required
-/// fields must be there. A password that is set ends the user's logins, and so does a change of `is_active`; for an
-/// admin's own password all rules hold.
+/// Changes the fields that were sent in a user, and returns the user. With [`UpdateMode::Full`] (PUT), the required
+/// fields must be sent. A new password or a change of `is_active` ends the user's logins. For an admin's own password
+/// all rules are checked.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin, for who is no superuser and changes one, for who deactivates or
-/// demotes themselves, and where no other superuser would be active; [`Error::NotFound`]; [`Error::Conflict`] where the input names another version than is there;
-/// [`Error::Invalid`] with everything that is wrong; [`Error::Hash`]; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who deactivate
+/// or demote themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the user has
+/// another version than the input expects; [`Error::Invalid`] with all violations; [`Error::Hash`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{UpdateMode, Input, mocks::{Mocks, samples}, users::{self, UserInput}};
@@ -75,9 +75,9 @@ pub fn update(
     })
 }
 
-/// Writes a user whose password stays, and ends their logins where `is_active` changes: logins from before a
-/// deactivation must not be good again after the next activation. At an activation this ends what an earlier version
-/// of the program, or another one, had left.
+/// Updates a user without a new password, and ends their logins if `is_active` changes: logins from before a
+/// deactivation must not be valid again after the next activation. An activation ends logins that an earlier version,
+/// or another program, left.
 fn write_and_end_logins(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -91,9 +91,9 @@ fn write_and_end_logins(
     Ok(logins::update_and_end(app, unit, after, Revocation::Revoked)?)
 }
 
-/// Whether a form that names its version changes nothing. Then it makes no new version either, which would look to
-/// others as if there were something to see. Without a version, the time of the last change is that of the request,
-/// as in Django REST framework.
+/// Returns whether an input with a version changes nothing. Then no new version is made, which would look like a change
+/// to other clients. Without a version, the time of the last change is that of the request, as in Django REST
+/// framework.
 fn is_unchanged(before: &User, after: &User, input: &UserInput) -> bool {
     let after = User {
         updated_at: before.updated_at,
@@ -102,8 +102,8 @@ fn is_unchanged(before: &User, after: &User, input: &UserInput) -> bool {
     input.version.is_some() && after == *before
 }
 
-/// The hash of the new password, once everything else is known to be right. Hashing takes long, and so comes
-/// before the transaction, which checks again.
+/// Hashes the new password, after all other checks. Hashing takes long and so comes before the transaction, which
+/// checks again.
 fn hash(
     app: &App,
     caller: &Caller,
@@ -121,7 +121,7 @@ fn hash(
         .transpose()?)
 }
 
-/// The user, if `caller` may change them as asked, and what is to be changed, if it is right.
+/// Returns the user and the checked fields, if `caller` may change them.
 fn checked(
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_changes_nobody_whether_there_or_not() {
+    fn update_by_a_client_is_denied_without_a_look_up() {
         let (app, store) = Mocks::new().into_app();
         let refused = update(&app, &samples::ann(), UserId(9), &rename(), UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_deactivates_or_demotes_themselves() {
+    fn deactivating_or_demoting_oneself_is_denied() {
         for user in [samples::admin_user(), samples::superuser()] {
             let caller = samples::caller(&user);
             for input in [deactivate(), demote()] {
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn one_may_change_the_rest_of_oneself_and_that_is_written_down() {
+    fn update_of_own_other_fields_is_logged() {
         let ann = samples::admin_user();
         let (app, store) = mocks(&ann)
             .expect_user_update(|user| user.first_name.as_str() == "Bea" && user.updated_at == samples::now())
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_a_password_and_the_rest_are_one_entry_and_the_password_is_not_told() {
+    fn update_of_many_fields_is_one_entry_without_the_password() {
         let (app, store) = mocks(&samples::user())
             .with_hash("new")
             .with_updates()
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_refused_before_anything_is_said_of_fields() {
+    fn update_of_another_version_conflicts_before_field_checks() {
         let admin = samples::admin();
         for password in [Input::Absent, "short".into(), "password123".into()] {
             let (app, store) = mocks(&samples::user()).into_app();
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_gone_once_the_password_is_hashed_is_refused() {
+    fn update_conflicts_if_the_version_changes_during_hashing() {
         let (app, store) = Mocks::new()
             .with_user_read(samples::user())
             .with_user_locked(User {
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_the_right_version_is_later_than_it_whatever_the_clock_says() {
+    fn update_makes_a_later_version_whatever_the_clock() {
         for previous in [
             samples::now() - TimeDelta::seconds(1),
             samples::now(),
@@ -431,9 +431,9 @@ mod tests {
         }
     }
 
-    /// The superuser who asks was active when the request was authenticated, and is not any more.
+    /// The calling superuser was active when the request was authenticated, and is inactive now.
     #[test]
-    fn deactivate_last_active_superuser_is_denied() {
+    fn deactivate_of_last_active_superuser_is_denied() {
         let root = superuser(1, true);
         for others in [vec![], vec![superuser(2, false)]] {
             let all = [root.clone()].into_iter().chain(others).collect();
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_so_before_is_not_written_down() {
+    fn unchanged_fields_are_not_logged() {
         let (app, store) = mocks(&samples::user()).with_updates().into_app();
         let input = UserInput {
             role: "client".into(),
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_superuser_touches_a_superuser() {
+    fn update_of_a_superuser_by_an_admin_is_denied() {
         let root = samples::superuser();
         let admin = samples::admin();
         for input in [rename(), deactivate(), demote(), set_password()] {
@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_must_name_what_is_required_and_everything_wrong_is_said_at_once() {
+    fn full_update_reports_all_violations() {
         let (app, store) = mocks(&samples::user()).into_app();
         let input = UserInput {
             role: Input::Null,
@@ -503,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_set_ends_the_users_logins() {
+    fn new_password_ends_all_logins() {
         let (app, store) = mocks(&samples::user())
             .with_hash("new")
             .expect_user_update(|user| user.password.reveal() == "new" && user.logins_ended_at.is_some())
@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn for_ones_own_password_all_rules_hold() {
+    fn own_password_is_checked_by_all_rules() {
         let ann = samples::admin_user();
         let (app, _) = mocks(&ann).into_app();
         let input = set_password();
@@ -526,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_there_is_not_found() {
+    fn update_of_unknown_user_is_not_found() {
         let (app, _) = Mocks::new().without_user().into_app();
         let refused = update(&app, &samples::admin(), UserId(9), &rename(), UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::NotFound)));

@@ -5,11 +5,11 @@ use mycars_domain::{Action, Target, UserId, policy};
 use super::update_and_end;
 use crate::{App, Caller, Error, audit, ports::Revocation};
 
-/// Ends all logins of a user: every refresh token issued before is dead, those of other systems with the same key
-/// too, and every browser is logged out. Access tokens in hand live to their own expiry.
+/// Ends all logins of a user: revokes all refresh tokens, those of other systems with the same key included, and
+/// deletes all sessions. Access tokens stay valid until they expire.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who is no admin, and for who is no superuser where the user is one;
+/// [`Error::NotFound`]; [`Error::Denied`] for callers who are not admins, and for admins if the user is a superuser;
 /// [`Error::Store`].
 pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
     policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;
@@ -36,7 +36,7 @@ mod tests {
     use crate::mocks::{Mocks, samples};
 
     #[test]
-    fn all_refresh_tokens_and_sessions_end_at_once() {
+    fn end_all_revokes_tokens_and_deletes_sessions() {
         let (app, store) = Mocks::new()
             .with_user_locked(samples::user())
             .expect_user_update(|user| user.logins_ended_at == Some(samples::now()))
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_superuser_ends_a_superusers_logins_and_a_client_nobodys() {
+    fn end_all_of_a_superuser_by_others_is_denied() {
         for (rank, denied) in [
             (Rank::Admin, Denied::SuperusersOnly),
             (Rank::Client, Denied::Forbidden),

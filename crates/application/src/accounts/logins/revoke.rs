@@ -4,11 +4,11 @@ use mycars_domain::{Action, Target, audit::Object, policy};
 
 use crate::{App, Caller, Error, audit, ports::Revocation};
 
-/// Ends the login whose refresh token has this number in lists, and answers whether it was alive: one that is dead
-/// already stays as it is.
+/// Revokes the refresh token with this number and returns whether it was live before. A token that is revoked already
+/// stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who is no admin, and for who is no superuser where its owner is one;
+/// [`Error::NotFound`]; [`Error::Denied`] for callers who are not admins, and for admins if the owner is a superuser;
 /// [`Error::Store`].
 ///
 /// ```
@@ -42,7 +42,7 @@ pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
     app.store.write(|unit| {
         let listed = unit.refresh_tokens().find_all(&[number])?;
         let token = listed.into_iter().next().ok_or(Error::NotFound)?.token;
-        // The user first and the token after, as everywhere.
+        // The user is locked before the token, as in all use-cases.
         if let Some(owner) = token.user
             && let Some(owner) = unit.users().find_for_update(owner)?
         {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_token_dies_and_that_is_written_down() {
+    fn revoke_of_a_live_token_is_logged() {
         let (app, store) = mocks(None, samples::user())
             .expect_token_revoke("jti", Revocation::Revoked)
             .into_app();
@@ -101,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_token_stays_as_it_is() {
+    fn revoke_of_a_revoked_token_changes_nothing() {
         let (app, store) = mocks(Some(Revocation::Rotated), samples::user()).into_app();
         assert!(!revoke(&app, &samples::admin(), 5).unwrap());
         assert_eq!(store.entries(), []);
     }
 
     #[test]
-    fn only_a_superuser_ends_a_superusers_login() {
+    fn revoke_of_a_superusers_token_by_an_admin_is_denied() {
         let (app, store) = mocks(None, samples::superuser()).into_app();
         let refused = revoke(&app, &samples::admin(), 5);
         assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
