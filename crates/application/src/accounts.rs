@@ -1,8 +1,8 @@
 //! Accounts and tokens (wire contract, section 4).
 //!
-//! Somebody [`register`]s, [`log_in`] gives them a pair of tokens, [`authenticate`] finds out who asks by the access
-//! token, and [`refresh`] gets the next one. [`log_out`], a new password ([`change_password`]), a deactivation and
-//! [`delete_account`] end what was given.
+//! [`register`] makes an account, [`log_in`] returns a pair of tokens, [`authenticate`] reads the user of an access
+//! token, and [`refresh`] returns the next access token. [`log_out`], a new password ([`change_password`]), a
+//! deactivation and [`delete_account`] end logins.
 
 mod authenticate;
 mod change_password;
@@ -10,9 +10,11 @@ mod delete_account;
 mod flush_expired_tokens;
 mod log_in;
 mod log_out;
+pub mod logins;
 mod profile;
 mod refresh;
 mod register;
+pub mod sessions;
 mod set_password;
 mod superuser;
 mod token;
@@ -38,34 +40,34 @@ use mycars_domain::{Denied, UserId, Violation, Violations};
 
 use crate::ports::{HashError, StoreError, Unsignable};
 
-/// Why a use-case about accounts and tokens did not do what it was asked.
+/// Why a use-case about accounts and tokens failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Fields are wrong; nothing was changed.
+    /// Fields are invalid; nothing was changed.
     #[error("fields are wrong: {0:?}")]
     Invalid(Violations),
-    /// Username and password are not those of somebody who may log in.
+    /// No active user has this username and password.
     #[error("no active account has these credentials")]
     NoActiveAccount,
     /// The password cannot be verified. To clients this is [`NoActiveAccount`](Self::NoActiveAccount); it tells the
     /// operator which user needs a new password, and holds nothing of the hash.
     #[error("the password hash of user {} cannot be verified: its algorithm is {algorithm}", user.0)]
     UnsupportedHash {
-        /// The user who tried to log in.
+        /// The user of the login.
         user: UserId,
         /// The algorithm, as Django names it.
         algorithm: &'static str,
     },
-    /// The token is good, but whose it was may not log in any more, or is gone.
+    /// The token is valid, but its user is inactive or deleted.
     #[error("no active account belongs to the token")]
     NoActiveAccountForToken,
-    /// A token is not good.
+    /// A token is invalid.
     #[error(transparent)]
     Token(TokenError),
-    /// There is no such user for who asks.
+    /// The user does not exist.
     #[error("there is no such user for who asks")]
     NotFound,
-    /// Who asks may not do this.
+    /// The caller may not do this.
     #[error(transparent)]
     Denied(Denied),
     /// The password could not be hashed.
@@ -101,12 +103,23 @@ impl From<TokenError> for Error {
 }
 
 impl From<StoreError> for Error {
-    /// A unique value that is taken is a wrong field, also when another request took it a moment ago.
+    /// Maps a value that another row has to a violation of its field, also if another request was faster.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),
             StoreError::OwnerGone => Self::NotFound,
             other => Self::Store(other),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Error {
+    /// Returns the violations; panics if the error is another one.
+    pub(crate) fn violations(self) -> Violations {
+        match self {
+            Self::Invalid(violations) => violations,
+            other => panic!("must be Invalid: {other:?}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What every use-case works with.
+//! The ports and settings of the use-cases.
 
 use std::sync::Arc;
 
@@ -6,8 +6,7 @@ use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
 use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, Store, TokenCodec};
 
-/// The ports that the use-cases work with, and what was set about them. Made once, when a program starts; cloning it
-/// clones pointers.
+/// The ports and settings of the use-cases. A program makes one at its start; cloning it clones pointers.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -49,25 +48,25 @@ use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, St
 /// ```
 #[derive(Clone)]
 pub struct App {
-    /// Where everything is kept.
+    /// The store.
     pub store: Arc<dyn Store>,
     /// Hashes passwords.
     pub hasher: Arc<dyn PasswordHasher>,
     /// Signs and reads tokens.
     pub tokens: Arc<dyn TokenCodec>,
-    /// Says what time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Makes what nobody can guess.
+    /// Source of unguessable texts.
     pub random: Arc<dyn Random>,
-    /// Makes pictures fit to be kept.
+    /// Decodes uploads and encodes pictures.
     pub image_processor: Arc<dyn ImageProcessor>,
-    /// Where pictures are kept.
+    /// The store of pictures.
     pub images: Arc<dyn ImageStore>,
-    /// How long tokens live.
+    /// Lifetimes of tokens.
     pub token_settings: TokenSettings,
-    /// How long browsers stay logged in.
+    /// Lifetimes of sessions.
     pub session_settings: SessionSettings,
-    /// How many bytes an uploaded picture may have at most.
+    /// Maximum size of an uploaded picture in bytes.
     pub max_image_bytes: u64,
 }
 
@@ -76,27 +75,27 @@ impl App {
         self.clock.now()
     }
 
-    /// The time of a change to something that was last changed at `previous`: now, but always later than that, so
-    /// that the time of the last change tells one version from the next.
+    /// Returns the time of a change to a row that was last changed at `previous`: now, but always later than
+    /// `previous`, so that the time tells versions apart.
     #[must_use]
     pub fn now_after(&self, previous: DateTime<Utc>) -> DateTime<Utc> {
         self.now().max(previous + TimeDelta::microseconds(1))
     }
 
-    /// The calendar year in UTC, which bounds the year of a car.
+    /// Returns the calendar year in UTC, which bounds the year of a car.
     pub(crate) fn current_year(&self) -> i32 {
         self.now().year()
     }
 }
 
-/// How long tokens live, and whether a refresh token can be used twice.
+/// Lifetimes of tokens, and whether refresh tokens are rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenSettings {
-    /// How long an access token lives, in whole seconds as it is written.
+    /// Lifetime of an access token, in whole seconds.
     pub access_lifetime: TimeDelta,
-    /// How long a refresh token lives, in whole seconds as it is written.
+    /// Lifetime of a refresh token, in whole seconds.
     pub refresh_lifetime: TimeDelta,
-    /// Whether a refresh token is replaced at each use, and so is good once.
+    /// Whether a refresh token is replaced at each use, so that it is valid once.
     pub rotate_refresh: bool,
 }
 
@@ -111,17 +110,17 @@ impl Default for TokenSettings {
     }
 }
 
-/// How long browsers stay logged in.
+/// Lifetimes of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSettings {
-    /// How long without a request.
+    /// Maximum time without a request.
     pub idle: TimeDelta,
-    /// How long at all.
+    /// Maximum time since the login.
     pub lifetime: TimeDelta,
 }
 
 impl Default for SessionSettings {
-    /// A day without a request, two weeks at all.
+    /// One day without a request, two weeks since the login.
     fn default() -> Self {
         Self {
             idle: TimeDelta::days(1),

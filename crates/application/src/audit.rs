@@ -10,7 +10,7 @@ use crate::{
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
-/// One entry, about whatever it is.
+/// Makes an entry about an object.
 pub(crate) fn entry(
     app: &App,
     caller: &Caller,
@@ -28,7 +28,7 @@ pub(crate) fn entry(
     }
 }
 
-/// A car is new.
+/// Records that a car was created.
 pub(crate) fn car_created(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -40,8 +40,8 @@ pub(crate) fn car_created(
         .append(&[entry(app, caller, Action::Created, Object::car(car), changes)])
 }
 
-/// A car is not what it was. If it is, nothing is written. Where it has another owner, that has an entry of its own:
-/// what else was changed belongs to the time of the old one, and is not for the new one to read.
+/// Records the changes of a car; nothing if there are none. A change of the owner is an entry of its own: the other
+/// changes belong to the time of the old owner and are not shown to the new one.
 pub(crate) fn car_changed(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -60,13 +60,13 @@ pub(crate) fn car_changed(
     append_changes(app, unit, caller, Object::car(after), transfer)
 }
 
-/// The entry that says of a car that it is gone.
+/// Returns the entry about a deleted car.
 pub(crate) fn car_deleted(app: &App, caller: &Caller, car: &Car) -> NewEntry {
     let changes = audit::car_changes(Some(car), None);
     entry(app, caller, Action::Deleted, Object::car(car), changes)
 }
 
-/// A user is new.
+/// Records that a user was created.
 pub(crate) fn user_created(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -78,8 +78,7 @@ pub(crate) fn user_created(
         .append(&[entry(app, caller, Action::Created, Object::user(user), changes)])
 }
 
-/// A user is not what they were, and so many of their logins were ended with that. If they are, and none was,
-/// nothing is written.
+/// Records the changes of a user and the logins that ended with them; nothing if there are neither.
 pub(crate) fn user_changed(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -93,7 +92,7 @@ pub(crate) fn user_changed(
     append_changes(app, unit, caller, Object::user(after), changes)
 }
 
-/// How many logins of a user were ended.
+/// Numbers of a user's logins that were ended.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct EndedLogins {
     pub(crate) tokens: usize,
@@ -101,7 +100,7 @@ pub(crate) struct EndedLogins {
 }
 
 impl EndedLogins {
-    /// What became of the numbers of those that there were.
+    /// Returns the changes of the numbers that were not zero.
     fn changes(self) -> impl Iterator<Item = Change> {
         [
             (Field::RefreshTokens, self.tokens),
@@ -117,14 +116,14 @@ impl EndedLogins {
     }
 }
 
-/// Returns the entry about a user who was deleted, and about the logins that ended with that.
+/// Returns the entry about a deleted user and the logins that ended with them.
 pub(crate) fn user_deleted(app: &App, caller: &Caller, user: &User, ended: EndedLogins) -> NewEntry {
     let mut changes = audit::user_changes(Some(user), None);
     changes.extend(ended.changes());
     entry(app, caller, Action::Deleted, Object::user(user), changes)
 }
 
-/// A refresh token is dead, for another reason than before.
+/// Records that a refresh token was revoked, for another reason than before.
 pub(crate) fn token_revoked(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -142,7 +141,7 @@ pub(crate) fn token_revoked(
         .append(&[entry(app, caller, Action::Revoked, token, vec![change])])
 }
 
-/// All logins of a user were ended. That is written down also where there were none.
+/// Records that all logins of a user were ended, also if there were none.
 pub(crate) fn logins_ended(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -179,12 +178,12 @@ pub(crate) mod expected {
 
     use crate::{Caller, mocks::samples};
 
-    /// A field, what it was, and what it is.
+    /// A field, its old value and its new value.
     pub(crate) type Told = (Field, Value, Value);
 
     pub(crate) const PASSWORD: Told = (Field::Password, Value::Hidden, Value::Hidden);
 
-    /// What a new password changes of somebody who had one login of each kind.
+    /// The changes of a new password of a user who had one login of each kind.
     pub(crate) const NEW_PASSWORD: [(Field, Value, Value); 3] = [
         PASSWORD,
         (Field::RefreshTokens, Value::Number(1), Value::Number(0)),

@@ -1,16 +1,15 @@
-//! Who asks, and from where.
+//! The caller of a use-case, and the origin of the request.
 
 use mycars_domain::{
     Actor, User, UserId,
     audit::{Author, Channel, Origin},
 };
 
-/// Who asks for something to be done, and what the audit log will say of them. Use-cases take one, except those whose
-/// argument itself proves who asks, such as a token.
+/// The caller of a use-case, and what the audit log records of them. Use-cases take one, except those whose argument
+/// itself authenticates, such as a token.
 ///
-/// Whoever makes one of a user has found out that it is them, and that they may log in:
-/// [`accounts::authenticate`](crate::accounts::authenticate) and
-/// [`sessions::authenticate`](crate::sessions::authenticate) do.
+/// Make one for a user only after authenticating them, as [`accounts::authenticate`](crate::accounts::authenticate) and
+/// [`sessions::authenticate`](crate::accounts::sessions::authenticate) do.
 ///
 /// ```
 /// use mycars_application::{Caller, mocks::samples};
@@ -28,16 +27,16 @@ use mycars_domain::{
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Who asks, as far as rights go.
+    /// The actor, which is all that policy looks at.
     pub actor: Actor,
-    /// What they are called.
+    /// The name in the audit log.
     pub name: String,
-    /// Where they ask from.
+    /// The origin of the request.
     pub origin: Origin,
 }
 
 impl Caller {
-    /// A user who proved to be one, with the rights that they have now.
+    /// Returns an authenticated user as a caller, with the rights that they have now.
     #[must_use]
     pub fn user(user: &User, origin: Origin) -> Self {
         Self {
@@ -47,7 +46,7 @@ impl Caller {
         }
     }
 
-    /// Nobody that is known.
+    /// Returns the anonymous caller.
     #[must_use]
     pub fn anonymous(origin: Origin) -> Self {
         Self {
@@ -57,7 +56,7 @@ impl Caller {
         }
     }
 
-    /// The program itself: start-up tasks and the command line of whoever runs it.
+    /// Returns the program itself: start-up tasks and the operator's command line.
     #[must_use]
     pub fn system() -> Self {
         Self {
@@ -71,13 +70,13 @@ impl Caller {
         }
     }
 
-    /// The id of the user who asks; `None` for nobody and for the program itself.
+    /// Returns the id of the user; `None` for anonymous callers and the program itself.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
         self.actor.user_id()
     }
 
-    /// Who asks, as the audit log keeps it.
+    /// Returns the author of the audit log's entries.
     #[must_use]
     pub fn author(&self) -> Author {
         Author {

@@ -1,7 +1,7 @@
-//! Cars: one's own (wire contract, section 5), and as an admin anybody's (section 6); for the panel, everybody's at
-//! once.
+//! Cars: the caller's own (wire contract, section 5), those of a user for admins (section 6), and those of all users
+//! for the panel.
 //!
-//! Each of them takes a [`CarScope`], which says whose cars it is about and in which capacity the caller asks.
+//! The use-cases take a [`CarScope`], which says whose cars they are about.
 
 mod bulk;
 mod create;
@@ -9,6 +9,7 @@ mod delete;
 mod fields;
 mod list;
 mod read;
+mod scope;
 mod update;
 
 pub use bulk::{brands, count, ids, read_all};
@@ -17,29 +18,30 @@ pub use delete::delete;
 pub use fields::CarInput;
 pub use list::list;
 pub use read::read;
+pub use scope::CarScope;
 pub use update::update;
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Action, Car, Denied, Target, UserId, Violation, Violations, policy};
+use mycars_domain::{Action, Car, Denied, Violation, Violations};
 
-use crate::{Caller, lists::CarScope, ports::StoreError};
+use crate::{Caller, ports::StoreError};
 
-/// Why a use-case about cars did not do what it was asked.
+/// Why a use-case about cars failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Fields are wrong; nothing was changed.
+    /// Fields are invalid; nothing was changed.
     #[error("fields are wrong: {0:?}")]
     Invalid(Violations),
-    /// There is no such car for who asks.
+    /// The car does not exist in the scope of the request.
     #[error("there is no such car for who asks")]
     NotFound,
-    /// Who asks may not do this.
+    /// The caller may not do this.
     #[error(transparent)]
     Denied(Denied),
-    /// The user whose car it is, or was to be, was deleted meanwhile.
+    /// The owner of the car was deleted meanwhile.
     #[error("the owner is gone")]
     OwnerGone,
-    /// Somebody else changed the car since the version that was to be changed; nothing was changed.
+    /// Another request changed the car since the given version; nothing was changed.
     #[error("the car was changed meanwhile")]
     Conflict,
     /// The store failed.
@@ -63,7 +65,7 @@ impl From<Violations> for Error {
 }
 
 impl From<StoreError> for Error {
-    /// A unique value that is taken is a wrong field, also when another request took it a moment ago.
+    /// Maps a value that another row has to a violation of its field, also if another request was faster.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),
@@ -71,21 +73,6 @@ impl From<StoreError> for Error {
             other => Self::Store(other),
         }
     }
-}
-
-/// Whose cars `garage` holds, if `caller` may do `action` to them; `None` for everybody's.
-fn owner(caller: &Caller, action: Action, garage: CarScope) -> Result<Option<UserId>, Error> {
-    let (action, owner) = match garage {
-        CarScope::Caller => (action, Some(caller.user_id().ok_or(Denied::NotAuthenticated)?)),
-        CarScope::Owner(owner) => (Action::ManageCars, Some(owner)),
-        CarScope::All => (Action::ManageCars, None),
-    };
-    policy::check(
-        &caller.actor,
-        action,
-        owner.map_or(Target::NOTHING, Target::car_of),
-    )?;
-    Ok(owner)
 }
 
 /// Returns [`Error::Conflict`] where a version is expected and a car, which is locked, has another one.
@@ -96,14 +83,25 @@ pub(crate) fn check_version(car: &Car, version: Option<DateTime<Utc>>) -> Result
     }
 }
 
-/// `car`, if it is there, in `garage`, and `caller` may do `action` to it.
+/// Returns `car` if it exists and is in the scope, and `caller` may do `action` to it.
 pub(crate) fn authorize_car(
     caller: &Caller,
     action: Action,
-    garage: CarScope,
+    scope: CarScope,
     car: Option<Car>,
 ) -> Result<Car, Error> {
-    let owner = owner(caller, action, garage)?;
+    let owner = scope.owner(caller, action)?;
     car.filter(|car| owner.is_none_or(|owner| car.owner == owner))
         .ok_or(Error::NotFound)
+}
+
+#[cfg(test)]
+impl Error {
+    /// Returns the violations; panics if the error is another one.
+    pub(crate) fn violations(self) -> Violations {
+        match self {
+            Self::Invalid(violations) => violations,
+            other => panic!("must be Invalid: {other:?}"),
+        }
+    }
 }

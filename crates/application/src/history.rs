@@ -1,4 +1,4 @@
-//! Reading the audit log. It is written by the use-cases that change something, each beside its change.
+//! Reading the audit log. The use-cases that change something write it, in the same transaction.
 
 mod list;
 mod of_car;

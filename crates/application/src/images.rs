@@ -1,8 +1,8 @@
 //! Pictures of cars (wire contract, section 5).
 //!
-//! The order of effects keeps every row right whatever happens: a picture is kept before its row is committed,
-//! and the old one is deleted after. What a crash, or a store that fails half-way, leaves behind is a picture
-//! without a row, and [`sweep`] moves it to the trash when the operator asks for it. A start deletes nothing.
+//! The order of effects keeps every row valid: a picture is stored before its row is committed, and the old picture is
+//! deleted after that. A crash, or a store that fails half-way, leaves at most a picture without a row; [`sweep`] moves
+//! it to the trash when the operator runs it. A start deletes nothing.
 
 mod open;
 mod owner;
@@ -20,10 +20,10 @@ use mycars_domain::{Car, CarId, values::ImagePath};
 
 use crate::{App, cars, ports::ImageStoreError};
 
-/// Why a use-case about pictures did not do what it was asked.
+/// Why a use-case about pictures failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Something about the car is wrong, or the picture is: see [`cars::Error::Invalid`].
+    /// The car or the picture is invalid: see [`cars::Error::Invalid`].
     #[error(transparent)]
     Car(#[from] cars::Error),
     /// The image store failed, or the picture could not be processed.
@@ -37,13 +37,13 @@ impl From<crate::ports::StoreError> for Error {
     }
 }
 
-/// Makes the path of a new picture of a car, which nobody can guess.
+/// Makes the path of a new picture of a car. It cannot be guessed.
 fn new_path(app: &App, car: CarId) -> ImagePath {
     ImagePath::from_storage(format!("{PREFIX}{car}_{}{SUFFIX}", app.random.hex(RANDOM_BYTES)))
 }
 
-/// Whether a path has the form of those that [`new_path`] makes. Other pictures were put there by people, or by another
-/// program.
+/// Returns whether a path has the form of those that [`new_path`] makes. People or other programs stored the other
+/// pictures.
 fn is_generated(path: &ImagePath) -> bool {
     let parts = path.as_str().strip_prefix(PREFIX);
     let parts = parts.and_then(|rest| rest.strip_suffix(SUFFIX)?.split_once('_'));
@@ -62,8 +62,8 @@ const SUFFIX: &str = ".jpg";
 /// Number of random bytes in the path of a picture.
 const RANDOM_BYTES: usize = 16;
 
-/// Deletes a picture that a committed row no longer names, unless a car still names it: rows that were imported may
-/// share a picture. If that fails nothing is wrong yet: a sweep finds the picture, and the image store has logged why.
+/// Deletes a picture that a committed row no longer names, unless another car names it: imported rows may share a
+/// picture. A failure is harmless: a sweep finds the picture, and the image store has logged the cause.
 pub(crate) fn forget(app: &App, image: Option<ImagePath>) {
     let Some(path) = image else { return };
     if let Ok(false) = app.store.read(|unit| unit.cars().has_image(&path)) {

@@ -1,11 +1,11 @@
-//! What somebody sent for a field, and checking it.
+//! The input of a field, and checking it.
 
 use std::borrow::Borrow;
 
 use mycars_domain::{Field, Violation, Violations, strip};
 
-/// What somebody sent for one field. An adapter fills it in without judging; the use-cases judge, so that
-/// everything that is wrong is said at once.
+/// The input of one field. An adapter fills it in without checking; the use-cases check all fields and report all
+/// violations at once.
 ///
 /// ```
 /// use mycars_application::{Input, cars::CarInput};
@@ -22,20 +22,19 @@ use mycars_domain::{Field, Violation, Violations, strip};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Input<T> {
-    /// Nothing: it keeps its value or gets its default, or is [`Violation::Required`].
+    /// Not sent: the field keeps its value or gets its default, or is [`Violation::Required`].
     #[default]
     Absent,
-    /// Null: it is to have no value, or is refused as [`Violation::Null`].
+    /// Null: the field has no value, or is refused as [`Violation::Null`].
     Null,
-    /// Something that can't be read as a `T`; holds what the use-case then answers, such as
-    /// [`Violation::NotAString`].
+    /// Not readable as a `T`; holds the violation that the use-case reports, such as [`Violation::NotAString`].
     Invalid(Violation),
-    /// A value, not yet checked.
+    /// A value that is not checked yet.
     Given(T),
 }
 
 impl<T> Input<T> {
-    /// The value, if one was given.
+    /// Returns the value, if one was sent.
     pub fn given(&self) -> Option<&T> {
         match self {
             Self::Given(value) => Some(value),
@@ -56,16 +55,16 @@ impl From<i64> for Input<i64> {
     }
 }
 
-/// Whether the fields that an object must have must all be sent. See [`cars::update`](crate::cars::update).
+/// Whether the required fields must be sent. See [`cars::update`](crate::cars::update).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateMode {
-    /// They must: the object is new, or replaced (PUT).
+    /// All required fields must be sent: the object is new or replaced (PUT).
     Full,
-    /// They need not: what is left out stays as it is (PATCH).
+    /// Fields that are not sent keep their value (PATCH).
     Partial,
 }
 
-/// Checks one input after the other and collects what is wrong.
+/// Checks inputs one by one and collects the violations.
 pub(crate) struct Checker {
     completeness: UpdateMode,
     violations: Violations,
@@ -79,7 +78,7 @@ impl Checker {
         }
     }
 
-    /// A field that an object must have: `None` if it is left out, as it may be in a partial change, or wrong.
+    /// Checks a required field. Returns `None` if it is invalid, or not sent in a partial update.
     pub(crate) fn required<R: Borrow<B>, B: ?Sized, T>(
         &mut self,
         field: Field,
@@ -92,7 +91,7 @@ impl Checker {
         self.optional(field, input, parse)
     }
 
-    /// A field that may be left out but not be null: `None` if it is left out or wrong.
+    /// Checks a field that may be left out but not be null. Returns `None` if it is left out or invalid.
     pub(crate) fn optional<R: Borrow<B>, B: ?Sized, T>(
         &mut self,
         field: Field,
@@ -105,7 +104,8 @@ impl Checker {
         self.nullable(field, input, parse).flatten()
     }
 
-    /// A field that may be left out or null: `None` if it is left out or wrong, `Some(None)` if it is null.
+    /// Checks a field that may be left out or null. Returns `None` if it is left out or invalid, `Some(None)` if it is
+    /// null.
     pub(crate) fn nullable<R: Borrow<B>, B: ?Sized, T>(
         &mut self,
         field: Field,
@@ -129,17 +129,17 @@ impl Checker {
         }
     }
 
-    /// Adds what is wrong for another reason than the value alone.
+    /// Adds a violation that does not come from the value alone.
     pub(crate) fn add(&mut self, field: Field, violation: Violation) {
         self.violations.add(field, violation);
     }
 
-    /// Adds several of those; none is fine.
+    /// Adds violations of a field, if there are any.
     pub(crate) fn extend(&mut self, field: Field, violations: Vec<Violation>) {
         self.violations.extend(field, violations);
     }
 
-    /// `Ok` if nothing was wrong.
+    /// Returns the violations, or `Ok` if there are none.
     pub(crate) fn finish(self) -> Result<(), Violations> {
         if self.violations.is_empty() {
             Ok(())
@@ -149,7 +149,7 @@ impl Checker {
     }
 }
 
-/// Text without a rule of its own: a name, a password or a token that somebody claims to have.
+/// Parses text without further rules: a username, a password or a token of a login.
 pub(crate) fn required_text(text: &str) -> Result<String, Vec<Violation>> {
     match strip(text) {
         "" => Err(vec![Violation::Blank]),
@@ -188,7 +188,7 @@ pub(crate) fn changed<'a, V: PartialEq>(sent: Option<&'a V>, stored: Option<&V>)
     sent.filter(|value| Some(*value) != stored)
 }
 
-/// Puts a value that was given in its place; one that was left out changes nothing.
+/// Sets a value if one was sent.
 pub(crate) fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_required_field_must_be_sent_unless_the_change_is_partial() {
+    fn required_field_may_be_absent_only_in_partial_updates() {
         let required = Violations::one(Field::Brand, Violation::Required);
         assert_eq!(brand(UpdateMode::Full, &Input::Absent), (None, required));
         assert_eq!(
@@ -218,21 +218,21 @@ mod tests {
     }
 
     #[test]
-    fn null_is_refused_where_a_value_must_be() {
+    fn null_in_a_required_field_is_refused() {
         let null = Violations::one(Field::Brand, Violation::Null);
         assert_eq!(brand(UpdateMode::Full, &Input::Null), (None, null.clone()));
         assert_eq!(brand(UpdateMode::Partial, &Input::Null), (None, null));
     }
 
     #[test]
-    fn what_could_not_be_read_is_said_as_it_is() {
+    fn unreadable_input_keeps_its_violation() {
         let input = Input::Invalid(Violation::NotAString);
         let wrong = Violations::one(Field::Brand, Violation::NotAString);
         assert_eq!(brand(UpdateMode::Full, &input), (None, wrong));
     }
 
     #[test]
-    fn text_that_is_sent_as_stored_is_not_checked() {
+    fn text_sent_as_stored_is_not_checked() {
         let stored = Brand::from_storage(" \u{200b}".into());
         let read = |text| unless_stored(Some(&stored), Brand::as_str, Brand::parse)(text);
         for same in [" \u{200b}", "\u{200b}", "\u{200b}\u{1f}"] {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn left_out_null_and_given_are_three_things() {
+    fn absent_null_and_given_inputs_differ() {
         let mut checker = Checker::new(UpdateMode::Partial);
         let mut color = |input: Input<String>| checker.nullable(Field::Color, &input, Brand::parse);
         assert_eq!(color(Input::Absent), None);

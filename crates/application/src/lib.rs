@@ -1,24 +1,22 @@
 //! The use-cases of My Cars, and the ports that they need.
 //!
-//! A use-case is a plain function: it takes the [`App`] with its ports, the [`Caller`] who asks, and what is
-//! asked for. It asks [`policy`](mycars_domain::policy) first, owns its transaction, and
-//! answers a domain entity or an error that says what is wrong as data. It knows nothing of HTTP and of
-//! databases: its tests run without either.
+//! A use-case is a plain function: it takes the [`App`] with its ports, the [`Caller`], and its input. It asks
+//! [`policy`](mycars_domain::policy) first, owns its transaction, and returns a domain entity or an error that is data.
+//! It knows nothing of HTTP and of databases: its tests run without either.
 //!
-//! - [`accounts`], [`cars`], [`history`], [`images`], [`logins`], [`sessions`], [`status`], [`users`]: the
-//!   use-cases, one file for each.
-//! - [`ports`]: what the use-cases need of the world.
-//! - [`lists`]: what lists can be asked for, and what that means.
+//! - [`accounts`], [`cars`], [`history`], [`images`], [`status`], [`users`]: the use-cases, one file for each.
+//! - [`ports`]: the interfaces that adapters implement.
+//! - [`lists`]: queries of lists.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
 //!
 //! ```
-//! use mycars_application::{cars::{self, CarInput}, lists::CarScope, mocks::{Mocks, samples}};
+//! use mycars_application::{cars::{self, CarInput, CarScope}, mocks::{Mocks, samples}};
 //! use mycars_domain::{Field, Violation};
 //!
 //! // A program wires its adapters once; this app has a mock of each.
 //! let (app, _) = Mocks::new().into_app();
 //!
-//! // An adapter says who asks and what they sent, and words what comes back.
+//! // An adapter makes the caller and the input, and words the result.
 //! let refused = cars::create(&app, &samples::ann(), CarScope::Caller, &CarInput::default());
 //! let Err(cars::Error::Invalid(violations)) = refused else { panic!("nothing was sent") };
 //! assert_eq!(violations.of(Field::Brand), [Violation::Required]);
@@ -36,6 +34,11 @@
 //! # Feature `mocks`
 //!
 //! Adds the module `mocks` and, with mockall, the mock of each port in it. Turn it on under `[dev-dependencies]`.
+//!
+//! # Feature `reference`
+//!
+//! Adds `select` to each query in [`lists`]: the definition of what the query asks for, of all rows in memory. It is for
+//! fakes of ports and for tests of stores.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
@@ -44,20 +47,20 @@ mod app;
 mod audit;
 mod caller;
 pub mod cars;
+mod error;
 pub mod history;
 pub mod images;
 mod input;
 pub mod lists;
-pub mod logins;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod ports;
-pub mod sessions;
 pub mod status;
 pub mod users;
 
 pub use app::{App, SessionSettings, TokenSettings};
 pub use caller::Caller;
+pub use error::Error;
 pub use input::{Input, UpdateMode};
 
 #[cfg(doctest)]

@@ -1,10 +1,11 @@
-//! What lists can be asked for: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
+//! Queries of lists: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
 //!
-//! Each query has its meaning as a function `select`: of everything that there is, it answers what is asked for, in
-//! order, the page of it. It is for whoever has everything at hand: a store in memory, a fake of a port in a test. A
-//! store on a database answers the same by queries of its own.
+//! With the feature `reference`, each query is defined by a function `select`: of all rows in memory, it returns
+//! those that the query asks for, in order, and the page of them. Fakes of ports and the contract of all stores use it.
+//! A store on a database answers the same by queries of its own.
 
-mod meaning;
+#[cfg(feature = "reference")]
+mod reference;
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -15,64 +16,51 @@ use mycars_domain::{
     fold, is_space,
 };
 
-/// So many items, after so many others. Bounds are for the adapter to set.
+/// A number of items after an offset. Adapters set the bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitOffset {
-    /// How many items there are at most.
+    /// Maximum number of items.
     pub limit: u32,
-    /// How many items come before.
+    /// Number of items before.
     pub offset: u64,
 }
 
-/// A list, or a page of it, in the order that was asked for.
+/// A list, or a page of it, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// How many there are on all pages; `None` where no page was asked for.
+    /// Number of items on all pages; `None` if no page was asked for.
     pub total: Option<u64>,
 }
 
-/// Puts what was found into the order in which it was asked for.
+/// Sorts items by the order of their ids in `ids`.
 pub(crate) fn in_order_of<T, I: Copy + Eq + Hash>(ids: &[I], found: &mut [T], id: impl Fn(&T) -> I) {
     let places: HashMap<I, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     found.sort_by_key(|item| places.get(&id(item)).copied());
 }
 
-/// How often each of these occurs, in the order in which they do.
-pub(crate) fn tally<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<(T, u64)> {
-    let mut counted: Vec<(T, u64)> = Vec::new();
-    for item in items {
-        match counted.iter_mut().find(|(known, _)| *known == item) {
-            Some((_, count)) => *count += 1,
-            None => counted.push((item, 1)),
-        }
-    }
-    counted
-}
-
-/// Which way a list is ordered.
+/// The direction of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// The least first.
+    /// Smallest first.
     Ascending,
-    /// The greatest first.
+    /// Greatest first.
     Descending,
 }
 
-/// Text to search for, as words that must all be found, whatever their case. What is searched is folded as the words
-/// are, so that both databases find the same in every script.
+/// Words to search for, all of which must be found, in any case. The words and the searched text are folded, so that
+/// both databases find the same in every script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search(Vec<String>);
 
 impl Search {
-    /// How many words are searched for at most.
+    /// Maximum number of words.
     pub const MAX_WORDS: usize = 32;
 
-    /// Splits what somebody typed at white space and commas; what stands in double or single quotes stays
-    /// together. Words after the first [`MAX_WORDS`](Self::MAX_WORDS) are left out, because each is a condition of
-    /// its own in the query, and databases don't nest conditions without end. How long the text may be is for the
-    /// caller to say.
+    /// Splits text at white space and commas; text in double or single quotes stays together. Words after the first
+    /// [`MAX_WORDS`](Self::MAX_WORDS) are left out, because each is a condition of the query, and databases limit how
+    /// deep conditions nest. The caller limits the length of the text.
     ///
     /// ```
     /// use mycars_application::lists::Search;
@@ -107,14 +95,14 @@ impl Search {
         )
     }
 
-    /// The words, folded as [`fold`] folds.
+    /// Returns the words, folded by [`fold`].
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 }
 
-/// Which cars, in which order. The default is all of them, the newest first. What is asked for exactly is compared to
-/// the letter, case included; what was left out narrows nothing.
+/// Selects cars. By default all of them, the newest first. Exact filters compare including case; filters that are
+/// `None` match everything.
 ///
 /// ```
 /// use mycars_application::lists::{CarOrder, CarQuery, Direction, LimitOffset, Search};
@@ -133,127 +121,127 @@ impl Search {
 pub struct CarQuery {
     /// Words that must all be found in brand, model, plate, vehicle identification number or notes.
     pub search: Search,
-    /// Only this user's. Heeded only where everybody's are listed.
+    /// Only cars of this user. Used only if the cars of all users are listed.
     pub owner: Option<UserId>,
-    /// Exactly this brand.
+    /// This brand.
     pub brand: Option<String>,
-    /// Exactly this model.
+    /// This model.
     pub model: Option<String>,
-    /// Exactly this colour.
+    /// This colour.
     pub color: Option<String>,
-    /// Exactly this plate.
+    /// This licence plate.
     pub license: Option<String>,
-    /// Exactly this vehicle identification number.
+    /// This vehicle identification number.
     pub vin: Option<String>,
-    /// Not built before this year.
+    /// Minimum year, inclusive.
     pub year_min: Option<i64>,
-    /// Not built after this year.
+    /// Maximum year, inclusive.
     pub year_max: Option<i64>,
-    /// Driven at least so far, in kilometres.
+    /// Minimum mileage in kilometres, inclusive.
     pub mileage_min: Option<i64>,
-    /// Driven at most so far, in kilometres.
+    /// Maximum mileage in kilometres, inclusive.
     pub mileage_max: Option<i64>,
-    /// What to order by first, second and so on; ties are newest first, then by descending id.
+    /// Orders, the first first; ties are newest first, then by descending id.
     pub ordering: Vec<(CarOrder, Direction)>,
-    /// Which page; everything if `None`.
+    /// The page; all items if `None`.
     pub page: Option<LimitOffset>,
 }
 
-/// What cars can be ordered by.
+/// Orders of cars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CarOrder {
-    /// When it was first kept.
+    /// Time of creation.
     CreatedAt,
-    /// When it was last changed.
+    /// Time of the last change.
     UpdatedAt,
-    /// When it was built.
+    /// Year.
     Year,
-    /// How far it has been driven.
+    /// Mileage.
     Mileage,
-    /// Who built it.
+    /// The brand.
     Brand,
-    /// Which car of its brand it is.
+    /// The model.
     Model,
-    /// Its plate.
+    /// Licence plate.
     License,
 }
 
-/// Which users, in which order. The default is all of them, by id.
+/// Selects users. By default all of them, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserQuery {
     /// Words that must all be found in username, e-mail address, names or phone number.
     pub search: Search,
-    /// Exactly this role.
+    /// This role.
     pub role: Option<Role>,
-    /// Only those who may log in, or only those who may not.
+    /// Active users, or inactive ones.
     pub is_active: Option<bool>,
-    /// What to order by first, second and so on; ties are by id.
+    /// Orders, the first first; ties are by id.
     pub ordering: Vec<(UserOrder, Direction)>,
-    /// Which page; everything if `None`.
+    /// The page; all items if `None`.
     pub page: Option<LimitOffset>,
 }
 
-/// What users can be ordered by.
+/// Orders of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserOrder {
     /// The username.
     Username,
     /// The e-mail address.
     Email,
-    /// When they came.
+    /// Time of registration.
     DateJoined,
-    /// When they last logged in; who never did comes before everybody else.
+    /// Time of the last login; users who never logged in are smallest.
     LastLogin,
 }
 
-/// How many users are alike.
+/// Number of users with the same role and activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UserCount {
-    /// Their role.
+    /// The role.
     pub role: Role,
-    /// Whether they may log in.
+    /// Whether they are active.
     pub is_active: bool,
-    /// How many they are.
+    /// The number.
     pub count: u64,
 }
 
-/// Which entries of the audit log, in which order. The default is all of them, the newest first: by descending number.
+/// Selects entries of the audit log. By default all of them, the newest first: by descending number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HistoryQuery {
-    /// Words that must all be found in the name of what an entry is about or of who did it.
+    /// Words that must all be found in the names of the object or the author.
     pub search: Search,
-    /// Exactly this action.
+    /// This action.
     pub action: Option<Action>,
-    /// About this kind of thing.
+    /// About this type of object.
     pub object_type: Option<ObjectType>,
-    /// About what has this id.
+    /// About the object with this id.
     pub object_id: Option<String>,
-    /// About what was this user's.
+    /// About objects that this user owned at the time.
     pub owner: Option<UserId>,
-    /// Done by this user.
+    /// By this author.
     pub actor: Option<UserId>,
-    /// Not before this point in time.
+    /// From this time on.
     pub since: Option<DateTime<Utc>>,
-    /// Before this point in time.
+    /// Before this time.
     pub until: Option<DateTime<Utc>>,
-    /// Whether the oldest come first, and not the newest.
+    /// Whether the oldest come first.
     pub oldest_first: bool,
-    /// Which page; everything if `None`.
+    /// The page; all items if `None`.
     pub page: Option<LimitOffset>,
 }
 
-/// How many entries of the audit log are alike.
+/// Number of entries of the audit log with the same action and type of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryCount {
-    /// What was done.
+    /// The action.
     pub action: Action,
-    /// To what kind of thing.
+    /// The type of object.
     pub object_type: ObjectType,
-    /// How many they are.
+    /// The number.
     pub count: u64,
 }
 
-/// Which refresh tokens, in which order. [`at`](Self::at) makes the default: all of them, the newest first.
+/// Selects refresh tokens. [`at`](Self::at) makes the default: all of them, the newest first.
 ///
 /// ```
 /// use mycars_application::{lists::{TokenQuery, TokenState}, mocks::samples};
@@ -263,23 +251,23 @@ pub struct HistoryCount {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenQuery {
-    /// The time at which a token is expired or not.
+    /// The time for deciding whether a token has expired.
     pub now: DateTime<Utc>,
-    /// Words that must all be found in its `jti` or in what is searched of its owner. A `jti` is expected to be ASCII, as
-    /// ours and Django's are: whether other letters are found in another case than their own, is for the store to say.
+    /// Words that must all be found in the `jti` or in the searched fields of the owner. A `jti` is expected to be
+    /// ASCII, as ours and Django's are: stores may treat the case of other letters differently.
     pub search: Search,
-    /// Only those in this state.
+    /// In this state.
     pub state: Option<TokenState>,
-    /// Only those of this user.
+    /// Of this user.
     pub user: Option<UserId>,
-    /// What to order by first, second and so on; ties are newest first.
+    /// Orders, the first first; ties are newest first.
     pub ordering: Vec<(TokenOrder, Direction)>,
-    /// Which page; everything if `None`.
+    /// The page; all items if `None`.
     pub page: Option<LimitOffset>,
 }
 
 impl TokenQuery {
-    /// All tokens, as they are at a point in time.
+    /// Selects all tokens, with their states at this time.
     #[must_use]
     pub fn at(now: DateTime<Utc>) -> Self {
         Self {
@@ -293,41 +281,29 @@ impl TokenQuery {
     }
 }
 
-/// Whether a refresh token can still be used.
+/// The state of a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenState {
-    /// It can.
+    /// Valid.
     Live,
-    /// It was ended before its time.
+    /// Revoked before it expired.
     Revoked,
-    /// Its time is over, and nobody ended it before.
+    /// Expired without being revoked.
     Expired,
 }
 
 impl TokenState {
-    /// Every state, in the order in which they are offered.
+    /// All states, in the order of the panel.
     pub const ALL: [Self; 3] = [Self::Live, Self::Revoked, Self::Expired];
 }
 
-/// What refresh tokens can be ordered by.
+/// Orders of refresh tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOrder {
-    /// When it was issued.
+    /// Time of issue.
     IssuedAt,
-    /// When it expires.
+    /// Time of expiry.
     ExpiresAt,
-}
-
-/// Whose cars a use-case is about, and in which capacity the caller asks. A car that is not in the garage is not found,
-/// whoever asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CarScope {
-    /// The caller's own, as their owner (wire contract, section 5).
-    Caller,
-    /// This user's, as an admin (wire contract, section 6).
-    Owner(UserId),
-    /// Everybody's, as an admin.
-    All,
 }
 
 #[cfg(test)]
@@ -339,13 +315,13 @@ mod tests {
     }
 
     #[test]
-    fn words_are_split_at_space_and_commas_and_folded() {
+    fn search_is_split_at_space_and_commas_and_folded() {
         assert_eq!(words(" Golf  plus,ÉLAN "), ["golf", "plus", "élan"]);
         assert_eq!(words(" , "), Vec::<String>::new());
     }
 
     #[test]
-    fn quotes_keep_words_together_and_a_lone_quote_is_text() {
+    fn quoted_words_stay_together_and_a_lone_quote_is_text() {
         assert_eq!(words("\"two words\" three"), ["two words", "three"]);
         assert_eq!(words("'a b'"), ["a b"]);
         assert_eq!(words("\"never closed"), ["\"never", "closed"]);
@@ -353,13 +329,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_words_count() {
+    fn search_uses_only_the_first_words() {
         let typed: Vec<String> = (0..40).map(|number| format!("word{number}")).collect();
         assert_eq!(words(&typed.join(" , ")), typed[..Search::MAX_WORDS]);
     }
 
     #[test]
-    fn a_text_of_quotes_takes_no_longer_than_any_other() {
+    fn search_of_many_quotes_is_parsed_in_linear_time() {
         // If each quote were looked for in the whole text, this test would take hours.
         assert_eq!(words(&"''".repeat(2_000_000)), Vec::<String>::new());
     }

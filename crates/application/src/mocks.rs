@@ -1,36 +1,38 @@
 //! A mock of each port, for unit tests without a database (feature `mocks`).
 //!
-//! [`Mocks`] holds one of each, with nothing expected: a call that a test did not expect fails it. Say what is
-//! expected, then turn them into an [`App`]:
+//! [`Mocks`] holds one of each, with nothing expected: an unexpected call fails the test. Set up the rows that exist
+//! (`with_…`) and the calls that must happen (`expect_…`), then turn the mocks into an [`App`]:
 //!
 //! ```
-//! use mycars_application::{cars, lists::CarScope, mocks::{Mocks, samples}};
+//! use mycars_application::{cars::{self, CarScope}, mocks::{Mocks, samples}};
 //! use mycars_domain::CarId;
 //!
-//! let mut mocks = Mocks::new();
-//! mocks.unit.cars.expect_find().returning(|_| Ok(None));
-//! let (app, store) = mocks.into_app();
+//! let (app, store) = Mocks::new().without_car().into_app();
 //!
 //! let refused = cars::read(&app, &samples::ann(), CarScope::Caller, CarId(7));
 //! assert!(matches!(refused, Err(cars::Error::NotFound)));
 //! assert_eq!(store.commits(), 0);
 //! ```
 //!
-//! What is written to the audit log needs no expectation: the store notes it, of transactions that were committed.
+//! Entries of the audit log need no expectation: the store keeps those of committed transactions.
 //!
 //! ```
-//! use mycars_application::{cars, lists::CarScope, mocks::{Mocks, samples}};
+//! use mycars_application::{cars::{self, CarScope}, mocks::{Mocks, samples}};
 //! use mycars_domain::{CarId, audit::Action};
 //!
-//! let mut mocks = Mocks::new();
-//! mocks.unit.cars.expect_find_for_update().returning(|_| Ok(Some(samples::car())));
-//! mocks.unit.cars.expect_delete().withf(|id| *id == CarId(10)).once().returning(|_| Ok(()));
+//! let mocks = Mocks::new().with_car(samples::car()).expect_car_delete(CarId(10));
 //! let (app, store) = mocks.into_app();
 //!
 //! cars::delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None)?;
 //! assert_eq!(store.entries()[0].action, Action::Deleted);
 //! # Ok::<(), cars::Error>(())
 //! ```
+//!
+//! Failures and the order of calls are set up with [mockall] itself, on the fields of [`Mocks`] and [`MockUnit`].
+//!
+//! [mockall]: https://docs.rs/mockall
+
+mod builders;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -57,22 +59,21 @@ use crate::{
 /// One mock of each port, with nothing expected.
 #[derive(Default)]
 pub struct Mocks {
-    /// The repositories, as a use-case sees them inside the store.
+    /// The repositories inside the store.
     pub unit: MockUnit,
     /// Hashes passwords.
     pub hasher: MockPasswordHasher,
     /// Signs and reads tokens.
     pub tokens: MockTokenCodec,
-    /// Makes what nobody can guess.
+    /// Source of unguessable texts.
     pub random: MockRandom,
-    /// Makes pictures fit to be kept.
+    /// Decodes uploads and encodes pictures.
     pub image_processor: MockImageProcessor,
-    /// Where pictures are kept.
+    /// The store of pictures.
     pub images: MockImageStore,
-    /// How long tokens live.
+    /// Lifetimes of tokens.
     pub token_settings: TokenSettings,
-    /// Whether the store can't be reached: then everything that is asked of it is
-    /// [`StoreError::Unavailable`].
+    /// Whether the store fails: then all its methods return [`StoreError::Unavailable`].
     pub fail_store: bool,
 }
 
@@ -83,8 +84,17 @@ impl Mocks {
         Self::default()
     }
 
-    /// An [`App`] that works with these mocks, at [`samples::NOW`], and its store, which counts. What was expected
-    /// and did not happen fails the test when the app and the store are dropped.
+    /// Returns one mock of each port, and a store that [fails](Self::fail_store).
+    #[must_use]
+    pub fn failing_store() -> Self {
+        Self {
+            fail_store: true,
+            ..Self::default()
+        }
+    }
+
+    /// Returns an [`App`] with these mocks, at [`samples::NOW`], and its store, which counts. A missing expected call
+    /// fails the test when the app and the store are dropped.
     #[must_use]
     pub fn into_app(self) -> (App, Arc<MockStore>) {
         let store = Arc::new(MockStore {
@@ -122,7 +132,7 @@ pub struct MockUnit {
     pub refresh_tokens: MockRefreshTokenRepository,
     /// The sessions of browsers.
     pub sessions: MockSessionRepository,
-    /// The audit log. What is read of it is mocked, what is written is noted: see [`MockStore::entries`].
+    /// The audit log. Reads are mocked, written entries are recorded: see [`MockStore::entries`].
     pub audit_log: MockAuditLog,
     /// The identity of the database.
     pub installation: MockInstallationRepository,
@@ -182,7 +192,7 @@ impl AuditLog for MockUnit {
     }
 }
 
-/// A store that keeps nothing: it calls the work with mocked repositories and counts what became of it.
+/// A store without rows: it calls the work with the mocked repositories and counts transactions.
 pub struct MockStore {
     unit: Mutex<MockUnit>,
     is_away: bool,
@@ -193,17 +203,17 @@ pub struct MockStore {
 }
 
 impl MockStore {
-    /// How often something was read outside a transaction.
+    /// Returns the number of reads outside a transaction.
     pub fn reads(&self) -> usize {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// How many transactions were committed.
+    /// Returns the number of committed transactions.
     pub fn commits(&self) -> usize {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// What was written to the audit log, by transactions that were committed.
+    /// Returns the entries that committed transactions wrote to the audit log.
     pub fn entries(&self) -> Vec<NewEntry> {
         self.entries
             .lock()
@@ -211,7 +221,7 @@ impl MockStore {
             .clone()
     }
 
-    /// How many transactions were undone.
+    /// Returns the number of transactions that were rolled back.
     pub fn rollbacks(&self) -> usize {
         self.rollbacks.load(Ordering::Relaxed)
     }
@@ -259,7 +269,7 @@ impl Clock for FixedClock {
     }
 }
 
-/// A user, a car and a time to start a test from.
+/// Users, a car, tokens, callers and a time for tests.
 pub mod samples {
     use std::net::Ipv4Addr;
 
@@ -268,19 +278,23 @@ pub mod samples {
         Actor, Car, CarId, Rank, Role, User, UserId,
         audit::{Channel, Origin},
         values::{
-            Brand, Email, FirstName, LastName, LicensePlate, Mileage, Model, PasswordHash, Username, Year,
+            Brand, Email, FirstName, ImagePath, LastName, LicensePlate, Mileage, Model, PasswordHash,
+            Username, Year,
         },
     };
 
-    use crate::Caller;
+    use crate::{
+        Caller,
+        ports::{Claims, RefreshToken, Revocation},
+    };
 
-    /// The time at which mocked tests happen, in seconds since 1970: 23 November 2026, 12:00 UTC.
+    /// The time of mocked tests in seconds since 1970: 23 November 2026, 12:00 UTC.
     pub const NOW: i64 = 1_795_435_200;
 
-    /// How many bytes a picture may have at most in mocked tests.
+    /// Maximum size of a picture in mocked tests, in bytes.
     pub const MAX_IMAGE_BYTES: u64 = 100;
 
-    /// The time at which mocked tests happen.
+    /// Returns the time of mocked tests.
     #[must_use]
     pub fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(NOW, 0).unwrap_or_default()
@@ -329,7 +343,68 @@ pub mod samples {
         }
     }
 
-    /// Where requests come from in mocked tests.
+    /// Returns Ann as an inactive user.
+    #[must_use]
+    pub fn inactive_user() -> User {
+        User {
+            is_active: false,
+            ..user()
+        }
+    }
+
+    /// Ann as an admin.
+    #[must_use]
+    pub fn admin_user() -> User {
+        User {
+            role: Role::Admin,
+            ..user()
+        }
+    }
+
+    /// Ann as a superuser.
+    #[must_use]
+    pub fn superuser() -> User {
+        User {
+            is_superuser: true,
+            ..admin_user()
+        }
+    }
+
+    /// Ann's car with a picture at this path.
+    #[must_use]
+    pub fn car_with_image(path: &str) -> Car {
+        Car {
+            image: Some(ImagePath::from_storage(path.into())),
+            ..car()
+        }
+    }
+
+    /// The claims of a token of this type that Ann got now, with the id `jti`; it lives for a minute.
+    #[must_use]
+    pub fn claims(token_type: &str) -> Claims {
+        Claims {
+            token_type: Some(token_type.into()),
+            expires_at: Some(NOW + 60),
+            issued_at: Some(NOW),
+            not_before: None,
+            id: Some("jti".into()),
+            user_id: Some("1".into()),
+        }
+    }
+
+    /// Ann's refresh token with the id `jti`, and why it was revoked.
+    #[must_use]
+    pub fn refresh_token(revoked: Option<Revocation>) -> RefreshToken {
+        RefreshToken {
+            id: "jti".into(),
+            user: Some(UserId(1)),
+            issued_at: now(),
+            expires_at: now(),
+            revoked,
+        }
+    }
+
+    /// Returns the origin of requests in mocked tests.
     #[must_use]
     pub fn origin() -> Origin {
         Origin {
@@ -339,25 +414,31 @@ pub mod samples {
         }
     }
 
-    /// A user as the one who asks.
+    /// Returns a user as the caller.
     #[must_use]
     pub fn caller(user: &User) -> Caller {
         Caller::user(user, origin())
     }
 
-    /// Ann as the one who asks.
+    /// Returns Ann as the caller.
     #[must_use]
     pub fn ann() -> Caller {
         caller(&user())
     }
 
-    /// Nobody that is known.
+    /// Returns the anonymous caller.
     #[must_use]
     pub fn anonymous() -> Caller {
         Caller::anonymous(origin())
     }
 
-    /// Bob, who is not Ann, with the rank given.
+    /// Returns Bob as the caller, an admin.
+    #[must_use]
+    pub fn admin() -> Caller {
+        other_user(Rank::Admin)
+    }
+
+    /// Returns Bob as the caller, who is not Ann, with this rank.
     #[must_use]
     pub fn other_user(rank: Rank) -> Caller {
         Caller {

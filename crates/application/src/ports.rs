@@ -1,29 +1,27 @@
-//! What the use-cases need of the world: one trait for each need, which adapters implement.
+//! The ports: what the use-cases need from adapters, one trait for each need.
 //!
-//! All ports are synchronous and usable as `dyn`: a use-case is a plain function that blocks, whoever calls it
-//! gives it a thread, and its tests need no runtime. `None` says that something is not there; whether that is
-//! an error is for the use-case to say.
+//! All ports are synchronous and usable as `dyn`: a use-case is a plain function that blocks, its caller gives it a
+//! thread, and its tests need no runtime. `None` means that something does not exist; whether that is an error is for
+//! the use-case to decide.
 //!
-//! # What an implementor keeps
+//! # What an implementation guarantees
 //!
 //! - It decides nothing about rights and rules: the use-cases have asked [`policy`](mycars_domain::policy) and checked
 //!   the fields. It does exactly what a method says, to what it is given.
-//! - Points in time are in UTC and come back to the microsecond. Texts come back as they were given, and blank and
-//!   absent are two things.
-//! - What is the same, in a unique field or in a search, is what [`fold`](mycars_domain::fold) makes the same, not what
-//!   a database takes for it: [`Username::key`](mycars_domain::values::Username::key),
+//! - Times are in UTC and come back to the microsecond. Texts come back as they were given; blank and absent are two
+//!   different values.
+//! - In unique fields and in searches, texts are equal if [`fold`](mycars_domain::fold) makes them equal, whatever the
+//!   database compares: [`Username::key`](mycars_domain::values::Username::key),
 //!   [`Email::key`](mycars_domain::values::Email::key) and
-//!   [`LicensePlate::key`](mycars_domain::values::LicensePlate::key) are what is kept unique. Texts are ordered by code
-//!   points.
-//! - A list of ids may be of any length, and name what is not there, which is passed over.
-//! - What a query asks for, in which order, is what its `select` in [`lists`](crate::lists) says.
-//! - A method that is provided follows from others, and is right for every adapter. One that can do better overrides it,
-//!   and answers the same.
+//!   [`LicensePlate::key`](mycars_domain::values::LicensePlate::key) are unique. Texts are ordered by code points.
+//! - A list of ids may have any length. Ids that do not exist are skipped.
+//! - The rows of a query and their order are defined by its `select` in [`lists`](crate::lists) (feature `reference`).
+//! - No method has a default: counting and finding all rows in memory is right, but too slow for a database.
 //! - A cause ([`BoxError`]) is for the log. It holds no password, hash or token.
-//! - It does not panic; what can't be done is an error.
+//! - It does not panic; failures are errors.
 //!
-//! "MUST" marks what a use-case relies on beyond that. In the project, the crate `mycars-testkit` has all that a
-//! [`Store`] must do as tests; it is not published.
+//! "MUST" marks what a use-case relies on beyond that. In the project, the crate `mycars-testkit` tests all that a
+//! [`Store`] must do; it is not published.
 //!
 //! ```
 //! use chrono::{DateTime, SubsecRound as _, Utc};

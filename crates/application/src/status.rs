@@ -1,37 +1,36 @@
-//! How the whole installation is doing, for admins.
+//! The status of the installation, for admins.
 
 use mycars_domain::{Action, Target, policy};
 
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::UserQuery,
     ports::{CarCount, ImageStoreError, ImageUsage, StoreError, UnitOfWork},
-    users::Error,
 };
 
-/// How the whole installation is doing.
+/// The status of the installation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Status {
-    /// How much there is, or why the store can't say.
+    /// Numbers of rows, or the error of the store.
     pub counts: Result<Counts, StoreError>,
-    /// The room that pictures take, or why it can't be said.
+    /// Disk usage of the pictures, or the error of the image store.
     pub images: Result<ImageUsage, ImageStoreError>,
 }
 
-/// How much there is in the store.
+/// Numbers of rows in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
     /// Number of users.
     pub users: u64,
-    /// Number of users who may log in.
+    /// Number of active users.
     pub active_users: u64,
     /// Number of cars, and of those with a picture.
     pub cars: CarCount,
 }
 
-/// Reads how the installation is doing. If one part fails, the others are reported all the same.
+/// Reads the status. If one part fails, the others are still reported.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins.
@@ -54,7 +53,7 @@ pub struct Counts {
 /// let counts = status.counts?;
 /// assert_eq!((counts.active_users, counts.cars.cars), (12, 5));
 /// assert!(status::read(&app, &samples::ann()).is_err());
-/// # Ok::<(), mycars_application::users::Error>(())
+/// # Ok::<(), mycars_application::Error>(())
 /// ```
 pub fn read(app: &App, caller: &Caller) -> Result<Status, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
@@ -79,7 +78,7 @@ fn counts(unit: &mut dyn UnitOfWork) -> Result<Counts, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Rank, Role};
+    use mycars_domain::Role;
 
     use super::*;
     use crate::{
@@ -88,7 +87,7 @@ mod tests {
     };
 
     #[test]
-    fn who_may_log_in_is_counted_among_all_and_pictures_that_cant_be_counted_hide_nothing_else() {
+    fn image_store_failure_does_not_hide_the_counts() {
         let alike = |role, is_active, count| UserCount {
             role,
             is_active,
@@ -114,7 +113,7 @@ mod tests {
             .expect_usage()
             .returning(|| Err(ImageStoreError::Other("the disk is gone".into())));
         let (app, _) = mocks.into_app();
-        let status = read(&app, &samples::other_user(Rank::Admin)).unwrap();
+        let status = read(&app, &samples::admin()).unwrap();
         let counts = status.counts.unwrap();
         assert_eq!((counts.users, counts.active_users, counts.cars), (15, 12, cars));
         assert!(status.images.is_err());
@@ -127,11 +126,10 @@ mod tests {
             bytes: 300_000,
             free_bytes: None,
         };
-        let mut mocks = Mocks::new();
-        mocks.fail_store = true;
+        let mut mocks = Mocks::failing_store();
         mocks.images.expect_usage().returning(move || Ok(usage));
         let (app, _) = mocks.into_app();
-        let status = read(&app, &samples::other_user(Rank::Admin)).unwrap();
+        let status = read(&app, &samples::admin()).unwrap();
         assert!(matches!(status.counts, Err(StoreError::Unavailable(_))));
         assert_eq!(status.images.unwrap(), usage);
     }

@@ -1,4 +1,4 @@
-//! Everybody's accounts, for admins (wire contract, section 6).
+//! The accounts of all users, for admins (wire contract, section 6).
 
 mod bulk;
 mod create;
@@ -23,19 +23,19 @@ use mycars_domain::{Denied, Violation, Violations};
 
 use crate::ports::{HashError, StoreError};
 
-/// Why a use-case about users did not do what it was asked.
+/// Why a use-case about users failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Fields are wrong; nothing was changed.
+    /// Fields are invalid; nothing was changed.
     #[error("fields are wrong: {0:?}")]
     Invalid(Violations),
-    /// Somebody else changed the user since the version that was to be changed; nothing was changed.
+    /// Another request changed the user since the given version; nothing was changed.
     #[error("the user was changed meanwhile")]
     Conflict,
-    /// There is no such user.
+    /// The user does not exist.
     #[error("there is no such user")]
     NotFound,
-    /// Who asks may not do this.
+    /// The caller may not do this.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// The password could not be hashed.
@@ -53,12 +53,23 @@ impl From<Violations> for Error {
 }
 
 impl From<StoreError> for Error {
-    /// A unique value that is taken is a wrong field, also when another request took it a moment ago.
+    /// Maps a value that another row has to a violation of its field, also if another request was faster.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),
             StoreError::OwnerGone => Self::NotFound,
             other => Self::Store(other),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Error {
+    /// Returns the violations; panics if the error is another one.
+    pub(crate) fn violations(self) -> Violations {
+        match self {
+            Self::Invalid(violations) => violations,
+            other => panic!("must be Invalid: {other:?}"),
         }
     }
 }

@@ -1,30 +1,32 @@
-//! What is asked about everybody is answered to admins alone.
+//! Use-cases about all users are for admins alone.
 
 use mycars_application::{
-    App, Caller, cars, history,
-    lists::{CarQuery, CarScope, HistoryQuery, TokenQuery, UserQuery},
-    logins,
+    App, Caller, Error,
+    accounts::logins,
+    cars::{self, CarScope},
+    history,
+    lists::{CarQuery, HistoryQuery, TokenQuery, UserQuery},
     mocks::{Mocks, samples},
     ports::{CarCount, ImageUsage},
     status, users,
 };
 use mycars_domain::{CarId, Denied, Rank, UserId};
 
-/// A use-case, and whether it refuses who asks.
+/// A use-case, and the error with which it refuses a caller.
 type Case = (&'static str, fn(&App, &Caller) -> Option<Denied>);
 
 const CASES: [Case; 23] = [
     ("history::list", |app, who| {
-        of_users(history::list(app, who, &HistoryQuery::default()))
+        denied(history::list(app, who, &HistoryQuery::default()))
     }),
     ("history::counts", |app, who| {
-        of_users(history::counts(app, who, &HistoryQuery::default()))
+        denied(history::counts(app, who, &HistoryQuery::default()))
     }),
     ("history::ids", |app, who| {
-        of_users(history::ids(app, who, &HistoryQuery::default()))
+        denied(history::ids(app, who, &HistoryQuery::default()))
     }),
     ("history::read_all", |app, who| {
-        of_users(history::read_all(app, who, &[1]))
+        denied(history::read_all(app, who, &[1]))
     }),
     ("history::of_car, of a user's", |app, who| {
         of_cars(history::of_car(
@@ -38,7 +40,7 @@ const CASES: [Case; 23] = [
     ("history::of_car, of everybody's", |app, who| {
         of_cars(history::of_car(app, who, CarScope::All, CarId(10), None))
     }),
-    ("status::read", |app, who| of_users(status::read(app, who))),
+    ("status::read", |app, who| denied(status::read(app, who))),
     ("cars::list, everybody's", |app, who| {
         of_cars(cars::list(app, who, CarScope::All, &CarQuery::default()))
     }),
@@ -52,42 +54,42 @@ const CASES: [Case; 23] = [
         of_cars(cars::brands(app, who, &CarQuery::default(), 5))
     }),
     ("users::list", |app, who| {
-        of_users(users::list(app, who, &UserQuery::default()))
+        denied(users::list(app, who, &UserQuery::default()))
     }),
     ("users::ids", |app, who| {
-        of_users(users::ids(app, who, &UserQuery::default()))
+        denied(users::ids(app, who, &UserQuery::default()))
     }),
     ("users::read_all", |app, who| {
-        of_users(users::read_all(app, who, &[UserId(1)]))
+        denied(users::read_all(app, who, &[UserId(1)]))
     }),
     ("users::counts", |app, who| {
-        of_users(users::counts(app, who, &UserQuery::default()))
+        denied(users::counts(app, who, &UserQuery::default()))
     }),
     ("users::belongings", |app, who| {
-        of_users(users::belongings(app, who, &[UserId(1)]))
+        denied(users::belongings(app, who, &[UserId(1)]))
     }),
     ("users::car_digests", |app, who| {
-        of_users(users::car_digests(app, who, &[UserId(1)]))
+        denied(users::car_digests(app, who, &[UserId(1)]))
     }),
-    ("users::find", |app, who| of_users(users::find(app, who, "ann"))),
+    ("users::find", |app, who| denied(users::find(app, who, "ann"))),
     ("logins::list", |app, who| {
-        of_users(logins::list(app, who, &TokenQuery::at(samples::now())))
+        denied(logins::list(app, who, &TokenQuery::at(samples::now())))
     }),
     ("logins::numbers", |app, who| {
-        of_users(logins::numbers(app, who, &TokenQuery::at(samples::now())))
+        denied(logins::numbers(app, who, &TokenQuery::at(samples::now())))
     }),
     ("logins::read_all", |app, who| {
-        of_users(logins::read_all(app, who, &[1]))
+        denied(logins::read_all(app, who, &[1]))
     }),
     ("logins::end_all", |app, who| {
-        of_users(logins::end_all(app, who, UserId(1)))
+        denied(logins::end_all(app, who, UserId(1)))
     }),
-    ("logins::revoke", |app, who| of_users(logins::revoke(app, who, 1))),
+    ("logins::revoke", |app, who| denied(logins::revoke(app, who, 1))),
 ];
 
-fn of_users<T>(outcome: Result<T, users::Error>) -> Option<Denied> {
+fn denied<T>(outcome: Result<T, Error>) -> Option<Denied> {
     outcome.err().and_then(|error| match error {
-        users::Error::Denied(denied) => Some(denied),
+        Error::Denied(denied) => Some(denied),
         _ => None,
     })
 }
@@ -99,7 +101,7 @@ fn of_cars<T>(outcome: Result<T, cars::Error>) -> Option<Denied> {
     })
 }
 
-/// An app in which there is nothing.
+/// An app without rows.
 fn empty() -> App {
     let mut mocks = Mocks::new();
     let log = &mut mocks.unit.audit_log;
@@ -139,20 +141,16 @@ fn empty() -> App {
 }
 
 #[test]
-fn a_client_and_nobody_are_refused_before_anything_is_looked_up() {
+fn clients_and_anonymous_callers_are_denied_without_a_look_up() {
     for (name, ask) in CASES {
         for (caller, denied) in [
             (samples::anonymous(), Denied::NotAuthenticated),
             (samples::ann(), Denied::Forbidden),
         ] {
             let mut mocks = Mocks::new();
-            // A car's history asks whose the car is first: everything else asks nothing, or this would panic.
+            // The history of a car reads the car first. Any other look-up panics.
             if name.starts_with("history::of_car") {
-                mocks
-                    .unit
-                    .cars
-                    .expect_find()
-                    .returning(|_| Ok(Some(samples::car())));
+                mocks = mocks.with_car_read(samples::car());
             }
             let (app, _) = mocks.into_app();
             assert_eq!(ask(&app, &caller), Some(denied), "{name}");
@@ -161,7 +159,7 @@ fn a_client_and_nobody_are_refused_before_anything_is_looked_up() {
 }
 
 #[test]
-fn an_admin_and_a_superuser_are_answered() {
+fn admins_and_superusers_are_answered() {
     for (name, ask) in CASES {
         for rank in [Rank::Admin, Rank::Superuser] {
             assert_eq!(ask(&empty(), &samples::other_user(rank)), None, "{name}");

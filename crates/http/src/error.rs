@@ -385,6 +385,16 @@ impl From<AuthenticationError> for ApiError {
     }
 }
 
+impl From<mycars_application::Error> for ApiError {
+    fn from(error: mycars_application::Error) -> Self {
+        match error {
+            mycars_application::Error::NotFound => Self::NotFound(Resource::User),
+            mycars_application::Error::Denied(denied) => denied.into(),
+            mycars_application::Error::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<accounts::Error> for ApiError {
     fn from(error: accounts::Error) -> Self {
         match error {

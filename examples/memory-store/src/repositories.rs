@@ -1,19 +1,23 @@
-//! What is kept, and the methods that every adapter has to write itself. Those that follow from them are provided by
-//! the ports, and what a query means is said by the query.
+//! The rows, and the repositories on them. What a query asks for is the `select` of the query.
 
-use std::collections::BTreeMap;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use chrono::{DateTime, Utc};
 use mycars_application::{
-    lists::{CarQuery, HistoryQuery, TokenQuery, UserQuery},
+    lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, UserCount, UserQuery},
     ports::{
-        AuditLog, CarRepository, Installation, InstallationRepository, ListedToken, RefreshToken,
-        RefreshTokenRepository, Revocation, Session, SessionRepository, StoreError, UserRepository,
+        AuditLog, CarCount, CarRepository, CarVersion, Installation, InstallationRepository, ListedToken,
+        RefreshToken, RefreshTokenRepository, Revocation, Session, SessionRepository, StoreError,
+        UserRepository,
     },
 };
 use mycars_domain::{
     Car, CarId, Field, NewCar, NewUser, User, UserId,
     audit::{Entry, NewEntry},
+    values::{Email, ImagePath, LicensePlate, Username},
 };
 
 use crate::{Result, Unit};
@@ -82,9 +86,68 @@ impl UserRepository for Unit {
         UserRepository::find(self, id)
     }
 
+    fn superusers_for_update(&mut self) -> Result<Vec<User>> {
+        let users = self.state.users.values();
+        Ok(users.filter(|user| user.is_superuser).cloned().collect())
+    }
+
+    fn find_by_username(&mut self, username: &str) -> Result<Option<User>> {
+        let mut users = self.state.users.values();
+        Ok(users.find(|user| user.username.as_str() == username).cloned())
+    }
+
+    fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>> {
+        let mut users = self.state.users.values();
+        Ok(users.find(|user| user.username.key() == username.key()).cloned())
+    }
+
+    fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool> {
+        let mut others = self.state.users.values().filter(|user| Some(user.id) != except);
+        Ok(others.any(|user| user.username.key() == username.key()))
+    }
+
+    fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool> {
+        let mut others = self.state.users.values().filter(|user| Some(user.id) != except);
+        Ok(others.any(|user| user.email.key() == email.key()))
+    }
+
     fn list(&mut self, query: &UserQuery) -> Result<Vec<User>> {
         let found = query.select(self.state.users.values());
         Ok(found.into_iter().cloned().collect())
+    }
+
+    fn count(&mut self, query: &UserQuery) -> Result<u64> {
+        Ok(UserRepository::ids(self, query)?.len() as u64)
+    }
+
+    fn ids(&mut self, query: &UserQuery) -> Result<Vec<UserId>> {
+        let whole = UserQuery {
+            page: None,
+            ..query.clone()
+        };
+        let found = whole.select(self.state.users.values());
+        Ok(found.into_iter().map(|user| user.id).collect())
+    }
+
+    fn counts(&mut self, query: &UserQuery) -> Result<Vec<UserCount>> {
+        let aside = UserQuery {
+            role: None,
+            is_active: None,
+            page: None,
+            ..query.clone()
+        };
+        let users = aside.select(self.state.users.values());
+        let counted = tally(users.into_iter().map(|user| (user.role, user.is_active)));
+        let alike = |((role, is_active), count)| UserCount {
+            role,
+            is_active,
+            count,
+        };
+        Ok(counted.into_iter().map(alike).collect())
+    }
+
+    fn find_all(&mut self, ids: &[UserId]) -> Result<Vec<User>> {
+        Ok(with_keys(&self.state.users, ids).cloned().collect())
     }
 
     fn insert(&mut self, user: &NewUser) -> Result<User> {
@@ -127,6 +190,64 @@ impl CarRepository for Unit {
         let State { cars, users, .. } = &*self.state;
         let found = query.select(owner, cars.values(), |id| users.get(&id));
         Ok(found.into_iter().cloned().collect())
+    }
+
+    fn count(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<u64> {
+        Ok(CarRepository::ids(self, owner, query)?.len() as u64)
+    }
+
+    fn versions_of(&mut self, owners: &[UserId]) -> Result<Vec<CarVersion>> {
+        let cars = self.state.cars.values().filter(|car| owners.contains(&car.owner));
+        Ok(cars.map(CarVersion::from).collect())
+    }
+
+    fn ids(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<CarId>> {
+        let whole = CarQuery {
+            page: None,
+            ..query.clone()
+        };
+        let cars = CarRepository::list(self, owner, &whole)?;
+        Ok(cars.iter().map(|car| car.id).collect())
+    }
+
+    fn brands(&mut self, query: &CarQuery, at_most: u32) -> Result<Vec<(String, u64)>> {
+        let aside = CarQuery {
+            brand: None,
+            page: None,
+            ..query.clone()
+        };
+        let cars = CarRepository::list(self, None, &aside)?.into_iter();
+        let mut brands = tally(cars.map(|car| car.brand.to_string()));
+        brands.sort_by(|(one, ones), (other, others)| (Reverse(ones), one).cmp(&(Reverse(others), other)));
+        brands.truncate(at_most as usize);
+        Ok(brands)
+    }
+
+    fn find_all(&mut self, ids: &[CarId]) -> Result<Vec<Car>> {
+        Ok(with_keys(&self.state.cars, ids).cloned().collect())
+    }
+
+    fn count_of(&mut self, owners: &[UserId]) -> Result<CarCount> {
+        let cars = self.state.cars.values();
+        Ok(cars.filter(|car| owners.contains(&car.owner)).collect())
+    }
+
+    fn count_among(&mut self, ids: &[CarId]) -> Result<CarCount> {
+        Ok(with_keys(&self.state.cars, ids).collect())
+    }
+
+    fn count_all(&mut self) -> Result<CarCount> {
+        Ok(self.state.cars.values().collect())
+    }
+
+    fn license_is_taken(&mut self, license: &LicensePlate, except: Option<CarId>) -> Result<bool> {
+        let mut others = self.state.cars.values().filter(|car| Some(car.id) != except);
+        Ok(others.any(|car| car.license.key() == license.key()))
+    }
+
+    fn has_image(&mut self, path: &ImagePath) -> Result<bool> {
+        let mut cars = self.state.cars.values();
+        Ok(cars.any(|car| car.image.as_ref() == Some(path)))
     }
 
     fn list_for_update(&mut self, owner: UserId) -> Result<Vec<Car>> {
@@ -191,6 +312,27 @@ impl RefreshTokenRepository for Unit {
         let tokens = self.state.refresh_tokens.iter();
         let numbered = tokens.map(|(number, token)| (*number, token));
         Ok(query.select(numbered, |id| self.state.users.get(&id)))
+    }
+
+    fn count(&mut self, query: &TokenQuery) -> Result<u64> {
+        Ok(self.numbers(query)?.len() as u64)
+    }
+
+    fn numbers(&mut self, query: &TokenQuery) -> Result<Vec<i64>> {
+        let whole = TokenQuery {
+            page: None,
+            ..query.clone()
+        };
+        let tokens = RefreshTokenRepository::list(self, &whole)?;
+        Ok(tokens.iter().map(|listed| listed.number).collect())
+    }
+
+    fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>> {
+        let numbers: BTreeSet<&i64> = numbers.iter().collect();
+        // The time makes no difference, because no state is asked for.
+        let mut tokens = RefreshTokenRepository::list(self, &TokenQuery::at(DateTime::UNIX_EPOCH))?;
+        tokens.retain(|listed| numbers.contains(&listed.number));
+        Ok(tokens)
     }
 
     fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<usize> {
@@ -274,10 +416,64 @@ impl AuditLog for Unit {
         let found = query.select(&self.state.audit_log);
         Ok(found.into_iter().cloned().collect())
     }
+
+    fn count(&mut self, query: &HistoryQuery) -> Result<u64> {
+        Ok(AuditLog::ids(self, query)?.len() as u64)
+    }
+
+    fn ids(&mut self, query: &HistoryQuery) -> Result<Vec<i64>> {
+        let whole = HistoryQuery {
+            page: None,
+            ..query.clone()
+        };
+        let found = whole.select(&self.state.audit_log);
+        Ok(found.into_iter().map(|entry| entry.id).collect())
+    }
+
+    fn find_all(&mut self, ids: &[i64]) -> Result<Vec<Entry>> {
+        let ids: BTreeSet<&i64> = ids.iter().collect();
+        let entries = self.state.audit_log.iter();
+        Ok(entries.filter(|entry| ids.contains(&entry.id)).cloned().collect())
+    }
+
+    fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>> {
+        let aside = HistoryQuery {
+            action: None,
+            object_type: None,
+            page: None,
+            ..query.clone()
+        };
+        let entries = aside.select(&self.state.audit_log).into_iter();
+        let counted = tally(entries.map(|kept| (kept.entry.action, kept.entry.object.kind)));
+        let alike = |((action, object_type), count)| HistoryCount {
+            action,
+            object_type,
+            count,
+        };
+        Ok(counted.into_iter().map(alike).collect())
+    }
 }
 
 impl InstallationRepository for Unit {
     fn find_or_insert(&mut self, new: &Installation) -> Result<Installation> {
         self.change(|state| Ok(state.installation.get_or_insert_with(|| new.clone()).clone()))
     }
+}
+
+/// Returns the rows that have these keys, each once.
+fn with_keys<'a, K: Ord, V>(rows: &'a BTreeMap<K, V>, keys: &[K]) -> impl Iterator<Item = &'a V> {
+    let keys: BTreeSet<&K> = keys.iter().collect();
+    keys.into_iter().filter_map(|key| rows.get(key))
+}
+
+/// Counts how often each item occurs, in the order in which they first do.
+fn tally<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<(T, u64)> {
+    let mut counted: Vec<(T, u64)> = Vec::new();
+    for item in items {
+        match counted.iter_mut().find(|(known, _)| *known == item) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((item, 1)),
+        }
+    }
+    counted
 }

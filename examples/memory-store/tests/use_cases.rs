@@ -10,9 +10,9 @@ use std::{sync::Arc, time::Duration};
 use memory_store::MemoryStore;
 use mycars_application::{
     App, Caller, accounts,
-    cars::{self, CarInput},
+    cars::{self, CarInput, CarScope},
     history,
-    lists::{CarQuery, CarScope, HistoryQuery, Search},
+    lists::{CarQuery, HistoryQuery, Search},
     mocks::{Mocks, samples},
     users::UserInput,
 };

@@ -102,21 +102,15 @@ mod tests {
     /// Mocks of a store with this car and no other, in which nothing may be changed: a mock fails the test at each
     /// call that it was not told to expect.
     fn mocks_with(car: Option<Car>) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .withf(|id| *id == CAR)
-            .return_once(|_| Ok(car));
-        mocks
+        match car {
+            Some(car) => Mocks::new().with_car_locked(car),
+            None => Mocks::new().without_car(),
+        }
     }
 
     /// The same, but the car may be changed once.
     fn mocks_that_change(car: Car) -> Mocks {
-        let mut mocks = mocks_with(Some(car));
-        mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
-        mocks
+        mocks_with(Some(car)).expect_car_update(|_| true)
     }
 
     #[test]
@@ -189,9 +183,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_away_is_an_error_and_no_missing_car() {
-        let mut mocks = Mocks::new();
-        mocks.fail_store = true;
-        let (app, _) = mocks.into_app();
+        let (app, _) = Mocks::failing_store().into_app();
         let failed = note(&app, &samples::ann(), CAR, 900);
         assert!(matches!(failed, Err(Error::Store(StoreError::Unavailable(_)))));
     }

@@ -11,8 +11,7 @@
 
 use mycars_application::{
     App, Input, UpdateMode,
-    cars::{self, CarInput},
-    lists::CarScope,
+    cars::{self, CarInput, CarScope},
     mocks::{Mocks, samples},
     ports::StoreError,
 };
@@ -27,14 +26,7 @@ const CAR: CarId = CarId(10);
 
 /// Mocks in which Ann's car is there, for whoever reads it in order to write.
 fn mocks_with_anns_car() -> Mocks {
-    let mut mocks = Mocks::new();
-    mocks
-        .unit
-        .cars
-        .expect_find_for_update()
-        .withf(|id| *id == CAR)
-        .returning(|_| Ok(Some(samples::car())));
-    mocks
+    Mocks::new().with_car_locked(samples::car())
 }
 
 /// A change of nothing but the mileage.
@@ -79,16 +71,8 @@ fn only_an_admin_deletes_a_car_as_one_of_ann() {
     assert!(matches!(refused, Err(cars::Error::Denied(Denied::Forbidden))));
     assert_eq!(store.commits(), 0);
 
-    let mut mocks = mocks_with_anns_car();
-    mocks
-        .unit
-        .cars
-        .expect_delete()
-        .withf(|id| *id == CAR)
-        .once()
-        .returning(|_| Ok(()));
-    let (app, store) = mocks.into_app();
-    let admin = samples::other_user(Rank::Admin);
+    let (app, store) = mocks_with_anns_car().expect_car_delete(CAR).into_app();
+    let admin = samples::admin();
     cars::delete(&app, &admin, CarScope::Owner(ANN), CAR, None).unwrap();
     assert_eq!(store.commits(), 1);
 }
@@ -125,10 +109,11 @@ fn everything_that_is_wrong_with_a_new_car_is_said_at_once() {
 /// so, the use-case makes the same violation of it as the check would have, and nothing is kept, the log included.
 #[test]
 fn a_plate_that_somebody_took_a_moment_ago_undoes_the_write() {
-    let mut mocks = mocks_with_anns_car();
-    let cars = &mut mocks.unit.cars;
-    cars.expect_license_is_taken().returning(|_, _| Ok(false));
-    cars.expect_update()
+    let mut mocks = mocks_with_anns_car().nothing_taken();
+    mocks
+        .unit
+        .cars
+        .expect_update()
         .once()
         .returning(|_| Err(StoreError::Taken(Field::License)));
     let (app, store) = mocks.into_app();
@@ -147,15 +132,8 @@ fn a_plate_that_somebody_took_a_moment_ago_undoes_the_write() {
 /// log needs no mock for that: whatever a committed transaction wrote is with the store.
 #[test]
 fn what_was_changed_is_written_down_with_the_change() {
-    let mut mocks = mocks_with_anns_car();
-    mocks
-        .unit
-        .cars
-        .expect_update()
-        .withf(|car| car.mileage == Mileage::from_storage(900) && car.updated_at == samples::now())
-        .once()
-        .returning(|_| Ok(()));
-    let (app, store) = mocks.into_app();
+    let is_right = |car: &Car| car.mileage == Mileage::from_storage(900) && car.updated_at == samples::now();
+    let (app, store) = mocks_with_anns_car().expect_car_update(is_right).into_app();
     change(&app, &mileage(900)).unwrap();
     assert_eq!(store.commits(), 1);
 

@@ -1,23 +1,23 @@
-//! Find out who asks, by an access token.
+//! Authenticate a user by an access token.
 
 use mycars_domain::User;
 
 use super::token::{self, TokenError, TokenType};
 use crate::{App, ports::StoreError};
 
-/// Why a token does not prove who asks.
+/// Why a token does not authenticate a user.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
-    /// The token is not good.
+    /// The token is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token names nobody.
+    /// The token names no user.
     #[error("the token names nobody")]
     NamesNobody,
-    /// The user whom it names is not there (any more).
+    /// The user does not exist.
     #[error("the user whom the token names is not there")]
     UserNotFound,
-    /// The user whom it names may not log in (any more).
+    /// The user is inactive.
     #[error("the user whom the token names may not log in")]
     UserInactive,
     /// The store failed.
@@ -25,11 +25,11 @@ pub enum AuthenticationError {
     Store(#[from] StoreError),
 }
 
-/// The user whom an access token proves to ask, as they are in the store now: whoever was deactivated,
-/// demoted or deleted a moment ago is so at once, whatever their token says.
+/// Returns the user of an access token, as stored now: deactivating, demoting or deleting a user takes effect at the
+/// next request, even if their token is still valid.
 ///
 /// # Errors
-/// [`AuthenticationError`] says why not.
+/// [`AuthenticationError`] with the reason.
 ///
 /// ```
 /// use mycars_application::{Caller, accounts, mocks::{Mocks, samples}, ports::Claims};
@@ -71,8 +71,6 @@ pub fn authenticate(app: &App, access_token: &str) -> Result<User, Authenticatio
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::UserId;
-
     use super::*;
     use crate::{
         mocks::{Mocks, samples},
@@ -80,96 +78,70 @@ mod tests {
     };
 
     fn claims() -> Claims {
-        Claims {
-            token_type: Some("access".into()),
-            expires_at: Some(samples::NOW + 60),
-            issued_at: Some(samples::NOW),
-            not_before: None,
-            id: Some("jti".into()),
-            user_id: Some("1".into()),
-        }
+        samples::claims("access")
     }
 
     fn authenticate_with(
         claims: Result<Claims, Undecodable>,
         user: Option<User>,
     ) -> Result<User, AuthenticationError> {
-        let mut mocks = Mocks::new();
-        mocks
-            .tokens
-            .expect_decode()
-            .withf(|token| token == "token")
-            .return_once(|_| claims);
-        mocks.unit.users.expect_find().returning(move |id| {
-            assert_eq!(id, UserId(1));
-            Ok(user.clone())
-        });
+        let mocks = Mocks::new().with_claims(claims);
+        let mocks = match user {
+            Some(user) => mocks.with_user_read(user),
+            None => mocks.without_user(),
+        };
         authenticate(&mocks.into_app().0, "token")
     }
 
     #[test]
-    fn what_is_no_token_proves_nothing() {
+    fn malformed_token_is_refused() {
         let refused = authenticate_with(Err(Undecodable), None);
-        assert!(matches!(
-            refused,
-            Err(AuthenticationError::Token(TokenError::Invalid))
-        ));
+        let error = refused.unwrap_err();
+        assert!(matches!(error, AuthenticationError::Token(TokenError::Invalid)));
     }
 
     #[test]
-    fn a_refresh_token_proves_nothing() {
+    fn refresh_token_is_refused() {
         let refresh = Claims {
             token_type: Some("refresh".into()),
             ..claims()
         };
         let refused = authenticate_with(Ok(refresh), Some(samples::user()));
-        assert!(matches!(
-            refused,
-            Err(AuthenticationError::Token(TokenError::WrongType))
-        ));
+        let error = refused.unwrap_err();
+        assert!(matches!(error, AuthenticationError::Token(TokenError::WrongType)));
     }
 
     #[test]
-    fn a_token_that_names_nobody_or_no_id_finds_no_user() {
-        let refused = authenticate_with(
-            Ok(Claims {
-                user_id: None,
-                ..claims()
-            }),
-            None,
-        );
+    fn token_without_a_user_or_an_id_finds_no_user() {
+        let anonymous = Claims {
+            user_id: None,
+            ..claims()
+        };
+        let refused = authenticate_with(Ok(anonymous), None);
         assert!(matches!(refused, Err(AuthenticationError::NamesNobody)));
-        let refused = authenticate_with(
-            Ok(Claims {
-                user_id: Some("x".into()),
-                ..claims()
-            }),
-            None,
-        );
+        let other_id = Claims {
+            user_id: Some("x".into()),
+            ..claims()
+        };
+        let refused = authenticate_with(Ok(other_id), None);
         assert!(matches!(refused, Err(AuthenticationError::UserNotFound)));
     }
 
     #[test]
-    fn an_inactive_users_token_stops_working_at_once() {
-        let inactive = User {
-            is_active: false,
-            ..samples::user()
-        };
-        let refused = authenticate_with(Ok(claims()), Some(inactive));
+    fn token_of_inactive_user_is_refused() {
+        let refused = authenticate_with(Ok(claims()), Some(samples::inactive_user()));
         assert!(matches!(refused, Err(AuthenticationError::UserInactive)));
     }
 
     #[test]
-    fn a_deleted_users_token_stops_working_at_once() {
+    fn token_of_deleted_user_is_refused() {
         let refused = authenticate_with(Ok(claims()), None);
         assert!(matches!(refused, Err(AuthenticationError::UserNotFound)));
     }
 
     #[test]
-    fn a_good_token_finds_its_user() {
-        assert_eq!(
-            authenticate_with(Ok(claims()), Some(samples::user())).unwrap(),
-            samples::user()
-        );
+    fn valid_token_finds_its_user() {
+        let found = authenticate_with(Ok(claims()), Some(samples::user())).unwrap();
+        assert_eq!(found, samples::user());
     }
 }

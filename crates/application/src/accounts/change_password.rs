@@ -1,4 +1,4 @@
-//! Change one's own password by proving the old one.
+//! Change one's own password, given the old one.
 
 use mycars_domain::{
     Action, Denied, Field, Rank, Target, User, Violation, password, policy, values::Password,
@@ -11,22 +11,21 @@ use crate::{
     ports::Verification,
 };
 
-/// What somebody sent to change their password. The default is that nothing was sent.
+/// The fields of a password change. By default, none was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PasswordChange {
-    /// The password that they have.
+    /// The current password.
     pub old_password: Input<String>,
-    /// The password that they want.
+    /// The new password.
     pub new_password: Input<String>,
 }
 
-/// Changes the password of `caller` (wire contract, section 4). Every refresh token issued before is dead
-/// afterwards; the access token in hand lives to its own expiry.
+/// Changes the password of `caller` (wire contract, section 4) and revokes all their refresh tokens. Access tokens stay
+/// valid until they expire.
 ///
 /// # Errors
-/// [`Error::Invalid`] with everything that is wrong: fields, a wrong old password, a new one that is not good
-/// enough; [`Error::Denied`] for nobody; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Hash`];
-/// [`Error::Store`].
+/// [`Error::Invalid`] with all violations: fields, a wrong old password, a weak new one; [`Error::Denied`] for
+/// anonymous callers; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Hash`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{
@@ -60,7 +59,7 @@ pub fn change_password(app: &App, caller: &Caller, input: &PasswordChange) -> Re
     let new_password = check(app, &user, input)?;
     let hash = app.hasher.hash(&new_password)?;
     app.store.write(|unit| {
-        // Hashing took long: meanwhile somebody else may have changed the password.
+        // Another request may have changed the password while this one was hashing.
         let before = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
         if before.password != user.password {
             return Err(wrong_password());
@@ -110,43 +109,36 @@ mod tests {
     }
 
     fn mocks(verification: Verification) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.hasher.expect_verify().returning(move |_, _| verification);
-        mocks
+        Mocks::new()
+            .with_user_read(samples::user())
+            .with_verification(verification)
     }
 
     fn refused(mocks: Mocks, input: &PasswordChange) -> Violations {
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = change_password(&app, &samples::ann(), input) else {
-            panic!("must be refused");
-        };
+        let violations = change_password(&app, &samples::ann(), input)
+            .unwrap_err()
+            .violations();
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
         violations
     }
 
     #[test]
-    fn nobody_has_no_password() {
+    fn change_by_anonymous_caller_is_denied() {
         let (app, _) = Mocks::new().into_app();
         let refused = change_password(&app, &samples::anonymous(), &change("a", "b"));
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
     }
 
     #[test]
-    fn the_old_password_must_be_right() {
+    fn wrong_old_password_is_refused() {
         let wrong = Violations::one(Field::OldPassword, Violation::WrongPassword);
-        assert_eq!(
-            refused(mocks(Verification::Wrong), &change("wrong", "Meadow-x-55")),
-            wrong
-        );
+        let violations = refused(mocks(Verification::Wrong), &change("wrong", "Meadow-x-55"));
+        assert_eq!(violations, wrong);
     }
 
     #[test]
-    fn a_wrong_old_password_and_a_weak_new_one_are_said_at_once() {
+    fn wrong_old_and_weak_new_passwords_are_reported_at_once() {
         let violations = refused(mocks(Verification::Wrong), &change("wrong", "83647251904"));
         assert_eq!(violations.of(Field::OldPassword), [Violation::WrongPassword]);
         assert_eq!(
@@ -156,53 +148,29 @@ mod tests {
     }
 
     #[test]
-    fn the_new_password_must_not_be_like_what_is_known_of_its_owner() {
+    fn new_password_similar_to_user_data_is_refused() {
         let violations = refused(mocks(Verification::Right), &change("old", "ann@example.com"));
         let similar = Violation::PasswordTooSimilar(Field::Email);
         assert_eq!(violations, Violations::one(Field::NewPassword, similar));
     }
 
     #[test]
-    fn both_must_be_sent() {
+    fn missing_passwords_are_reported() {
         let violations = refused(mocks(Verification::Right), &PasswordChange::default());
         assert_eq!(violations.of(Field::OldPassword), [Violation::Required]);
         assert_eq!(violations.of(Field::NewPassword), [Violation::Required]);
     }
 
     #[test]
-    fn a_change_ends_every_login_of_that_user_and_is_written_down_without_the_password() {
-        let mut mocks = mocks(Verification::Right);
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.password.reveal() == "new" && user.logins_ended_at == Some(samples::now()))
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .once()
-            .returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .withf(|user, why, _| *user == samples::user().id && *why == Revocation::PasswordChanged)
-            .once()
-            .returning(|_, _, _| Ok(1));
-        let (app, store) = mocks.into_app();
+    fn change_ends_all_logins_and_hides_the_password() {
+        let (app, store) = mocks(Verification::Right)
+            .with_hash("new")
+            .with_user_locked(samples::user())
+            .expect_user_update(|user| {
+                user.password.reveal() == "new" && user.logins_ended_at == Some(samples::now())
+            })
+            .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
+            .into_app();
         change_password(&app, &samples::ann(), &change("old", "Meadow-x-55")).unwrap();
         assert_eq!(store.commits(), 1);
         let entry = expected::ann_changed(&samples::ann(), expected::NEW_PASSWORD);
@@ -210,21 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn of_two_changes_at_once_the_second_has_a_wrong_old_password() {
-        let mut mocks = mocks(Verification::Right);
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
+    fn concurrent_change_has_a_wrong_old_password() {
         let changed = User {
             password: PasswordHash::from_storage("other".into()),
             ..samples::user()
         };
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(changed)));
+        let mocks = mocks(Verification::Right)
+            .with_hash("new")
+            .with_user_locked(changed);
         let wrong = Violations::one(Field::OldPassword, Violation::WrongPassword);
         assert_eq!(refused(mocks, &change("old", "Meadow-x-55")), wrong);
     }

@@ -5,8 +5,8 @@ use mycars_domain::{Action, Denied};
 use super::{Error, profile::own};
 use crate::{App, Caller, images, ports::Revocation, users};
 
-/// Deletes the account of `caller` with its cars, and then the cars' pictures (wire contract, section 5). All its
-/// logins end.
+/// Deletes the account of `caller` with its cars, and then the cars' pictures (wire contract, section 5). Ends all its
+/// logins.
 ///
 /// # Errors
 /// [`Error::Denied`] for anonymous callers, and with [`Denied::LastSuperuser`] for the last active superuser;
@@ -49,7 +49,7 @@ pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use mockall::Sequence;
-    use mycars_domain::{Car, Field, Role, User, UserId, audit::Value, values::ImagePath};
+    use mycars_domain::{Field, User, UserId, audit::Value};
 
     use super::*;
     use crate::{
@@ -60,52 +60,23 @@ mod tests {
     fn superuser(id: i64, is_active: bool) -> User {
         User {
             id: UserId(id),
-            role: Role::Admin,
-            is_superuser: true,
             is_active,
-            ..samples::user()
+            ..samples::superuser()
         }
     }
 
-    fn mocks(user: User) -> Mocks {
-        let mut mocks = Mocks::new();
-        let users = &mut mocks.unit.users;
-        let found = user.clone();
-        users.expect_find().returning(move |_| Ok(Some(found.clone())));
-        users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(user.clone())));
-        mocks
-    }
-
-    fn deletable(mut mocks: Mocks) -> Mocks {
-        mocks.unit.cars.expect_list_for_update().returning(|_| Ok(vec![]));
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .once()
-            .returning(|_| Ok(2));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .withf(|id, why, _| *id == UserId(1) && *why == Revocation::LoggedOut)
-            .once()
-            .returning(|_, _, _| Ok(3));
-        mocks
-            .unit
-            .users
-            .expect_delete()
-            .withf(|id| *id == UserId(1))
-            .once()
-            .returning(|_| Ok(()));
-        mocks
+    /// Mocks in which this user has no cars and is deleted, with three refresh tokens and two sessions.
+    fn deletable(user: User) -> Mocks {
+        Mocks::new()
+            .with_user(user)
+            .with_cars(vec![])
+            .expect_logins_ended(Revocation::LoggedOut, 3, 2)
+            .expect_user_delete(UserId(1))
     }
 
     #[test]
     fn delete_account_ends_logins_and_logs_the_user_as_actor() {
-        let (app, store) = deletable(mocks(samples::user())).into_app();
+        let (app, store) = deletable(samples::user()).into_app();
         delete_account(&app, &samples::ann()).unwrap();
         let mut entry = expected::ann_is_gone(&samples::ann());
         entry.changes.extend(expected::ended_logins(3, 2));
@@ -115,43 +86,20 @@ mod tests {
 
     #[test]
     fn delete_account_of_admin_is_allowed() {
-        let admin = User {
-            role: Role::Admin,
-            ..samples::user()
-        };
-        let (app, store) = deletable(mocks(admin.clone())).into_app();
+        let admin = samples::admin_user();
+        let (app, store) = deletable(admin.clone()).into_app();
         delete_account(&app, &samples::caller(&admin)).unwrap();
         assert_eq!(store.commits(), 1);
     }
 
     #[test]
     fn delete_account_removes_pictures_after_the_commit() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.unit.cars.expect_list_for_update().returning(|_| {
-            let image = Some(ImagePath::from_storage("cars/a.jpg".into()));
-            Ok(vec![Car {
-                image,
-                ..samples::car()
-            }])
-        });
-        mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(0));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .returning(|_, _, _| Ok(0));
-        mocks.unit.cars.expect_has_image().returning(|_| Ok(false));
         let mut order = Sequence::new();
+        let mut mocks = Mocks::new()
+            .with_user(samples::user())
+            .with_cars(vec![samples::car_with_image("cars/a.jpg")])
+            .expect_logins_ended(Revocation::LoggedOut, 0, 0);
+        mocks.unit.cars.expect_has_image().returning(|_| Ok(false));
         mocks
             .unit
             .users
@@ -182,10 +130,9 @@ mod tests {
         for others in [vec![], vec![superuser(2, false)]] {
             let ann = superuser(1, true);
             let mut order = Sequence::new();
-            let mut mocks = Mocks::new();
+            let mut mocks = Mocks::new().with_user_read(ann.clone());
             let users = &mut mocks.unit.users;
-            let (found, locked, all) = (ann.clone(), ann.clone(), ann.clone());
-            users.expect_find().returning(move |_| Ok(Some(found.clone())));
+            let (locked, all) = (ann.clone(), ann.clone());
             users
                 .expect_superusers_for_update()
                 .once()
@@ -206,15 +153,8 @@ mod tests {
     #[test]
     fn delete_account_of_superuser_succeeds_beside_another() {
         let ann = superuser(1, true);
-        let mut mocks = deletable(mocks(ann.clone()));
         let all = vec![ann.clone(), superuser(2, true)];
-        mocks
-            .unit
-            .users
-            .expect_superusers_for_update()
-            .once()
-            .return_once(|| Ok(all));
-        let (app, store) = mocks.into_app();
+        let (app, store) = deletable(ann.clone()).with_superusers(all).into_app();
         delete_account(&app, &samples::caller(&ann)).unwrap();
         assert_eq!(store.commits(), 1);
     }
@@ -229,11 +169,7 @@ mod tests {
 
     #[test]
     fn delete_account_that_was_deactivated_meanwhile_is_not_found() {
-        let inactive = User {
-            is_active: false,
-            ..samples::user()
-        };
-        let (app, store) = mocks(inactive).into_app();
+        let (app, store) = Mocks::new().with_user(samples::inactive_user()).into_app();
         assert!(matches!(
             delete_account(&app, &samples::ann()),
             Err(Error::NotFound)

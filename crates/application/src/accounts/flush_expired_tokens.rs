@@ -1,15 +1,13 @@
-//! Forget the refresh tokens that have expired.
+//! Delete expired refresh tokens.
 
 use mycars_domain::{Action, Target, policy};
 
-use super::Error;
-use crate::{App, Caller};
+use crate::{App, Caller, Error};
 
-/// Forgets the refresh tokens that have expired, which are refused without being known, and answers how many
-/// there were.
+/// Deletes the expired refresh tokens, which are refused whether they are recorded or not, and returns their number.
 ///
 /// # Errors
-/// [`Error::Denied`] for everybody but the program itself; [`Error::Store`].
+/// [`Error::Denied`] for all callers but the program itself; [`Error::Store`].
 pub fn flush_expired_tokens(app: &App, caller: &Caller) -> Result<usize, Error> {
     policy::check(&caller.actor, Action::FlushTokens, Target::NOTHING)?;
     app.store
@@ -24,14 +22,14 @@ mod tests {
     use crate::mocks::{Mocks, samples};
 
     #[test]
-    fn not_even_a_superuser_flushes_through_the_api() {
+    fn flush_by_a_superuser_is_denied() {
         let (app, _) = Mocks::new().into_app();
         let refused = flush_expired_tokens(&app, &samples::other_user(Rank::Superuser));
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 
     #[test]
-    fn what_had_expired_by_now_is_forgotten_and_counted() {
+    fn flush_deletes_and_counts_expired_tokens() {
         let mut mocks = Mocks::new();
         mocks
             .unit

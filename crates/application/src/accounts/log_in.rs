@@ -12,7 +12,7 @@ use crate::{
     ports::{UnitOfWork, Verification},
 };
 
-/// What somebody sent to log in. The default is that nothing was sent.
+/// The fields of a login. By default, none was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// The username.
@@ -21,23 +21,22 @@ pub struct Credentials {
     pub password: Input<String>,
 }
 
-/// What a login answers: two signed tokens.
+/// The result of a login: two signed tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenPair {
-    /// Gets new access tokens.
+    /// The refresh token, which gets new access tokens.
     pub refresh: String,
-    /// Proves who asks.
+    /// The access token, which authenticates requests.
     pub access: String,
 }
 
-/// Logs somebody in (wire contract, section 4). Sets `last_login`, and hashes the password again if its hash
-/// is outdated.
+/// Logs a user in (wire contract, section 4). Sets `last_login`, and replaces an outdated password hash.
 ///
 /// # Errors
-/// [`Error::Invalid`] if something was not sent; [`Error::NoActiveAccount`] for a wrong password, a user who
-/// does not exist and one who is not active alike, after the same time; [`Error::UnsupportedHash`], after that time as
-/// well; [`Error::Unsignable`]; [`Error::Store`].
+/// [`Error::Invalid`] if a field is missing; [`Error::NoActiveAccount`] for a wrong password, an unknown user and an
+/// inactive user, all after the same time; [`Error::UnsupportedHash`], also after that time; [`Error::Unsignable`];
+/// [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{
@@ -71,13 +70,13 @@ pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> 
     Ok(TokenPair { refresh, access })
 }
 
-/// That credentials are right, found out outside a transaction because it takes long.
+/// The proof that credentials are right. It is made outside a transaction, because verifying takes long.
 pub(crate) struct Proof {
     user: User,
     new_hash: Option<PasswordHash>,
 }
 
-/// Finds out whether credentials are right.
+/// Verifies credentials.
 pub(crate) fn verify_credentials(app: &App, credentials: &Credentials) -> Result<Proof, Error> {
     let (username, password) = check(credentials)?;
     let user = app.store.read(|unit| unit.users().find_by_username(&username))?;
@@ -102,7 +101,7 @@ pub(crate) fn verify_credentials(app: &App, credentials: &Credentials) -> Result
 }
 
 impl Proof {
-    /// Lets the user in, inside the transaction that keeps the login.
+    /// Records the login of the user, inside the transaction that stores it.
     pub(crate) fn accept(self, app: &App, unit: &mut dyn UnitOfWork) -> Result<User, Error> {
         let mut user = recheck_user(unit, &self.user)?;
         user.last_login = Some(app.now());
@@ -125,15 +124,15 @@ fn check(credentials: &Credentials) -> Result<(String, String), Error> {
     ))
 }
 
-/// A new hash of a password that is right. There is none if the password is longer than passwords may be today, or if
-/// it can't be hashed: the login goes on with the old hash, which the next login tries to replace.
+/// Hashes a verified password again. Returns `None` if the password is longer than allowed today or cannot be hashed:
+/// then the old hash stays, and the next login tries again.
 fn rehash(app: &App, password: &str) -> Option<PasswordHash> {
     let password = Password::parse(password).ok()?;
     app.hasher.hash(&password).ok()
 }
 
-/// The user once more, locked. Checking the password took long: meanwhile it may have been changed, or the
-/// user deactivated or deleted, and a login must not outlive that.
+/// Locks the user and checks them again: while the password was verified, another request may have changed it, or
+/// deactivated or deleted the user.
 fn recheck_user(unit: &mut dyn UnitOfWork, before: &User) -> Result<User, Error> {
     unit.users()
         .find_for_update(before.id)?
@@ -158,16 +157,9 @@ mod tests {
         }
     }
 
-    /// Mocks that know Ann, hold her password against her hash, and let nothing be kept.
+    /// Mocks that know this user and verify their password.
     fn mocks(user: User, verification: Verification) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find_by_username()
-            .withf(|username| username == "ann")
-            .once()
-            .return_once(|_| Ok(Some(user)));
+        let mut mocks = Mocks::new().with_user_read(user);
         mocks
             .hasher
             .expect_verify()
@@ -177,14 +169,15 @@ mod tests {
         mocks
     }
 
-    /// Lets tokens be signed: the token of each type is its type.
-    fn sign_tokens(mocks: &mut Mocks) {
-        mocks.random.expect_hex().returning(|_| "jti".into());
+    /// Mocks in which Ann's password is right and tokens are signed: the token of each type is its type.
+    fn signing(verification: Verification) -> Mocks {
+        let mut mocks = mocks(samples::user(), verification).with_random("jti");
         mocks.tokens.expect_encode().returning(|claims| {
             assert_eq!(claims.user_id.as_deref(), Some("1"));
             assert_eq!(claims.issued_at, Some(samples::NOW));
             Ok(claims.token_type.clone().unwrap())
         });
+        mocks
     }
 
     fn is_refused(mocks: Mocks) {
@@ -197,9 +190,8 @@ mod tests {
     }
 
     #[test]
-    fn without_a_key_that_can_sign_nobody_is_let_in() {
-        let mut mocks = mocks(samples::user(), Verification::Right);
-        mocks.random.expect_hex().returning(|_| "jti".into());
+    fn log_in_without_a_signing_key_fails() {
+        let mut mocks = mocks(samples::user(), Verification::Right).with_random("jti");
         mocks
             .tokens
             .expect_encode()
@@ -210,9 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn a_user_who_does_not_exist_costs_the_time_of_one_who_does() {
-        let mut mocks = Mocks::new();
-        mocks.unit.users.expect_find_by_username().returning(|_| Ok(None));
+    fn unknown_user_takes_as_long_as_a_known_one() {
+        let mut mocks = Mocks::new().without_user();
         mocks
             .hasher
             .expect_verify_nobody()
@@ -223,12 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_password_is_refused() {
+    fn wrong_password_is_refused() {
         is_refused(mocks(samples::user(), Verification::Wrong));
     }
 
     #[test]
-    fn an_unsupported_hash_names_user_and_algorithm() {
+    fn unsupported_hash_names_user_and_algorithm() {
         let (app, store) = mocks(samples::user(), Verification::Unsupported("argon2")).into_app();
         let refused = log_in(&app, &credentials()).unwrap_err();
         assert!(
@@ -236,43 +227,28 @@ mod tests {
         );
         assert_eq!(store.commits(), 0);
         is_refused(mocks(
-            User {
-                is_active: false,
-                ..samples::user()
-            },
+            samples::inactive_user(),
             Verification::Unsupported("argon2"),
         ));
     }
 
     #[test]
-    fn an_inactive_user_is_refused_after_the_password_was_checked() {
-        is_refused(mocks(
-            User {
-                is_active: false,
-                ..samples::user()
-            },
-            Verification::Right,
-        ));
+    fn inactive_user_is_refused_after_the_verification() {
+        is_refused(mocks(samples::inactive_user(), Verification::Right));
     }
 
     #[test]
-    fn what_was_not_sent_is_said_without_a_look_at_the_store() {
+    fn missing_fields_are_reported_without_the_store() {
         let (app, store) = Mocks::new().into_app();
-        let Err(Error::Invalid(violations)) = log_in(
-            &app,
-            &Credentials {
-                username: "".into(),
-                password: Input::Null,
-            },
-        ) else {
-            panic!("must be refused");
+        let blank = Credentials {
+            username: "".into(),
+            password: Input::Null,
         };
+        let violations = log_in(&app, &blank).unwrap_err().violations();
         assert_eq!(violations.of(Field::Username), [Violation::Blank]);
         assert_eq!(violations.of(Field::Password), [Violation::Null]);
 
-        let Err(Error::Invalid(violations)) = log_in(&app, &Credentials::default()) else {
-            panic!("must be refused");
-        };
+        let violations = log_in(&app, &Credentials::default()).unwrap_err().violations();
         let mut required = Violations::one(Field::Username, Violation::Required);
         required.add(Field::Password, Violation::Required);
         assert_eq!(violations, required);
@@ -280,141 +256,66 @@ mod tests {
     }
 
     #[test]
-    fn a_password_changed_during_the_login_refuses_it() {
-        let mut mocks = mocks(samples::user(), Verification::Right);
-        sign_tokens(&mut mocks);
-        let changed = User {
+    fn password_changed_during_the_login_is_refused() {
+        is_refused(signing(Verification::Right).with_user_locked(User {
             password: PasswordHash::from_storage("new".into()),
             ..samples::user()
-        };
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(changed)));
-        is_refused(mocks);
+        }));
     }
 
     #[test]
-    fn a_user_deactivated_or_deleted_during_the_login_is_refused() {
-        for now in [
-            Some(User {
-                is_active: false,
-                ..samples::user()
-            }),
-            None,
-        ] {
-            let mut mocks = mocks(samples::user(), Verification::Right);
-            sign_tokens(&mut mocks);
-            mocks.unit.users.expect_find_for_update().return_once(|_| Ok(now));
-            is_refused(mocks);
-        }
+    fn user_deactivated_or_deleted_during_the_login_is_refused() {
+        is_refused(signing(Verification::Right).with_user_locked(samples::inactive_user()));
+        is_refused(signing(Verification::Right).without_user());
     }
 
     #[test]
-    fn a_login_answers_two_tokens_remembers_one_and_says_when_it_was() {
-        let mut mocks = mocks(samples::user(), Verification::Right);
-        sign_tokens(&mut mocks);
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| {
+    fn log_in_issues_tokens_and_sets_last_login() {
+        let (app, store) = signing(Verification::Right)
+            .with_user_locked(samples::user())
+            .expect_user_update(|user| {
                 user.last_login == Some(samples::now())
                     && user.password.reveal() == "hash"
                     && user.updated_at == samples::user().updated_at
             })
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_record()
-            .withf(|token| {
+            .expect_token_record(|token| {
                 token.id == "jti"
                     && token.user == Some(samples::user().id)
                     && token.expires_at == samples::now() + chrono::TimeDelta::days(1)
                     && token.revoked.is_none()
             })
-            .once()
-            .returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+            .into_app();
         let pair = log_in(&app, &credentials()).unwrap();
         assert_eq!(
-            pair,
-            TokenPair {
-                refresh: "refresh".into(),
-                access: "access".into()
-            }
+            (pair.refresh.as_str(), pair.access.as_str()),
+            ("refresh", "access")
         );
         assert_eq!(store.commits(), 1);
     }
 
     #[test]
     fn outdated_hash_that_cannot_be_replaced_lets_the_user_in() {
-        let mut mocks = mocks(samples::user(), Verification::RightButOutdated);
-        sign_tokens(&mut mocks);
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Err(HashError("no randomness".into())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.password.reveal() == "hash")
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_record()
-            .once()
-            .returning(|_| Ok(()));
-        let (app, _) = mocks.into_app();
-        assert!(log_in(&app, &credentials()).is_ok());
+        let mut mocks = signing(Verification::RightButOutdated)
+            .with_user_locked(samples::user())
+            .expect_user_update(|user| user.password.reveal() == "hash")
+            .expect_token_record(|_| true);
+        let no_randomness = |_: &Password| Err(HashError("no randomness".into()));
+        mocks.hasher.expect_hash().once().returning(no_randomness);
+        assert!(log_in(&mocks.into_app().0, &credentials()).is_ok());
     }
 
     #[test]
-    fn an_outdated_hash_is_replaced_and_old_logins_stay() {
-        let mut mocks = mocks(samples::user(), Verification::RightButOutdated);
-        sign_tokens(&mut mocks);
+    fn outdated_hash_is_replaced_and_old_logins_stay() {
+        let mut mocks = signing(Verification::RightButOutdated)
+            .with_user_locked(samples::user())
+            .expect_user_update(|user| user.password.reveal() == "stronger" && user.logins_ended_at.is_none())
+            .expect_token_record(|_| true);
         mocks
             .hasher
             .expect_hash()
             .withf(|password| password.reveal() == "secret")
             .once()
             .returning(|_| Ok(PasswordHash::from_storage("stronger".into())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.password.reveal() == "stronger" && user.logins_ended_at.is_none())
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_record()
-            .once()
-            .returning(|_| Ok(()));
-        let (app, _) = mocks.into_app();
-        assert!(log_in(&app, &credentials()).is_ok());
+        assert!(log_in(&mocks.into_app().0, &credentials()).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! End a login by giving up its refresh token.
+//! End a login by its refresh token.
 
 use mycars_domain::{Action, Denied, Field, Target, Violation, Violations, audit::Object, policy};
 
@@ -12,12 +12,12 @@ use crate::{
     ports::{Revocation, UnitOfWork},
 };
 
-/// Blacklists a refresh token of `caller` (wire contract, section 4). One that died with a password change, or
-/// was ended by an admin, may still be given up: clients log out right after changing the password.
+/// Blacklists a refresh token of `caller` (wire contract, section 4). A token that was revoked by a password change or
+/// by an admin is accepted as well: clients log out right after changing the password.
 ///
 /// # Errors
-/// [`Error::Invalid`] if no token was sent, or one that is not good, is somebody else's, or was given up
-/// before; [`Error::Denied`] for nobody; [`Error::Store`].
+/// [`Error::Invalid`] if the token is missing, invalid, another user's, or was logged out or rotated before;
+/// [`Error::Denied`] for anonymous callers; [`Error::Store`].
 pub fn log_out(app: &App, caller: &Caller, refresh_token: &Input<String>) -> Result<(), Error> {
     let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
     policy::check(
@@ -59,37 +59,24 @@ fn refused() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{UserId, audit::Value};
+    use mycars_domain::audit::Value;
 
     use super::*;
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
-        ports::{Claims, RefreshToken, Undecodable},
+        ports::{Claims, Undecodable},
     };
 
     fn claims() -> Claims {
-        Claims {
-            token_type: Some("refresh".into()),
-            expires_at: Some(samples::NOW + 60),
-            issued_at: Some(samples::NOW),
-            not_before: None,
-            id: Some("jti".into()),
-            user_id: Some("1".into()),
-        }
-    }
-
-    fn mocks(claims: Result<Claims, Undecodable>) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks.tokens.expect_decode().return_once(|_| claims);
-        mocks
+        samples::claims("refresh")
     }
 
     fn is_refused(mocks: Mocks) {
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = log_out(&app, &samples::ann(), &"token".into()) else {
-            panic!("must be refused");
-        };
+        let violations = log_out(&app, &samples::ann(), &"token".into())
+            .unwrap_err()
+            .violations();
         assert_eq!(
             violations,
             Violations::one(Field::Refresh, Violation::ForeignToken)
@@ -99,83 +86,60 @@ mod tests {
 
     /// Mocks in which the token is known and `revoked`.
     fn known(revoked: Option<Revocation>) -> Mocks {
-        let mut mocks = mocks(Ok(claims()));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_record()
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_find_for_update()
-            .returning(move |id| {
-                Ok(Some(RefreshToken {
-                    id: id.into(),
-                    user: Some(UserId(1)),
-                    issued_at: samples::now(),
-                    expires_at: samples::now(),
-                    revoked,
-                }))
-            });
-        mocks
+        Mocks::new()
+            .with_claims(Ok(claims()))
+            .with_token(samples::refresh_token(revoked))
+            .expect_token_record(|_| true)
     }
 
     #[test]
-    fn nobody_has_no_login_to_end() {
+    fn log_out_of_anonymous_caller_is_denied() {
         let (app, _) = Mocks::new().into_app();
         let refused = log_out(&app, &samples::anonymous(), &"token".into());
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
     }
 
     #[test]
-    fn somebody_elses_token_is_not_ones_own_to_give_up() {
-        is_refused(mocks(Ok(Claims {
+    fn other_users_token_is_refused() {
+        is_refused(Mocks::new().with_claims(Ok(Claims {
             user_id: Some("2".into()),
             ..claims()
         })));
-        is_refused(mocks(Ok(Claims {
+        is_refused(Mocks::new().with_claims(Ok(Claims {
             user_id: None,
             ..claims()
         })));
     }
 
     #[test]
-    fn nonsense_an_access_token_and_an_expired_one_are_refused() {
-        is_refused(mocks(Err(Undecodable)));
-        is_refused(mocks(Ok(Claims {
+    fn malformed_access_and_expired_tokens_are_refused() {
+        is_refused(Mocks::new().with_claims(Err(Undecodable)));
+        is_refused(Mocks::new().with_claims(Ok(Claims {
             token_type: Some("access".into()),
             ..claims()
         })));
-        is_refused(mocks(Ok(Claims {
+        is_refused(Mocks::new().with_claims(Ok(Claims {
             expires_at: Some(samples::NOW),
             ..claims()
         })));
     }
 
     #[test]
-    fn a_token_is_given_up_once() {
+    fn logged_out_or_rotated_token_is_refused() {
         is_refused(known(Some(Revocation::LoggedOut)));
         is_refused(known(Some(Revocation::Rotated)));
     }
 
     #[test]
-    fn a_live_token_and_one_that_somebody_else_ended_are_given_up_and_that_is_written_down() {
+    fn live_or_revoked_token_is_logged_out_and_logged() {
         for (revoked, before) in [
             (None, Value::Nothing),
             (Some(Revocation::PasswordChanged), "password_changed".into()),
             (Some(Revocation::Revoked), "revoked".into()),
         ] {
-            let mut mocks = known(revoked);
-            mocks
-                .unit
-                .refresh_tokens
-                .expect_revoke()
-                .withf(|id, why, at| id == "jti" && *why == Revocation::LoggedOut && *at == samples::now())
-                .once()
-                .returning(|_, _, _| Ok(()));
-            let (app, store) = mocks.into_app();
+            let (app, store) = known(revoked)
+                .expect_token_revoke("jti", Revocation::LoggedOut)
+                .into_app();
             log_out(&app, &samples::ann(), &"token".into()).unwrap();
             assert_eq!(store.commits(), 1);
             let entry = expected::token_died(&samples::ann(), "jti", before, "logged_out");
@@ -184,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn a_token_must_be_sent() {
+    fn missing_token_is_reported() {
         let (app, _) = Mocks::new().into_app();
-        let Err(Error::Invalid(violations)) = log_out(&app, &samples::ann(), &Input::Absent) else {
-            panic!("must be refused");
-        };
+        let violations = log_out(&app, &samples::ann(), &Input::Absent)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.of(Field::Refresh), [Violation::Required]);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     users::fields::check_unique,
 };
 
-/// What somebody sent to change their profile. The default is that nothing was sent.
+/// The fields of a change of one's own profile. By default, none was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileInput {
     /// The e-mail address.
@@ -29,10 +29,10 @@ pub struct ProfileInput {
     pub address: Input<String>,
 }
 
-/// The account of `caller` (wire contract, section 4).
+/// Returns the account of `caller` (wire contract, section 4).
 ///
 /// # Errors
-/// [`Error::Denied`] for nobody; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Store`].
+/// [`Error::Denied`] for anonymous callers; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Store`].
 pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
     let id = own(caller, Action::ReadProfile)?;
     app.store
@@ -40,11 +40,11 @@ pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
         .ok_or(Error::NotFound)
 }
 
-/// Puts the fields that were sent into the account of `caller` (wire contract, section 4) and answers it.
+/// Changes the fields that were sent in the account of `caller` (wire contract, section 4) and returns it.
 ///
 /// # Errors
-/// [`Error::Invalid`] with everything that is wrong; [`Error::Denied`] for nobody; [`Error::NotFound`] if the
-/// user was deleted meanwhile; [`Error::Store`].
+/// [`Error::Invalid`] with all violations; [`Error::Denied`] for anonymous callers; [`Error::NotFound`] if the user was
+/// deleted meanwhile; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{Input, accounts::{self, ProfileInput}, mocks::{Mocks, samples}};
@@ -132,7 +132,7 @@ mod tests {
     };
 
     #[test]
-    fn nobody_has_no_profile() {
+    fn profile_of_anonymous_caller_is_denied() {
         let (app, _) = Mocks::new().into_app();
         let read = read_profile(&app, &samples::anonymous());
         assert!(matches!(read, Err(Error::Denied(Denied::NotAuthenticated))));
@@ -141,41 +141,23 @@ mod tests {
     }
 
     #[test]
-    fn one_reads_ones_own_profile() {
-        let mut mocks = Mocks::new();
-        let ann = samples::user();
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .withf(|id| *id == UserId(1))
-            .once()
-            .returning(|_| Ok(Some(samples::user())));
-        assert_eq!(
-            read_profile(&mocks.into_app().0, &samples::caller(&ann)).unwrap(),
-            ann
-        );
+    fn read_profile_returns_the_caller() {
+        let (app, _) = Mocks::new().with_user_read(samples::user()).into_app();
+        assert_eq!(read_profile(&app, &samples::ann()).unwrap(), samples::user());
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once_and_nothing_is_kept() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.unit.users.expect_update().never();
-        let (app, store) = mocks.into_app();
+    fn change_reports_all_violations_and_stores_nothing() {
+        let (app, store) = Mocks::new().with_user_locked(samples::user()).into_app();
         let input = ProfileInput {
             email: "nonsense".into(),
             first_name: Input::Null,
             phone: "5".repeat(21).as_str().into(),
             ..ProfileInput::default()
         };
-        let Err(Error::Invalid(violations)) = change_profile(&app, &samples::ann(), &input) else {
-            panic!("must be refused");
-        };
+        let violations = change_profile(&app, &samples::ann(), &input)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.of(Field::Email), [Violation::InvalidEmail]);
         assert_eq!(violations.of(Field::FirstName), [Violation::Null]);
         assert_eq!(violations.of(Field::Phone), [Violation::TooLong { max: 20 }]);
@@ -193,15 +175,10 @@ mod tests {
             address: Some(Address::from_storage("a".repeat(256))),
             ..samples::user()
         };
-        let stored = legacy.clone();
-        let mut mocks = Mocks::new();
-        let users = &mut mocks.unit.users;
-        users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(stored.clone())));
-        users.expect_email_is_taken().never();
-        users.expect_update().once().returning(|_| Ok(()));
-        let (app, _) = mocks.into_app();
+        let (app, _) = Mocks::new()
+            .with_user_locked(legacy.clone())
+            .expect_user_update(|_| true)
+            .into_app();
         let input = ProfileInput {
             email: "nonsense".into(),
             first_name: "\u{200b}".into(),
@@ -223,13 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_address_is_taken_and_ones_own_is_not() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
+    fn email_of_another_user_is_taken() {
+        let mut mocks = Mocks::new().with_user_locked(samples::user());
         mocks
             .unit
             .users
@@ -247,19 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_stays_null_clears_and_both_are_written_down() {
-        let mut mocks = Mocks::new();
+    fn absent_keeps_null_clears_and_changes_are_logged() {
         let phoned = User {
             phone: Some(Phone::parse("555").unwrap()),
             ..samples::user()
         };
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(phoned)));
-        mocks.unit.users.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new()
+            .with_user_locked(phoned)
+            .expect_user_update(|_| true)
+            .into_app();
         let input = ProfileInput {
             phone: Input::Null,
             last_name: "Ng".into(),
@@ -279,14 +247,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_so_before_is_not_written_down() {
-        let mut mocks = Mocks::new();
-        let users = &mut mocks.unit.users;
-        users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        users.expect_update().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+    fn unchanged_fields_are_not_logged() {
+        let (app, store) = Mocks::new()
+            .with_user_locked(samples::user())
+            .with_updates()
+            .into_app();
         let input = ProfileInput {
             first_name: " Ann ".into(),
             phone: Input::Null,

@@ -15,23 +15,22 @@ use crate::{
     ports::{RefreshToken, Revocation},
 };
 
-/// What a refresh answers: signed tokens.
+/// The result of a refresh: signed tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refreshed {
-    /// Proves who asks.
+    /// The access token, which authenticates requests.
     pub access: String,
-    /// The refresh token that replaces the one given, where tokens are rotated.
+    /// The refresh token that replaces the one sent, if tokens are rotated.
     pub refresh: Option<String>,
 }
 
-/// Gets a new access token (wire contract, section 4). A well-signed token that was never seen here is good;
-/// where refresh tokens are rotated, each is good once, and `origin` is what the audit log says of where that was asked
-/// from.
+/// Returns a new access token (wire contract, section 4). A correctly signed token that is not recorded is valid. If
+/// refresh tokens are rotated, each is valid once, and the audit log records `origin`.
 ///
 /// # Errors
-/// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is not good;
-/// [`Error::NoActiveAccountForToken`] if its owner is gone or not active; [`Error::Unsignable`]; [`Error::Store`].
+/// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is invalid; [`Error::NoActiveAccountForToken`] if
+/// its user is deleted or inactive; [`Error::Unsignable`]; [`Error::Store`].
 pub fn refresh(app: &App, origin: Origin, refresh_token: &Input<String>) -> Result<Refreshed, Error> {
     let token = token::verify(
         app,
@@ -45,7 +44,7 @@ pub fn refresh(app: &App, origin: Origin, refresh_token: &Input<String>) -> Resu
     }
 }
 
-/// The text of a token field that must be sent.
+/// Returns the text of a required token field.
 pub(super) fn required(field: Field, input: &Input<String>) -> Result<String, Error> {
     let mut checker = Checker::new(UpdateMode::Full);
     let token = checker.required(field, input, required_text);
@@ -68,8 +67,8 @@ fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
     })
 }
 
-/// The user is locked first, as everything that ends a user's logins does: a password change either waits until
-/// the new token is known, and ends it, or was there before, and ends the old one.
+/// Rotates a token. The user is locked first, as by everything that ends a user's logins: a password change either
+/// waits until the new token is recorded, and revokes it, or came before, and revoked the old one.
 fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Error> {
     app.store.write(|unit| {
         let user = match token.user {
@@ -118,57 +117,33 @@ fn owner(token: &Verified, known: Option<&RefreshToken>, user: Option<User>) -> 
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use mycars_domain::{UserId, Violation, audit::Value};
+    use mycars_domain::{Violation, audit::Value};
 
     use super::*;
     use crate::{
-        TokenSettings,
         audit::expected,
         mocks::{Mocks, samples},
         ports::Claims,
     };
 
     fn claims() -> Claims {
-        Claims {
-            token_type: Some("refresh".into()),
-            expires_at: Some(samples::NOW + 60),
-            issued_at: Some(samples::NOW - 60),
-            not_before: None,
-            id: Some("old".into()),
-            user_id: Some("1".into()),
-        }
+        samples::claims("refresh")
     }
 
     fn known(revoked: Option<Revocation>) -> RefreshToken {
-        RefreshToken {
-            id: "old".into(),
-            user: Some(UserId(1)),
-            issued_at: samples::now(),
-            expires_at: samples::now(),
-            revoked,
-        }
+        samples::refresh_token(revoked)
     }
 
     fn mocks(claims: Claims, known: Option<RefreshToken>, user: Option<User>) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks.tokens.expect_decode().return_once(|_| Ok(claims));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_find()
-            .withf(|id| id == "old")
-            .return_once(|_| Ok(known));
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(move |_| Ok(user.clone()));
-        mocks.random.expect_hex().returning(|_| "new".into());
-        mocks
-            .tokens
-            .expect_encode()
-            .returning(|claims| Ok(claims.token_type.clone().unwrap()));
-        mocks
+        let mut mocks = Mocks::new().with_claims(Ok(claims)).with_random("new");
+        let tokens = &mut mocks.unit.refresh_tokens;
+        tokens.expect_find().return_once(|_| Ok(known));
+        let encode = |claims: &Claims| Ok(claims.token_type.clone().unwrap());
+        mocks.tokens.expect_encode().returning(encode);
+        match user {
+            Some(user) => mocks.with_user_read(user),
+            None => mocks.without_user(),
+        }
     }
 
     fn refreshed(mocks: Mocks) -> Result<Refreshed, Error> {
@@ -179,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blacklisted_token_stays_dead() {
+    fn revoked_token_is_blacklisted() {
         for why in [
             Revocation::LoggedOut,
             Revocation::Rotated,
@@ -195,25 +170,25 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_token_issued_before_a_password_change_is_dead() {
+    fn unrecorded_token_from_before_a_password_change_is_refused() {
         let mut user = samples::user();
-        user.logins_ended_at = DateTime::from_timestamp(samples::NOW - 60, 0);
+        user.logins_ended_at = DateTime::from_timestamp(samples::NOW, 0);
         let refused = refreshed(mocks(claims(), None, Some(user.clone())));
         assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));
 
-        user.logins_ended_at = DateTime::from_timestamp(samples::NOW - 61, 0);
+        user.logins_ended_at = DateTime::from_timestamp(samples::NOW - 1, 0);
         assert!(refreshed(mocks(claims(), None, Some(user))).is_ok());
     }
 
     #[test]
-    fn a_known_token_that_was_not_revoked_is_good_whenever_the_password_was_changed() {
+    fn recorded_token_is_valid_unless_revoked() {
         let mut user = samples::user();
         user.logins_ended_at = Some(samples::now());
         assert!(refreshed(mocks(claims(), Some(known(None)), Some(user))).is_ok());
     }
 
     #[test]
-    fn an_access_token_refreshes_nothing() {
+    fn access_token_is_refused() {
         let access = Claims {
             token_type: Some("access".into()),
             ..claims()
@@ -223,12 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_must_be_there_and_active() {
-        let inactive = User {
-            is_active: false,
-            ..samples::user()
-        };
-        for user in [None, Some(inactive)] {
+    fn token_of_inactive_or_deleted_user_is_refused() {
+        for user in [None, Some(samples::inactive_user())] {
             for revoked in [None, Some(Revocation::Revoked), Some(Revocation::LoggedOut)] {
                 let refused = refreshed(mocks(claims(), Some(known(revoked)), user.clone()));
                 assert!(
@@ -246,102 +217,58 @@ mod tests {
     }
 
     #[test]
-    fn a_token_must_be_sent() {
+    fn missing_token_is_reported() {
         let (app, _) = Mocks::new().into_app();
         for (input, violation) in [
             (Input::Absent, Violation::Required),
             (Input::Null, Violation::Null),
             (" ".into(), Violation::Blank),
         ] {
-            let Err(Error::Invalid(violations)) = refresh(&app, samples::origin(), &input) else {
-                panic!("must be refused")
-            };
+            let violations = refresh(&app, samples::origin(), &input).unwrap_err().violations();
             assert_eq!(violations.of(Field::Refresh), [violation]);
         }
     }
 
     #[test]
-    fn a_good_token_gets_an_access_token_and_stays_good() {
+    fn valid_token_gets_an_access_token_and_stays_valid() {
         for known in [Some(known(None)), None] {
             let answer = refreshed(mocks(claims(), known, Some(samples::user()))).unwrap();
-            assert_eq!(
-                answer,
-                Refreshed {
-                    access: "access".into(),
-                    refresh: None
-                }
-            );
+            assert_eq!((answer.access.as_str(), answer.refresh), ("access", None));
         }
     }
 
-    /// Mocks in which tokens are rotated. Whoever locks the token before the user could wait for a password
-    /// change that waits for the token.
+    /// Mocks in which tokens are rotated. Locking the token before the user could deadlock with a password change.
     fn rotating(known: Option<RefreshToken>) -> Mocks {
         let mut order = mockall::Sequence::new();
         let mut mocks = mocks(claims(), None, None);
-        mocks.token_settings = TokenSettings {
-            rotate_refresh: true,
-            ..TokenSettings::default()
-        };
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .once()
-            .in_sequence(&mut order)
-            .returning(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_find_for_update()
-            .once()
-            .in_sequence(&mut order)
-            .return_once(|_| Ok(known));
+        mocks.token_settings.rotate_refresh = true;
+        mocks.unit.users.checkpoint();
+        let (users, tokens) = (&mut mocks.unit.users, &mut mocks.unit.refresh_tokens);
+        let user = users.expect_find_for_update().once().in_sequence(&mut order);
+        user.returning(|_| Ok(Some(samples::user())));
+        let token = tokens.expect_find_for_update().once().in_sequence(&mut order);
+        token.return_once(|_| Ok(known));
         mocks
     }
 
     #[test]
-    fn a_rotated_token_is_replaced_and_dead_and_that_is_written_down_as_its_owners_doing() {
-        let mut mocks = rotating(None);
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_record()
-            .withf(|token| token.id == "old")
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke()
-            .withf(|id, why, _| id == "old" && *why == Revocation::Rotated)
-            .once()
-            .returning(|_, _, _| Ok(()));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_record()
-            .withf(|token| token.id == "new")
-            .once()
-            .returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+    fn rotation_replaces_and_revokes_the_token_and_is_logged() {
+        let (app, store) = rotating(None)
+            .expect_token_record(|token| token.id == "jti")
+            .expect_token_revoke("jti", Revocation::Rotated)
+            .expect_token_record(|token| token.id == "new")
+            .into_app();
         let answer = refresh(&app, samples::origin(), &"token".into()).unwrap();
-        assert_eq!(
-            answer,
-            Refreshed {
-                access: "access".into(),
-                refresh: Some("refresh".into())
-            }
-        );
+        let refresh = Some("refresh".to_owned());
+        assert_eq!((answer.access.as_str(), answer.refresh), ("access", refresh));
         assert_eq!(store.commits(), 1);
-        let entry = expected::token_died(&samples::ann(), "old", Value::Nothing, "rotated");
+        let entry = expected::token_died(&samples::ann(), "jti", Value::Nothing, "rotated");
         assert_eq!(store.entries(), [entry]);
     }
 
     #[test]
-    fn of_two_requests_with_one_rotated_token_the_second_is_refused() {
-        let mocks = rotating(Some(known(Some(Revocation::Rotated))));
-        let (app, store) = mocks.into_app();
+    fn rotated_token_is_refused_the_second_time() {
+        let (app, store) = rotating(Some(known(Some(Revocation::Rotated)))).into_app();
         let refused = refresh(&app, samples::origin(), &"token".into());
         assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));

@@ -1,4 +1,4 @@
-//! Make an account for oneself.
+//! Register an account.
 
 use mycars_domain::{Action, Target, User, policy};
 
@@ -8,12 +8,11 @@ use crate::{
     users::{UserInput, fields::PasswordRules, make},
 };
 
-/// Makes an account (wire contract, section 4) and answers it. Whether it is active is not the caller's to say.
+/// Registers an account (wire contract, section 4) and returns it. The caller cannot choose whether it is active.
 ///
 /// # Errors
-/// [`Error::Invalid`] with everything that is wrong: fields, a taken username or e-mail address, a password
-/// that is not good enough or does not match, and the admin role from anybody but an admin. [`Error::Hash`],
-/// [`Error::Store`].
+/// [`Error::Invalid`] with all violations: fields, a taken username or e-mail address, a weak password or one that does
+/// not match its confirmation, and the admin role if the caller is not an admin. [`Error::Hash`], [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{accounts, mocks::{Mocks, samples}, users::UserInput};
@@ -48,7 +47,7 @@ pub fn register(app: &App, caller: &Caller, input: &UserInput) -> Result<User, E
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Field, NewUser, Rank, Role, UserId, Violation, Violations, values::PasswordHash};
+    use mycars_domain::{Field, NewUser, Rank, Role, Violation, Violations, values::PasswordHash};
 
     use super::*;
     use crate::{
@@ -69,96 +68,57 @@ mod tests {
         }
     }
 
-    /// Mocks of a store in which nothing is taken and nothing may be kept.
-    fn nothing_may_be_kept() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks.unit.users.expect_insert().never();
-        mocks.hasher.expect_hash().never();
-        mocks
-    }
-
     fn refused(mocks: Mocks, caller: &Caller, input: &UserInput) -> Violations {
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = register(&app, caller, input) else {
-            panic!("must be refused")
-        };
+        let violations = register(&app, caller, input).unwrap_err().violations();
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
         violations
     }
 
     #[test]
-    fn the_admin_role_is_an_admins_to_give() {
+    fn admin_role_requires_an_admin() {
         let input = UserInput {
             role: "admin".into(),
             ..john()
         };
         let only_role = Violations::one(Field::Role, Violation::AdminRoleNotGrantable);
         for caller in [samples::anonymous(), samples::other_user(Rank::Client)] {
-            assert_eq!(
-                refused(nothing_may_be_kept(), &caller, &input),
-                only_role,
-                "{caller:?}"
-            );
+            let violations = refused(Mocks::new().nothing_taken(), &caller, &input);
+            assert_eq!(violations, only_role, "{caller:?}");
         }
         for rank in [Rank::Admin, Rank::Superuser] {
-            let mut mocks = mocks_that_keep(|user| user.role == Role::Admin);
-            mocks
-                .hasher
-                .expect_hash()
-                .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
-            let (app, _) = mocks.into_app();
-            assert!(
-                register(&app, &samples::other_user(rank), &input).is_ok(),
-                "{rank:?}"
-            );
+            let (app, _) = Mocks::new()
+                .nothing_taken()
+                .expect_user_insert(|user| user.role == Role::Admin)
+                .with_hash("hash")
+                .into_app();
+            let registered = register(&app, &samples::other_user(rank), &input);
+            assert!(registered.is_ok(), "{rank:?}");
         }
     }
 
     #[test]
-    fn everything_that_is_missing_is_said_at_once() {
-        let violations = refused(
-            nothing_may_be_kept(),
-            &samples::anonymous(),
-            &UserInput::default(),
-        );
-        let required: Vec<Field> = violations
-            .iter()
-            .map(|(field, violations)| {
-                assert_eq!(violations, [Violation::Required], "{field:?}");
-                field
-            })
-            .collect();
-        assert_eq!(
-            required,
-            [
-                Field::Username,
-                Field::Email,
-                Field::FirstName,
-                Field::LastName,
-                Field::Password
-            ]
-        );
+    fn all_missing_fields_are_reported_at_once() {
+        let nothing = UserInput::default();
+        let violations = refused(Mocks::new().nothing_taken(), &samples::anonymous(), &nothing);
+        let mut required = Violations::new();
+        for field in [
+            Field::Username,
+            Field::Email,
+            Field::FirstName,
+            Field::LastName,
+            Field::Password,
+        ] {
+            required.add(field, Violation::Required);
+        }
+        assert_eq!(violations, required);
     }
 
     #[test]
-    fn wrong_fields_taken_names_and_weak_passwords_are_said_at_once() {
+    fn all_violations_are_reported_at_once() {
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(true));
-        mocks.unit.users.expect_email_is_taken().never();
+        let users = &mut mocks.unit.users;
+        users.expect_username_is_taken().returning(|_, _| Ok(true));
         let input = UserInput {
             email: "nonsense".into(),
             last_name: Input::Null,
@@ -185,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_held_against_names_that_are_wrong_themselves() {
+    fn password_is_compared_with_invalid_names_too() {
         let input = UserInput {
             username: "john doe!".into(),
             password: "johndoe!9".into(),
             ..john()
         };
-        let violations = refused(nothing_may_be_kept(), &samples::anonymous(), &input);
+        let violations = refused(Mocks::new().nothing_taken(), &samples::anonymous(), &input);
         assert_eq!(
             violations.of(Field::Password),
             [Violation::PasswordTooSimilar(Field::Username)]
@@ -199,17 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn the_confirmation_may_be_left_out_but_not_be_null_or_blank() {
+    fn confirmation_may_be_absent_but_not_null_or_blank() {
         let confirmed = |confirmation| UserInput {
             password_confirmation: confirmation,
             ..john()
         };
         let with = |confirmation| {
-            refused(
-                nothing_may_be_kept(),
-                &samples::anonymous(),
-                &confirmed(confirmation),
-            )
+            let mocks = Mocks::new().nothing_taken();
+            refused(mocks, &samples::anonymous(), &confirmed(confirmation))
         };
         let only = |violation| Violations::one(Field::PasswordConfirmation, violation);
         assert_eq!(with(Input::Null), only(Violation::Null));
@@ -217,45 +174,27 @@ mod tests {
         assert_eq!(with("Harbour-x7-8".into()), only(Violation::PasswordsDiffer));
 
         for confirmation in [Input::Absent, " Harbour-x7-9 ".into()] {
-            let mut mocks = mocks_that_keep(|_| true);
-            mocks
-                .hasher
-                .expect_hash()
-                .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
-            let (app, _) = mocks.into_app();
+            let (app, _) = Mocks::new()
+                .nothing_taken()
+                .expect_user_insert(|_| true)
+                .with_hash("hash")
+                .into_app();
             assert!(register(&app, &samples::anonymous(), &confirmed(confirmation)).is_ok());
         }
     }
 
     #[test]
-    fn a_name_taken_while_the_password_was_hashed_is_a_wrong_field_too() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .returning(|_| Err(StoreError::Taken(Field::Email)));
+    fn email_taken_during_hashing_is_invalid() {
+        let mut mocks = Mocks::new().nothing_taken().with_hash("hash");
+        let taken = |_: &NewUser| Err(StoreError::Taken(Field::Email));
+        mocks.unit.users.expect_insert().returning(taken);
         let violations = refused(mocks, &samples::anonymous(), &john());
         assert_eq!(violations, Violations::one(Field::Email, Violation::Taken));
     }
 
     #[test]
-    fn an_account_is_kept_active_as_a_clients_with_its_password_hashed_and_that_is_written_down() {
-        let mut mocks = mocks_that_keep(|user| {
+    fn register_stores_an_active_client_and_is_logged() {
+        let mut mocks = Mocks::new().nothing_taken().expect_user_insert(|user| {
             user.username.as_str() == "john_doe"
                 && user.email.as_str() == "John@example.com"
                 && user.first_name.as_str() == "John"
@@ -272,33 +211,9 @@ mod tests {
             .once()
             .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
         let (app, store) = mocks.into_app();
-        assert_eq!(
-            register(&app, &samples::anonymous(), &john()).unwrap().id,
-            UserId(1)
-        );
+        let user = register(&app, &samples::anonymous(), &john()).unwrap();
+        assert_eq!(user, samples::user());
         assert_eq!((store.reads(), store.commits()), (1, 1));
         assert_eq!(store.entries(), [expected::ann_is_new(&samples::anonymous())]);
-    }
-
-    fn mocks_that_keep(is_right: impl Fn(&NewUser) -> bool + Send + 'static) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .withf(is_right)
-            .once()
-            .returning(|_| Ok(samples::user()));
-        mocks
     }
 }

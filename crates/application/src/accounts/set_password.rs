@@ -1,22 +1,21 @@
-//! Set somebody's password without proving the old one.
+//! Set a user's password without the old one.
 
 use mycars_domain::{
     Action, Target, User, UserId, policy,
     values::{Password, PasswordHash},
 };
 
-use super::Error;
+use super::{Error, logins};
 use crate::{
     App, Caller,
     audit::{self, EndedLogins},
-    logins,
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
-/// The user whose password is to be set, by the exact username.
+/// Returns the user whose password is to be set, by the exact username.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not set passwords; [`Error::Store`].
+/// [`Error::NotFound`]; [`Error::Denied`] for callers who may not set passwords; [`Error::Store`].
 pub fn find_for_password(app: &App, caller: &Caller, username: &str) -> Result<User, Error> {
     policy::check(&caller.actor, Action::SetPassword, Target::NOTHING)?;
     app.store
@@ -24,11 +23,11 @@ pub fn find_for_password(app: &App, caller: &Caller, username: &str) -> Result<U
         .ok_or(Error::NotFound)
 }
 
-/// Sets a user's password. Every refresh token issued before is dead afterwards. Whether the password is good
-/// enough is for the caller to have judged: see [`mycars_domain::password`].
+/// Sets a user's password and revokes all their refresh tokens. Whether the password is strong enough is for the caller
+/// to check: see [`mycars_domain::password`].
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not do this to this user; [`Error::Hash`];
+/// [`Error::NotFound`]; [`Error::Denied`] for callers who may not do this to this user; [`Error::Hash`];
 /// [`Error::Store`].
 pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password) -> Result<(), Error> {
     policy::check(&caller.actor, Action::SetPassword, Target::NOTHING)?;
@@ -46,7 +45,7 @@ pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password)
     })
 }
 
-/// Gives a user who is locked a new password hash and ends their logins, and answers how many there were.
+/// Sets the password hash of a locked user and ends their logins. Returns the number of logins.
 pub(crate) fn replace_password(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -60,7 +59,7 @@ pub(crate) fn replace_password(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank};
+    use mycars_domain::Denied;
 
     use super::*;
     use crate::{
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_may_not_set_passwords_not_even_their_own() {
+    fn set_password_by_a_client_is_denied() {
         let (app, store) = Mocks::new().into_app();
         let ann = samples::user();
         let refused = set_password(&app, &samples::caller(&ann), ann.id, &password());
@@ -82,59 +81,24 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_may_not_set_a_superusers() {
-        let mut mocks = Mocks::new();
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        let superuser = User {
-            is_superuser: true,
-            ..samples::user()
-        };
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(superuser)));
-        let (app, store) = mocks.into_app();
-        let refused = set_password(&app, &samples::other_user(Rank::Admin), UserId(1), &password());
+    fn set_password_of_a_superuser_by_an_admin_is_denied() {
+        let (app, store) = Mocks::new()
+            .with_hash("new")
+            .with_user_locked(samples::superuser())
+            .into_app();
+        let refused = set_password(&app, &samples::admin(), UserId(1), &password());
         assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
-    fn a_password_that_is_set_ends_the_users_logins_and_is_not_told() {
-        let mut mocks = Mocks::new();
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.password.reveal() == "new")
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .once()
-            .returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .once()
-            .returning(|_, _, _| Ok(1));
-        let (app, store) = mocks.into_app();
+    fn set_password_ends_all_logins_and_hides_the_password() {
+        let (app, store) = Mocks::new()
+            .with_hash("new")
+            .with_user_locked(samples::user())
+            .expect_user_update(|user| user.password.reveal() == "new")
+            .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
+            .into_app();
         set_password(&app, &Caller::system(), UserId(1), &password()).unwrap();
         assert_eq!(store.commits(), 1);
         let entry = expected::ann_changed(&Caller::system(), expected::NEW_PASSWORD);
@@ -142,13 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.users.expect_find_by_username().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
-        assert!(matches!(
-            find_for_password(&app, &Caller::system(), "x"),
-            Err(Error::NotFound)
-        ));
+    fn find_of_unknown_user_is_not_found() {
+        let (app, _) = Mocks::new().without_user().into_app();
+        let refused = find_for_password(&app, &Caller::system(), "x");
+        assert!(matches!(refused, Err(Error::NotFound)));
     }
 }

@@ -1,4 +1,4 @@
-//! Make a superuser, on the command line.
+//! Create a superuser on the command line.
 
 use mycars_domain::{
     Action, Field, NewUser, Role, Target, User, Violation, Violations, policy,
@@ -8,7 +8,7 @@ use mycars_domain::{
 use super::Error;
 use crate::{App, Caller, UpdateMode, audit, input::Checker, users::fields::check_unique};
 
-/// A superuser to be made. Whether the password is good enough is for the caller to have judged: see
+/// The fields of a new superuser. Whether the password is strong enough is for the caller to check: see
 /// [`mycars_domain::password`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSuperuser {
@@ -20,15 +20,15 @@ pub struct NewSuperuser {
     pub first_name: FirstName,
     /// The last name; may be the empty default.
     pub last_name: LastName,
-    /// The password; without one nobody can log in until one is set.
+    /// The password; without one the superuser cannot log in until one is set.
     pub password: Option<Password>,
 }
 
-/// Makes a superuser, who has the role of an admin (wire contract, section 6), and answers them.
+/// Creates a superuser with the role of an admin (wire contract, section 6) and returns them.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the username or the e-mail address is taken; [`Error::Denied`] for who is not an
-/// admin; [`Error::Hash`]; [`Error::Store`].
+/// [`Error::Invalid`] if the username or the e-mail address is taken; [`Error::Denied`] for callers who are not admins;
+/// [`Error::Hash`]; [`Error::Store`].
 pub fn create_superuser(app: &App, caller: &Caller, superuser: NewSuperuser) -> Result<User, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     let password = match &superuser.password {
@@ -58,10 +58,10 @@ pub fn create_superuser(app: &App, caller: &Caller, superuser: NewSuperuser) -> 
     })
 }
 
-/// A username that could be a new user's, to be said before anything else is asked.
+/// Parses the username of a new user, before other fields are asked for.
 ///
 /// # Errors
-/// [`Error::Invalid`] if it is wrong or taken; [`Error::Denied`]; [`Error::Store`].
+/// [`Error::Invalid`] if it is invalid or taken; [`Error::Denied`]; [`Error::Store`].
 pub fn check_username(app: &App, caller: &Caller, text: &str) -> Result<Username, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     let username =
@@ -75,10 +75,10 @@ pub fn check_username(app: &App, caller: &Caller, text: &str) -> Result<Username
     Ok(username)
 }
 
-/// An e-mail address that could be a new user's, to be said before anything else is asked.
+/// Parses the e-mail address of a new user, before other fields are asked for.
 ///
 /// # Errors
-/// [`Error::Invalid`] if it is wrong or taken; [`Error::Denied`]; [`Error::Store`].
+/// [`Error::Invalid`] if it is invalid or taken; [`Error::Denied`]; [`Error::Store`].
 pub fn check_email(app: &App, caller: &Caller, text: &str) -> Result<Email, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     let email = Email::parse(text).map_err(|violations| Violations::several(Field::Email, violations))?;
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_may_not_make_a_superuser() {
+    fn create_superuser_by_a_client_is_denied() {
         let (app, store) = Mocks::new().into_app();
         let refused = create_superuser(&app, &samples::ann(), root(None));
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
@@ -117,110 +117,65 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_is_said() {
+    fn taken_username_and_email_are_reported() {
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(true));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(true));
-        mocks.unit.users.expect_insert().never();
+        let users = &mut mocks.unit.users;
+        users.expect_username_is_taken().returning(|_, _| Ok(true));
+        users.expect_email_is_taken().returning(|_, _| Ok(true));
         let (app, store) = mocks.into_app();
-        let Err(Error::Invalid(violations)) = create_superuser(&app, &Caller::system(), root(None)) else {
-            panic!("must be refused");
-        };
+        let system = Caller::system();
+        let refused = create_superuser(&app, &system, root(None));
+        let violations = refused.unwrap_err().violations();
         assert_eq!(violations.of(Field::Username), [Violation::Taken]);
         assert_eq!(violations.of(Field::Email), [Violation::Taken]);
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
-        assert!(matches!(
-            check_username(&app, &Caller::system(), "root"),
-            Err(Error::Invalid(_))
-        ));
-        assert!(matches!(
-            check_email(&app, &Caller::system(), "root@example.com"),
-            Err(Error::Invalid(_))
-        ));
+        let username = check_username(&app, &system, "root");
+        assert_eq!(
+            username.unwrap_err().violations().of(Field::Username),
+            [Violation::Taken]
+        );
+        let email = check_email(&app, &system, "root@example.com");
+        assert_eq!(
+            email.unwrap_err().violations().of(Field::Email),
+            [Violation::Taken]
+        );
     }
 
     #[test]
-    fn what_is_no_username_and_no_address_is_said_without_asking_the_store() {
+    fn invalid_username_or_email_is_reported_without_the_store() {
         let (app, store) = Mocks::new().into_app();
         let username = check_username(&app, &Caller::system(), "two words");
         let email = check_email(&app, &Caller::system(), " ");
-        let Err(Error::Invalid(violations)) = username else {
-            panic!("must be refused");
-        };
+        let violations = username.unwrap_err().violations();
         assert_eq!(violations.of(Field::Username), [Violation::InvalidUsername]);
-        let Err(Error::Invalid(violations)) = email else {
-            panic!("must be refused");
-        };
+        let violations = email.unwrap_err().violations();
         assert_eq!(violations.of(Field::Email), [Violation::Blank]);
         assert_eq!(store.reads(), 0);
     }
 
     #[test]
-    fn a_superuser_is_an_admin_without_a_password_cant_log_in_and_is_written_down() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .withf(|user| {
+    fn superuser_without_a_password_has_an_unusable_one() {
+        let (app, store) = Mocks::new()
+            .nothing_taken()
+            .expect_user_insert(|user| {
                 user.is_superuser
                     && user.is_active
                     && user.role == Role::Admin
                     && user.password == PasswordHash::unusable()
             })
-            .once()
-            .returning(|_| Ok(samples::user()));
-        mocks.hasher.expect_hash().never();
-        let (app, store) = mocks.into_app();
+            .into_app();
         create_superuser(&app, &Caller::system(), root(None)).unwrap();
         assert_eq!(store.commits(), 1);
         assert_eq!(store.entries(), [expected::ann_is_new(&Caller::system())]);
     }
 
     #[test]
-    fn the_password_is_hashed() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Ok(PasswordHash::from_storage("hashed".into())));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .withf(|user| user.password.reveal() == "hashed")
-            .once()
-            .returning(|_| Ok(samples::user()));
-        let (app, _) = mocks.into_app();
+    fn password_of_a_superuser_is_hashed() {
+        let (app, _) = Mocks::new()
+            .nothing_taken()
+            .with_hash("hashed")
+            .expect_user_insert(|user| user.password.reveal() == "hashed")
+            .into_app();
         create_superuser(&app, &Caller::system(), root(Some("admin"))).unwrap();
     }
 }

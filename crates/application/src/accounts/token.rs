@@ -1,4 +1,4 @@
-//! What a token must say to be good. The rules and their order are simplejwt's.
+//! Validating and issuing tokens. The rules and their order are simplejwt's.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mycars_domain::{User, UserId};
@@ -11,9 +11,9 @@ use crate::{
 /// The two types of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenType {
-    /// Proves who asks, for a short time.
+    /// Authenticates requests, for a short time.
     Access,
-    /// Gets new access tokens.
+    /// The refresh token, which gets new access tokens.
     Refresh,
 }
 
@@ -26,46 +26,45 @@ impl TokenType {
     }
 }
 
-/// Why a token is not good.
+/// Why a token is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It is no token of ours, or it is not valid yet.
+    /// It is not signed with our key, or not valid yet.
     #[error("the token is invalid")]
     Invalid,
-    /// Its time is over.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
-    /// It does not say when it expires.
+    /// It has no expiry.
     #[error("the token does not say when it expires")]
     NoExpiry,
     /// It has no id.
     #[error("the token has no id")]
     NoId,
-    /// It does not say of which type it is.
+    /// It has no type.
     #[error("the token does not say of which type it is")]
     NoType,
     /// It is of the other type.
     #[error("the token is of the wrong type")]
     WrongType,
-    /// It was given up, replaced, or issued before its owner's password was changed.
+    /// It was logged out, rotated or revoked.
     #[error("the token is blacklisted")]
     Blacklisted,
 }
 
-/// A token whose signature, time and type are right.
+/// A token whose signature, time and type are valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verified {
     pub(super) id: String,
     pub(super) issued_at: Option<DateTime<Utc>>,
     pub(super) expires_at: DateTime<Utc>,
-    /// Whose it is, as it says itself; `None` if it says nothing that could be an id.
+    /// The user that it names; `None` if it names none or not by an id.
     pub(super) user: Option<UserId>,
-    /// Whether it names anybody at all.
+    /// Whether it names a user at all.
     pub(super) names_a_user: bool,
 }
 
-/// Reads a token and checks everything that can be checked without the store; any type is right if `expected`
-/// is `None`.
+/// Decodes a token and checks everything that needs no store. `None` as `expected` accepts both types.
 pub(super) fn verify(app: &App, token: &str, expected: Option<TokenType>) -> Result<Verified, TokenError> {
     let claims = app.tokens.decode(token).map_err(|_| TokenError::Invalid)?;
     check(claims, expected, app.now().timestamp())
@@ -103,7 +102,7 @@ fn check(claims: Claims, expected: Option<TokenType>, now: i64) -> Result<Verifi
 }
 
 impl Verified {
-    /// What is kept of this token: it may never have been seen here before.
+    /// Returns the record of this token, which may be unknown to the store.
     pub(super) fn record(&self) -> RefreshToken {
         RefreshToken {
             id: self.id.clone(),
@@ -114,11 +113,11 @@ impl Verified {
         }
     }
 
-    /// Whether this refresh token of `user`, of which nothing is known here, may be from before all their logins were
+    /// Returns whether this refresh token of `user`, which is not recorded, may be from before all their logins were
     /// ended.
     ///
-    /// A token that was issued here is known, and whatever ends all logins revokes it. One that was not (it is another
-    /// system's, signed with the same key) says only in whole seconds when it was issued: in doubt it is older.
+    /// A token that was issued here is recorded, and everything that ends all logins revokes it. A token of another
+    /// system with the same key has its issue time in whole seconds only: in doubt it counts as older.
     pub(super) fn may_have_been_ended(&self, user: &User) -> bool {
         user.logins_ended_at.is_some_and(|changed| {
             self.issued_at
@@ -127,12 +126,12 @@ impl Verified {
     }
 }
 
-/// A new access token for `user`.
+/// Issues an access token for `user`.
 pub(super) fn issue_access(app: &App, user: UserId) -> Result<String, Unsignable> {
     issue(app, TokenType::Access, user, app.token_settings.access_lifetime).map(|(token, _)| token)
 }
 
-/// A new refresh token for `user`, and what is to be kept of it.
+/// Issues a refresh token for `user`, and returns it with its record.
 pub(super) fn issue_refresh(app: &App, user: UserId) -> Result<(String, RefreshToken), Unsignable> {
     issue(app, TokenType::Refresh, user, app.token_settings.refresh_lifetime)
 }
@@ -162,7 +161,7 @@ fn issue(
     Ok((app.tokens.encode(&claims)?, record))
 }
 
-/// Keeps a new refresh token, so that a password change can end it.
+/// Records a new refresh token, so that a password change can revoke it.
 pub(super) fn keep(unit: &mut dyn UnitOfWork, record: &RefreshToken) -> Result<(), crate::ports::StoreError> {
     unit.refresh_tokens().record(record)
 }
@@ -176,12 +175,8 @@ mod tests {
 
     fn good() -> Claims {
         Claims {
-            token_type: Some("access".into()),
             expires_at: Some(NOW + 1),
-            issued_at: Some(NOW),
-            not_before: None,
-            id: Some("jti".into()),
-            user_id: Some("1".into()),
+            ..samples::claims("access")
         }
     }
 
@@ -190,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_dies_in_the_second_in_which_it_expires() {
+    fn token_is_invalid_from_the_second_of_its_expiry() {
         assert!(checked(good()).is_ok());
         assert_eq!(
             checked(Claims {
@@ -217,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_from_the_future_is_invalid() {
+    fn token_from_the_future_is_invalid() {
         assert_eq!(
             checked(Claims {
                 issued_at: Some(NOW + 1),
@@ -235,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_expiry_id_or_type_is_refused() {
+    fn token_without_expiry_id_or_type_is_refused() {
         assert_eq!(
             checked(Claims {
                 expires_at: None,
@@ -254,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_must_be_the_one_expected_unless_none_is() {
+    fn token_type_must_be_the_expected_one_if_any() {
         let refresh = Claims {
             token_type: Some("refresh".into()),
             ..good()
@@ -275,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn whom_a_token_names_is_read_if_it_can_be() {
+    fn user_of_a_token_is_read_if_it_is_an_id() {
         assert_eq!(checked(good()).unwrap().user, Some(UserId(1)));
         let stranger = checked(Claims {
             user_id: Some("ann".into()),
@@ -292,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_be_older_than_a_password_that_was_changed_in_its_second_or_later() {
+    fn token_of_the_second_of_a_password_change_counts_as_older() {
         let token = checked(good()).unwrap();
         let undated = checked(Claims {
             issued_at: None,

@@ -1,67 +1,66 @@
-//! What is asked of many cars at once, for the panel.
+//! Reading many cars at once, for the panel.
 
 use mycars_domain::{Action, Car, CarId};
 
-use super::{Error, owner};
+use super::{CarScope, Error};
 use crate::{
     App, Caller,
-    lists::{CarQuery, CarScope, in_order_of},
+    lists::{CarQuery, in_order_of},
     ports::CarCount,
 };
 
-/// The ids of everybody's cars that `query` asks for, in its order, whatever its page.
+/// Returns the ids of all users' cars that `query` asks for, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, Error> {
-    owner(caller, Action::ManageCars, CarScope::All)?;
+    CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().ids(None, query))?)
 }
 
-/// The cars that have these ids, in their order; those that are gone are left out.
+/// Returns the cars with these ids, in this order. Ids that do not exist are skipped.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, ids: &[CarId]) -> Result<Vec<Car>, Error> {
-    owner(caller, Action::ManageCars, CarScope::All)?;
+    CarScope::All.owner(caller, Action::ManageCars)?;
     let mut cars = app.store.read(|unit| unit.cars().find_all(ids))?;
     in_order_of(ids, &mut cars, |car| car.id);
     Ok(cars)
 }
 
-/// How many of the cars that have these ids there are, and how many of them have a picture.
+/// Counts the cars with these ids, and those of them with a picture.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn count(app: &App, caller: &Caller, ids: &[CarId]) -> Result<CarCount, Error> {
-    owner(caller, Action::ManageCars, CarScope::All)?;
+    CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().count_among(ids))?)
 }
 
-/// The brands that most of the cars have that `query` asks for when its own brand is left aside, and how many
-/// cars have each, the most frequent first.
+/// Returns the most frequent brands of the cars that `query` asks for without its own brand, and the number of cars of
+/// each, the most frequent first.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn brands(
     app: &App,
     caller: &Caller,
     query: &CarQuery,
     at_most: u32,
 ) -> Result<Vec<(String, u64)>, Error> {
-    owner(caller, Action::ManageCars, CarScope::All)?;
+    CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().brands(query, at_most))?)
 }
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::Rank;
 
     use super::*;
     use crate::mocks::{Mocks, samples};
 
     #[test]
-    fn cars_come_in_the_order_of_their_ids_without_those_that_are_gone() {
+    fn read_all_returns_cars_in_the_order_of_the_ids() {
         let mut mocks = Mocks::new();
         mocks.unit.cars.expect_find_all().returning(|_| {
             Ok([1, 2, 3]
@@ -73,13 +72,13 @@ mod tests {
         });
         let (app, _) = mocks.into_app();
         let ids = [3, 9, 1, 2].map(CarId);
-        let cars = read_all(&app, &samples::other_user(Rank::Admin), &ids).unwrap();
+        let cars = read_all(&app, &samples::admin(), &ids).unwrap();
         let found: Vec<CarId> = cars.iter().map(|car| car.id).collect();
         assert_eq!(found, [3, 1, 2].map(CarId));
     }
 
     #[test]
-    fn everybodys_cars_are_asked_for_and_as_many_brands_as_are_wanted() {
+    fn ids_and_brands_cover_all_users_cars() {
         let query = CarQuery {
             brand: Some("Toyota".into()),
             ..CarQuery::default()
@@ -94,7 +93,7 @@ mod tests {
             .withf(move |query, at_most| *query == of_brands && *at_most == 5)
             .returning(|_, _| Ok(vec![("Toyota".into(), 7)]));
         let (app, _) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         assert_eq!(ids(&app, &admin, &query).unwrap(), [CarId(10)]);
         let brands = brands(&app, &admin, &query, 5).unwrap();
         assert_eq!(brands, [("Toyota".to_owned(), 7)]);

@@ -2,17 +2,17 @@
 
 use mycars_domain::{Action, Car};
 
-use super::{CarInput, Error, fields::CarFields, owner};
-use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
+use super::{CarInput, CarScope, Error, fields::CarFields};
+use crate::{App, Caller, UpdateMode, audit};
 
-/// Adds a car to a garage and answers it. Where the garage is everybody's, the input says who owns it.
+/// Adds a car and returns it. With [`CarScope::All`], the input names the owner.
 ///
 /// # Errors
-/// [`Error::Denied`] for who may not; [`Error::Invalid`] with everything that is wrong, the plate of another car
-/// included; [`Error::OwnerGone`]; [`Error::Store`].
+/// [`Error::Denied`]; [`Error::Invalid`] with all violations, including a taken licence plate; [`Error::OwnerGone`];
+/// [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{cars::{self, CarInput}, lists::CarScope, mocks::{Mocks, samples}};
+/// use mycars_application::{cars::{self, CarInput, CarScope}, mocks::{Mocks, samples}};
 /// use mycars_domain::{Rank, UserId};
 ///
 /// let mut mocks = Mocks::new();
@@ -35,10 +35,10 @@ use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
 /// assert_eq!(car.license.as_str(), "AB 123");
 /// # Ok::<(), cars::Error>(())
 /// ```
-pub fn create(app: &App, caller: &Caller, garage: CarScope, input: &CarInput) -> Result<Car, Error> {
-    let owner = owner(caller, Action::CreateCar, garage)?;
+pub fn create(app: &App, caller: &Caller, scope: CarScope, input: &CarInput) -> Result<Car, Error> {
+    let owner = scope.owner(caller, Action::CreateCar)?;
     app.store.write(|unit| {
-        let fields = CarFields::check(app, unit, garage, input, UpdateMode::Full, None)?;
+        let fields = CarFields::check(app, unit, scope, input, UpdateMode::Full, None)?;
         let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
         audit::car_created(app, unit, caller, &car)?;
         Ok(car)
@@ -47,7 +47,7 @@ pub fn create(app: &App, caller: &Caller, garage: CarScope, input: &CarInput) ->
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Field, Rank, UserId, Violation, Violations};
+    use mycars_domain::{Denied, Field, UserId, Violation, Violations};
 
     use super::*;
     use crate::{
@@ -67,8 +67,13 @@ mod tests {
         }
     }
 
+    /// Adds a car to Ann's for Ann.
+    fn create_own(app: &App, input: &CarInput) -> Result<Car, Error> {
+        create(app, &samples::ann(), CarScope::Caller, input)
+    }
+
     #[test]
-    fn nobody_has_no_cars_to_add_to() {
+    fn create_by_anonymous_caller_is_denied() {
         let (app, store) = Mocks::new().into_app();
         let refused = create(&app, &samples::anonymous(), CarScope::Caller, &camry());
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
@@ -76,14 +81,10 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once_and_nothing_is_kept() {
+    fn create_reports_all_violations_and_stores_nothing() {
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(true));
-        mocks.unit.cars.expect_insert().never();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_license_is_taken().returning(|_, _| Ok(true));
         let (app, store) = mocks.into_app();
         let input = CarInput {
             year: 1885.into(),
@@ -92,9 +93,7 @@ mod tests {
             ..CarInput::default()
         };
 
-        let Err(Error::Invalid(violations)) = create(&app, &samples::ann(), CarScope::Caller, &input) else {
-            panic!("must be refused");
-        };
+        let violations = create_own(&app, &input).unwrap_err().violations();
         assert_eq!(violations.of(Field::Brand), [Violation::Required]);
         assert_eq!(violations.of(Field::Model), [Violation::Required]);
         assert_eq!(violations.of(Field::Year), [Violation::TooSmall { min: 1886 }]);
@@ -106,42 +105,39 @@ mod tests {
     }
 
     #[test]
-    fn a_plate_that_is_no_plate_is_not_looked_up() {
-        let mut mocks = Mocks::new();
-        mocks.unit.cars.expect_license_is_taken().never();
-        let (app, _) = mocks.into_app();
+    fn invalid_plate_is_not_looked_up() {
+        let (app, _) = Mocks::new().into_app();
         let input = CarInput {
             license: " ".into(),
             ..camry()
         };
-        let refused = create(&app, &samples::ann(), CarScope::Caller, &input);
+        let refused = create_own(&app, &input);
         let blank = Violations::one(Field::License, Violation::Blank);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == blank));
     }
 
     #[test]
-    fn a_plate_taken_a_moment_ago_is_a_wrong_field_too() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
+    fn plate_taken_during_the_insert_is_invalid() {
+        let mut mocks = Mocks::new().nothing_taken();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_insert()
             .returning(|_| Err(StoreError::Taken(Field::License)));
         let (app, store) = mocks.into_app();
-        let refused = create(&app, &samples::ann(), CarScope::Caller, &camry());
+        let refused = create_own(&app, &camry());
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
         assert_eq!((store.commits(), store.rollbacks()), (0, 1));
     }
 
     #[test]
-    fn the_car_is_the_callers_with_defaults_for_what_was_left_out_and_is_written_down() {
-        let mut mocks = Mocks::new();
+    fn create_uses_defaults_and_is_logged() {
+        let mut mocks = Mocks::new().expect_car_insert(|car| {
+            car.owner == samples::user().id
+                && car.license.as_str() == "AB 123"
+                && car.mileage.get() == 0
+                && car.color.is_none()
+                && car.created_at == samples::now()
+        });
         mocks
             .unit
             .cars
@@ -149,57 +145,31 @@ mod tests {
             .withf(|license, except| license.as_str() == "AB 123" && except.is_none())
             .once()
             .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
-            .withf(|car| {
-                car.owner == samples::user().id
-                    && car.license.as_str() == "AB 123"
-                    && car.mileage.get() == 0
-                    && car.color.is_none()
-                    && car.created_at == samples::now()
-            })
-            .once()
-            .returning(|_| Ok(samples::car()));
         let (app, store) = mocks.into_app();
-        assert_eq!(
-            create(&app, &samples::ann(), CarScope::Caller, &camry()).unwrap(),
-            samples::car()
-        );
+        assert_eq!(create_own(&app, &camry()).unwrap(), samples::car());
         assert_eq!((store.commits(), store.rollbacks()), (1, 0));
         assert_eq!(store.entries(), [expected::car_is_new(&samples::ann())]);
     }
 
     #[test]
-    fn a_blank_vin_is_none_and_a_blank_color_stays_blank() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
-            .withf(|car| {
+    fn blank_vin_is_null_and_blank_color_stays_blank() {
+        let (app, _) = Mocks::new()
+            .nothing_taken()
+            .expect_car_insert(|car| {
                 car.vin.is_none() && car.color.as_ref().is_some_and(|color| color.as_str().is_empty())
             })
-            .once()
-            .returning(|_| Ok(samples::car()));
-        let (app, _) = mocks.into_app();
+            .into_app();
         let input = CarInput {
             vin: " ".into(),
             color: " ".into(),
             notes: Input::Null,
             ..camry()
         };
-        assert!(create(&app, &samples::ann(), CarScope::Caller, &input).is_ok());
+        assert!(create_own(&app, &input).is_ok());
     }
 
     #[test]
-    fn an_admin_adds_a_car_to_somebody_elses_and_a_client_does_not() {
+    fn create_for_another_owner_requires_an_admin() {
         let of_ann = CarScope::Owner(samples::user().id);
         let (app, _) = Mocks::new().into_app();
         let refused = create(&app, &samples::ann(), of_ann, &camry());
@@ -208,64 +178,44 @@ mod tests {
             "not even to one's own that way"
         );
 
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
-            .withf(|car| car.owner == samples::user().id)
-            .once()
-            .returning(|_| Ok(samples::car()));
-        let (app, store) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let (app, store) = Mocks::new()
+            .nothing_taken()
+            .expect_car_insert(|car| car.owner == samples::user().id)
+            .into_app();
+        let admin = samples::admin();
         assert!(create(&app, &admin, of_ann, &camry()).is_ok());
         assert_eq!(store.entries(), [expected::car_is_new(&admin)]);
     }
 
     #[test]
-    fn only_where_the_garage_is_everybodys_does_the_input_say_whose_the_car_is() {
-        let admin = samples::other_user(Rank::Admin);
+    fn owner_field_is_used_only_in_scope_all() {
+        let admin = samples::admin();
         let of_nine = CarInput {
             owner: Input::Given(UserId(9)),
             ..camry()
         };
-        for (caller, garage, owner) in [
+        for (caller, scope, owner) in [
             (samples::ann(), CarScope::Caller, 1),
             (admin.clone(), CarScope::Owner(UserId(1)), 1),
             (admin, CarScope::All, 9),
         ] {
-            let mut mocks = Mocks::new();
-            let cars = &mut mocks.unit.cars;
-            cars.expect_license_is_taken().returning(|_, _| Ok(false));
-            cars.expect_insert()
-                .withf(move |car| car.owner == UserId(owner))
-                .once()
-                .returning(|_| Ok(samples::car()));
-            let (app, _) = mocks.into_app();
-            create(&app, &caller, garage, &of_nine).unwrap();
+            let (app, _) = Mocks::new()
+                .nothing_taken()
+                .expect_car_insert(move |car| car.owner == UserId(owner))
+                .into_app();
+            create(&app, &caller, scope, &of_nine).unwrap();
         }
     }
 
     #[test]
-    fn in_everybodys_garage_the_owner_must_be_named_and_a_client_adds_nothing() {
+    fn scope_all_requires_the_owner_field_and_an_admin() {
         for (owner, violation) in [
             (Input::Absent, Violation::Required),
             (Input::Null, Violation::Null),
             (Input::Invalid(Violation::NotAnInteger), Violation::NotAnInteger),
         ] {
-            let mut mocks = Mocks::new();
-            mocks
-                .unit
-                .cars
-                .expect_license_is_taken()
-                .returning(|_, _| Ok(false));
-            let (app, store) = mocks.into_app();
-            let admin = samples::other_user(Rank::Admin);
+            let (app, store) = Mocks::new().nothing_taken().into_app();
+            let admin = samples::admin();
             let refused = create(&app, &admin, CarScope::All, &CarInput { owner, ..camry() });
             let only = Violations::one(Field::Owner, violation);
             assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == only));
@@ -281,22 +231,11 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_may_be_deleted_meanwhile() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .cars
-            .expect_insert()
-            .returning(|_| Err(StoreError::OwnerGone));
+    fn create_for_a_deleted_owner_is_owner_gone() {
+        let mut mocks = Mocks::new().nothing_taken();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_insert().returning(|_| Err(StoreError::OwnerGone));
         let (app, _) = mocks.into_app();
-        assert!(matches!(
-            create(&app, &samples::ann(), CarScope::Caller, &camry()),
-            Err(Error::OwnerGone)
-        ));
+        assert!(matches!(create_own(&app, &camry()), Err(Error::OwnerGone)));
     }
 }

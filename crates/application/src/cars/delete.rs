@@ -3,29 +3,23 @@
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, CarId};
 
-use super::{Error, authorize_car, check_version};
-use crate::{App, Caller, audit, images, lists::CarScope};
+use super::{CarScope, Error, authorize_car, check_version};
+use crate::{App, Caller, audit, images};
 
-/// Deletes a car of a garage, and then its picture. With `version`, which is the time of a car's last change, only
-/// that version is deleted.
+/// Deletes a car in the scope, and then its picture. With `version`, the time of a car's last change, only that version
+/// is deleted.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Conflict`] where another version is there;
-/// [`Error::Store`].
+/// [`Error::NotFound`]; [`Error::Denied`]; [`Error::Conflict`] if the car has another version; [`Error::Store`].
 pub fn delete(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let image = app.store.write(|unit| {
-        let car = authorize_car(
-            caller,
-            Action::DeleteCar,
-            garage,
-            unit.cars().find_for_update(id)?,
-        )?;
+        let car = authorize_car(caller, Action::DeleteCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&car, version)?;
         unit.cars().delete(id)?;
         unit.audit_log()
@@ -39,8 +33,8 @@ pub fn delete(
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use mockall::{Sequence, predicate::eq};
-    use mycars_domain::{Car, Rank, values::ImagePath};
+    use mockall::Sequence;
+    use mycars_domain::Rank;
 
     use super::*;
     use crate::{
@@ -49,33 +43,19 @@ mod tests {
     };
 
     #[test]
-    fn somebody_elses_car_is_not_found_and_stays() {
+    fn delete_of_other_users_car_is_not_found() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
-            let mut mocks = Mocks::new();
-            mocks
-                .unit
-                .cars
-                .expect_find_for_update()
-                .returning(|_| Ok(Some(samples::car())));
-            mocks.unit.cars.expect_delete().never();
-            let (app, store) = mocks.into_app();
-            let refused = delete(
-                &app,
-                &samples::other_user(rank),
-                CarScope::Caller,
-                CarId(10),
-                None,
-            );
+            let (app, store) = Mocks::new().with_car_locked(samples::car()).into_app();
+            let caller = samples::other_user(rank);
+            let refused = delete(&app, &caller, CarScope::Caller, CarId(10), None);
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
     }
 
     #[test]
-    fn a_car_that_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.cars.expect_find_for_update().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
+    fn delete_of_unknown_car_is_not_found() {
+        let (app, _) = Mocks::new().without_car().into_app();
         assert!(matches!(
             delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None),
             Err(Error::NotFound)
@@ -83,21 +63,11 @@ mod tests {
     }
 
     #[test]
-    fn ones_own_car_is_deleted_and_what_it_was_is_written_down() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
-        mocks
-            .unit
-            .cars
-            .expect_delete()
-            .with(eq(CarId(10)))
-            .once()
-            .returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+    fn delete_of_own_car_is_logged_with_its_fields() {
+        let (app, store) = Mocks::new()
+            .with_car_locked(samples::car())
+            .expect_car_delete(CarId(10))
+            .into_app();
         delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);
         assert_eq!(store.entries(), [expected::car_is_gone(&samples::ann())]);
@@ -111,15 +81,7 @@ mod tests {
             version - TimeDelta::microseconds(1),
             samples::now(),
         ] {
-            let mut mocks = Mocks::new();
-            mocks
-                .unit
-                .cars
-                .expect_find_for_update()
-                .once()
-                .returning(|_| Ok(Some(samples::car())));
-            mocks.unit.cars.expect_delete().never();
-            let (app, store) = mocks.into_app();
+            let (app, store) = Mocks::new().with_car_locked(samples::car()).into_app();
             let refused = delete(&app, &samples::ann(), CarScope::Caller, CarId(10), Some(other));
             assert!(matches!(refused, Err(Error::Conflict)), "{other}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
@@ -146,37 +108,19 @@ mod tests {
     }
 
     #[test]
-    fn delete_of_other_users_car_is_not_found_whatever_the_version() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
-        let (app, _) = mocks.into_app();
+    fn delete_of_other_users_car_ignores_the_version() {
+        let (app, _) = Mocks::new().with_car_locked(samples::car()).into_app();
         let client = samples::other_user(Rank::Client);
         let refused = delete(&app, &client, CarScope::Caller, CarId(10), Some(samples::now()));
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]
-    fn its_picture_is_deleted_after_the_row() {
-        let path = || ImagePath::from_storage("cars/car_10_x.jpg".into());
-        let mut mocks = Mocks::new();
-        mocks.unit.cars.expect_find_for_update().returning(move |_| {
-            Ok(Some(Car {
-                image: Some(path()),
-                ..samples::car()
-            }))
-        });
-        mocks.unit.cars.expect_delete().once().returning(|_| Ok(()));
-        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
-        mocks
-            .images
-            .expect_delete()
-            .withf(move |deleted| *deleted == path())
-            .once()
-            .returning(|_| Ok(()));
+    fn delete_removes_the_picture() {
+        let mocks = Mocks::new()
+            .with_car_locked(samples::car_with_image("cars/car_10_x.jpg"))
+            .expect_car_delete(CarId(10))
+            .expect_image_delete("cars/car_10_x.jpg");
         let (app, store) = mocks.into_app();
         delete(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);

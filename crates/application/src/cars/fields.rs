@@ -1,4 +1,4 @@
-//! The fields of a car as somebody sent them.
+//! The fields of a car as they were sent.
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
@@ -6,40 +6,39 @@ use mycars_domain::{
     values::{Brand, Color, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
-use super::Error;
+use super::{CarScope, Error};
 use crate::{
     App, Input, UpdateMode,
     input::{Checker, changed, set, unless_stored, unless_stored_number},
-    lists::CarScope,
     ports::{StoreError, UnitOfWork},
 };
 
-/// The fields of a car as somebody sent them. The default is that nothing was sent.
+/// The fields of a car as they were sent. By default, none was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CarInput {
-    /// Who built it.
+    /// The brand.
     pub brand: Input<String>,
-    /// Which car of its brand it is.
+    /// The model.
     pub model: Input<String>,
-    /// When it was built.
+    /// The year of construction.
     pub year: Input<i64>,
-    /// Its colour.
+    /// The colour.
     pub color: Input<String>,
-    /// Its licence plate.
+    /// The licence plate.
     pub license: Input<String>,
-    /// Its vehicle identification number; blank means null.
+    /// The vehicle identification number; blank means null.
     pub vin: Input<String>,
-    /// How far it has been driven, in kilometres.
+    /// The mileage in kilometres.
     pub mileage: Input<i64>,
-    /// Anything else about it.
+    /// Notes.
     pub notes: Input<String>,
-    /// Whose it is. Heeded in everybody's garage alone: in any other it is known.
+    /// The owner. Used with [`CarScope::All`] alone: any other scope has an owner.
     pub owner: Input<UserId>,
-    /// The version that is to be changed: when it was last changed. `None` changes whatever is there.
+    /// The expected version: the time of the last change. `None` changes any version.
     pub version: Option<DateTime<Utc>>,
 }
 
-/// The fields that were sent and are right; `None` for what was left out.
+/// The valid fields; `None` for those that were not sent.
 pub(super) struct CarFields {
     brand: Option<Brand>,
     model: Option<Model>,
@@ -53,12 +52,12 @@ pub(super) struct CarFields {
 }
 
 impl CarFields {
-    /// Checks every field of `input`, and that no other car has the plate. Fields that are sent as `before` has them are
-    /// not checked again.
+    /// Checks every field of `input`, and that no other car has the licence plate. Fields that equal those of `before`
+    /// are not checked again.
     pub(super) fn check(
         app: &App,
         unit: &mut dyn UnitOfWork,
-        garage: CarScope,
+        scope: CarScope,
         input: &CarInput,
         completeness: UpdateMode,
         before: Option<&Car>,
@@ -120,7 +119,7 @@ impl CarFields {
                     Notes::parse,
                 ),
             ),
-            owner: match garage {
+            owner: match scope {
                 CarScope::All => checker.required(Field::Owner, &input.owner, |id: &UserId| Ok(*id)),
                 CarScope::Caller | CarScope::Owner(_) => None,
             },
@@ -134,7 +133,8 @@ impl CarFields {
         Ok(fields)
     }
 
-    /// A new car of `owner`, or else of whom the fields name; the optional ones that were left out have their defaults.
+    /// Returns a new car of `owner`, or else of the owner among the fields. Optional fields that were not sent have
+    /// their defaults.
     pub(super) fn into_new(self, app: &App, owner: Option<UserId>) -> Result<NewCar, Error> {
         let (Some(brand), Some(model), Some(year), Some(license), Some(owner)) = (
             self.brand,
@@ -159,7 +159,7 @@ impl CarFields {
         })
     }
 
-    /// Puts the fields that were sent into `car`; what was left out stays as it is.
+    /// Sets the fields that were sent.
     pub(super) fn apply_to(self, app: &App, car: &mut Car) {
         set(&mut car.brand, self.brand);
         set(&mut car.model, self.model);
@@ -181,7 +181,7 @@ fn blank_is_null(input: &Input<String>) -> Input<String> {
     }
 }
 
-/// Can't happen: whoever makes a new car checks the fields as a whole first.
+/// The error if the fields of a new car were not checked in full before, which is a bug.
 fn unchecked() -> Error {
     StoreError::Other("a new car was made of fields that were not checked as a whole".into()).into()
 }

@@ -2,19 +2,19 @@
 
 use mycars_domain::{Action, Car};
 
-use super::{Error, owner};
+use super::{CarScope, Error};
 use crate::{
     App, Caller,
-    lists::{CarQuery, CarScope, Page},
+    lists::{CarQuery, Page},
 };
 
-/// The cars of a garage that `query` asks for, in a fixed number of queries however many there are.
+/// Returns the cars in the scope that `query` asks for, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for who may not; [`Error::Store`].
+/// [`Error::Denied`]; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{cars, lists::{CarQuery, CarScope, LimitOffset}, mocks::{Mocks, samples}};
+/// use mycars_application::{cars::{self, CarScope}, lists::{CarQuery, LimitOffset}, mocks::{Mocks, samples}};
 ///
 /// let mut mocks = Mocks::new();
 /// mocks.unit.cars.expect_count().returning(|_, _| Ok(11));
@@ -26,8 +26,8 @@ use crate::{
 /// assert_eq!((listed.items.len(), listed.total), (1, Some(11)));
 /// # Ok::<(), cars::Error>(())
 /// ```
-pub fn list(app: &App, caller: &Caller, garage: CarScope, query: &CarQuery) -> Result<Page<Car>, Error> {
-    let owner = owner(caller, Action::ListCars, garage)?;
+pub fn list(app: &App, caller: &Caller, scope: CarScope, query: &CarQuery) -> Result<Page<Car>, Error> {
+    let owner = scope.owner(caller, Action::ListCars)?;
     app.store.read(|unit| {
         let total = match query.page {
             Some(_) => Some(unit.cars().count(owner, query)?),
@@ -48,45 +48,36 @@ mod tests {
     use crate::{
         lists::LimitOffset,
         mocks::{Mocks, samples},
+        ports::StoreError,
     };
 
+    /// Expects one list of the cars of this owner.
+    fn lists(mut mocks: Mocks, of: UserId) -> Mocks {
+        let list = mocks.unit.cars.expect_list().once();
+        list.withf(move |owner, _| *owner == Some(of))
+            .returning(|_, _| Ok(vec![samples::car()]));
+        mocks
+    }
+
     #[test]
-    fn nobody_has_no_cars() {
+    fn list_by_anonymous_caller_is_denied() {
         let (app, store) = Mocks::new().into_app();
-        let refused = list(
-            &app,
-            &samples::anonymous(),
-            CarScope::Caller,
-            &CarQuery::default(),
-        );
+        let query = CarQuery::default();
+        let refused = list(&app, &samples::anonymous(), CarScope::Caller, &query);
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
         assert_eq!(store.reads(), 0);
     }
 
     #[test]
-    fn one_sees_ones_own_cars_and_no_others_as_an_admin_too() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_list()
-            .withf(|owner, _| *owner == Some(UserId(2)))
-            .once()
-            .returning(|_, _| Ok(vec![samples::car()]));
-        let (app, _) = mocks.into_app();
+    fn list_in_caller_scope_has_only_own_cars_for_any_rank() {
+        let (app, _) = lists(Mocks::new(), UserId(2)).into_app();
         let admin = samples::other_user(Rank::Superuser);
         let cars = list(&app, &admin, CarScope::Caller, &CarQuery::default()).unwrap();
-        assert_eq!(
-            cars,
-            Page {
-                items: vec![samples::car()],
-                total: None
-            }
-        );
+        assert_eq!((cars.items, cars.total), (vec![samples::car()], None));
     }
 
     #[test]
-    fn only_an_admin_sees_somebody_elses() {
+    fn list_of_another_owner_requires_an_admin() {
         let of_ann = CarScope::Owner(samples::user().id);
         let (app, store) = Mocks::new().into_app();
         for caller in [samples::ann(), samples::other_user(Rank::Client)] {
@@ -95,62 +86,27 @@ mod tests {
         }
         assert_eq!(store.reads(), 0);
 
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_list()
-            .withf(|owner, _| *owner == Some(UserId(1)))
-            .once()
-            .returning(|_, _| Ok(vec![]));
-        let (app, _) = mocks.into_app();
-        assert!(
-            list(
-                &app,
-                &samples::other_user(Rank::Admin),
-                of_ann,
-                &CarQuery::default()
-            )
-            .is_ok()
-        );
+        let (app, _) = lists(Mocks::new(), UserId(1)).into_app();
+        assert!(list(&app, &samples::admin(), of_ann, &CarQuery::default()).is_ok());
     }
 
     #[test]
-    fn a_page_says_how_many_there_are_on_all() {
+    fn list_of_a_page_has_the_total() {
         let mut mocks = Mocks::new();
         mocks.unit.cars.expect_count().once().returning(|_, _| Ok(7));
-        mocks
-            .unit
-            .cars
-            .expect_list()
-            .once()
-            .returning(|_, _| Ok(vec![samples::car()]));
-        let (app, _) = mocks.into_app();
+        let (app, _) = lists(mocks, UserId(1)).into_app();
         let query = CarQuery {
             page: Some(LimitOffset { limit: 1, offset: 2 }),
             ..CarQuery::default()
         };
         let cars = list(&app, &samples::ann(), CarScope::Caller, &query).unwrap();
-        assert_eq!(
-            cars,
-            Page {
-                items: vec![samples::car()],
-                total: Some(7)
-            }
-        );
+        assert_eq!((cars.items, cars.total), (vec![samples::car()], Some(7)));
     }
 
     #[test]
-    fn a_store_that_is_away_is_said_to_be_away() {
-        let (app, _) = Mocks {
-            fail_store: true,
-            ..Mocks::new()
-        }
-        .into_app();
+    fn list_with_unavailable_store_is_unavailable() {
+        let (app, _) = Mocks::failing_store().into_app();
         let failed = list(&app, &samples::ann(), CarScope::Caller, &CarQuery::default());
-        assert!(matches!(
-            failed,
-            Err(Error::Store(crate::ports::StoreError::Unavailable(_)))
-        ));
+        assert!(matches!(failed, Err(Error::Store(StoreError::Unavailable(_)))));
     }
 }

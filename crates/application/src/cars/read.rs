@@ -2,87 +2,67 @@
 
 use mycars_domain::{Action, Car, CarId};
 
-use super::{Error, authorize_car};
-use crate::{App, Caller, lists::CarScope};
+use super::{CarScope, Error, authorize_car};
+use crate::{App, Caller};
 
-/// A car of a garage. Among one's own, somebody else's does not exist, for an admin neither.
+/// Returns a car in the scope. Another user's car is not found, also for admins in [`CarScope::Caller`].
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
-pub fn read(app: &App, caller: &Caller, garage: CarScope, id: CarId) -> Result<Car, Error> {
+/// [`Error::NotFound`]; [`Error::Denied`]; [`Error::Store`].
+pub fn read(app: &App, caller: &Caller, scope: CarScope, id: CarId) -> Result<Car, Error> {
     let car = app.store.read(|unit| unit.cars().find(id))?;
-    authorize_car(caller, Action::ReadCar, garage, car)
+    authorize_car(caller, Action::ReadCar, scope, car)
 }
 
 #[cfg(test)]
 mod tests {
-    use mockall::predicate::eq;
     use mycars_domain::{Denied, Rank, UserId};
 
     use super::*;
     use crate::mocks::{Mocks, samples};
 
-    fn app_with(car: Option<Car>) -> App {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find()
-            .with(eq(CarId(10)))
-            .once()
-            .return_once(|_| Ok(car));
-        mocks.into_app().0
+    fn app() -> App {
+        Mocks::new().with_car_read(samples::car()).into_app().0
     }
 
     #[test]
-    fn somebody_elses_car_is_not_found_whatever_ones_rank() {
+    fn read_of_other_users_car_is_not_found_for_any_rank() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
-            let app = app_with(Some(samples::car()));
-            let refused = read(&app, &samples::other_user(rank), CarScope::Caller, CarId(10));
+            let refused = read(&app(), &samples::other_user(rank), CarScope::Caller, CarId(10));
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
         }
     }
 
     #[test]
-    fn a_car_that_is_not_there_is_not_found() {
-        let refused = read(&app_with(None), &samples::ann(), CarScope::Caller, CarId(10));
+    fn read_of_unknown_car_is_not_found() {
+        let refused = read(
+            &Mocks::new().without_car().into_app().0,
+            &samples::ann(),
+            CarScope::Caller,
+            CarId(10),
+        );
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]
-    fn ones_own_car_is_read() {
-        let app = app_with(Some(samples::car()));
-        assert_eq!(
-            read(&app, &samples::ann(), CarScope::Caller, CarId(10)).unwrap(),
-            samples::car()
-        );
+    fn read_returns_the_callers_own_car() {
+        let car = read(&app(), &samples::ann(), CarScope::Caller, CarId(10)).unwrap();
+        assert_eq!(car, samples::car());
     }
 
     #[test]
-    fn an_admin_reads_a_car_under_its_owner_only() {
-        let admin = samples::other_user(Rank::Admin);
-        let read_of = |owner| {
-            read(
-                &app_with(Some(samples::car())),
-                &admin,
-                CarScope::Owner(owner),
-                CarId(10),
-            )
-        };
+    fn read_by_an_admin_requires_the_right_owner() {
+        let admin = samples::admin();
+        let read_of = |owner| read(&app(), &admin, CarScope::Owner(owner), CarId(10));
         assert!(read_of(UserId(1)).is_ok());
         assert!(matches!(read_of(UserId(2)), Err(Error::NotFound)));
         assert!(matches!(read_of(UserId(3)), Err(Error::NotFound)));
     }
 
     #[test]
-    fn a_client_reads_no_car_as_an_admin_would() {
+    fn read_in_owner_scope_by_a_client_is_denied() {
         let ann = samples::user();
-        let refused = read(
-            &app_with(Some(samples::car())),
-            &samples::caller(&ann),
-            CarScope::Owner(ann.id),
-            CarId(10),
-        );
+        let refused = read(&app(), &samples::caller(&ann), CarScope::Owner(ann.id), CarId(10));
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 }

@@ -2,20 +2,19 @@
 
 use mycars_domain::{Action, Car, CarId};
 
-use super::{CarInput, Error, authorize_car, check_version, fields::CarFields};
-use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
+use super::{CarInput, CarScope, Error, authorize_car, check_version, fields::CarFields};
+use crate::{App, Caller, UpdateMode, audit};
 
-/// Puts the fields that were sent into a car of a garage and answers the car. [`UpdateMode::Full`] is PUT: the
-/// required fields must be there. Optional ones that are left out keep their value either way.
+/// Changes the fields that were sent in a car in the scope, and returns it. With [`UpdateMode::Full`] (PUT), the
+/// required fields must be sent. Optional fields that are not sent keep their value in both modes.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Denied`] for who may not, and [`Error::Conflict`] where the input names another
-/// version than is there, before anything is said about fields; [`Error::Invalid`] with everything that is wrong;
-/// [`Error::OwnerGone`]; [`Error::Store`].
+/// [`Error::NotFound`], [`Error::Denied`], and [`Error::Conflict`] if the car has another version than the input
+/// expects, before fields are checked; [`Error::Invalid`] with all violations; [`Error::OwnerGone`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{
-///     UpdateMode, cars::{self, CarInput}, lists::CarScope, mocks::{Mocks, samples},
+///     UpdateMode, cars::{self, CarInput, CarScope}, mocks::{Mocks, samples},
 /// };
 /// use mycars_domain::{CarId, Field, Violation};
 ///
@@ -38,21 +37,16 @@ use crate::{App, Caller, UpdateMode, audit, lists::CarScope};
 pub fn update(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     input: &CarInput,
     completeness: UpdateMode,
 ) -> Result<Car, Error> {
     app.store.write(|unit| {
-        let before = authorize_car(
-            caller,
-            Action::ChangeCar,
-            garage,
-            unit.cars().find_for_update(id)?,
-        )?;
+        let before = authorize_car(caller, Action::ChangeCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&before, input.version)?;
         let mut car = before.clone();
-        CarFields::check(app, unit, garage, input, completeness, Some(&before))?.apply_to(app, &mut car);
+        CarFields::check(app, unit, scope, input, completeness, Some(&before))?.apply_to(app, &mut car);
         if is_unchanged(&before, &car, input) {
             return Ok(before);
         }
@@ -62,7 +56,7 @@ pub fn update(
     })
 }
 
-/// Whether a form that names its version changes nothing: see [`users::update`](crate::users::update).
+/// Returns whether an input with a version changes nothing: see [`users::update`](crate::users::update).
 fn is_unchanged(before: &Car, after: &Car, input: &CarInput) -> bool {
     let after = Car {
         updated_at: before.updated_at,
@@ -88,14 +82,9 @@ mod tests {
         ports::StoreError,
     };
 
-    /// Mocks that find Ann's car, and let nobody else have its plate.
+    /// Mocks that find Ann's car. No other car has its plate.
     fn mocks() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
+        let mut mocks = Mocks::new().with_car_locked(samples::car());
         mocks.unit.cars.expect_license_is_taken().returning(|_, except| {
             assert_eq!(except, Some(CarId(10)), "its own plate is not taken");
             Ok(false)
@@ -103,19 +92,23 @@ mod tests {
         mocks
     }
 
+    /// Updates Ann's car for Ann.
+    fn update_own(app: &App, input: &CarInput, mode: UpdateMode) -> Result<Car, Error> {
+        update(app, &samples::ann(), CarScope::Caller, CarId(10), input, mode)
+    }
+
     #[test]
-    fn somebody_elses_car_is_not_found_even_if_the_fields_are_wrong() {
+    fn update_of_other_users_car_is_not_found_before_field_checks() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
-            let mut mocks = mocks();
-            mocks.unit.cars.expect_update().never();
-            let (app, store) = mocks.into_app();
+            let (app, store) = mocks().into_app();
             let input = CarInput {
                 year: 1.into(),
                 ..CarInput::default()
             };
+            let caller = samples::other_user(rank);
             let refused = update(
                 &app,
-                &samples::other_user(rank),
+                &caller,
                 CarScope::Caller,
                 CarId(10),
                 &input,
@@ -127,86 +120,48 @@ mod tests {
     }
 
     #[test]
-    fn a_car_that_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.cars.expect_find_for_update().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
-        let refused = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &CarInput::default(),
-            UpdateMode::Partial,
-        );
+    fn update_of_unknown_car_is_not_found() {
+        let (app, _) = Mocks::new().without_car().into_app();
+        let refused = update_own(&app, &CarInput::default(), UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]
-    fn a_replacement_must_name_what_is_required_and_a_change_need_not() {
+    fn required_fields_may_be_absent_only_in_partial_updates() {
         let input = CarInput {
             color: "Green".into(),
             ..CarInput::default()
         };
 
         let (app, store) = mocks().into_app();
-        let refused = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Full,
-        );
-        let Err(Error::Invalid(violations)) = refused else {
-            panic!("must be refused")
-        };
+        let refused = update_own(&app, &input, UpdateMode::Full);
+        let violations = refused.unwrap_err().violations();
         let fields: Vec<Field> = violations.iter().map(|(field, _)| field).collect();
         assert_eq!(fields, [Field::Brand, Field::Model, Field::Year, Field::License]);
         assert_eq!((store.rollbacks(), store.entries().len()), (1, 0));
 
-        let mut mocks = mocks();
-        mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
-        let changed = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        );
+        let (app, store) = mocks().expect_car_update(|_| true).into_app();
+        let changed = update_own(&app, &input, UpdateMode::Partial);
         assert_eq!(changed.unwrap().color, Some(Color::parse("Green").unwrap()));
         assert_eq!(store.commits(), 1);
     }
 
     #[test]
-    fn what_is_left_out_keeps_its_value_null_clears_it_and_what_changed_is_written_down() {
-        let mut mocks = mocks();
-        let mut colored = samples::car();
-        colored.color = Some(Color::parse("Red").unwrap());
-        mocks.unit.cars.checkpoint();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .return_once(|_| Ok(Some(colored)));
-        mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+    fn absent_keeps_null_clears_and_changes_are_logged() {
+        let colored = Car {
+            color: Some(Color::parse("Red").unwrap()),
+            ..samples::car()
+        };
+        let (app, store) = Mocks::new()
+            .with_car_locked(colored)
+            .expect_car_update(|_| true)
+            .into_app();
         let input = CarInput {
             color: Input::Null,
             mileage: 17_000.into(),
             ..CarInput::default()
         };
-        let car = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        )
-        .unwrap();
+        let car = update_own(&app, &input, UpdateMode::Partial).unwrap();
         assert_eq!(car.color, None);
         assert_eq!(car.mileage.get(), 17_000);
         assert_eq!(car.brand, samples::car().brand);
@@ -236,12 +191,10 @@ mod tests {
 
     #[test]
     fn fields_sent_as_stored_are_not_checked_again() {
-        let mut mocks = Mocks::new();
-        let cars = &mut mocks.unit.cars;
-        cars.expect_find_for_update().returning(|_| Ok(Some(legacy())));
-        cars.expect_license_is_taken().never();
-        cars.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new()
+            .with_car_locked(legacy())
+            .expect_car_update(|_| true)
+            .into_app();
         let input = CarInput {
             brand: "\u{200b}".into(),
             model: "x".repeat(101).as_str().into(),
@@ -253,31 +206,15 @@ mod tests {
             notes: "n".repeat(10_001).as_str().into(),
             ..CarInput::default()
         };
-        let car = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Full,
-        )
-        .unwrap();
-        assert_eq!(
-            Car {
-                updated_at: legacy().updated_at,
-                ..car
-            },
-            legacy()
-        );
+        let car = update_own(&app, &input, UpdateMode::Full).unwrap();
+        let updated_at = legacy().updated_at;
+        assert_eq!(Car { updated_at, ..car }, legacy());
         assert_eq!(store.entries(), [], "nothing changed");
     }
 
     #[test]
-    fn fields_sent_otherwise_than_stored_are_checked() {
-        let mut mocks = Mocks::new();
-        let cars = &mut mocks.unit.cars;
-        cars.expect_find_for_update().returning(|_| Ok(Some(legacy())));
-        let (app, _) = mocks.into_app();
+    fn fields_that_differ_from_the_stored_are_checked() {
+        let (app, _) = Mocks::new().with_car_locked(legacy()).into_app();
         let input = CarInput {
             brand: "\u{200c}".into(),
             model: "x".repeat(102).as_str().into(),
@@ -287,21 +224,14 @@ mod tests {
             mileage: (-6).into(),
             ..CarInput::default()
         };
-        let Err(Error::Invalid(violations)) = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        ) else {
-            panic!("must be refused");
-        };
+        let violations = update_own(&app, &input, UpdateMode::Partial)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.iter().count(), 6, "{violations:?}");
     }
 
     #[test]
-    fn another_version_is_refused_before_anything_is_said_of_fields() {
+    fn update_of_another_version_conflicts_before_field_checks() {
         let input = CarInput {
             year: 1.into(),
             version: Some(samples::now()),
@@ -326,49 +256,33 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_the_right_version_is_later_than_it_whatever_the_clock_says() {
+    fn update_makes_a_later_version_whatever_the_clock() {
         for previous in [
             samples::now() - TimeDelta::seconds(1),
             samples::now(),
             samples::now() + TimeDelta::days(1),
         ] {
-            let mut mocks = Mocks::new();
-            let cars = &mut mocks.unit.cars;
-            cars.expect_find_for_update().returning(move |_| {
-                Ok(Some(Car {
+            let (app, _) = Mocks::new()
+                .with_car_locked(Car {
                     updated_at: previous,
                     ..samples::car()
-                }))
-            });
-            cars.expect_update()
-                .withf(move |car| car.updated_at > previous && car.updated_at >= samples::now())
-                .once()
-                .returning(|_| Ok(()));
-            let (app, _) = mocks.into_app();
+                })
+                .expect_car_update(move |car| car.updated_at > previous && car.updated_at >= samples::now())
+                .into_app();
             let input = CarInput {
                 mileage: 5.into(),
                 version: Some(previous),
                 ..CarInput::default()
             };
-            update(
-                &app,
-                &samples::ann(),
-                CarScope::Caller,
-                CarId(10),
-                &input,
-                UpdateMode::Partial,
-            )
-            .unwrap();
+            update_own(&app, &input, UpdateMode::Partial).unwrap();
         }
     }
 
     #[test]
-    fn in_everybodys_garage_a_car_can_change_hands_and_a_replacement_must_say_whose_it_is() {
-        let admin = samples::other_user(Rank::Admin);
+    fn scope_all_can_change_the_owner() {
+        let admin = samples::admin();
         let change = |input: &CarInput, completeness| {
-            let mut mocks = mocks();
-            mocks.unit.cars.expect_update().returning(|_| Ok(()));
-            let (app, store) = mocks.into_app();
+            let (app, store) = mocks().with_updates().into_app();
             let changed = update(&app, &admin, CarScope::All, CarId(10), input, completeness);
             (changed, store.entries())
         };
@@ -399,11 +313,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_changed_while_a_car_changes_hands_is_told_to_its_old_owner() {
-        let admin = samples::other_user(Rank::Admin);
-        let mut mocks = mocks();
-        mocks.unit.cars.expect_update().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+    fn transfer_logs_other_changes_for_the_old_owner() {
+        let admin = samples::admin();
+        let (app, store) = mocks().with_updates().into_app();
         let sold = CarInput {
             owner: Input::Given(UserId(2)),
             mileage: 900.into(),
@@ -419,86 +331,62 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_changes_nothing_makes_no_version_and_no_entry() {
-        let mut mocks = mocks();
-        mocks.unit.cars.expect_update().never();
-        let (app, store) = mocks.into_app();
+    fn unchanged_input_with_a_version_makes_no_new_version() {
+        let (app, store) = mocks().into_app();
         let seen = CarInput {
             brand: "Toyota".into(),
             version: Some(samples::car().updated_at),
             ..CarInput::default()
         };
-        let partial = UpdateMode::Partial;
-        let car = update(&app, &samples::ann(), CarScope::Caller, CarId(10), &seen, partial).unwrap();
+        let car = update_own(&app, &seen, UpdateMode::Partial).unwrap();
         assert_eq!(car, samples::car());
         assert_eq!(store.entries(), []);
     }
 
     #[test]
-    fn elsewhere_nobody_gives_a_car_away_and_a_client_is_kept_out_of_everybodys_garage() {
+    fn owner_field_is_ignored_outside_scope_all() {
         let sold = CarInput {
             owner: Input::Given(UserId(2)),
             ..CarInput::default()
         };
-        let change = |caller: &Caller, garage| {
-            let mut mocks = mocks();
-            mocks.unit.cars.expect_update().returning(|_| Ok(()));
-            let (app, _) = mocks.into_app();
-            update(&app, caller, garage, CarId(10), &sold, UpdateMode::Partial)
+        let change = |caller: &Caller, scope| {
+            let (app, _) = mocks().with_updates().into_app();
+            update(&app, caller, scope, CarId(10), &sold, UpdateMode::Partial)
         };
-        for (caller, garage) in [
+        for (caller, scope) in [
             (samples::ann(), CarScope::Caller),
-            (samples::other_user(Rank::Admin), CarScope::Owner(UserId(1))),
+            (samples::admin(), CarScope::Owner(UserId(1))),
         ] {
-            assert_eq!(change(&caller, garage).unwrap().owner, UserId(1));
+            assert_eq!(change(&caller, scope).unwrap().owner, UserId(1));
         }
         let refused = change(&samples::ann(), CarScope::All);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 
     #[test]
-    fn what_was_so_before_is_not_written_down() {
-        let mut mocks = mocks();
-        mocks.unit.cars.expect_update().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+    fn unchanged_fields_are_not_logged() {
+        let (app, store) = mocks().with_updates().into_app();
         let input = CarInput {
             brand: " Toyota ".into(),
             vin: Input::Null,
             ..CarInput::default()
         };
-        update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        )
-        .unwrap();
+        update_own(&app, &input, UpdateMode::Partial).unwrap();
         assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 
     #[test]
-    fn a_plate_taken_a_moment_ago_is_a_wrong_field_too() {
+    fn plate_taken_during_the_update_is_invalid() {
         let mut mocks = mocks();
-        mocks
-            .unit
-            .cars
-            .expect_update()
+        let cars = &mut mocks.unit.cars;
+        cars.expect_update()
             .returning(|_| Err(StoreError::Taken(Field::License)));
         let (app, store) = mocks.into_app();
         let input = CarInput {
             license: "XY 9".into(),
             ..CarInput::default()
         };
-        let refused = update(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            &input,
-            UpdateMode::Partial,
-        );
+        let refused = update_own(&app, &input, UpdateMode::Partial);
         let taken = Violations::one(Field::License, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
         assert_eq!((store.rollbacks(), store.entries().len()), (1, 0));

@@ -1,27 +1,26 @@
-//! List what became of everything.
+//! List entries of the audit log.
 
 use mycars_domain::{Action, Target, audit::Entry, policy};
 
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::{HistoryCount, HistoryQuery, LimitOffset, Page, in_order_of},
     ports::UnitOfWork,
-    users::Error,
 };
 
-/// The entries of the audit log that `query` asks for, in a fixed number of queries however many there are.
+/// Returns the entries of the audit log that `query` asks for, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn list(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Page<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     app.store.read(|unit| entries(unit, query))
 }
 
-/// The newest entries that `query` asks for, of which nobody wants to know how many there are: so many at most.
+/// Returns at most `at_most` of the newest entries that `query` asks for, without counting the rest.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn newest(app: &App, caller: &Caller, query: &HistoryQuery, at_most: u32) -> Result<Vec<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     let query = HistoryQuery {
@@ -35,29 +34,28 @@ pub fn newest(app: &App, caller: &Caller, query: &HistoryQuery, at_most: u32) ->
     Ok(app.store.read(|unit| unit.audit_log().list(&query))?)
 }
 
-/// How many entries there are of each action and kind of object, among those that `query` asks for when its own
-/// action and kind are left aside.
+/// Counts the entries of each action and type of object that `query` asks for without its own action and type.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn counts(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<HistoryCount>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.audit_log().counts(query))?)
 }
 
-/// The numbers of all entries that `query` asks for, in its order, whatever its page.
+/// Returns the numbers of all entries that `query` asks for, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<i64>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.audit_log().ids(query))?)
 }
 
-/// The entries that have these numbers, in their order.
+/// Returns the entries with these numbers, in this order.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     let mut entries = app.store.read(|unit| unit.audit_log().find_all(ids))?;
@@ -81,7 +79,6 @@ pub(super) fn entries<E: From<crate::ports::StoreError>>(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::Rank;
 
     use super::*;
     use crate::{
@@ -98,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_how_many_there_are_on_all_and_the_whole_list_does_not() {
+    fn list_counts_the_total_only_for_a_page() {
         let mut mocks = Mocks::new();
         let log = &mut mocks.unit.audit_log;
         log.expect_count().once().returning(|_| Ok(9));
         log.expect_list().returning(|_| Ok(vec![numbered(1)]));
         let (app, _) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let page = Some(LimitOffset { limit: 1, offset: 0 });
         for (page, total) in [(page, Some(9)), (None, None)] {
             let query = HistoryQuery {
@@ -117,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_come_in_the_order_of_their_numbers() {
+    fn read_all_returns_entries_in_the_order_of_the_numbers() {
         let mut mocks = Mocks::new();
         mocks
             .unit
@@ -125,7 +122,7 @@ mod tests {
             .expect_find_all()
             .returning(|_| Ok([1, 2, 3].map(numbered).into()));
         let (app, _) = mocks.into_app();
-        let entries = read_all(&app, &samples::other_user(Rank::Admin), &[3, 1, 2]).unwrap();
+        let entries = read_all(&app, &samples::admin(), &[3, 1, 2]).unwrap();
         assert_eq!(entries, [3, 1, 2].map(numbered));
     }
 }

@@ -1,4 +1,4 @@
-//! What became of a car, for its owner.
+//! The history of a car, for its owner.
 
 use mycars_domain::{
     CarId,
@@ -8,17 +8,17 @@ use mycars_domain::{
 use super::list::entries;
 use crate::{
     App, Caller,
-    cars::{self, Error},
-    lists::{CarScope, HistoryQuery, LimitOffset, Page},
+    cars::{self, CarScope, Error},
+    lists::{HistoryQuery, LimitOffset, Page},
 };
 
-/// What became of a car of a garage while it was its owner's, the newest first.
+/// Returns the entries about a car in the scope from the time of its present owner, the newest first.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who may not; [`Error::Store`].
+/// [`Error::NotFound`]; [`Error::Denied`]; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{cars, history, lists::{CarScope, LimitOffset}, mocks::{Mocks, samples}};
+/// use mycars_application::{cars::{self, CarScope}, history, lists::LimitOffset, mocks::{Mocks, samples}};
 /// use mycars_domain::CarId;
 ///
 /// let mut mocks = Mocks::new();
@@ -35,11 +35,11 @@ use crate::{
 pub fn of_car(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     page: Option<LimitOffset>,
 ) -> Result<Page<Entry>, Error> {
-    let car = cars::read(app, caller, garage, id)?;
+    let car = cars::read(app, caller, scope, id)?;
     let query = HistoryQuery {
         object_type: Some(ObjectType::Car),
         object_id: Some(id.to_string()),
@@ -57,14 +57,8 @@ mod tests {
     use super::*;
     use crate::mocks::{Mocks, samples};
 
-    /// Mocks that find Ann's car, and answer what is asked of its history while it was hers alone.
+    /// Mocks that find Ann's car and its history while it was hers, and no other history.
     fn mocks() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find()
-            .returning(|_| Ok(Some(samples::car())));
         let page = Some(LimitOffset { limit: 5, offset: 0 });
         let while_it_is_anns = HistoryQuery {
             object_type: Some(ObjectType::Car),
@@ -74,6 +68,7 @@ mod tests {
             ..HistoryQuery::default()
         };
         let counted = while_it_is_anns.clone();
+        let mut mocks = Mocks::new().with_car_read(samples::car());
         let log = &mut mocks.unit.audit_log;
         log.expect_list()
             .withf(move |query| *query == while_it_is_anns)
@@ -85,22 +80,22 @@ mod tests {
     }
 
     #[test]
-    fn its_owner_and_an_admin_are_told_what_became_of_a_car_while_it_was_the_owners() {
-        let admin = samples::other_user(Rank::Admin);
-        for (caller, garage) in [
+    fn history_of_car_is_limited_to_its_present_owner() {
+        let admin = samples::admin();
+        for (caller, scope) in [
             (samples::ann(), CarScope::Caller),
             (admin.clone(), CarScope::Owner(UserId(1))),
             (admin, CarScope::All),
         ] {
             let (app, _) = mocks().into_app();
             let page = Some(LimitOffset { limit: 5, offset: 0 });
-            let listed = of_car(&app, &caller, garage, CarId(10), page).unwrap();
+            let listed = of_car(&app, &caller, scope, CarId(10), page).unwrap();
             assert_eq!(listed.total, Some(0));
         }
     }
 
     #[test]
-    fn somebody_elses_car_has_no_history() {
+    fn history_of_other_users_car_is_not_found() {
         for rank in [Rank::Client, Rank::Admin] {
             let (app, _) = mocks().into_app();
             let refused = of_car(

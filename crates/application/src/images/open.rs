@@ -7,8 +7,7 @@ use mycars_domain::values::ImagePath;
 use super::Error;
 use crate::App;
 
-/// An open file with a picture, or `None` if there is none. Pictures are open to all who know their path, which
-/// nobody can guess.
+/// Opens a picture; `None` if it does not exist. Its path, which cannot be guessed, is enough to read it.
 ///
 /// # Errors
 /// [`Error::Images`].

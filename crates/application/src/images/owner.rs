@@ -11,8 +11,8 @@ use crate::{
 /// Number of random bytes in the id of an installation.
 const ID_BYTES: usize = 16;
 
-/// Maximum number of pictures that are looked up in the database to find one that it names. A database that names none
-/// of so many is taken for another one.
+/// Maximum number of pictures that are looked up in the database. If it names none of them, it counts as another
+/// database.
 const MAX_LOOKUPS: usize = 1000;
 
 /// Whether the stored pictures belong to the database.
@@ -28,7 +28,8 @@ pub enum Ownership {
     Other,
 }
 
-/// Gives the image store the id of this database if it is [`Ownership::Unclaimed`], and returns what holds afterwards.
+/// Gives the image store the id of this database if it is [`Ownership::Unclaimed`], and returns the state
+/// afterwards.
 /// Never replaces another id.
 ///
 /// # Errors
@@ -102,12 +103,11 @@ pub(super) mod tests {
 
     /// Mocks of a database with [`ID`] and an image store with this owner.
     pub(in crate::images) fn owned_by(owner: Option<&'static str>) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks.random.expect_hex().return_const("new");
         let kept = |id: &str| Installation {
             id: id.into(),
             created_at: samples::now(),
         };
+        let mut mocks = Mocks::new().with_random("new");
         mocks
             .unit
             .installation
@@ -142,7 +142,7 @@ pub(super) mod tests {
         mocks
     }
 
-    fn required_text(mocks: Mocks) -> Ownership {
+    fn claim_with(mocks: Mocks) -> Ownership {
         claim(&mocks.into_app().0, &Caller::system()).unwrap()
     }
 
@@ -160,19 +160,19 @@ pub(super) mod tests {
 
     #[test]
     fn claim_with_known_owner_writes_nothing() {
-        assert_eq!(required_text(owned_by(Some(ID))), Ownership::Same);
-        assert_eq!(required_text(owned_by(Some("another"))), Ownership::Other);
-        assert_eq!(required_text(owned_by(Some(""))), Ownership::Other);
+        assert_eq!(claim_with(owned_by(Some(ID))), Ownership::Same);
+        assert_eq!(claim_with(owned_by(Some("another"))), Ownership::Other);
+        assert_eq!(claim_with(owned_by(Some(""))), Ownership::Other);
     }
 
     #[test]
     fn claim_without_any_named_picture_writes_nothing() {
         for images in [1, 3, MAX_LOOKUPS + 1] {
-            assert_eq!(required_text(unowned(images, |_| false)), Ownership::Unproven);
+            assert_eq!(claim_with(unowned(images, |_| false)), Ownership::Unproven);
         }
         let named_too_late = |path: &ImagePath| path.as_str() == format!("cars/{MAX_LOOKUPS}.jpg");
         assert_eq!(
-            required_text(unowned(MAX_LOOKUPS + 1, named_too_late)),
+            claim_with(unowned(MAX_LOOKUPS + 1, named_too_late)),
             Ownership::Unproven
         );
     }
@@ -189,21 +189,20 @@ pub(super) mod tests {
                 .once()
                 .returning(|_, _| Ok(()));
             // The mocked store still has no owner afterwards.
-            assert_eq!(required_text(mocks), Ownership::Unclaimed);
+            assert_eq!(claim_with(mocks), Ownership::Unclaimed);
         }
     }
 
     #[test]
     fn claim_after_faster_server_returns_its_result() {
         for (faster, expected) in [(ID, Ownership::Same), ("another", Ownership::Other)] {
-            let mut mocks = Mocks::new();
             let mut owners = [None, Some(faster.to_owned())].into_iter();
+            let mut mocks = Mocks::new().with_random("new");
             mocks
                 .images
                 .expect_owner()
                 .times(2)
                 .returning(move || Ok(owners.next().unwrap()));
-            mocks.random.expect_hex().return_const("new");
             mocks.unit.installation.expect_find_or_insert().returning(|new| {
                 Ok(Installation {
                     id: ID.into(),
@@ -212,7 +211,7 @@ pub(super) mod tests {
             });
             mocks.images.expect_list().returning(|| Ok(Vec::new()));
             mocks.images.expect_set_owner().once().returning(|_, _| Ok(()));
-            assert_eq!(required_text(mocks), expected);
+            assert_eq!(claim_with(mocks), expected);
         }
     }
 

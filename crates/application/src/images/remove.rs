@@ -1,4 +1,4 @@
-//! Take a car's picture away.
+//! Remove a car's picture.
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, CarId};
@@ -6,26 +6,25 @@ use mycars_domain::{Action, Car, CarId};
 use super::{Error, forget};
 use crate::{
     App, Caller, audit,
-    cars::{self, authorize_car, check_version},
-    lists::CarScope,
+    cars::{self, CarScope, authorize_car, check_version},
 };
 
-/// Takes the picture of a car of a garage away; does nothing if it has none. With `version`, which is the time of a
-/// car's last change, only that version loses it.
+/// Removes the picture of a car in the scope; does nothing if it has none. With `version`, the time of a car's last
+/// change, only that version is changed.
 ///
 /// # Errors
-/// [`cars::Error::NotFound`]; [`cars::Error::Denied`] for who may not; [`cars::Error::Conflict`] where another version
-/// is there; [`cars::Error::Store`].
+/// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`cars::Error::Conflict`] if the car has another version;
+/// [`cars::Error::Store`].
 pub fn remove(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let old = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
-        let before = authorize_car(caller, Action::ChangeCar, garage, car)?;
+        let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;
         if before.image.is_some() {
             let after = Car {
@@ -44,7 +43,7 @@ pub fn remove(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Car, Field, Rank, audit::Value, values::ImagePath};
+    use mycars_domain::{Field, audit::Value};
 
     use super::*;
     use crate::{
@@ -53,77 +52,39 @@ mod tests {
         ports::StoreError,
     };
 
+    const PATH: &str = "cars/car_10_x.jpg";
+
     fn pictured() -> Car {
-        Car {
-            image: Some(ImagePath::from_storage("cars/car_10_x.jpg".into())),
-            ..samples::car()
-        }
+        samples::car_with_image(PATH)
     }
 
     #[test]
     fn remove_from_another_version_is_a_conflict() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(pictured())));
-        mocks.unit.cars.expect_update().never();
-        mocks.images.expect_delete().never();
-        let (app, store) = mocks.into_app();
-        let refused = remove(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            Some(samples::now()),
-        );
+        let (app, store) = Mocks::new().with_car_locked(pictured()).into_app();
+        let other = Some(samples::now());
+        let refused = remove(&app, &samples::ann(), CarScope::Caller, CarId(10), other);
         assert!(matches!(refused, Err(Error::Car(cars::Error::Conflict))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
-    fn somebody_elses_picture_stays() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(pictured())));
-        mocks.images.expect_delete().never();
-        let (app, store) = mocks.into_app();
-        let refused = remove(
-            &app,
-            &samples::other_user(Rank::Admin),
-            CarScope::Caller,
-            CarId(10),
-            None,
-        );
+    fn remove_from_other_users_car_is_not_found() {
+        let (app, store) = Mocks::new().with_car_locked(pictured()).into_app();
+        let refused = remove(&app, &samples::admin(), CarScope::Caller, CarId(10), None);
         assert!(matches!(refused, Err(Error::Car(cars::Error::NotFound))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
-    fn a_picture_is_taken_from_the_row_and_then_deleted_and_that_is_written_down() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(pictured())));
-        mocks
-            .unit
-            .cars
-            .expect_update()
-            .withf(|car| car.image.is_none())
-            .once()
-            .returning(|_| Ok(()));
-        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
-        mocks.images.expect_delete().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+    fn remove_clears_the_row_deletes_the_file_and_is_logged() {
+        let (app, store) = Mocks::new()
+            .with_car_locked(pictured())
+            .expect_car_update(|car| car.image.is_none())
+            .expect_image_delete(PATH)
+            .into_app();
         remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.commits(), 1);
-        let change = (Field::Image, "cars/car_10_x.jpg".into(), Value::Nothing);
+        let change = (Field::Image, PATH.into(), Value::Nothing);
         assert_eq!(
             store.entries(),
             [expected::car_changed(&samples::ann(), [change])]
@@ -133,20 +94,15 @@ mod tests {
     #[test]
     fn picture_that_another_car_may_name_is_not_deleted() {
         for is_named in [Some(true), None] {
-            let mut mocks = Mocks::new();
-            mocks
-                .unit
-                .cars
-                .expect_find_for_update()
-                .returning(|_| Ok(Some(pictured())));
-            mocks.unit.cars.expect_update().once().returning(|_| Ok(()));
+            let mut mocks = Mocks::new()
+                .with_car_locked(pictured())
+                .expect_car_update(|_| true);
             mocks
                 .unit
                 .cars
                 .expect_has_image()
                 .once()
                 .returning(move |_| is_named.ok_or_else(|| StoreError::Unavailable("away".into())));
-            mocks.images.expect_delete().never();
             let (app, store) = mocks.into_app();
             remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
             assert_eq!(store.commits(), 1);
@@ -154,15 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn a_car_without_a_picture_is_left_alone() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
-        mocks.unit.cars.expect_update().never();
-        let (app, store) = mocks.into_app();
+    fn remove_from_a_car_without_a_picture_changes_nothing() {
+        let (app, store) = Mocks::new().with_car_locked(samples::car()).into_app();
         remove(&app, &samples::ann(), CarScope::Caller, CarId(10), None).unwrap();
         assert_eq!(store.entries(), []);
     }

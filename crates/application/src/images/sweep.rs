@@ -14,13 +14,13 @@ use crate::{
 /// A picture younger than this may belong to an upload that is still under way.
 const GRACE: Duration = Duration::from_hours(1);
 
-/// A sweep is refused if more than one of so many pictures would be moved.
+/// Denominator of the largest share of pictures that a sweep moves without being forced.
 const REFUSED_SHARE: usize = 10;
 
-/// How long pictures stay in the trash.
+/// Time that pictures stay in the trash.
 const TRASH_LIFETIME: TimeDelta = TimeDelta::days(30);
 
-/// What a sweep does, or did.
+/// The plan of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SweepPlan {
     /// The pictures that are moved to the trash: those that no car names, that are older than an hour, and whose names

@@ -6,30 +6,29 @@ use mycars_domain::{Action, Car, CarId, Field, Violation, Violations};
 use super::{Error, forget, new_path};
 use crate::{
     App, Caller, Input, audit,
-    cars::{self, authorize_car, check_version},
-    lists::CarScope,
+    cars::{self, CarScope, authorize_car, check_version},
     ports::{ImageError, ImageStoreError, Upload},
 };
 
-/// A file that somebody sent.
+/// An uploaded file.
 pub struct UploadedFile<'a> {
-    /// Its content.
+    /// The content.
     pub content: &'a mut dyn Upload,
-    /// How many bytes it has.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// Gives a car of a garage a picture, in place of the one that it may have, and answers the car.
+/// Sets the picture of a car in the scope, in place of the one that it may have, and returns the car.
 ///
 /// # Errors
-/// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before anything is said about the file;
-/// [`cars::Error::Invalid`] for what is no picture that is taken; [`Error::Images`]; [`cars::Error::Store`].
+/// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before the file is read; [`cars::Error::Invalid`] if the file
+/// is no supported picture; [`Error::Images`]; [`cars::Error::Store`].
 ///
 /// ```
 /// use std::io::Cursor;
 ///
 /// use mycars_application::{
-///     Input, images::{self, UploadedFile}, lists::CarScope, mocks::{Mocks, samples},
+///     Input, cars::CarScope, images::{self, UploadedFile}, mocks::{Mocks, samples},
 /// };
 /// use mycars_domain::CarId;
 ///
@@ -51,36 +50,36 @@ pub struct UploadedFile<'a> {
 pub fn upload(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     file: Input<UploadedFile<'_>>,
 ) -> Result<Car, Error> {
-    cars::read(app, caller, garage, id)?;
+    cars::read(app, caller, scope, id)?;
     let picture = prepare(app, file)?;
-    attach(app, caller, garage, id, &picture, None)
+    attach(app, caller, scope, id, &picture, None)
 }
 
-/// A picture that is fit to be kept, and is not kept yet.
+/// An encoded picture that is not stored yet.
 pub struct Picture(Vec<u8>);
 
-/// Makes what somebody sent fit to be kept: for who wants to know whether it is before they make the car.
+/// Decodes and encodes an upload without storing it, so that it can be checked before its car is created.
 ///
 /// # Errors
-/// [`cars::Error::Invalid`] for what is no picture that is taken; [`Error::Images`].
+/// [`cars::Error::Invalid`] if the file is no supported picture; [`Error::Images`].
 pub fn prepare(app: &App, file: Input<UploadedFile<'_>>) -> Result<Picture, Error> {
     process(app, file).map(Picture)
 }
 
-/// Keeps a picture and gives it to a car of a garage, in place of the one that it may have, and answers the car. With
-/// `version`, which is the time of a car's last change, only that version gets it.
+/// Stores a picture and sets it as the picture of a car in the scope, in place of the one that it may have. Returns the
+/// car. With `version`, the time of a car's last change, only that version is changed.
 ///
 /// # Errors
-/// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`cars::Error::Conflict`] where another version is there;
+/// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`cars::Error::Conflict`] if the car has another version;
 /// [`Error::Images`]; [`cars::Error::Store`].
 pub fn attach(
     app: &App,
     caller: &Caller,
-    garage: CarScope,
+    scope: CarScope,
     id: CarId,
     picture: &Picture,
     version: Option<DateTime<Utc>>,
@@ -89,7 +88,7 @@ pub fn attach(
     app.images.put(&path, &picture.0)?;
     let written = app.store.write(|unit| {
         let car = unit.cars().find_for_update(id)?;
-        let before = authorize_car(caller, Action::ChangeCar, garage, car)?;
+        let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;
         let car = Car {
             image: Some(path.clone()),
@@ -106,8 +105,8 @@ pub fn attach(
             Ok(car)
         }
         Err(error) => {
-            // A store that failed may have committed before it did: then a row has the new picture, and if none has,
-            // a sweep will find it.
+            // A store that failed may have committed before: then a row names the new picture. If none does, a sweep
+            // finds it.
             if !matches!(error, cars::Error::Store(_)) {
                 forget(app, Some(path));
             }
@@ -155,7 +154,6 @@ mod tests {
     use mycars_domain::{
         Denied, Rank, UnsupportedFormat,
         audit::{NewEntry, Value},
-        values::ImagePath,
     };
 
     use super::*;
@@ -168,7 +166,7 @@ mod tests {
     const NEW: &str = "cars/car_10_random.jpg";
     const OLD: &str = "cars/car_10_old.jpg";
 
-    /// What comes of Ann's upload of so many bytes, and what was written down of it.
+    /// Uploads a file of this size for Ann, and returns the result and the entries of the audit log.
     fn upload_of(size: u64, mocks: Mocks) -> (Result<Car, Error>, Vec<NewEntry>) {
         let mut content = Cursor::new(vec![0; usize::try_from(size).unwrap()]);
         let file = UploadedFile {
@@ -176,24 +174,13 @@ mod tests {
             size,
         };
         let (app, store) = mocks.into_app();
-        let outcome = upload(
-            &app,
-            &samples::ann(),
-            CarScope::Caller,
-            CarId(10),
-            Input::Given(file),
-        );
+        let file = Input::Given(file);
+        let outcome = upload(&app, &samples::ann(), CarScope::Caller, CarId(10), file);
         (outcome, store.entries())
     }
 
     fn mocks() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_find()
-            .returning(|_| Ok(Some(samples::car())));
-        mocks
+        Mocks::new().with_car_read(samples::car())
     }
 
     fn violation((outcome, entries): (Result<Car, Error>, Vec<NewEntry>)) -> Violation {
@@ -205,10 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_car_is_not_found_before_the_file_is_looked_at() {
-        let mut mocks = mocks();
-        mocks.image_processor.expect_process().never();
-        let (app, _) = mocks.into_app();
+    fn upload_to_other_users_car_is_not_found_unread() {
+        let (app, _) = mocks().into_app();
         for rank in [Rank::Client, Rank::Admin] {
             let caller = samples::other_user(rank);
             let refused = upload(&app, &caller, CarScope::Caller, CarId(10), Input::Absent);
@@ -217,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_an_empty_one_or_a_large_one_is_refused_unread() {
+    fn missing_empty_or_large_file_is_refused_unread() {
         let absent = |file| {
             let (app, store) = mocks().into_app();
             let outcome = upload(&app, &samples::ann(), CarScope::Caller, CarId(10), file);
@@ -235,39 +220,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_refused_and_nothing_is_kept() {
-        let mut broken = mocks();
-        broken
-            .image_processor
-            .expect_process()
-            .returning(|_| Err(ImageError::NotAnImage));
-        broken.images.expect_put().never();
-        assert_eq!(violation(upload_of(1, broken)), Violation::NotAnImage);
-
-        let mut heic = mocks();
-        heic.image_processor
-            .expect_process()
-            .returning(|_| Err(ImageError::UnsupportedFormat(UnsupportedFormat::Heic)));
-        assert_eq!(
-            violation(upload_of(1, heic)),
-            Violation::UnsupportedFormat(UnsupportedFormat::Heic)
-        );
-
-        let mut huge = mocks();
-        huge.image_processor
-            .expect_process()
-            .returning(|_| Err(ImageError::TooManyPixels { max_megapixels: 40 }));
-        assert_eq!(
-            violation(upload_of(1, huge)),
-            Violation::TooManyPixels { max_megapixels: 40 }
-        );
+    fn upload_of_no_picture_is_invalid() {
+        let heic = UnsupportedFormat::Heic;
+        let max_megapixels = 40;
+        for (error, expected) in [
+            (ImageError::NotAnImage, Violation::NotAnImage),
+            (
+                ImageError::UnsupportedFormat(heic),
+                Violation::UnsupportedFormat(heic),
+            ),
+            (
+                ImageError::TooManyPixels { max_megapixels },
+                Violation::TooManyPixels { max_megapixels },
+            ),
+        ] {
+            let mut mocks = mocks();
+            let processor = &mut mocks.image_processor;
+            processor.expect_process().return_once(|_| Err(error));
+            assert_eq!(violation(upload_of(1, mocks)), expected);
+        }
     }
 
     #[test]
-    fn the_new_picture_is_kept_then_the_row_with_an_entry_then_the_old_one_is_deleted() {
+    fn upload_stores_the_file_then_the_row_then_deletes_the_old() {
         let mut order = Sequence::new();
-        let mut mocks = mocks();
-        mocks.random.expect_hex().return_const("random");
+        let mut mocks = mocks()
+            .with_random("random")
+            .with_car_locked(samples::car_with_image(OLD));
         mocks
             .image_processor
             .expect_process()
@@ -279,12 +258,6 @@ mod tests {
             .once()
             .in_sequence(&mut order)
             .returning(|_, _| Ok(()));
-        mocks.unit.cars.expect_find_for_update().returning(|_| {
-            Ok(Some(Car {
-                image: Some(ImagePath::from_storage(OLD.into())),
-                ..samples::car()
-            }))
-        });
         mocks
             .unit
             .cars
@@ -293,7 +266,6 @@ mod tests {
             .once()
             .in_sequence(&mut order)
             .returning(|_| Ok(()));
-        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         mocks
             .images
             .expect_delete()
@@ -301,6 +273,7 @@ mod tests {
             .once()
             .in_sequence(&mut order)
             .returning(|_| Ok(()));
+        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
         let (car, entries) = upload_of(1, mocks);
         let car = car.unwrap();
         assert_eq!(car.image.unwrap().as_str(), NEW);
@@ -310,24 +283,17 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_made_fit_before_its_car_is_there_and_given_to_it_afterwards() {
-        let mut mocks = Mocks::new();
-        mocks.random.expect_hex().return_const("random");
+    fn prepared_picture_can_be_attached_later() {
+        let mut mocks = Mocks::new()
+            .with_random("random")
+            .expect_image_put(NEW, &[7])
+            .with_car_locked(samples::car())
+            .expect_car_update(|_| true);
         mocks
             .image_processor
             .expect_process()
             .once()
             .returning(|_| Ok(vec![7]));
-        mocks
-            .images
-            .expect_put()
-            .withf(|path, jpeg| path.as_str() == NEW && jpeg == [7])
-            .once()
-            .returning(|_, _| Ok(()));
-        let cars = &mut mocks.unit.cars;
-        cars.expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
-        cars.expect_update().once().returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
         let mut content = Cursor::new(vec![1, 2]);
         let file = UploadedFile {
@@ -336,22 +302,18 @@ mod tests {
         };
         let picture = prepare(&app, Input::Given(file)).unwrap();
         assert_eq!((store.reads(), store.commits()), (0, 0));
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         attach(&app, &admin, CarScope::All, CarId(10), &picture, None).unwrap();
         let change = (Field::Image, Value::Nothing, NEW.into());
         assert_eq!(store.entries(), [expected::car_changed(&admin, [change])]);
     }
 
     #[test]
-    fn what_is_no_picture_is_not_made_fit_and_the_store_is_not_asked() {
+    fn prepare_of_a_bad_file_is_invalid_without_store_access() {
+        let max_bytes = samples::MAX_IMAGE_BYTES;
         for (size, violation) in [
             (0, Violation::EmptyFile),
-            (
-                samples::MAX_IMAGE_BYTES + 1,
-                Violation::FileTooLarge {
-                    max_bytes: samples::MAX_IMAGE_BYTES,
-                },
-            ),
+            (max_bytes + 1, Violation::FileTooLarge { max_bytes }),
         ] {
             let (app, store) = Mocks::new().into_app();
             let mut content = Cursor::new(vec![]);
@@ -368,23 +330,14 @@ mod tests {
     }
 
     #[test]
-    fn attach_to_another_version_is_a_conflict_and_the_picture_does_not_stay() {
-        let mut mocks = Mocks::new();
-        mocks.random.expect_hex().return_const("random");
+    fn attach_to_another_version_conflicts_and_deletes_the_file() {
+        let mut mocks = Mocks::new()
+            .with_random("random")
+            .with_car_locked(samples::car())
+            .expect_image_delete(NEW);
         mocks.images.expect_put().once().returning(|_, _| Ok(()));
-        mocks
-            .images
-            .expect_delete()
-            .withf(|path| path.as_str() == NEW)
-            .once()
-            .returning(|_| Ok(()));
-        let cars = &mut mocks.unit.cars;
-        cars.expect_find_for_update()
-            .returning(|_| Ok(Some(samples::car())));
-        cars.expect_update().never();
-        cars.expect_has_image().once().returning(|_| Ok(false));
         let (app, store) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let other = Some(samples::now());
         let refused = attach(&app, &admin, CarScope::All, CarId(10), &Picture(vec![7]), other);
         assert!(matches!(refused, Err(Error::Car(cars::Error::Conflict))));
@@ -392,28 +345,18 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_for_a_car_that_is_not_ones_own_does_not_stay() {
-        for (caller, garage, is_denied) in [
-            (samples::other_user(Rank::Admin), CarScope::Caller, false),
+    fn attach_to_other_users_car_deletes_the_file() {
+        for (caller, scope, is_denied) in [
+            (samples::admin(), CarScope::Caller, false),
             (samples::ann(), CarScope::All, true),
         ] {
-            let mut mocks = Mocks::new();
-            mocks.random.expect_hex().return_const("random");
+            let mut mocks = Mocks::new()
+                .with_random("random")
+                .expect_image_delete(NEW)
+                .with_car_locked(samples::car());
             mocks.images.expect_put().once().returning(|_, _| Ok(()));
-            mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
-            mocks
-                .images
-                .expect_delete()
-                .withf(|path| path.as_str() == NEW)
-                .once()
-                .returning(|_| Ok(()));
-            mocks
-                .unit
-                .cars
-                .expect_find_for_update()
-                .returning(|_| Ok(Some(samples::car())));
             let (app, store) = mocks.into_app();
-            let refused = attach(&app, &caller, garage, CarId(10), &Picture(vec![7]), None);
+            let refused = attach(&app, &caller, scope, CarId(10), &Picture(vec![7]), None);
             match refused {
                 Err(Error::Car(cars::Error::NotFound)) => assert!(!is_denied),
                 Err(Error::Car(cars::Error::Denied(Denied::Forbidden))) => assert!(is_denied),
@@ -423,10 +366,9 @@ mod tests {
         }
     }
 
-    /// Mocks in which a picture is kept, and then the car is looked for once more.
+    /// Mocks in which a picture is stored, and then the car is read again.
     fn put_then_find(found: impl Fn() -> Result<Option<Car>, StoreError> + Send + 'static) -> Mocks {
-        let mut mocks = mocks();
-        mocks.random.expect_hex().return_const("random");
+        let mut mocks = mocks().with_random("random");
         mocks.image_processor.expect_process().returning(|_| Ok(vec![1]));
         mocks.images.expect_put().once().returning(|_, _| Ok(()));
         mocks
@@ -438,24 +380,16 @@ mod tests {
     }
 
     #[test]
-    fn if_the_row_was_not_written_the_new_picture_goes_and_the_old_one_stays() {
-        let mut mocks = put_then_find(|| Ok(None));
-        mocks.unit.cars.expect_has_image().once().returning(|_| Ok(false));
-        mocks
-            .images
-            .expect_delete()
-            .withf(|path| path.as_str() == NEW)
-            .once()
-            .returning(|_| Ok(()));
+    fn upload_without_a_row_deletes_the_new_file() {
+        let mocks = put_then_find(|| Ok(None)).expect_image_delete(NEW);
         let (outcome, entries) = upload_of(1, mocks);
         assert!(matches!(outcome, Err(Error::Car(cars::Error::NotFound))));
         assert_eq!(entries, []);
     }
 
     #[test]
-    fn if_nobody_knows_whether_the_row_was_written_both_pictures_stay() {
-        let mut mocks = put_then_find(|| Err(StoreError::Unavailable("away".into())));
-        mocks.images.expect_delete().never();
+    fn upload_with_failed_store_keeps_both_files() {
+        let mocks = put_then_find(|| Err(StoreError::Unavailable("away".into())));
         let (outcome, _) = upload_of(1, mocks);
         assert!(matches!(outcome, Err(Error::Car(cars::Error::Store(_)))));
     }

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-/// Says what time it is.
+/// The clock.
 pub trait Clock: Send + Sync {
-    /// Now, in UTC. MUST be in whole microseconds, which is what both databases keep without loss: a version of a user
-    /// or a car is the time of its last change, and is compared with what was kept.
+    /// Returns the current time in UTC. MUST be in whole microseconds, which both databases store without loss: the
+    /// version of a user or a car is the time of its last change, and is compared with the stored one.
     fn now(&self) -> DateTime<Utc>;
 }

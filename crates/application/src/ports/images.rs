@@ -1,4 +1,4 @@
-//! Pictures: making them fit to be kept, and keeping them.
+//! Pictures: decoding and encoding them, and storing them.
 
 use std::{
     fs::File,
@@ -11,12 +11,12 @@ use mycars_domain::{UnsupportedFormat, values::ImagePath};
 
 use super::BoxError;
 
-/// What somebody uploaded: bytes that can be read more than once. Every reader that can seek is one.
+/// An upload: bytes that can be read more than once. Every reader that can seek is one.
 pub trait Upload: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Upload for T {}
 
-/// Why an upload is no picture that is kept.
+/// Why an upload is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The upload is not an image, or a corrupted one.
@@ -25,26 +25,26 @@ pub enum ImageError {
     /// The upload is an image or video in a format that is not supported.
     #[error("the format {0:?} is not supported")]
     UnsupportedFormat(UnsupportedFormat),
-    /// It has more pixels than are taken.
+    /// It has too many pixels.
     #[error("the picture has more than {max_megapixels} megapixels")]
     TooManyPixels {
-        /// How many megapixels there may be at most.
+        /// Maximum number of megapixels.
         max_megapixels: u32,
     },
-    /// The upload could not be read, or the picture not be written.
+    /// The upload could not be read, or the picture could not be encoded.
     #[error("the picture could not be processed")]
     Failed(#[source] BoxError),
 }
 
-/// Makes a picture fit to be kept (wire contract, section 5).
+/// Decodes and encodes pictures (wire contract, section 5).
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait ImageProcessor: Send + Sync {
-    /// The picture's pixels, upright, in sRGB and encoded anew as JPEG: nothing else of the upload is left. The format
-    /// is judged by decoding, of several frames the first counts, and what is transparent becomes white. MUST
-    /// refuse what is too large before it takes time or memory.
+    /// Returns the picture's pixels, upright and in sRGB, encoded as a new JPEG: nothing else of the upload is left.
+    /// The format is detected by decoding, only the first of several frames is used, and transparent pixels become
+    /// white. MUST refuse too large pictures before they take time or memory.
     ///
     /// # Errors
-    /// [`ImageError`] says why not.
+    /// [`ImageError`] with the reason.
     fn process(&self, upload: &mut dyn Upload) -> Result<Vec<u8>, ImageError>;
 }
 
@@ -59,7 +59,7 @@ pub enum ImageStoreError {
     Other(#[source] BoxError),
 }
 
-/// Tells a disk that can't be written from other failures.
+/// Distinguishes a disk that cannot be written from other failures.
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
@@ -81,18 +81,18 @@ impl From<io::Error> for ImageStoreError {
     }
 }
 
-/// How much room pictures take, and how much is left.
+/// Disk usage of the pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageUsage {
-    /// How many pictures there are.
+    /// Number of pictures.
     pub count: u64,
-    /// How many bytes they have.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// How many bytes are free where they are kept; `None` where nobody can say.
+    /// Free space in bytes; `None` if it is unknown.
     pub free_bytes: Option<u64>,
 }
 
-/// A picture that is kept.
+/// A stored picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredImage {
     /// The path of the picture.
@@ -114,33 +114,33 @@ pub struct TrashedImage {
     pub day: NaiveDate,
 }
 
-/// Where pictures are kept. It is not part of the store's transactions: a picture is put before its row is
-/// committed, and deleted after.
+/// The store of pictures. It takes no part in transactions: a picture is stored before its row is committed, and deleted
+/// after.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait ImageStore: Send + Sync {
-    /// Keeps a picture under a path that was never used before. MUST keep it whole, or not at all, also after a crash.
+    /// Stores a picture under a path that was never used before. MUST store it whole or not at all, also after a crash.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn put(&self, path: &ImagePath, jpeg: &[u8]) -> Result<(), ImageStoreError>;
 
-    /// Forgets a picture; does nothing if there is none.
+    /// Deletes a picture; does nothing if it does not exist.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn delete(&self, path: &ImagePath) -> Result<(), ImageStoreError>;
 
-    /// An open file with the picture, at its beginning, or `None` if there is none. A path comes from whoever asks:
-    /// one that nobody could have been given (one with `..` in it, for example) MUST be none.
+    /// Opens a picture at its beginning; `None` if it does not exist. Paths come from clients: one that
+    /// [`put`](Self::put) never stores (with `..` in it, for example) MUST return `None`.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn open(&self, path: &ImagePath) -> Result<Option<File>, ImageStoreError>;
 
     /// Lists the pictures, in any order, but not those in the trash.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn list(&self) -> Result<Vec<StoredImage>, ImageStoreError>;
 
     /// Moves a picture to the trash of a day, from where [`open`](Self::open) no longer finds it; does nothing if there
@@ -149,7 +149,7 @@ pub trait ImageStore: Send + Sync {
     /// path.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn move_to_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<bool, ImageStoreError>;
 
     /// Moves a picture from the trash of a day back to its path; does nothing if there is no such picture. MUST NOT
@@ -157,44 +157,44 @@ pub trait ImageStore: Send + Sync {
     /// changes nothing if there already is a picture with this path.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn restore_from_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<bool, ImageStoreError>;
 
     /// Lists the pictures in the trash, in any order.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn list_trash(&self) -> Result<Vec<TrashedImage>, ImageStoreError>;
 
     /// Deletes a picture from the trash of a day; does nothing if there is none.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn delete_from_trash(&self, path: &ImagePath, day: NaiveDate) -> Result<(), ImageStoreError>;
 
-    /// Deletes what uploads that were interrupted left half written and was last modified before `before`.
+    /// Deletes the unfinished files of interrupted uploads that were last modified before `before`.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn delete_unfinished(&self, before: SystemTime) -> Result<(), ImageStoreError>;
 
     /// Returns the id of the [installation](super::Installation) whose pictures are kept here, or `None` if the store
     /// was not given one.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn owner(&self) -> Result<Option<String>, ImageStoreError>;
 
-    /// Keeps the id of the installation whose pictures are kept here. If there is one already, it is replaced only with
-    /// `overwrite`. MUST keep it whole or not at all, also after a crash.
+    /// Stores the id of the installation whose pictures are kept here. An existing id is replaced only with
+    /// `overwrite`. MUST store it whole or not at all, also after a crash.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn set_owner(&self, id: &str, overwrite: bool) -> Result<(), ImageStoreError>;
 
-    /// How much room the pictures take without those in the trash, and how much is left, in bytes. It may be what it was a little while ago.
+    /// Returns the disk usage of the pictures without those in the trash. The result may be slightly out of date.
     ///
     /// # Errors
-    /// The store's.
+    /// Those of the image store.
     fn usage(&self) -> Result<ImageUsage, ImageStoreError>;
 }

@@ -20,6 +20,6 @@ pub trait InstallationRepository {
     /// this at the same time, all of them MUST get the same answer.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find_or_insert(&mut self, new: &Installation) -> Result<Installation, StoreError>;
 }

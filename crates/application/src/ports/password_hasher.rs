@@ -4,17 +4,17 @@ use mycars_domain::values::{Password, PasswordHash};
 
 use super::BoxError;
 
-/// What became of a password that was held against a hash.
+/// The result of verifying a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verification {
-    /// It is not the password.
+    /// The password is wrong.
     Wrong,
     /// The hash cannot be verified, whatever the password is: its format is not supported, or it is malformed. Names
     /// the algorithm, as Django does, and never holds anything of the hash.
     Unsupported(&'static str),
-    /// It is.
+    /// The password is right.
     Right,
-    /// It is, but it should be hashed again: the hash is weaker than new ones are, or of an older kind.
+    /// The password is right, but should be hashed again: the hash is weaker than new ones, or of an older kind.
     RightButOutdated,
 }
 
@@ -26,18 +26,18 @@ pub struct HashError(#[source] pub BoxError);
 /// Hashes passwords, slowly on purpose. Callers must not hold a transaction meanwhile.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait PasswordHasher: Send + Sync {
-    /// The hash of a password, with a new salt.
+    /// Hashes a password with a new salt.
     ///
     /// # Errors
     /// [`HashError`] if there is no randomness for a salt.
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
 
-    /// Holds `password`, as somebody typed it, against `hash`. It may be longer than passwords may be. A hash that
-    /// cannot be verified MUST be [`Verification::Unsupported`], and that of [`PasswordHash::unusable`]
-    /// [`Verification::Wrong`]. Either MUST take about the same time as a wrong password, whatever the hash is.
+    /// Verifies a password as it was sent, which may be longer than allowed, against `hash`. A hash that cannot be
+    /// verified MUST be [`Verification::Unsupported`], and that of [`PasswordHash::unusable`] [`Verification::Wrong`].
+    /// Either MUST take about the same time as a wrong password, whatever the hash is.
     fn verify(&self, password: &str, hash: &PasswordHash) -> Verification;
 
-    /// Does what [`verify`](Self::verify) does with a new hash and forgets the answer: for a login as somebody
-    /// who does not exist, so that the time it takes tells nobody who does.
+    /// Takes as long as [`verify`](Self::verify) with a new hash and discards the result: for logins of unknown users,
+    /// so that the time does not reveal which users exist.
     fn verify_nobody(&self, password: &str);
 }

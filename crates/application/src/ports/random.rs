@@ -1,9 +1,9 @@
 //! Randomness.
 
-/// Makes what nobody can guess.
+/// Source of unguessable texts.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait Random: Send + Sync {
-    /// So many random bytes, as lower-case hexadecimal digits: two for each byte. MUST come from a source that is fit
-    /// for secrets, because the keys of sessions and the paths of pictures are made of them.
+    /// Returns this number of random bytes in lower-case hexadecimal digits, two for each byte. MUST come from a source
+    /// that is fit for secrets: keys of sessions and paths of pictures are made from it.
     fn hex(&self, bytes: usize) -> String;
 }

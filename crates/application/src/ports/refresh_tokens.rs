@@ -1,6 +1,4 @@
-//! The refresh tokens that were issued here or given up here: the blacklist.
-
-use std::collections::HashSet;
+//! The refresh tokens that were issued or logged out here: the blacklist.
 
 use chrono::{DateTime, Utc};
 use mycars_domain::UserId;
@@ -8,21 +6,21 @@ use mycars_domain::UserId;
 use super::StoreError;
 use crate::lists::TokenQuery;
 
-/// Why a refresh token is dead before its time.
+/// Why a refresh token was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
-    /// Its owner logged out with it.
+    /// The user logged out with it.
     LoggedOut,
-    /// It was exchanged for another one.
+    /// It was rotated.
     Rotated,
-    /// Its owner's password was changed after it was issued.
+    /// The user's password was changed.
     PasswordChanged,
-    /// An admin ended it.
+    /// An admin revoked it, or the user was deactivated or activated.
     Revoked,
 }
 
 impl Revocation {
-    /// Every reason.
+    /// All reasons.
     pub const ALL: [Self; 4] = [
         Self::LoggedOut,
         Self::Rotated,
@@ -30,7 +28,7 @@ impl Revocation {
         Self::Revoked,
     ];
 
-    /// The reason's name, as it is written and kept.
+    /// Returns the name of the reason, as it is stored.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -41,7 +39,7 @@ impl Revocation {
         }
     }
 
-    /// The reason of this name.
+    /// Returns the reason with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
@@ -50,63 +48,63 @@ impl Revocation {
     }
 }
 
-/// What is kept of a refresh token: enough to refuse it, not enough to use it.
+/// The record of a refresh token: enough to refuse it, not enough to use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshToken {
     /// The token's own id: its claim `jti`.
     pub id: String,
-    /// Whose login it is; `None` once that user is deleted.
+    /// The user; `None` once they are deleted.
     pub user: Option<UserId>,
-    /// When it was issued.
+    /// Time of issue.
     pub issued_at: DateTime<Utc>,
-    /// When it expires.
+    /// Time of expiry.
     pub expires_at: DateTime<Utc>,
-    /// Why it is dead, if it is.
+    /// Why it was revoked, if it was.
     pub revoked: Option<Revocation>,
 }
 
 /// A refresh token in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedToken {
-    /// The number of its row, by which lists know it.
+    /// The number of its row.
     pub number: i64,
     /// The token.
     pub token: RefreshToken,
-    /// What its owner is called, while they are there.
+    /// The name of the user, if they exist.
     pub username: Option<String>,
 }
 
-/// The refresh tokens that are known here. Errors are those of the database; see [`StoreError`].
+/// The recorded refresh tokens. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait RefreshTokenRepository {
-    /// Keeps a token, unless one with its id is kept already: then nothing changes.
+    /// Records a token; changes nothing if its id is recorded already.
     ///
     /// # Errors
-    /// MUST be [`StoreError::OwnerGone`] where it names a user who is not there.
+    /// MUST be [`StoreError::OwnerGone`] if its user does not exist.
     fn record(&mut self, token: &RefreshToken) -> Result<(), StoreError>;
 
-    /// The token with this id.
+    /// Returns the token with this id.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find(&mut self, id: &str) -> Result<Option<RefreshToken>, StoreError>;
 
-    /// The token with this id, which nobody else can change until the transaction ends.
+    /// Returns the token with this id and locks it until the transaction ends.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find_for_update(&mut self, id: &str) -> Result<Option<RefreshToken>, StoreError>;
 
-    /// Says of a token why it is dead, and since when, whatever was said before; does nothing if there is none.
+    /// Revokes a token at this time, for this reason, whatever reason it had before; does nothing if it does not exist.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn revoke(&mut self, id: &str, why: Revocation, at: DateTime<Utc>) -> Result<(), StoreError>;
 
-    /// Says of all tokens of a user that are not dead yet why they are now, and answers how many there were.
+    /// Revokes all tokens of a user that are not revoked yet, and returns their number.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn revoke_all_of(
         &mut self,
         user: UserId,
@@ -114,53 +112,33 @@ pub trait RefreshTokenRepository {
         at: DateTime<Utc>,
     ) -> Result<usize, StoreError>;
 
-    /// The tokens that a query asks for, in its order.
+    /// Returns the tokens that a query asks for, in its order.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn list(&mut self, query: &TokenQuery) -> Result<Vec<ListedToken>, StoreError>;
 
-    /// How many tokens a query asks for, on all its pages.
-    ///
-    /// Provided: it lists them. An adapter that can count without reading overrides it.
+    /// Counts the tokens that a query asks for, on all its pages.
     ///
     /// # Errors
-    /// The database's.
-    fn count(&mut self, query: &TokenQuery) -> Result<u64, StoreError> {
-        Ok(self.numbers(query)?.len() as u64)
-    }
+    /// Those of the database.
+    fn count(&mut self, query: &TokenQuery) -> Result<u64, StoreError>;
 
-    /// The numbers of all tokens that a query asks for, in its order, whatever its page.
-    ///
-    /// Provided: it lists the tokens. An adapter that can read numbers alone overrides it.
+    /// Returns the numbers of all tokens that a query asks for, in its order, on all its pages.
     ///
     /// # Errors
-    /// The database's.
-    fn numbers(&mut self, query: &TokenQuery) -> Result<Vec<i64>, StoreError> {
-        let whole = TokenQuery {
-            page: None,
-            ..query.clone()
-        };
-        Ok(self.list(&whole)?.iter().map(|listed| listed.number).collect())
-    }
+    /// Those of the database.
+    fn numbers(&mut self, query: &TokenQuery) -> Result<Vec<i64>, StoreError>;
 
-    /// The tokens that have these numbers, in any order; numbers that there are none of are passed over.
-    ///
-    /// Provided: it lists all tokens. An adapter that can find them by their numbers overrides it.
+    /// Returns the tokens with these numbers, in any order. Numbers that do not exist are skipped.
     ///
     /// # Errors
-    /// The database's.
-    fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>, StoreError> {
-        let numbers: HashSet<&i64> = numbers.iter().collect();
-        // Of no state, so that the time makes no difference.
-        let mut tokens = self.list(&TokenQuery::at(DateTime::UNIX_EPOCH))?;
-        tokens.retain(|listed| numbers.contains(&listed.number));
-        Ok(tokens)
-    }
+    /// Those of the database.
+    fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>, StoreError>;
 
-    /// Forgets the tokens that had expired at `now`, those that expire then included, and answers how many there were.
+    /// Deletes the tokens that expired at `now` or before, and returns their number.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<usize, StoreError>;
 }

@@ -1,67 +1,67 @@
-//! The logins of browsers.
+//! The repository of sessions of browsers.
 
 use chrono::{DateTime, Utc};
 use mycars_domain::UserId;
 
 use super::StoreError;
 
-/// What is kept of a browser's login.
+/// The record of a browser's session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// The hash of the key that the browser holds: enough to know it again, not enough to use it.
+    /// The hash of the browser's key: enough to recognise it, not enough to use it.
     pub key_hash: String,
-    /// Whose login it is.
+    /// The user.
     pub user: UserId,
-    /// When it began.
+    /// Time of the login.
     pub created_at: DateTime<Utc>,
-    /// When it was last used, give or take a minute.
+    /// Time of the last request, to about a minute.
     pub last_seen_at: DateTime<Utc>,
 }
 
-/// The logins of browsers. Errors are those of the database; see [`StoreError`].
+/// The sessions of browsers. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait SessionRepository {
-    /// Keeps a new session.
+    /// Stores a new session.
     ///
     /// # Errors
-    /// MUST be [`StoreError::OwnerGone`] where the user is not there.
+    /// MUST be [`StoreError::OwnerGone`] if the user does not exist.
     fn insert(&mut self, session: &Session) -> Result<(), StoreError>;
 
-    /// The session whose key has this hash.
+    /// Returns the session whose key has this hash.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find(&mut self, key_hash: &str) -> Result<Option<Session>, StoreError>;
 
-    /// Says when a session was last used; does nothing if there is none.
+    /// Updates the time of the last request; does nothing if the session does not exist.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn touch(&mut self, key_hash: &str, at: DateTime<Utc>) -> Result<(), StoreError>;
 
-    /// Ends a session; does nothing if there is none.
+    /// Deletes a session; does nothing if it does not exist.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn delete(&mut self, key_hash: &str) -> Result<(), StoreError>;
 
-    /// Ends all sessions of a user, and answers how many there were.
+    /// Deletes all sessions of a user and returns their number.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn delete_all_of(&mut self, user: UserId) -> Result<usize, StoreError>;
 
-    /// How many sessions these users have.
+    /// Counts the sessions of these users.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn count_of(&mut self, users: &[UserId]) -> Result<u64, StoreError>;
 
-    /// Forgets the sessions that were last used before `seen_before` or began before `created_before`, and
-    /// answers how many there were.
+    /// Deletes the sessions that were last used before `seen_before` or began before `created_before`, and returns
+    /// their number.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn delete_expired(
         &mut self,
         seen_before: DateTime<Utc>,

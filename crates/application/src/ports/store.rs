@@ -10,7 +10,7 @@ use super::{
 /// The cause of an adapter's failure, for the log and never for a client.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why the store did not do what it was asked.
+/// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database can't be reached, or no connection became free in time. Trying again later may help.
@@ -20,22 +20,22 @@ pub enum StoreError {
     /// may help.
     #[error("the database cannot be written")]
     NotWritable(#[source] BoxError),
-    /// The value of a unique field is taken.
+    /// Another row has the value of this unique field.
     #[error("the value of {0:?} is taken")]
     Taken(Field),
-    /// The user whom the row was to belong to is gone.
+    /// The user that the row belongs to does not exist.
     #[error("the user whom this was to belong to is gone")]
     OwnerGone,
-    /// Anything else: a fault of the program or of the database.
+    /// Any other failure of the program or the database.
     #[error("the database failed")]
     Other(#[source] BoxError),
 }
 
-/// Says to the store that the work failed and is to be undone. Why, only the use-case knows.
+/// Tells the store that the work failed and must be rolled back. Only the use-case knows the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rollback;
 
-/// Whether work only reads or also writes.
+/// Whether work reads or writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Single statements that change nothing: no transaction, and so no round trips for one.
@@ -46,7 +46,7 @@ pub enum Mode {
     WriteNow,
 }
 
-/// The repositories, as seen inside one piece of work. A type that implements all six is one by itself.
+/// The repositories inside one piece of work. A type that implements all six implements this trait.
 pub trait UnitOfWork {
     /// The users.
     fn users(&mut self) -> &mut dyn UserRepository;
@@ -96,25 +96,25 @@ where
     }
 }
 
-/// Where everything is kept.
+/// The store.
 ///
-/// When a user is deleted, their cars and sessions MUST go with them, and their refresh tokens stay, without a user.
-/// Ids MUST never be used again.
+/// If a user is deleted, their cars and sessions MUST be deleted with them, and their refresh tokens stay, without a
+/// user. Ids MUST never be used again.
 ///
 /// Use-cases call [`read`](#method.read) and [`write`](#method.write) on `dyn Store`; adapters implement
 /// [`run`](Self::run).
 pub trait Store: Send + Sync {
     /// Does `work` with one connection.
     ///
-    /// With [`Mode::Write`] and [`Mode::WriteNow`], `work` is called at most once, inside a transaction: committed if it answers
-    /// `Ok`, undone if it answers [`Rollback`], and then this answers `Ok` all the same. A statement that failed
-    /// inside it undoes it too, whatever `work` answers, and so does a panic. Two writers MUST NOT lose each other's
-    /// changes, and nobody sees what was not committed. With [`Mode::Read`] there is no transaction, and `work` is
-    /// called once more, with a new connection, if it failed because the first connection had died.
+    /// With [`Mode::Write`] and [`Mode::WriteNow`], `work` is called at most once, inside a transaction: committed if it returns `Ok`, rolled
+    /// back if it returns [`Rollback`], and then this method returns `Ok` all the same. A failed statement rolls it
+    /// back as well, whatever `work` returns, and so does a panic. Two writers MUST NOT lose each other's changes, and
+    /// readers see committed changes alone. With [`Mode::Read`] there is no transaction, and `work` is called once
+    /// more, with a new connection, if it failed because the first connection was broken.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if there is no connection; whatever the begin or the commit of the
-    /// transaction ran into; [`StoreError::Other`] if `work` answered `Ok` although a statement had failed.
+    /// [`StoreError::Unavailable`] if there is no connection; failures of the begin or the commit of the transaction;
+    /// [`StoreError::Other`] if `work` returned `Ok` although a statement had failed.
     fn run(
         &self,
         mode: Mode,
@@ -160,7 +160,7 @@ impl dyn Store + '_ {
         outcome.unwrap_or_else(|| Err(not_called()))
     }
 
-    /// Writes: one transaction, committed if `work` answers `Ok` and undone if it answers `Err`.
+    /// Writes: one transaction, committed if `work` returns `Ok` and rolled back if it returns `Err`.
     ///
     /// # Errors
     /// Those of `work`; those of the transaction itself.

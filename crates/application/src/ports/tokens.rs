@@ -2,8 +2,8 @@
 
 use super::BoxError;
 
-/// What a token says, as far as anybody here asks. Whether it may be said is for the use-cases to judge. What a claim
-/// is called in a token is said beside it, because tokens of the system that this one replaces are read, too.
+/// The claims of a token that are used here. The use-cases check them. Their names in a token are noted, because tokens
+/// of the Django system are read as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
     /// `access` or `refresh`; anything else, or nothing, in a token from elsewhere.
@@ -16,11 +16,11 @@ pub struct Claims {
     pub not_before: Option<i64>,
     /// `jti`: the token's own id (RFC 7519, 4.1.7).
     pub id: Option<String>,
-    /// `user_id`: whose token it is, as text.
+    /// `user_id`: the id of the user, as text.
     pub user_id: Option<String>,
 }
 
-/// A token that is no token, or that was not signed with a key of ours.
+/// The text is no token, or is not signed with one of our keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is not a token of ours")]
 pub struct Undecodable;
@@ -30,17 +30,17 @@ pub struct Undecodable;
 #[error("the token could not be signed")]
 pub struct Unsignable(#[source] pub BoxError);
 
-/// Signs tokens and reads signed ones.
+/// Encodes and decodes signed tokens.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait TokenCodec: Send + Sync {
-    /// A signed token with these claims.
+    /// Returns a signed token with these claims.
     ///
     /// # Errors
     /// [`Unsignable`] if signing fails, which it does only for keys that can't sign.
     fn encode(&self, claims: &Claims) -> Result<String, Unsignable>;
 
-    /// The claims of a token whose signature is right. Nothing but the signature and the types of the claims
-    /// is checked: an expired token is decoded.
+    /// Returns the claims of a correctly signed token. Only the signature and the types of the claims are checked: an
+    /// expired token is decoded.
     ///
     /// # Errors
     /// [`Undecodable`] if the token is malformed, is signed with another key or by another algorithm, or if a

@@ -1,6 +1,4 @@
-//! The users that are kept.
-
-use std::collections::HashSet;
+//! The repository of users.
 
 use mycars_domain::{
     NewUser, User, UserId,
@@ -8,175 +6,101 @@ use mycars_domain::{
 };
 
 use super::StoreError;
-use crate::lists::{UserCount, UserQuery, tally};
+use crate::lists::{UserCount, UserQuery};
 
-/// The users that are kept. Errors are those of the database; see [`StoreError`].
+/// The stored users. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait UserRepository {
-    /// The user with this id.
+    /// Returns the user with this id.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
 
-    /// The user with this id, whom nobody else can change until the transaction ends: others who ask for them by this
-    /// method wait, and those who only read don't.
+    /// Returns the user with this id and locks them until the transaction ends: other calls of this method wait, reads
+    /// don't.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
 
     /// Returns all superusers in the order of their ids, active or not, and locks them in that order until the
     /// transaction ends.
     ///
-    /// Provided: it lists all users and locks the superusers among them one by one. An adapter that can find them by one
-    /// query overrides it.
-    ///
     /// # Errors
-    /// The database's.
-    fn superusers_for_update(&mut self) -> Result<Vec<User>, StoreError> {
-        let superusers = self.list(&UserQuery::default())?;
-        let mut ids: Vec<UserId> = superusers
-            .iter()
-            .filter(|user| user.is_superuser)
-            .map(|user| user.id)
-            .collect();
-        ids.sort_unstable();
-        ids.into_iter()
-            .filter_map(|id| self.find_for_update(id).transpose())
-            .collect()
-    }
+    /// Those of the database.
+    fn superusers_for_update(&mut self) -> Result<Vec<User>, StoreError>;
 
-    /// The user whose username is exactly this text, case included.
-    ///
-    /// Provided: it looks at the one who has it [in any case](Self::find_in_any_case).
+    /// Returns the user with exactly this username, including its case.
     ///
     /// # Errors
-    /// The database's.
-    fn find_by_username(&mut self, username: &str) -> Result<Option<User>, StoreError> {
-        let found = self.find_in_any_case(&Username::from_storage(username.to_owned()))?;
-        Ok(found.filter(|user| user.username.as_str() == username))
-    }
+    /// Those of the database.
+    fn find_by_username(&mut self, username: &str) -> Result<Option<User>, StoreError>;
 
-    /// The user who has this username, by its [`key`](Username::key).
-    ///
-    /// Provided: it lists all users. An adapter that keeps the keys in an index overrides it.
+    /// Returns the user with this username in any case, by its [`key`](Username::key).
     ///
     /// # Errors
-    /// The database's.
-    fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>, StoreError> {
-        let key = username.key();
-        let users = self.list(&UserQuery::default())?;
-        Ok(users.into_iter().find(|user| user.username.key() == key))
-    }
+    /// Those of the database.
+    fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>, StoreError>;
 
-    /// Whether a user other than `except` has this username, by its [`key`](Username::key).
-    ///
-    /// Provided: it asks who [has it](Self::find_in_any_case).
+    /// Returns whether a user other than `except` has this username, by its [`key`](Username::key).
     ///
     /// # Errors
-    /// The database's.
-    fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool, StoreError> {
-        let holder = self.find_in_any_case(username)?;
-        Ok(holder.is_some_and(|user| Some(user.id) != except))
-    }
+    /// Those of the database.
+    fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool, StoreError>;
 
-    /// Whether a user other than `except` has this e-mail address, by its [`key`](Email::key).
-    ///
-    /// Provided: it lists all users. An adapter that keeps the keys in an index overrides it.
+    /// Returns whether a user other than `except` has this e-mail address, by its [`key`](Email::key).
     ///
     /// # Errors
-    /// The database's.
-    fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool, StoreError> {
-        let key = email.key();
-        let users = self.list(&UserQuery::default())?;
-        let mut others = users.iter().filter(|user| Some(user.id) != except);
-        Ok(others.any(|user| user.email.key() == key))
-    }
+    /// Those of the database.
+    fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool, StoreError>;
 
-    /// Keeps a new user and gives it an id that no user ever had.
+    /// Stores a new user under an id that no user ever had.
     ///
     /// # Errors
-    /// MUST be [`StoreError::Taken`] with the field where the username or the e-mail address is taken.
+    /// MUST be [`StoreError::Taken`] with the field if the username or the e-mail address is taken.
     fn insert(&mut self, user: &NewUser) -> Result<User, StoreError>;
 
-    /// Keeps everything about a user who is there already.
+    /// Stores all fields of an existing user.
     ///
     /// # Errors
     /// MUST be [`StoreError::Taken`] with the field where the username or the e-mail address is taken, and
     /// [`StoreError::Other`] where there is no such user.
     fn update(&mut self, user: &User) -> Result<(), StoreError>;
 
-    /// Forgets a user, their cars and their sessions; does nothing if there is none.
+    /// Deletes a user, their cars and their sessions; does nothing if the user does not exist.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn delete(&mut self, id: UserId) -> Result<(), StoreError>;
 
-    /// The users that a query asks for, in its order.
+    /// Returns the users that a query asks for, in its order.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     fn list(&mut self, query: &UserQuery) -> Result<Vec<User>, StoreError>;
 
-    /// How many users a query asks for, on all its pages.
-    ///
-    /// Provided: it lists them. An adapter that can count without reading overrides it.
+    /// Counts the users that a query asks for, on all its pages.
     ///
     /// # Errors
-    /// The database's.
-    fn count(&mut self, query: &UserQuery) -> Result<u64, StoreError> {
-        Ok(self.ids(query)?.len() as u64)
-    }
+    /// Those of the database.
+    fn count(&mut self, query: &UserQuery) -> Result<u64, StoreError>;
 
-    /// The ids of all users that a query asks for, in its order, whatever its page.
-    ///
-    /// Provided: it lists the users. An adapter that can read ids alone overrides it.
+    /// Returns the ids of all users that a query asks for, in its order, on all its pages.
     ///
     /// # Errors
-    /// The database's.
-    fn ids(&mut self, query: &UserQuery) -> Result<Vec<UserId>, StoreError> {
-        let whole = UserQuery {
-            page: None,
-            ..query.clone()
-        };
-        Ok(self.list(&whole)?.iter().map(|user| user.id).collect())
-    }
+    /// Those of the database.
+    fn ids(&mut self, query: &UserQuery) -> Result<Vec<UserId>, StoreError>;
 
-    /// How many users there are of each role, active and not, among those that a query asks for when its own role
-    /// and activity are left aside.
-    ///
-    /// Provided: it lists these. An adapter that can count without reading overrides it.
+    /// Counts the users of each role, active and inactive, that a query asks for without its own role and activity.
     ///
     /// # Errors
-    /// The database's.
-    fn counts(&mut self, query: &UserQuery) -> Result<Vec<UserCount>, StoreError> {
-        let aside = UserQuery {
-            role: None,
-            is_active: None,
-            page: None,
-            ..query.clone()
-        };
-        let users = self.list(&aside)?.into_iter();
-        let counted = tally(users.map(|user| (user.role, user.is_active)));
-        let alike = |((role, is_active), count)| UserCount {
-            role,
-            is_active,
-            count,
-        };
-        Ok(counted.into_iter().map(alike).collect())
-    }
+    /// Those of the database.
+    fn counts(&mut self, query: &UserQuery) -> Result<Vec<UserCount>, StoreError>;
 
-    /// The users who have these ids, in any order; ids that there are none of are passed over.
-    ///
-    /// Provided: it lists all users. An adapter that can find them by their ids overrides it.
+    /// Returns the users with these ids, in any order. Ids that do not exist are skipped.
     ///
     /// # Errors
-    /// The database's.
-    fn find_all(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
-        let ids: HashSet<&UserId> = ids.iter().collect();
-        let mut users = self.list(&UserQuery::default())?;
-        users.retain(|user| ids.contains(&user.id));
-        Ok(users)
-    }
+    /// Those of the database.
+    fn find_all(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
 }

@@ -1,27 +1,26 @@
-//! What is asked of many users at once, for the panel.
+//! Reading many users at once, for the panel.
 
 use mycars_domain::{Action, Target, User, UserId, policy};
 
-use super::Error;
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::{LimitOffset, Search, UserCount, UserQuery, in_order_of},
     ports::CarCount,
 };
 
-/// The ids of all users that `query` asks for, in its order, whatever its page.
+/// Returns the ids of all users that `query` asks for, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserId>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.users().ids(query))?)
 }
 
-/// The users who have these ids, in their order; those who are gone are left out.
+/// Returns the users with these ids, in this order. Ids that do not exist are skipped.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Vec<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let mut users = app.store.read(|unit| unit.users().find_all(ids))?;
@@ -29,10 +28,10 @@ pub fn read_all(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Vec<User>,
     Ok(users)
 }
 
-/// The first users whom a search finds, of whom nobody wants to know how many there are: so many at most.
+/// Returns the first `at_most` users that a search finds, without counting the rest.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn search(app: &App, caller: &Caller, search: Search, at_most: u32) -> Result<Vec<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let query = UserQuery {
@@ -46,30 +45,29 @@ pub fn search(app: &App, caller: &Caller, search: Search, at_most: u32) -> Resul
     Ok(app.store.read(|unit| unit.users().list(&query))?)
 }
 
-/// How many users there are of each role, active and not, among those that `query` asks for when its own role and
-/// activity are left aside.
+/// Counts the users of each role, active and inactive, that `query` asks for without its own role and activity.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn counts(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserCount>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.users().counts(query))?)
 }
 
-/// What goes when users do.
+/// What is deleted with users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Belongings {
     /// Their cars, and the pictures of these.
     pub cars: CarCount,
-    /// The browsers in which they are logged in.
+    /// Number of their sessions.
     pub sessions: u64,
 }
 
-/// What goes when these users are deleted.
+/// Counts what is deleted with these users.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn belongings(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Belongings, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     app.store.read(|unit| {
@@ -82,13 +80,12 @@ pub fn belongings(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Belongin
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::Rank;
 
     use super::*;
     use crate::mocks::{Mocks, samples};
 
     #[test]
-    fn users_come_in_the_order_of_their_ids_without_those_who_are_gone() {
+    fn read_all_returns_users_in_the_order_of_the_ids() {
         let mut mocks = Mocks::new();
         mocks.unit.users.expect_find_all().returning(|_| {
             Ok([1, 2, 3]
@@ -100,29 +97,22 @@ mod tests {
         });
         let (app, _) = mocks.into_app();
         let ids = [3, 9, 1, 2].map(UserId);
-        let users = read_all(&app, &samples::other_user(Rank::Admin), &ids).unwrap();
+        let users = read_all(&app, &samples::admin(), &ids).unwrap();
         let found: Vec<UserId> = users.iter().map(|user| user.id).collect();
         assert_eq!(found, [3, 1, 2].map(UserId));
     }
 
     #[test]
-    fn what_goes_with_users_is_their_cars_with_their_pictures_and_their_browsers() {
+    fn belongings_are_cars_pictures_and_sessions() {
         let cars = CarCount { cars: 3, pictures: 2 };
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .cars
-            .expect_count_of()
-            .withf(|ids| ids == [UserId(1), UserId(2)])
-            .returning(move |_| Ok(cars));
-        mocks
-            .unit
-            .sessions
-            .expect_count_of()
-            .withf(|ids| ids == [UserId(1), UserId(2)])
-            .returning(|_| Ok(4));
+        let both = |ids: &[UserId]| ids == [UserId(1), UserId(2)];
+        let count = mocks.unit.cars.expect_count_of().withf(both);
+        count.returning(move |_| Ok(cars));
+        let count = mocks.unit.sessions.expect_count_of().withf(both);
+        count.returning(|_| Ok(4));
         let (app, _) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let belongings = belongings(&app, &admin, &[UserId(1), UserId(2)]).unwrap();
         assert_eq!(belongings, Belongings { cars, sessions: 4 });
     }

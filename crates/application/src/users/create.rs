@@ -1,4 +1,4 @@
-//! Make an account for somebody.
+//! Create a user.
 
 use mycars_domain::{Action, Target, User, Violations, policy};
 
@@ -11,17 +11,17 @@ use crate::{
     ports::{HashError, StoreError},
 };
 
-/// Makes an account for somebody and answers it. Of the password rules only the length holds.
+/// Creates a user and returns them. Of the rules for passwords, only the length is checked.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Invalid`] with everything that is wrong; [`Error::Hash`];
+/// [`Error::Denied`] for callers who are not admins; [`Error::Invalid`] with all violations; [`Error::Hash`];
 /// [`Error::Store`].
 pub fn create(app: &App, caller: &Caller, input: &UserInput) -> Result<User, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     make(app, caller, input, PasswordRules::Given)
 }
 
-/// Makes an account of what `caller` sent, who may, and answers it. These rules hold for its password.
+/// Creates a user from the input of `caller`, whose rights are checked before. The password is checked by `rules`.
 pub(crate) fn make<E>(app: &App, caller: &Caller, input: &UserInput, rules: PasswordRules) -> Result<User, E>
 where
     E: From<Violations> + From<HashError> + From<StoreError>,
@@ -40,7 +40,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Field, Rank, Role, Violation, values::PasswordHash};
+    use mycars_domain::{Denied, Field, Rank, Role, Violation};
 
     use super::*;
     use crate::{
@@ -59,23 +59,8 @@ mod tests {
         }
     }
 
-    fn mocks() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-    }
-
     #[test]
-    fn only_an_admin_makes_accounts_for_others() {
+    fn create_by_a_client_or_anonymous_caller_is_denied() {
         for (caller, denied) in [
             (samples::anonymous(), Denied::NotAuthenticated),
             (samples::other_user(Rank::Client), Denied::Forbidden),
@@ -88,32 +73,21 @@ mod tests {
     }
 
     #[test]
-    fn a_common_password_will_do_and_a_short_one_will_not_and_who_is_made_is_written_down() {
-        let admin = samples::other_user(Rank::Admin);
-        let (app, store) = mocks().into_app();
-        let Err(Error::Invalid(violations)) = create(&app, &admin, &jane("short")) else {
-            panic!("must be refused")
-        };
+    fn create_checks_only_the_length_of_the_password() {
+        let admin = samples::admin();
+        let (app, store) = Mocks::new().nothing_taken().into_app();
+        let violations = create(&app, &admin, &jane("short")).unwrap_err().violations();
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
         assert_eq!(
             violations.of(Field::Password),
             [Violation::PasswordTooShort { min: 8 }]
         );
 
-        let mut mocks = mocks();
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Ok(PasswordHash::from_storage("hash".into())));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .withf(|user| user.role == Role::Admin && !user.is_active && !user.is_superuser)
-            .once()
-            .returning(|_| Ok(samples::user()));
-        let (app, store) = mocks.into_app();
+        let (app, store) = Mocks::new()
+            .nothing_taken()
+            .with_hash("hash")
+            .expect_user_insert(|user| user.role == Role::Admin && !user.is_active && !user.is_superuser)
+            .into_app();
         let input = UserInput {
             role: "admin".into(),
             is_active: crate::Input::Given(false),
@@ -125,15 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn the_confirmation_must_match_if_it_is_there() {
-        let (app, _) = mocks().into_app();
+    fn create_with_a_different_confirmation_is_invalid() {
+        let (app, _) = Mocks::new().nothing_taken().into_app();
         let input = UserInput {
             password_confirmation: "different1".into(),
             ..jane("password123")
         };
-        let Err(Error::Invalid(violations)) = create(&app, &samples::other_user(Rank::Admin), &input) else {
-            panic!("must be refused")
-        };
+        let violations = create(&app, &samples::admin(), &input).unwrap_err().violations();
         assert_eq!(
             violations.of(Field::PasswordConfirmation),
             [Violation::PasswordsDiffer]

@@ -7,9 +7,10 @@ use mycars_domain::{Action, Car, Denied, Target, User, UserId, policy};
 
 use super::{Error, superusers};
 use crate::{
-    App, Caller, audit, images, logins,
+    App, Caller,
+    accounts::{logins, sessions},
+    audit, images,
     ports::{CarVersion, Revocation, StoreError, UnitOfWork},
-    sessions,
 };
 
 /// The state of a user that a caller has seen and means to delete.
@@ -24,8 +25,12 @@ pub struct SeenUser {
 /// Returns a digest of each user's cars for [`SeenUser`]. It differs after a car was added, changed or removed.
 ///
 /// # Errors
-/// [`Error::Denied`] for all callers but admins; [`Error::Store`].
-pub fn car_digests(app: &App, caller: &Caller, ids: &[UserId]) -> Result<HashMap<UserId, String>, Error> {
+/// [`crate::Error::Denied`] for all callers but admins; [`crate::Error::Store`].
+pub fn car_digests(
+    app: &App,
+    caller: &Caller,
+    ids: &[UserId],
+) -> Result<HashMap<UserId, String>, crate::Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let versions = app.store.read(|unit| unit.cars().versions_of(ids))?;
     let mut cars: HashMap<UserId, Vec<CarVersion>> = ids.iter().map(|id| (*id, Vec::new())).collect();
@@ -47,8 +52,8 @@ fn digest(mut cars: Vec<CarVersion>) -> String {
 /// Deletes a user with their cars, and then the cars' pictures. With `seen`, only that state is deleted.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin, for who is no superuser and deletes one, for who deletes themselves, and
-/// where no other superuser would be active; [`Error::NotFound`]; [`Error::Conflict`] where the state is another than
+/// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who delete
+/// themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the state differs from
 /// `seen`; [`Error::Store`].
 pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<SeenUser>) -> Result<(), Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
@@ -101,9 +106,8 @@ pub(crate) fn erase(
 #[cfg(test)]
 mod tests {
     use mycars_domain::{
-        CarId, Field, Rank, Role,
+        CarId, Field, Rank,
         audit::{Change, Value},
-        values::ImagePath,
     };
 
     use super::*;
@@ -113,14 +117,8 @@ mod tests {
     };
 
     fn denied(user: User, caller: &Caller) -> Denied {
-        let mut mocks = Mocks::new();
         let id = user.id;
-        let (found, locked, all) = (user.clone(), user.clone(), vec![user]);
-        let users = &mut mocks.unit.users;
-        users.expect_find().return_once(|_| Ok(Some(found)));
-        users.expect_superusers_for_update().return_once(|| Ok(all));
-        users.expect_find_for_update().return_once(|_| Ok(Some(locked)));
-        users.expect_delete().never();
+        let mocks = Mocks::new().with_user(user.clone()).with_superusers(vec![user]);
         let (app, store) = mocks.into_app();
         match delete(&app, caller, id, None) {
             Err(Error::Denied(denied)) => {
@@ -132,74 +130,48 @@ mod tests {
     }
 
     #[test]
-    fn a_client_deletes_nobody_and_nobody_deletes_themselves() {
-        let ann = samples::user();
-        assert_eq!(denied(samples::user(), &samples::caller(&ann)), Denied::Forbidden);
-        let admin = User {
-            role: Role::Admin,
-            ..samples::user()
-        };
-        assert_eq!(
-            denied(admin.clone(), &samples::caller(&admin)),
-            Denied::NotToOneself
-        );
-        let root = User {
-            is_superuser: true,
-            ..samples::user()
-        };
-        assert_eq!(
-            denied(root.clone(), &samples::caller(&root)),
-            Denied::NotToOneself
-        );
+    fn delete_by_a_client_or_of_oneself_is_denied() {
+        for (user, expected) in [
+            (samples::user(), Denied::Forbidden),
+            (samples::admin_user(), Denied::NotToOneself),
+            (samples::superuser(), Denied::NotToOneself),
+        ] {
+            let caller = samples::caller(&user);
+            assert_eq!(denied(user, &caller), expected);
+        }
     }
 
     #[test]
-    fn only_a_superuser_deletes_a_superuser() {
-        let root = User {
-            is_superuser: true,
-            ..samples::user()
-        };
-        assert_eq!(
-            denied(root, &samples::other_user(Rank::Admin)),
-            Denied::SuperusersOnly
-        );
+    fn delete_of_a_superuser_by_an_admin_is_denied() {
+        let root = samples::superuser();
+        assert_eq!(denied(root, &samples::admin()), Denied::SuperusersOnly);
     }
 
     #[test]
-    fn who_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.users.expect_find().returning(|_| Ok(None));
-        mocks.unit.users.expect_find_for_update().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
-        let refused = delete(&app, &samples::other_user(Rank::Admin), UserId(9), None);
+    fn delete_of_unknown_user_is_not_found() {
+        let (app, _) = Mocks::new().without_user().into_app();
+        let refused = delete(&app, &samples::admin(), UserId(9), None);
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]
-    fn the_pictures_of_their_cars_go_after_the_rows_and_what_went_is_written_down_one_by_one() {
-        let mut mocks = mocks_with_ann();
-        let with_picture = |id, path: &str| Car {
+    fn delete_removes_pictures_and_logs_each_car() {
+        let with_picture = |id, path| Car {
             id: CarId(id),
-            image: Some(ImagePath::from_storage(path.into())),
-            ..samples::car()
+            ..samples::car_with_image(path)
         };
-        mocks.unit.cars.expect_list_for_update().returning(move |_| {
-            Ok(vec![
+        let mut mocks = Mocks::new()
+            .with_user(samples::user())
+            .with_cars(vec![
                 with_picture(10, "cars/a.jpg"),
                 with_picture(11, "cars/b.jpg"),
             ])
-        });
-        mocks
-            .unit
-            .users
-            .expect_delete()
-            .withf(|id| *id == UserId(1))
-            .once()
-            .returning(|_| Ok(()));
+            .expect_logins_ended(Revocation::Revoked, 3, 2)
+            .expect_user_delete(UserId(1));
         mocks.unit.cars.expect_has_image().returning(|_| Ok(false));
         mocks.images.expect_delete().times(2).returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         delete(&app, &admin, UserId(1), None).unwrap();
         assert_eq!(store.commits(), 1);
         let car = |id: &str, path: &str| {
@@ -220,29 +192,6 @@ mod tests {
                 ann_is_gone(&admin)
             ]
         );
-    }
-
-    /// Mocks in which Ann is there, with three refresh tokens and two sessions.
-    fn mocks_with_ann() -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(2));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .withf(|_, why, _| *why == Revocation::Revoked)
-            .returning(|_, _, _| Ok(3));
-        mocks
     }
 
     fn ann_is_gone(caller: &Caller) -> mycars_domain::audit::NewEntry {
@@ -275,16 +224,12 @@ mod tests {
             (version, Some("1".into())),
             (version, Some(String::new())),
         ] {
-            let mut mocks = mocks_with_ann();
-            mocks
-                .unit
-                .cars
-                .expect_list_for_update()
-                .returning(|_| Ok(vec![samples::car()]));
-            mocks.unit.users.expect_delete().never();
-            let (app, store) = mocks.into_app();
+            let (app, store) = Mocks::new()
+                .with_user(samples::user())
+                .with_cars(vec![samples::car()])
+                .into_app();
             let seen = Some(SeenUser { version, cars });
-            let refused = delete(&app, &samples::other_user(Rank::Admin), UserId(1), seen.clone());
+            let refused = delete(&app, &samples::admin(), UserId(1), seen.clone());
             assert!(matches!(refused, Err(Error::Conflict)), "{seen:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
@@ -316,7 +261,10 @@ mod tests {
     #[test]
     fn delete_of_the_seen_state_succeeds() {
         for is_digested in [false, true] {
-            let mut mocks = mocks_with_ann();
+            let mut mocks =
+                Mocks::new()
+                    .with_user(samples::user())
+                    .expect_logins_ended(Revocation::Revoked, 3, 2);
             mocks
                 .unit
                 .cars
@@ -340,7 +288,7 @@ mod tests {
                 .returning(|_| Ok(()));
             let (app, store) = mocks.into_app();
             let version = samples::user().updated_at;
-            let admin = samples::other_user(Rank::Admin);
+            let admin = samples::admin();
             let mut digests = car_digests(&app, &admin, &[UserId(1)]).unwrap();
             let cars = digests.remove(&UserId(1)).filter(|_| is_digested);
             assert_eq!(cars.is_some(), is_digested);
@@ -352,13 +300,10 @@ mod tests {
         }
     }
 
-    /// The superuser who asks was active when the request was authenticated, and is not any more.
+    /// The calling superuser was active when the request was authenticated, and is inactive now.
     #[test]
-    fn delete_last_active_superuser_is_denied() {
-        let root = User {
-            is_superuser: true,
-            ..samples::user()
-        };
+    fn delete_of_last_active_superuser_is_denied() {
+        let root = samples::superuser();
         assert_eq!(
             denied(root, &samples::other_user(Rank::Superuser)),
             Denied::LastSuperuser

@@ -1,4 +1,4 @@
-//! The fields of a user as somebody sent them.
+//! The fields of a user as they were sent.
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
@@ -12,7 +12,7 @@ use crate::{
     ports::{StoreError, UnitOfWork},
 };
 
-/// The fields of a user as somebody sent them. The default is that nothing was sent.
+/// The fields of a user as they were sent. By default, none was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserInput {
     /// The name to log in with.
@@ -25,7 +25,7 @@ pub struct UserInput {
     pub last_name: Input<String>,
     /// The password.
     pub password: Input<String>,
-    /// The password once more; need not be sent, but must match if it is.
+    /// The password again; optional, but must match if it is sent.
     pub password_confirmation: Input<String>,
     /// The role, by its name.
     pub role: Input<String>,
@@ -35,20 +35,20 @@ pub struct UserInput {
     pub phone: Input<String>,
     /// The postal address.
     pub address: Input<String>,
-    /// The version that is to be changed: when they were last changed. `None` changes whatever is there.
+    /// The expected version: the time of the last change. `None` changes any version.
     pub version: Option<DateTime<Utc>>,
 }
 
 /// Which rules hold for a password (wire contract, section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordRules {
-    /// All of them: a person chooses their own.
+    /// All rules: users choose their own password.
     Chosen,
-    /// Its length alone: an admin sets somebody else's.
+    /// The length alone: an admin sets another user's password.
     Given,
 }
 
-/// The fields that were sent and are right; `None` for what was left out.
+/// The valid fields; `None` for those that were not sent.
 #[derive(Debug)]
 pub(crate) struct UserFields {
     username: Option<Username>,
@@ -63,7 +63,7 @@ pub(crate) struct UserFields {
 }
 
 impl UserFields {
-    /// Checks the fields of a user who is to be made.
+    /// Checks the fields of a new user.
     pub(crate) fn check_new(
         unit: &mut dyn UnitOfWork,
         caller: &Caller,
@@ -84,8 +84,8 @@ impl UserFields {
         )
     }
 
-    /// Checks the fields of a user who is there already. The password may be left out either way. Fields that are sent
-    /// as they are stored are not checked again.
+    /// Checks the fields of an existing user. The password is optional in both modes. Fields that are sent as stored
+    /// are not checked again.
     pub(crate) fn check_change(
         unit: &mut dyn UnitOfWork,
         caller: &Caller,
@@ -193,7 +193,7 @@ impl UserFields {
         Ok(checker.finish().map(|()| fields))
     }
 
-    /// A new user with these fields; the optional ones that were left out have their defaults.
+    /// Returns a new user with these fields. Optional fields that were not sent have their defaults.
     pub(crate) fn into_new(self, app: &App, password: PasswordHash) -> Result<NewUser, StoreError> {
         let (Some(username), Some(email), Some(first_name), Some(last_name)) =
             (self.username, self.email, self.first_name, self.last_name)
@@ -215,7 +215,7 @@ impl UserFields {
         })
     }
 
-    /// Hashes the password of a user who is to be made.
+    /// Hashes the password of a new user.
     pub(crate) fn hash<E>(&self, app: &App) -> Result<PasswordHash, E>
     where
         E: From<StoreError> + From<crate::ports::HashError>,
@@ -224,7 +224,7 @@ impl UserFields {
         Ok(app.hasher.hash(password)?)
     }
 
-    /// Puts the fields that were sent into `user`, except the password; what was left out stays as it is.
+    /// Sets the fields that were sent in `user`, except the password.
     pub(crate) fn apply_to(self, app: &App, user: &mut User) {
         set(&mut user.username, self.username);
         set(&mut user.email, self.email);
@@ -238,7 +238,7 @@ impl UserFields {
     }
 }
 
-/// Adds to `checker` what is taken by a user other than `except`.
+/// Adds violations to `checker` for values that a user other than `except` has.
 pub(crate) fn check_unique(
     unit: &mut dyn UnitOfWork,
     checker: &mut Checker,
@@ -259,8 +259,8 @@ pub(crate) fn check_unique(
     Ok(())
 }
 
-/// What is known of the owner of a password: what was sent, right or wrong, since a password like it is no good
-/// either way, and what was known before.
+/// Returns the known values of a password's owner: those that were sent, valid or not, since the password must not be
+/// similar to them either way, and else the stored ones.
 fn owner<'a>(input: &'a UserInput, before: password::Owner<'a>) -> password::Owner<'a> {
     fn sent_or<'a>(input: &'a Input<String>, before: &'a str) -> &'a str {
         input.given().map_or(before, |text| strip(text))
@@ -292,7 +292,7 @@ fn check_confirmation(checker: &mut Checker, input: &UserInput) {
     );
 }
 
-/// Can't happen: whoever makes a new user checks the fields as a whole first.
+/// The error if the fields of a new user were not checked in full before, which is a bug.
 fn unchecked() -> StoreError {
     StoreError::Other("a new user was made of fields that were not checked as a whole".into())
 }

@@ -2,19 +2,18 @@
 
 use mycars_domain::{Action, Target, User, policy};
 
-use super::Error;
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::{Page, UserQuery},
 };
 
-/// The users that `query` asks for, in a fixed number of queries however many there are.
+/// Returns the users that `query` asks for, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{lists::{Search, UserQuery}, mocks::{Mocks, samples}, users};
+/// use mycars_application::{Error, lists::{Search, UserQuery}, mocks::{Mocks, samples}, users};
 /// use mycars_domain::{Denied, Rank, Role};
 ///
 /// let mut mocks = Mocks::new();
@@ -30,8 +29,8 @@ use crate::{
 /// assert_eq!((listed.items, listed.total), (vec![samples::user()], None));
 ///
 /// let refused = users::list(&app, &samples::ann(), &clients);
-/// assert!(matches!(refused, Err(users::Error::Denied(Denied::Forbidden))));
-/// # Ok::<(), users::Error>(())
+/// assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+/// # Ok::<(), Error>(())
 /// ```
 pub fn list(app: &App, caller: &Caller, query: &UserQuery) -> Result<Page<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
@@ -49,7 +48,7 @@ pub fn list(app: &App, caller: &Caller, query: &UserQuery) -> Result<Page<User>,
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank};
+    use mycars_domain::Denied;
 
     use super::*;
     use crate::{
@@ -58,7 +57,7 @@ mod tests {
     };
 
     #[test]
-    fn only_an_admin_sees_who_is_there() {
+    fn list_by_a_client_is_denied() {
         let (app, store) = Mocks::new().into_app();
         let refused = list(&app, &samples::ann(), &UserQuery::default());
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
@@ -66,27 +65,17 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_how_many_there_are_on_all() {
+    fn list_of_a_page_has_the_total() {
         let mut mocks = Mocks::new();
-        mocks.unit.users.expect_count().once().returning(|_| Ok(9));
-        mocks
-            .unit
-            .users
-            .expect_list()
-            .once()
-            .returning(|_| Ok(vec![samples::user()]));
+        let users = &mut mocks.unit.users;
+        users.expect_count().once().returning(|_| Ok(9));
+        users.expect_list().returning(|_| Ok(vec![samples::user()]));
         let (app, _) = mocks.into_app();
         let query = UserQuery {
             page: Some(LimitOffset { limit: 1, offset: 0 }),
             ..UserQuery::default()
         };
-        let users = list(&app, &samples::other_user(Rank::Admin), &query).unwrap();
-        assert_eq!(
-            users,
-            Page {
-                items: vec![samples::user()],
-                total: Some(9)
-            }
-        );
+        let page = list(&app, &samples::admin(), &query).unwrap();
+        assert_eq!((page.items, page.total), (vec![samples::user()], Some(9)));
     }
 }

@@ -2,13 +2,12 @@
 
 use mycars_domain::{Action, Car, Target, User, UserId, policy, values::Username};
 
-use super::Error;
-use crate::{App, Caller, lists::CarQuery};
+use crate::{App, Caller, Error, lists::CarQuery};
 
-/// A user.
+/// Returns a user.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin, whether there is such a user or not; [`Error::NotFound`];
+/// [`Error::Denied`] for callers who are not admins, whether the user exists or not; [`Error::NotFound`];
 /// [`Error::Store`].
 pub fn read(app: &App, caller: &Caller, id: UserId) -> Result<User, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
@@ -17,17 +16,17 @@ pub fn read(app: &App, caller: &Caller, id: UserId) -> Result<User, Error> {
         .ok_or(Error::NotFound)
 }
 
-/// The user with this username, whatever its case.
+/// Returns the user with this username, in any case.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn find(app: &App, caller: &Caller, username: &str) -> Result<Option<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let username = Username::from_storage(Username::normalize(username));
     Ok(app.store.read(|unit| unit.users().find_in_any_case(&username))?)
 }
 
-/// A user and all their cars, newest first.
+/// Returns a user and all their cars, newest first.
 ///
 /// # Errors
 /// Those of [`read`].
@@ -41,13 +40,13 @@ pub fn read_with_cars(app: &App, caller: &Caller, id: UserId) -> Result<(User, V
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank};
+    use mycars_domain::Denied;
 
     use super::*;
     use crate::mocks::{Mocks, samples};
 
     #[test]
-    fn a_client_does_not_even_read_themselves_that_way() {
+    fn read_by_a_client_is_denied_also_of_themselves() {
         let (app, store) = Mocks::new().into_app();
         let ann = samples::user();
         let refused = read(&app, &samples::caller(&ann), ann.id);
@@ -56,16 +55,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.users.expect_find().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
-        let refused = read_with_cars(&app, &samples::other_user(Rank::Admin), UserId(9));
+    fn read_of_unknown_user_is_not_found() {
+        let (app, _) = Mocks::new().without_user().into_app();
+        let refused = read_with_cars(&app, &samples::admin(), UserId(9));
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]
-    fn a_username_is_looked_for_as_it_is_kept_whatever_its_case() {
+    fn find_normalizes_the_username() {
         let mut mocks = Mocks::new();
         mocks
             .unit
@@ -75,25 +72,20 @@ mod tests {
             .once()
             .returning(|_| Ok(Some(samples::user())));
         let (app, _) = mocks.into_app();
-        let found = find(&app, &samples::other_user(Rank::Admin), " ＡNN ").unwrap();
+        let found = find(&app, &samples::admin(), " ＡNN ").unwrap();
         assert_eq!(found, Some(samples::user()));
     }
 
     #[test]
-    fn an_admin_reads_a_user_and_their_cars() {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(|_| Ok(Some(samples::user())));
+    fn read_with_cars_returns_the_user_and_their_cars() {
+        let mut mocks = Mocks::new().with_user_read(samples::user());
         mocks
             .unit
             .cars
             .expect_list()
             .returning(|_, _| Ok(vec![samples::car()]));
         let (app, _) = mocks.into_app();
-        let read = read_with_cars(&app, &samples::other_user(Rank::Admin), UserId(1)).unwrap();
+        let read = read_with_cars(&app, &samples::admin(), UserId(1)).unwrap();
         assert_eq!(read, (samples::user(), vec![samples::car()]));
     }
 }

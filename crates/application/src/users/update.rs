@@ -9,20 +9,19 @@ use super::{
 };
 use crate::{
     App, Caller, Input, UpdateMode,
-    accounts::replace_password,
+    accounts::{logins, replace_password},
     audit::{self, EndedLogins},
-    logins,
     ports::{Revocation, UnitOfWork},
 };
 
-/// Puts the fields that were sent into a user and answers the user. [`UpdateMode::Full`] is PUT: the required
-/// fields must be there. A password that is set ends the user's logins, and so does a change of `is_active`; for an
-/// admin's own password all rules hold.
+/// Changes the fields that were sent in a user, and returns the user. With [`UpdateMode::Full`] (PUT), the required
+/// fields must be sent. A new password or a change of `is_active` ends the user's logins. For an admin's own password
+/// all rules are checked.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin, for who is no superuser and changes one, for who deactivates or
-/// demotes themselves, and where no other superuser would be active; [`Error::NotFound`]; [`Error::Conflict`] where the input names another version than is there;
-/// [`Error::Invalid`] with everything that is wrong; [`Error::Hash`]; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who deactivate
+/// or demote themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the user has
+/// another version than the input expects; [`Error::Invalid`] with all violations; [`Error::Hash`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{UpdateMode, Input, mocks::{Mocks, samples}, users::{self, UserInput}};
@@ -76,9 +75,9 @@ pub fn update(
     })
 }
 
-/// Writes a user whose password stays, and ends their logins where `is_active` changes: logins from before a
-/// deactivation must not be good again after the next activation. At an activation this ends what an earlier version
-/// of the program, or another one, had left.
+/// Updates a user without a new password, and ends their logins if `is_active` changes: logins from before a
+/// deactivation must not be valid again after the next activation. An activation ends logins that an earlier version,
+/// or another program, left.
 fn write_and_end_logins(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -92,9 +91,9 @@ fn write_and_end_logins(
     Ok(logins::update_and_end(app, unit, after, Revocation::Revoked)?)
 }
 
-/// Whether a form that names its version changes nothing. Then it makes no new version either, which would look to
-/// others as if there were something to see. Without a version, the time of the last change is that of the request,
-/// as in Django REST framework.
+/// Returns whether an input with a version changes nothing. Then no new version is made, which would look like a change
+/// to other clients. Without a version, the time of the last change is that of the request, as in Django REST
+/// framework.
 fn is_unchanged(before: &User, after: &User, input: &UserInput) -> bool {
     let after = User {
         updated_at: before.updated_at,
@@ -103,8 +102,8 @@ fn is_unchanged(before: &User, after: &User, input: &UserInput) -> bool {
     input.version.is_some() && after == *before
 }
 
-/// The hash of the new password, once everything else is known to be right. Hashing takes long, and so comes
-/// before the transaction, which checks again.
+/// Hashes the new password, after all other checks. Hashing takes long and so comes before the transaction, which
+/// checks again.
 fn hash(
     app: &App,
     caller: &Caller,
@@ -122,7 +121,7 @@ fn hash(
         .transpose()?)
 }
 
-/// The user, if `caller` may change them as asked, and what is to be changed, if it is right.
+/// Returns the user and the checked fields, if `caller` may change them.
 fn checked(
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
@@ -165,36 +164,7 @@ mod tests {
     };
 
     fn mocks(user: &User) -> Mocks {
-        let mut mocks = Mocks::new();
-        let (found, locked) = (user.clone(), user.clone());
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(move |_| Ok(Some(found.clone())));
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(locked.clone())));
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-    }
-
-    fn admin_ann() -> User {
-        User {
-            role: Role::Admin,
-            ..samples::user()
-        }
+        Mocks::new().with_user(user.clone()).nothing_taken()
     }
 
     fn deactivate() -> UserInput {
@@ -214,29 +184,16 @@ mod tests {
     fn superuser(id: i64, is_active: bool) -> User {
         User {
             id: UserId(id),
-            is_superuser: true,
             is_active,
-            ..admin_ann()
+            ..samples::superuser()
         }
     }
 
-    /// Mocks in which two refresh tokens and one session of Ann end, once.
-    fn with_logins(mut mocks: Mocks) -> Mocks {
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .withf(|id| *id == UserId(1))
-            .once()
-            .returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .withf(|id, why, at| (*id, *why, *at) == (UserId(1), Revocation::Revoked, samples::now()))
-            .once()
-            .returning(|_, _, _| Ok(2));
-        mocks
+    fn set_password() -> UserInput {
+        UserInput {
+            password: "password123".into(),
+            ..UserInput::default()
+        }
     }
 
     fn rename() -> UserInput {
@@ -247,14 +204,7 @@ mod tests {
     }
 
     fn denied(user: &User, caller: &Caller, input: &UserInput) -> Denied {
-        let mut mocks = mocks(user);
-        // Whether other superusers are active is said after what this caller may do.
-        mocks
-            .unit
-            .users
-            .expect_superusers_for_update()
-            .returning(|| Ok(vec![]));
-        let (app, store) = mocks.into_app();
+        let (app, store) = mocks(user).with_superusers(vec![]).into_app();
         match update(&app, caller, user.id, input, UpdateMode::Partial) {
             Err(Error::Denied(denied)) => {
                 assert_eq!((store.commits(), store.entries().len()), (0, 0));
@@ -265,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_changes_nobody_whether_there_or_not() {
+    fn update_by_a_client_is_denied_without_a_look_up() {
         let (app, store) = Mocks::new().into_app();
         let refused = update(&app, &samples::ann(), UserId(9), &rename(), UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
@@ -283,17 +233,11 @@ mod tests {
             address: Some(Address::from_storage("a".repeat(256))),
             ..samples::user()
         };
-        let stored = legacy.clone();
-        let mut mocks = Mocks::new();
-        let users = &mut mocks.unit.users;
-        users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(stored.clone())));
-        users.expect_username_is_taken().never();
-        users.expect_email_is_taken().never();
-        users.expect_update().once().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let (app, store) = Mocks::new()
+            .with_user_locked(legacy.clone())
+            .expect_user_update(|_| true)
+            .into_app();
+        let admin = samples::admin();
         let mut input = UserInput {
             username: "two words".into(),
             email: " nonsense".into(),
@@ -310,46 +254,30 @@ mod tests {
 
         input.username = "three words".into();
         input.first_name = "\u{200b}".into();
-        let Err(Error::Invalid(violations)) = update(&app, &admin, legacy.id, &input, UpdateMode::Full)
-        else {
-            panic!("must be refused");
-        };
+        let violations = update(&app, &admin, legacy.id, &input, UpdateMode::Full)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.of(Field::Username), [Violation::InvalidUsername]);
         assert_eq!(violations.of(Field::FirstName), [Violation::Blank]);
         assert_eq!(violations.iter().count(), 2);
     }
 
     #[test]
-    fn nobody_deactivates_or_demotes_themselves() {
-        let ann = admin_ann();
-        let superuser = User {
-            is_superuser: true,
-            ..admin_ann()
-        };
-        for user in [ann, superuser] {
-            assert_eq!(
-                denied(&user, &samples::caller(&user), &deactivate()),
-                Denied::NotToOneself
-            );
-            assert_eq!(
-                denied(&user, &samples::caller(&user), &demote()),
-                Denied::NotToOneself
-            );
+    fn deactivating_or_demoting_oneself_is_denied() {
+        for user in [samples::admin_user(), samples::superuser()] {
+            let caller = samples::caller(&user);
+            for input in [deactivate(), demote()] {
+                assert_eq!(denied(&user, &caller, &input), Denied::NotToOneself);
+            }
         }
     }
 
     #[test]
-    fn one_may_change_the_rest_of_oneself_and_that_is_written_down() {
-        let ann = admin_ann();
-        let mut mocks = mocks(&ann);
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.first_name.as_str() == "Bea" && user.updated_at == samples::now())
-            .once()
-            .returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+    fn update_of_own_other_fields_is_logged() {
+        let ann = samples::admin_user();
+        let (app, store) = mocks(&ann)
+            .expect_user_update(|user| user.first_name.as_str() == "Bea" && user.updated_at == samples::now())
+            .into_app();
         let caller = samples::caller(&ann);
         update(&app, &caller, ann.id, &rename(), UpdateMode::Partial).unwrap();
         let changes = [(Field::FirstName, "Ann".into(), "Bea".into())];
@@ -357,27 +285,19 @@ mod tests {
     }
 
     #[test]
-    fn a_role_a_password_and_the_rest_are_one_entry_and_the_password_is_not_told() {
-        let mut mocks = mocks(&samples::user());
-        mocks
-            .hasher
-            .expect_hash()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        mocks.unit.users.expect_update().returning(|_| Ok(()));
-        mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .returning(|_, _, _| Ok(1));
-        let (app, store) = mocks.into_app();
+    fn update_of_many_fields_is_one_entry_without_the_password() {
+        let (app, store) = mocks(&samples::user())
+            .with_hash("new")
+            .with_updates()
+            .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
+            .into_app();
         let input = UserInput {
             role: "admin".into(),
             is_active: Input::Given(false),
             password: "password123".into(),
             ..rename()
         };
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
         let changes = [
             (Field::FirstName, "Ann".into(), "Bea".into()),
@@ -391,78 +311,61 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_refused_before_anything_is_said_of_fields() {
-        let admin = samples::other_user(Rank::Admin);
-        for password in ["", "short", "password123"] {
+    fn update_of_another_version_conflicts_before_field_checks() {
+        let admin = samples::admin();
+        for password in [Input::Absent, "short".into(), "password123".into()] {
             let (app, store) = mocks(&samples::user()).into_app();
             let input = UserInput {
                 role: "boss".into(),
-                password: if password.is_empty() {
-                    Input::Absent
-                } else {
-                    password.into()
-                },
+                password,
                 version: Some(samples::now()),
                 ..UserInput::default()
             };
             let refused = update(&app, &admin, UserId(1), &input, UpdateMode::Full);
-            assert!(matches!(refused, Err(Error::Conflict)), "{password}");
+            assert!(matches!(refused, Err(Error::Conflict)), "{input:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
     }
 
     #[test]
-    fn a_version_that_is_gone_once_the_password_is_hashed_is_refused() {
-        let mut mocks = Mocks::new();
-        let users = &mut mocks.unit.users;
-        users.expect_find().returning(|_| Ok(Some(samples::user())));
-        users.expect_find_for_update().returning(|_| {
-            Ok(Some(User {
+    fn update_conflicts_if_the_version_changes_during_hashing() {
+        let (app, store) = Mocks::new()
+            .with_user_read(samples::user())
+            .with_user_locked(User {
                 updated_at: samples::now(),
                 ..samples::user()
-            }))
-        });
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        let (app, store) = mocks.into_app();
+            })
+            .with_hash("new")
+            .into_app();
         let input = UserInput {
             password: "password123".into(),
             version: Some(samples::user().updated_at),
             ..UserInput::default()
         };
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let refused = update(&app, &admin, UserId(1), &input, UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::Conflict)));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
-    fn a_change_of_the_right_version_is_later_than_it_whatever_the_clock_says() {
+    fn update_makes_a_later_version_whatever_the_clock() {
         for previous in [
             samples::now() - TimeDelta::seconds(1),
             samples::now(),
             samples::now() + TimeDelta::days(1),
         ] {
-            let mut mocks = mocks(&User {
+            let (app, _) = mocks(&User {
                 updated_at: previous,
                 ..samples::user()
-            });
-            mocks
-                .unit
-                .users
-                .expect_update()
-                .withf(move |user| user.updated_at > previous && user.updated_at >= samples::now())
-                .once()
-                .returning(|_| Ok(()));
-            let (app, _) = mocks.into_app();
+            })
+            .expect_user_update(move |user| user.updated_at > previous && user.updated_at >= samples::now())
+            .into_app();
             let input = UserInput {
                 version: Some(previous),
                 ..rename()
             };
-            let admin = samples::other_user(Rank::Admin);
+            let admin = samples::admin();
             update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
         }
     }
@@ -481,25 +384,20 @@ mod tests {
                 (UpdateMode::Partial, UserInput::default()),
                 (UpdateMode::Full, whole.clone()),
             ] {
-                let mut mocks = mocks(&User {
+                let (app, store) = mocks(&User {
                     is_active: !is_active,
                     ..samples::user()
-                });
-                mocks
-                    .unit
-                    .users
-                    .expect_update()
-                    .withf(move |user| {
-                        user.is_active == is_active && user.logins_ended_at == Some(samples::now())
-                    })
-                    .once()
-                    .returning(|_| Ok(()));
-                let (app, store) = with_logins(mocks).into_app();
+                })
+                .expect_user_update(move |user| {
+                    user.is_active == is_active && user.logins_ended_at == Some(samples::now())
+                })
+                .expect_logins_ended(Revocation::Revoked, 2, 1)
+                .into_app();
                 let input = UserInput {
                     is_active: Input::Given(is_active),
                     ..rest
                 };
-                let admin = samples::other_user(Rank::Admin);
+                let admin = samples::admin();
                 update(&app, &admin, UserId(1), &input, completeness).unwrap();
                 let changes = [
                     (Field::IsActive, Value::Flag(!is_active), Value::Flag(is_active)),
@@ -516,43 +414,30 @@ mod tests {
     #[test]
     fn change_of_role_ends_no_login() {
         for (before, after) in [(Role::Admin, "client"), (Role::Client, "admin")] {
-            let mut mocks = mocks(&User {
+            let (app, store) = mocks(&User {
                 role: before,
                 ..samples::user()
-            });
-            mocks
-                .unit
-                .users
-                .expect_update()
-                .withf(|user| user.logins_ended_at.is_none())
-                .once()
-                .returning(|_| Ok(()));
-            let (app, store) = mocks.into_app();
+            })
+            .expect_user_update(|user| user.logins_ended_at.is_none())
+            .into_app();
             let input = UserInput {
                 role: after.into(),
                 is_active: Input::Given(true),
                 ..UserInput::default()
             };
-            let admin = samples::other_user(Rank::Admin);
+            let admin = samples::admin();
             update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
             assert_eq!(store.commits(), 1);
         }
     }
 
-    /// The superuser who asks was active when the request was authenticated, and is not any more.
+    /// The calling superuser was active when the request was authenticated, and is inactive now.
     #[test]
-    fn deactivate_last_active_superuser_is_denied() {
+    fn deactivate_of_last_active_superuser_is_denied() {
         let root = superuser(1, true);
         for others in [vec![], vec![superuser(2, false)]] {
-            let mut mocks = mocks(&root);
             let all = [root.clone()].into_iter().chain(others).collect();
-            mocks
-                .unit
-                .users
-                .expect_superusers_for_update()
-                .once()
-                .return_once(|| Ok(all));
-            let (app, store) = mocks.into_app();
+            let (app, store) = mocks(&root).with_superusers(all).into_app();
             let caller = samples::other_user(Rank::Superuser);
             let refused = update(&app, &caller, root.id, &deactivate(), UpdateMode::Partial);
             assert!(matches!(refused, Err(Error::Denied(Denied::LastSuperuser))));
@@ -561,56 +446,38 @@ mod tests {
     }
 
     #[test]
-    fn what_was_so_before_is_not_written_down() {
-        let mut mocks = mocks(&samples::user());
-        mocks.unit.users.expect_update().returning(|_| Ok(()));
-        let (app, store) = mocks.into_app();
+    fn unchanged_fields_are_not_logged() {
+        let (app, store) = mocks(&samples::user()).with_updates().into_app();
         let input = UserInput {
             role: "client".into(),
             is_active: Input::Given(true),
             phone: Input::Null,
             ..UserInput::default()
         };
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         update(&app, &admin, UserId(1), &input, UpdateMode::Partial).unwrap();
         assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 
     #[test]
-    fn only_a_superuser_touches_a_superuser() {
-        let root = User {
-            is_superuser: true,
-            ..admin_ann()
-        };
-        let admin = samples::other_user(Rank::Admin);
-        let set_password = UserInput {
-            password: "password123".into(),
-            ..UserInput::default()
-        };
-        for input in [rename(), deactivate(), demote(), set_password] {
+    fn update_of_a_superuser_by_an_admin_is_denied() {
+        let root = samples::superuser();
+        let admin = samples::admin();
+        for input in [rename(), deactivate(), demote(), set_password()] {
             assert_eq!(denied(&root, &admin, &input), Denied::SuperusersOnly);
         }
-        let mut mocks = mocks(&root);
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| !user.is_active)
-            .once()
-            .returning(|_| Ok(()));
         let superusers = [root.clone(), superuser(2, true)];
-        mocks
-            .unit
-            .users
-            .expect_superusers_for_update()
-            .return_once(|| Ok(superusers.into()));
-        let (app, _) = with_logins(mocks).into_app();
+        let (app, _) = mocks(&root)
+            .expect_user_update(|user| !user.is_active)
+            .with_superusers(superusers.into())
+            .expect_logins_ended(Revocation::Revoked, 2, 1)
+            .into_app();
         let superuser = samples::other_user(Rank::Superuser);
         update(&app, &superuser, root.id, &deactivate(), UpdateMode::Partial).unwrap();
     }
 
     #[test]
-    fn a_replacement_must_name_what_is_required_and_everything_wrong_is_said_at_once() {
+    fn full_update_reports_all_violations() {
         let (app, store) = mocks(&samples::user()).into_app();
         let input = UserInput {
             role: Input::Null,
@@ -618,11 +485,10 @@ mod tests {
             password: "short".into(),
             ..UserInput::default()
         };
-        let admin = samples::other_user(Rank::Admin);
-        let Err(Error::Invalid(violations)) = update(&app, &admin, UserId(1), &input, UpdateMode::Full)
-        else {
-            panic!("must be refused")
-        };
+        let admin = samples::admin();
+        let violations = update(&app, &admin, UserId(1), &input, UpdateMode::Full)
+            .unwrap_err()
+            .violations();
         for field in [Field::Username, Field::Email, Field::FirstName, Field::LastName] {
             assert_eq!(violations.of(field), [Violation::Required]);
         }
@@ -637,76 +503,32 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_set_ends_the_users_logins() {
-        let mut mocks = mocks(&samples::user());
-        mocks
-            .hasher
-            .expect_hash()
-            .once()
-            .returning(|_| Ok(PasswordHash::from_storage("new".into())));
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .withf(|user| user.password.reveal() == "new" && user.logins_ended_at.is_some())
-            .once()
-            .returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
-            .expect_delete_all_of()
-            .once()
-            .returning(|_| Ok(1));
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke_all_of()
-            .once()
-            .returning(|_, _, _| Ok(1));
-        let (app, store) = mocks.into_app();
-        let input = UserInput {
-            password: "password123".into(),
-            ..UserInput::default()
-        };
-        update(
-            &app,
-            &samples::other_user(Rank::Admin),
-            UserId(1),
-            &input,
-            UpdateMode::Partial,
-        )
-        .unwrap();
+    fn new_password_ends_all_logins() {
+        let (app, store) = mocks(&samples::user())
+            .with_hash("new")
+            .expect_user_update(|user| user.password.reveal() == "new" && user.logins_ended_at.is_some())
+            .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
+            .into_app();
+        let input = set_password();
+        update(&app, &samples::admin(), UserId(1), &input, UpdateMode::Partial).unwrap();
         assert_eq!(store.commits(), 1);
     }
 
     #[test]
-    fn for_ones_own_password_all_rules_hold() {
-        let ann = admin_ann();
+    fn own_password_is_checked_by_all_rules() {
+        let ann = samples::admin_user();
         let (app, _) = mocks(&ann).into_app();
-        let input = UserInput {
-            password: "password123".into(),
-            ..UserInput::default()
-        };
-        let Err(Error::Invalid(violations)) =
-            update(&app, &samples::caller(&ann), ann.id, &input, UpdateMode::Partial)
-        else {
-            panic!("must be refused")
-        };
+        let input = set_password();
+        let violations = update(&app, &samples::caller(&ann), ann.id, &input, UpdateMode::Partial)
+            .unwrap_err()
+            .violations();
         assert_eq!(violations.of(Field::Password), [Violation::PasswordTooCommon]);
     }
 
     #[test]
-    fn who_is_not_there_is_not_found() {
-        let mut mocks = Mocks::new();
-        mocks.unit.users.expect_find_for_update().returning(|_| Ok(None));
-        let (app, _) = mocks.into_app();
-        let refused = update(
-            &app,
-            &samples::other_user(Rank::Admin),
-            UserId(9),
-            &rename(),
-            UpdateMode::Partial,
-        );
+    fn update_of_unknown_user_is_not_found() {
+        let (app, _) = Mocks::new().without_user().into_app();
+        let refused = update(&app, &samples::admin(), UserId(9), &rename(), UpdateMode::Partial);
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 }

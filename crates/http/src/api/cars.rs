@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use mycars_application::{
     UpdateMode,
-    cars::{self, CarInput},
-    lists::{CarScope, Page},
+    cars::{self, CarInput, CarScope},
+    lists::Page,
     users,
 };
 use mycars_domain::{

@@ -1,9 +1,6 @@
 //! What became of things: everything for admins, and of a car for its owner.
 
-use mycars_application::{
-    history,
-    lists::{CarScope, Page},
-};
+use mycars_application::{cars::CarScope, history, lists::Page};
 
 use super::cars::{Scope, id};
 use crate::{

@@ -1,8 +1,9 @@
 //! `/api/admin/users/` and `/api/admin/users/{user_id}/`: everybody's accounts, for admins.
 
 use mycars_application::{
-    UpdateMode, cars,
-    lists::{CarQuery, CarScope, Page},
+    UpdateMode,
+    cars::{self, CarScope},
+    lists::{CarQuery, Page},
     users::{self, UserInput},
 };
 use mycars_domain::{

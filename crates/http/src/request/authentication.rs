@@ -1,7 +1,10 @@
 //! Who sends a request, and whether a route admits them.
 
 use actix_web::http::header::HeaderValue;
-use mycars_application::{App, accounts, sessions};
+use mycars_application::{
+    App,
+    accounts::{self, sessions},
+};
 use mycars_domain::{Action, Target, User, policy};
 
 use crate::{error::ApiError, request::context::RequestContext};

@@ -10,7 +10,10 @@ use actix_web::{
     },
     web::{Data, Payload},
 };
-use mycars_application::{Input, accounts::Credentials, sessions};
+use mycars_application::{
+    Input,
+    accounts::{Credentials, sessions},
+};
 use mycars_domain::audit::Channel;
 
 use crate::{

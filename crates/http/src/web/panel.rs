@@ -30,7 +30,7 @@ use actix_web::{
     web::{self, Bytes, Data, Payload, ServiceConfig},
 };
 use futures_util::stream;
-use mycars_application::{App, Caller, sessions};
+use mycars_application::{App, Caller, accounts::sessions};
 use mycars_domain::{
     Action, Target, User,
     audit::{Channel, Origin},

@@ -1,6 +1,6 @@
 //! `mycars clearsessions`: forget browsers' logins whose time is over.
 
-use mycars_application::{App, Caller, sessions};
+use mycars_application::{App, Caller, accounts::sessions};
 
 use super::CommandError;
 use crate::console::Console;

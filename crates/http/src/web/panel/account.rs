@@ -3,8 +3,7 @@
 use actix_web::http::StatusCode;
 use mycars_application::{
     Input,
-    accounts::{self, Credentials, PasswordChange},
-    sessions,
+    accounts::{self, Credentials, PasswordChange, sessions},
 };
 use mycars_domain::{Field, Violation, Violations, strip, values::Password};
 

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use actix_web::http::StatusCode;
 use mycars_application::{
     App, Caller, Input, UpdateMode,
-    cars::{self, CarInput},
+    cars::{self, CarInput, CarScope},
     images::{self, Picture, UploadedFile},
-    lists::{CarQuery, CarScope},
+    lists::CarQuery,
     ports::CarCount,
     users,
 };

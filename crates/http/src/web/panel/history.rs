@@ -1,8 +1,9 @@
 //! The audit log: everything, and of one user or car.
 
 use mycars_application::{
-    cars, history,
-    lists::{CarScope, HistoryQuery, Page},
+    cars::{self, CarScope},
+    history,
+    lists::{HistoryQuery, Page},
     users,
 };
 use mycars_domain::{

@@ -1,8 +1,8 @@
 //! Logins of programs: the refresh tokens that are known.
 
 use mycars_application::{
+    accounts::logins,
     lists::{TokenOrder, TokenQuery, TokenState},
-    logins,
     ports::{ListedToken, Revocation},
 };
 use mycars_domain::UserId;

@@ -2,9 +2,10 @@
 
 use actix_web::http::StatusCode;
 use mycars_application::{
-    App, Caller, Input, UpdateMode, cars,
-    lists::{CarQuery, CarScope, LimitOffset, Search, UserQuery},
-    logins,
+    App, Caller, Input, UpdateMode,
+    accounts::logins,
+    cars::{self, CarScope},
+    lists::{CarQuery, LimitOffset, Search, UserQuery},
     users::{self, Belongings, SeenUser, UserInput},
 };
 use mycars_domain::{

@@ -9,25 +9,25 @@ use crate::{
     ports::Session,
 };
 
-/// What a login answers. Not for printing: it holds the key.
+/// The result of a login of a browser. It holds the key and must not be printed.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoggedIn {
-    /// The key that the browser is to hold, and nobody else.
+    /// The key, which only the browser holds.
     pub key: String,
-    /// Who logged in.
+    /// The user.
     pub user: User,
 }
 
-/// Logs a browser in. The session has a new key, whatever key the browser held before (`old_key`), and that one
-/// is dead: a key that somebody planted there never becomes somebody's login.
+/// Logs a browser in. The session always has a new key and ends the one of `old_key`, so that a key planted in the
+/// browser never becomes a login.
 ///
 /// # Errors
-/// Those of [`accounts::log_in`](crate::accounts::log_in), but for [`Error::Unsignable`].
+/// Those of [`accounts::log_in`](crate::accounts::log_in), except [`Error::Unsignable`].
 ///
 /// ```
 /// use mycars_application::{
-///     accounts::Credentials, mocks::{Mocks, samples}, ports::Verification, sessions,
+///     accounts::{Credentials, sessions}, mocks::{Mocks, samples}, ports::Verification,
 /// };
 ///
 /// let mut mocks = Mocks::new();
@@ -78,14 +78,9 @@ mod tests {
     };
 
     fn mocks(verification: Verification) -> Mocks {
-        let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
-            .expect_find_by_username()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.hasher.expect_verify().returning(move |_, _| verification);
-        mocks
+        Mocks::new()
+            .with_user_read(samples::user())
+            .with_verification(verification)
     }
 
     fn credentials() -> Credentials {
@@ -96,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_password_opens_no_session_and_ends_none() {
+    fn wrong_password_changes_no_session() {
         let (app, store) = mocks(Verification::Wrong).into_app();
         assert!(matches!(
             log_in(&app, &credentials(), Some("old")),
@@ -106,29 +101,22 @@ mod tests {
     }
 
     #[test]
-    fn a_login_has_a_new_key_and_the_old_one_is_dead() {
-        let mut mocks = mocks(Verification::Right);
+    fn log_in_makes_a_new_key_and_ends_the_old_session() {
+        let mut mocks = mocks(Verification::Right)
+            .with_user_locked(samples::user())
+            .expect_user_update(|_| true);
         mocks
             .random
             .expect_hex()
             .withf(|bytes| *bytes == 32)
             .returning(|_| "new".into());
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(|_| Ok(Some(samples::user())));
-        mocks.unit.users.expect_update().once().returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
+        let sessions = &mut mocks.unit.sessions;
+        sessions
             .expect_delete()
             .withf(|given| given == hash("old"))
             .once()
             .returning(|_| Ok(()));
-        mocks
-            .unit
-            .sessions
+        sessions
             .expect_insert()
             .withf(|session| session.key_hash == hash("new") && session.user == samples::user().id)
             .once()

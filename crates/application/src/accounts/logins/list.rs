@@ -1,18 +1,17 @@
-//! List the refresh tokens that are known.
+//! List the recorded refresh tokens.
 
 use mycars_domain::{Action, Target, policy};
 
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     lists::{Page, TokenQuery, in_order_of},
     ports::ListedToken,
-    users::Error,
 };
 
-/// The refresh tokens that `query` asks for, in a fixed number of queries however many there are.
+/// Returns the refresh tokens that `query` asks for, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn list(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Page<ListedToken>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     app.store.read(|unit| {
@@ -27,28 +26,28 @@ pub fn list(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Page<Liste
     })
 }
 
-/// How many refresh tokens `query` asks for, on all its pages.
+/// Counts the refresh tokens that `query` asks for, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn count(app: &App, caller: &Caller, query: &TokenQuery) -> Result<u64, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.refresh_tokens().count(query))?)
 }
 
-/// The numbers of all refresh tokens that `query` asks for, in its order, whatever its page.
+/// Returns the numbers of all refresh tokens that `query` asks for, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn numbers(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Vec<i64>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.refresh_tokens().numbers(query))?)
 }
 
-/// The refresh tokens that have these numbers, in their order; those that are gone are left out.
+/// Returns the refresh tokens with these numbers, in this order. Numbers that do not exist are skipped.
 ///
 /// # Errors
-/// [`Error::Denied`] for who is no admin; [`Error::Store`].
+/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, numbers: &[i64]) -> Result<Vec<ListedToken>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let mut tokens = app.store.read(|unit| unit.refresh_tokens().find_all(numbers))?;
@@ -58,37 +57,29 @@ pub fn read_all(app: &App, caller: &Caller, numbers: &[i64]) -> Result<Vec<Liste
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::Rank;
 
     use super::*;
     use crate::{
         lists::LimitOffset,
         mocks::{Mocks, samples},
-        ports::RefreshToken,
     };
 
     fn token(number: i64) -> ListedToken {
         ListedToken {
             number,
-            token: RefreshToken {
-                id: number.to_string(),
-                user: None,
-                issued_at: samples::now(),
-                expires_at: samples::now(),
-                revoked: None,
-            },
+            token: samples::refresh_token(None),
             username: None,
         }
     }
 
     #[test]
-    fn a_page_says_how_many_there_are_on_all_and_the_whole_list_does_not() {
+    fn list_counts_the_total_only_for_a_page() {
         let mut mocks = Mocks::new();
         let tokens = &mut mocks.unit.refresh_tokens;
         tokens.expect_count().once().returning(|_| Ok(9));
         tokens.expect_list().returning(|_| Ok(vec![token(1)]));
         let (app, _) = mocks.into_app();
-        let admin = samples::other_user(Rank::Admin);
+        let admin = samples::admin();
         let whole = TokenQuery::at(samples::now());
         let page = TokenQuery {
             page: Some(LimitOffset { limit: 1, offset: 0 }),
@@ -101,15 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn tokens_come_in_the_order_of_their_numbers_without_those_that_are_gone() {
+    fn read_all_returns_tokens_in_the_order_of_the_numbers() {
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .refresh_tokens
+        let tokens = &mut mocks.unit.refresh_tokens;
+        tokens
             .expect_find_all()
             .returning(|_| Ok([1, 2, 3].map(token).into()));
         let (app, _) = mocks.into_app();
-        let tokens = read_all(&app, &samples::other_user(Rank::Admin), &[3, 9, 1, 2]).unwrap();
+        let tokens = read_all(&app, &samples::admin(), &[3, 9, 1, 2]).unwrap();
         assert_eq!(tokens, [3, 1, 2].map(token));
     }
 }

@@ -1,4 +1,4 @@
-//! Everybody's logins, for admins: the refresh tokens that are known, and ending them.
+//! The logins of all users, for admins: listing and revoking refresh tokens, and ending all logins of a user.
 
 mod end;
 mod end_all;

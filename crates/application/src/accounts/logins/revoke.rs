@@ -2,18 +2,18 @@
 
 use mycars_domain::{Action, Target, audit::Object, policy};
 
-use crate::{App, Caller, audit, ports::Revocation, users::Error};
+use crate::{App, Caller, Error, audit, ports::Revocation};
 
-/// Ends the login whose refresh token has this number in lists, and answers whether it was alive: one that is dead
-/// already stays as it is.
+/// Revokes the refresh token with this number and returns whether it was live before. A token that is revoked already
+/// stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for who is no admin, and for who is no superuser where its owner is one;
+/// [`Error::NotFound`]; [`Error::Denied`] for callers who are not admins, and for admins if the owner is a superuser;
 /// [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{
-///     logins, mocks::{Mocks, samples}, ports::{ListedToken, RefreshToken},
+///     accounts::logins, mocks::{Mocks, samples}, ports::{ListedToken, RefreshToken},
 /// };
 /// use mycars_domain::{Rank, UserId};
 ///
@@ -35,14 +35,14 @@ use crate::{App, Caller, audit, ports::Revocation, users::Error};
 ///
 /// let was_alive = logins::revoke(&app, &samples::other_user(Rank::Admin), 5)?;
 /// assert!(was_alive);
-/// # Ok::<(), mycars_application::users::Error>(())
+/// # Ok::<(), mycars_application::Error>(())
 /// ```
 pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
     policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;
     app.store.write(|unit| {
         let listed = unit.refresh_tokens().find_all(&[number])?;
         let token = listed.into_iter().next().ok_or(Error::NotFound)?.token;
-        // The user first and the token after, as everywhere.
+        // The user is locked before the token, as in all use-cases.
         if let Some(owner) = token.user
             && let Some(owner) = unit.users().find_for_update(owner)?
         {
@@ -66,59 +66,34 @@ pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank, User, UserId, audit::ObjectType};
+    use mycars_domain::{Denied, User, audit::ObjectType};
 
     use super::*;
     use crate::{
         mocks::{Mocks, samples},
-        ports::{ListedToken, RefreshToken},
+        ports::ListedToken,
     };
 
-    fn mocks(revoked: Option<Revocation>) -> Mocks {
-        let token = RefreshToken {
-            id: "jti".into(),
-            user: Some(UserId(1)),
-            issued_at: samples::now(),
-            expires_at: samples::now(),
-            revoked,
-        };
+    /// Mocks with a token of this owner, which is `revoked`.
+    fn mocks(revoked: Option<Revocation>, owner: User) -> Mocks {
+        let token = samples::refresh_token(revoked);
         let listed = ListedToken {
             number: 5,
             token: token.clone(),
             username: None,
         };
-        let mut mocks = Mocks::new();
+        let mut mocks = Mocks::new().with_user_locked(owner).with_token(token);
         let tokens = &mut mocks.unit.refresh_tokens;
-        tokens
-            .expect_find_all()
-            .returning(move |_| Ok(vec![listed.clone()]));
-        tokens
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(token.clone())));
-        mocks
-    }
-
-    fn owned_by(mut mocks: Mocks, owner: User) -> Mocks {
-        mocks
-            .unit
-            .users
-            .expect_find_for_update()
-            .returning(move |_| Ok(Some(owner.clone())));
+        tokens.expect_find_all().return_once(|_| Ok(vec![listed]));
         mocks
     }
 
     #[test]
-    fn a_live_token_dies_and_that_is_written_down() {
-        let mut mocks = owned_by(mocks(None), samples::user());
-        mocks
-            .unit
-            .refresh_tokens
-            .expect_revoke()
-            .withf(|id, why, _| id == "jti" && *why == Revocation::Revoked)
-            .once()
-            .returning(|_, _, _| Ok(()));
-        let (app, store) = mocks.into_app();
-        assert!(revoke(&app, &samples::other_user(Rank::Admin), 5).unwrap());
+    fn revoke_of_a_live_token_is_logged() {
+        let (app, store) = mocks(None, samples::user())
+            .expect_token_revoke("jti", Revocation::Revoked)
+            .into_app();
+        assert!(revoke(&app, &samples::admin(), 5).unwrap());
         let entries = store.entries();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].object.kind, ObjectType::RefreshToken);
@@ -126,20 +101,16 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_token_stays_as_it_is() {
-        let (app, store) = owned_by(mocks(Some(Revocation::Rotated)), samples::user()).into_app();
-        assert!(!revoke(&app, &samples::other_user(Rank::Admin), 5).unwrap());
+    fn revoke_of_a_revoked_token_changes_nothing() {
+        let (app, store) = mocks(Some(Revocation::Rotated), samples::user()).into_app();
+        assert!(!revoke(&app, &samples::admin(), 5).unwrap());
         assert_eq!(store.entries(), []);
     }
 
     #[test]
-    fn only_a_superuser_ends_a_superusers_login() {
-        let root = User {
-            is_superuser: true,
-            ..samples::user()
-        };
-        let (app, store) = owned_by(mocks(None), root).into_app();
-        let refused = revoke(&app, &samples::other_user(Rank::Admin), 5);
+    fn revoke_of_a_superusers_token_by_an_admin_is_denied() {
+        let (app, store) = mocks(None, samples::superuser()).into_app();
+        let refused = revoke(&app, &samples::admin(), 5);
         assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }

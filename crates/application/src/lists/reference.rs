@@ -1,7 +1,7 @@
-//! What queries mean: of everything that there is, what they ask for, in which order, and which page of it.
+//! The definition of queries on rows in memory: which rows, in which order, and which page.
 //!
-//! This is the definition. A store in memory answers by it, and so can a fake in a test; a store on a database answers
-//! the same by queries of its own, and is held against this one by the contract of all stores.
+//! Stores in memory and fakes in tests use it. Stores on databases answer the same by queries of their own, which the
+//! contract of all stores compares with it.
 
 use std::{
     borrow::Borrow,
@@ -23,10 +23,10 @@ use super::{
 use crate::ports::{ListedToken, RefreshToken};
 
 impl Search {
-    /// Whether each of the words is in one of these fields, whatever its case.
+    /// Returns whether each of the words is in one of these fields, in any case.
     ///
-    /// The fields are searched as lines of one text. So no word is found across two fields, unless it has a line break
-    /// itself.
+    /// The fields are searched as lines of one text, so that no word is found across two fields, unless it contains a
+    /// line break.
     ///
     /// ```
     /// use mycars_application::lists::Search;
@@ -42,7 +42,7 @@ impl Search {
         self.finds_in(&[searchable(fields)])
     }
 
-    /// Whether each of the words is in one of these texts, which are folded.
+    /// Returns whether each of the words is in one of these folded texts.
     fn finds_in(&self, texts: &[String]) -> bool {
         self.words()
             .all(|word| texts.iter().any(|text| text.contains(word)))
@@ -50,10 +50,12 @@ impl Search {
 }
 
 impl CarQuery {
-    /// Of these cars, in any order, those that are asked for: `owner`'s, or everybody's where there is none.
+    /// Returns those of these cars, given in any order, that the query asks for: of `owner`, or of all users if it is
+    /// `None`.
     ///
-    /// `user` says who has an id: where the cars of several people are searched, words are also looked for in what is
-    /// searched of their owners. Ties are newest first, then by descending id; among everybody's by descending id alone.
+    /// `user` returns the user with an id: if the cars of several users are searched, words are also looked for in the
+    /// fields of their owners. Ties are newest first, then by descending id; among the cars of all users by descending
+    /// id alone.
     ///
     /// ```
     /// use mycars_application::{lists::{CarOrder, CarQuery, Direction, Search}, mocks::samples};
@@ -95,7 +97,7 @@ impl CarQuery {
         page_of(cars, is_asked_for, compare, self.page)
     }
 
-    /// Whether the filters let a car through.
+    /// Returns whether a car matches the filters.
     fn lets_through(&self, car: &Car) -> bool {
         is(self.brand.as_ref(), Some(car.brand.as_str()))
             && is(self.model.as_ref(), Some(car.model.as_str()))
@@ -122,7 +124,7 @@ impl CarOrder {
 }
 
 impl UserQuery {
-    /// Of these users, in any order, those who are asked for. Ties are by id.
+    /// Returns those of these users, given in any order, that the query asks for. Ties are by id.
     ///
     /// ```
     /// use mycars_application::{lists::{Direction, UserOrder, UserQuery}, mocks::samples};
@@ -163,7 +165,7 @@ impl UserOrder {
 }
 
 impl HistoryQuery {
-    /// Of these entries, in any order, those that are asked for.
+    /// Returns those of these entries, given in any order, that the query asks for.
     ///
     /// ```
     /// # use mycars_domain::audit::{Author, NewEntry, Object};
@@ -194,7 +196,7 @@ impl HistoryQuery {
         page_of(entries, is_asked_for, compare, self.page)
     }
 
-    /// Whether search and filters let an entry through.
+    /// Returns whether an entry matches the search and the filters.
     fn lets_through(&self, entry: &NewEntry) -> bool {
         let object = &entry.object;
         self.action.is_none_or(|action| entry.action == action)
@@ -209,8 +211,8 @@ impl HistoryQuery {
 }
 
 impl TokenQuery {
-    /// Of these tokens and their numbers, in any order, those that are asked for, as they are listed. `user` says who
-    /// has an id: words are also looked for in what is searched of owners. Ties are newest first: by descending number.
+    /// Returns those of these numbered tokens, given in any order, that the query asks for. `user` returns the user
+    /// with an id: words are also looked for in the fields of owners. Ties are newest first: by descending number.
     ///
     /// ```
     /// use chrono::TimeDelta;
@@ -272,7 +274,7 @@ impl TokenOrder {
 }
 
 impl TokenState {
-    /// The state of a token at a point in time. One that expires then has expired.
+    /// Returns the state of a token at a time. A token that expires at that time has expired.
     #[must_use]
     pub fn of(token: &RefreshToken, now: DateTime<Utc>) -> Self {
         match token.revoked {
@@ -283,12 +285,12 @@ impl TokenState {
     }
 }
 
-/// Fields as one text that is searched, folded.
+/// Joins fields into one folded text.
 fn searchable(fields: &[&str]) -> String {
     fold(&fields.join("\n"))
 }
 
-/// What is searched of a car.
+/// Returns the searched text of a car.
 fn text_of_car(car: &Car) -> String {
     searchable(&[
         car.brand.as_str(),
@@ -299,7 +301,7 @@ fn text_of_car(car: &Car) -> String {
     ])
 }
 
-/// What is searched of a user.
+/// Returns the searched text of a user.
 fn text_of_user(user: &User) -> String {
     searchable(&[
         user.username.as_str(),
@@ -310,18 +312,18 @@ fn text_of_user(user: &User) -> String {
     ])
 }
 
-/// Whether a text is the one that is wanted, to the letter, if one is.
+/// Returns whether a text equals the filter, or there is none.
 fn is(wanted: Option<&String>, text: Option<&str>) -> bool {
     wanted.is_none_or(|wanted| text == Some(wanted))
 }
 
-/// Whether a number is within bounds, which are within themselves.
+/// Returns whether a number is within inclusive bounds.
 fn is_within(number: i32, min: Option<i64>, max: Option<i64>) -> bool {
     let number = i64::from(number);
     min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max)
 }
 
-/// Compares by the first order that tells two things apart.
+/// Compares by the first order in which two rows differ.
 fn by<O: Copy>(orders: &[(O, Direction)], compare: impl Fn(O) -> Ordering) -> Ordering {
     let directed = |&(order, direction): &(O, Direction)| match direction {
         Direction::Ascending => compare(order),
@@ -334,7 +336,7 @@ fn by<O: Copy>(orders: &[(O, Direction)], compare: impl Fn(O) -> Ordering) -> Or
         .unwrap_or(Equal)
 }
 
-/// Of these things, those that are asked for, in order, and of these a page.
+/// Filters and sorts rows, and returns a page of them.
 fn page_of<T: Borrow<B>, B>(
     all: impl IntoIterator<Item = T>,
     is_asked_for: impl Fn(&B) -> bool,
@@ -377,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_in_any_case_and_script_and_not_across_fields() {
+    fn words_are_found_in_any_case_and_within_one_field() {
         let finds = |words: &str| Search::parse(words).finds(&["Golf Élan", "100% ΟΔΟΣ_1", "a\nb"]);
         for found in ["", "golf", "ÉLAN 100%", "'golf élan'", "οδος", "_1", "'a\nb'"] {
             assert!(finds(found), "{found}");
@@ -388,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_are_newest_first_among_ones_own_and_by_id_among_everybodys() {
+    fn ties_are_newest_first_for_one_owner_else_by_id() {
         let mut cars = [car(1, 1), car(2, 1), car(3, 2)];
         cars[0].created_at = samples::now();
         let all = CarQuery::default();
@@ -404,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_are_searched_where_there_are_several() {
+    fn owners_are_searched_if_there_are_several() {
         let (ann, cars) = (samples::user(), [car(1, 1), car(2, 2)]);
         let search = CarQuery {
             search: Search::parse("ANN camry"),
@@ -421,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_exact_and_bounds_are_within() {
+    fn filters_are_exact_and_bounds_inclusive() {
         let golf = Car {
             brand: Brand::from_storage("VW".into()),
             year: Year::from_storage(2020),
@@ -444,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_order_that_tells_two_apart_counts_and_text_is_ordered_by_code_points() {
+    fn orders_apply_in_turn_and_text_by_code_points() {
         let user = |id, name: &str, last_login| User {
             id: UserId(id),
             username: Username::from_storage(name.into()),
@@ -475,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_beyond_the_end_is_empty_wherever_it_begins() {
+    fn page_beyond_the_end_is_empty() {
         let cars: Vec<Car> = (1..=5).map(|id| car(id, 1)).collect();
         let page = |limit, offset| {
             let query = CarQuery {
@@ -492,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_in_exactly_one_state_and_one_that_expires_now_has_expired() {
+    fn token_that_expires_now_is_expired_unless_revoked() {
         let now = samples::now();
         let state = |seconds, revoked| {
             let token = RefreshToken {

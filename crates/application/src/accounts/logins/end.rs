@@ -8,7 +8,7 @@ use crate::{
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
-/// Writes a user who is locked, ends all their logins and returns how many there were: the refresh tokens that are
+/// Updates a locked user, ends all their logins and returns their number: the refresh tokens that are
 /// recorded, those of other systems that were issued before now (`logins_ended_at`), and the sessions.
 pub(crate) fn update_and_end(
     app: &App,
@@ -21,7 +21,7 @@ pub(crate) fn update_and_end(
     end_recorded(app, unit, user.id, why)
 }
 
-/// Ends the sessions and the recorded refresh tokens of a user who is locked, and returns how many there were.
+/// Deletes the sessions and revokes the recorded refresh tokens of a locked user, and returns their numbers.
 pub(crate) fn end_recorded(
     app: &App,
     unit: &mut dyn UnitOfWork,

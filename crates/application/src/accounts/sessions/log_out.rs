@@ -6,7 +6,7 @@ use crate::{App, ports::StoreError};
 /// Ends the session with this key, if there is one.
 ///
 /// # Errors
-/// The store's.
+/// Those of the store.
 pub fn log_out(app: &App, key: &str) -> Result<(), StoreError> {
     app.store.write(|unit| unit.sessions().delete(&hash(key)))
 }
@@ -17,7 +17,7 @@ mod tests {
     use crate::mocks::Mocks;
 
     #[test]
-    fn the_key_is_dead_on_the_server() {
+    fn log_out_deletes_the_session() {
         let mut mocks = Mocks::new();
         mocks
             .unit

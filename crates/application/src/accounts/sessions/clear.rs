@@ -1,13 +1,13 @@
-//! Forget the sessions whose time is over.
+//! Delete expired sessions.
 
 use mycars_domain::{Action, Target, policy};
 
-use crate::{App, Caller, accounts::Error};
+use crate::{App, Caller, Error};
 
-/// Forgets the sessions whose time is over, which are refused anyway, and answers how many there were.
+/// Deletes the expired sessions, which are refused anyway, and returns their number.
 ///
 /// # Errors
-/// [`Error::Denied`] for everybody but the program itself; [`Error::Store`].
+/// [`Error::Denied`] for all callers but the program itself; [`Error::Store`].
 pub fn clear_expired(app: &App, caller: &Caller) -> Result<usize, Error> {
     policy::check(&caller.actor, Action::ClearSessions, Target::NOTHING)?;
     let (now, settings) = (app.now(), app.session_settings);
@@ -26,14 +26,14 @@ mod tests {
     use crate::mocks::{Mocks, samples};
 
     #[test]
-    fn not_even_a_superuser_clears_sessions_through_the_api() {
+    fn clear_by_a_superuser_is_denied() {
         let (app, _) = Mocks::new().into_app();
         let refused = clear_expired(&app, &samples::other_user(Rank::Superuser));
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
     }
 
     #[test]
-    fn what_was_idle_too_long_or_is_too_old_is_forgotten() {
+    fn clear_deletes_idle_and_old_sessions() {
         let mut mocks = Mocks::new();
         mocks
             .unit

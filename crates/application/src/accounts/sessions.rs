@@ -1,4 +1,4 @@
-//! The logins of browsers: a random key in a cookie, and its hash in the store.
+//! Sessions of browsers: a random key in a cookie, and its hash in the store.
 
 mod authenticate;
 mod clear;
@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-/// Returns the SHA-256 of a text in hex, which is what is kept of a session's key. The key is random and long, so that a fast hash will do.
+/// Returns the stored hash of a session's key. A fast hash suffices, because the key is random and long.
 pub(crate) fn hash(key: &str) -> String {
     Sha256::digest(key).iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string never fails.
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_that_of_sha_256() {
+    fn hash_is_sha_256_in_hexadecimal() {
         assert_eq!(
             hash("abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,4 +1,4 @@
-//! Find out who asks, by a session.
+//! Authenticate a user by a session.
 
 use chrono::TimeDelta;
 use mycars_domain::User;
@@ -6,18 +6,17 @@ use mycars_domain::User;
 use super::hash;
 use crate::{App, ports::StoreError};
 
-/// A session that was seen this long ago is noted to be seen again: not at each request, because that would
-/// make a write of every read.
+/// Minimum time between two updates of `last_seen_at`, so that not every request writes.
 const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(1);
 
-/// The user whose session has this key, as they are in the store now; `None` if there is no such session, its
-/// time is over, or the user may not log in any more.
+/// Returns the user whose session has this key, as stored now; `None` if the session does not exist or has expired, or
+/// the user is inactive.
 ///
 /// # Errors
-/// The store's, if it cannot be read. Recording when the session was last seen may fail without an error.
+/// Those of the store, if it cannot be read. A failure to record when the session was last seen is no error.
 ///
 /// ```
-/// use mycars_application::{mocks::{Mocks, samples}, sessions};
+/// use mycars_application::{accounts::sessions, mocks::{Mocks, samples}};
 ///
 /// let mut mocks = Mocks::new();
 /// mocks.unit.sessions.expect_find().returning(|_| Ok(None));
@@ -56,8 +55,6 @@ pub fn authenticate(app: &App, key: &str) -> Result<Option<User>, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
     use crate::{
         SessionSettings,
@@ -65,62 +62,46 @@ mod tests {
         ports::Session,
     };
 
-    fn mocks(created_at: DateTime<Utc>, last_seen_at: DateTime<Utc>, user: User) -> Mocks {
-        let mut mocks = Mocks::new();
+    /// Mocks in which this user logged in and was last seen so long ago.
+    fn mocks(created: TimeDelta, seen: TimeDelta, user: User) -> Mocks {
+        let session = Session {
+            key_hash: hash("key"),
+            user: user.id,
+            created_at: samples::now() - created,
+            last_seen_at: samples::now() - seen,
+        };
+        let mut mocks = Mocks::new().with_user_read(user);
+        let sessions = &mut mocks.unit.sessions;
+        let by_key = sessions.expect_find().withf(|given| given == hash("key"));
+        by_key.returning(move |_| Ok(Some(session.clone())));
         mocks
-            .unit
-            .sessions
-            .expect_find()
-            .withf(|given| given == hash("key"))
-            .returning(move |given| {
-                Ok(Some(Session {
-                    key_hash: given.into(),
-                    user: samples::user().id,
-                    created_at,
-                    last_seen_at,
-                }))
-            });
-        mocks
-            .unit
-            .users
-            .expect_find()
-            .returning(move |_| Ok(Some(user.clone())));
-        mocks
-    }
-
-    fn ago(delta: TimeDelta) -> DateTime<Utc> {
-        samples::now() - delta
     }
 
     #[test]
-    fn a_key_that_nobody_has_is_nobodys() {
+    fn unknown_key_has_no_user() {
         let mut mocks = Mocks::new();
         mocks.unit.sessions.expect_find().returning(|_| Ok(None));
         assert_eq!(authenticate(&mocks.into_app().0, "key").unwrap(), None);
     }
 
     #[test]
-    fn a_session_dies_when_it_was_idle_too_long_or_is_too_old() {
+    fn idle_or_old_session_has_expired() {
         let SessionSettings { idle, lifetime } = SessionSettings::default();
         for (created, seen) in [(idle, idle), (lifetime, TimeDelta::zero())] {
-            let (app, _) = mocks(ago(created), ago(seen), samples::user()).into_app();
+            let (app, _) = mocks(created, seen, samples::user()).into_app();
             assert_eq!(authenticate(&app, "key").unwrap(), None);
         }
     }
 
     #[test]
-    fn an_inactive_users_session_stops_working_at_once() {
-        let inactive = User {
-            is_active: false,
-            ..samples::user()
-        };
-        let (app, _) = mocks(samples::now(), samples::now(), inactive).into_app();
+    fn session_of_inactive_user_is_refused() {
+        let (app, _) = mocks(TimeDelta::zero(), TimeDelta::zero(), samples::inactive_user()).into_app();
         assert_eq!(authenticate(&app, "key").unwrap(), None);
     }
 
     #[test]
-    fn a_session_that_was_just_seen_costs_no_write() {
-        let (app, store) = mocks(samples::now(), samples::now(), samples::user()).into_app();
+    fn recently_seen_session_is_not_written() {
+        let (app, store) = mocks(TimeDelta::hours(1), TimeDelta::zero(), samples::user()).into_app();
         assert_eq!(authenticate(&app, "key").unwrap(), Some(samples::user()));
         assert_eq!((store.reads(), store.commits()), (1, 0));
     }
@@ -132,17 +113,9 @@ mod tests {
             || StoreError::NotWritable("database or disk is full".into()),
             || StoreError::Other("the work went on".into()),
         ] {
-            let mut mocks = mocks(
-                ago(TimeDelta::hours(1)),
-                ago(TimeDelta::hours(1)),
-                samples::user(),
-            );
-            mocks
-                .unit
-                .sessions
-                .expect_touch()
-                .once()
-                .returning(move |_, _| Err(error()));
+            let mut mocks = mocks(TimeDelta::hours(1), TimeDelta::hours(1), samples::user());
+            let touch = mocks.unit.sessions.expect_touch().once();
+            touch.returning(move |_, _| Err(error()));
             let (app, store) = mocks.into_app();
             assert_eq!(authenticate(&app, "key").unwrap(), Some(samples::user()));
             assert_eq!(store.rollbacks(), 1);
@@ -150,12 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_was_not_seen_for_a_minute_is_noted() {
-        let mut mocks = mocks(
-            ago(TimeDelta::hours(1)),
-            ago(TimeDelta::minutes(1)),
-            samples::user(),
-        );
+    fn session_unseen_for_a_minute_is_touched() {
+        let mut mocks = mocks(TimeDelta::hours(1), TimeDelta::minutes(1), samples::user());
         mocks
             .unit
             .sessions

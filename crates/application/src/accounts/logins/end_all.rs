@@ -1,0 +1,71 @@
+//! End all logins of a user.
+
+use mycars_domain::{Action, Target, UserId, policy};
+
+use super::update_and_end;
+use crate::{App, Caller, Error, audit, ports::Revocation};
+
+/// Ends all logins of a user: revokes all refresh tokens, those of other systems with the same key included, and
+/// deletes all sessions. Access tokens stay valid until they expire.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Denied`] for callers who are not admins, and for admins if the user is a superuser;
+/// [`Error::Store`].
+pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
+    policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;
+    app.store.write(|unit| {
+        let mut user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        policy::check(
+            &caller.actor,
+            Action::EndLogins,
+            Target::user(user.id, user.rank()),
+        )?;
+        let ended = update_and_end(app, unit, &mut user, Revocation::Revoked)?;
+        Ok(audit::logins_ended(app, unit, caller, &user, ended)?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{
+        Denied, Field, Rank,
+        audit::{self, Change, Value},
+    };
+
+    use super::*;
+    use crate::mocks::{Mocks, samples};
+
+    #[test]
+    fn end_all_revokes_tokens_and_deletes_sessions() {
+        let (app, store) = Mocks::new()
+            .with_user_locked(samples::user())
+            .expect_user_update(|user| user.logins_ended_at == Some(samples::now()))
+            .expect_logins_ended(Revocation::Revoked, 3, 2)
+            .into_app();
+        end_all(&app, &samples::admin(), UserId(1)).unwrap();
+        let entries = store.entries();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].action, audit::Action::Revoked);
+        assert_eq!(
+            entries[0].changes,
+            [(Field::RefreshTokens, 3), (Field::Sessions, 2)].map(|(field, count)| Change {
+                field,
+                before: Value::Number(count),
+                after: Value::Number(0),
+            })
+        );
+    }
+
+    #[test]
+    fn end_all_of_a_superuser_by_others_is_denied() {
+        for (rank, denied) in [
+            (Rank::Admin, Denied::SuperusersOnly),
+            (Rank::Client, Denied::Forbidden),
+        ] {
+            let (app, store) = Mocks::new().with_user_locked(samples::superuser()).into_app();
+            let refused = end_all(&app, &samples::other_user(rank), UserId(1));
+            assert!(matches!(refused, Err(Error::Denied(why)) if why == denied));
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Whose cars a use-case is about.
+
+use mycars_domain::{Action, Denied, Target, UserId, policy};
+
+use super::Error;
+use crate::Caller;
+
+/// Whose cars a use-case is about, and in which capacity the caller asks. A car outside the scope is not found, whatever
+/// the caller's rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarScope {
+    /// The caller's own cars, as their owner (wire contract, section 5).
+    Caller,
+    /// The cars of this user, as an admin (wire contract, section 6).
+    Owner(UserId),
+    /// The cars of all users, as an admin.
+    All,
+}
+
+impl CarScope {
+    /// Returns the owner of the cars in this scope if `caller` may do `action` to them; `None` for all users' cars.
+    pub(super) fn owner(self, caller: &Caller, action: Action) -> Result<Option<UserId>, Error> {
+        let (action, owner) = match self {
+            Self::Caller => (action, Some(caller.user_id().ok_or(Denied::NotAuthenticated)?)),
+            Self::Owner(owner) => (Action::ManageCars, Some(owner)),
+            Self::All => (Action::ManageCars, None),
+        };
+        let target = owner.map_or(Target::NOTHING, Target::car_of);
+        policy::check(&caller.actor, action, target)?;
+        Ok(owner)
+    }
+}

@@ -1,0 +1,319 @@
+//! Builders for the mocks of a test.
+//!
+//! `with_…`, `without_…` and `nothing_taken` set up what exists: these calls may happen any number of times. `expect_…`
+//! sets up a call that must happen exactly once. Order and failures are set up with mockall itself.
+
+use mycars_domain::{
+    Car, CarId, NewCar, NewUser, User, UserId,
+    values::{ImagePath, PasswordHash},
+};
+
+use super::{Mocks, samples};
+use crate::ports::{Claims, RefreshToken, Revocation, Undecodable, Verification};
+
+impl Mocks {
+    /// Finds this user, by id and by username, inside a transaction and outside.
+    #[must_use]
+    pub fn with_user(self, user: User) -> Self {
+        self.with_user_read(user.clone()).with_user_locked(user)
+    }
+
+    /// Finds this user where nothing is locked.
+    #[must_use]
+    pub fn with_user_read(mut self, user: User) -> Self {
+        let (id, username, named) = (user.id, user.username.to_string(), user.clone());
+        let users = &mut self.unit.users;
+        users
+            .expect_find()
+            .withf(move |asked| *asked == id)
+            .returning(move |_| Ok(Some(user.clone())));
+        users
+            .expect_find_by_username()
+            .withf(move |asked| asked == username)
+            .returning(move |_| Ok(Some(named.clone())));
+        self
+    }
+
+    /// Finds this user where a transaction locks them.
+    #[must_use]
+    pub fn with_user_locked(mut self, user: User) -> Self {
+        let id = user.id;
+        self.unit
+            .users
+            .expect_find_for_update()
+            .withf(move |asked| *asked == id)
+            .returning(move |_| Ok(Some(user.clone())));
+        self
+    }
+
+    /// Finds no user.
+    #[must_use]
+    pub fn without_user(mut self) -> Self {
+        let users = &mut self.unit.users;
+        users.expect_find().returning(|_| Ok(None));
+        users.expect_find_for_update().returning(|_| Ok(None));
+        users.expect_find_by_username().returning(|_| Ok(None));
+        self
+    }
+
+    /// Finds these superusers, where a transaction locks all of them.
+    #[must_use]
+    pub fn with_superusers(mut self, superusers: Vec<User>) -> Self {
+        self.unit
+            .users
+            .expect_superusers_for_update()
+            .returning(move || Ok(superusers.clone()));
+        self
+    }
+
+    /// Finds this car, inside a transaction and outside.
+    #[must_use]
+    pub fn with_car(self, car: Car) -> Self {
+        self.with_car_read(car.clone()).with_car_locked(car)
+    }
+
+    /// Finds this car where nothing is locked.
+    #[must_use]
+    pub fn with_car_read(mut self, car: Car) -> Self {
+        let id = car.id;
+        self.unit
+            .cars
+            .expect_find()
+            .withf(move |asked| *asked == id)
+            .returning(move |_| Ok(Some(car.clone())));
+        self
+    }
+
+    /// Finds this car where a transaction locks it.
+    #[must_use]
+    pub fn with_car_locked(mut self, car: Car) -> Self {
+        let id = car.id;
+        self.unit
+            .cars
+            .expect_find_for_update()
+            .withf(move |asked| *asked == id)
+            .returning(move |_| Ok(Some(car.clone())));
+        self
+    }
+
+    /// Finds these cars where a transaction locks all cars of a user.
+    #[must_use]
+    pub fn with_cars(mut self, cars: Vec<Car>) -> Self {
+        self.unit
+            .cars
+            .expect_list_for_update()
+            .returning(move |_| Ok(cars.clone()));
+        self
+    }
+
+    /// Finds no car.
+    #[must_use]
+    pub fn without_car(mut self) -> Self {
+        self.unit.cars.expect_find().returning(|_| Ok(None));
+        self.unit.cars.expect_find_for_update().returning(|_| Ok(None));
+        self
+    }
+
+    /// Leaves every username, e-mail address and licence plate free.
+    #[must_use]
+    pub fn nothing_taken(mut self) -> Self {
+        let (users, cars) = (&mut self.unit.users, &mut self.unit.cars);
+        users.expect_username_is_taken().returning(|_, _| Ok(false));
+        users.expect_email_is_taken().returning(|_, _| Ok(false));
+        cars.expect_license_is_taken().returning(|_, _| Ok(false));
+        self
+    }
+
+    /// Accepts every update of a user or car.
+    #[must_use]
+    pub fn with_updates(mut self) -> Self {
+        self.unit.users.expect_update().returning(|_| Ok(()));
+        self.unit.cars.expect_update().returning(|_| Ok(()));
+        self
+    }
+
+    /// Hashes every password to this hash.
+    #[must_use]
+    pub fn with_hash(mut self, hash: &'static str) -> Self {
+        self.hasher
+            .expect_hash()
+            .returning(move |_| Ok(PasswordHash::from_storage(hash.into())));
+        self
+    }
+
+    /// Verifies every password with this outcome.
+    #[must_use]
+    pub fn with_verification(mut self, verification: Verification) -> Self {
+        self.hasher.expect_verify().returning(move |_, _| verification);
+        self
+    }
+
+    /// Returns this text for every random one.
+    #[must_use]
+    pub fn with_random(mut self, text: &'static str) -> Self {
+        self.random.expect_hex().return_const(text);
+        self
+    }
+
+    /// Decodes the one token that is sent to these claims.
+    #[must_use]
+    pub fn with_claims(mut self, claims: Result<Claims, Undecodable>) -> Self {
+        self.tokens.expect_decode().return_once(|_| claims);
+        self
+    }
+
+    /// Finds this refresh token, inside a transaction and outside.
+    #[must_use]
+    pub fn with_token(mut self, token: RefreshToken) -> Self {
+        let (id, locked_id, locked) = (token.id.clone(), token.id.clone(), token.clone());
+        let tokens = &mut self.unit.refresh_tokens;
+        tokens
+            .expect_find()
+            .withf(move |asked| asked == id)
+            .returning(move |_| Ok(Some(token.clone())));
+        tokens
+            .expect_find_for_update()
+            .withf(move |asked| asked == locked_id)
+            .returning(move |_| Ok(Some(locked.clone())));
+        self
+    }
+
+    /// Expects an insert of a user for whom `is_right` holds, and returns [`samples::user`].
+    #[must_use]
+    pub fn expect_user_insert(mut self, is_right: impl Fn(&NewUser) -> bool + Send + 'static) -> Self {
+        self.unit
+            .users
+            .expect_insert()
+            .withf(is_right)
+            .once()
+            .returning(|_| Ok(samples::user()));
+        self
+    }
+
+    /// Expects an update of a user for whom `is_right` holds.
+    #[must_use]
+    pub fn expect_user_update(mut self, is_right: impl Fn(&User) -> bool + Send + 'static) -> Self {
+        self.unit
+            .users
+            .expect_update()
+            .withf(is_right)
+            .once()
+            .returning(|_| Ok(()));
+        self
+    }
+
+    /// Expects this user to be deleted.
+    #[must_use]
+    pub fn expect_user_delete(mut self, id: UserId) -> Self {
+        self.unit
+            .users
+            .expect_delete()
+            .withf(move |deleted| *deleted == id)
+            .once()
+            .returning(|_| Ok(()));
+        self
+    }
+
+    /// Expects the logins of [`samples::user`] to be ended for this reason: these numbers of
+    /// refresh tokens and sessions.
+    #[must_use]
+    pub fn expect_logins_ended(mut self, why: Revocation, tokens: usize, sessions: usize) -> Self {
+        let user = samples::user().id;
+        self.unit
+            .sessions
+            .expect_delete_all_of()
+            .withf(move |of| *of == user)
+            .once()
+            .returning(move |_| Ok(sessions));
+        self.unit
+            .refresh_tokens
+            .expect_revoke_all_of()
+            .withf(move |of, given, at| (*of, *given, *at) == (user, why, samples::now()))
+            .once()
+            .returning(move |_, _, _| Ok(tokens));
+        self
+    }
+
+    /// Expects a refresh token for which `is_right` holds to be recorded.
+    #[must_use]
+    pub fn expect_token_record(mut self, is_right: impl Fn(&RefreshToken) -> bool + Send + 'static) -> Self {
+        self.unit
+            .refresh_tokens
+            .expect_record()
+            .withf(is_right)
+            .once()
+            .returning(|_| Ok(()));
+        self
+    }
+
+    /// Expects the refresh token with this id to be revoked for this reason.
+    #[must_use]
+    pub fn expect_token_revoke(mut self, id: &'static str, why: Revocation) -> Self {
+        self.unit
+            .refresh_tokens
+            .expect_revoke()
+            .withf(move |given, reason, at| (given, *reason, *at) == (id, why, samples::now()))
+            .once()
+            .returning(|_, _, _| Ok(()));
+        self
+    }
+
+    /// Expects an insert of a car for which `is_right` holds, and returns [`samples::car`].
+    #[must_use]
+    pub fn expect_car_insert(mut self, is_right: impl Fn(&NewCar) -> bool + Send + 'static) -> Self {
+        self.unit
+            .cars
+            .expect_insert()
+            .withf(is_right)
+            .once()
+            .returning(|_| Ok(samples::car()));
+        self
+    }
+
+    /// Expects an update of a car for which `is_right` holds.
+    #[must_use]
+    pub fn expect_car_update(mut self, is_right: impl Fn(&Car) -> bool + Send + 'static) -> Self {
+        self.unit
+            .cars
+            .expect_update()
+            .withf(is_right)
+            .once()
+            .returning(|_| Ok(()));
+        self
+    }
+
+    /// Expects this car to be deleted.
+    #[must_use]
+    pub fn expect_car_delete(mut self, id: CarId) -> Self {
+        self.unit
+            .cars
+            .expect_delete()
+            .withf(move |deleted| *deleted == id)
+            .once()
+            .returning(|_| Ok(()));
+        self
+    }
+
+    /// Expects this picture to be stored with these bytes.
+    #[must_use]
+    pub fn expect_image_put(mut self, path: &'static str, jpeg: &'static [u8]) -> Self {
+        self.images
+            .expect_put()
+            .withf(move |put, bytes| put.as_str() == path && bytes == jpeg)
+            .once()
+            .returning(|_, _| Ok(()));
+        self
+    }
+
+    /// Expects this picture to be deleted, after a look-up that finds no car with it.
+    #[must_use]
+    pub fn expect_image_delete(mut self, path: &'static str) -> Self {
+        self.unit.cars.expect_has_image().once().returning(|_| Ok(false));
+        self.images
+            .expect_delete()
+            .withf(move |deleted: &ImagePath| deleted.as_str() == path)
+            .once()
+            .returning(|_| Ok(()));
+        self
+    }
+}
