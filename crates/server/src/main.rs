@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod console;
+mod error;
 mod logging;
 mod secret_key;
 mod settings;

@@ -1,7 +1,7 @@
-//! The key that signs tokens: whether one is strong, and the one that is made for who sets none.
+//! The key that signs tokens: the one in the settings, or one that is generated and kept in the data folder.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     io::Write as _,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
@@ -10,54 +10,24 @@ use std::{
 use mycars_application::ports::Random as _;
 use mycars_security::SystemRandom;
 
-use crate::settings::SettingsError;
+use crate::settings::{Secret, Settings, SettingsError, weakness};
 
 /// Where a key that was made is kept, in the data folder.
 const FILE_NAME: &str = "secret_key";
 
-/// A text that is never printed, not even by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text, for who needs it.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret(…)")
-    }
-}
-
-/// Why a key is too easy to guess, if it is. Django warns of the same keys, but from 50 characters on.
-pub(crate) fn weakness(key: &str) -> Option<&'static str> {
-    let mut characters: Vec<char> = key.chars().collect();
-    let length = characters.len();
-    characters.sort_unstable();
-    characters.dedup();
-    if key.starts_with("django-insecure-") {
-        Some("one that Django made for trying things out")
-    } else if length < 32 {
-        Some("one of fewer than 32 characters")
-    } else if characters.len() < 5 {
-        Some("one of fewer than 5 different characters")
-    } else {
-        None
-    }
-}
-
-/// The key that is kept in `data_dir`, made now if there is none, and a warning if others can read it.
+/// Returns the key that signs tokens, with a warning if other users of the machine can read it. It is the key in the
+/// settings. While debugging without one, the first call generates a key and keeps it in the data folder.
 ///
 /// # Errors
-/// [`SettingsError::File`] if the key can't be read or made, or is weak.
-pub(crate) fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), SettingsError> {
+/// [`SettingsError::File`] if the key can't be read or generated, or is weak.
+pub(crate) fn signing_key(settings: &Settings) -> Result<(Secret, Option<String>), SettingsError> {
+    match &settings.secret_key {
+        Some(key) => Ok((key.clone(), None)),
+        None => kept_in(&settings.data_dir),
+    }
+}
+
+fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), SettingsError> {
     let path = data_dir.join(FILE_NAME);
     let file = path.display().to_string();
     let unusable = |problem: String| SettingsError::File {
@@ -224,23 +194,32 @@ mod tests {
         assert!(error.ends_with("; set SECRET_KEY instead"), "{error}");
     }
 
+    fn settings(folder: &Path, key: &str) -> Settings {
+        let debug = ("DEBUG".to_owned(), "true".to_owned());
+        let key = ("SECRET_KEY".to_owned(), key.to_owned());
+        Settings::load(&[debug, key].into(), folder).unwrap()
+    }
+
     #[test]
-    fn a_key_is_weak_if_it_is_short_or_monotonous_or_from_an_example() {
-        for key in [
-            "",
-            "short",
-            &"ü".repeat(31),
-            &"abcd".repeat(20),
-            "django-insecure-0123456789abcdefghijklmnop",
-        ] {
-            assert!(weakness(key).is_some(), "{key}");
-        }
-        for key in [
-            "0123456789abcdef0123456789abcdef",
-            &"abcde".repeat(7),
-            "0123 django-insecure-abcdefghijklmnop",
-        ] {
-            assert_eq!(weakness(key), None, "{key}");
-        }
+    fn signing_key_without_setting_is_kept_in_data_folder() {
+        let folder = TempDir::new().unwrap();
+        let settings = settings(folder.path(), "");
+        // Loading the settings writes nothing.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let (key, warning) = signing_key(&settings).unwrap();
+        let kept = fs::read_to_string(folder.path().join("data/secret_key")).unwrap();
+        assert_eq!(key.reveal(), kept);
+        assert_eq!(warning, None);
+        assert_eq!(signing_key(&settings).unwrap().0, key);
+    }
+
+    #[test]
+    fn signing_key_with_setting_writes_no_file() {
+        let folder = TempDir::new().unwrap();
+        let settings = settings(folder.path(), "0123456789abcdef0123456789abcdef");
+        let (key, _) = signing_key(&settings).unwrap();
+        assert_eq!(key.reveal(), "0123456789abcdef0123456789abcdef");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

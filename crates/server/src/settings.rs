@@ -2,6 +2,7 @@
 //! one is read for [`values`].
 
 mod layers;
+mod secret;
 mod values;
 
 #[cfg(test)]
@@ -18,7 +19,7 @@ use std::{
 use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use serde::Deserialize;
 
-use crate::secret_key::{self, Secret};
+pub(crate) use self::secret::{Secret, weakness};
 
 /// The hosts that are allowed while debugging, if none are set.
 const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -42,7 +43,7 @@ pub(crate) type Variables = BTreeMap<String, String>;
 pub(crate) struct Settings {
     /// Whether mistakes should be easy to find rather than attacks hard.
     pub(crate) debug: bool,
-    /// Signs tokens; `None` only while debugging. See [`signing_key`](Self::signing_key).
+    /// Signs tokens; `None` only while debugging.
     pub(crate) secret_key: Option<Secret>,
     /// Older keys, whose tokens are still accepted.
     pub(crate) secret_key_fallbacks: Vec<Secret>,
@@ -347,18 +348,6 @@ impl Settings {
         }
         Ok(given.settle(debug, warnings, folder))
     }
-
-    /// The key that signs tokens: the one that is set or, while debugging, one that is made at the first call
-    /// and kept in the data folder; with a warning if others can read it.
-    ///
-    /// # Errors
-    /// [`SettingsError::File`] if none is set and none can be kept.
-    pub(crate) fn signing_key(&self) -> Result<(Secret, Option<String>), SettingsError> {
-        match &self.secret_key {
-            Some(key) => Ok((key.clone(), None)),
-            None => secret_key::kept_in(&self.data_dir),
-        }
-    }
 }
 
 impl Given {
@@ -405,7 +394,7 @@ impl Given {
             .iter()
             .map(|key| ("SECRET_KEY_FALLBACKS", key));
         key.into_iter().chain(fallbacks).filter_map(|(variable, key)| {
-            secret_key::weakness(key).map(|weakness| SettingsError::WeakKey { variable, weakness })
+            weakness(key).map(|weakness| SettingsError::WeakKey { variable, weakness })
         })
     }
 

@@ -9,9 +9,9 @@ use mycars_persistence::{Database, Options};
 use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
 
 use crate::{
-    commands::CommandError,
-    secret_key::{self, Secret},
-    settings::{Settings, SettingsError},
+    error::CommandError,
+    secret_key,
+    settings::{Secret, Settings, SettingsError},
 };
 
 /// The database that the settings name, and how to use it. Makes the data folder, which may have to hold it.
@@ -37,7 +37,7 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
 /// If the database can't be opened or migrated, or there is no key.
 pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
     let (database, options) = database(settings)?;
-    let (key, warning) = settings.signing_key()?;
+    let (key, warning) = secret_key::signing_key(settings)?;
     for warning in settings.warnings.iter().chain(&warning) {
         tracing::warn!("{warning}");
     }

@@ -2,8 +2,7 @@
 
 use mycars_application::{Caller, images};
 
-use super::CommandError;
-use crate::{console::Console, settings::Settings, wiring};
+use crate::{console::Console, error::CommandError, settings::Settings, wiring};
 
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     images::adopt(&wiring::app(settings)?, &Caller::system())?;

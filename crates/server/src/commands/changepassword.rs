@@ -3,8 +3,11 @@
 use mycars_application::{App, Caller, accounts};
 use mycars_domain::{Field, User, password, values::Password};
 
-use super::{CommandError, passwords, say};
-use crate::console::Console;
+use super::passwords;
+use crate::{
+    console::Console,
+    error::{CommandError, describe},
+};
 
 /// How often a password may be refused before the command gives up.
 const MAX_TRIES: u32 = 3;
@@ -32,7 +35,7 @@ fn ask(user: &User, console: &mut dyn Console) -> Result<Password, CommandError>
         if violations.is_empty() {
             return Ok(password);
         }
-        console.complain(&say(Field::Password, &violations));
+        console.complain(&describe(Field::Password, &violations));
     }
     let username = &user.username;
     Err(CommandError::Refused(format!(

@@ -2,8 +2,7 @@
 
 use mycars_application::{App, Caller, sessions};
 
-use super::CommandError;
-use crate::console::Console;
+use crate::{console::Console, error::CommandError};
 
 pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
     let count = sessions::clear_expired(app, &Caller::system())?;

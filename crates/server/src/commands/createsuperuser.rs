@@ -5,12 +5,16 @@ use mycars_application::{
     accounts::{self, NewSuperuser},
 };
 use mycars_domain::{
-    Field, Violation, password, strip,
+    Field, password, strip,
     values::{Email, FirstName, LastName, Password, Username},
 };
 
-use super::{CommandError, passwords, say};
-use crate::{cli::CreateSuperuser, console::Console};
+use super::passwords;
+use crate::{
+    cli::CreateSuperuser,
+    console::Console,
+    error::{CommandError, describe},
+};
 
 /// An environment variable by its name.
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -74,9 +78,10 @@ fn from_what_is_given(
             .as_deref(),
     )?;
     let password = match from_environment("PASSWORD") {
-        Some(text) => {
-            Some(Password::parse(&text).map_err(|violations| refused(Field::Password, &violations))?)
-        }
+        Some(text) => Some(
+            Password::parse(&text)
+                .map_err(|violations| CommandError::invalid(Field::Password, &violations))?,
+        ),
         None => None,
     };
     if password.is_none() {
@@ -136,7 +141,7 @@ fn ask_until_right<T>(
         match check(&answer) {
             Err(accounts::Error::Invalid(violations)) => {
                 for (field, violations) in violations.iter() {
-                    console.complain(&format!("Error: {}", say(field, violations)));
+                    console.complain(&format!("Error: {}", describe(field, violations)));
                 }
             }
             checked => return Ok(checked?),
@@ -148,11 +153,14 @@ fn ask_until_right<T>(
 /// Both names, which a superuser need not have.
 fn names(first: Option<&str>, last: Option<&str>) -> Result<(FirstName, LastName), CommandError> {
     let first = match first.filter(|text| !strip(text).is_empty()) {
-        Some(text) => FirstName::parse(text).map_err(|violations| refused(Field::FirstName, &violations))?,
+        Some(text) => FirstName::parse(text)
+            .map_err(|violations| CommandError::invalid(Field::FirstName, &violations))?,
         None => FirstName::default(),
     };
     let last = match last.filter(|text| !strip(text).is_empty()) {
-        Some(text) => LastName::parse(text).map_err(|violations| refused(Field::LastName, &violations))?,
+        Some(text) => {
+            LastName::parse(text).map_err(|violations| CommandError::invalid(Field::LastName, &violations))?
+        }
         None => LastName::default(),
     };
     Ok((first, last))
@@ -168,21 +176,13 @@ fn ask_password(console: &mut dyn Console, owner: &password::Owner<'_>) -> Resul
             return Ok(password);
         }
         for violation in &violations {
-            console.complain(&say(Field::Password, std::slice::from_ref(violation)));
+            console.complain(&describe(Field::Password, std::slice::from_ref(violation)));
         }
         let answer = console.ask("Bypass password validation and create user anyway? [y/N]: ")?;
         if answer.eq_ignore_ascii_case("y") {
             return Ok(password);
         }
     }
-}
-
-fn refused(field: Field, violations: &[Violation]) -> CommandError {
-    CommandError::Refused(format!(
-        "{}: {}",
-        mycars_http::messages::name(field),
-        say(field, violations)
-    ))
 }
 
 #[cfg(test)]

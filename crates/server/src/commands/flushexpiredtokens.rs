@@ -2,8 +2,7 @@
 
 use mycars_application::{App, Caller, accounts};
 
-use super::CommandError;
-use crate::console::Console;
+use crate::{console::Console, error::CommandError};
 
 pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
     let count = accounts::flush_expired_tokens(app, &Caller::system())?;

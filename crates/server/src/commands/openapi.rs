@@ -2,8 +2,7 @@
 
 use mycars_http::openapi;
 
-use super::CommandError;
-use crate::{cli::DocumentFormat, console::Console};
+use crate::{cli::DocumentFormat, console::Console, error::CommandError};
 
 pub(super) fn run(format: DocumentFormat, console: &mut dyn Console) -> Result<(), CommandError> {
     let document = match format {

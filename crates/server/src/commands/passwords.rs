@@ -4,8 +4,7 @@ use std::io;
 
 use mycars_domain::{Field, Violation, values::Password};
 
-use super::say;
-use crate::console::Console;
+use crate::{console::Console, error::describe};
 
 /// What came of asking once.
 pub(super) enum Asked {
@@ -33,7 +32,7 @@ pub(super) fn ask(console: &mut dyn Console) -> io::Result<Asked> {
             Ok(Asked::Unusable)
         }
         Err(violations) => {
-            console.complain(&format!("Error: {}", say(Field::Password, &violations)));
+            console.complain(&format!("Error: {}", describe(Field::Password, &violations)));
             Ok(Asked::Unusable)
         }
     }

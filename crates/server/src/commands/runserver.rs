@@ -11,9 +11,9 @@ use mycars_application::{
 };
 use mycars_http::{Rates, bind, serve};
 
-use super::CommandError;
 use crate::{
     console::Console,
+    error::CommandError,
     settings::{Settings, Throttle},
     wiring,
 };

@@ -8,8 +8,7 @@ use mycars_application::{
 };
 use mycars_persistence::Database;
 
-use super::CommandError;
-use crate::{cli::SweepMedia, console::Console, settings::Settings, wiring};
+use crate::{cli::SweepMedia, console::Console, error::CommandError, settings::Settings, wiring};
 
 pub(super) fn run(
     settings: &Settings,

@@ -784,26 +784,3 @@ fn secrets_are_never_printed() {
         assert!(!printed.contains(secret), "{printed}");
     }
 }
-
-#[test]
-fn loading_writes_nothing_and_the_key_is_kept_in_the_data_folder() {
-    let folder = TempDir::new().unwrap();
-    let settings = Settings::load(&Variables::new(), folder.path()).unwrap();
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-
-    let (key, warning) = settings.signing_key().unwrap();
-    assert_eq!(
-        fs::read_to_string(folder.path().join("data/secret_key")).unwrap(),
-        key.reveal()
-    );
-    assert_eq!(warning, None);
-    assert_eq!(settings.signing_key().unwrap().0, key);
-}
-
-#[test]
-fn a_key_that_is_set_is_used_and_none_is_made() {
-    let folder = TempDir::new().unwrap();
-    let settings = Settings::load(&variables(&IN_EARNEST), folder.path()).unwrap();
-    assert_eq!(settings.signing_key().unwrap().0.reveal(), KEY);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-}

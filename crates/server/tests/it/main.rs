@@ -13,6 +13,7 @@
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: what stays when the server is killed, and when its database is away.
 //! - [`architecture`]: which crate may depend on what.
+//! - [`module_imports`]: the modules of a crate import each other without circles.
 //! - [`documents`]: what documents say, as far as a program can check it.
 
 #![expect(
@@ -29,6 +30,7 @@ mod documents;
 mod history;
 mod matrix;
 mod media;
+mod module_imports;
 mod openapi;
 mod outage;
 mod panel;
