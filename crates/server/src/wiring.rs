@@ -31,21 +31,35 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
     Ok((database, options))
 }
 
-/// The use-cases on the adapters that the settings name. Pending migrations are applied first.
+/// Returns the use-cases on the adapters that the settings name, after pending migrations were applied and logged.
 ///
 /// # Errors
 /// If the database can't be opened or migrated, or there is no key.
 pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
+    let (app, applied) = migrated_app(settings)?;
+    log_migrations(&applied);
+    Ok(app)
+}
+
+/// Logs the names of applied migrations as one event.
+pub(crate) fn log_migrations(applied: &[String]) {
+    match applied {
+        [] => {}
+        [name] => tracing::info!("applied 1 migration: {name}"),
+        [.., last] => tracing::info!("applied {} migrations, the last is {last}", applied.len()),
+    }
+}
+
+/// Does the same as [`app`], but returns the names of the applied migrations instead of logging them.
+pub(crate) fn migrated_app(settings: &Settings) -> Result<(App, Vec<String>), CommandError> {
     let (database, options) = database(settings)?;
     let (key, warning) = secret_key::signing_key(settings)?;
     for warning in settings.warnings.iter().chain(&warning) {
         tracing::warn!("{warning}");
     }
     let fallbacks = settings.secret_key_fallbacks.iter().map(Secret::reveal);
-    for name in database.migrate(&options)? {
-        tracing::info!("applied migration {name}");
-    }
-    Ok(App {
+    let applied = database.migrate(&options)?;
+    let app = App {
         store: database.connect(&options)?,
         hasher: Arc::new(DjangoHasher::new(settings.passwords.bcrypt_cost)?),
         tokens: Arc::new(JwtCodec::new(key.reveal(), fallbacks)?),
@@ -65,5 +79,6 @@ pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
             idle: TimeDelta::minutes(settings.sessions.idle_minutes),
             lifetime: TimeDelta::minutes(settings.sessions.lifetime_minutes),
         },
-    })
+    };
+    Ok((app, applied))
 }

@@ -1,15 +1,13 @@
 //! `mycars runserver`: serve until told to stop.
 
-use std::{
-    io::ErrorKind,
-    net::{SocketAddr, TcpListener},
-};
+use std::{io::ErrorKind, net::SocketAddr};
 
 use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
 use mycars_http::{Rates, bind, serve};
+use tracing::Dispatch;
 
 use crate::{
     console::Console,
@@ -21,7 +19,7 @@ use crate::{
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let address = settings.server.bind;
     let listener = bind(address).map_err(|error| cant_listen(address, error.kind(), &error.to_string()))?;
-    let app = wiring::app(settings)?;
+    let (app, applied) = wiring::migrated_app(settings)?;
     let http = mycars_http::Settings {
         workers: settings.server.workers,
         connections: settings.database.pool_size as usize,
@@ -37,13 +35,19 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         password_queue: settings.passwords.queue,
         shutdown_seconds: settings.server.shutdown_seconds,
     };
-    let banner = banner(settings, &listener)?;
+    let address = listener.local_addr()?;
+    let banner = banner(settings, address)?;
     claim_media(&app, settings)?;
     actix_web::rt::System::new().block_on(async {
+        // The banner comes before the log: actix's lines about the start are dropped, our own follow it.
+        let quiet = tracing::dispatcher::set_default(&Dispatch::none());
         let server = actix_web::rt::spawn(serve(app, &http, listener)?);
-        // The server listens to signals from its first turn on: whoever reads the banner may stop it.
+        // The server handles signals from its first poll on, so it can be stopped as soon as the banner is there.
         actix_web::rt::task::yield_now().await;
         console.print(&banner);
+        drop(quiet);
+        wiring::log_migrations(&applied);
+        tracing::info!(workers = http.workers, "listening on {address}");
         server.await?
     })?;
     Ok(())
@@ -102,9 +106,8 @@ fn cant_listen(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandErro
     CommandError::Refused(format!("can't listen on {address}: {advice}"))
 }
 
-/// What who started the server wants to know.
-fn banner(settings: &Settings, listener: &TcpListener) -> Result<String, CommandError> {
-    let address = listener.local_addr()?;
+/// Returns the first screen of the server: its URLs, its data and the next command.
+fn banner(settings: &Settings, address: SocketAddr) -> Result<String, CommandError> {
     let mode = if settings.debug {
         "development (DEBUG is on)"
     } else {

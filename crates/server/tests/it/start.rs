@@ -103,6 +103,30 @@ fn the_banner_names_the_url_the_data_folder_and_the_next_command() {
 }
 
 #[test]
+fn banner_comes_first() {
+    let text = Installation::empty().start_on_terminal().stop().stdout;
+    assert!(text.starts_with("My Cars "), "{text}");
+    let (_, log) = text.split_once("\nStop with Ctrl-C.\n").expect(&text);
+    let lines: Vec<&str> = log.lines().take(2).collect();
+    for (line, event) in lines.iter().zip(["applied ", "listening on 127.0.0.1:"]) {
+        assert!(line.contains(" INFO ") && line.contains(event), "{text}");
+    }
+    assert_eq!(log.matches("applied ").count(), 1, "{text}");
+}
+
+#[test]
+fn warning_at_start_is_visible() {
+    let installation = Installation::empty()
+        .with("DEBUG", "true")
+        .with("SECRET_KEY", "short");
+    let log = installation.start().stop().stderr;
+    assert!(
+        log.contains(" WARN ") && log.contains("SECRET_KEY holds a weak key"),
+        "{log}"
+    );
+}
+
+#[test]
 fn what_is_kept_with_nothing_set_is_for_its_owner_only() {
     let installation = Installation::empty();
     let server = installation.start();

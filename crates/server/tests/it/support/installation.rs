@@ -108,8 +108,17 @@ impl Installation {
     /// Starts the server so that [`Server::fill_disk`] makes its writes fail instead of ending it.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_on_small_disk(&self) -> Server {
+        self.start_by_shell("trap '' XFSZ; exec \"$0\"")
+    }
+
+    /// Starts the server with both of its outputs in standard output, in the order in which a terminal shows them.
+    pub(crate) fn start_on_terminal(&self) -> Server {
+        self.start_by_shell("exec \"$0\" 2>&1")
+    }
+
+    fn start_by_shell(&self, script: &str) -> Server {
         let mut command = Command::new("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$0\"", env!("CARGO_BIN_EXE_mycars")]);
+        command.args(["-c", script, env!("CARGO_BIN_EXE_mycars")]);
         Server::of(Process::spawn(self.prepare(&mut command)))
     }
 
