@@ -12,7 +12,7 @@ use mycars_security::SystemRandom;
 
 use crate::settings::{Secret, Settings, SettingsError, weakness};
 
-/// Where a key that was made is kept, in the data folder.
+/// The name of the generated key's file in the data folder.
 const FILE_NAME: &str = "secret_key";
 
 /// Returns the key that signs tokens, with a warning if other users of the machine can read it. It is the key in the
@@ -35,10 +35,11 @@ fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), SettingsError> {
         problem,
     };
 
-    let key = read_or_make(&path).map_err(|error| unusable(format!("{error}; set SECRET_KEY instead")))?;
+    let key =
+        read_or_generate(&path).map_err(|error| unusable(format!("{error}; set SECRET_KEY instead")))?;
     if let Some(weakness) = weakness(&key) {
         return Err(unusable(format!(
-            "its key is weak, {weakness}; remove the file to have a new one made"
+            "it holds a weak key, {weakness}; delete the file, and the next start generates a key"
         )));
     }
     let mode = fs::metadata(&path)
@@ -46,22 +47,22 @@ fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), SettingsError> {
         .permissions()
         .mode();
     let others_can_read = mode & 0o077 != 0;
-    let warning = format!("{file} can be read by others, who can then sign tokens: chmod 600 {file}");
+    let warning = format!("{file} is readable by other users, who can sign tokens with it: chmod 600 {file}");
     Ok((Secret::new(key), others_can_read.then_some(warning)))
 }
 
 /// Creates the data folder, for its owner only, if it is missing.
 ///
 /// # Errors
-/// The operating system's.
+/// Those of the operating system.
 pub(crate) fn create_data_dir(data_dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)
 }
 
-fn read_or_make(path: &Path) -> io::Result<String> {
+fn read_or_generate(path: &Path) -> io::Result<String> {
     let key = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(path)?;
+            generate(path)?;
             fs::read_to_string(path)
         }
         read => read,
@@ -69,11 +70,11 @@ fn read_or_make(path: &Path) -> io::Result<String> {
     Ok(key.trim().to_owned())
 }
 
-/// Makes a key, unless somebody else is faster.
+/// Generates a key, unless another process does so first.
 ///
-/// It is written under another name and then linked to its own, which fails if that is taken: so nobody ever
-/// reads half a key, not even after a kill, and all who start at once end with the same one.
-fn make(path: &Path) -> io::Result<()> {
+/// The key is written to a draft, which is then linked to the final name; that fails if the name exists. So the file
+/// never holds half a key, even after a kill, and processes that start at the same time use the same key.
+fn generate(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         create_data_dir(folder)?;
     }
@@ -83,14 +84,14 @@ fn make(path: &Path) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(&draft)?;
-    let made = file
+    let linked = file
         .write_all(SystemRandom.hex(32).as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::hard_link(&draft, path));
     fs::remove_file(&draft)?;
-    match made {
+    match linked {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
+        linked => linked,
     }
 }
 
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_kept_for_its_owner_only() {
+    fn generated_key_is_kept_for_its_owner_only() {
         let folder = TempDir::new().unwrap();
         let data_dir = folder.path().join("deep/data");
         let (key, warning) = kept_in(&data_dir).unwrap();
@@ -118,18 +119,18 @@ mod tests {
         assert_eq!(mode(&data_dir), 0o700);
         assert_eq!(mode(&data_dir.join("secret_key")), 0o600);
         assert_eq!(kept_in(&data_dir).unwrap(), (key, None));
-        // Nothing else is left behind.
+        // The draft is deleted.
         assert_eq!(fs::read_dir(&data_dir).unwrap().count(), 1);
     }
 
     #[test]
-    fn two_folders_have_two_keys() {
+    fn generated_keys_of_two_folders_differ() {
         let [one, other] = [TempDir::new().unwrap(), TempDir::new().unwrap()];
         assert_ne!(kept_in(one.path()).unwrap(), kept_in(other.path()).unwrap());
     }
 
     #[test]
-    fn all_who_start_at_once_have_the_same_key() {
+    fn concurrent_starts_use_the_same_key() {
         let folder = TempDir::new().unwrap();
         let barrier = Barrier::new(16);
         let start = || {
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_warned_about() {
+    fn key_file_readable_by_others_is_a_warning() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("secret_key");
         let (key, _) = kept_in(folder.path()).unwrap();
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn space_around_a_kept_key_is_no_part_of_it() {
+    fn space_around_kept_key_is_ignored() {
         let folder = TempDir::new().unwrap();
         let key = "0123456789abcdef0123456789abcdef";
         fs::write(folder.path().join("secret_key"), format!("{key}\n")).unwrap();
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_key_that_is_damaged_is_not_used() {
+    fn damaged_key_file_is_refused() {
         for text in ["", "\n", "0123456789abcdef"] {
             let folder = TempDir::new().unwrap();
             let path = folder.path().join("secret_key");
@@ -177,8 +178,8 @@ mod tests {
             assert_eq!(
                 kept_in(folder.path()).unwrap_err().to_string(),
                 format!(
-                    "{} can't be used: its key is weak, one of fewer than 32 characters; remove the file to have \
-                     a new one made",
+                    "{} can't be used: it holds a weak key, which has fewer than 32 characters; delete the file, \
+                     and the next start generates a key",
                     path.display()
                 )
             );
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_key_can_be_kept_one_is_to_be_set() {
+    fn unwritable_data_folder_error_suggests_secret_key() {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         let error = kept_in(&folder.path().join("file/data")).unwrap_err().to_string();

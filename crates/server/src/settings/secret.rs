@@ -1,4 +1,4 @@
-//! Secrets, and keys that are too weak to be one.
+//! Secrets, and the check for weak keys.
 
 use std::fmt;
 
@@ -31,11 +31,11 @@ pub(crate) fn weakness(key: &str) -> Option<&'static str> {
     characters.sort_unstable();
     characters.dedup();
     if key.starts_with("django-insecure-") {
-        Some("one that Django made for trying things out")
+        Some("which begins with django-insecure-")
     } else if length < 32 {
-        Some("one of fewer than 32 characters")
+        Some("which has fewer than 32 characters")
     } else if characters.len() < 5 {
-        Some("one of fewer than 5 different characters")
+        Some("which has fewer than 5 different characters")
     } else {
         None
     }
