@@ -1,4 +1,4 @@
-//! The commands: one file for each.
+//! The commands, one file for each.
 
 mod adoptmedia;
 mod changepassword;

@@ -1,4 +1,4 @@
-//! Puts adapters behind the ports.
+//! Connects the adapters to the ports of the use-cases.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,14 +14,14 @@ use crate::{
     settings::{Secret, Settings, SettingsError},
 };
 
-/// The database that the settings name, and how to use it. Makes the data folder, which may have to hold it.
+/// Returns the database in the settings, and its options. Creates the data folder, which may hold it.
 ///
 /// # Errors
-/// If the URL is that of no database, or the folder can't be made.
+/// If the URL is not that of a database, or the folder can't be created.
 pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), CommandError> {
     secret_key::create_data_dir(&settings.data_dir).map_err(|error| SettingsError::File {
         file: settings.data_dir.display().to_string(),
-        problem: format!("{error}; set MYCARS__DATA_DIR to a folder that can be written"),
+        problem: format!("{error}; set MYCARS__DATA_DIR to a writable folder"),
     })?;
     let database = Database::parse(settings.database_url.reveal())?;
     let options = Options {
@@ -31,7 +31,7 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
     Ok((database, options))
 }
 
-/// Returns the use-cases on the adapters that the settings name, after pending migrations were applied and logged.
+/// Returns the use-cases with the adapters of the settings. Applies pending migrations, and logs them.
 ///
 /// # Errors
 /// If the database can't be opened or migrated, or there is no key.

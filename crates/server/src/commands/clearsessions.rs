@@ -1,4 +1,4 @@
-//! `mycars clearsessions`: forget browsers' logins whose time is over.
+//! `mycars clearsessions`: delete expired browser sessions.
 
 use mycars_application::{App, Caller, sessions};
 
@@ -6,6 +6,6 @@ use crate::{console::Console, error::CommandError};
 
 pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
     let count = sessions::clear_expired(app, &Caller::system())?;
-    console.print(&format!("Forgot {count} expired sessions."));
+    console.print(&format!("Deleted {count} expired sessions."));
     Ok(())
 }

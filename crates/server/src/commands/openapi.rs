@@ -1,4 +1,4 @@
-//! `mycars openapi`: prints the OpenAPI document that `/api/schema/` answers, with a relative base URL.
+//! `mycars openapi`: print the OpenAPI document of `/api/schema/`, with a relative base URL.
 
 use mycars_http::openapi;
 

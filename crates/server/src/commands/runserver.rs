@@ -1,4 +1,4 @@
-//! `mycars runserver`: serve until told to stop.
+//! `mycars runserver`: serve until SIGINT or SIGTERM.
 
 use std::{io::ErrorKind, net::SocketAddr};
 
@@ -18,7 +18,7 @@ use crate::{
 
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let address = settings.server.bind;
-    let listener = bind(address).map_err(|error| cant_listen(address, error.kind(), &error.to_string()))?;
+    let listener = bind(address).map_err(|error| listen_error(address, error.kind(), &error.to_string()))?;
     let (app, applied) = wiring::migrated_app(settings)?;
     let http = mycars_http::Settings {
         workers: settings.server.workers,
@@ -63,8 +63,8 @@ fn rates(throttle: &Throttle) -> Option<Rates> {
     })
 }
 
-/// Warns if the media folder seems to belong to another database. Whatever is found, the server starts, and no picture
-/// is deleted.
+/// Warns if the media folder seems to belong to another database. The server starts in any case, and no picture is
+/// deleted.
 fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
     let (database, _) = wiring::database(settings)?;
     let folder = settings.media.root.display();
@@ -91,15 +91,15 @@ fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn cant_listen(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {
+fn listen_error(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {
     let advice = match kind {
         ErrorKind::AddrInUse => {
-            "something else listens there: stop it, or name another port, as in `mycars runserver 8001`"
+            "another program listens there: stop it, or use another port, for example `mycars runserver 8001`"
                 .into()
         }
-        ErrorKind::PermissionDenied => "only root may listen below port 1024: name another port".into(),
+        ErrorKind::PermissionDenied => "only root may listen below port 1024: use another port".into(),
         ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address: name one that it has, or 0.0.0.0 for all".into()
+            "this machine does not have that address: use one that it has, or 0.0.0.0 for all".into()
         }
         _ => error.to_owned(),
     };
@@ -128,7 +128,7 @@ fn banner(settings: &Settings, address: SocketAddr) -> Result<String, CommandErr
          \n  Health    http://{address}/health/ready\
          \n  Database  {database}\
          \n  Data      {data}\n\
-         \nNext: make yourself an administrator, in another terminal:\n\
+         \nNext: create a superuser, in another terminal:\n\
          \n  {next}\n\
          \nStop with Ctrl-C.",
         version = env!("CARGO_PKG_VERSION"),

@@ -39,7 +39,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Says what would be done.
+/// Prints the plan of a dry run.
 fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     for image in &plan.orphans {
         console.print(&format!("{} ({} bytes) would be moved", image.path, image.bytes));
@@ -59,7 +59,7 @@ fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     ));
 }
 
-/// Says what was done.
+/// Prints the result of a sweep.
 fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     if plan.orphans.is_empty() {
         console.print("Found no picture without a car that is older than an hour.");
@@ -96,13 +96,13 @@ fn expired(plan: &SweepPlan) -> String {
     pictures(plan.expired.iter().map(|image| image.bytes))
 }
 
-/// Says how many pictures there are, and how many bytes they have together.
+/// Returns the number of pictures and their total size.
 fn pictures(sizes: impl ExactSizeIterator<Item = u64>) -> String {
     let (count, plural) = (sizes.len(), if sizes.len() == 1 { "" } else { "s" });
     format!("{count} picture{plural} ({} bytes)", sizes.sum::<u64>())
 }
 
-/// Says why the sweep is refused, and what to do.
+/// Returns the reason for which the sweep is refused, and what to do.
 fn reason(refusal: Refusal, root: &Path, database: &Database) -> String {
     let folder = root.display();
     let (problem, advice) = match refusal {
@@ -131,6 +131,6 @@ fn reason(refusal: Refusal, root: &Path, database: &Database) -> String {
     };
     format!(
         "sweepmedia refuses: {problem}; nothing was changed. Check DATABASE_URL and MYCARS__MEDIA__ROOT; {advice}; \
-         --force sweeps all the same"
+         --force sweeps anyway"
     )
 }

@@ -85,8 +85,8 @@ fn expired_tokens_are_forgotten_and_live_ones_are_not(installation: &Installatio
     let live = log_in(&server, "ann", accounts::PASSWORD);
 
     let flush = || installation.run(&["flushexpiredtokens"]).success();
-    assert_eq!(flush(), "Forgot 1 expired refresh tokens.\n");
-    assert_eq!(flush(), "Forgot 0 expired refresh tokens.\n");
+    assert_eq!(flush(), "Deleted 1 expired refresh tokens.\n");
+    assert_eq!(flush(), "Deleted 0 expired refresh tokens.\n");
     let refresh = Request::post(
         "/api/token/refresh/",
         &serde_json::json!({"refresh": live.refresh}),
@@ -164,6 +164,7 @@ fn help_names_every_command() {
         "changepassword",
         "flushexpiredtokens",
         "sweepmedia",
+        "prunemedia",
         "adoptmedia",
     ] {
         assert!(help.contains(command), "{command}: {help}");
