@@ -16,7 +16,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Apply pending migrations, then serve until SIGINT or SIGTERM.
     Runserver {
-        /// The address to listen on: ADDRESS:PORT or PORT. Overrides MYCARS__SERVER__BIND.
+        /// The address to listen on: ADDRESS:PORT or PORT. Overrides `MYCARS__SERVER__BIND`.
         #[arg(value_name = "ADDR:PORT", value_parser = parse_address)]
         address: Option<SocketAddr>,
     },

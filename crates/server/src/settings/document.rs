@@ -2,7 +2,7 @@
 //! (what each setting means, its default), the types of the settings (what each takes) and the files of the
 //! environments (where they differ). With `UPDATE_DOCS=1`, the test writes it.
 
-use std::{collections::BTreeSet, env, fs, mem, path::Path};
+use std::{collections::BTreeSet, env, fmt::Write as _, fs, mem, path::Path};
 
 use config::{Config, File, FileFormat, Value, ValueKind};
 use tempfile::TempDir;
@@ -157,15 +157,15 @@ fn reference() -> String {
         }
         let comment = with_code(&mem::take(&mut comment).join(" "));
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            contents += &format!("\n- `[{name}]`:");
-            parts += &format!("\n### `[{name}]`\n\n{comment}\n");
+            write!(contents, "\n- `[{name}]`:").unwrap();
+            write!(parts, "\n### `[{name}]`\n\n{comment}\n").unwrap();
             section = format!("{name}.");
         } else if let Some((name, _)) = line.split_once(" = ") {
             let key = format!("{section}{name}");
             let variable = layers::variable(&key);
             let comma = if contents.ends_with(':') { "" } else { "," };
-            contents += &format!("{comma} [`{variable}`](#{})", variable.to_lowercase());
-            parts += &format!("\n#### `{variable}`\n\n{comment}\n\n{}", facts(&key));
+            write!(contents, "{comma} [`{variable}`](#{})", variable.to_lowercase()).unwrap();
+            write!(parts, "\n#### `{variable}`\n\n{comment}\n\n{}", facts(&key)).unwrap();
         }
     }
     format!("{contents}\n{parts}")
