@@ -1,10 +1,10 @@
-# Short names for the documented commands; nothing here does more than they do.
+# Short names for the documented commands.
 
 # Shows the recipes.
 default:
     @just --list
 
-# Serves on 127.0.0.1:8000.
+# Starts the server on 127.0.0.1:8000.
 run *arguments:
     cargo run -- {{arguments}}
 
@@ -45,13 +45,13 @@ doc:
 package:
     cargo package -p mycars-domain -p mycars-application --locked --allow-dirty
 
-# Says whether these crates keep their promise since a revision (needs cargo-semver-checks).
+# Checks that the published crates are compatible with a revision (needs cargo-semver-checks).
 semver baseline="main":
     @cargo semver-checks --version >/dev/null 2>&1 || \
         { echo "cargo-semver-checks is missing. Install it: cargo install cargo-semver-checks --locked" >&2; exit 1; }
     cargo semver-checks -p mycars-domain -p mycars-application --all-features --baseline-rev {{baseline}}
 
-# Does what continuous integration does.
+# Runs the checks of continuous integration.
 ci:
     ./.ci/run
 

@@ -1,4 +1,4 @@
-# What the scripts share: installing what is missing. Sourced, not run.
+# Functions that the scripts share: they install missing programs. Sourced, not run.
 
 as_root() {
     if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
@@ -15,7 +15,7 @@ has_postgres() {
     return 1
 }
 
-# Homebrew installs as the user; everybody else as root.
+# Homebrew installs as the user; other package managers install as root.
 install_postgres() {
     if command -v brew >/dev/null; then brew install postgresql@17; return; fi
     if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then return 1; fi

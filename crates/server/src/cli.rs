@@ -1,10 +1,10 @@
-//! The command line: Django's commands under their own names.
+//! The command line, with the names of Django's commands.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// The car-management server. Without a command it serves, as `runserver` does.
+/// The My Cars server. Without a command, it runs `runserver`.
 #[derive(Debug, Parser)]
 #[command(name = "mycars", version)]
 pub(crate) struct Cli {
@@ -14,77 +14,78 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Apply pending migrations, then serve until told to stop.
+    /// Apply pending migrations, then serve until SIGINT or SIGTERM.
     Runserver {
-        /// Where to listen: ADDRESS:PORT or PORT alone. The default is a setting, 127.0.0.1:8000 at first.
+        /// The address to listen on: ADDRESS:PORT or PORT. Overrides `MYCARS__SERVER__BIND`.
         #[arg(value_name = "ADDR:PORT", value_parser = parse_address)]
         address: Option<SocketAddr>,
     },
     /// Apply pending migrations.
     Migrate,
-    /// Make a user who has every right.
+    /// Create a superuser.
     Createsuperuser(CreateSuperuser),
-    /// Set somebody's password, and end their logins.
+    /// Set the password of a user, and revoke their sessions and refresh tokens.
     Changepassword {
-        /// Whose.
+        /// The username of the user.
         username: String,
     },
-    /// Forget refresh tokens that have expired. Run it now and then, for example once a day.
+    /// Delete expired refresh tokens. Run it regularly, for example once a day.
     Flushexpiredtokens,
-    /// Forget browsers' logins whose time is over. Run it now and then, for example once a day.
+    /// Delete expired browser sessions. Run it regularly, for example once a day.
     Clearsessions,
-    /// Print the OpenAPI document of the API, for generators of clients.
+    /// Print the OpenAPI document of the API, for client generators.
     Openapi {
-        /// What to write it in.
+        /// The format of the document.
         #[arg(long, value_enum, default_value_t = DocumentFormat::Json)]
         format: DocumentFormat,
     },
-    /// Move pictures that no car has any more to the trash, and delete what has been there for more than 30 days.
+    /// Move pictures without a car to the trash, and delete pictures that have been there for more than 30 days.
+    #[command(visible_alias = "prunemedia")]
     Sweepmedia(SweepMedia),
-    /// Accept the media folder as that of this database, after the server has warned about it.
+    /// Assign the media folder to this database, after the server has warned about it.
     Adoptmedia,
 }
 
-/// How `sweepmedia` sweeps.
+/// The options of `sweepmedia`.
 #[derive(Debug, Args)]
 pub(crate) struct SweepMedia {
-    /// Only print what would be moved and deleted.
+    /// Only print which pictures would be moved and deleted.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Sweep even if the pictures seem to belong to another database.
+    /// Skip the safety checks, for example if the pictures seem to belong to another database.
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// What a document can be written in.
+/// The format of a document.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum DocumentFormat {
     Json,
     Yaml,
 }
 
-/// What `createsuperuser` is told instead of asking.
+/// The options of `createsuperuser`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct CreateSuperuser {
-    /// The name to log in with.
+    /// The username.
     #[arg(long)]
     pub(crate) username: Option<String>,
     /// The e-mail address.
     #[arg(long)]
     pub(crate) email: Option<String>,
-    /// The first name; may be left out.
+    /// The first name; optional.
     #[arg(long)]
     pub(crate) first_name: Option<String>,
-    /// The last name; may be left out.
+    /// The last name; optional.
     #[arg(long)]
     pub(crate) last_name: Option<String>,
-    /// Ask nothing. The password is taken from `MYCARS_SUPERUSER_PASSWORD` or `DJANGO_SUPERUSER_PASSWORD`;
-    /// without either nobody can log in until `changepassword` sets one.
+    /// Do not prompt. The password is taken from `MYCARS_SUPERUSER_PASSWORD` or `DJANGO_SUPERUSER_PASSWORD`.
+    /// Without either, the user can't log in until `changepassword` sets a password.
     #[arg(long, visible_alias = "no-input")]
     pub(crate) noinput: bool,
 }
 
-/// Reads `8001`, `0.0.0.0:8000`, `[::]:8000` or `localhost:8000`.
+/// Parses `8001`, `0.0.0.0:8000`, `[::]:8000` or `localhost:8000`.
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let address = if text.contains(':') {
         text.to_owned()
@@ -95,7 +96,7 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
         .to_socket_addrs()
         .ok()
         .and_then(|mut addresses| addresses.next())
-        .ok_or_else(|| "it should be ADDRESS:PORT or PORT, for example 0.0.0.0:8000 or 8001".to_owned())
+        .ok_or_else(|| "expected ADDRESS:PORT or PORT, for example 0.0.0.0:8000 or 8001".to_owned())
 }
 
 #[cfg(test)]
@@ -105,12 +106,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn an_address_may_be_a_port_alone() {
+    fn address_takes_port_alone() {
         let address = |text| parse_address(text).map(|address| address.to_string());
         assert_eq!(address("8001"), Ok("127.0.0.1:8001".into()));
         assert_eq!(address("0.0.0.0:80"), Ok("0.0.0.0:80".into()));

@@ -1,26 +1,26 @@
-//! Talking to who runs a command.
+//! Input and output of commands.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-/// Who runs a command, as far as commands know.
+/// The terminal of a command.
 pub(crate) trait Console {
-    /// Whether somebody is there to answer questions.
+    /// Returns whether the input is a terminal.
     fn is_interactive(&self) -> bool;
 
-    /// Asks, and answers the line that was typed.
+    /// Prints a question, and returns the line that was typed.
     fn ask(&mut self, question: &str) -> io::Result<String>;
 
-    /// Asks for something that nobody else should see.
+    /// Does the same without showing the line.
     fn ask_hidden(&mut self, question: &str) -> io::Result<String>;
 
-    /// Says what was done.
+    /// Prints a line to standard output.
     fn print(&mut self, line: &str);
 
-    /// Says what is wrong.
-    fn complain(&mut self, line: &str);
+    /// Prints a line to standard error.
+    fn print_error(&mut self, line: &str);
 }
 
-/// The terminal, or whatever stands in for it.
+/// The standard input and output of the process.
 pub(crate) struct Terminal;
 
 impl Console for Terminal {
@@ -45,30 +45,30 @@ impl Console for Terminal {
     }
 
     fn print(&mut self, line: &str) {
-        // Who closed the pipe has heard enough.
+        // It fails if the reader closed the pipe.
         let _ = writeln!(io::stdout(), "{line}");
     }
 
-    fn complain(&mut self, line: &str) {
-        complain(line);
+    fn print_error(&mut self, line: &str) {
+        print_error(line);
     }
 }
 
-/// Says what is wrong, to standard error.
+/// Prints a line to standard error.
 #[expect(clippy::print_stderr, reason = "this is the terminal")]
-pub(crate) fn complain(line: &str) {
+pub(crate) fn print_error(line: &str) {
     eprintln!("{line}");
 }
 
-/// Somebody who answers from a script, for tests.
+/// A console with scripted answers, for tests.
 #[cfg(test)]
 #[derive(Default)]
 pub(crate) struct Script {
-    /// What is typed, one answer after the other.
+    /// The answers, in order.
     pub(crate) answers: std::collections::VecDeque<&'static str>,
-    /// Everything that was asked and said.
-    pub(crate) heard: Vec<String>,
-    pub(crate) is_absent: bool,
+    /// All questions and printed lines.
+    pub(crate) output: Vec<String>,
+    pub(crate) has_no_terminal: bool,
 }
 
 #[cfg(test)]
@@ -84,11 +84,11 @@ impl Script {
 #[cfg(test)]
 impl Console for Script {
     fn is_interactive(&self) -> bool {
-        !self.is_absent
+        !self.has_no_terminal
     }
 
     fn ask(&mut self, question: &str) -> io::Result<String> {
-        self.heard.push(question.to_owned());
+        self.output.push(question.to_owned());
         self.answers
             .pop_front()
             .map(str::to_owned)
@@ -100,10 +100,10 @@ impl Console for Script {
     }
 
     fn print(&mut self, line: &str) {
-        self.heard.push(line.to_owned());
+        self.output.push(line.to_owned());
     }
 
-    fn complain(&mut self, line: &str) {
-        self.heard.push(line.to_owned());
+    fn print_error(&mut self, line: &str) {
+        self.output.push(line.to_owned());
     }
 }

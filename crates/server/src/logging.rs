@@ -1,4 +1,4 @@
-//! The log, to standard error: for people or for machines.
+//! The log on standard error, as text or JSON.
 
 use std::io::{self, IsTerminal as _};
 
@@ -7,21 +7,20 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt as 
 
 use crate::settings::{Log, LogFormat, SettingsError};
 
-/// Starts logging to standard error, also what libraries log.
+/// Starts the log of this program and its libraries on standard error. A log that was started before stays.
 ///
 /// # Errors
-/// [`SettingsError::Wrong`] if the level is none. A program that logs already keeps its log.
+/// [`SettingsError::Wrong`] if the level is not valid.
 pub(crate) fn start(log: &Log) -> Result<(), SettingsError> {
     let dispatch = dispatch(log, io::stderr, io::stderr().is_terminal())?;
-    // It fails only where a log was started before.
+    // It fails only if a log was started before.
     let _ = dispatch.try_init();
     Ok(())
 }
 
-/// The filter that a level or the directives of an `EnvFilter` say; `None` if they are none.
+/// Parses a level or the directives of an `EnvFilter`; `None` if the text is neither.
 pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
-    // To `EnvFilter`, a single word that is no level is a module whose log is wanted in full. It is much more
-    // likely to be a level that somebody mistyped.
+    // `EnvFilter` takes a single word that is not a level for a module. It is more likely to be a mistyped level.
     let level = level.trim();
     let is_word = level.chars().all(char::is_alphanumeric);
     let is_level = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
@@ -44,7 +43,7 @@ where
         .with_env_filter(filter)
         .with_writer(writer);
     Ok(match log.format {
-        // The list of spans would only repeat the one that there is.
+        // The list would only repeat the current span.
         LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).into(),
         LogFormat::Text if is_terminal => builder.into(),
         LogFormat::Text => builder.with_ansi(false).into(),
@@ -70,7 +69,7 @@ mod tests {
         }
     }
 
-    /// What is written of three events at different levels.
+    /// Returns the log of three events at different levels.
     fn written(level: &str, format: LogFormat) -> String {
         let buffer = Buffer::default();
         let log = Log {
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_for_people_and_without_colours_in_a_file() {
+    fn text_format_in_file_has_no_colours() {
         let text = written("info", LogFormat::Text);
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_object_for_each_line() {
+    fn json_format_writes_one_object_per_line() {
         let text = written("info", LogFormat::Json);
         let lines: Vec<serde_json::Value> = text
             .lines()
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_level_decides_what_is_written() {
+    fn level_selects_logged_events() {
         for (level, lines) in [
             ("off", 0),
             ("error", 1),
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_level_and_no_directive_is_refused() {
+    fn invalid_level_or_directive_is_refused() {
         for level in [
             "",
             " ",

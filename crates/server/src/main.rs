@@ -1,8 +1,9 @@
-//! The binary `mycars`: the command line, and the wiring of adapters and use-cases.
+//! The binary `mycars`: the command line, the settings, and the wiring of adapters and use-cases.
 
 mod cli;
 mod commands;
 mod console;
+mod error;
 mod logging;
 mod secret_key;
 mod settings;
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
     match commands::run(Cli::parse(), &mut Terminal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            console::complain(&error.to_string());
+            console::print_error(&error.to_string());
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,7 @@
-//! The key that signs tokens: whether one is strong, and the one that is made for who sets none.
+//! The key that signs tokens: the one in the settings, or one that is generated and kept in the data folder.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     io::Write as _,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
@@ -10,54 +10,24 @@ use std::{
 use mycars_application::ports::Random as _;
 use mycars_security::SystemRandom;
 
-use crate::settings::SettingsError;
+use crate::settings::{Secret, Settings, SettingsError, weakness};
 
-/// Where a key that was made is kept, in the data folder.
+/// The name of the generated key's file in the data folder.
 const FILE_NAME: &str = "secret_key";
 
-/// A text that is never printed, not even by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text, for who needs it.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret(…)")
-    }
-}
-
-/// Why a key is too easy to guess, if it is. Django warns of the same keys, but from 50 characters on.
-pub(crate) fn weakness(key: &str) -> Option<&'static str> {
-    let mut characters: Vec<char> = key.chars().collect();
-    let length = characters.len();
-    characters.sort_unstable();
-    characters.dedup();
-    if key.starts_with("django-insecure-") {
-        Some("one that Django made for trying things out")
-    } else if length < 32 {
-        Some("one of fewer than 32 characters")
-    } else if characters.len() < 5 {
-        Some("one of fewer than 5 different characters")
-    } else {
-        None
-    }
-}
-
-/// The key that is kept in `data_dir`, made now if there is none, and a warning if others can read it.
+/// Returns the key that signs tokens, with a warning if other users of the machine can read it. It is the key in the
+/// settings. While debugging without one, the first call generates a key and keeps it in the data folder.
 ///
 /// # Errors
-/// [`SettingsError::File`] if the key can't be read or made, or is weak.
-pub(crate) fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), SettingsError> {
+/// [`SettingsError::File`] if the key can't be read or generated, or is weak.
+pub(crate) fn signing_key(settings: &Settings) -> Result<(Secret, Option<String>), SettingsError> {
+    match &settings.secret_key {
+        Some(key) => Ok((key.clone(), None)),
+        None => kept_in(&settings.data_dir),
+    }
+}
+
+fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), SettingsError> {
     let path = data_dir.join(FILE_NAME);
     let file = path.display().to_string();
     let unusable = |problem: String| SettingsError::File {
@@ -65,10 +35,11 @@ pub(crate) fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), Setti
         problem,
     };
 
-    let key = read_or_make(&path).map_err(|error| unusable(format!("{error}; set SECRET_KEY instead")))?;
+    let key =
+        read_or_generate(&path).map_err(|error| unusable(format!("{error}; set SECRET_KEY instead")))?;
     if let Some(weakness) = weakness(&key) {
         return Err(unusable(format!(
-            "its key is weak, {weakness}; remove the file to have a new one made"
+            "it holds a weak key, {weakness}; delete the file, and the next start generates a key"
         )));
     }
     let mode = fs::metadata(&path)
@@ -76,22 +47,22 @@ pub(crate) fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), Setti
         .permissions()
         .mode();
     let others_can_read = mode & 0o077 != 0;
-    let warning = format!("{file} can be read by others, who can then sign tokens: chmod 600 {file}");
+    let warning = format!("{file} is readable by other users, who can sign tokens with it: chmod 600 {file}");
     Ok((Secret::new(key), others_can_read.then_some(warning)))
 }
 
 /// Creates the data folder, for its owner only, if it is missing.
 ///
 /// # Errors
-/// The operating system's.
+/// Those of the operating system.
 pub(crate) fn create_data_dir(data_dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)
 }
 
-fn read_or_make(path: &Path) -> io::Result<String> {
+fn read_or_generate(path: &Path) -> io::Result<String> {
     let key = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(path)?;
+            generate(path)?;
             fs::read_to_string(path)
         }
         read => read,
@@ -99,11 +70,11 @@ fn read_or_make(path: &Path) -> io::Result<String> {
     Ok(key.trim().to_owned())
 }
 
-/// Makes a key, unless somebody else is faster.
+/// Generates a key, unless another process does so first.
 ///
-/// It is written under another name and then linked to its own, which fails if that is taken: so nobody ever
-/// reads half a key, not even after a kill, and all who start at once end with the same one.
-fn make(path: &Path) -> io::Result<()> {
+/// The key is written to a draft, which is then linked to the final name; that fails if the name exists. So the file
+/// never holds half a key, even after a kill, and processes that start at the same time use the same key.
+fn generate(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         create_data_dir(folder)?;
     }
@@ -113,14 +84,14 @@ fn make(path: &Path) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(&draft)?;
-    let made = file
+    let linked = file
         .write_all(SystemRandom.hex(32).as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::hard_link(&draft, path));
     fs::remove_file(&draft)?;
-    match made {
+    match linked {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
+        linked => linked,
     }
 }
 
@@ -137,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_kept_for_its_owner_only() {
+    fn generated_key_is_kept_for_its_owner_only() {
         let folder = TempDir::new().unwrap();
         let data_dir = folder.path().join("deep/data");
         let (key, warning) = kept_in(&data_dir).unwrap();
@@ -148,18 +119,18 @@ mod tests {
         assert_eq!(mode(&data_dir), 0o700);
         assert_eq!(mode(&data_dir.join("secret_key")), 0o600);
         assert_eq!(kept_in(&data_dir).unwrap(), (key, None));
-        // Nothing else is left behind.
+        // The draft is deleted.
         assert_eq!(fs::read_dir(&data_dir).unwrap().count(), 1);
     }
 
     #[test]
-    fn two_folders_have_two_keys() {
+    fn generated_keys_of_two_folders_differ() {
         let [one, other] = [TempDir::new().unwrap(), TempDir::new().unwrap()];
         assert_ne!(kept_in(one.path()).unwrap(), kept_in(other.path()).unwrap());
     }
 
     #[test]
-    fn all_who_start_at_once_have_the_same_key() {
+    fn concurrent_starts_use_the_same_key() {
         let folder = TempDir::new().unwrap();
         let barrier = Barrier::new(16);
         let start = || {
@@ -175,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_warned_about() {
+    fn key_file_readable_by_others_is_a_warning() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("secret_key");
         let (key, _) = kept_in(folder.path()).unwrap();
@@ -191,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn space_around_a_kept_key_is_no_part_of_it() {
+    fn space_around_kept_key_is_ignored() {
         let folder = TempDir::new().unwrap();
         let key = "0123456789abcdef0123456789abcdef";
         fs::write(folder.path().join("secret_key"), format!("{key}\n")).unwrap();
@@ -199,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_key_that_is_damaged_is_not_used() {
+    fn damaged_key_file_is_refused() {
         for text in ["", "\n", "0123456789abcdef"] {
             let folder = TempDir::new().unwrap();
             let path = folder.path().join("secret_key");
@@ -207,8 +178,8 @@ mod tests {
             assert_eq!(
                 kept_in(folder.path()).unwrap_err().to_string(),
                 format!(
-                    "{} can't be used: its key is weak, one of fewer than 32 characters; remove the file to have \
-                     a new one made",
+                    "{} can't be used: it holds a weak key, which has fewer than 32 characters; delete the file, \
+                     and the next start generates a key",
                     path.display()
                 )
             );
@@ -216,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn where_no_key_can_be_kept_one_is_to_be_set() {
+    fn unwritable_data_folder_error_suggests_secret_key() {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("file"), "").unwrap();
         let error = kept_in(&folder.path().join("file/data")).unwrap_err().to_string();
@@ -224,23 +195,32 @@ mod tests {
         assert!(error.ends_with("; set SECRET_KEY instead"), "{error}");
     }
 
+    fn settings(folder: &Path, key: &str) -> Settings {
+        let debug = ("DEBUG".to_owned(), "true".to_owned());
+        let key = ("SECRET_KEY".to_owned(), key.to_owned());
+        Settings::load(&[debug, key].into(), folder).unwrap()
+    }
+
     #[test]
-    fn a_key_is_weak_if_it_is_short_or_monotonous_or_from_an_example() {
-        for key in [
-            "",
-            "short",
-            &"ü".repeat(31),
-            &"abcd".repeat(20),
-            "django-insecure-0123456789abcdefghijklmnop",
-        ] {
-            assert!(weakness(key).is_some(), "{key}");
-        }
-        for key in [
-            "0123456789abcdef0123456789abcdef",
-            &"abcde".repeat(7),
-            "0123 django-insecure-abcdefghijklmnop",
-        ] {
-            assert_eq!(weakness(key), None, "{key}");
-        }
+    fn signing_key_without_setting_is_kept_in_data_folder() {
+        let folder = TempDir::new().unwrap();
+        let settings = settings(folder.path(), "");
+        // Loading the settings writes nothing.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let (key, warning) = signing_key(&settings).unwrap();
+        let kept = fs::read_to_string(folder.path().join("data/secret_key")).unwrap();
+        assert_eq!(key.reveal(), kept);
+        assert_eq!(warning, None);
+        assert_eq!(signing_key(&settings).unwrap().0, key);
+    }
+
+    #[test]
+    fn signing_key_with_setting_writes_no_file() {
+        let folder = TempDir::new().unwrap();
+        let settings = settings(folder.path(), "0123456789abcdef0123456789abcdef");
+        let (key, _) = signing_key(&settings).unwrap();
+        assert_eq!(key.reveal(), "0123456789abcdef0123456789abcdef");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

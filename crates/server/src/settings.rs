@@ -1,7 +1,8 @@
-//! The settings: what there is to set, and what follows from it. Where values come from is for [`layers`], how
-//! one is read for [`values`].
+//! The settings. `config/default.toml` says what each means and holds its default; the types here say what each takes.
+//! [`layers`] merges files and variables, and [`values`] parses single values.
 
 mod layers;
+mod secret;
 mod values;
 
 #[cfg(test)]
@@ -18,40 +19,36 @@ use std::{
 use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use serde::Deserialize;
 
-use crate::secret_key::{self, Secret};
+pub(crate) use self::secret::{Secret, weakness};
 
 /// The hosts that are allowed while debugging, if none are set.
 const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// File in which Django projects keep their variables. This server reads the environment alone.
+/// The file in which Django projects keep their variables. This server reads the environment alone.
 const DOTENV: &str = ".env";
 
 const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your container (--env-file .env)";
 
-/// A century, which leaves room to add it to any date.
+/// Maximum of settings in minutes: a century, which can be added to any date.
 const MAX_MINUTES: i64 = 100 * 365 * 24 * 60;
 
-/// A whole request with a picture has at most so many bytes.
+/// Maximum size of a request with a picture, in bytes.
 const MAX_IMAGE_BYTES: i64 = 8 * 1024 * 1024;
 
 /// Environment variables, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
-/// The settings, checked. Secrets are not in their `Debug` output.
+/// The settings after validation. Their `Debug` output hides secrets.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Whether mistakes should be easy to find rather than attacks hard.
     pub(crate) debug: bool,
-    /// Signs tokens; `None` only while debugging. See [`signing_key`](Self::signing_key).
+    /// Signs tokens; `None` only while debugging.
     pub(crate) secret_key: Option<Secret>,
-    /// Older keys, whose tokens are still accepted.
     pub(crate) secret_key_fallbacks: Vec<Secret>,
-    /// Patterns of the hosts this server is reached by, in lower case: `example.org`, `.example.org` for it and
-    /// everything below it, `[::1]`, `*`. Never empty.
+    /// Patterns in lower case; never empty.
     pub(crate) allowed_hosts: Vec<String>,
-    /// `sqlite://PATH` or `postgres://…`, which may hold a password.
+    /// The URL, which may hold a password.
     pub(crate) database_url: Secret,
-    /// Where files are kept; it need not exist yet.
     pub(crate) data_dir: PathBuf,
     pub(crate) server: Server,
     pub(crate) database: Database,
@@ -61,46 +58,35 @@ pub(crate) struct Settings {
     pub(crate) media: Media,
     pub(crate) lists: Lists,
     pub(crate) throttle: Throttle,
-    /// The origins whose scripts may use the API.
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
-    /// What to tell the operator at the start, one line each: settings that are dangerous though accepted while
-    /// debugging, and a file that is not read.
+    /// Warnings to log at the start, one line each.
     pub(crate) warnings: Vec<String>,
 }
 
-/// How requests are served.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Server {
-    /// The address and port to listen on.
     #[serde(deserialize_with = "values::address")]
     pub(crate) bind: SocketAddr,
-    /// How many threads accept requests.
     #[serde(deserialize_with = "values::workers")]
     pub(crate) workers: usize,
-    /// How long requests may take to finish when the server stops.
     #[serde(deserialize_with = "values::whole::<0, 3600, _, _>")]
     pub(crate) shutdown_seconds: u64,
-    /// The proxies that may say where requests come from.
     #[serde(deserialize_with = "values::proxies")]
     pub(crate) trusted_proxies: TrustedProxies,
 }
 
-/// How the database is reached.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Database {
-    /// How many connections there are at most.
     #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
     pub(crate) pool_size: u32,
-    /// How long to wait for a connection.
     #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
     pub(crate) timeout_seconds: u64,
 }
 
-/// How long tokens live.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tokens {
@@ -108,12 +94,10 @@ pub(crate) struct Tokens {
     pub(crate) access_minutes: i64,
     #[serde(deserialize_with = "values::whole::<1, MAX_MINUTES, _, _>")]
     pub(crate) refresh_minutes: i64,
-    /// Whether each use of a refresh token replaces it.
     #[serde(deserialize_with = "values::flag")]
     pub(crate) rotate_refresh: bool,
 }
 
-/// How long browsers stay logged in.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sessions {
@@ -123,43 +107,32 @@ pub(crate) struct Sessions {
     pub(crate) lifetime_minutes: i64,
 }
 
-/// How passwords are hashed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Passwords {
-    /// The cost of bcrypt: one more doubles the time.
     #[serde(deserialize_with = "values::whole::<4, 31, _, _>")]
     pub(crate) bcrypt_cost: u32,
-    /// How many logins may wait for a hash.
     #[serde(deserialize_with = "values::whole::<1, 100_000, _, _>")]
     pub(crate) queue: usize,
 }
 
-/// How often clients may ask.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Throttle {
-    /// Whether that is counted at all.
     #[serde(deserialize_with = "values::flag")]
     pub(crate) enabled: bool,
-    /// For a token, per address.
     #[serde(deserialize_with = "values::rate")]
     pub(crate) login: Rate,
-    /// For an account, per address.
     #[serde(deserialize_with = "values::rate")]
     pub(crate) register: Rate,
-    /// For a fresh token, per address.
     #[serde(deserialize_with = "values::rate")]
     pub(crate) refresh: Rate,
-    /// For anything else without a login, per address.
     #[serde(deserialize_with = "values::rate")]
     pub(crate) anon: Rate,
-    /// For anything else, per user.
     #[serde(deserialize_with = "values::rate")]
     pub(crate) user: Rate,
 }
 
-/// Which other sites' scripts may use the API.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Cors {
@@ -168,7 +141,7 @@ struct Cors {
 }
 
 impl Cors {
-    /// While debugging, front ends come from this machine unless something else is said.
+    /// Allows front ends on this machine while debugging, if no origins are set.
     fn settle(self, debug: bool) -> AllowedOrigins {
         match self.allowed_origins {
             AllowedOrigins::Listed(origins) if debug && origins.is_empty() => AllowedOrigins::Local,
@@ -177,62 +150,49 @@ impl Cors {
     }
 }
 
-/// How pictures are kept.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Media {
-    /// The folder that they are kept in; it need not exist yet.
     #[serde(deserialize_with = "values::optional_path")]
     pub(crate) root: PathBuf,
-    /// How many bytes an upload may have at most.
     #[serde(deserialize_with = "values::whole::<1, MAX_IMAGE_BYTES, _, _>")]
     pub(crate) max_bytes: u64,
     #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
     pub(crate) max_megapixels: u32,
 }
 
-/// How long lists are.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Lists {
-    /// How many items a page has where the client does not say; 0 for lists that come whole.
     #[serde(deserialize_with = "values::whole::<0, 1_000_000, _, _>")]
     pub(crate) page_size: u32,
-    /// How many items a page has at most.
     #[serde(deserialize_with = "values::whole::<1, 1_000_000, _, _>")]
     pub(crate) max_page_size: u32,
 }
 
-/// Who may watch the server.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Metrics {
-    /// Where the metrics may be asked for.
     #[serde(deserialize_with = "values::networks")]
     pub(crate) allowed_networks: Networks,
 }
 
-/// What is logged, and how.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
-    /// A level, or the directives of an `EnvFilter`.
     #[serde(deserialize_with = "values::log_level")]
     pub(crate) level: String,
     #[serde(deserialize_with = "values::log_format")]
     pub(crate) format: LogFormat,
 }
 
-/// How a line of the log looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
-    /// For people.
     Text,
-    /// For machines.
     Json,
 }
 
-/// Why the settings can't be used: one line that says what to do about it.
+/// The reason for which settings are refused. Its text is one line that says what to do.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SettingsError {
     #[error("Unknown setting {name}. {advice}")]
@@ -257,7 +217,7 @@ pub(crate) enum SettingsError {
         weakness: &'static str,
     },
     #[error(
-        "ALLOWED_HOSTS is not set: set it to the names this server is reached by, separated by commas, for \
+        "ALLOWED_HOSTS is not set: set it to the host names of this server, separated by commas, for \
          example ALLOWED_HOSTS=example.org,www.example.org"
     )]
     NoHosts,
@@ -266,7 +226,7 @@ pub(crate) enum SettingsError {
 }
 
 impl SettingsError {
-    /// Adds to the error about a missing setting that it may be in the file that is not read.
+    /// Adds to the error about a missing setting that `.env` is not read, if there is one.
     fn hinting_at_dotenv(self, has_dotenv: bool) -> Self {
         match self {
             Self::NoKey | Self::NoHosts if has_dotenv => Self::NotRead(Box::new(self)),
@@ -275,10 +235,9 @@ impl SettingsError {
     }
 }
 
-const ADVICE: &str =
-    "at least 32 characters that nobody can guess, for example what this prints: openssl rand -hex 32";
+const ADVICE: &str = "at least 32 random characters, for example the output of: openssl rand -hex 32";
 
-/// The settings as they are given, before anything follows from them: exactly the keys of `default.toml`.
+/// The merged values, before defaults that depend on other settings: exactly the keys of `default.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Given {
@@ -308,8 +267,8 @@ struct Given {
 }
 
 impl Settings {
-    /// The settings of this process: from its folder and its environment, and the address from the command line
-    /// if that names one.
+    /// Loads the settings of this process from its folder and its environment. `bind`, from the command line,
+    /// overrides the address.
     ///
     /// # Errors
     /// Those of [`load`](Self::load).
@@ -321,24 +280,23 @@ impl Settings {
         Self::load(&variables, Path::new(""))
     }
 
-    /// Reads the settings from the folder `config` in `folder`, if there is one, and from `variables`. Relative
+    /// Loads the settings from the folder `config` in `folder`, if there is one, and from `variables`. Relative
     /// paths are relative to `folder`. Writes nothing.
     ///
     /// # Errors
-    /// [`SettingsError`] if a setting is unknown or wrong, or if one is missing without which only debugging
-    /// is safe.
+    /// [`SettingsError`] if a setting is unknown or wrong, or if one is missing that is required outside `DEBUG`.
     pub(crate) fn load(variables: &Variables, folder: &Path) -> Result<Self, SettingsError> {
         let environment = layers::environment(variables);
         let given: Given = layers::merge(environment, variables, folder)?;
         let debug = given
             .debug
-            .unwrap_or_else(|| environment != "production" && given.is_a_first_try());
+            .unwrap_or_else(|| environment != "production" && given.is_first_try());
         let has_dotenv = folder.join(DOTENV).is_file();
         let mut warnings = if debug {
             given.warnings()
         } else {
             given
-                .must_be_safe()
+                .check_production()
                 .map_err(|error| error.hinting_at_dotenv(has_dotenv))?;
             Vec::new()
         };
@@ -347,23 +305,11 @@ impl Settings {
         }
         Ok(given.settle(debug, warnings, folder))
     }
-
-    /// The key that signs tokens: the one that is set or, while debugging, one that is made at the first call
-    /// and kept in the data folder; with a warning if others can read it.
-    ///
-    /// # Errors
-    /// [`SettingsError::File`] if none is set and none can be kept.
-    pub(crate) fn signing_key(&self) -> Result<(Secret, Option<String>), SettingsError> {
-        match &self.secret_key {
-            Some(key) => Ok((key.clone(), None)),
-            None => secret_key::kept_in(&self.data_dir),
-        }
-    }
 }
 
 impl Given {
-    /// Whether nothing is set that a server in earnest needs, and nobody else can reach it.
-    fn is_a_first_try(&self) -> bool {
+    /// Returns whether no key, hosts or database are set, and only this machine can reach the server.
+    fn is_first_try(&self) -> bool {
         self.secret_key.is_empty()
             && self.allowed_hosts.is_empty()
             && self.database_url.is_empty()
@@ -374,7 +320,7 @@ impl Given {
         self.server.bind.ip().to_canonical().is_loopback()
     }
 
-    fn must_be_safe(&self) -> Result<(), SettingsError> {
+    fn check_production(&self) -> Result<(), SettingsError> {
         if self.secret_key.is_empty() {
             return Err(SettingsError::NoKey);
         }
@@ -392,7 +338,7 @@ impl Given {
         if !self.listens_on_loopback() {
             let address = self.server.bind;
             warnings.push(format!(
-                "DEBUG is on, and {address} may be reached from other machines: set DEBUG=false unless they are all yours"
+                "DEBUG is on, and {address} may be reached from other machines: set DEBUG=false unless you trust all of them"
             ));
         }
         warnings
@@ -405,7 +351,7 @@ impl Given {
             .iter()
             .map(|key| ("SECRET_KEY_FALLBACKS", key));
         key.into_iter().chain(fallbacks).filter_map(|(variable, key)| {
-            secret_key::weakness(key).map(|weakness| SettingsError::WeakKey { variable, weakness })
+            weakness(key).map(|weakness| SettingsError::WeakKey { variable, weakness })
         })
     }
 

@@ -1,4 +1,4 @@
-//! Puts adapters behind the ports.
+//! Connects the adapters to the ports of the use-cases.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,19 +9,19 @@ use mycars_persistence::{Database, Options};
 use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
 
 use crate::{
-    commands::CommandError,
-    secret_key::{self, Secret},
-    settings::{Settings, SettingsError},
+    error::CommandError,
+    secret_key,
+    settings::{Secret, Settings, SettingsError},
 };
 
-/// The database that the settings name, and how to use it. Makes the data folder, which may have to hold it.
+/// Returns the database in the settings, and its options. Creates the data folder, which may hold it.
 ///
 /// # Errors
-/// If the URL is that of no database, or the folder can't be made.
+/// If the URL is not that of a database, or the folder can't be created.
 pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), CommandError> {
     secret_key::create_data_dir(&settings.data_dir).map_err(|error| SettingsError::File {
         file: settings.data_dir.display().to_string(),
-        problem: format!("{error}; set MYCARS__DATA_DIR to a folder that can be written"),
+        problem: format!("{error}; set MYCARS__DATA_DIR to a writable folder"),
     })?;
     let database = Database::parse(settings.database_url.reveal())?;
     let options = Options {
@@ -31,21 +31,35 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
     Ok((database, options))
 }
 
-/// The use-cases on the adapters that the settings name. Pending migrations are applied first.
+/// Returns the use-cases with the adapters of the settings. Applies pending migrations, and logs them.
 ///
 /// # Errors
 /// If the database can't be opened or migrated, or there is no key.
 pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
+    let (app, applied) = migrated_app(settings)?;
+    log_migrations(&applied);
+    Ok(app)
+}
+
+/// Logs the names of applied migrations as one event.
+pub(crate) fn log_migrations(applied: &[String]) {
+    match applied {
+        [] => {}
+        [name] => tracing::info!("applied 1 migration: {name}"),
+        [.., last] => tracing::info!("applied {} migrations, the last is {last}", applied.len()),
+    }
+}
+
+/// Does the same as [`app`], but returns the names of the applied migrations instead of logging them.
+pub(crate) fn migrated_app(settings: &Settings) -> Result<(App, Vec<String>), CommandError> {
     let (database, options) = database(settings)?;
-    let (key, warning) = settings.signing_key()?;
+    let (key, warning) = secret_key::signing_key(settings)?;
     for warning in settings.warnings.iter().chain(&warning) {
         tracing::warn!("{warning}");
     }
     let fallbacks = settings.secret_key_fallbacks.iter().map(Secret::reveal);
-    for name in database.migrate(&options)? {
-        tracing::info!("applied migration {name}");
-    }
-    Ok(App {
+    let applied = database.migrate(&options)?;
+    let app = App {
         store: database.connect(&options)?,
         hasher: Arc::new(DjangoHasher::new(settings.passwords.bcrypt_cost)?),
         tokens: Arc::new(JwtCodec::new(key.reveal(), fallbacks)?),
@@ -65,5 +79,6 @@ pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
             idle: TimeDelta::minutes(settings.sessions.idle_minutes),
             lifetime: TimeDelta::minutes(settings.sessions.lifetime_minutes),
         },
-    })
+    };
+    Ok((app, applied))
 }

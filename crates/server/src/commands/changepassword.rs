@@ -1,12 +1,15 @@
-//! `mycars changepassword USERNAME`: set somebody's password, as Django's command does.
+//! `mycars changepassword USERNAME`: set the password of a user, as Django's command does.
 
 use mycars_application::{App, Caller, accounts};
 use mycars_domain::{Field, User, password, values::Password};
 
-use super::{CommandError, passwords, say};
-use crate::console::Console;
+use super::passwords;
+use crate::{
+    console::Console,
+    error::{CommandError, describe},
+};
 
-/// How often a password may be refused before the command gives up.
+/// Maximum number of refused passwords before the command aborts.
 const MAX_TRIES: u32 = 3;
 
 pub(super) fn run(app: &App, username: &str, console: &mut dyn Console) -> Result<(), CommandError> {
@@ -32,7 +35,7 @@ fn ask(user: &User, console: &mut dyn Console) -> Result<Password, CommandError>
         if violations.is_empty() {
             return Ok(password);
         }
-        console.complain(&say(Field::Password, &violations));
+        console.print_error(&describe(Field::Password, &violations));
     }
     let username = &user.username;
     Err(CommandError::Refused(format!(
@@ -59,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn somebody_who_does_not_exist_has_no_password() {
+    fn changepassword_of_unknown_user_is_refused() {
         let (app, _) = mocks().into_app();
         let refused = run(&app, "bob", &mut Script::default()).unwrap_err();
         assert_eq!(refused.to_string(), "user 'bob' does not exist");
     }
 
     #[test]
-    fn a_good_password_typed_twice_is_set() {
+    fn password_typed_twice_is_set() {
         let mut mocks = mocks();
         mocks
             .hasher
@@ -98,17 +101,17 @@ mod tests {
         assert_eq!(store.commits(), 1);
         assert!(
             script
-                .heard
+                .output
                 .contains(&"Error: Your passwords didn't match.".into())
         );
         assert_eq!(
-            script.heard.last().unwrap(),
+            script.output.last().unwrap(),
             "Password changed successfully for user 'ann'"
         );
     }
 
     #[test]
-    fn three_bad_passwords_are_enough() {
+    fn three_refused_passwords_abort_the_command() {
         let (app, store) = mocks().into_app();
         let mut script = Script::of(&[
             "ann@example.com",
@@ -125,7 +128,7 @@ mod tests {
         );
         assert!(
             script
-                .heard
+                .output
                 .contains(&"The password is too similar to the email address.".into())
         );
         assert_eq!(store.commits(), 0);

@@ -1,12 +1,11 @@
-//! `mycars clearsessions`: forget browsers' logins whose time is over.
+//! `mycars clearsessions`: delete expired browser sessions.
 
 use mycars_application::{App, Caller, accounts::sessions};
 
-use super::CommandError;
-use crate::console::Console;
+use crate::{console::Console, error::CommandError};
 
 pub(super) fn run(app: &App, console: &mut dyn Console) -> Result<(), CommandError> {
     let count = sessions::clear_expired(app, &Caller::system())?;
-    console.print(&format!("Forgot {count} expired sessions."));
+    console.print(&format!("Deleted {count} expired sessions."));
     Ok(())
 }

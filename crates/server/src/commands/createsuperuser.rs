@@ -1,16 +1,20 @@
-//! `mycars createsuperuser`: make a user who has every right, as Django's command does.
+//! `mycars createsuperuser`: create a superuser, as Django's command does.
 
 use mycars_application::{
     App, Caller,
     accounts::{self, NewSuperuser},
 };
 use mycars_domain::{
-    Field, Violation, password, strip,
+    Field, password, strip,
     values::{Email, FirstName, LastName, Password, Username},
 };
 
-use super::{CommandError, passwords, say};
-use crate::{cli::CreateSuperuser, console::Console};
+use super::passwords;
+use crate::{
+    cli::CreateSuperuser,
+    console::Console,
+    error::{CommandError, describe},
+};
 
 /// An environment variable by its name.
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -22,9 +26,9 @@ pub(super) fn run(
     console: &mut dyn Console,
 ) -> Result<(), CommandError> {
     let superuser = if given.noinput {
-        from_what_is_given(app, given, variable, console)?
+        from_options(app, given, variable, console)?
     } else if console.is_interactive() {
-        by_asking(app, given, console)?
+        from_prompts(app, given, console)?
     } else {
         console.print(
             "Superuser creation skipped due to not running in a TTY. Use --noinput with --username and --email, \
@@ -37,9 +41,9 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Asks nothing: what is missing or wrong ends the command. The password is taken as it is, as Django takes it:
-/// whoever sets variables for a server knows what they do.
-fn from_what_is_given(
+/// Takes the values from options and variables. A missing or invalid value ends the command. As in Django, the password
+/// is not validated.
+fn from_options(
     app: &App,
     given: &CreateSuperuser,
     variable: Variable<'_>,
@@ -49,7 +53,7 @@ fn from_what_is_given(
         let of = |prefix: &str| variable(&format!("{prefix}_SUPERUSER_{name}"));
         of("MYCARS").or_else(|| of("DJANGO"))
     };
-    let needed = |option: &str, value: &Option<String>, name: &str| {
+    let required = |option: &str, value: &Option<String>, name: &str| {
         value
             .clone()
             .or_else(|| from_environment(name))
@@ -58,9 +62,9 @@ fn from_what_is_given(
     let username = accounts::check_username(
         app,
         &Caller::system(),
-        &needed("username", &given.username, "USERNAME")?,
+        &required("username", &given.username, "USERNAME")?,
     )?;
-    let email = accounts::check_email(app, &Caller::system(), &needed("email", &given.email, "EMAIL")?)?;
+    let email = accounts::check_email(app, &Caller::system(), &required("email", &given.email, "EMAIL")?)?;
     let (first_name, last_name) = names(
         given
             .first_name
@@ -74,14 +78,15 @@ fn from_what_is_given(
             .as_deref(),
     )?;
     let password = match from_environment("PASSWORD") {
-        Some(text) => {
-            Some(Password::parse(&text).map_err(|violations| refused(Field::Password, &violations))?)
-        }
+        Some(text) => Some(
+            Password::parse(&text)
+                .map_err(|violations| CommandError::invalid(Field::Password, &violations))?,
+        ),
         None => None,
     };
     if password.is_none() {
-        console.complain(&format!(
-            "No password is set: nobody can log in until `mycars changepassword {username}` sets one."
+        console.print_error(&format!(
+            "No password is set: {username} can't log in until `mycars changepassword {username}` sets one."
         ));
     }
     Ok(NewSuperuser {
@@ -93,16 +98,16 @@ fn from_what_is_given(
     })
 }
 
-/// Asks for what is not given, and again for what is wrong.
-fn by_asking(
+/// Asks for missing values, and again for invalid ones.
+fn from_prompts(
     app: &App,
     given: &CreateSuperuser,
     console: &mut dyn Console,
 ) -> Result<NewSuperuser, CommandError> {
-    let username: Username = ask_until_right(console, "Username: ", given.username.as_deref(), |text| {
+    let username: Username = ask_until_valid(console, "Username: ", given.username.as_deref(), |text| {
         accounts::check_username(app, &Caller::system(), text)
     })?;
-    let email: Email = ask_until_right(console, "Email address: ", given.email.as_deref(), |text| {
+    let email: Email = ask_until_valid(console, "Email address: ", given.email.as_deref(), |text| {
         accounts::check_email(app, &Caller::system(), text)
     })?;
     let (first_name, last_name) = names(given.first_name.as_deref(), given.last_name.as_deref())?;
@@ -122,7 +127,7 @@ fn by_asking(
     })
 }
 
-fn ask_until_right<T>(
+fn ask_until_valid<T>(
     console: &mut dyn Console,
     question: &str,
     given: Option<&str>,
@@ -136,7 +141,7 @@ fn ask_until_right<T>(
         match check(&answer) {
             Err(accounts::Error::Invalid(violations)) => {
                 for (field, violations) in violations.iter() {
-                    console.complain(&format!("Error: {}", say(field, violations)));
+                    console.print_error(&format!("Error: {}", describe(field, violations)));
                 }
             }
             checked => return Ok(checked?),
@@ -145,14 +150,17 @@ fn ask_until_right<T>(
     }
 }
 
-/// Both names, which a superuser need not have.
+/// Parses both names, which are optional.
 fn names(first: Option<&str>, last: Option<&str>) -> Result<(FirstName, LastName), CommandError> {
     let first = match first.filter(|text| !strip(text).is_empty()) {
-        Some(text) => FirstName::parse(text).map_err(|violations| refused(Field::FirstName, &violations))?,
+        Some(text) => FirstName::parse(text)
+            .map_err(|violations| CommandError::invalid(Field::FirstName, &violations))?,
         None => FirstName::default(),
     };
     let last = match last.filter(|text| !strip(text).is_empty()) {
-        Some(text) => LastName::parse(text).map_err(|violations| refused(Field::LastName, &violations))?,
+        Some(text) => {
+            LastName::parse(text).map_err(|violations| CommandError::invalid(Field::LastName, &violations))?
+        }
         None => LastName::default(),
     };
     Ok((first, last))
@@ -168,21 +176,13 @@ fn ask_password(console: &mut dyn Console, owner: &password::Owner<'_>) -> Resul
             return Ok(password);
         }
         for violation in &violations {
-            console.complain(&say(Field::Password, std::slice::from_ref(violation)));
+            console.print_error(&describe(Field::Password, std::slice::from_ref(violation)));
         }
         let answer = console.ask("Bypass password validation and create user anyway? [y/N]: ")?;
         if answer.eq_ignore_ascii_case("y") {
             return Ok(password);
         }
     }
-}
-
-fn refused(field: Field, violations: &[Violation]) -> CommandError {
-    CommandError::Refused(format!(
-        "{}: {}",
-        mycars_http::messages::name(field),
-        say(field, violations)
-    ))
 }
 
 #[cfg(test)]
@@ -193,13 +193,13 @@ mod tests {
     use super::*;
     use crate::console::Script;
 
-    fn nothing_set(_: &str) -> Option<String> {
+    fn no_variables(_: &str) -> Option<String> {
         None
     }
 
-    /// Mocks in which the username `taken` is taken, and which keep a user that `is_right`.
-    fn mocks(is_right: impl Fn(&NewUser) -> bool + Send + 'static) -> Mocks {
-        let mut mocks = nobody_is_kept();
+    /// Returns mocks in which the username `taken` is taken, and which insert one user that `is_expected`.
+    fn mocks(is_expected: impl Fn(&NewUser) -> bool + Send + 'static) -> Mocks {
+        let mut mocks = mocks_without_insert();
         mocks
             .hasher
             .expect_hash()
@@ -219,13 +219,13 @@ mod tests {
             .unit
             .users
             .expect_insert()
-            .withf(is_right)
+            .withf(is_expected)
             .once()
             .returning(|_| Ok(samples::user()));
         mocks
     }
 
-    fn nobody_is_kept() -> Mocks {
+    fn mocks_without_insert() -> Mocks {
         let mut mocks = Mocks::new();
         mocks
             .unit
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_invalid_or_taken_is_asked_again() {
+    fn invalid_or_taken_value_is_asked_again() {
         let mocks = mocks(|user| {
             user.username.as_str() == "root" && user.is_superuser && user.password.reveal() == "Meadow-x-55"
         });
@@ -260,10 +260,10 @@ mod tests {
             "Meadow-x-55",
             "Meadow-x-55",
         ]);
-        run(&app, &CreateSuperuser::default(), &nothing_set, &mut script).unwrap();
+        run(&app, &CreateSuperuser::default(), &no_variables, &mut script).unwrap();
         assert_eq!(store.commits(), 1);
         assert_eq!(
-            script.heard,
+            script.output,
             [
                 "Username: ",
                 "Error: Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ \
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_password_is_set_only_if_one_insists() {
+    fn weak_password_is_set_after_confirmation() {
         let (app, _) = mocks(|user| user.password.reveal() == "admin").into_app();
         let given = CreateSuperuser {
             username: Some("root".into()),
@@ -298,38 +298,38 @@ mod tests {
             ..CreateSuperuser::default()
         };
         let mut script = Script::of(&["root", "root", "n", "admin", "admin", "Y"]);
-        run(&app, &given, &nothing_set, &mut script).unwrap();
+        run(&app, &given, &no_variables, &mut script).unwrap();
         assert!(
             script
-                .heard
+                .output
                 .contains(&"The password is too similar to the username.".into())
         );
         assert!(
             script
-                .heard
+                .output
                 .contains(&"Bypass password validation and create user anyway? [y/N]: ".into())
         );
     }
 
     #[test]
-    fn nobody_at_the_terminal_makes_nobody() {
+    fn createsuperuser_without_terminal_is_skipped() {
         let (app, store) = Mocks::new().into_app();
         let mut script = Script {
-            is_absent: true,
+            has_no_terminal: true,
             ..Script::default()
         };
-        run(&app, &CreateSuperuser::default(), &nothing_set, &mut script).unwrap();
-        assert!(script.heard[0].starts_with("Superuser creation skipped due to not running in a TTY."));
+        run(&app, &CreateSuperuser::default(), &no_variables, &mut script).unwrap();
+        assert!(script.output[0].starts_with("Superuser creation skipped due to not running in a TTY."));
         assert_eq!(store.commits(), 0);
     }
 
     #[test]
-    fn somebody_who_hangs_up_makes_nobody() {
-        let (app, store) = nobody_is_kept().into_app();
+    fn createsuperuser_at_end_of_input_is_cancelled() {
+        let (app, store) = mocks_without_insert().into_app();
         let cancelled = run(
             &app,
             &CreateSuperuser::default(),
-            &nothing_set,
+            &no_variables,
             &mut Script::of(&["root"]),
         );
         assert_eq!(cancelled.unwrap_err().to_string(), "Operation cancelled.");
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn without_questions_everything_is_taken_from_options_and_variables() {
+    fn noinput_takes_options_and_variables() {
         let mocks = mocks(|user| {
             user.username.as_str() == "root"
                 && user.email.as_str() == "root@example.com"
@@ -359,20 +359,20 @@ mod tests {
         };
         let mut script = Script::default();
         run(&app, &given, &variable, &mut script).unwrap();
-        assert_eq!(script.heard, ["Superuser created successfully."]);
+        assert_eq!(script.output, ["Superuser created successfully."]);
     }
 
     #[test]
-    fn without_questions_what_is_missing_taken_or_wrong_ends_it() {
+    fn noinput_with_missing_or_invalid_value_is_refused() {
         let refused = |username: Option<&str>, email: Option<&str>| {
-            let (app, _) = nobody_is_kept().into_app();
+            let (app, _) = mocks_without_insert().into_app();
             let given = CreateSuperuser {
                 username: username.map(Into::into),
                 email: email.map(Into::into),
                 noinput: true,
                 ..CreateSuperuser::default()
             };
-            run(&app, &given, &nothing_set, &mut Script::default())
+            run(&app, &given, &no_variables, &mut Script::default())
                 .unwrap_err()
                 .to_string()
         };
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn without_questions_and_without_a_password_nobody_can_log_in_yet() {
+    fn noinput_without_password_sets_unusable_password() {
         let (app, _) = mocks(|user| user.password == PasswordHash::unusable()).into_app();
         let given = CreateSuperuser {
             username: Some("root".into()),
@@ -401,11 +401,11 @@ mod tests {
             ..CreateSuperuser::default()
         };
         let mut script = Script::default();
-        run(&app, &given, &nothing_set, &mut script).unwrap();
+        run(&app, &given, &no_variables, &mut script).unwrap();
         assert!(
-            script.heard[0].contains("changepassword root"),
+            script.output[0].contains("changepassword root"),
             "{:?}",
-            script.heard
+            script.output
         );
     }
 }

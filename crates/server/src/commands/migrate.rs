@@ -1,7 +1,6 @@
 //! `mycars migrate`: apply pending migrations.
 
-use super::CommandError;
-use crate::{console::Console, settings::Settings, wiring};
+use crate::{console::Console, error::CommandError, settings::Settings, wiring};
 
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let (database, options) = wiring::database(settings)?;

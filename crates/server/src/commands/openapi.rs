@@ -1,9 +1,8 @@
-//! `mycars openapi`: prints the OpenAPI document that `/api/schema/` answers, with a relative base URL.
+//! `mycars openapi`: print the OpenAPI document of `/api/schema/`, with a relative base URL.
 
 use mycars_http::openapi;
 
-use super::CommandError;
-use crate::{cli::DocumentFormat, console::Console};
+use crate::{cli::DocumentFormat, console::Console, error::CommandError};
 
 pub(super) fn run(format: DocumentFormat, console: &mut dyn Console) -> Result<(), CommandError> {
     let document = match format {

@@ -1,39 +1,38 @@
-//! Asking for a new password: hidden, and twice.
+//! The prompt for a new password: hidden, and twice.
 
 use std::io;
 
 use mycars_domain::{Field, Violation, values::Password};
 
-use super::say;
-use crate::console::Console;
+use crate::{console::Console, error::describe};
 
-/// What came of asking once.
+/// The result of one prompt.
 pub(super) enum Asked {
-    /// The two entries differ, or are no password: what is wrong was said.
+    /// The two entries differ, or are not a password; the error was printed.
     Unusable,
-    /// A password, which may still not be good enough.
+    /// A password that was not validated yet.
     Password(Password),
 }
 
 /// Asks for a password twice.
 ///
 /// # Errors
-/// If nobody answers any more.
+/// If the input ends.
 pub(super) fn ask(console: &mut dyn Console) -> io::Result<Asked> {
     let password = console.ask_hidden("Password: ")?;
     let again = console.ask_hidden("Password (again): ")?;
     if password != again {
-        console.complain("Error: Your passwords didn't match.");
+        console.print_error("Error: Your passwords didn't match.");
         return Ok(Asked::Unusable);
     }
     match Password::parse(&password) {
         Ok(password) => Ok(Asked::Password(password)),
         Err(violations) if violations == [Violation::Blank] => {
-            console.complain("Error: Blank passwords aren't allowed.");
+            console.print_error("Error: Blank passwords aren't allowed.");
             Ok(Asked::Unusable)
         }
         Err(violations) => {
-            console.complain(&format!("Error: {}", say(Field::Password, &violations)));
+            console.print_error(&format!("Error: {}", describe(Field::Password, &violations)));
             Ok(Asked::Unusable)
         }
     }

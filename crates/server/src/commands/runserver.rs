@@ -1,27 +1,25 @@
-//! `mycars runserver`: serve until told to stop.
+//! `mycars runserver`: serve until SIGINT or SIGTERM.
 
-use std::{
-    io::ErrorKind,
-    net::{SocketAddr, TcpListener},
-};
+use std::{io::ErrorKind, net::SocketAddr};
 
 use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
 use mycars_http::{Rates, bind, serve};
+use tracing::Dispatch;
 
-use super::CommandError;
 use crate::{
     console::Console,
+    error::CommandError,
     settings::{Settings, Throttle},
     wiring,
 };
 
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let address = settings.server.bind;
-    let listener = bind(address).map_err(|error| cant_listen(address, error.kind(), &error.to_string()))?;
-    let app = wiring::app(settings)?;
+    let listener = bind(address).map_err(|error| listen_error(address, error.kind(), &error.to_string()))?;
+    let (app, applied) = wiring::migrated_app(settings)?;
     let http = mycars_http::Settings {
         workers: settings.server.workers,
         connections: settings.database.pool_size as usize,
@@ -37,13 +35,19 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         password_queue: settings.passwords.queue,
         shutdown_seconds: settings.server.shutdown_seconds,
     };
-    let banner = banner(settings, &listener)?;
+    let address = listener.local_addr()?;
+    let banner = banner(settings, address)?;
     claim_media(&app, settings)?;
     actix_web::rt::System::new().block_on(async {
+        // The banner comes before the log: actix's lines about the start are dropped, our own follow it.
+        let quiet = tracing::dispatcher::set_default(&Dispatch::none());
         let server = actix_web::rt::spawn(serve(app, &http, listener)?);
-        // The server listens to signals from its first turn on: whoever reads the banner may stop it.
+        // The server handles signals from its first poll on, so it can be stopped as soon as the banner is there.
         actix_web::rt::task::yield_now().await;
         console.print(&banner);
+        drop(quiet);
+        wiring::log_migrations(&applied);
+        tracing::info!(workers = http.workers, "listening on {address}");
         server.await?
     })?;
     Ok(())
@@ -59,8 +63,8 @@ fn rates(throttle: &Throttle) -> Option<Rates> {
     })
 }
 
-/// Warns if the media folder seems to belong to another database. Whatever is found, the server starts, and no picture
-/// is deleted.
+/// Warns if the media folder seems to belong to another database. The server starts in any case, and no picture is
+/// deleted.
 fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
     let (database, _) = wiring::database(settings)?;
     let folder = settings.media.root.display();
@@ -87,24 +91,23 @@ fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn cant_listen(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {
+fn listen_error(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {
     let advice = match kind {
         ErrorKind::AddrInUse => {
-            "something else listens there: stop it, or name another port, as in `mycars runserver 8001`"
+            "another program listens there: stop it, or use another port, for example `mycars runserver 8001`"
                 .into()
         }
-        ErrorKind::PermissionDenied => "only root may listen below port 1024: name another port".into(),
+        ErrorKind::PermissionDenied => "only root may listen below port 1024: use another port".into(),
         ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address: name one that it has, or 0.0.0.0 for all".into()
+            "this machine does not have that address: use one that it has, or 0.0.0.0 for all".into()
         }
         _ => error.to_owned(),
     };
     CommandError::Refused(format!("can't listen on {address}: {advice}"))
 }
 
-/// What who started the server wants to know.
-fn banner(settings: &Settings, listener: &TcpListener) -> Result<String, CommandError> {
-    let address = listener.local_addr()?;
+/// Returns the first screen of the server: its URLs, its data and the next command.
+fn banner(settings: &Settings, address: SocketAddr) -> Result<String, CommandError> {
     let mode = if settings.debug {
         "development (DEBUG is on)"
     } else {
@@ -125,7 +128,7 @@ fn banner(settings: &Settings, listener: &TcpListener) -> Result<String, Command
          \n  Health    http://{address}/health/ready\
          \n  Database  {database}\
          \n  Data      {data}\n\
-         \nNext: make yourself an administrator, in another terminal:\n\
+         \nNext: create a superuser, in another terminal:\n\
          \n  {next}\n\
          \nStop with Ctrl-C.",
         version = env!("CARGO_PKG_VERSION"),

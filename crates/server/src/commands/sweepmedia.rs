@@ -10,8 +10,7 @@ use mycars_application::{
 use mycars_domain::values::ImagePath;
 use mycars_persistence::Database;
 
-use super::CommandError;
-use crate::{cli::SweepMedia, console::Console, settings::Settings, wiring};
+use crate::{cli::SweepMedia, console::Console, error::CommandError, settings::Settings, wiring};
 
 pub(super) fn run(
     settings: &Settings,
@@ -42,7 +41,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Says what would be done.
+/// Prints the plan of a dry run.
 fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     for image in &plan.orphans {
         console.print(&format!("{} ({} bytes) would be moved", image.path, image.bytes));
@@ -71,7 +70,7 @@ fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     ));
 }
 
-/// Says what was done.
+/// Prints the result of a sweep.
 fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     for image in &plan.restored {
         console.print(&format!(
@@ -131,13 +130,13 @@ fn expired(plan: &SweepPlan) -> String {
     pictures(plan.expired.iter().map(|image| image.bytes))
 }
 
-/// Says how many pictures there are, and how many bytes they have together.
+/// Returns the number of pictures and their total size.
 fn pictures(sizes: impl ExactSizeIterator<Item = u64>) -> String {
     let (count, plural) = (sizes.len(), if sizes.len() == 1 { "" } else { "s" });
     format!("{count} picture{plural} ({} bytes)", sizes.sum::<u64>())
 }
 
-/// Says why the sweep is refused, and what to do.
+/// Returns the reason for which the sweep is refused, and what to do.
 fn reason(refusal: Refusal, root: &Path, database: &Database) -> String {
     let folder = root.display();
     let (problem, advice) = match refusal {
@@ -166,6 +165,6 @@ fn reason(refusal: Refusal, root: &Path, database: &Database) -> String {
     };
     format!(
         "sweepmedia refuses: {problem}; nothing was changed. Check DATABASE_URL and MYCARS__MEDIA__ROOT; {advice}; \
-         --force sweeps all the same"
+         --force sweeps anyway"
     )
 }

@@ -1,8 +1,8 @@
-//! Where the settings come from. Each layer overrides those before it:
+//! The sources of the settings. Each layer overrides those before it:
 //!
-//! 1. `default.toml`, built in: every setting there is
+//! 1. the built-in `default.toml`, which has every setting
 //! 2. `config/default.toml`
-//! 3. the environment's file, built in for `development` and `production`
+//! 3. the built-in file of the environment `development` or `production`
 //! 4. `config/<environment>.toml`
 //! 5. environment variables
 
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::{SettingsError, Variables};
 
-/// The files that are built in, so that the program runs where there is no folder `config`.
+/// The built-in files, with which the program needs no folder `config`.
 pub(super) const BUILT_IN: [(&str, &str); 3] = [
     ("default", DEFAULT),
     ("development", include_str!("../../../../config/development.toml")),
@@ -25,11 +25,11 @@ pub(super) const DEFAULT: &str = include_str!("../../../../config/default.toml")
 /// The variable that chooses the environment.
 const ENVIRONMENT: &str = "MYCARS_ENVIRONMENT";
 
-/// What the names of other variables begin with. One underscore would not do: Kubernetes gives every pod
-/// variables such as `MYCARS_PORT` for a service named `mycars`.
+/// The prefix of the other variables. It has two underscores because Kubernetes gives every pod variables such as
+/// `MYCARS_PORT` for a service named `mycars`.
 const PREFIX: &str = "MYCARS__";
 
-/// The settings whose variables have no prefix, because the Django system had them by these names.
+/// The settings whose variables have no prefix, because Django projects use these names.
 const WITHOUT_PREFIX: [&str; 5] = [
     "secret_key",
     "secret_key_fallbacks",
@@ -38,13 +38,13 @@ const WITHOUT_PREFIX: [&str; 5] = [
     "database_url",
 ];
 
-/// The settings whose values don't belong into an error message.
+/// The settings whose values error messages do not show.
 const SECRET: [&str; 3] = ["secret_key", "secret_key_fallbacks", "database_url"];
 
-/// Of the environment variables of a process, those that are settings.
+/// Returns the environment variables of a process that are settings.
 ///
 /// # Errors
-/// [`SettingsError::Wrong`] if one of them is no text.
+/// [`SettingsError::Wrong`] if one of them is not valid UTF-8.
 pub(super) fn ours(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Variables, SettingsError> {
@@ -66,7 +66,7 @@ fn is_ours(name: &str) -> bool {
     name == ENVIRONMENT || name.starts_with(PREFIX) || WITHOUT_PREFIX.iter().any(|key| name == variable(key))
 }
 
-/// The name of the environment, which chooses a file.
+/// Returns the name of the environment, which selects a file.
 pub(super) fn environment(variables: &Variables) -> &str {
     match variables.get(ENVIRONMENT) {
         Some(name) if !name.is_empty() => name,
@@ -74,7 +74,7 @@ pub(super) fn environment(variables: &Variables) -> &str {
     }
 }
 
-/// Reads all layers and merges them.
+/// Reads and merges all layers.
 pub(super) fn merge<T: DeserializeOwned>(
     environment: &str,
     variables: &Variables,
@@ -97,7 +97,7 @@ pub(super) fn merge<T: DeserializeOwned>(
     merged.try_deserialize().map_err(|error| explain(error, &root))
 }
 
-/// The keys of all settings, such as `server.bind`, and the names of their variables.
+/// Returns the keys of all settings, such as `server.bind`, with the names of their variables.
 pub(super) fn keys() -> Result<BTreeMap<String, String>, SettingsError> {
     let default = read(
         File::from_str(DEFAULT, FileFormat::Toml),
@@ -109,7 +109,7 @@ pub(super) fn keys() -> Result<BTreeMap<String, String>, SettingsError> {
         .collect())
 }
 
-/// The name of the variable of a setting.
+/// Returns the name of the variable of a setting.
 pub(super) fn variable(key: &str) -> String {
     if WITHOUT_PREFIX.contains(&key) {
         key.to_uppercase()
@@ -158,7 +158,7 @@ fn read(source: impl Source + Send + Sync + 'static, label: &str) -> Result<Conf
         })
 }
 
-/// Where an error of TOML is and what it is, without the lines between, which quote the file and its secrets.
+/// Returns the position and the message of a TOML error, without the lines between, which quote the file and its secrets.
 fn in_one_line(error: &ConfigError) -> String {
     let text = match error {
         ConfigError::FileParse { cause, .. } => cause.to_string(),
@@ -171,7 +171,7 @@ fn in_one_line(error: &ConfigError) -> String {
     }
 }
 
-/// The variables that are set, with the keys of their settings. An empty variable counts as not set.
+/// Returns the variables that are set, with the keys of their settings. An empty variable counts as not set.
 fn assignments(
     variables: &Variables,
     keys: &BTreeMap<String, String>,
@@ -233,7 +233,7 @@ fn advice(suggestion: Option<&String>) -> String {
     )
 }
 
-/// All values that are no tables, with their keys.
+/// Returns all values that are not tables, with their keys.
 fn leaves<'a>(value: &'a Value, key: &str) -> Vec<(String, &'a Value)> {
     let ValueKind::Table(table) = &value.kind else {
         return vec![(key.to_owned(), value)];
@@ -251,7 +251,7 @@ fn leaves<'a>(value: &'a Value, key: &str) -> Vec<(String, &'a Value)> {
         .collect()
 }
 
-/// Says of an error in a value where the value is from, what it is and what it should be.
+/// Names the source of a wrong value, the value, and what it should be.
 pub(super) fn explain(error: ConfigError, root: &Value) -> SettingsError {
     let ConfigError::At {
         error: expected,
@@ -269,7 +269,7 @@ pub(super) fn explain(error: ConfigError, root: &Value) -> SettingsError {
     let name = match value.and_then(Value::origin) {
         Some(variable) if is_ours(variable) => variable.to_owned(),
         Some(file) => format!("{key} in {file}"),
-        // Of a section where there should be a value, the file is not known.
+        // The file of a section in place of a value is not known.
         None => key.clone(),
     };
     SettingsError::Wrong {
@@ -289,7 +289,7 @@ fn held(key: &str, value: Option<&Value>) -> String {
     }
 }
 
-/// An error that no file and no variable can cause.
+/// Wraps an error that no file and no variable can cause.
 fn unexpected(error: &ConfigError) -> SettingsError {
     SettingsError::File {
         file: "the configuration".to_owned(),

@@ -1,5 +1,5 @@
-//! How one value is read, be it TOML or the text of an environment variable. An error is the second half of a
-//! sentence, "… should be {error}": what is wrong where is said by [`layers`](super::layers).
+//! Parsers of single values, from TOML or from the text of an environment variable. An error is the second half of the
+//! sentence "… should be {error}"; [`layers`](super::layers) adds the first.
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::LogFormat;
 use crate::logging;
 
-/// A value in any notation.
+/// A value as TOML or as text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Notation {
@@ -19,7 +19,7 @@ enum Notation {
     List(Vec<String>),
 }
 
-/// Reads a value by `read`, which answers `None` if it is not what is `expected`.
+/// Parses a value by `read`, which returns `None` if the value is not `expected`.
 fn read<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     expected: &str,
@@ -31,7 +31,7 @@ fn read<'de, D: Deserializer<'de>, T>(
         .ok_or_else(|| D::Error::custom(expected))
 }
 
-/// Reads a value that is written as text.
+/// Parses a value that is text.
 fn read_text<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     expected: &str,
@@ -60,7 +60,7 @@ where
     })
 }
 
-/// A number of threads; 0 stands for as many as there are cores.
+/// A number of threads; 0 means one per core.
 pub(super) fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     whole::<0, 1024, usize, D>(deserializer).map(|workers| match workers {
         0 => thread::available_parallelism().map_or(1, usize::from),
@@ -110,12 +110,12 @@ fn to_list(value: Notation) -> Option<Vec<String>> {
     Some(trimmed.filter(|item| !item.is_empty()).collect())
 }
 
-/// Keys, in a list or separated by commas; without what is empty.
+/// Keys, in a list or separated by commas, without empty items.
 pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     read(deserializer, "a list of keys", to_list)
 }
 
-/// Patterns of hosts, as Django's `ALLOWED_HOSTS`.
+/// Patterns of hosts, like those of Django's `ALLOWED_HOSTS`, in lower case.
 pub(super) fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let expected = "host names such as example.org, .example.org, [::1] or *, without scheme and port";
     read(deserializer, expected, |value| {
@@ -139,7 +139,7 @@ fn is_host_pattern(host: &str) -> bool {
     host == "*" || name.split('.').all(is_label)
 }
 
-/// The URL of a database of a kind that we know, or nothing.
+/// The URL of an SQLite or PostgreSQL database, or empty.
 pub(super) fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let expected = "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
     let is_url = |text: &str| {
@@ -160,7 +160,7 @@ pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
     })
 }
 
-/// The path of a folder, or none.
+/// The path of a folder, or empty.
 pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     read_text(deserializer, "the path of a folder", |text| {
         Some(PathBuf::from(text.trim()))
@@ -184,7 +184,7 @@ pub(super) fn proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Trus
     networks(deserializer).map(TrustedProxies)
 }
 
-/// How often something may happen.
+/// A rate limit.
 pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D::Error> {
     read_text(
         deserializer,
@@ -193,7 +193,7 @@ pub(super) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D
     )
 }
 
-/// Origins as browsers write them, or `*`.
+/// Origins as browsers send them, or `*`.
 pub(super) fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AllowedOrigins, D::Error> {
     let list = read(deserializer, &BadOrigin::NoOrigin.to_string(), to_list)?;
     AllowedOrigins::new(&list).map_err(D::Error::custom)

@@ -1,6 +1,6 @@
-//! Which crate may depend on what. What a crate names is read from the manifests; what it gets in the end is
-//! asked of `cargo tree`, which chooses features as a plain build of that crate does. (A resolution of the
-//! whole workspace would not do: it joins in what only tests turn on.)
+//! The allowed dependencies between crates. Direct dependencies are read from the manifests; all dependencies
+//! come from `cargo tree`, which selects features like a plain build of the crate. (A resolution of the whole
+//! workspace would add the features of tests.)
 
 use std::{collections::BTreeSet, process::Command};
 
@@ -13,10 +13,10 @@ const INSIDE: [&str; 2] = ["mycars-domain", "mycars-application"];
 /// that measures. Every other one, however new, is an adapter, unless it is an example.
 const NO_ADAPTERS: [&str; 3] = ["mycars-server", "mycars-testkit", BENCHMARK];
 
-/// The benchmark. It holds a bare server of its own, which names what it needs.
+/// The benchmark. It contains a bare server of its own, which names the dependencies that it needs.
 const BENCHMARK: &str = "mycars-bench";
 
-/// What each example uses of ours, and what its tests use besides: no more than what it is there to show.
+/// The workspace crates that each example uses, and those that its tests use in addition.
 const EXAMPLES: [(&str, &[&str], &[&str]); 3] = [
     ("car-import", &["mycars-domain"], &[]),
     (
@@ -31,7 +31,8 @@ const EXAMPLES: [(&str, &[&str], &[&str]); 3] = [
     ),
 ];
 
-/// All that the domain may depend on, directly or not. What derives errors runs only while compiling.
+/// The crates that the domain may depend on, directly or not. Derive macros for errors run only at compile
+/// time.
 const DOMAIN_DEPENDS_ON: [&str; 13] = [
     "caseless",
     "chrono",
@@ -59,7 +60,8 @@ fn workspace() -> Metadata {
         .expect("cargo describes the workspace")
 }
 
-/// What a crate names, in all kinds of dependencies or in one. A crate may name itself for its own tests.
+/// Returns the dependencies in the manifest of a crate, of all kinds or of one. A crate may name itself for
+/// its own tests.
 fn named(package: &Package, kind: Option<DependencyKind>) -> impl Iterator<Item = &str> {
     package
         .dependencies
@@ -95,8 +97,8 @@ fn package<'m>(workspace: &'m Metadata, name: &str) -> &'m Package {
         .unwrap_or_else(|| panic!("there is no crate {name}"))
 }
 
-/// The crates whose manifests name a dependency that begins so, in whatever kind.
-fn who_names<'m>(workspace: &'m Metadata, prefixes: &[&str]) -> BTreeSet<&'m str> {
+/// Returns the crates whose manifests name a dependency with this prefix, of any kind.
+fn crates_that_name<'m>(workspace: &'m Metadata, prefixes: &[&str]) -> BTreeSet<&'m str> {
     let names_it = |package: &&Package| {
         named(package, None).any(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
     };
@@ -127,7 +129,7 @@ fn tree(package: &str, kinds: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_domain_depends_on_nothing_of_ours_and_on_little_else() {
+fn domain_depends_on_allowed_crates_alone() {
     let workspace = workspace();
     let domain = package(&workspace, "mycars-domain");
     assert!(!named(domain, None).any(|name| name.starts_with("mycars-")));
@@ -140,14 +142,14 @@ fn the_domain_depends_on_nothing_of_ours_and_on_little_else() {
 }
 
 #[test]
-fn the_application_depends_on_the_domain_alone() {
+fn application_depends_on_domain_alone() {
     let workspace = workspace();
     let application = package(&workspace, "mycars-application");
     assert_eq!(used_of_workspace(application), ["mycars-domain"].into());
 }
 
 #[test]
-fn nothing_of_ours_serialises_the_domain() {
+fn workspace_crates_do_not_serialise_the_domain() {
     let workspace = workspace();
     let others = workspace
         .packages
@@ -164,7 +166,7 @@ fn nothing_of_ours_serialises_the_domain() {
 }
 
 #[test]
-fn the_inside_and_nothing_else_can_be_published() {
+fn domain_and_application_alone_can_be_published() {
     let workspace = workspace();
     let can_be_published: BTreeSet<_> = workspace
         .packages
@@ -181,7 +183,7 @@ fn the_inside_and_nothing_else_can_be_published() {
 }
 
 #[test]
-fn adapters_depend_on_the_inside_and_never_on_each_other() {
+fn adapters_do_not_depend_on_each_other() {
     let workspace = workspace();
     let adapters: Vec<_> = workspace
         .packages
@@ -209,7 +211,7 @@ fn adapters_depend_on_the_inside_and_never_on_each_other() {
 }
 
 #[test]
-fn an_example_uses_what_it_shows_and_nobody_uses_an_example() {
+fn examples_use_allowed_crates_and_are_not_used() {
     let workspace = workspace();
     let examples: BTreeSet<&str> = workspace
         .packages
@@ -236,7 +238,7 @@ fn an_example_uses_what_it_shows_and_nobody_uses_an_example() {
 }
 
 #[test]
-fn the_examples_and_their_tests_need_no_database_and_no_web_framework() {
+fn examples_need_no_database_and_no_web_framework() {
     for (name, _, _) in EXAMPLES {
         let needed = tree(name, "normal,build,dev");
         assert!(needed.contains("mycars-domain"), "{needed:?}");
@@ -247,24 +249,24 @@ fn the_examples_and_their_tests_need_no_database_and_no_web_framework() {
 }
 
 #[test]
-fn only_the_store_names_the_database_libraries() {
+fn persistence_alone_names_database_libraries() {
     let workspace = workspace();
     let libraries = ["diesel", "r2d2", "libsqlite3-sys", "pq-sys"];
     let allowed = BTreeSet::from(["mycars-persistence", "mycars-testkit", BENCHMARK]);
-    let naming = who_names(&workspace, &libraries);
+    let naming = crates_that_name(&workspace, &libraries);
     assert!(naming.contains("mycars-persistence"));
     assert!(naming.is_subset(&allowed), "{naming:?}");
 }
 
 #[test]
-fn only_the_door_and_the_wiring_name_the_web_framework() {
+fn http_and_server_alone_name_web_framework() {
     let workspace = workspace();
-    let naming = who_names(&workspace, &["actix"]);
+    let naming = crates_that_name(&workspace, &["actix"]);
     assert_eq!(naming, ["mycars-http", "mycars-server", BENCHMARK].into());
 }
 
 #[test]
-fn the_testkit_is_for_tests_only() {
+fn testkit_is_dev_dependency_only() {
     let workspace = workspace();
     for package in &workspace.packages {
         for kind in [DependencyKind::Normal, DependencyKind::Build] {
@@ -275,14 +277,14 @@ fn the_testkit_is_for_tests_only() {
 }
 
 #[test]
-fn nothing_depends_on_the_benchmark() {
+fn benchmark_is_no_dependency() {
     let workspace = workspace();
     package(&workspace, BENCHMARK);
-    assert_eq!(who_names(&workspace, &[BENCHMARK]), BTreeSet::new());
+    assert_eq!(crates_that_name(&workspace, &[BENCHMARK]), BTreeSet::new());
 }
 
 #[test]
-fn what_is_served_contains_nothing_that_is_for_tests() {
+fn server_binary_contains_no_test_crates() {
     let for_tests = ["mockall", "mycars-testkit", "proptest", "ureq"];
     let served = tree("mycars-server", "normal,build");
     assert!(served.contains("mycars-domain"), "{served:?}");

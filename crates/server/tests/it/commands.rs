@@ -1,4 +1,4 @@
-//! The commands beside serving.
+//! The commands other than `runserver`.
 
 use mycars_testkit::TestDatabase;
 
@@ -10,15 +10,15 @@ use crate::support::{
 };
 
 on_both_databases!(
-    a_superuser_can_log_in_and_has_every_right,
-    a_superuser_whose_name_is_taken_is_not_made,
-    a_superuser_without_a_password_can_not_log_in,
-    nobody_at_a_terminal_makes_no_superuser,
-    expired_tokens_are_forgotten_and_live_ones_are_not,
-    the_password_of_an_unknown_user_can_not_be_changed,
+    created_superuser_logs_in_as_admin,
+    createsuperuser_with_taken_username_is_refused,
+    superuser_without_password_cannot_log_in,
+    createsuperuser_without_terminal_is_skipped,
+    flushexpiredtokens_deletes_expired_tokens_alone,
+    changepassword_of_unknown_user_is_refused,
 );
 
-fn a_superuser_can_log_in_and_has_every_right(installation: &Installation) {
+fn created_superuser_logs_in_as_admin(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let tokens = log_in(&server, "root", SUPERUSER_PASSWORD);
@@ -29,7 +29,7 @@ fn a_superuser_can_log_in_and_has_every_right(installation: &Installation) {
     assert_eq!(me["email"], "root@example.com");
 }
 
-fn a_superuser_whose_name_is_taken_is_not_made(installation: &Installation) {
+fn createsuperuser_with_taken_username_is_refused(installation: &Installation) {
     installation.create_superuser("root");
     let arguments = [
         "createsuperuser",
@@ -45,7 +45,7 @@ fn a_superuser_whose_name_is_taken_is_not_made(installation: &Installation) {
     );
 }
 
-fn a_superuser_without_a_password_can_not_log_in(installation: &Installation) {
+fn superuser_without_password_cannot_log_in(installation: &Installation) {
     let arguments = [
         "createsuperuser",
         "--noinput",
@@ -67,7 +67,7 @@ fn a_superuser_without_a_password_can_not_log_in(installation: &Installation) {
     }
 }
 
-fn nobody_at_a_terminal_makes_no_superuser(installation: &Installation) {
+fn createsuperuser_without_terminal_is_skipped(installation: &Installation) {
     let said = installation.run(&["createsuperuser"]).success();
     assert!(
         said.starts_with("Superuser creation skipped due to not running in a TTY."),
@@ -77,7 +77,7 @@ fn nobody_at_a_terminal_makes_no_superuser(installation: &Installation) {
     installation.create_superuser("root");
 }
 
-fn expired_tokens_are_forgotten_and_live_ones_are_not(installation: &Installation) {
+fn flushexpiredtokens_deletes_expired_tokens_alone(installation: &Installation) {
     let server = installation.start();
     join(&server, "ann");
     let expire = "UPDATE refresh_tokens SET expires_at = '2001-02-03 04:05:06+00:00'";
@@ -85,8 +85,8 @@ fn expired_tokens_are_forgotten_and_live_ones_are_not(installation: &Installatio
     let live = log_in(&server, "ann", accounts::PASSWORD);
 
     let flush = || installation.run(&["flushexpiredtokens"]).success();
-    assert_eq!(flush(), "Forgot 1 expired refresh tokens.\n");
-    assert_eq!(flush(), "Forgot 0 expired refresh tokens.\n");
+    assert_eq!(flush(), "Deleted 1 expired refresh tokens.\n");
+    assert_eq!(flush(), "Deleted 0 expired refresh tokens.\n");
     let refresh = Request::post(
         "/api/token/refresh/",
         &serde_json::json!({"refresh": live.refresh}),
@@ -94,7 +94,7 @@ fn expired_tokens_are_forgotten_and_live_ones_are_not(installation: &Installatio
     server.send(&refresh).json(200);
 }
 
-fn the_password_of_an_unknown_user_can_not_be_changed(installation: &Installation) {
+fn changepassword_of_unknown_user_is_refused(installation: &Installation) {
     assert_eq!(
         installation.run(&["changepassword", "nobody"]).refusal(),
         "user 'nobody' does not exist"
@@ -102,7 +102,7 @@ fn the_password_of_an_unknown_user_can_not_be_changed(installation: &Installatio
 }
 
 #[test]
-fn the_password_of_a_superuser_is_taken_from_djangos_variable_too() {
+fn createsuperuser_takes_password_from_django_variable() {
     let installation = Installation::empty().with("DJANGO_SUPERUSER_PASSWORD", "Harbour-lamp-9");
     let arguments = [
         "createsuperuser",
@@ -120,7 +120,7 @@ fn the_password_of_a_superuser_is_taken_from_djangos_variable_too() {
 }
 
 #[test]
-fn what_createsuperuser_needs_and_is_not_given_is_named() {
+fn createsuperuser_names_missing_option() {
     let installation = Installation::on(TestDatabase::sqlite());
     for (arguments, missing) in [
         (&["createsuperuser", "--noinput"][..], "--username"),
@@ -164,6 +164,7 @@ fn help_names_every_command() {
         "changepassword",
         "flushexpiredtokens",
         "sweepmedia",
+        "prunemedia",
         "adoptmedia",
     ] {
         assert!(help.contains(command), "{command}: {help}");
@@ -172,13 +173,13 @@ fn help_names_every_command() {
 }
 
 #[test]
-fn the_version_is_that_of_the_package() {
+fn version_is_that_of_the_package() {
     let version = Installation::empty().run(&["--version"]).success();
     assert_eq!(version, concat!("mycars ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
 #[test]
-fn help_and_version_need_no_settings_and_leave_nothing_behind() {
+fn help_and_version_need_no_settings() {
     let installation = Installation::empty().with("MYCARS__SERVER__BNID", "x");
     installation.run(&["--version"]).success();
     installation.run(&["--help"]).success();
@@ -186,7 +187,7 @@ fn help_and_version_need_no_settings_and_leave_nothing_behind() {
 }
 
 #[test]
-fn an_unknown_command_is_refused() {
+fn unknown_command_is_refused() {
     let finished = Installation::empty().run(&["migrte"]);
     assert_ne!(finished.code, Some(0));
     assert!(finished.stderr.contains("'migrate'"), "{}", finished.stderr);

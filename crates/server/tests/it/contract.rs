@@ -1,5 +1,5 @@
-//! Replays the recorded cases of `tests/contract/`, whose README explains them, against the server: every case,
-//! on both databases. What is answered must also be what the OpenAPI document says.
+//! Replays the recorded cases of `tests/contract/`, which its README explains, against the server on both
+//! databases. Each response must also match the OpenAPI document.
 
 mod case;
 mod check;
@@ -22,26 +22,26 @@ use world::World;
 
 use crate::support::{Installation, at_once, on_both_databases};
 
-on_both_databases!(every_case_is_answered_as_recorded);
+on_both_databases!(responses_match_recorded_cases);
 
-/// The cases that are allowed to fail, because what they ask for is not served yet: area, name of the case, why.
-/// A case that is here and passes fails the test, too: it must be taken off the list.
+/// The cases that may fail because their endpoint is not implemented yet: area, name of the case, reason. A
+/// listed case that passes fails the test, too: it must be removed from the list.
 const NOT_SERVED_YET: &[(&str, &str, &str)] = &[];
 
 /// How many cases run at a time.
 const THREADS: usize = 4;
 
-/// What went wrong in a case, or what could not even be asked.
+/// The failures of a case.
 type Outcome<T> = Result<T, String>;
 
-/// A case that was run, and what was wrong: nothing if it passed.
+/// A case that was run, with its failures; none if it passed.
 struct Ran<'w> {
     area: &'w str,
     case: &'w str,
     faults: Vec<String>,
 }
 
-fn every_case_is_answered_as_recorded(installation: &Installation) {
+fn responses_match_recorded_cases(installation: &Installation) {
     installation.create_superuser(world::ADMIN);
     let server = installation.start();
     let world = World::of(&server);
@@ -71,7 +71,7 @@ fn run_all<'w>(world: &World<'w>, areas: &'w [Area]) -> Vec<Ran<'w>> {
     ran.into_iter().flatten().collect()
 }
 
-/// Runs a case, and says what was wrong in which step.
+/// Runs a case, and returns its failures with their steps.
 fn run(world: &World<'_>, case: &Case) -> Vec<String> {
     let mut scene = match Scene::of(world, case) {
         Ok(scene) => scene,
@@ -87,7 +87,7 @@ fn run(world: &World<'_>, case: &Case) -> Vec<String> {
     faults
 }
 
-/// Takes one step, and says what was wrong with the answer.
+/// Runs one step, and returns the failures.
 fn play(scene: &mut Scene<'_>, step: &Step) -> Outcome<Vec<String>> {
     let request = request::of(scene, step)?;
     if let Some(times) = step.race {
@@ -102,7 +102,7 @@ fn play(scene: &mut Scene<'_>, step: &Step) -> Outcome<Vec<String>> {
     Ok(faults)
 }
 
-/// Sends the same request many times at once, and counts the answers.
+/// Sends the same request many times concurrently, and counts the responses.
 fn race(
     scene: &Scene<'_>,
     step: &Step,
@@ -114,7 +114,7 @@ fn race(
     Ok(check::race_faults(&step.expect, &answers?))
 }
 
-/// What the cases that were run and the list of what is not served yet have to say against each other.
+/// Compares the results with the list of cases that may fail.
 fn complaints(ran: &[Ran<'_>]) -> Vec<String> {
     let listed: BTreeSet<_> = NOT_SERVED_YET
         .iter()

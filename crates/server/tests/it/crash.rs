@@ -1,6 +1,5 @@
-//! The server is killed again and again while clients write. What it had answered must be there afterwards, what
-//! it had not may be, no row may name a picture that is missing, and the audit log must tell of what is there and of
-//! nothing else.
+//! Kills the server repeatedly while clients write. Acknowledged writes must exist afterwards, other writes
+//! may exist, each picture that a row names must exist, and the audit log must match the rows.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,8 +22,8 @@ use crate::support::{
 };
 
 on_both_databases!(
-    whatever_was_answered_survives_every_kill,
-    after_every_kill_the_history_of_each_car_leads_to_what_is_there,
+    acknowledged_writes_survive_every_kill,
+    history_matches_cars_after_every_kill,
 );
 
 const ROUNDS: usize = 20;
@@ -40,7 +39,7 @@ const CARS: usize = 8;
 /// Older than the hour in which the sweep leaves pictures alone.
 const LONG_AGO: Duration = Duration::from_hours(2);
 
-fn whatever_was_answered_survives_every_kill(installation: &Installation) {
+fn acknowledged_writes_survive_every_kill(installation: &Installation) {
     let seed = seed();
     let (server, writers) = write_and_kill(installation, seed, ROUNDS);
     server.stop();
@@ -48,7 +47,7 @@ fn whatever_was_answered_survives_every_kill(installation: &Installation) {
     report(installation, &writers, orphans, seed);
 }
 
-fn after_every_kill_the_history_of_each_car_leads_to_what_is_there(installation: &Installation) {
+fn history_matches_cars_after_every_kill(installation: &Installation) {
     let seed = seed();
     installation.create_superuser("root");
     let (server, writers) = write_and_kill(installation, seed, ROUNDS_OF_HISTORY);
@@ -62,7 +61,7 @@ fn after_every_kill_the_history_of_each_car_leads_to_what_is_there(installation:
     }
 }
 
-/// Kills the server so many times while writers write, and answers it as it is afterwards.
+/// Kills the server this many times while writers write, and returns the server that was started last.
 fn write_and_kill(installation: &Installation, seed: u64, rounds: usize) -> (Server, Vec<Writer>) {
     let mut server = installation.start();
     let mut writers: Vec<_> = (0..WRITERS)
@@ -97,14 +96,14 @@ fn write_until_killed(writers: &mut [Writer], server: Server, moment: Duration) 
     });
 }
 
-/// One user, and what the server has said about their cars. Only they write to them, one write at a time, so that
-/// it is always known what must be there.
+/// A user with the acknowledged state of their cars. Only this user writes them, one write at a time, so the
+/// expected state is known.
 struct Writer {
     access: String,
     number: usize,
     random: Random,
     cars: BTreeMap<i64, Car>,
-    /// The write that got no answer in this round.
+    /// The write without a response in this round.
     unanswered: Option<Write>,
     figures: Figures,
 }
@@ -113,7 +112,7 @@ struct Writer {
 struct Figures {
     answered: usize,
     unanswered: usize,
-    /// How many of those without an answer were done all the same.
+    /// Number of writes without a response that were applied.
     done_unanswered: usize,
     /// How many writes there were of each kind that were answered.
     kinds: BTreeMap<&'static str, usize>,
@@ -181,7 +180,7 @@ impl Writer {
         }
     }
 
-    /// Notes what the server says has been done.
+    /// Records an acknowledged write.
     fn keep(&mut self, write: &Write, answer: &Answer) {
         assert!(
             (200..300).contains(&answer.status),
@@ -203,7 +202,7 @@ impl Writer {
         }
     }
 
-    /// Compares what is there with what must be, and goes on from there.
+    /// Compares the stored cars with the expected ones, and continues from the stored ones.
     fn compare(&mut self, server: &Server) -> Result<(), String> {
         let list = server
             .send(&Request::get("/api/cars/").bearer(&self.access))
@@ -240,7 +239,7 @@ impl Writer {
     }
 }
 
-/// All that the audit log tells of cars, the oldest first.
+/// Returns the entries of the audit log about cars, the oldest first.
 fn history_of_cars(server: &Server) -> Vec<Value> {
     let access = log_in(server, "root", SUPERUSER_PASSWORD).access;
     let mut entries = Vec::new();
@@ -258,8 +257,8 @@ fn history_of_cars(server: &Server) -> Vec<Value> {
     }
 }
 
-/// The cars that there must be by what is told of them: each is created once, and before anything else; each entry
-/// begins where the one before it ended; and of a deleted one nothing is left.
+/// Returns the cars that follow from the entries: each car is created once and first, each entry begins with
+/// the state that the entry before it left, and a deleted car leaves no state.
 fn replay(entries: &[Value]) -> Result<BTreeMap<i64, Car>, String> {
     let mut told: BTreeMap<i64, BTreeMap<&str, &Value>> = BTreeMap::new();
     for entry in entries {
@@ -346,7 +345,7 @@ impl Write {
         }
     }
 
-    /// Whether it would make of a car what is there now: all of it, and nothing else.
+    /// Returns whether the write would turn a car into the stored one, completely.
     fn explains(&self, car: i64, before: Option<&Car>, after: Option<&Car>) -> bool {
         match (self, before, after) {
             (Self::Create { license }, None, Some(after)) => after.license == *license && after.mileage == 0,
@@ -382,11 +381,11 @@ impl Write {
     }
 }
 
-/// Sweeps when everything that the kills left behind is old, and answers how much that was. Only what rows name
-/// may be left.
+/// Sweeps the media folder after all leftovers are old enough, and returns their number. Only pictures that
+/// rows name may remain.
 fn sweep(installation: &Installation, writers: &[Writer]) -> usize {
     let folder = installation.path("data/media/cars");
-    // What a kill leaves behind at the latest: a picture without a row, and one half written.
+    // Leftovers of the last kill: a picture without a row, and a partial file.
     for name in ["car_1_0123456789abcdef0123456789abcdef.jpg", ".tmp-Xy12Zz"] {
         fs::write(folder.join(name), TINY_JPEG).unwrap();
     }
@@ -422,7 +421,7 @@ fn age(folder: &Path) {
     }
 }
 
-/// Says what came of it, for whoever runs this with `--nocapture`, and holds that there was something to survive.
+/// Prints the result for `--nocapture`, and checks that there were writes that had to survive.
 #[expect(
     clippy::print_stderr,
     reason = "only whoever asks for it sees what a test prints"

@@ -1,5 +1,4 @@
-//! What documents say, as far as a program can check it: that their links lead somewhere, and that code and errors
-//! which they quote are still those of the program.
+//! Checks of the documents: links have targets, and quoted code and errors are those of the program.
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +11,7 @@ use serde_json::Value;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 #[test]
-fn every_link_in_a_document_leads_somewhere() {
+fn links_in_documents_have_targets() {
     let documents = markdown();
     let broken: Vec<String> = documents
         .iter()
@@ -33,7 +32,7 @@ fn every_link_in_a_document_leads_somewhere() {
 }
 
 #[test]
-fn every_document_is_found_from_the_index_of_its_folder() {
+fn documents_are_linked_from_index_of_folder() {
     for folder in ["docs", "docs/decisions"] {
         let index = Path::new(ROOT).join(folder).join("README.md");
         let listed: BTreeSet<PathBuf> = links(&prose(&index))
@@ -52,7 +51,7 @@ fn every_document_is_found_from_the_index_of_its_folder() {
 }
 
 #[test]
-fn code_that_guides_quote_is_in_the_file_that_they_name_before_it() {
+fn code_quoted_in_guides_is_current() {
     for guide in ["testing.md", "adding-an-endpoint.md", "adding-an-adapter.md"] {
         let quotes = quotes(guide);
         assert!(!quotes.is_empty(), "{guide}");
@@ -70,7 +69,7 @@ fn code_that_guides_quote_is_in_the_file_that_they_name_before_it() {
 }
 
 #[test]
-fn every_error_of_the_openapi_document_is_in_the_list_of_errors() {
+fn errors_of_openapi_document_are_in_error_list() {
     let document = fs::read_to_string(format!("{ROOT}/docs/openapi.json")).unwrap();
     let document: Value = serde_json::from_str(&document).unwrap();
     let listed = blocks("errors.md", "json");
@@ -125,8 +124,8 @@ fn markdown() -> Vec<PathBuf> {
     all
 }
 
-/// The files in a folder with this extension, and so many levels down. A folder that is not there has none, and
-/// what is built or installed is nobody's document.
+/// Returns the files with this extension in a folder, down to this depth. A missing folder has none, and
+/// build output and installed packages are skipped.
 fn files(folder: &Path, depth: usize, extension: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! What is written down of every change, and who may read it.
+//! The audit log: its entries for every change, and the callers that may read them.
 
 use std::{
     io::Write as _,
@@ -17,24 +17,24 @@ use crate::support::{
 };
 
 on_both_databases!(
-    what_somebody_changes_of_themselves_is_written_down,
-    what_somebody_changes_of_their_cars_is_written_down,
-    everything_that_an_admin_changes_is_written_down,
-    what_the_command_line_does_is_written_down,
-    what_is_written_down_survives_its_object_and_its_author,
-    no_password_is_ever_told,
-    a_rotation_ends_a_token_and_that_is_written_down,
-    a_login_changes_nothing_that_is_written_down,
-    what_is_refused_is_not_written_down,
-    filters_find_and_wrong_ones_are_said,
-    there_is_always_a_page,
-    an_owner_reads_what_became_of_their_car,
-    a_browser_reads_it_as_a_page,
+    changes_of_own_account_are_recorded,
+    changes_of_own_cars_are_recorded,
+    changes_by_admin_are_recorded,
+    changes_by_commands_are_recorded,
+    entries_survive_deletion_of_object_and_actor,
+    entries_hide_passwords,
+    token_rotation_is_recorded,
+    login_adds_no_entry,
+    refused_changes_are_not_recorded,
+    filters_select_entries_and_wrong_ones_are_refused,
+    history_is_always_paginated,
+    owner_reads_history_of_own_car,
+    history_in_browser_is_html,
 );
 
 const ALL: &str = "/api/admin/history/";
 
-/// A server with a superuser, who reads what is written down.
+/// A server with a superuser that reads the audit log.
 struct Reader<'s> {
     server: &'s Server,
     access: String,
@@ -76,7 +76,7 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// Somebody who changes things, and whose every change is looked for.
+/// A user whose changes are expected in the audit log.
 struct Author<'r> {
     reader: &'r Reader<'r>,
     id: i64,
@@ -130,12 +130,12 @@ fn delete(path: &str, access: &str) -> Request {
     Request::new("DELETE", path).bearer(access)
 }
 
-/// What is told of a password that is set.
+/// The recorded change of a password.
 fn hidden() -> Value {
     json!("********")
 }
 
-fn what_somebody_changes_of_themselves_is_written_down(installation: &Installation) {
+fn changes_of_own_account_are_recorded(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let before = reader.count();
@@ -213,7 +213,7 @@ fn what_somebody_changes_of_themselves_is_written_down(installation: &Installati
     ann.expect(&request, 200, "changed", ("user", id), &told);
 }
 
-fn what_somebody_changes_of_their_cars_is_written_down(installation: &Installation) {
+fn changes_of_own_cars_are_recorded(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let access = join(&server, "ann").access;
@@ -288,7 +288,7 @@ fn expect_pictures(author: &Author<'_>, path: &str, car: i64, access: &str) {
     author.expect(&delete(&path, access), 204, "changed", ("car", car), &told);
 }
 
-fn everything_that_an_admin_changes_is_written_down(installation: &Installation) {
+fn changes_by_admin_are_recorded(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let root = reader.access.as_str();
@@ -378,7 +378,7 @@ fn everything_that_an_admin_changes_is_written_down(installation: &Installation)
     assert!(entries.iter().all(|entry| entry["request_id"] == id));
 }
 
-fn what_the_command_line_does_is_written_down(installation: &Installation) {
+fn changes_by_commands_are_recorded(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let entry = reader.newest();
@@ -423,7 +423,7 @@ fn what_the_command_line_does_is_written_down(installation: &Installation) {
     assert_eq!(reader.count(), before, "tidying up changes nothing of anybody's");
 }
 
-/// Runs `mycars` at a terminal, at which somebody types. The terminal is made by `script`, which every system has.
+/// Runs `mycars` at a terminal with typed input. `script`, which every system has, provides the terminal.
 fn at_a_terminal(installation: &Installation, arguments: &[&str], typed: &str) {
     let program = env!("CARGO_BIN_EXE_mycars");
     let mut command = Command::new("script");
@@ -440,7 +440,7 @@ fn at_a_terminal(installation: &Installation, arguments: &[&str], typed: &str) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("`script` can be run (Debian: bsdutils)");
-    // It stays open until the end: a terminal that is closed ends what runs at it.
+    // The input stays open until the end: closing the terminal would end the command.
     let mut terminal = child.stdin.take().unwrap();
     terminal.write_all(typed.as_bytes()).unwrap();
     let finished = child.wait_with_output().unwrap();
@@ -448,7 +448,7 @@ fn at_a_terminal(installation: &Installation, arguments: &[&str], typed: &str) {
     assert!(finished.status.success(), "{finished:?}");
 }
 
-fn what_is_written_down_survives_its_object_and_its_author(installation: &Installation) {
+fn entries_survive_deletion_of_object_and_actor(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let root = reader.access.as_str();
@@ -509,7 +509,7 @@ fn what_is_written_down_survives_its_object_and_its_author(installation: &Instal
     assert_eq!(Reader::on(&server).find(&format!("actor={ann_id}")).len(), 5);
 }
 
-fn no_password_is_ever_told(installation: &Installation) {
+fn entries_hide_passwords(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let ann = join(&server, "ann");
@@ -562,7 +562,7 @@ fn no_password_is_ever_told(installation: &Installation) {
     }
 }
 
-fn a_rotation_ends_a_token_and_that_is_written_down(installation: &Installation) {
+fn token_rotation_is_recorded(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start_with("MYCARS__TOKENS__ROTATE_REFRESH", "true");
     let reader = Reader::on(&server);
@@ -591,7 +591,7 @@ fn a_rotation_ends_a_token_and_that_is_written_down(installation: &Installation)
     assert_eq!(reader.count(), before + 1);
 }
 
-fn a_login_changes_nothing_that_is_written_down(installation: &Installation) {
+fn login_adds_no_entry(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     register(&server, "ann");
@@ -613,7 +613,7 @@ fn a_login_changes_nothing_that_is_written_down(installation: &Installation) {
     assert_eq!(reader.count(), before);
 }
 
-fn what_is_refused_is_not_written_down(installation: &Installation) {
+fn refused_changes_are_not_recorded(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let root = reader.access.as_str();
@@ -666,7 +666,7 @@ fn what_is_refused_is_not_written_down(installation: &Installation) {
     assert_eq!(reader.count(), before);
 }
 
-fn filters_find_and_wrong_ones_are_said(installation: &Installation) {
+fn filters_select_entries_and_wrong_ones_are_refused(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let [ann, bob] = ["ann", "bob"].map(|name| join(&server, name).access);
@@ -761,7 +761,7 @@ fn filters_find_and_wrong_ones_are_said(installation: &Installation) {
     assert_eq!(only_one, json!({"at_min": ["Enter a valid date/time."]}));
 }
 
-fn there_is_always_a_page(installation: &Installation) {
+fn history_is_always_paginated(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let ann = join(&server, "ann").access;
@@ -821,7 +821,7 @@ fn there_is_always_a_page(installation: &Installation) {
     }
 }
 
-fn an_owner_reads_what_became_of_their_car(installation: &Installation) {
+fn owner_reads_history_of_own_car(installation: &Installation) {
     let server = start(installation);
     let reader = Reader::on(&server);
     let root = reader.access.as_str();
@@ -909,7 +909,7 @@ fn an_owner_reads_what_became_of_their_car(installation: &Installation) {
     );
 }
 
-fn a_browser_reads_it_as_a_page(installation: &Installation) {
+fn history_in_browser_is_html(installation: &Installation) {
     let server = start(installation);
     let ann = join(&server, "ann").access;
     let car = server.send(&new_car(&ann, "B-AB 1")).json(201)["id"].clone();

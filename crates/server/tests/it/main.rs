@@ -1,19 +1,20 @@
 //! The black-box tests: the binary `mycars` itself, in a folder of its own, on SQLite and on PostgreSQL. One
 //! test binary, so that it is linked once and there is one PostgreSQL server for all.
 //!
-//! - [`support`]: how to run the binary, and how to talk to it.
-//! - [`contract`]: the recorded cases of `tests/contract/`, which say what clients rely on.
-//! - [`start`], [`commands`], [`race`], [`protocol`]: what no recorded case can say.
-//! - [`matrix`]: who is let in where.
-//! - [`media`]: the folder of pictures, which no start deletes from.
-//! - [`openapi`]: the OpenAPI document says what is served.
-//! - [`session`]: browsers, and what protects them from other sites.
-//! - [`history`]: what is written down of every change, and who may read it.
-//! - [`panel`]: the admin panel, by the forms of its pages and by forms that somebody made up.
+//! - [`support`]: running the binary, and sending requests to it.
+//! - [`contract`]: the recorded cases of `tests/contract/`, on which clients rely.
+//! - [`start`], [`commands`], [`race`], [`protocol`]: cases that cannot be recorded.
+//! - [`matrix`]: authorization of every route for every kind of caller.
+//! - [`media`]: the folder of pictures, from which no start deletes.
+//! - [`openapi`]: the OpenAPI document matches the routes.
+//! - [`session`]: browser sessions, and the protection from other sites.
+//! - [`history`]: the audit log.
+//! - [`panel`]: the admin panel, by the forms of its pages and by forged forms.
 //! - [`property`]: no input makes the server fail.
-//! - [`crash`], [`outage`]: what stays when the server is killed, and when its database is away.
-//! - [`architecture`]: which crate may depend on what.
-//! - [`documents`]: what documents say, as far as a program can check it.
+//! - [`crash`], [`outage`]: kills of the server, and outages of its database.
+//! - [`storage`]: a full disk, and a read-only database.
+//! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
+//! - [`documents`]: links and quotations in the documents.
 
 #![expect(
     clippy::unwrap_used,
@@ -29,6 +30,7 @@ mod documents;
 mod history;
 mod matrix;
 mod media;
+mod module_imports;
 mod openapi;
 mod outage;
 mod panel;

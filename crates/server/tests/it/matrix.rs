@@ -1,5 +1,5 @@
-//! Who is let in where: every route and method of the program against every kind of caller. What is asked has
-//! no body or an empty one, so that 400 stands for somebody who was let in and said too little.
+//! Authorization of every route and method for every kind of caller. Requests have no body or an empty one,
+//! so 400 means that the caller was authorized.
 
 use std::{cell::Cell, collections::BTreeSet};
 
@@ -15,8 +15,8 @@ use crate::support::{
 };
 
 on_both_databases!(
-    every_route_lets_in_whom_the_table_says,
-    whatever_else_is_asked_of_a_route_meets_the_same_gate,
+    routes_authorize_callers_by_the_table,
+    other_methods_are_authorized_like_listed_ones,
 );
 
 /// The columns of the tables. `deactivated` holds an access token from before; `superuser` and `admin` have
@@ -65,9 +65,9 @@ const ROUTES: &str = "
     GET    /api/admin/history/                                    | 401   403   403   200   200   401
 ";
 
-/// What is no endpoint of the API, and what the same routes say about people of a higher rank, about oneself,
-/// and about a car under the id of somebody who does not own it. The panel takes sessions alone, whatever token
-/// comes along.
+/// Paths that are not endpoints of the API, and the same routes for users of a higher rank, for the caller's
+/// own account, and for a car under the id of a user that does not own it. The panel accepts sessions only,
+/// and ignores tokens.
 const BESIDES: &str = "
                                                               anonymous owner other admin superuser deactivated
     GET    /                                                      | 302   302   302   302   302   302
@@ -125,7 +125,7 @@ fn row(line: &'static str) -> Row {
 }
 
 #[test]
-fn every_route_has_its_row_and_every_row_its_route() {
+fn table_matches_routes() {
     let routes: BTreeSet<_> = mycars_http::routes().into_iter().collect();
     let table: BTreeSet<_> = rows(ROUTES).iter().map(|row| (row.method, row.path)).collect();
     let missing = routes
@@ -139,36 +139,36 @@ fn every_route_has_its_row_and_every_row_its_route() {
     assert_eq!(rows(ROUTES).len(), table.len(), "a row of ROUTES is there twice");
 }
 
-/// Somebody who calls.
+/// A caller.
 #[derive(Default)]
 struct Caller {
-    /// None of nobody.
+    /// None for a request without credentials.
     access: Option<String>,
     id: i64,
 }
 
-/// What is called upon: a user, their car and its picture.
+/// The target of the requests: a user, their car and its picture.
 struct Victim {
     owner: Caller,
     car: i64,
     image: String,
 }
 
-/// Everybody, on a server that runs.
+/// All callers, on a running server.
 struct Cast<'s> {
     installation: &'s Installation,
     server: &'s Server,
     /// In the order of the columns; the owner's place is empty, because each victim has one of its own.
     callers: [Caller; CALLERS.len()],
-    /// A superuser who never calls.
+    /// A superuser that is never used as a caller.
     superuser: i64,
-    /// What the server says of itself: each answer must be so.
+    /// The OpenAPI document of the server, which each response must match.
     document: Document,
     /// How many victims there were.
     victims: Cell<u32>,
 }
 
-fn every_route_lets_in_whom_the_table_says(installation: &Installation) {
+fn routes_authorize_callers_by_the_table(installation: &Installation) {
     let server = start(installation);
     let cast = Cast::on(installation, &server);
     let mut faults = Vec::new();
@@ -226,7 +226,7 @@ impl<'s> Cast<'s> {
         }
     }
 
-    /// What is wrong with the answers to a row.
+    /// Returns the differences of the responses to a row.
     fn faults(&self, row: &Row, mut victim: Victim) -> Vec<String> {
         let mut faults = Vec::new();
         for (column, expected) in row.expected.into_iter().enumerate() {
@@ -249,7 +249,8 @@ impl<'s> Cast<'s> {
         faults
     }
 
-    /// A new user of the same kind, for a call that deletes its caller; `None` for a caller who is refused.
+    /// Creates a user of the same kind for a request that deletes its caller; `None` for a caller that is
+    /// refused.
     fn stand_in(&self, who: &str) -> Option<Caller> {
         let name = format!("{who}{}", self.victims.get());
         let access = match who {
@@ -268,7 +269,7 @@ impl<'s> Cast<'s> {
         Some(caller)
     }
 
-    /// What a refusal must leave as it is: everybody, and everything of the victim's.
+    /// The state that a refusal must not change: all users, and all data of the target user.
     fn seen(&self, victim: &Victim) -> [serde_json::Value; 2] {
         let one = format!("/api/admin/users/{}/", victim.owner.id);
         [
@@ -326,9 +327,9 @@ fn change(server: &Server, access: &str, user: &Caller, body: &serde_json::Value
         .json(200);
 }
 
-/// Who asks and whether they may comes before the method: OPTIONS, HEAD and methods that a route does not have
-/// are refused to the same callers.
-fn whatever_else_is_asked_of_a_route_meets_the_same_gate(installation: &Installation) {
+/// Authorization comes before the method: OPTIONS, HEAD and methods that a route does not have are refused to
+/// the same callers.
+fn other_methods_are_authorized_like_listed_ones(installation: &Installation) {
     let server = start(installation);
     let cast = Cast::on(installation, &server);
     let victim = cast.victim();
@@ -355,7 +356,8 @@ fn whatever_else_is_asked_of_a_route_meets_the_same_gate(installation: &Installa
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
-/// The status of what the table does not say, from what it says; `None` for what it says.
+/// Returns the status for a method that is not in the table, derived from the table; `None` for a method in
+/// it.
 fn besides_the_table(rows: &[Row], method: &str, path: &str, column: usize) -> Option<u16> {
     let of_path = || rows.iter().filter(|row| row.path == path);
     let cell = |method: &str| {

@@ -34,7 +34,7 @@ on_both_databases!(
     sweep_with_the_right_database_restores_pictures,
     sweep_in_folder_of_other_database_is_refused,
     adopted_folder_is_swept_and_starts_without_warning,
-    deleting_a_car_keeps_a_picture_that_another_car_names,
+    delete_car_keeps_picture_of_another_car,
 );
 
 /// Pictures that are older than the hour in which the sweep leaves them alone.
@@ -128,7 +128,7 @@ fn warnings(log: &str) -> Vec<&str> {
     log.lines().filter(|line| line.contains("WARN")).collect()
 }
 
-/// An installation with so many pictures, whose server has stopped.
+/// A stopped installation with this many pictures.
 fn with_pictures(installation: &Installation, count: usize) -> BTreeSet<(PathBuf, Vec<u8>)> {
     let server = installation.start();
     add_pictures(installation, &server, count);
@@ -490,7 +490,7 @@ fn adopted_folder_is_swept_and_starts_without_warning(installation: &Installatio
     assert_eq!(warnings(&log_of(installation.start())).len(), 1);
 }
 
-fn deleting_a_car_keeps_a_picture_that_another_car_names(installation: &Installation) {
+fn delete_car_keeps_picture_of_another_car(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let ids = add_pictures(installation, &server, 3);

@@ -1,5 +1,5 @@
-//! The OpenAPI document: that it says all that is served and nothing else, that what it shows as examples is taken,
-//! and that the copy in the repository is the same. That answers are as it says is a part of the contract's tests.
+//! The OpenAPI document: it describes all routes and no others, its examples are accepted, and the copy in
+//! the repository is current. The contract tests compare responses with it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,12 +17,9 @@ use crate::support::{
     on_both_databases,
 };
 
-on_both_databases!(
-    each_path_takes_the_methods_of_the_document_and_no_other,
-    the_bodies_that_the_document_shows_are_taken,
-);
+on_both_databases!(paths_accept_documented_methods_alone, example_bodies_are_accepted,);
 
-/// What is served for people, and in no document.
+/// Routes for browsers, which are not in the document.
 const PAGES: [&str; 5] = [
     "/",
     "/api-auth/login/",
@@ -37,7 +34,7 @@ fn printed() -> String {
 }
 
 #[test]
-fn the_copy_in_the_repository_is_the_document() {
+fn document_in_repository_is_current() {
     let copy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     if std::env::var("UPDATE_DOCS").is_ok_and(|value| value == "1") {
         std::fs::write(&copy, printed()).unwrap();
@@ -155,7 +152,7 @@ fn served_document_names_the_base_url_of_the_request() {
 }
 
 #[test]
-fn the_program_needs_no_settings_to_print_the_document() {
+fn openapi_command_needs_no_settings() {
     let installation = Installation::empty()
         .with("DEBUG", "false")
         .with("DATABASE_URL", "postgres://nobody@127.0.0.1:1/x");
@@ -170,7 +167,7 @@ fn the_program_needs_no_settings_to_print_the_document() {
 }
 
 #[test]
-fn what_is_routed_is_in_the_document_and_the_other_way_round() {
+fn document_matches_routes() {
     let document: Value = serde_json::from_str(&printed()).unwrap();
     let described: BTreeSet<_> = document["paths"]
         .as_object()
@@ -190,7 +187,7 @@ fn what_is_routed_is_in_the_document_and_the_other_way_round() {
 }
 
 #[test]
-fn what_is_not_as_the_document_says_is_noticed() {
+fn response_unlike_document_is_reported() {
     let installation = Installation::empty();
     let server = installation.start();
     let document = Document::of(server.client());
@@ -220,7 +217,7 @@ fn what_is_not_as_the_document_says_is_noticed() {
 }
 
 #[test]
-fn every_example_is_as_its_schema_says() {
+fn examples_match_their_schemas() {
     let installation = Installation::empty();
     let server = installation.start();
     let document = Document::of(server.client());
@@ -245,7 +242,7 @@ fn every_example_is_as_its_schema_says() {
 }
 
 #[test]
-fn the_patterns_of_the_document_take_what_the_domain_takes() {
+fn patterns_accept_values_of_the_domain() {
     let installation = Installation::empty();
     let document = Document::of(installation.start().client());
     let agrees = |schema: &str, field: &str, text: &str, is_taken: bool| {
@@ -300,7 +297,7 @@ fn the_patterns_of_the_document_take_what_the_domain_takes() {
 }
 
 #[test]
-fn links_lead_to_operations_that_need_what_they_give() {
+fn links_provide_parameters_of_operations() {
     let document: Value = serde_json::from_str(&printed()).unwrap();
     let mut needs = BTreeMap::new();
     let mut links = Vec::new();
@@ -368,7 +365,7 @@ fn contents(value: &Value) -> Vec<&Value> {
 }
 
 /// Asks as an admin about things that are not there, so that nothing is changed.
-fn each_path_takes_the_methods_of_the_document_and_no_other(installation: &Installation) {
+fn paths_accept_documented_methods_alone(installation: &Installation) {
     let (server, access) = start(installation);
     let document = Document::of(server.client());
     for (template, operations) in document.operations() {
@@ -398,8 +395,8 @@ fn each_path_takes_the_methods_of_the_document_and_no_other(installation: &Insta
     }
 }
 
-/// Follows the examples as a newcomer would: all bodies, each to the path it is shown at, by somebody who may.
-fn the_bodies_that_the_document_shows_are_taken(installation: &Installation) {
+/// Sends all example bodies to their paths, as a caller that is authorized.
+fn example_bodies_are_accepted(installation: &Installation) {
     let (server, root) = start(installation);
     let document = Document::of(server.client());
     let operations = document.operations();

@@ -1,5 +1,4 @@
-//! PostgreSQL goes away under load and comes back, while the server runs on: who asks meanwhile is told to try
-//! again later, and nothing that was answered is lost.
+//! Stops and restarts PostgreSQL under load: clients get 503 meanwhile, and no acknowledged write is lost.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +27,7 @@ const KINDS: usize = 7;
 const BACK: Duration = Duration::from_secs(20);
 
 #[test]
-fn while_the_database_is_away_the_answer_is_503_and_afterwards_all_is_as_before() {
+fn database_outage_returns_503_and_recovers() {
     let postgres = PostgresServer::start();
     let installation = Installation::at(&postgres.url()).with("MYCARS__DATABASE__TIMEOUT_SECONDS", "1");
     let server = installation.start();
@@ -70,7 +69,7 @@ fn while_the_database_is_away_the_answer_is_503_and_afterwards_all_is_as_before(
     report(&clients);
 }
 
-/// What the database is like, in this order again and again: there, going, away, coming.
+/// The state of the database, which cycles: available, stopping, stopped, starting.
 #[derive(Default)]
 struct Weather {
     changes: AtomicUsize,
@@ -106,7 +105,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Somebody who asks for everything once while the database is away.
+/// A client that sends one request to every endpoint during the outage.
 struct Ann {
     access: String,
     refresh: String,
@@ -126,7 +125,7 @@ impl Ann {
         }
     }
 
-    /// Stops the database in the middle of a write: one that waits for a row, which somebody else has locked.
+    /// Stops the database during a write that waits for a locked row.
     fn is_cut_off_in_the_middle(&self, server: &Server, postgres: &PostgresServer, how: Shutdown) {
         let id = &self.car["id"];
         let drive = Request::new("PATCH", &format!("/api/cars/{id}/"));
@@ -145,7 +144,7 @@ impl Ann {
         );
     }
 
-    /// What can't be answered without the database.
+    /// Requests that need the database.
     fn needs_the_database(&self) -> Vec<Request> {
         let car = format!("/api/cars/{}/", self.car["id"]);
         let passwords = json!({"old_password": PASSWORD, "new_password": "Velvet-harbor-42"});
@@ -181,7 +180,7 @@ impl Ann {
         all
     }
 
-    /// What can, and how.
+    /// Requests that do not need the database, with their expected status.
     fn needs_no_database(&self) -> [(Request, u16); 8] {
         [
             (Request::get("/health/live"), 200),
@@ -231,7 +230,7 @@ impl Ann {
     }
 }
 
-/// Whether an answer is the one that a client understands: not now, but soon.
+/// Returns whether a response is a 503 that tells the client to retry.
 fn is_come_back_later(answer: &Answer) -> bool {
     answer.status == 503
         && answer
@@ -249,7 +248,7 @@ fn say(request: &Request, answer: &Answer) -> String {
     )
 }
 
-/// Somebody who asks for one thing after the other all the time.
+/// A client that sends one request after the other.
 struct Client {
     number: usize,
     access: String,
@@ -257,10 +256,10 @@ struct Client {
     asked: usize,
     /// The plates of the cars that were made, as far as it was answered.
     plates: BTreeSet<String>,
-    /// The mileage that the last answer told, and the one that was last asked for.
+    /// The mileage in the last response, and the last one that was sent.
     told: usize,
     wanted: usize,
-    /// How many answers had which status, and when.
+    /// Number of responses by status and state.
     statuses: BTreeMap<(&'static str, u16), usize>,
     faults: Vec<String>,
 }
@@ -318,7 +317,7 @@ impl Client {
         request.bearer(&self.access)
     }
 
-    /// Notes what was done, according to the answer.
+    /// Records the write if it was acknowledged.
     fn note(&mut self, answer: &Answer) {
         match (self.asked % KINDS, answer.status) {
             (0, 201) => {
@@ -329,7 +328,7 @@ impl Client {
         }
     }
 
-    /// What was wrong while it asked, and what is now.
+    /// Returns the faults during and after the outage.
     fn all_faults(&self, server: &Server) -> Vec<String> {
         let mut faults = self.faults.clone();
         let found: BTreeSet<_> = plates(server, &self.access).into_iter().collect();
@@ -372,7 +371,7 @@ fn is_fine(when: &str, answer: &Answer) -> bool {
     }
 }
 
-/// Says what came of it, for whoever runs this with `--nocapture`, and holds that it was an outage under load.
+/// Prints the result for `--nocapture`, and checks that the outage happened under load.
 #[expect(
     clippy::print_stderr,
     reason = "only whoever asks for it sees what a test prints"

@@ -1,5 +1,4 @@
-//! No request makes the server fail, whatever is in it: made-up requests are thrown at every route, and every
-//! answer is one that a client may get.
+//! Generated requests to every route never cause a server error, and every response is a documented one.
 
 mod bodies;
 mod judge;
@@ -23,22 +22,22 @@ use crate::support::{
 use requests::Scene;
 
 on_both_databases!(
-    no_request_is_answered_with_a_fault,
-    no_request_to_the_panel_is_answered_with_a_fault,
-    a_search_for_more_words_than_anybody_types_is_answered,
+    generated_requests_cause_no_server_error,
+    generated_panel_requests_cause_no_server_error,
+    search_for_many_words_is_answered,
 );
 
 const THREADS: usize = 2;
 
-/// How many requests each thread makes, and after how many it starts on new people and cars: requests delete
-/// what they ask about sooner or later.
+/// Number of requests per thread, and the number after which it uses new users and cars: requests delete them
+/// sooner or later.
 const REQUESTS: usize = 1500;
 const SCENE: usize = 50;
 
-/// What is said in the end about a run that went well: that it asked for everything.
+/// The statuses that a run must reach.
 const REACHED: [u16; 10] = [200, 201, 204, 400, 401, 403, 404, 405, 406, 415];
 
-fn no_request_is_answered_with_a_fault(installation: &Installation) {
+fn generated_requests_cause_no_server_error(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let seed = seed();
@@ -62,7 +61,7 @@ fn no_request_is_answered_with_a_fault(installation: &Installation) {
 /// How many requests are made to the panel.
 const REQUESTS_TO_THE_PANEL: usize = 1000;
 
-fn no_request_to_the_panel_is_answered_with_a_fault(installation: &Installation) {
+fn generated_panel_requests_cause_no_server_error(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let seed = seed();
@@ -116,9 +115,9 @@ fn no_request_to_the_panel_is_answered_with_a_fault(installation: &Installation)
     );
 }
 
-/// Each word is a condition of the query, and conditions are nested: at some depth the database refuses them,
-/// and at some the program would run out of stack and be gone for everybody.
-fn a_search_for_more_words_than_anybody_types_is_answered(installation: &Installation) {
+/// Each word is a nested condition of the query. Beyond some depth the database refuses it, or the stack of
+/// the program would overflow.
+fn search_for_many_words_is_answered(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     for words in [10, 100, 1_100, 30_000] {
@@ -134,7 +133,7 @@ fn a_search_for_more_words_than_anybody_types_is_answered(installation: &Install
     server.send(&Request::get("/health/live")).json(200);
 }
 
-/// What the server logged that it should not have had to.
+/// Returns the unexpected lines of the server's log.
 fn errors(server: &Server) -> String {
     let log = server.log();
     let is_bad = |line: &&str| {
@@ -145,7 +144,7 @@ fn errors(server: &Server) -> String {
     log.lines().filter(is_bad).take(20).collect::<Vec<_>>().join("\n")
 }
 
-/// Makes requests one after the other, and answers how many answers had which status, and what was wrong.
+/// Sends requests one after the other, and returns the number of responses by status, and the faults.
 fn throw(server: &Server, seed: u64, thread: usize) -> (BTreeMap<u16, usize>, Vec<String>) {
     let mut random = Random::new(seed, thread);
     let mut connection = KeepAlive::to(server.address());
@@ -164,7 +163,7 @@ fn throw(server: &Server, seed: u64, thread: usize) -> (BTreeMap<u16, usize>, Ve
         if !found.is_empty() {
             faults.push(format!("{}\n  {}", found.join("; "), judge::shown(&request)));
         }
-        // Where there is no answer there is no server any more.
+        // Without a response, the server has stopped.
         let Ok(answer) = answer else { break };
         *statuses.entry(answer.status).or_insert(0) += 1;
     }
@@ -193,7 +192,7 @@ fn scene(server: &Server, thread: usize, number: usize) -> Scene {
     }
 }
 
-/// Says what came of it, for whoever runs this with `--nocapture`, and holds that the requests reached far.
+/// Prints the result for `--nocapture`, and checks that requests of all kinds succeeded.
 #[expect(
     clippy::print_stderr,
     reason = "only whoever asks for it sees what a test prints"

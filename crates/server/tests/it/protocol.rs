@@ -18,30 +18,30 @@ use crate::support::{
 };
 
 on_both_databases!(
-    every_route_is_the_same_without_its_slash,
-    a_body_that_is_too_large_is_refused_with_an_answer,
-    a_body_in_pieces_is_read_like_any_other,
-    bodies_in_any_encoding_are_stored_as_text,
-    uploads_of_any_multipart_client_are_taken,
-    queries_that_are_not_utf8_are_refused,
-    every_answer_names_its_request,
-    a_host_that_is_not_allowed_is_refused,
-    an_unknown_route_is_refused_in_json,
-    an_answer_to_head_has_no_body,
-    ids_that_nothing_has_name_the_missing_thing,
-    links_between_pages_keep_the_canonical_slash,
-    upgrade_requests_are_answered_without_waiting,
+    route_without_slash_returns_the_same,
+    too_large_body_is_refused_with_response,
+    chunked_body_is_read,
+    body_in_any_encoding_is_stored_as_text,
+    upload_by_any_multipart_client_is_accepted,
+    query_that_is_not_utf8_is_refused,
+    response_has_request_id,
+    host_that_is_not_allowed_is_refused,
+    unknown_route_returns_json_error,
+    head_response_has_no_body,
+    unknown_id_error_names_the_resource,
+    pagination_links_keep_the_trailing_slash,
+    upgrade_request_is_answered_at_once,
     post_that_offers_http2_has_its_body_read,
-    headers_with_odd_bytes_change_nothing_else,
+    headers_with_odd_bytes_are_ignored,
     refused_origin_is_logged_once_with_its_setting,
     refused_origins_beyond_the_limit_are_announced_once,
-    a_login_in_flight_is_answered_before_the_server_ends,
+    login_in_flight_is_answered_before_shutdown,
 );
 
-/// Two mebibytes: twice what any body may have that holds no image.
+/// Two mebibytes: twice the maximum size of a body without an image.
 const TOO_LARGE: usize = 2 << 20;
 
-fn every_route_is_the_same_without_its_slash(installation: &Installation) {
+fn route_without_slash_returns_the_same(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let access = log_in(&server, "root", SUPERUSER_PASSWORD).access;
@@ -72,7 +72,7 @@ fn every_route_is_the_same_without_its_slash(installation: &Installation) {
     }
 }
 
-/// The paths that the API's root names and that answer in JSON, and its own.
+/// The paths in the API's root that return JSON, and the root itself.
 fn routes(server: &Server) -> Vec<String> {
     let root = server.send(&Request::get("/api/")).json(200);
     let links = root.as_object().unwrap().values();
@@ -85,7 +85,7 @@ fn routes(server: &Server) -> Vec<String> {
     paths
 }
 
-/// What must be equal in the answers to two equal requests: everything but the moments of writes.
+/// Returns the parts of a response that equal requests share: all but the times of writes.
 fn shape(answer: &Answer) -> String {
     let body = answer.json(answer.status).to_string();
     let is_moment = |part: &&str| part.starts_with("\"updated_at\":");
@@ -95,7 +95,7 @@ fn shape(answer: &Answer) -> String {
         .join(",")
 }
 
-fn a_body_that_is_too_large_is_refused_with_an_answer(installation: &Installation) {
+fn too_large_body_is_refused_with_response(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let notes = "n".repeat(TOO_LARGE);
@@ -115,7 +115,7 @@ fn a_body_that_is_too_large_is_refused_with_an_answer(installation: &Installatio
     assert!(body.contains("\"detail\""), "{answer}");
 }
 
-/// The head of a request whose body comes in pieces. The server closes the connection after its answer.
+/// The head of a request with a chunked body. The server closes the connection after its response.
 fn chunked_head(path: &str, access: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {access}\r\n\
@@ -123,7 +123,7 @@ fn chunked_head(path: &str, access: &str) -> String {
     )
 }
 
-fn a_body_in_pieces_is_read_like_any_other(installation: &Installation) {
+fn chunked_body_is_read(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let body = new_car(&access, "B-AB 12").body;
@@ -135,7 +135,7 @@ fn a_body_in_pieces_is_read_like_any_other(installation: &Installation) {
     assert!(answer.contains("\"license\":\"B-AB 12\""), "{answer}");
 }
 
-fn bodies_in_any_encoding_are_stored_as_text(installation: &Installation) {
+fn body_in_any_encoding_is_stored_as_text(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let send = |content_type: &str, body: &[u8]| {
@@ -203,7 +203,7 @@ fn bodies_in_any_encoding_are_stored_as_text(installation: &Installation) {
     assert_eq!(refused.json(400), detail);
 }
 
-fn uploads_of_any_multipart_client_are_taken(installation: &Installation) {
+fn upload_by_any_multipart_client_is_accepted(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let car = server.send(&new_car(&access, "B-AB 12")).json(201);
@@ -255,7 +255,7 @@ fn uploads_of_any_multipart_client_are_taken(installation: &Installation) {
     upload("multipart/form-data; boundary=XX", &head, encoded.as_bytes(), end);
 }
 
-fn queries_that_are_not_utf8_are_refused(installation: &Installation) {
+fn query_that_is_not_utf8_is_refused(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let ask = |query: &str| server.send(&Request::get(&format!("/api/cars/{query}")).bearer(&access));
@@ -268,7 +268,7 @@ fn queries_that_are_not_utf8_are_refused(installation: &Installation) {
     assert_eq!(ask("?search=m%C3%BCller&unknown=%FF").json(200), json!([]));
 }
 
-fn every_answer_names_its_request(installation: &Installation) {
+fn response_has_request_id(installation: &Installation) {
     let server = installation.start();
     let requests = [
         Request::get("/api/"),
@@ -292,7 +292,7 @@ fn every_answer_names_its_request(installation: &Installation) {
     }
 }
 
-fn a_host_that_is_not_allowed_is_refused(installation: &Installation) {
+fn host_that_is_not_allowed_is_refused(installation: &Installation) {
     let server = installation.start();
     let ask = |path: &str, host: &str| server.send(&Request::get(path).header("Host", host));
     for host in [
@@ -310,7 +310,7 @@ fn a_host_that_is_not_allowed_is_refused(installation: &Installation) {
     ask("/health/live", "10.1.2.3").json(200);
 }
 
-fn an_unknown_route_is_refused_in_json(installation: &Installation) {
+fn unknown_route_returns_json_error(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     for path in [
@@ -327,7 +327,7 @@ fn an_unknown_route_is_refused_in_json(installation: &Installation) {
     }
 }
 
-fn an_answer_to_head_has_no_body(installation: &Installation) {
+fn head_response_has_no_body(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     for path in ["/api/", "/api/cars/", "/api/me/", "/api/nothing/"] {
@@ -348,7 +348,7 @@ fn an_answer_to_head_has_no_body(installation: &Installation) {
     }
 }
 
-fn ids_that_nothing_has_name_the_missing_thing(installation: &Installation) {
+fn unknown_id_error_names_the_resource(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let access = log_in(&server, "root", SUPERUSER_PASSWORD).access;
@@ -403,7 +403,7 @@ fn ids_that_nothing_has_name_the_missing_thing(installation: &Installation) {
     assert_eq!(server.send(&upload).json(404), car);
 }
 
-fn links_between_pages_keep_the_canonical_slash(installation: &Installation) {
+fn pagination_links_keep_the_trailing_slash(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let access = log_in(&server, "root", SUPERUSER_PASSWORD).access;
@@ -430,7 +430,7 @@ fn ask_at_once(server: &Server, request: &str) -> Answer {
     answer
 }
 
-fn upgrade_requests_are_answered_without_waiting(installation: &Installation) {
+fn upgrade_request_is_answered_at_once(installation: &Installation) {
     let server = installation.start();
     let upgrades = [
         "Upgrade: websocket",
@@ -485,7 +485,7 @@ fn post_that_offers_http2_has_its_body_read(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     for (number, upgrade) in [
-        // This is what `curl --http2` sends.
+        // `curl --http2` sends these headers.
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__",
         "Upgrade: h2c",
         "Upgrade: websocket",
@@ -520,7 +520,7 @@ fn post_that_offers_http2_has_its_body_read(installation: &Installation) {
     }
 }
 
-fn headers_with_odd_bytes_change_nothing_else(installation: &Installation) {
+fn headers_with_odd_bytes_are_ignored(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let ask = |line: &str, headers: &[&[u8]], body: &[u8]| {
@@ -635,7 +635,7 @@ fn refused_origins_beyond_the_limit_are_announced_once(installation: &Installati
     );
 }
 
-fn a_login_in_flight_is_answered_before_the_server_ends(installation: &Installation) {
+fn login_in_flight_is_answered_before_shutdown(installation: &Installation) {
     let server = installation.start_with("MYCARS__PASSWORDS__BCRYPT_COST", "12");
     register(&server, "ann");
     let body = login("ann", PASSWORD).body;

@@ -1,4 +1,4 @@
-//! What many clients do at the same moment.
+//! Concurrent requests of many clients.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use crate::support::{
 };
 
 on_both_databases!(
-    fifty_at_once_get_one_plate_once,
-    fifty_at_once_get_fifty_plates,
-    twenty_at_once_get_one_username_once,
-    a_refresh_token_that_is_replaced_is_used_once,
-    the_last_of_two_superusers_stays_whatever_both_do,
-    an_account_is_deleted_once,
+    fifty_concurrent_creates_get_one_plate_once,
+    fifty_concurrent_creates_get_fifty_plates,
+    twenty_concurrent_registrations_get_one_username_once,
+    rotated_refresh_token_is_used_once,
+    last_superuser_stays_after_concurrent_changes,
+    concurrent_deletes_of_account_succeed_once,
 );
 
-/// How many answers have which status.
+/// Number of responses with a status.
 fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
     for answer in answers {
@@ -30,13 +30,13 @@ fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
     counts
 }
 
-/// The bodies of the answers that refuse.
+/// Returns the bodies of the refusals.
 fn refusals(answers: &[Answer]) -> Vec<Value> {
     let refused = answers.iter().filter(|answer| answer.status == 400);
     refused.map(|answer| answer.json(400)).collect()
 }
 
-fn fifty_at_once_get_one_plate_once(installation: &Installation) {
+fn fifty_concurrent_creates_get_one_plate_once(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let answers = at_once(50, |_| server.send(&new_car(&access, "B-AB 12")));
@@ -46,7 +46,7 @@ fn fifty_at_once_get_one_plate_once(installation: &Installation) {
     assert_eq!(plates(&server, &access), ["B-AB 12"]);
 }
 
-fn fifty_at_once_get_fifty_plates(installation: &Installation) {
+fn fifty_concurrent_creates_get_fifty_plates(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let answers = at_once(50, |number| {
@@ -56,7 +56,7 @@ fn fifty_at_once_get_fifty_plates(installation: &Installation) {
     assert_eq!(plates(&server, &access).len(), 50);
 }
 
-fn twenty_at_once_get_one_username_once(installation: &Installation) {
+fn twenty_concurrent_registrations_get_one_username_once(installation: &Installation) {
     let server = installation.start();
     let answers = at_once(20, |number| {
         server.send(&registration("ann", &format!("ann{number}@example.com")))
@@ -66,7 +66,7 @@ fn twenty_at_once_get_one_username_once(installation: &Installation) {
     assert!(refusals(&answers).iter().all(|refusal| *refusal == taken));
 }
 
-fn a_refresh_token_that_is_replaced_is_used_once(installation: &Installation) {
+fn rotated_refresh_token_is_used_once(installation: &Installation) {
     let server = installation.start_with("MYCARS__TOKENS__ROTATE_REFRESH", "true");
     let used = join(&server, "ann").refresh;
     // Two threads rarely meet at the right moment, so they are given several.
@@ -94,7 +94,7 @@ fn a_refresh_token_that_is_replaced_is_used_once(installation: &Installation) {
 }
 
 /// Each of two superusers is deleted or deactivated, by themselves or by the other one.
-fn the_last_of_two_superusers_stays_whatever_both_do(installation: &Installation) {
+fn last_superuser_stays_after_concurrent_changes(installation: &Installation) {
     type Attack = fn(own: i64, other: i64) -> Request;
     let leave: Attack = |_, _| Request::new("DELETE", "/api/delete-account/");
     let delete: Attack = |_, other| Request::new("DELETE", &format!("/api/admin/users/{other}/"));
@@ -146,7 +146,7 @@ fn the_last_of_two_superusers_stays_whatever_both_do(installation: &Installation
     }
 }
 
-fn an_account_is_deleted_once(installation: &Installation) {
+fn concurrent_deletes_of_account_succeed_once(installation: &Installation) {
     let server = installation.start();
     for round in 0..10 {
         let access = join(&server, &format!("ann{round}")).access;

@@ -1,4 +1,4 @@
-//! Browsers: logging in and out, and what protects them from other sites.
+//! Browser sessions: login, logout, and the protection from other sites.
 
 use serde_json::json;
 
@@ -11,25 +11,25 @@ use crate::support::{
 };
 
 on_both_databases!(
-    a_browser_logs_in_with_a_form_of_our_own_only,
-    a_wrong_password_is_said_and_the_name_is_kept,
-    after_a_login_one_stays_on_this_site,
-    a_session_reads_without_and_writes_only_with_the_token,
-    another_sites_page_changes_nothing,
-    a_form_may_name_a_verb_only_on_our_own_pages,
-    a_login_has_a_new_key_and_the_old_one_is_dead,
-    a_session_dies_at_logout_password_change_and_deactivation,
-    cookies_of_other_programs_do_not_end_a_login,
-    other_sites_cannot_use_up_a_visitors_logins,
+    browser_login_needs_own_form,
+    wrong_password_shows_error_and_keeps_username,
+    login_redirects_within_this_site,
+    session_writes_need_csrf_token,
+    request_from_another_site_changes_nothing,
+    form_overrides_method_on_own_pages_only,
+    login_replaces_session_key,
+    session_ends_at_logout_password_change_deactivation,
+    cookies_of_other_programs_keep_the_session,
+    cross_site_logins_do_not_use_up_own_rate_limit,
     form_that_names_a_slow_method_is_refused_early,
-    an_unsupported_password_hash_is_logged_without_the_hash,
-    a_browser_gets_long_lists_in_pages,
-    delete_account_by_session_needs_proof_and_removes_the_cookie,
+    unsupported_password_hash_is_logged_without_hash,
+    long_list_in_browser_is_paginated,
+    delete_account_by_session_needs_csrf_token,
     delete_account_by_page_shows_a_page_without_login,
     delete_account_by_token_leaves_another_users_session,
 );
 
-fn a_browser_logs_in_with_a_form_of_our_own_only(installation: &Installation) {
+fn browser_login_needs_own_form(installation: &Installation) {
     let server = installation.start();
     register(&server, "ann");
     let mut browser = Browser::new(&server);
@@ -51,7 +51,7 @@ fn a_browser_logs_in_with_a_form_of_our_own_only(installation: &Installation) {
     assert_eq!(browser.get("/api/me/").json(200)["username"], "ann");
 }
 
-fn a_wrong_password_is_said_and_the_name_is_kept(installation: &Installation) {
+fn wrong_password_shows_error_and_keeps_username(installation: &Installation) {
     let server = installation.start();
     register(&server, "ann");
     let mut browser = Browser::new(&server);
@@ -68,7 +68,7 @@ fn a_wrong_password_is_said_and_the_name_is_kept(installation: &Installation) {
     }
 }
 
-fn after_a_login_one_stays_on_this_site(installation: &Installation) {
+fn login_redirects_within_this_site(installation: &Installation) {
     let server = installation.start();
     register(&server, "ann");
     for next in ["//evil.example", "https://evil.example/", "/\\evil.example", ""] {
@@ -77,7 +77,7 @@ fn after_a_login_one_stays_on_this_site(installation: &Installation) {
     }
 }
 
-fn a_session_reads_without_and_writes_only_with_the_token(installation: &Installation) {
+fn session_writes_need_csrf_token(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let browser = Browser::of(&server, "ann");
@@ -102,7 +102,7 @@ fn a_session_reads_without_and_writes_only_with_the_token(installation: &Install
     browser.send(new_car(&access, "B-AB 2")).json(201);
 }
 
-fn another_sites_page_changes_nothing(installation: &Installation) {
+fn request_from_another_site_changes_nothing(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let browser = Browser::of(&server, "ann");
@@ -121,7 +121,7 @@ fn another_sites_page_changes_nothing(installation: &Installation) {
     assert!(plates(&server, &access).is_empty());
 }
 
-fn a_form_may_name_a_verb_only_on_our_own_pages(installation: &Installation) {
+fn form_overrides_method_on_own_pages_only(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let id = server.send(&new_car(&access, "B-AB 1")).json(201)["id"].clone();
@@ -162,7 +162,7 @@ fn a_form_may_name_a_verb_only_on_our_own_pages(installation: &Installation) {
     assert!(plates(&server, &access).is_empty());
 }
 
-fn a_login_has_a_new_key_and_the_old_one_is_dead(installation: &Installation) {
+fn login_replaces_session_key(installation: &Installation) {
     let server = installation.start();
     register(&server, "ann");
     let mut browser = Browser::of(&server, "ann");
@@ -185,7 +185,7 @@ fn a_login_has_a_new_key_and_the_old_one_is_dead(installation: &Installation) {
     );
 }
 
-fn a_session_dies_at_logout_password_change_and_deactivation(installation: &Installation) {
+fn session_ends_at_logout_password_change_deactivation(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let ann = join(&server, "ann").access;
@@ -230,7 +230,7 @@ fn a_session_dies_at_logout_password_change_and_deactivation(installation: &Inst
     assert_eq!(browser.get("/api/me/").status, 401);
 }
 
-fn cookies_of_other_programs_do_not_end_a_login(installation: &Installation) {
+fn cookies_of_other_programs_keep_the_session(installation: &Installation) {
     let server = installation.start();
     register(&server, "ann");
     let browser = Browser::of(&server, "ann");
@@ -264,7 +264,7 @@ fn cookies_of_other_programs_do_not_end_a_login(installation: &Installation) {
 /// More logins than a minute allows.
 const MANY: usize = 15;
 
-fn other_sites_cannot_use_up_a_visitors_logins(installation: &Installation) {
+fn cross_site_logins_do_not_use_up_own_rate_limit(installation: &Installation) {
     let server = installation.start_with("MYCARS__THROTTLE__ENABLED", "true");
     register(&server, "ann");
     let credentials = [("username", "ann"), ("password", "wrong")];
@@ -307,7 +307,7 @@ fn form_that_names_a_slow_method_is_refused_early(installation: &Installation) {
     assert_eq!(wrong.status, 400, "{}", wrong.text());
 }
 
-fn an_unsupported_password_hash_is_logged_without_the_hash(installation: &Installation) {
+fn unsupported_password_hash_is_logged_without_hash(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let id = me(&server, &access).json(200)["id"].clone();
@@ -333,7 +333,7 @@ fn an_unsupported_password_hash_is_logged_without_the_hash(installation: &Instal
     assert!(!log.contains("argon2id") && !log.contains("c2VjcmV0"), "{log}");
 }
 
-fn a_browser_gets_long_lists_in_pages(installation: &Installation) {
+fn long_list_in_browser_is_paginated(installation: &Installation) {
     let server = installation.start();
     let access = join(&server, "ann").access;
     let browser = Browser::of(&server, "ann");
@@ -371,7 +371,7 @@ fn delete_account() -> Request {
     Request::new("DELETE", "/api/delete-account/")
 }
 
-fn delete_account_by_session_needs_proof_and_removes_the_cookie(installation: &Installation) {
+fn delete_account_by_session_needs_csrf_token(installation: &Installation) {
     let server = installation.start();
     let tokens = join(&server, "ann");
     let (browser, other) = (Browser::of(&server, "ann"), Browser::of(&server, "ann"));

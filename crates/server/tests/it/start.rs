@@ -1,4 +1,4 @@
-//! Starting: with nothing set, again, after a crash, and with settings that can't work.
+//! The start of the server: without settings, again, after a crash, and with wrong settings.
 
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -11,16 +11,16 @@ use crate::support::{
 };
 
 on_both_databases!(
-    a_restart_keeps_tokens_and_data,
-    what_was_answered_survives_a_kill,
-    the_server_can_be_stopped_as_soon_as_it_says_how,
-    no_command_runs_on_the_schema_of_a_newer_program,
+    restart_keeps_tokens_and_data,
+    acknowledged_writes_survive_a_kill,
+    server_stops_at_once_after_banner,
+    commands_on_newer_schema_are_refused,
 );
 
-/// A URL of a PostgreSQL that is not there, with a password that nobody should see.
+/// The URL of a PostgreSQL server that does not exist, with a password that no message may show.
 const UNREACHABLE: &str = "postgres://ann:hunter2@127.0.0.1:1/mycars";
 
-fn a_restart_keeps_tokens_and_data(installation: &Installation) {
+fn restart_keeps_tokens_and_data(installation: &Installation) {
     let server = installation.start();
     let tokens = join(&server, "ann");
     server.send(&new_car(&tokens.access, "B-AB 12")).json(201);
@@ -31,7 +31,7 @@ fn a_restart_keeps_tokens_and_data(installation: &Installation) {
     log_in(&server, "ann", accounts::PASSWORD);
 }
 
-fn what_was_answered_survives_a_kill(installation: &Installation) {
+fn acknowledged_writes_survive_a_kill(installation: &Installation) {
     let server = installation.start();
     let tokens = join(&server, "ann");
     let mut expected = Vec::new();
@@ -46,14 +46,14 @@ fn what_was_answered_survives_a_kill(installation: &Installation) {
     assert_eq!(plates(&server, &tokens.access), expected);
 }
 
-fn the_server_can_be_stopped_as_soon_as_it_says_how(installation: &Installation) {
+fn server_stops_at_once_after_banner(installation: &Installation) {
     let server = installation.start();
     let finished = server.stop();
     assert_eq!(finished.code, Some(0), "{finished:?}");
     assert!(!finished.stderr.contains("ERROR"), "{}", finished.stderr);
 }
 
-fn no_command_runs_on_the_schema_of_a_newer_program(installation: &Installation) {
+fn commands_on_newer_schema_are_refused(installation: &Installation) {
     let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000001')";
     installation.database().execute(newer);
     for arguments in [
@@ -81,7 +81,7 @@ fn no_command_runs_on_the_schema_of_a_newer_program(installation: &Installation)
 }
 
 #[test]
-fn with_nothing_set_it_serves_at_once() {
+fn server_without_settings_serves() {
     let installation = Installation::empty();
     let server = installation.start();
     server.send(&Request::get("/health/ready")).json(200);
@@ -90,7 +90,7 @@ fn with_nothing_set_it_serves_at_once() {
 }
 
 #[test]
-fn the_banner_names_the_url_the_data_folder_and_the_next_command() {
+fn banner_names_url_data_folder_and_next_command() {
     let installation = Installation::empty();
     let server = installation.start();
     for line in [
@@ -103,7 +103,31 @@ fn the_banner_names_the_url_the_data_folder_and_the_next_command() {
 }
 
 #[test]
-fn what_is_kept_with_nothing_set_is_for_its_owner_only() {
+fn banner_comes_first() {
+    let text = Installation::empty().start_on_terminal().stop().stdout;
+    assert!(text.starts_with("My Cars "), "{text}");
+    let (_, log) = text.split_once("\nStop with Ctrl-C.\n").expect(&text);
+    let lines: Vec<&str> = log.lines().take(2).collect();
+    for (line, event) in lines.iter().zip(["applied ", "listening on 127.0.0.1:"]) {
+        assert!(line.contains(" INFO ") && line.contains(event), "{text}");
+    }
+    assert_eq!(log.matches("applied ").count(), 1, "{text}");
+}
+
+#[test]
+fn warning_at_start_is_visible() {
+    let installation = Installation::empty()
+        .with("DEBUG", "true")
+        .with("SECRET_KEY", "short");
+    let log = installation.start().stop().stderr;
+    assert!(
+        log.contains(" WARN ") && log.contains("SECRET_KEY holds a weak key"),
+        "{log}"
+    );
+}
+
+#[test]
+fn data_folder_is_private() {
     let installation = Installation::empty();
     let server = installation.start();
     join(&server, "ann");
@@ -115,7 +139,7 @@ fn what_is_kept_with_nothing_set_is_for_its_owner_only() {
     let open_to_others: Vec<_> = fs::read_dir(&data)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        // Pictures may be served by another program; the data folder keeps others out.
+        // The media folder may be served by another program; the data folder keeps other users out.
         .filter(|path| !path.ends_with("media") && mode(path) & 0o077 != 0)
         .collect();
     assert!(open_to_others.is_empty(), "{open_to_others:?}");
@@ -126,7 +150,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_second_start_with_nothing_set_uses_the_same_key_and_data() {
+fn second_start_without_settings_keeps_key_and_data() {
     let installation = Installation::empty();
     let server = installation.start();
     let tokens = join(&server, "ann");
@@ -140,7 +164,7 @@ fn a_second_start_with_nothing_set_uses_the_same_key_and_data() {
 }
 
 #[test]
-fn nothing_is_written_outside_the_data_folder() {
+fn server_writes_to_data_folder_alone() {
     let installation = Installation::empty();
     let server = installation.start();
     join(&server, "ann");
@@ -152,12 +176,12 @@ fn nothing_is_written_outside_the_data_folder() {
     assert_eq!(names, ["data"]);
 }
 
-/// Settings that a server in earnest can start with, on a database that does not exist yet.
-fn in_earnest() -> Installation {
+/// Returns an installation with production settings, on a database that does not exist yet.
+fn in_production() -> Installation {
     Installation::on(TestDatabase::empty_sqlite())
 }
 
-/// Runs the server with settings that can't work. It must end with one line that says all of this.
+/// Runs the server with wrong settings. It must exit with one line that contains all these parts.
 #[track_caller]
 fn refuses(installation: &Installation, expected: &[&str]) {
     let refusal = installation.run(&[]).refusal();
@@ -168,14 +192,14 @@ fn refuses(installation: &Installation, expected: &[&str]) {
 }
 
 #[test]
-fn a_database_of_an_unknown_kind_is_refused() {
-    let installation = in_earnest().with("DATABASE_URL", "mysql://ann:hunter2@localhost/mycars");
+fn unknown_database_scheme_is_refused() {
+    let installation = in_production().with("DATABASE_URL", "mysql://ann:hunter2@localhost/mycars");
     refuses(&installation, &["DATABASE_URL", "sqlite://", "postgres://"]);
 }
 
 #[test]
 fn sqlite_url_with_options_is_refused_and_makes_no_file() {
-    let installation = in_earnest();
+    let installation = in_production();
     for url in [
         "sqlite://cars.db?mode=rwc",
         "sqlite://cars.db#x",
@@ -195,14 +219,14 @@ fn sqlite_url_with_options_is_refused_and_makes_no_file() {
 }
 
 #[test]
-fn a_postgres_that_is_not_there_is_named_without_its_password() {
-    let installation = in_earnest().with("DATABASE_URL", UNREACHABLE);
+fn unreachable_postgres_is_named_without_password() {
+    let installation = in_production().with("DATABASE_URL", UNREACHABLE);
     refuses(&installation, &["127.0.0.1:1/mycars", "check"]);
 }
 
 #[test]
-fn the_commands_name_an_unreachable_database_without_its_password_too() {
-    let installation = in_earnest().with("DATABASE_URL", UNREACHABLE);
+fn commands_name_unreachable_database_without_password() {
+    let installation = in_production().with("DATABASE_URL", UNREACHABLE);
     for command in ["migrate", "flushexpiredtokens"] {
         let refusal = installation.run(&[command]).refusal();
         assert!(refusal.contains("127.0.0.1:1/mycars"), "{refusal}");
@@ -222,7 +246,7 @@ fn postgres_database_that_is_not_utf8_is_refused() {
 }
 
 #[test]
-fn pgbouncer_in_transaction_mode_is_refused_and_in_session_mode_serves() {
+fn pgbouncer_in_session_mode_is_required() {
     let postgres = PostgresServer::start();
     let pooler = PgBouncer::start(&postgres, PoolMode::Transaction, "");
     for _ in 0..2 {
@@ -244,24 +268,24 @@ fn pgbouncer_in_transaction_mode_is_refused_and_in_session_mode_serves() {
 }
 
 #[test]
-fn a_port_that_is_in_use_is_refused() {
+fn port_in_use_is_refused() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = holder.local_addr().unwrap().to_string();
-    let installation = in_earnest().with("MYCARS__SERVER__BIND", &address);
+    let installation = in_production().with("MYCARS__SERVER__BIND", &address);
     refuses(&installation, &[&address, "another port"]);
 }
 
 #[test]
-fn the_port_on_the_command_line_wins() {
+fn port_on_command_line_overrides_setting() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = holder.local_addr().unwrap().to_string();
-    let refusal = in_earnest().run(&["runserver", &address]).refusal();
+    let refusal = in_production().run(&["runserver", &address]).refusal();
     assert!(refusal.contains(&address), "{refusal}");
 }
 
 #[test]
-fn a_weak_key_is_refused_unless_one_debugs() {
-    let weak = in_earnest().with("SECRET_KEY", "hunter2");
+fn weak_key_outside_debug_is_refused() {
+    let weak = in_production().with("SECRET_KEY", "hunter2");
     refuses(&weak, &["SECRET_KEY", "weak", "openssl rand -hex 32"]);
 
     let debugging = weak.with("DEBUG", "true");
@@ -270,26 +294,26 @@ fn a_weak_key_is_refused_unless_one_debugs() {
 }
 
 #[test]
-fn without_a_key_the_server_starts_only_while_debugging() {
-    let keyless = in_earnest().without("SECRET_KEY");
+fn missing_key_outside_debug_is_refused() {
+    let keyless = in_production().without("SECRET_KEY");
     refuses(&keyless, &["SECRET_KEY", "openssl rand -hex 32"]);
 }
 
 #[test]
-fn without_hosts_the_server_starts_only_while_debugging() {
-    let hostless = in_earnest().without("ALLOWED_HOSTS");
+fn missing_hosts_outside_debug_are_refused() {
+    let hostless = in_production().without("ALLOWED_HOSTS");
     refuses(&hostless, &["ALLOWED_HOSTS="]);
 }
 
 #[test]
 fn start_with_unknown_setting_suggests_the_closest() {
-    let installation = in_earnest().with("MYCARS__SERVER__BNID", "127.0.0.1:0");
+    let installation = in_production().with("MYCARS__SERVER__BNID", "127.0.0.1:0");
     refuses(&installation, &["MYCARS__SERVER__BNID", "MYCARS__SERVER__BIND"]);
 }
 
 #[test]
-fn a_setting_with_a_wrong_value_is_refused_with_what_it_should_be() {
-    let installation = in_earnest().with("MYCARS__DATABASE__POOL_SIZE", "many");
+fn setting_with_wrong_value_is_refused() {
+    let installation = in_production().with("MYCARS__DATABASE__POOL_SIZE", "many");
     refuses(
         &installation,
         &["MYCARS__DATABASE__POOL_SIZE", "many", "a whole number"],
@@ -297,8 +321,8 @@ fn a_setting_with_a_wrong_value_is_refused_with_what_it_should_be() {
 }
 
 #[test]
-fn a_data_folder_that_can_not_be_made_is_refused() {
-    for installation in [Installation::empty(), in_earnest()] {
+fn unwritable_data_folder_is_refused() {
+    for installation in [Installation::empty(), in_production()] {
         let installation = installation.with("MYCARS__DATA_DIR", "taken");
         fs::write(installation.path("taken"), "").unwrap();
         refuses(&installation, &["taken", "MYCARS__DATA_DIR"]);

@@ -18,15 +18,15 @@ use crate::support::{
 };
 
 on_both_databases!(
-    panel_is_shown_with_a_table_that_cannot_be_read,
-    panel_reports_a_good_database,
+    panel_with_unreadable_table_is_shown,
+    panel_reports_healthy_database,
 );
 
-/// The body of all answers to requests that could not write.
+/// The body of all responses to requests that could not write.
 const NOT_WRITABLE: &str =
     r#"{"detail":"The service cannot save changes right now. Please try again later."}"#;
 
-/// What the log says once, with what to do.
+/// The line that is logged once, with advice.
 const LOGGED: &str = "free space on its disk";
 
 /// Ann's tokens and the path of her car, and a browser in which the superuser is logged in.
@@ -108,7 +108,7 @@ fn assert_not_writable(server: &Server, request: &Request) {
     assert_eq!(answer.header("Retry-After").as_deref(), Some("2"), "{case}");
 }
 
-/// Checks every answer while the database can't be written. The session's own write comes first.
+/// Checks every response while the database is read-only. The write of the session comes first.
 fn assert_reads_only(server: &Server, people: &People<'_>) {
     let panel = people.root.get("/admin/");
     assert_eq!(panel.status, 200, "{}", panel.text());
@@ -148,7 +148,7 @@ fn assert_logged(log: &str) {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn full_disk_is_503_for_writes_and_ends_by_itself() {
+fn full_disk_returns_503_for_writes_and_recovers() {
     let installation = Installation::on(TestDatabase::sqlite());
     installation.create_superuser("root");
     let server = installation.start_on_small_disk();
@@ -165,7 +165,7 @@ fn full_disk_is_503_for_writes_and_ends_by_itself() {
 }
 
 #[test]
-fn read_only_postgres_is_503_for_writes_and_ends_by_itself() {
+fn read_only_postgres_returns_503_for_writes_and_recovers() {
     let installation = Installation::on(TestDatabase::postgres());
     installation.create_superuser("root");
     let server = installation.start();
@@ -194,7 +194,7 @@ fn set_read_only(installation: &Installation, value: &str) {
 }
 
 #[test]
-fn read_with_a_session_survives_a_writer_that_holds_the_lock() {
+fn session_read_succeeds_while_writer_holds_lock() {
     let installation =
         Installation::on(TestDatabase::sqlite()).with("MYCARS__DATABASE__TIMEOUT_SECONDS", "1");
     installation.create_superuser("root");
@@ -224,7 +224,7 @@ fn read_with_a_session_survives_a_writer_that_holds_the_lock() {
         .unwrap();
 }
 
-fn panel_reports_a_good_database(installation: &Installation) {
+fn panel_reports_healthy_database(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let people = People::on(&server);
@@ -232,7 +232,7 @@ fn panel_reports_a_good_database(installation: &Installation) {
     assert!(panel.contains("answers in"), "{panel}");
 }
 
-fn panel_is_shown_with_a_table_that_cannot_be_read(installation: &Installation) {
+fn panel_with_unreadable_table_is_shown(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let people = People::on(&server);

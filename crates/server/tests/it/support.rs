@@ -1,4 +1,4 @@
-//! How to run the binary, and how to talk to it.
+//! Runs the binary, and sends requests to it.
 
 pub(crate) mod accounts;
 pub(crate) mod browser;
@@ -19,8 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a test waits for something that should happen soon. Only a failing test waits so long, though on a
-/// busy machine a single hash may take most of a minute, because it lets everybody else go first.
+/// Maximum time that a test waits for an event. Only a failing test waits this long, although on a busy
+/// machine a single hash may take most of a minute, because its thread has a low priority.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Makes two tests of each function: one on SQLite, one on PostgreSQL. Each function is given an
@@ -48,7 +48,7 @@ macro_rules! on_both_databases {
 }
 pub(crate) use on_both_databases;
 
-/// Asks again and again until there is an answer, and panics if there is none for too long.
+/// Polls until there is a value, and panics after [`PATIENCE`].
 pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -60,8 +60,7 @@ pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T 
     }
 }
 
-/// Does something on many threads at the same moment, and answers what came of it. Each thread is given its
-/// number.
+/// Runs `work` on many threads at the same moment, and returns the results. Each thread gets its number.
 pub(crate) fn at_once<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let start = Barrier::new(threads);
     let (start, work) = (&start, &work);

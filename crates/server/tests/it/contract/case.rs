@@ -1,5 +1,4 @@
-//! The recorded cases as they are written. A key that is not known here is an error: what nobody checks must
-//! not look checked.
+//! The format of recorded cases. An unknown key is an error, so that no expectation is ignored.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +17,7 @@ pub(super) struct Area {
     pub(super) cases: Vec<Case>,
 }
 
-/// Some people, and what they do.
+/// Users, and the steps of a case.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
@@ -30,7 +29,7 @@ pub(super) struct Case {
     pub(super) steps: Vec<Step>,
 }
 
-/// A request, and what the answer should be.
+/// A request, and the expected response.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Step {
@@ -56,12 +55,12 @@ pub(super) struct Step {
     pub(super) expect: Expect,
 }
 
-/// What an answer should be. What is not said is not checked.
+/// An expected response. Missing keys are not checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Expect {
     pub(super) status: Option<Status>,
-    /// Of a race: how many answers have which status.
+    /// For a race: the number of responses per status.
     pub(super) statuses: Option<BTreeMap<String, usize>>,
     #[serde(default)]
     pub(super) headers: Object,
@@ -90,7 +89,7 @@ pub(super) enum Status {
 #[derive(Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Strictness {
-    /// The body may hold more than what is said.
+    /// The body may contain more than the expected keys.
     Subset,
 }
 
@@ -115,7 +114,7 @@ impl Status {
     }
 }
 
-/// What is there, be it `null`.
+/// Deserializes a present value, which may be `null`.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
 }

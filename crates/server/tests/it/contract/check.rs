@@ -1,4 +1,4 @@
-//! Whether an answer is what a step expects.
+//! Compares a response with the expectation of a step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::support::{Answer, Request};
 
-/// What is wrong with an answer.
+/// Returns the differences of a response.
 pub(super) fn faults(
     scene: &mut Scene<'_>,
     expect: &Expect,
@@ -46,7 +46,7 @@ pub(super) fn faults(
     Ok(faults)
 }
 
-/// What is wrong with the answers to a request that was sent many times at once.
+/// Returns the differences of the responses to concurrent requests.
 pub(super) fn race_faults(expect: &Expect, answers: &[Answer]) -> Vec<String> {
     let mut counts = BTreeMap::new();
     for answer in answers {
@@ -86,7 +86,7 @@ fn header_faults(
     Ok(if is_right { Vec::new() } else { vec![fault] })
 }
 
-/// Where what was just made is: from the root, or absolute.
+/// The location of the created resource: a path, or an absolute URL.
 fn locations(scene: &Scene<'_>, request: &Request, answer: &Answer) -> [String; 2] {
     let made: Object = serde_json::from_slice(&answer.body).unwrap_or_default();
     let id = made.get("id").cloned().unwrap_or(Json::Null);

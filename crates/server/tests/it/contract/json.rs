@@ -1,4 +1,4 @@
-//! JSON that remembers the order of its keys, which is part of what clients are promised.
+//! JSON that keeps the order of its keys, which clients rely on.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Whether JSON is what was expected: placeholders, shapes, and what may vary.
+//! Compares JSON with an expectation: placeholders, shapes and parts that may vary.
 
 use chrono::DateTime;
 
@@ -28,7 +28,7 @@ impl<'a, 'w> Matching<'a, 'w> {
         }
     }
 
-    /// Compares what is at one place.
+    /// Compares the values at one path.
     pub(super) fn compare(&mut self, wanted: &Json, got: &Json, place: &str) -> Outcome<()> {
         match (wanted, got) {
             (Json::Object(wanted), Json::Object(got)) => self.compare_objects(wanted, got, place),
@@ -78,7 +78,7 @@ impl<'a, 'w> Matching<'a, 'w> {
         Ok(())
     }
 
-    /// An object that is like a shape, but for what it says itself.
+    /// An object like a shape, except for its own keys.
     fn shaped(&self, wanted: &Object) -> Outcome<Object> {
         let Some(name) = wanted.get("<like>") else {
             return Ok(wanted.clone());
@@ -94,8 +94,8 @@ impl<'a, 'w> Matching<'a, 'w> {
         Ok(shaped)
     }
 
-    /// An object whose keys are filled in. Its values are not yet: a placeholder among them is none of a
-    /// variable's business.
+    /// An object whose keys are resolved. Its values are not resolved yet: a placeholder among them is not a
+    /// variable.
     fn with_names(&mut self, wanted: &Object) -> Outcome<Object> {
         let mut named = Object::default();
         for (key, value) in wanted.iter() {
@@ -179,7 +179,7 @@ fn is_link(place: &str) -> bool {
     matches!(place.rsplit('.').next(), Some("next" | "previous"))
 }
 
-/// What a link asks for: the order of its parameters is nobody's business.
+/// The query parameters of a link, in any order.
 fn link(url: &str) -> (&str, Vec<(String, String)>) {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let mut parameters: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -187,7 +187,7 @@ fn link(url: &str) -> (&str, Vec<(String, String)>) {
     (path, parameters)
 }
 
-/// Whether a text is as the pattern says, in which `<any>` stands for any text.
+/// Returns whether a text matches the pattern, in which `<any>` stands for any text.
 fn has_pattern(text: &str, pattern: &str) -> bool {
     let Some((start, rest)) = pattern.split_once("<any>") else {
         return text == pattern;
@@ -207,7 +207,7 @@ fn has_pattern(text: &str, pattern: &str) -> bool {
 }
 
 #[test]
-fn a_pattern_fits_what_it_says_and_nothing_else() {
+fn pattern_matches_its_text_alone() {
     for (text, pattern) in [
         ("abc", "abc"),
         ("abc", "<any>"),
@@ -231,7 +231,7 @@ fn a_pattern_fits_what_it_says_and_nothing_else() {
 }
 
 #[test]
-fn a_placeholder_fits_its_kind_and_nothing_else() {
+fn placeholder_matches_its_kind_alone() {
     let token = "abcdefghij.abcdefghij.abcdefghi_";
     for (name, right, wrong) in [
         ("id", Json::from(1), Json::from(0)),

@@ -1,11 +1,11 @@
-//! Whether bytes are the picture that was expected: a JPEG of a certain size that tells nothing else.
+//! Checks a served picture: a JPEG of the expected size without metadata.
 
 use super::case::Picture;
 
-/// What no picture that is served may hold: where and with what it was taken, and what browsers run.
+/// Texts that no served picture may contain: metadata of the camera and the place, and scripts.
 const SECRETS: [&[u8]; 4] = [b"Exif\0", b"GPS", b"<script", b"http://ns.adobe.com"];
 
-/// What is wrong with a picture.
+/// Returns the faults of a picture.
 pub(super) fn faults(wanted: &Picture, bytes: &[u8]) -> Vec<String> {
     let mut faults = Vec::new();
     let size = size_of_jpeg(bytes);
@@ -29,7 +29,7 @@ fn size_of_jpeg(bytes: &[u8]) -> Option<[u16; 2]> {
             return None;
         };
         if is_frame(marker) {
-            // One byte says how precise it is; height comes before width.
+            // The first byte is the precision; the height comes before the width.
             let [_, height_high, height_low, width_high, width_low] = *after.first_chunk()?;
             let height = u16::from_be_bytes([height_high, height_low]);
             return Some([u16::from_be_bytes([width_high, width_low]), height]);
@@ -40,13 +40,14 @@ fn size_of_jpeg(bytes: &[u8]) -> Option<[u16; 2]> {
     }
 }
 
-/// Whether a segment begins a frame, which says the size. Three markers in between mean something else.
+/// Returns whether a segment starts a frame, which contains the size. Three markers in the range mean
+/// something else.
 fn is_frame(marker: u8) -> bool {
     matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
 }
 
 #[test]
-fn the_size_of_a_jpeg_is_read_and_that_of_anything_else_is_not() {
+fn size_of_jpeg_alone_is_read() {
     let file = super::case::file;
     assert_eq!(size_of_jpeg(&file("tiny.jpg")), Some([4, 3]));
     for other in ["tiny.png", "text.jpg", "empty.jpg"] {

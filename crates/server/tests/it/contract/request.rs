@@ -10,7 +10,7 @@ use super::{
 };
 use crate::support::Request;
 
-/// What stands between the parts of a multipart body. No file that a case sends contains it.
+/// The boundary of multipart bodies. No file of a case contains it.
 const BOUNDARY: &str = "----contract-3f1c9a5be2d84706";
 
 /// A body and its type; raw bodies have none.
@@ -97,7 +97,7 @@ fn multipart(parts: &Object) -> Outcome<Vec<u8>> {
     Ok(body)
 }
 
-/// What follows the name of a part that is a file, and the file's content.
+/// The rest of the header of a file's part, and the content of the file.
 fn part_of_file(file: &Object) -> Outcome<(String, Vec<u8>)> {
     let text = |key: &str| file.get(key).and_then(Json::as_text);
     let stored = text("file").ok_or("a file has no name")?;

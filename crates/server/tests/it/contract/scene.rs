@@ -1,4 +1,4 @@
-//! A case at work: its people, what was kept from its answers, and the names in braces that stand for both.
+//! The state of a running case: its users, the values kept from responses, and the names in braces for both.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ impl<'w> Scene<'w> {
         Ok(scene)
     }
 
-    /// Makes a person: by themselves or, where only an administrator can set what is wanted, by one.
+    /// Creates a user: by registration or, if only an administrator can set the fields, by an administrator.
     fn register(&mut self, wanted: &Json) -> Outcome<Object> {
         let mut person = Object::default();
         person.set("username", format!("u{}", self.world.word(10)));
@@ -68,7 +68,8 @@ impl<'w> Scene<'w> {
         Ok(person)
     }
 
-    /// A person's access token. Nobody logs in before they have to: `last_login` is part of what is checked.
+    /// Returns the access token of a user. The login happens at the first use, because `last_login` is
+    /// checked.
     pub(super) fn access_of(&mut self, name: &str) -> Outcome<String> {
         self.field_of(name, "access").map(|access| access.to_string())
     }
@@ -99,7 +100,7 @@ impl<'w> Scene<'w> {
         value.ok_or_else(|| format!("{name} has no {field}"))
     }
 
-    /// Keeps parts of an answer under names, for later steps.
+    /// Keeps parts of a response under names, for later steps.
     pub(super) fn keep(&mut self, wanted: &Object, answer: &Answer) -> Outcome<()> {
         for (name, key) in wanted.iter() {
             let body: Object = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
@@ -110,7 +111,7 @@ impl<'w> Scene<'w> {
         Ok(())
     }
 
-    /// The value with all names in it replaced by what they stand for.
+    /// Returns the value with all names replaced.
     pub(super) fn fill(&mut self, value: &Json) -> Outcome<Json> {
         Ok(match value {
             Json::Text(text) => self.fill_text(text)?,
@@ -187,7 +188,7 @@ impl<'w> Scene<'w> {
         Ok(fresh)
     }
 
-    /// What a name stands for that is used for the first time.
+    /// Creates the value of a name at its first use.
     fn fresh(&self, name: &str) -> Outcome<Json> {
         match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
             "plate" => Ok(format!("K{}", self.world.word(8).to_uppercase()).into()),

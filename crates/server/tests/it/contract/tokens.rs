@@ -9,7 +9,7 @@ use super::{
     world::World,
 };
 
-/// A token as its recipe says: an access token for ten minutes with the server's own key, but for what differs.
+/// A token made by a recipe: by default an access token for ten minutes, signed with the server's key.
 pub(super) fn craft(recipe: &Json, world: &World<'_>) -> Outcome<String> {
     let part = |name: &str| recipe.as_object().and_then(|recipe| recipe.get(name));
     let claims = claims(part("claims").and_then(Json::as_object), world);

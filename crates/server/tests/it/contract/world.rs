@@ -1,4 +1,4 @@
-//! What all cases of a run share.
+//! The state that all cases of a run share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,14 +18,14 @@ use crate::support::{
 /// The administrator whom cases call `admin`.
 pub(super) const ADMIN: &str = "admin";
 
-/// A server that runs, its administrator, and words that nobody has used yet.
+/// A running server, its administrator, and a source of unused words.
 pub(super) struct World<'s> {
     pub(super) client: &'s Client,
     pub(super) secret_key: &'static str,
     pub(super) shapes: Object,
     pub(super) admin: Object,
     pub(super) year: i64,
-    /// What the server says of itself.
+    /// The OpenAPI document of the server.
     pub(super) document: Document,
     words: AtomicU64,
 }
@@ -53,8 +53,8 @@ impl<'s> World<'s> {
         format!("http://{}", self.client.address())
     }
 
-    /// A word of letters and digits that nobody has used yet. Neighbours look nothing alike, or else passwords
-    /// made of one would be too similar to usernames made of the next.
+    /// Returns an unused word of letters and digits. Consecutive words differ much, because a password may
+    /// not be similar to a username.
     pub(super) fn word(&self, length: usize) -> String {
         const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
         let mut rest = scatter(self.words.fetch_add(1, Ordering::Relaxed));
@@ -67,7 +67,7 @@ impl<'s> World<'s> {
         word
     }
 
-    /// Makes a request that a case depends on, and answers the object that comes back.
+    /// Sends a request that a case depends on, and returns the object in the response.
     pub(super) fn call(&self, request: &Request) -> Outcome<Object> {
         let answer = self.client.send(request)?;
         let (method, path) = (&request.method, &request.path);

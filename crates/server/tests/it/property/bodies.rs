@@ -3,8 +3,8 @@
 use super::{requests::Scene, values};
 use crate::support::{http::TINY_JPEG, random::Random};
 
-/// The fields of everything that is written, and good values for them as JSON writes them. `{}` is a number that
-/// was not used before, so that much of what is made up gets as far as the database.
+/// The fields of all writable resources, with valid values in JSON. `{}` is an unused number, so that many
+/// generated bodies reach the database.
 const FIELDS: [(&str, &str); 25] = [
     ("brand", "\"Toyota\""),
     ("model", "\"Camry\""),
@@ -74,7 +74,7 @@ pub(super) fn body(random: &mut Random, scene: &Scene, route: &str) -> (Option<V
     (Some(kind.to_vec()), body)
 }
 
-/// Does to some bodies what happens on bad lines and at the hands of bad people.
+/// Damages some bodies as broken connections and attackers do.
 fn spoil(random: &mut Random, body: &mut Vec<u8>) {
     let place = random.below(body.len() + 1);
     match random.below(40) {
@@ -144,7 +144,7 @@ fn form(random: &mut Random, scene: &Scene) -> Vec<u8> {
     body
 }
 
-/// Parts that are texts and files, some of them without what makes a part one.
+/// Parts with texts and files, some of them incomplete.
 fn multipart(random: &mut Random, scene: &Scene) -> Vec<u8> {
     let line_end = if random.percent(95) { "\r\n" } else { "\n" };
     let mut body = Vec::new();

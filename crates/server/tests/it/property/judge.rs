@@ -1,8 +1,8 @@
-//! What must be true of every answer.
+//! The rules that every response follows.
 
 use crate::support::Answer;
 
-/// What no client should read: what the server is made of.
+/// Internal texts that no response may contain.
 const INTERNALS: [&str; 12] = [
     "diesel",
     "serde",
@@ -18,7 +18,7 @@ const INTERNALS: [&str; 12] = [
     "utf8error",
 ];
 
-/// What is wrong with the answer to a request.
+/// Returns the faults of the response to a request.
 pub(super) fn faults(request: &[u8], answer: &Answer) -> Vec<String> {
     let mut faults = Vec::new();
     let mut must = |is_so: bool, what: &str| {
@@ -55,7 +55,7 @@ pub(super) fn faults(request: &[u8], answer: &Answer) -> Vec<String> {
         let told = INTERNALS.iter().find(|word| text.contains(**word));
         must(told.is_none(), &format!("tells {told:?}"));
     }
-    // What never became a request is refused by the connection itself, without a word.
+    // The connection itself refuses malformed requests, with an empty body.
     let is_refused_unread = answer.header("X-Request-Id").is_none();
     must(
         answer.status != 400 || !is_refused_unread || answer.body.is_empty(),

@@ -1,9 +1,9 @@
-//! Made-up requests to the panel, sent by an admin who is logged in.
+//! Generated requests to the panel, sent by an admin with a session.
 
 use super::values;
 use crate::support::{Answer, Request, http::TINY_JPEG, random::Random};
 
-/// What requests can ask about.
+/// The targets of requests.
 pub(super) struct Scene {
     pub(super) screens: Vec<(&'static str, &'static str)>,
     /// The ids of a client and of their car.
@@ -14,8 +14,8 @@ pub(super) struct Scene {
 
 const IDS: [&str; 6] = ["0", "1", "2", "9223372036854775807", "99999999999999999999", "x"];
 
-/// What forms of the panel hold, and good values. `{user}`, `{car}` and `{name}` are the client's, and `{}` is a
-/// number that was not used before.
+/// The fields of the panel's forms, with valid values. `{user}`, `{car}` and `{name}` are the client's, and
+/// `{}` is an unused number.
 const FIELDS: [(&str, &str); 37] = [
     ("brand", "Toyota"),
     ("model", "Camry"),
@@ -202,7 +202,7 @@ fn body(random: &mut Random, scene: &Scene) -> (&'static str, Vec<u8>) {
     ("multipart/form-data; boundary=XX", body)
 }
 
-/// What is wrong with an answer.
+/// Returns the faults of a response.
 pub(super) fn faults(answer: &Answer) -> Vec<String> {
     let mut faults = Vec::new();
     let mut must = |is_so: bool, what: &str| {

@@ -3,7 +3,7 @@
 use super::{bodies, values};
 use crate::support::random::Random;
 
-/// What requests can ask about.
+/// The targets of requests.
 pub(super) struct Scene {
     pub(super) host: String,
     pub(super) routes: Vec<(&'static str, &'static str)>,
@@ -63,7 +63,7 @@ const PATHS: [&str; 22] = [
     "/media/cars/a%ffb.jpg",
 ];
 
-/// Where a query says something.
+/// The lists, which have query parameters.
 const LISTS: [(&str, &str); 5] = [
     ("GET", "/api/cars/"),
     ("GET", "/api/admin/users/"),
@@ -132,7 +132,7 @@ const ACCEPTS: [&str; 12] = [
     "*",
 ];
 
-/// What is a point in time, and what is nearly one.
+/// Valid and almost valid dates and times.
 const MOMENTS: [&str; 10] = [
     "2026-11-24",
     "2026-11-24T18:30:00.123456Z",
@@ -277,7 +277,7 @@ fn query(random: &mut Random, scene: &Scene) -> Vec<u8> {
     query
 }
 
-/// More words than anybody searches for.
+/// More words than a realistic search has.
 fn words(random: &mut Random) -> String {
     let word = random.pick(&["a ", "a,", "' ", "\"a\" "]);
     word.repeat(random.below(5000))

@@ -1,4 +1,4 @@
-//! Values that nobody sends in earnest.
+//! Unusual values.
 
 use crate::support::random::Random;
 
@@ -102,7 +102,7 @@ const NO_JSONS: [&str; 10] = [
     "\"open",
 ];
 
-/// So deep is nested what is nested deeply: nobody's stack should depend on it.
+/// The depth of deeply nested values, which must not overflow the stack.
 const DEPTH: usize = 10_000;
 
 /// Text of any kind; a long one now and then.

@@ -13,7 +13,7 @@ pub(crate) struct Tokens {
     pub(crate) refresh: String,
 }
 
-/// Registers a client whose e-mail address is made of the username.
+/// Registers a user with an e-mail address made from the username.
 pub(crate) fn register(server: &Server, username: &str) {
     server
         .send(&registration(username, &format!("{username}@example.com")))

@@ -7,9 +7,9 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// A browser: it keeps the cookies of a login.
 pub(crate) struct Browser<'s> {
     server: &'s Server,
-    /// The key of the session, if somebody is logged in.
+    /// The key of the session, if there is one.
     pub(crate) session: Option<String>,
-    /// What a form must send back.
+    /// The CSRF token that a form must send.
     pub(crate) token: String,
 }
 
@@ -27,7 +27,7 @@ impl<'s> Browser<'s> {
         }
     }
 
-    /// A browser in which somebody is logged in.
+    /// A browser with a session.
     pub(crate) fn of(server: &'s Server, username: &str) -> Self {
         let mut browser = Self::new(server);
         let answer = browser.log_in(username, PASSWORD, "/api/");
@@ -74,7 +74,7 @@ pub(crate) fn escape(text: &str) -> String {
     escaped.collect()
 }
 
-/// What a browser sends for a form.
+/// Returns the request that a browser sends for a form.
 pub(crate) fn form(path: &str, fields: &[(&str, &str)]) -> Request {
     let pairs: Vec<String> = fields
         .iter()
@@ -85,7 +85,7 @@ pub(crate) fn form(path: &str, fields: &[(&str, &str)]) -> Request {
     request
 }
 
-/// The value of a cookie that an answer sets.
+/// Returns the value of a cookie that a response sets.
 pub(crate) fn cookie(answer: &Answer, name: &str) -> Option<String> {
     answer.headers.get_all("set-cookie").iter().find_map(|header| {
         let (known, rest) = header.to_str().ok()?.split_once('=')?;

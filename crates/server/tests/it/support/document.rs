@@ -1,4 +1,4 @@
-//! The OpenAPI document that a server answers, and whether other answers are as it says.
+//! The OpenAPI document of a server, and the comparison of responses with it.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Client, Request};
 
-/// What can be done with a path.
+/// The methods of operations.
 pub(crate) const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 pub(crate) struct Document {
     pub(crate) json: Value,
-    /// The schemas of answers, made ready at their first use; by their JSON.
+    /// The schemas of responses, compiled at their first use; by their JSON.
     validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
@@ -28,7 +28,7 @@ impl Document {
         }
     }
 
-    /// Every path, and what can be done with it.
+    /// All paths with their operations.
     pub(crate) fn operations(&self) -> BTreeMap<&str, BTreeMap<&str, &Value>> {
         let paths = self.json["paths"].as_object().unwrap();
         paths
@@ -37,8 +37,8 @@ impl Document {
             .collect()
     }
 
-    /// In what an answer in JSON, or without a body, is not as the document says. Of what is not in the document it
-    /// says nothing, nor of a host that is refused before anything is looked at.
+    /// Returns the differences between a response, in JSON or without a body, and the document. Routes that
+    /// are not in the document are not compared, and neither are responses for refused hosts.
     pub(crate) fn faults(&self, request: &Request, answer: &Answer) -> Vec<String> {
         let path = request.path.split('?').next().unwrap_or(&request.path);
         let names_host = request
@@ -85,7 +85,7 @@ impl Document {
         operations.get(method).copied()
     }
 
-    /// What a reference stands for.
+    /// Returns the target of a reference.
     fn resolved<'d>(&'d self, value: &'d Value) -> &'d Value {
         match value["$ref"].as_str() {
             Some(reference) => self.json.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -93,7 +93,7 @@ impl Document {
         }
     }
 
-    /// A schema, made ready to be asked. What it does not name must not be there, unless it says so.
+    /// Returns a compiled schema. Unless the schema allows them, properties that it does not name are errors.
     pub(crate) fn validator(&self, schema: &Value) -> Arc<Validator> {
         let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
         let ready = validators.entry(schema.to_string()).or_insert_with(|| {

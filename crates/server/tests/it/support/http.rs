@@ -1,4 +1,4 @@
-//! An HTTP client: requests as plain data, and answers of any status.
+//! An HTTP client: requests are plain data, and responses may have any status.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,10 +13,10 @@ use super::PATIENCE;
 /// A picture that is taken.
 pub(crate) const TINY_JPEG: &[u8] = include_bytes!("../../contract/files/tiny.jpg");
 
-/// What stands between the parts of an upload.
+/// The boundary between the parts of an upload.
 const BOUNDARY: &str = "----upload-7d1c93ab50e2f864";
 
-/// A request. What is not set is not sent.
+/// A request. Parts that are not set are not sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -76,7 +76,7 @@ impl Request {
     }
 }
 
-/// What a server answered.
+/// A response.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -139,7 +139,7 @@ impl Client {
         &self.address
     }
 
-    /// Sends a request, and answers what the server answers, or why nothing came.
+    /// Sends a request, and returns the response, or the reason for which there is none.
     pub(crate) fn send(&self, request: &Request) -> Result<Answer, String> {
         let mut builder = http::Request::builder()
             .method(request.method.as_str())

@@ -17,8 +17,8 @@ use super::{
 /// Signs the tokens of every installation whose database is named.
 pub(crate) const SECRET_KEY: &str = "the-key-of-the-black-box-tests-0123456789";
 
-/// A folder, a database and settings: what stays when the server stops. Nothing of the environment of the
-/// tests gets in but the `PATH`.
+/// A folder, a database and settings, which stay when the server stops. Of the environment of the tests, only
+/// `PATH` is passed on.
 pub(crate) struct Installation {
     folder: TempDir,
     variables: BTreeMap<String, String>,
@@ -26,8 +26,8 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// An empty folder in which nothing is set but what tests need: a free port, hashes that don't take long, no
-    /// throttles, and so much patience with the database that a slow machine changes no answer.
+    /// An empty folder with the settings that tests need: a free port, fast hashes, no throttles, and a long
+    /// timeout of the database, so that a slow machine changes no response.
     pub(crate) fn empty() -> Self {
         let installation = Self {
             folder: TempDir::new().expect("a folder can be made"),
@@ -41,7 +41,7 @@ impl Installation {
             .with("MYCARS__THROTTLE__ENABLED", "false")
     }
 
-    /// One in earnest, where a database, a key and hosts are set, so that `DEBUG` is off.
+    /// An installation with a database, a key and hosts, so that `DEBUG` is off.
     pub(crate) fn on(database: TestDatabase) -> Self {
         let url = database.url();
         Self {
@@ -108,12 +108,21 @@ impl Installation {
     /// Starts the server so that [`Server::fill_disk`] makes its writes fail instead of ending it.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_on_small_disk(&self) -> Server {
+        self.start_by_shell("trap '' XFSZ; exec \"$0\"")
+    }
+
+    /// Starts the server with both of its outputs in standard output, in the order in which a terminal shows them.
+    pub(crate) fn start_on_terminal(&self) -> Server {
+        self.start_by_shell("exec \"$0\" 2>&1")
+    }
+
+    fn start_by_shell(&self, script: &str) -> Server {
         let mut command = Command::new("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$0\"", env!("CARGO_BIN_EXE_mycars")]);
+        command.args(["-c", script, env!("CARGO_BIN_EXE_mycars")]);
         Server::of(Process::spawn(self.prepare(&mut command)))
     }
 
-    /// Makes a superuser of this name, whose password is [`SUPERUSER_PASSWORD`].
+    /// Creates a superuser with this name and the password [`SUPERUSER_PASSWORD`].
     pub(crate) fn create_superuser(&self, username: &str) {
         let mut command = self.command();
         command
@@ -150,7 +159,7 @@ pub(crate) const SUPERUSER_PASSWORD: &str = "Lantern-river-83";
 pub(crate) struct Server {
     process: Process,
     client: Client,
-    /// What it said when it began to serve.
+    /// The text that it printed when it began to serve.
     pub(crate) banner: String,
 }
 
@@ -180,7 +189,7 @@ impl Server {
         &self.client
     }
 
-    /// Sends a request, and answers what it answers.
+    /// Sends a request, and returns the response.
     #[track_caller]
     pub(crate) fn send(&self, request: &Request) -> Answer {
         self.client.send(request).unwrap_or_else(|error| {
@@ -189,7 +198,7 @@ impl Server {
         })
     }
 
-    /// What it has logged so far.
+    /// Returns the log so far.
     pub(crate) fn log(&self) -> String {
         self.process.stderr.so_far()
     }
@@ -200,23 +209,23 @@ impl Server {
         self.process.limit_file_size(is_full.then_some(0));
     }
 
-    /// Asks it to end, without waiting for it.
+    /// Sends SIGTERM, without waiting.
     pub(crate) fn terminate(&self) {
         self.process.terminate();
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     pub(crate) fn wait(self) -> Finished {
         self.process.wait()
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Sends SIGTERM, and waits until the process has ended.
     pub(crate) fn stop(self) -> Finished {
         self.terminate();
         self.wait()
     }
 
-    /// Ends it without asking.
+    /// Kills the process.
     pub(crate) fn kill(mut self) {
         self.process.kill();
     }

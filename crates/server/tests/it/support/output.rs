@@ -1,4 +1,4 @@
-//! What a process writes.
+//! The output of a process.
 
 use std::{
     io::{BufRead as _, BufReader, Read},
@@ -9,8 +9,8 @@ use std::{
 
 use super::PATIENCE;
 
-/// What a process writes to one of its pipes. A thread reads it all the time: a pipe that nobody reads fills,
-/// and then the process waits for ever.
+/// The output of a process to one of its pipes. A thread reads it continuously: otherwise the pipe fills, and
+/// the process blocks.
 #[derive(Clone)]
 pub(crate) struct Output(Arc<Shared>);
 
@@ -34,7 +34,7 @@ impl Output {
         output
     }
 
-    /// What `find` finds in the text as soon as it is there; `None` if the process ends without it.
+    /// Returns the result of `find` as soon as the text has one; `None` if the process ends without it.
     pub(crate) fn wait_for<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + PATIENCE;
         let mut written = self.0.written();

@@ -37,7 +37,7 @@ impl Process {
         }
     }
 
-    /// Asks it to end, as whoever stops a service does.
+    /// Sends SIGTERM, as service managers do.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it still runs");
     }
@@ -53,7 +53,7 @@ impl Process {
         prlimit(pid, Resource::Fsize, Rlimit { current, maximum }).expect("the limit can be set");
     }
 
-    /// Ends it without asking, as a power cut does.
+    /// Kills the process, as a power cut does.
     pub(crate) fn kill(&mut self) {
         // It fails only where there is nothing left to end.
         self.child.kill().ok();
@@ -78,14 +78,14 @@ impl Drop for Process {
 }
 
 impl Finished {
-    /// What it said on standard output, if all went well.
+    /// Returns the standard output, if the command succeeded.
     #[track_caller]
     pub(crate) fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout
     }
 
-    /// Why it refused: the one line on standard error, which is all that it said.
+    /// Returns the reason of a refusal: the only line on standard error.
     #[track_caller]
     pub(crate) fn refusal(self) -> String {
         assert!(self.code.is_some_and(|code| code != 0), "{self:?}");

@@ -1,4 +1,4 @@
-//! HTTP byte by byte, for what no decent client sends or shows.
+//! HTTP byte by byte, for requests and responses that a normal client does not handle.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -9,7 +9,7 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{PATIENCE, http::Answer};
 
-/// A connection on which nothing is sent or understood but what a test says.
+/// A connection that sends exactly the bytes of a test.
 pub(crate) struct Connection(TcpStream);
 
 impl Connection {
@@ -68,10 +68,10 @@ impl KeepAlive {
         }
     }
 
-    /// Sends the bytes of one request, whatever they are, and answers what comes back.
+    /// Sends the bytes of one request, and returns the response.
     pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Answer, String> {
         if let Some(used) = self.stream.take() {
-            // The server may have closed a connection that was used before; that says nothing about this request.
+            // The server may have closed a used connection; that is not an error of this request.
             if let Ok(answer) = self.ask_on(used, request) {
                 return Ok(answer);
             }
@@ -81,7 +81,7 @@ impl KeepAlive {
     }
 
     fn ask_on(&mut self, mut stream: BufReader<TcpStream>, request: &[u8]) -> Result<Answer, String> {
-        // A server that refuses early may not take everything, and says why all the same.
+        // A server that refuses early may not read the whole request, but still responds.
         let sent = stream.get_mut().write_all(request);
         let is_head = request.starts_with(b"HEAD ");
         let answer = read_answer(&mut stream, is_head)
@@ -139,7 +139,7 @@ fn read_line(stream: &mut BufReader<TcpStream>) -> Result<String, String> {
         .ok_or_else(|| format!("closed after {line:?}"))
 }
 
-/// The head and the body of an answer.
+/// Splits a response into its head and its body.
 pub(crate) fn split(answer: &str) -> (&str, &str) {
     answer.split_once("\r\n\r\n").expect("an answer has a head")
 }

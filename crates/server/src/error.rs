@@ -1,0 +1,84 @@
+//! The error of a command, in one line.
+
+use std::io;
+
+use mycars_application::{accounts, images};
+use mycars_domain::{Field, Violation, Violations};
+use mycars_http::messages;
+
+use crate::settings::SettingsError;
+
+/// The reason for which a command failed. Its text is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Database(#[from] mycars_persistence::OpenError),
+    #[error(transparent)]
+    Cost(#[from] mycars_security::CostOutOfRange),
+    #[error(transparent)]
+    Key(#[from] mycars_security::EmptyKey),
+    /// The command refuses its input or its environment.
+    #[error("{0}")]
+    Refused(String),
+    /// A use-case failed.
+    #[error("{}", with_causes(.0))]
+    Failed(accounts::Error),
+    /// A use-case about pictures failed.
+    #[error("{}", with_causes(.0))]
+    Images(#[from] images::Error),
+    /// The terminal failed, or its input ended.
+    #[error("Operation cancelled.")]
+    Cancelled(#[from] io::Error),
+}
+
+impl CommandError {
+    /// The refusal of the value of a field.
+    pub(crate) fn invalid(field: Field, violations: &[Violation]) -> Self {
+        Self::Refused(labelled(field, violations))
+    }
+}
+
+impl From<accounts::Error> for CommandError {
+    fn from(error: accounts::Error) -> Self {
+        match error {
+            accounts::Error::Invalid(violations) => Self::Refused(all_labelled(&violations)),
+            other => Self::Failed(other),
+        }
+    }
+}
+
+/// Returns the messages of a field's violations in one line.
+pub(crate) fn describe(field: Field, violations: &[Violation]) -> String {
+    let messages: Vec<String> = violations
+        .iter()
+        .map(|violation| messages::violation(field, violation))
+        .collect();
+    messages.join(" ")
+}
+
+fn labelled(field: Field, violations: &[Violation]) -> String {
+    format!("{}: {}", messages::name(field), describe(field, violations))
+}
+
+fn all_labelled(violations: &Violations) -> String {
+    let lines: Vec<String> = violations
+        .iter()
+        .map(|(field, violations)| labelled(field, violations))
+        .collect();
+    lines.join(" ")
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !line.ends_with(&cause_text) {
+            line = format!("{line}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    line
+}
