@@ -90,9 +90,10 @@ pub(crate) fn spawn(mut command: Command, log: &Path) -> Outcome<Child> {
 pub(crate) fn wait_until_ready(child: &mut Child, log: &Path, is_ready: impl Fn() -> bool) -> Outcome<()> {
     let started = Instant::now();
     while !is_ready() {
-        if child.try_wait()?.is_some() || started.elapsed() > START_TIMEOUT {
-            let text = fs::read_to_string(log)?;
-            return Err(format!("a program did not start; {}:\n{text}", log.display()).into());
+        let status = child.try_wait()?;
+        if status.is_some() || started.elapsed() > START_TIMEOUT {
+            let (log, text) = (log.display(), fs::read_to_string(log)?);
+            return Err(format!("a program did not start (exit status: {status:?}); {log}:\n{text}").into());
         }
         thread::sleep(Duration::from_micros(500));
     }
