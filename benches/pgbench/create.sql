@@ -1,5 +1,5 @@
--- All that POST /api/cars/ sends, as the log has it with log_statement = 'all': who asks, and a transaction that looks
--- whether the plate is taken, adds the car, and notes it in the audit log.
+-- All statements of POST /api/cars/, as PostgreSQL logs them with log_statement = 'all': the user, and a transaction that
+-- looks the licence plate up, adds the car and adds an entry to the audit log.
 \set number :number + 1
 \set plate :plates * 1000000000 + :client_id * 10000000 + :number
 SELECT id, username, email, first_name, last_name, role, phone, address, is_active, is_superuser, password,

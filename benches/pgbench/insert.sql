@@ -1,4 +1,4 @@
--- What POST /api/cars/ adds: one car, and its commit.
+-- The insertion of POST /api/cars/ alone: one car, and its commit.
 \set number :number + 1
 \set plate :plates * 1000000000 + :client_id * 10000000 + :number
 INSERT INTO cars (owner_id, brand, model, year, color, license, license_key, vin, mileage, image, notes, search_key,

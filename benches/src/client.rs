@@ -1,31 +1,32 @@
-//! Single requests: logins, and what is counted or timed one by one.
+//! A small HTTP client for requests that are sent one at a time, or whose statuses are counted.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    iter,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
-use serde_json::{Value, json};
-use ureq::{Agent, http::Response};
+use serde_json::Value;
+use ureq::{Agent, http};
 
-use crate::{Outcome, database::PASSWORD};
+use crate::{
+    Outcome,
+    request::{NUMBER, PASSWORD, Request},
+};
 
-/// What stands between the parts of an upload.
-const BOUNDARY: &str = "benchmark-boundary";
-
-/// A client of one server, which keeps its connection.
-#[derive(Clone)]
+/// A client of one server, which reuses its connection.
 pub(crate) struct Client {
     agent: Agent,
-    url: String,
-}
-
-/// What a server answered.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    cookies: Vec<String>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) url: String,
 }
 
 impl Client {
-    pub(crate) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: String) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -35,120 +36,93 @@ impl Client {
             .build();
         Self {
             agent: config.into(),
-            url: url.to_owned(),
+            url,
         }
     }
 
-    /// Reads a path, with headers as they are sent: `Authorization: Bearer …`.
-    pub(crate) fn get(&self, path: &str, headers: &[String]) -> Outcome<Answer> {
-        let mut request = self.agent.get(format!("{}{path}", self.url));
-        for (name, value) in headers.iter().filter_map(|header| header.split_once(": ")) {
-            request = request.header(name, value);
-        }
-        read(request.call()?)
-    }
-
-    /// Sends a body.
-    pub(crate) fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Outcome<Answer> {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
+    /// Sends the request with this number, which selects the path and replaces [`NUMBER`] in the body.
+    pub(crate) fn send(&self, request: &Request, number: usize) -> Outcome<http::Response<Vec<u8>>> {
+        let path = &request.paths[number % request.paths.len()];
+        let mut builder = http::Request::builder()
+            .method(request.method)
             .uri(format!("{}{path}", self.url));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
         }
-        read(self.agent.run(request.body(body)?)?)
+        // Only pictures are not text.
+        let body = match std::str::from_utf8(&request.body) {
+            Ok(text) => &text.replace(NUMBER, &number.to_string()).into_bytes(),
+            Err(_) => &request.body,
+        };
+        let mut response = self.agent.run(builder.body(&body[..])?)?;
+        let content = response.body_mut().with_config().limit(1 << 30).read_to_vec()?;
+        Ok(response.map(|_| content))
     }
 
-    /// Asks for tokens.
-    pub(crate) fn ask_for_token(&self, username: &str) -> Outcome<Answer> {
-        let body = json!({"username": username, "password": PASSWORD}).to_string();
-        self.send(
-            "POST",
-            "/api/token/",
-            &[("Content-Type", "application/json")],
-            body.as_bytes(),
-        )
+    /// Sends a request that must succeed, and returns the JSON of the response, or null if it is not JSON.
+    pub(crate) fn json(&self, request: &Request, number: usize) -> Outcome<Value> {
+        let response = self.send(request, number)?;
+        if response.status().is_success() {
+            return Ok(serde_json::from_slice(response.body()).unwrap_or_default());
+        }
+        let (method, path, status) = (request.method, &request.paths[0], response.status());
+        let body = String::from_utf8_lossy(response.body());
+        Err(format!("{method} {path}: {status}: {body}").into())
     }
 
-    /// An access token.
+    /// Logs in and returns an access token.
     pub(crate) fn token(&self, username: &str) -> Outcome<String> {
-        let answer = self.ask_for_token(username)?.expect(200)?;
-        let token = answer["access"].as_str().ok_or("a login answers no token")?;
+        let tokens = self.json(&Request::login(username), 0)?;
+        let token = tokens["access"].as_str().ok_or("a login returned no token")?;
         Ok(token.to_owned())
     }
 
-    /// The cookie of a browser that has logged in.
+    /// Logs in as a browser does and returns the value of the session's `Cookie` header.
     pub(crate) fn session(&self, username: &str) -> Outcome<String> {
-        let page = self.get("/api-auth/login/", &["Accept: text/html".to_owned()])?;
-        let csrf = page
-            .cookie("csrftoken")
-            .ok_or("the login's page sets no cookie")?;
+        let path = "/api-auth/login/";
+        let form_page = self.send(&Request::get(path).header("Accept", "text/html".to_owned()), 0)?;
+        let csrf = cookie(&form_page, "csrftoken")?;
         let form = format!("csrfmiddlewaretoken={csrf}&username={username}&password={PASSWORD}");
-        let headers = [
-            ("Content-Type", "application/x-www-form-urlencoded"),
-            ("Cookie", &format!("csrftoken={csrf}")),
-        ];
-        let answer = self.send("POST", "/api-auth/login/", &headers, form.as_bytes())?;
-        let session = answer
-            .cookie("sessionid")
-            .ok_or("a login in a browser sets no cookie")?;
-        Ok(format!("Cookie: sessionid={session}"))
-    }
-
-    /// Uploads the picture of a car. The body is made by [`upload`].
-    pub(crate) fn upload(&self, path: &str, token: &str, body: &[u8]) -> Outcome<Answer> {
-        let headers = [
-            (
-                "Content-Type",
-                &*format!("multipart/form-data; boundary={BOUNDARY}"),
-            ),
-            ("Authorization", &*format!("Bearer {token}")),
-        ];
-        self.send("POST", path, &headers, body)
+        let login = Request::post(path, "application/x-www-form-urlencoded", form)
+            .header("Cookie", format!("csrftoken={csrf}"));
+        let session = cookie(&self.send(&login, 0)?, "sessionid")?;
+        Ok(format!("sessionid={session}"))
     }
 }
 
-/// The body of an upload.
-pub(crate) fn upload(picture: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"image\"; filename=\"car.jpg\"\r\n\r\n"
-    );
-    let tail = format!("\r\n--{BOUNDARY}--\r\n");
-    [head.as_bytes(), picture, tail.as_bytes()].concat()
-}
-
-fn read(mut response: Response<ureq::Body>) -> Outcome<Answer> {
+fn cookie(response: &http::Response<Vec<u8>>, name: &str) -> Outcome<String> {
     let cookies = response.headers().get_all("set-cookie").iter();
-    let cookies = cookies.filter_map(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Answer {
-        status: response.status().as_u16(),
-        cookies: cookies.collect(),
-        body: response.body_mut().with_config().limit(1 << 30).read_to_vec()?,
-    })
+    cookies
+        .filter_map(|value| value.to_str().ok()?.split(';').next()?.split_once('='))
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value.to_owned())
+        .ok_or_else(|| format!("a response set no cookie {name}").into())
 }
 
-impl Answer {
-    /// The JSON of an answer that must have this status.
-    pub(crate) fn expect(self, status: u16) -> Outcome<Value> {
-        if self.status == status {
-            Ok(serde_json::from_slice(&self.body).unwrap_or(Value::Null))
-        } else {
-            let body = String::from_utf8_lossy(&self.body);
-            Err(format!("{} instead of {status}: {body}", self.status).into())
-        }
-    }
+/// The number of responses with each status. 0 stands for requests without a response.
+pub(crate) type Statuses = BTreeMap<u16, usize>;
 
-    fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies
-            .iter()
-            .filter_map(|cookie| cookie.split(';').next()?.split_once('='))
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
-    }
+/// Sends requests over several connections while `continues` returns true for the number of the next request, and waits
+/// for all responses.
+pub(crate) fn send_all(
+    url: &str,
+    connections: usize,
+    request: &Request,
+    continues: impl Fn(usize) -> bool + Sync,
+) -> Statuses {
+    let next = AtomicUsize::new(0);
+    let statuses = Mutex::new(Statuses::new());
+    let send = || {
+        let client = Client::new(url.to_owned());
+        let numbers = iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        for number in numbers.take_while(|number| continues(*number)) {
+            let response = client.send(request, number);
+            let status = response.map_or(0, |response| response.status().as_u16());
+            if let Ok(mut statuses) = statuses.lock() {
+                *statuses.entry(status).or_default() += 1;
+            }
+        }
+    };
+    thread::scope(|scope| (0..connections).for_each(|_| drop(scope.spawn(send))));
+    statuses.into_inner().unwrap_or_default()
 }

@@ -1,29 +1,30 @@
-//! The databases that are measured: filled with SQL, because a million cars would take the application an hour, but
-//! with every column as the application writes it.
+//! The databases that are measured. They are filled with SQL, which is faster than the application, but with every
+//! column as the application writes it.
 
-use std::{fmt, fs, path::PathBuf};
-
-use diesel::{
-    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection,
-    connection::SimpleConnection as _, sql_query, sql_types::Text,
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    process::Command,
 };
 
-use crate::{Outcome, load::output, postgres::Cluster, process::Programs};
+use diesel::{Connection as _, PgConnection, SqliteConnection, connection::SimpleConnection as _};
 
-/// The password of everybody.
-pub(crate) const PASSWORD: &str = "benchmark-8412";
+use crate::{Outcome, load::output, postgres::Cluster, request::PASSWORD};
 
-/// Whoever may do everything.
+/// The key that signs the tokens of My Cars and of the reference server.
+const SECRET_KEY: &str = "a key for the benchmark, which protects nothing at all";
+
+/// The name of the superuser.
 pub(crate) const ADMIN: &str = "admin";
 
-/// The people of whom more is asked than the others. Their ids are fixed, their names follow from them.
+/// The ids of the users that send requests. Their names follow from the ids.
 pub(crate) const OWNER_OF_20: u64 = 2;
 pub(crate) const OWNER_OF_1000: u64 = 3;
-/// Adds cars, so that the others keep as many as they have.
+/// Adds cars, so that the other users keep theirs.
 pub(crate) const BUYER: u64 = 4;
 
-/// How many cars are written at once.
-const BATCH: u64 = 100_000;
+/// Number of cars per INSERT.
+const BATCH: usize = 100_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -31,102 +32,134 @@ pub(crate) enum Kind {
     Sqlite,
 }
 
+pub(crate) const KINDS: [Kind; 2] = [Kind::Postgres, Kind::Sqlite];
+
 impl fmt::Display for Kind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
+        formatter.write_str(match self {
             Self::Postgres => "PostgreSQL",
             Self::Sqlite => "SQLite",
         })
     }
 }
 
-/// How much is in a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) users: u64,
-    pub(crate) cars: u64,
-}
-
-/// A database, and the folder in which My Cars keeps what is not in it.
+/// A database, and the folder with the other files of My Cars.
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     pub(crate) kind: Kind,
+    pub(crate) users: u64,
+    pub(crate) cars: u64,
+    pub(crate) name: String,
     pub(crate) url: String,
     pub(crate) folder: PathBuf,
-    pub(crate) size: Size,
 }
 
-/// The name of the user with this id.
+/// Returns the name of the user with this id.
 pub(crate) fn username(id: u64) -> String {
     format!("user{id:05}")
 }
 
 impl Database {
-    /// The ids of the 20 cars of [`OWNER_OF_20`], who has every so many-th.
-    pub(crate) fn cars_of_20(&self) -> impl Iterator<Item = u64> + use<> {
-        let step = self.size.cars / 20;
-        (1..=20).map(move |number| number * step)
+    pub(crate) fn new(kind: Kind, cluster: &Cluster, folder: &Path, users: u64, cars: u64) -> Self {
+        let name = format!("cars_{cars}");
+        let folder = folder.join(format!("{kind}-{name}").to_lowercase());
+        let url = match kind {
+            Kind::Postgres => cluster.url(&name),
+            Kind::Sqlite => format!("sqlite://{}", folder.join("cars.sqlite3").display()),
+        };
+        Self {
+            kind,
+            users,
+            cars,
+            name,
+            url,
+            folder,
+        }
     }
 
-    /// Makes the database and fills it, unless it is there and to be used again.
-    pub(crate) fn make(&self, programs: &Programs, cluster: &Cluster, reuse: bool) -> Outcome<()> {
+    /// Returns the paths of the 20 cars of [`OWNER_OF_20`], which are far from each other in the table.
+    pub(crate) fn cars_of_20(&self) -> Vec<String> {
+        let step = self.cars / 20;
+        (1..=20)
+            .map(|number| format!("/api/cars/{}/", number * step))
+            .collect()
+    }
+
+    /// Returns a command of My Cars or the reference server with the settings of production, except that requests are
+    /// not throttled, and that tokens are valid for the whole run.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.folder)
+            .env_clear()
+            .env("SECRET_KEY", SECRET_KEY)
+            .env("DATABASE_URL", &self.url)
+            .env("MYCARS_ENVIRONMENT", "production")
+            .env("ALLOWED_HOSTS", "127.0.0.1")
+            .env("MYCARS__DATA_DIR", self.folder.join("data"))
+            .env("MYCARS__THROTTLE__ENABLED", "false")
+            .env("MYCARS__TOKENS__ACCESS_MINUTES", "1440");
+        command
+    }
+
+    /// Creates and fills the database, unless `reuse` is set and it has the right size.
+    pub(crate) fn create(&self, mycars: &Path, cluster: &Cluster, reuse: bool) -> Outcome<()> {
         let stamp = self.folder.join("filled");
-        let Size { users, cars } = self.size;
-        let filled_with = format!("{users} users, {cars} cars");
-        if reuse && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == filled_with) {
-            println!("{}: has {filled_with} already", self.kind);
+        let content = format!("{} users, {} cars", self.users, self.cars);
+        if reuse && fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == content) {
             return Ok(());
         }
+        eprintln!("{}: adding {content}", self.kind);
         fs::remove_dir_all(&self.folder).ok();
         fs::create_dir_all(&self.folder)?;
         if self.kind == Kind::Postgres {
-            let name = self.url.rsplit('/').next().unwrap_or_default();
             let mut server = PgConnection::establish(&cluster.url("postgres"))?;
-            server.batch_execute(&format!("DROP DATABASE IF EXISTS {name}"))?;
-            server.batch_execute(&format!("CREATE DATABASE {name}"))?;
+            server.batch_execute(&format!("DROP DATABASE IF EXISTS {}", self.name))?;
+            server.batch_execute(&format!("CREATE DATABASE {}", self.name))?;
         }
-        output(programs.mycars(self).arg("migrate"))?;
-        let mut superuser = programs.mycars(self);
+        output(self.command(mycars).arg("migrate"))?;
+        let mut superuser = self.command(mycars);
         superuser.args(["createsuperuser", "--noinput", "--username", ADMIN]);
         superuser.args(["--email", "admin@example.com"]);
         output(superuser.env("MYCARS_SUPERUSER_PASSWORD", PASSWORD))?;
         self.fill()?;
-        Ok(fs::write(stamp, filled_with)?)
+        Ok(fs::write(stamp, content)?)
     }
 
     fn fill(&self) -> Outcome<()> {
-        let Size { users, cars } = self.size;
-        let mut connection = self.connect()?;
-        if self.kind == Kind::Sqlite {
-            connection.execute("PRAGMA synchronous = OFF")?;
+        self.execute(&self.insert_users(2, self.users))?;
+        for from in (1..=self.cars).step_by(BATCH) {
+            let to = self.cars.min(from + BATCH as u64 - 1);
+            self.execute(&self.insert_cars(from, to))?;
         }
-        println!("{}: {users} users", self.kind);
-        connection.execute(&self.users(2, users))?;
-        let mut from = 1;
-        while from <= cars {
-            let to = cars.min(from + BATCH - 1);
-            connection.execute(&self.cars(from, to))?;
-            println!("{}: {to} of {cars} cars", self.kind);
-            from = to + 1;
-        }
-        connection.execute(match self.kind {
-            // What autovacuum would do sooner or later, and then in the middle of a measurement.
+        match self.kind {
             Kind::Postgres => {
-                "SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT max(id) FROM users));
-                 SELECT setval(pg_get_serial_sequence('cars', 'id'), (SELECT max(id) FROM cars))"
+                for table in ["users", "cars"] {
+                    self.execute(&format!(
+                        "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
+                    ))?;
+                }
+                // Otherwise autovacuum and a checkpoint would run during a measurement.
+                self.execute("VACUUM (ANALYZE)")?;
+                self.execute("CHECKPOINT")
             }
-            // There is no ANALYZE here, because nobody runs it: SQLite does not by itself.
-            Kind::Sqlite => "PRAGMA wal_checkpoint(TRUNCATE)",
-        })?;
-        if self.kind == Kind::Postgres {
-            connection.execute("VACUUM (ANALYZE)")?;
-            connection.execute("CHECKPOINT")?;
+            // No ANALYZE, because SQLite does not run it by itself.
+            Kind::Sqlite => self.execute("PRAGMA wal_checkpoint(TRUNCATE)"),
+        }
+    }
+
+    /// Executes SQL on a new connection.
+    pub(crate) fn execute(&self, sql: &str) -> Outcome<()> {
+        match self.kind {
+            Kind::Postgres => PgConnection::establish(&self.url)?.batch_execute(sql)?,
+            Kind::Sqlite => SqliteConnection::establish(self.url.trim_start_matches("sqlite://"))?
+                .batch_execute(&format!("PRAGMA synchronous = OFF; {sql}"))?,
         }
         Ok(())
     }
 
-    /// Users with these ids. All have the superuser's password.
-    fn users(&self, from: u64, to: u64) -> String {
+    /// Returns SQL that adds users with these ids and the superuser's password.
+    fn insert_users(&self, from: u64, to: u64) -> String {
         let moment = self.moment();
         format!(
             "INSERT INTO users (id, username, username_key, email, email_key, first_name, last_name, role,
@@ -145,11 +178,10 @@ impl Database {
         )
     }
 
-    /// Cars with these ids, spread over all users.
-    fn cars(&self, from: u64, to: u64) -> String {
-        let Size { users, cars } = self.size;
-        let (moment, step_of_20, step_of_1000) = (self.moment(), cars / 20, (cars / 1000).max(2));
-        let others = users - BUYER;
+    /// Returns SQL that adds cars with these ids, spread over all users.
+    fn insert_cars(&self, from: u64, to: u64) -> String {
+        let (moment, step_of_20, step_of_1000) = (self.moment(), self.cars / 20, (self.cars / 1000).max(2));
+        let others = self.users - BUYER;
         format!(
             "INSERT INTO cars (id, owner_id, brand, model, year, color, license, license_key, vin, mileage, notes,
                 search_key, created_at, updated_at)
@@ -176,65 +208,11 @@ impl Database {
         )
     }
 
-    /// When row number `i` was written: a second after the one before.
+    /// Returns an SQL expression for the time of row `i`: one second after the row before.
     fn moment(&self) -> &'static str {
         match self.kind {
             Kind::Postgres => "to_timestamp(1700000000 + i) + interval '123457 microseconds'",
             Kind::Sqlite => "strftime('%Y-%m-%d %H:%M:%S', 1700000000 + i, 'unixepoch') || '.123457+00:00'",
         }
-    }
-
-    pub(crate) fn connect(&self) -> Outcome<Connection> {
-        Ok(match self.kind {
-            Kind::Postgres => Connection::Postgres(PgConnection::establish(&self.url)?),
-            Kind::Sqlite => {
-                let path = self.url.trim_start_matches("sqlite://");
-                Connection::Sqlite(SqliteConnection::establish(path)?)
-            }
-        })
-    }
-}
-
-/// A connection of one's own, for what is not measured.
-pub(crate) enum Connection {
-    Postgres(PgConnection),
-    Sqlite(SqliteConnection),
-}
-
-#[derive(QueryableByName)]
-struct PostgresLine {
-    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
-    line: String,
-}
-
-#[derive(QueryableByName)]
-struct SqliteLine {
-    #[diesel(sql_type = Text)]
-    detail: String,
-}
-
-impl Connection {
-    pub(crate) fn execute(&mut self, sql: &str) -> Outcome<()> {
-        match self {
-            Self::Postgres(connection) => connection.batch_execute(sql)?,
-            Self::Sqlite(connection) => connection.batch_execute(sql)?,
-        }
-        Ok(())
-    }
-
-    /// How the database runs a query, as it says itself: PostgreSQL runs it for that, SQLite does not.
-    pub(crate) fn explain(&mut self, query: &str) -> Outcome<Vec<String>> {
-        Ok(match self {
-            Self::Postgres(connection) => {
-                let lines = sql_query(format!("EXPLAIN (ANALYZE, BUFFERS) {query}"));
-                let lines: Vec<PostgresLine> = lines.load(connection)?;
-                lines.into_iter().map(|line| line.line).collect()
-            }
-            Self::Sqlite(connection) => {
-                let lines = sql_query(format!("EXPLAIN QUERY PLAN {query}"));
-                let lines: Vec<SqliteLine> = lines.load(connection)?;
-                lines.into_iter().map(|line| line.detail).collect()
-            }
-        })
     }
 }

@@ -1,127 +1,107 @@
-//! The rows of the table: what is asked for, of My Cars, of the reference and of PostgreSQL alone.
+//! The rows of the table: the requests, and what My Cars is compared with.
 
 use crate::{
-    database::{OWNER_OF_20, PASSWORD, username},
-    load::Request,
+    database::{OWNER_OF_20, username},
+    request::{NUMBER, Request},
     site::Site,
 };
 
-/// What is asked for.
-pub(crate) struct Row {
-    pub(crate) name: &'static str,
-    pub(crate) request: fn(&Site) -> Request,
-    /// The same at the reference.
-    pub(crate) reference: Option<fn(&Site) -> Request>,
-    /// What `pgbench` does of it.
-    pub(crate) pgbench: &'static [&'static str],
+/// A program that is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    MyCars,
+    /// The reference server, which serves the same paths without `/api`.
+    Reference,
+    /// A script of `pgbench/`, on PostgreSQL only.
+    Pgbench(&'static str),
 }
 
-impl Row {
-    const fn new(name: &'static str, request: fn(&Site) -> Request) -> Self {
-        Self {
-            name,
-            request,
-            reference: None,
-            pgbench: &[],
-        }
-    }
+/// The name of a row, the programs that are measured, and the request.
+pub(crate) struct Row(
+    pub(crate) &'static str,
+    pub(crate) &'static [Program],
+    pub(crate) fn(&Site) -> Request,
+);
 
-    const fn reference(mut self, request: fn(&Site) -> Request) -> Self {
-        self.reference = Some(request);
-        self
-    }
+use Program::{MyCars, Pgbench, Reference};
 
-    const fn pgbench(mut self, scripts: &'static [&'static str]) -> Self {
-        self.pgbench = scripts;
-        self
-    }
-}
-
-pub(crate) const READ: &str = "GET /api/cars/{id}/";
-pub(crate) const LIST_OF_20: &str = "GET /api/cars/ of 20";
-pub(crate) const LIST_OF_1000: &str = "GET /api/cars/ of 1000";
-pub(crate) const CREATE: &str = "POST /api/cars/";
-
-/// All of them. Whoever lists owns as many cars as the name says; the others' cars are in the table all the same.
+/// All rows. "Of 1000" means the number of cars of the user who sends the request.
+#[rustfmt::skip]
 pub(crate) const ROWS: &[Row] = &[
-    Row::new(READ, |site| Request::get(site.car()).bearer(&site.owner_of_20))
-        .reference(|site| Request::get(site.reference_car()).bearer(&site.owner_of_20))
-        .pgbench(&["read"]),
-    Row::new(LIST_OF_20, |site| {
-        Request::get("/api/cars/").bearer(&site.owner_of_20)
-    })
-    .reference(|site| Request::get("/cars/").bearer(&site.owner_of_20)),
-    Row::new(LIST_OF_1000, |site| of_1000(site, ""))
-        .reference(|site| Request::get("/cars/").bearer(&site.owner_of_1000)),
-    Row::new("GET /api/cars/ of 1000, limit 20", |site| {
-        of_1000(site, "?limit=20")
-    }),
-    Row::new("GET /api/cars/ of 1000, limit 20, offset 980", |site| {
-        of_1000(site, "?limit=20&offset=980")
-    }),
-    Row::new("GET /api/cars/ of 1000, by brand and year, limit 20", |site| {
+    Row("GET /api/cars/{id}/", &[MyCars, Reference, Pgbench("read")], read),
+    Row("GET /api/cars/ of 20", &[MyCars, Reference], |site| of_20(site, "/api/cars/")),
+    Row("GET /api/cars/ of 1000", &[MyCars, Reference], |site| of_1000(site, "")),
+    Row("GET /api/cars/ of 1000, limit 20", &[MyCars], |site| of_1000(site, "?limit=20")),
+    Row("GET /api/cars/ of 1000, limit 20, offset 980", &[MyCars], |site| of_1000(site, "?limit=20&offset=980")),
+    Row("GET /api/cars/ of 1000, by brand and year, limit 20", &[MyCars], |site| {
         of_1000(site, "?brand=Toyota&year_min=2000&ordering=-year&limit=20")
     }),
-    Row::new(
-        "GET /api/cars/ of 1000, by mileage, limit 20, offset 980",
-        |site| of_1000(site, "?ordering=mileage&limit=20&offset=980"),
-    ),
-    Row::new("GET /api/cars/ of 1000, search, limit 20", |site| {
-        of_1000(site, "?search=corolla&limit=20")
+    Row("GET /api/cars/ of 1000, by mileage, limit 20, offset 980", &[MyCars], |site| {
+        of_1000(site, "?ordering=mileage&limit=20&offset=980")
     }),
-    Row::new("GET /api/me/", |site| {
-        Request::get("/api/me/").bearer(&site.owner_of_20)
+    Row("GET /api/cars/ of 1000, search, limit 20", &[MyCars], |site| of_1000(site, "?search=corolla&limit=20")),
+    Row("GET /api/me/", &[MyCars], |site| of_20(site, "/api/me/")),
+    Row("POST /api/cars/", &[MyCars, Pgbench("insert"), Pgbench("create")], create),
+    Row("PATCH /api/cars/{id}/", &[MyCars], update),
+    Row("POST /api/token/", &[MyCars], |_| Request::login(&username(OWNER_OF_20))),
+    // The default list holds clients only. `?role=all` has no condition on the role and is counted faster.
+    Row("GET /api/admin/users/, limit 20", &[MyCars], |site| users(site, "limit=20")),
+    Row("GET /api/admin/users/?role=all, limit 20", &[MyCars], |site| users(site, "role=all&limit=20")),
+    Row("GET /api/admin/users/?role=all, limit 20, deep", &[MyCars], |site| {
+        users(site, &format!("role=all&limit=20&offset={}", site.database.users - 20))
     }),
-    Row::new(CREATE, |site| {
-        Request::script("create", "/api/cars/", [plates()]).bearer(&site.buyer)
-    })
-    .pgbench(&["insert", "create"]),
-    Row::new("PATCH /api/cars/{id}/", |site| {
-        Request::script("update", "/", site.other_cars()).bearer(&site.owner_of_20)
+    Row("GET /api/admin/users/?role=all, search, limit 20", &[MyCars], |site| {
+        users(site, "role=all&search=user05&limit=20")
     }),
-    Row::new("POST /api/token/", |_| {
-        Request::script(
-            "login",
-            "/api/token/",
-            [username(OWNER_OF_20), PASSWORD.to_owned()],
-        )
-    }),
-    Row::new("GET /api/admin/users/, limit 20", |site| users(site, 0)),
-    Row::new("GET /api/admin/users/, limit 20, deep", |site| {
-        users(site, site.database.size.users - 20)
-    }),
-    Row::new("GET /api/admin/users/, search, limit 20", |site| {
-        Request::get("/api/admin/users/?role=all&search=user05&limit=20").bearer(&site.admin)
-    }),
-    // Only the panel searches everybody's cars.
-    Row::new("GET /admin/cars/, search of many", |site| {
-        panel(site, "?q=corolla")
-    }),
-    Row::new("GET /admin/cars/, search of few", |site| {
-        panel(site, "?q=00000777")
-    }),
-    Row::new("POST /api/cars/{id}/upload-image/", |site| {
-        let paths = site.other_cars().map(|car| format!("{car}upload-image/"));
-        let file = site.database.folder.join("photograph.jpg").display().to_string();
-        Request::script("upload", "/", [file].into_iter().chain(paths)).bearer(&site.owner_of_20)
-    }),
-    Row::new("GET /media/{path}", |site| Request::get(&site.picture)),
+    // Only the panel searches the cars of all users.
+    Row("GET /admin/cars/, search of many", &[MyCars], |site| panel(site, "corolla")),
+    Row("GET /admin/cars/, search of few", &[MyCars], |site| panel(site, "00000777")),
+    Row("POST /api/cars/{id}/upload-image/", &[MyCars], |site| site.upload.clone()),
+    Row("GET /media/{path}", &[MyCars], |site| Request::get(&site.picture)),
 ];
+
+/// Reads of one car.
+pub(crate) fn read(site: &Site) -> Request {
+    of_20(site, &site.database.cars_of_20()[0])
+}
+
+fn of_20(site: &Site, path: &str) -> Request {
+    Request::get(path).bearer(&site.owner_of_20)
+}
 
 fn of_1000(site: &Site, query: &str) -> Request {
     Request::get(format!("/api/cars/{query}")).bearer(&site.owner_of_1000)
 }
 
-fn users(site: &Site, offset: u64) -> Request {
-    Request::get(format!("/api/admin/users/?role=all&limit=20&offset={offset}")).bearer(&site.admin)
+fn users(site: &Site, query: &str) -> Request {
+    Request::get(format!("/api/admin/users/?{query}")).bearer(&site.admin)
 }
 
-fn panel(site: &Site, query: &str) -> Request {
-    Request::get(format!("/admin/cars/{query}")).header(site.session.clone())
+fn panel(site: &Site, search: &str) -> Request {
+    Request::get(format!("/admin/cars/?q={search}")).header("Cookie", site.session.clone())
 }
 
-/// How the plates of one run begin: no other one has them, of this benchmark or an earlier one.
-#[expect(clippy::disallowed_methods, reason = "no use-case asks for this time")]
-pub(crate) fn plates() -> String {
-    format!("{:x}", chrono::Utc::now().timestamp())
+fn create(site: &Site) -> Request {
+    let body = format!(
+        r#"{{"brand":"Toyota","model":"Corolla","year":2019,"color":"Silver","license":"{:x}-{NUMBER}",
+            "vin":"WVWZZZ1JZXW000001","mileage":15000,"notes":"Winter tyres are in the cellar."}}"#,
+        timestamp()
+    );
+    Request::post("/api/cars/", "application/json", body).bearer(&site.buyer)
+}
+
+/// Updates of 20 cars in turn: updates of one car would wait for each other.
+fn update(site: &Site) -> Request {
+    let body = format!(r#"{{"mileage":{NUMBER}}}"#);
+    Request {
+        method: "PATCH",
+        paths: site.database.cars_of_20(),
+        ..Request::post("", "application/json", body).bearer(&site.owner_of_20)
+    }
+}
+
+/// Returns the Unix time, which makes the licence plates of a measurement unique.
+#[expect(clippy::disallowed_methods, reason = "no use case takes this time")]
+pub(crate) fn timestamp() -> i64 {
+    chrono::Utc::now().timestamp()
 }

@@ -1,4 +1,4 @@
-//! What is measured, one file for each.
+//! The scenarios, one in each module.
 
 pub(crate) mod growth;
 pub(crate) mod memory;

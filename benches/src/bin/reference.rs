@@ -1,17 +1,12 @@
-//! The bare reference: the smallest server that reads the same cars with the same statements, the same token and
-//! the same JSON as My Cars, and does nothing else. What My Cars is slower than this is what it costs itself.
+//! The reference server: it reads the same cars as My Cars with the same statements, the same token and the same JSON,
+//! and does nothing else. The difference between the two is the cost of everything else in My Cars.
 //!
-//! It has what one would write in an afternoon: actix, Diesel with r2d2, `web::block`, as many connections as My Cars by
-//! default, and about as many threads. It says nothing in a log, counts nobody, and answers every failure with a bare
-//! status.
+//! It uses actix, Diesel with r2d2 and `web::block`, with the default number of connections of My Cars and about as many
+//! threads. It has no log and no throttling, and its error responses have no body.
 
 use std::{env, error::Error, sync::Arc, thread};
 
-use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
-    http::{StatusCode, header},
-    web,
-};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::header, web};
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::Queryable;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -19,12 +14,12 @@ use serde::{Deserialize, Serialize, Serializer};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// As many connections as My Cars has by default, and threads for them.
+/// Default number of connections of My Cars, and of threads that use them.
 const CONNECTIONS: u32 = 8;
 
-/// A user, with all columns that My Cars reads of whoever asks.
+/// The user who sends a request, with all columns that My Cars reads.
 #[derive(Queryable)]
-#[expect(dead_code, reason = "what is read is what My Cars reads, used or not")]
+#[expect(dead_code, reason = "My Cars reads the same columns")]
 struct User {
     id: i64,
     username: String,
@@ -44,9 +39,10 @@ struct User {
     updated_at: DateTime<Utc>,
 }
 
-#[derive(Queryable)]
+#[derive(Queryable, Serialize)]
 struct Car {
     id: i64,
+    #[serde(rename = "owner")]
     owner_id: i64,
     brand: String,
     model: String,
@@ -55,32 +51,29 @@ struct Car {
     license: String,
     vin: Option<String>,
     mileage: i32,
+    #[serde(serialize_with = "media_url")]
     image: Option<String>,
     notes: Option<String>,
+    #[serde(serialize_with = "timestamp")]
     created_at: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp")]
     updated_at: DateTime<Utc>,
 }
 
-/// A car as clients see it.
+/// A car with its owner, as in the responses.
 #[derive(Serialize)]
-struct View<'a> {
-    id: i64,
-    brand: &'a str,
-    model: &'a str,
-    year: i32,
-    color: Option<&'a str>,
-    license: &'a str,
-    vin: Option<&'a str>,
-    mileage: i32,
-    owner: i64,
+struct OwnedCar<'a> {
+    #[serde(flatten)]
+    car: &'a Car,
     owner_name: &'a str,
     owner_username: &'a str,
-    image: Option<String>,
-    notes: Option<&'a str>,
-    #[serde(serialize_with = "timestamp")]
-    created_at: DateTime<Utc>,
-    #[serde(serialize_with = "timestamp")]
-    updated_at: DateTime<Utc>,
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field")]
+fn media_url<S: Serializer>(path: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref()
+        .map(|path| format!("/media/{path}"))
+        .serialize(serializer)
 }
 
 fn timestamp<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -91,35 +84,12 @@ fn timestamp<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok
     serializer.serialize_str(&time.to_rfc3339_opts(precision, true))
 }
 
-impl<'a> View<'a> {
-    fn new(car: &'a Car, owner: &'a User, owner_name: &'a str) -> Self {
-        Self {
-            id: car.id,
-            brand: &car.brand,
-            model: &car.model,
-            year: car.year,
-            color: car.color.as_deref(),
-            license: &car.license,
-            vin: car.vin.as_deref(),
-            mileage: car.mileage,
-            owner: car.owner_id,
-            owner_name,
-            owner_username: &owner.username,
-            image: car.image.as_ref().map(|path| format!("/media/{path}")),
-            notes: car.notes.as_deref(),
-            created_at: car.created_at,
-            updated_at: car.updated_at,
-        }
-    }
-}
-
-/// What is asked of a database.
+/// Reads a user, and one or all of the user's cars.
 trait Database: Send + Sync + 'static {
-    fn user_and_car(&self, user: i64, car: i64) -> Result<(User, Option<Car>), BoxError>;
-    fn user_and_cars(&self, user: i64) -> Result<(User, Vec<Car>), BoxError>;
+    fn user_and_cars(&self, user: i64, car: Option<i64>) -> Result<(User, Vec<Car>), BoxError>;
 }
 
-/// A database of one kind: its connection, its type of points in time, and how a new connection is set up.
+/// Defines a database: the type of its connections, its type of timestamps, and SQL for new connections.
 macro_rules! database {
     ($name:ident, $Conn:ty, $Time:ident, $setup:literal) => {
         mod $name {
@@ -193,21 +163,17 @@ macro_rules! database {
             }
 
             impl Database for Store {
-                fn user_and_car(&self, user: i64, car: i64) -> Result<(User, Option<Car>), BoxError> {
+                fn user_and_cars(&self, user: i64, car: Option<i64>) -> Result<(User, Vec<Car>), BoxError> {
                     let mut conn = self.0.get()?;
-                    let user = users::table.find(user).first(&mut conn)?;
-                    let car = cars::table.find(car).first(&mut conn).optional()?;
-                    Ok((user, car))
-                }
-
-                fn user_and_cars(&self, user: i64) -> Result<(User, Vec<Car>), BoxError> {
-                    let mut conn = self.0.get()?;
-                    let owner = users::table.find(user).first(&mut conn)?;
-                    let cars = cars::table
-                        .filter(cars::owner_id.eq(user))
-                        .order((cars::created_at.desc(), cars::id.desc()))
-                        .load(&mut conn)?;
-                    Ok((owner, cars))
+                    let user: User = users::table.find(user).first(&mut conn)?;
+                    let cars = match car {
+                        Some(id) => cars::table.find(id).limit(1).load(&mut conn)?,
+                        None => cars::table
+                            .filter(cars::owner_id.eq(user.id))
+                            .order((cars::created_at.desc(), cars::id.desc()))
+                            .load(&mut conn)?,
+                    };
+                    Ok((user, cars))
                 }
             }
         }
@@ -222,7 +188,7 @@ database!(
     "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
 );
 
-/// What a token says.
+/// The claims of an access token.
 #[derive(Deserialize)]
 struct Claims {
     token_type: String,
@@ -236,60 +202,50 @@ struct State {
 }
 
 impl State {
-    /// The user whom the access token of a request names.
+    /// Returns the id in the access token of a request.
     fn user(&self, request: &HttpRequest) -> Option<i64> {
         let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
         let token = header.strip_prefix("Bearer ")?;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-            .ok()?
-            .claims;
-        (claims.token_type == "access").then(|| claims.user_id.parse().ok())?
+        let token = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation).ok()?;
+        (token.claims.token_type == "access").then(|| token.claims.user_id.parse().ok())?
+    }
+
+    /// Returns the JSON of one car of a user, or of all. `None` stands for a car that the user may not see.
+    fn json(&self, user: i64, car: Option<i64>) -> Result<Option<Vec<u8>>, BoxError> {
+        let (owner, cars) = self.database.user_and_cars(user, car)?;
+        let owner_name = &format!("{} {}", owner.first_name, owner.last_name);
+        let cars = cars
+            .iter()
+            .filter(|car| owner.is_active && car.owner_id == owner.id);
+        let mut cars = cars.map(|car| OwnedCar {
+            car,
+            owner_name,
+            owner_username: &owner.username,
+        });
+        Ok(match car {
+            Some(_) => cars.next().map(|car| serde_json::to_vec(&car)).transpose()?,
+            None => Some(serde_json::to_vec(&cars.collect::<Vec<_>>())?),
+        })
     }
 }
 
 async fn car(state: web::Data<State>, request: HttpRequest, id: web::Path<i64>) -> HttpResponse {
-    answer(state, &request, move |database, user| {
-        let (owner, car) = database.user_and_car(user, *id)?;
-        let Some(car) = car.filter(|car| owner.is_active && car.owner_id == owner.id) else {
-            return Ok(None);
-        };
-        let name = full_name(&owner);
-        Ok(Some(serde_json::to_vec(&View::new(&car, &owner, &name))?))
-    })
-    .await
+    respond(state, &request, Some(*id)).await
 }
 
 async fn cars(state: web::Data<State>, request: HttpRequest) -> HttpResponse {
-    answer(state, &request, |database, user| {
-        let (owner, cars) = database.user_and_cars(user)?;
-        if !owner.is_active {
-            return Ok(None);
-        }
-        let name = full_name(&owner);
-        let views: Vec<_> = cars.iter().map(|car| View::new(car, &owner, &name)).collect();
-        Ok(Some(serde_json::to_vec(&views)?))
-    })
-    .await
+    respond(state, &request, None).await
 }
 
-fn full_name(user: &User) -> String {
-    format!("{} {}", user.first_name, user.last_name)
-}
-
-/// Does blocking work for whoever asks, and answers its JSON, or that there is nothing.
-#[expect(clippy::disallowed_methods, reason = "a bare server has no lanes")]
-async fn answer(
-    state: web::Data<State>,
-    request: &HttpRequest,
-    work: impl FnOnce(&dyn Database, i64) -> Result<Option<Vec<u8>>, BoxError> + Send + 'static,
-) -> HttpResponse {
+#[expect(clippy::disallowed_methods, reason = "a bare server has no worker pools")]
+async fn respond(state: web::Data<State>, request: &HttpRequest, car: Option<i64>) -> HttpResponse {
     let Some(user) = state.user(request) else {
-        return HttpResponse::new(StatusCode::UNAUTHORIZED);
+        return HttpResponse::Unauthorized().finish();
     };
-    match web::block(move || work(&*state.database, user)).await {
+    match web::block(move || state.json(user, car)).await {
         Ok(Ok(Some(json))) => HttpResponse::Ok().content_type("application/json").body(json),
-        Ok(Ok(None)) => HttpResponse::new(StatusCode::NOT_FOUND),
-        Ok(Err(_)) | Err(_) => HttpResponse::new(StatusCode::INTERNAL_SERVER_ERROR),
+        Ok(Ok(None)) => HttpResponse::NotFound().finish(),
+        Ok(Err(_)) | Err(_) => HttpResponse::InternalServerError().finish(),
     }
 }
 
@@ -313,10 +269,11 @@ async fn main() -> Result<(), BoxError> {
             .app_data(state.clone())
             .route("/cars/", web::get().to(cars))
             .route("/cars/{id}/", web::get().to(car))
+            .route("/health/ready", web::get().to(HttpResponse::Ok))
     })
     .workers(workers)
     .worker_max_blocking_threads((CONNECTIONS as usize).div_ceil(workers))
-    .bind(env::var("BIND")?)?
+    .bind(env::var("MYCARS__SERVER__BIND")?)?
     .run()
     .await?;
     Ok(())

@@ -1,61 +1,30 @@
-//! The same reads with few cars and with many. All 20 cars are read in turn, which lie far from each other in the
-//! table.
+//! The same reads with few cars and with many. The 20 cars that are read in turn are far from each other in the table.
 
-use crate::{
-    Bench, Outcome,
-    database::Kind,
-    load::{Answers, Request},
-    report::{median, milliseconds},
-    site::Site,
-};
+use crate::{Outcome, bench::Bench, database::KINDS, load::Results, rows::read, site::Site};
 
 pub(crate) fn run(bench: &mut Bench) -> Outcome<()> {
-    let (few, many) = (bench.arguments.few_cars, bench.arguments.cars);
+    let columns = "database | cars | req/s | p50 ms | p99 ms | failed";
     bench
         .report
-        .heading(&format!("Growth: reads of a car among {few} and among {many}"))?;
-    let mut table = Vec::new();
-    for kind in [Kind::Postgres, Kind::Sqlite] {
-        let databases = [bench.small_database(kind)?, bench.database(kind)?];
-        let [small, large] = databases.map(|database| Site::open(&bench.programs, &database, &bench.picture));
-        let sites = [small?, large?];
-        let mut measured: [Vec<Answers>; 2] = [Vec::new(), Vec::new()];
-        // The first time, the databases read from the disk what they keep in memory from then on.
+        .table("Growth: reads of a car among few and among many", columns)?;
+    for kind in KINDS {
+        let few = Site::open(bench, kind, bench.arguments.few_cars)?;
+        let many = Site::open(bench, kind, bench.arguments.cars)?;
+        let mut measured = [(few, Vec::new()), (many, Vec::new())];
+        // The first measurement fills the caches and does not count.
         for repetition in 0..=bench.arguments.repetitions {
-            for (site, answers) in sites.iter().zip(&mut measured) {
-                let paths = site.other_cars();
-                let request = Request::script("read", "/", paths).bearer(&site.owner_of_20);
-                site.mycars.empty_log()?;
-                let answer = bench.arguments.load.wrk(&site.mycars.url, &request)?;
-                if repetition > 0 {
-                    answers.push(answer);
-                }
+            for (site, results) in &mut measured {
+                let request = read(site).to(&site.database.cars_of_20(), String::clone);
+                let result = bench.wrk(&site.mycars, &request)?;
+                results.extend((repetition > 0).then_some(result));
             }
         }
-        let rates = measured.each_ref().map(|answers| per_second(answers));
-        for ((site, answers), rate) in sites.iter().zip(&measured).zip(rates) {
-            table.push(vec![
-                kind.to_string(),
-                site.database.size.cars.to_string(),
-                format!("{rate:.0}"),
-                milliseconds(median(answers.iter().filter_map(|answers| answers.p50))),
-                milliseconds(median(answers.iter().filter_map(|answers| answers.p99))),
-                answers
-                    .iter()
-                    .map(|answers| answers.refused + answers.broken)
-                    .sum::<u64>()
-                    .to_string(),
-            ]);
+        for (site, results) in &measured {
+            let cars = site.database.cars;
+            bench
+                .report
+                .row(&format!("{kind} | {cars} | {}", Results::cells(results)))?;
         }
-        let kept = rates[1] / rates[0];
-        let goal = format!("growth, {kind}: at least 0.9 of the throughput with {few} cars");
-        bench.report.goal(&goal, format!("{kept:.2}"), kept >= 0.9);
     }
-    bench
-        .report
-        .table(&["on", "cars", "req/s", "p50 ms", "p99 ms", "failed"], &table)
-}
-
-fn per_second(answers: &[Answers]) -> f64 {
-    median(answers.iter().map(Answers::per_second)).unwrap_or_default()
+    Ok(())
 }

@@ -25,6 +25,9 @@ pub(crate) enum CommandError {
     /// A use-case failed.
     #[error("{}", with_causes(.0))]
     Failed(accounts::Error),
+    /// A use-case without fields failed.
+    #[error("{}", with_causes(.0))]
+    FailedTask(#[from] mycars_application::Error),
     /// A use-case about pictures failed.
     #[error("{}", with_causes(.0))]
     Images(#[from] images::Error),
