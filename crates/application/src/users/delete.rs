@@ -50,7 +50,7 @@ fn digest(mut cars: Vec<CarVersion>) -> String {
 /// [`Error::Denied`] for who is no admin, for who is no superuser and deletes one, for who deletes themselves, and
 /// where no other superuser would be active; [`Error::NotFound`]; [`Error::Conflict`] where the state is another than
 /// `seen`; [`Error::Store`].
-pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<SeenUser>) -> Result<(), Error> {
+pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -> Result<(), Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let cars = app.store.write(|unit| {
         let is_last_superuser = superusers::is_last(unit, id)?;
@@ -64,7 +64,7 @@ pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<SeenUser>) ->
             return Err(Denied::LastSuperuser.into());
         }
         let cars = unit.cars().list_for_update(id)?;
-        if seen.as_ref().is_some_and(|seen| !seen.is_still(&user, &cars)) {
+        if seen.is_some_and(|seen| !seen.is_still(&user, &cars)) {
             return Err(Error::Conflict);
         }
         erase(app, unit, caller, &user, &cars, Revocation::Revoked)?;
@@ -284,7 +284,7 @@ mod tests {
             mocks.unit.users.expect_delete().never();
             let (app, store) = mocks.into_app();
             let seen = Some(SeenUser { version, cars });
-            let refused = delete(&app, &samples::other_user(Rank::Admin), UserId(1), seen.clone());
+            let refused = delete(&app, &samples::other_user(Rank::Admin), UserId(1), seen.as_ref());
             assert!(matches!(refused, Err(Error::Conflict)), "{seen:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
@@ -344,7 +344,8 @@ mod tests {
             let mut digests = car_digests(&app, &admin, &[UserId(1)]).unwrap();
             let cars = digests.remove(&UserId(1)).filter(|_| is_digested);
             assert_eq!(cars.is_some(), is_digested);
-            delete(&app, &admin, UserId(1), Some(SeenUser { version, cars })).unwrap();
+            let seen = SeenUser { version, cars };
+            delete(&app, &admin, UserId(1), Some(&seen)).unwrap();
             assert_eq!(
                 store.entries(),
                 [expected::car_is_gone(&admin), ann_is_gone(&admin)]
