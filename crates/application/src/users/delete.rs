@@ -55,7 +55,7 @@ fn digest(mut cars: Vec<CarVersion>) -> String {
 /// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who delete
 /// themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the state differs from
 /// `seen`; [`Error::Store`].
-pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<SeenUser>) -> Result<(), Error> {
+pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -> Result<(), Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let cars = app.store.write(|unit| {
         let is_last_superuser = superusers::is_last(unit, id)?;
@@ -69,7 +69,7 @@ pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<SeenUser>) ->
             return Err(Denied::LastSuperuser.into());
         }
         let cars = unit.cars().list_for_update(id)?;
-        if seen.as_ref().is_some_and(|seen| !seen.is_still(&user, &cars)) {
+        if seen.is_some_and(|seen| !seen.is_still(&user, &cars)) {
             return Err(Error::Conflict);
         }
         erase(app, unit, caller, &user, &cars, Revocation::Revoked)?;
@@ -229,7 +229,7 @@ mod tests {
                 .with_cars(vec![samples::car()])
                 .into_app();
             let seen = Some(SeenUser { version, cars });
-            let refused = delete(&app, &samples::admin(), UserId(1), seen.clone());
+            let refused = delete(&app, &samples::admin(), UserId(1), seen.as_ref());
             assert!(matches!(refused, Err(Error::Conflict)), "{seen:?}");
             assert_eq!((store.commits(), store.entries().len()), (0, 0));
         }
@@ -292,7 +292,8 @@ mod tests {
             let mut digests = car_digests(&app, &admin, &[UserId(1)]).unwrap();
             let cars = digests.remove(&UserId(1)).filter(|_| is_digested);
             assert_eq!(cars.is_some(), is_digested);
-            delete(&app, &admin, UserId(1), Some(SeenUser { version, cars })).unwrap();
+            let seen = SeenUser { version, cars };
+            delete(&app, &admin, UserId(1), Some(&seen)).unwrap();
             assert_eq!(
                 store.entries(),
                 [expected::car_is_gone(&admin), ann_is_gone(&admin)]

@@ -231,16 +231,16 @@ impl DieselStore {
 
     /// Returns a connection with an open transaction. A broken connection is replaced, because nothing was done yet.
     fn begin(&self, wait: Wait) -> Result<PooledConnection<Manager>, StoreError> {
-        let begin = |conn: &mut Conn| match wait {
+        let start = |conn: &mut Conn| match wait {
             Wait::UntilTimeout => begin(conn),
             Wait::Never => begin_now(conn, self.patience),
         };
         let mut conn = self.connection()?;
-        let begun = begin(&mut conn);
+        let begun = start(&mut conn);
         if begun.is_err() && !responds(&mut conn) {
             drop(conn);
             conn = self.live_connection()?;
-            begin(&mut conn).map_err(store_error)?;
+            start(&mut conn).map_err(store_error)?;
         } else {
             begun.map_err(store_error)?;
         }

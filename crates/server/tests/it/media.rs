@@ -377,8 +377,8 @@ fn sweep_with_the_right_database_restores_pictures(installation: &Installation) 
 
     database.execute("UPDATE cars SET image = (SELECT image FROM kept WHERE kept.id = cars.id)");
     let trash = installation.path("data/media/trash");
-    let [day] = names(&trash).into_iter().collect::<Vec<_>>().try_into().unwrap();
-    fs::rename(trash.join(day), trash.join("2020-02-29")).unwrap();
+    let day = fs::read_dir(&trash).unwrap().next().unwrap().unwrap();
+    fs::rename(day.path(), trash.join("2020-02-29")).unwrap();
     put_old(&trash.join("2020-02-29"), &generated(1000));
     // The other picture is already back, so that it is in both places.
     fs::copy(

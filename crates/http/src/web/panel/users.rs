@@ -233,7 +233,7 @@ static USERS: BulkResource = BulkResource {
                     version: version.updated_at,
                     cars: version.cars.clone(),
                 });
-                users::delete(app, caller, UserId(id), seen)?;
+                users::delete(app, caller, UserId(id), seen.as_ref())?;
                 Ok(Outcome::Done)
             },
         },
@@ -617,7 +617,7 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
         version,
         cars: context.body.text_of(SEEN_CARS).map(Into::into),
     });
-    match users::delete(context.app, context.caller, user.id, seen) {
+    match users::delete(context.app, context.caller, user.id, seen.as_ref()) {
         Err(users::Error::Conflict) => return ask_to_delete(context, &read(context)?, true),
         deleted => deleted?,
     }
