@@ -1,13 +1,13 @@
-//! Every kind of page of our own, light and dark, on a screen and on a phone: no rule of axe-core is broken, and
-//! nothing makes one scroll sideways. The interactive documentation is Swagger UI's, and not held to it.
+//! Accessibility of all pages of My Cars, light and dark, on a screen and on a phone: axe-core finds no violation,
+//! and no page scrolls sideways. The interactive documentation belongs to Swagger UI and is left out.
 
 use crate::support::{CLIENT, ROOT, Site, cars, wait_for};
 
-/// As long as a name may be, and without a place to break it.
+/// The longest allowed name, without a place to break it.
 pub(crate) const LONG: &str =
     "Donaudampfschifffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaftsfahrzeugpark";
 
-/// A list of what is wrong with some pages.
+/// Collects the faults of pages.
 pub(crate) struct Inspection<'a> {
     site: &'a Site,
     found: Vec<String>,
@@ -21,7 +21,7 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// Goes to a page and inspects it.
+    /// Loads a page and inspects it.
     #[track_caller]
     pub(crate) fn visit(&mut self, path: &str, status: u16) {
         let seen = self.site.visit(path);
@@ -29,7 +29,7 @@ impl<'a> Inspection<'a> {
         self.look(&format!("{status} {path}"));
     }
 
-    /// Inspects the page that is shown.
+    /// Inspects the current page.
     pub(crate) fn look(&mut self, name: &str) {
         self.found.extend(self.site.inspect(name));
         self.site.dress(1280, 800, "light");
@@ -48,7 +48,7 @@ impl<'a> Inspection<'a> {
 }
 
 #[test]
-fn everybody_can_read_what_nobody_in_particular_sees() {
+fn public_pages_are_accessible() {
     let site = Site::open();
     let mut inspection = Inspection::of(&site);
     inspection.visit("/api/", 200);
@@ -62,7 +62,7 @@ fn everybody_can_read_what_nobody_in_particular_sees() {
 }
 
 #[test]
-fn everybody_can_use_the_pages_of_cars() {
+fn pages_of_cars_are_accessible() {
     let site = Site::open();
     let api = site.api_of(CLIENT);
     for number in 0..5 {
@@ -95,7 +95,7 @@ fn everybody_can_use_the_pages_of_cars() {
 }
 
 #[test]
-fn everybody_can_use_what_forms_lead_to() {
+fn results_of_forms_are_accessible() {
     let site = Site::open();
     site.api_of(CLIENT).create("/api/cars/", &cars::car("B-1"));
     site.log_in(CLIENT);
@@ -138,7 +138,7 @@ fn everybody_can_use_what_forms_lead_to() {
 }
 
 #[test]
-fn everybody_can_use_the_pages_of_users() {
+fn pages_of_users_are_accessible() {
     let site = Site::open();
     site.api_of(CLIENT).create("/api/cars/", &cars::car("B-1"));
     site.log_in(ROOT);
@@ -154,7 +154,7 @@ fn everybody_can_use_the_pages_of_users() {
 }
 
 #[test]
-fn what_is_wrong_with_a_page_is_noticed() {
+fn inspection_reports_faults() {
     let site = Site::open();
     site.visit("/api/");
     assert!(site.inspect("root").is_empty());
@@ -171,7 +171,7 @@ fn what_is_wrong_with_a_page_is_noticed() {
 }
 
 #[test]
-fn the_keyboard_is_enough() {
+fn pages_work_with_the_keyboard_alone() {
     let site = Site::open();
     site.log_in(CLIENT);
     site.visit("/api/cars/");
@@ -189,14 +189,14 @@ fn the_keyboard_is_enough() {
         .type_in("\u{e007}");
     assert_eq!(site.browser.run(rest, &[]), false, "it leads to the content");
 
-    // What is wrong is where one is, when the page is there.
+    // After loading, the focus is on the faulty field.
     site.form("POST").press("POST");
     assert_eq!(
         site.browser.run("return document.activeElement.className", &[]),
         "problems"
     );
 
-    // Escape shuts what was opened, and leads back to what opened it.
+    // Escape closes an opened element and returns the focus to its button.
     site.visit("/api/");
     let summary = site.button("Authorize");
     summary.type_in("\u{e007}");

@@ -1,16 +1,16 @@
-//! The life of a car, and how to find it among others.
+//! Cars in the browsable API: create, change, find and delete.
 
 use serde_json::{Value, json};
 
 use crate::support::{CLIENT, Site, cars};
 
 #[test]
-fn one_makes_changes_and_deletes_a_car() {
+fn user_creates_changes_and_deletes_a_car() {
     makes_changes_and_deletes(&Site::open());
 }
 
 #[test]
-fn without_scripts_one_makes_changes_and_deletes_a_car() {
+fn without_scripts_user_creates_changes_and_deletes_a_car() {
     makes_changes_and_deletes(&Site::without_scripts());
 }
 
@@ -107,12 +107,12 @@ fn uploads(site: &Site, page: &str) {
 }
 
 #[test]
-fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays() {
+fn invalid_form_shows_errors_and_keeps_the_input() {
     says_what_is_wrong(&Site::open());
 }
 
 #[test]
-fn without_scripts_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays() {
+fn without_scripts_invalid_form_keeps_the_input() {
     says_what_is_wrong(&Site::without_scripts());
 }
 
@@ -143,7 +143,7 @@ fn says_what_is_wrong(site: &Site) {
         "",
         "nothing is wrong with it"
     );
-    // Each line of the summary leads to its field.
+    // Each line of the summary links to its field.
     let links = site.browser.run(
         "return [...document.querySelectorAll('.problems a')].map((it) => [it.innerText, !!document.querySelector(it.hash)])",
         &[],
@@ -166,16 +166,16 @@ fn says_what_is_wrong(site: &Site) {
 }
 
 #[test]
-fn what_is_wrong_with_a_body_is_said_beside_its_text_which_stays() {
-    says_what_is_wrong_with_a_body(&Site::open());
+fn invalid_body_shows_errors_and_keeps_the_text() {
+    assert_errors_of_a_body(&Site::open());
 }
 
 #[test]
-fn without_scripts_what_is_wrong_with_a_body_is_said_beside_its_text_which_stays() {
-    says_what_is_wrong_with_a_body(&Site::without_scripts());
+fn without_scripts_invalid_body_keeps_the_text() {
+    assert_errors_of_a_body(&Site::without_scripts());
 }
 
-fn says_what_is_wrong_with_a_body(site: &Site) {
+fn assert_errors_of_a_body(site: &Site) {
     site.log_in(CLIENT);
     site.api_of(CLIENT).create("/api/cars/", &cars::car("B-AB 1"));
     for page in ["/api/cars/", "/api/cars/1/"] {
@@ -202,12 +202,12 @@ fn says_what_is_wrong_with_a_body(site: &Site) {
 }
 
 #[test]
-fn one_finds_cars_by_filters_search_order_and_pages() {
+fn cars_are_found_by_filters_search_order_and_pages() {
     finds_cars(&Site::open());
 }
 
 #[test]
-fn without_scripts_one_finds_cars_by_filters_search_order_and_pages() {
+fn without_scripts_cars_are_found_by_filters_and_search() {
     finds_cars(&Site::without_scripts());
 }
 
@@ -260,7 +260,7 @@ fn finds_cars(site: &Site) {
 }
 
 #[test]
-fn what_is_left_empty_is_not_in_the_address() {
+fn empty_filters_are_not_in_the_url() {
     let site = Site::open();
     site.log_in(CLIENT);
     site.visit("/api/cars/");

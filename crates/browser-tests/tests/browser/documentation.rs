@@ -1,17 +1,17 @@
-//! The interactive documentation: what a newcomer does there, from logging in to a car with a picture.
+//! The interactive documentation, from login to a car with a picture.
 
 use serde_json::{Value, json};
 
 use crate::support::{CLIENT, Element, PASSWORD, Site, cars, wait_for};
 
-/// An operation that is unfolded.
+/// An expanded operation.
 struct Operation<'a> {
     site: &'a Site,
     selector: String,
 }
 
 impl<'a> Operation<'a> {
-    /// The operation of a group.
+    /// Returns an operation of a group.
     #[track_caller]
     fn open(site: &'a Site, group: &str, id: &str) -> Self {
         let operation = Self {
@@ -23,7 +23,7 @@ impl<'a> Operation<'a> {
         operation
     }
 
-    /// Waits until something is there inside it.
+    /// Waits for an element inside the operation.
     #[track_caller]
     fn wait(&self, inner: &str) -> Element<'a> {
         let selector = format!("{} {inner}", self.selector);
@@ -34,7 +34,7 @@ impl<'a> Operation<'a> {
         self.wait("textarea.body-param__text")
     }
 
-    /// Sends it, and answers the status and the body that are shown.
+    /// Executes the operation, and returns the status and body that are shown.
     #[track_caller]
     fn execute(&self) -> (u16, Value) {
         self.wait("button.execute").click();
@@ -49,7 +49,7 @@ impl<'a> Operation<'a> {
 }
 
 #[test]
-fn a_newcomer_logs_in_creates_a_car_and_uploads_its_picture() {
+fn documentation_logs_in_and_creates_a_car_with_picture() {
     let site = Site::open();
     assert_eq!(site.visit("/api/docs/"), 200);
 
@@ -68,7 +68,7 @@ fn a_newcomer_logs_in_creates_a_car_and_uploads_its_picture() {
     });
     site.browser.find(".auth-container button.btn-done").click();
 
-    // The body that is shown as an example is a good one.
+    // The example body is valid.
     let (status, car) = Operation::open(&site, "cars", "create_car").execute();
     assert_eq!(status, 201, "{car}");
 
@@ -86,12 +86,12 @@ fn a_newcomer_logs_in_creates_a_car_and_uploads_its_picture() {
     assert_eq!(kept["license"], car["license"]);
     assert_eq!(kept["image"], shown["image"]);
     assert_eq!(site.visit(shown["image"].as_str().unwrap()), 200);
-    // Nothing was loaded from elsewhere, and nothing ran that the policy forbids.
+    // No resource came from another server, and no policy was violated.
     site.assert_quiet();
 }
 
 #[test]
-fn who_is_logged_in_in_this_browser_needs_no_token() {
+fn documentation_uses_the_session_of_the_browser() {
     let site = Site::open();
     site.log_in(CLIENT);
     site.visit("/api/docs/");
@@ -102,7 +102,7 @@ fn who_is_logged_in_in_this_browser_needs_no_token() {
 }
 
 #[test]
-fn without_scripts_the_page_says_where_else_to_look() {
+fn documentation_without_scripts_links_to_alternatives() {
     let site = Site::without_scripts();
     assert_eq!(site.visit("/api/docs/"), 200);
     assert!(site.browser.text().contains("needs JavaScript"));

@@ -1,4 +1,4 @@
-//! What pages of other servers can't do in the name of who is logged in.
+//! Cross-site request forgery: pages of other servers cannot act for a logged-in user.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_form_of_another_server_changes_nothing() {
+fn foreign_form_changes_nothing() {
     let site = Site::open();
     let ann = site.api_of(CLIENT);
     let car = ann.create("/api/cars/", &cars::car("B-AB 1"));
@@ -36,7 +36,7 @@ fn a_form_of_another_server_changes_nothing() {
     let with_token = Attack {
         path: "/api/cars/",
         enctype: "multipart/form-data",
-        // As if it had leaked.
+        // The token is used as if it had leaked.
         fields: new_car.clone() + &field("csrfmiddlewaretoken", &token),
     };
     let deletion = Attack {
@@ -51,8 +51,8 @@ fn a_form_of_another_server_changes_nothing() {
     };
     let before = ann.get("/api/cars/");
     for attack in attacks.into_iter().chain([with_token, deletion, logout]) {
-        // Another port is another origin, but the same site: the browser sends the cookies that are `Lax`.
-        // Another name is another site.
+        // Another port is another origin, but the same site: the browser sends the `Lax` cookies. Another host is
+        // another site.
         for (host, is_same_site) in [("127.0.0.1", true), ("localhost", false)] {
             let status = submit_from(host, &site, &attack);
             let text = site.browser.text();
@@ -69,12 +69,12 @@ fn a_form_of_another_server_changes_nothing() {
     assert_eq!(
         site.browser.find(".username").text(),
         CLIENT,
-        "nobody was logged out"
+        "no user was logged out"
     );
 }
 
 #[test]
-fn nobody_is_logged_in_by_another_server() {
+fn foreign_form_logs_no_user_in() {
     let site = Site::open();
     let attack = Attack {
         path: "/api-auth/login/",
@@ -89,7 +89,7 @@ fn nobody_is_logged_in_by_another_server() {
 }
 
 #[test]
-fn a_script_of_another_server_reads_nothing() {
+fn foreign_script_reads_nothing() {
     let site = Site::open();
     site.log_in(CLIENT);
     site.browser.go(&serve(

@@ -1,10 +1,10 @@
-//! What somebody types is text, wherever it is shown.
+//! User input is shown as text on every page.
 
 use serde_json::json;
 
 use crate::support::{CLIENT, PASSWORD, ROOT, Site};
 
-/// What would run if it were taken for HTML.
+/// Input that would run a script if it were interpreted as HTML.
 const HOSTILE: [&str; 6] = [
     "<script>window.hacked=1</script>",
     r#""><img src=x onerror=window.hacked=1>"#,
@@ -14,11 +14,11 @@ const HOSTILE: [&str; 6] = [
     "javascript:window.hacked=1",
 ];
 
-/// What fits into a licence plate.
+/// The same, short enough for a licence plate.
 const HOSTILE_PLATE: &str = "<b onclick=hacked=1>";
 
 #[test]
-fn what_is_in_a_car_is_shown_as_text() {
+fn html_in_a_car_is_shown_as_text() {
     let site = Site::open();
     let api = site.api_of(CLIENT);
     site.log_in(CLIENT);
@@ -45,7 +45,7 @@ fn what_is_in_a_car_is_shown_as_text() {
         assert_eq!(form.press("PUT"), 400);
         assert_harmless(&site, "Year");
         assert_eq!(site.form("PUT or PATCH").value("Notes"), text);
-        // Then the text that one writes oneself holds it as well.
+        // Then the user's own input contains it as well.
         let form = site.raw_form("PUT or PATCH");
         form.fill("Content", &text);
         assert_eq!(form.press("PUT"), 400);
@@ -74,7 +74,7 @@ fn what_is_in_a_car_is_shown_as_text() {
 }
 
 #[test]
-fn what_is_in_an_address_is_shown_as_text() {
+fn html_in_a_url_is_shown_as_text() {
     let site = Site::open();
     site.log_in(ROOT);
     for hostile in HOSTILE {
@@ -102,7 +102,7 @@ fn what_is_in_an_address_is_shown_as_text() {
         }
     }
     let complaints = site.complaints();
-    // An address that is no page at all has an answer for programs.
+    // A path without a page gets a JSON response.
     let serious: Vec<_> = complaints
         .iter()
         .filter(|it| !it.contains("status of 404"))
@@ -111,7 +111,7 @@ fn what_is_in_an_address_is_shown_as_text() {
 }
 
 #[test]
-fn what_is_in_a_user_is_shown_as_text() {
+fn html_in_a_user_is_shown_as_text() {
     let site = Site::open();
     site.log_in(ROOT);
     for (number, hostile) in HOSTILE.into_iter().enumerate() {
@@ -149,7 +149,7 @@ fn what_is_in_a_user_is_shown_as_text() {
     site.assert_quiet();
 }
 
-/// Says that nothing ran, that no link leads to a script, and that a text is there to be read.
+/// Asserts that no script ran, that no link leads to a script, and that the text is visible.
 #[track_caller]
 fn assert_harmless(site: &Site, text: &str) {
     let script = "return {
@@ -165,7 +165,7 @@ fn assert_harmless(site: &Site, text: &str) {
     let found = site.browser.run(script, &[]);
     let nothing = json!({"hacked": false, "links": [], "handlers": [], "foreign": []});
     assert_eq!(found, nothing, "{}", site.browser.url());
-    // In JSON, a quotation mark is written otherwise.
+    // JSON escapes quotation marks differently.
     let shown = site.browser.text().replace("\\\"", "\"");
     assert!(shown.contains(text), "{text} is not in {shown}");
 }

@@ -1,4 +1,4 @@
-//! Every link leads somewhere, and every page keeps to the policy that comes with it.
+//! Every link leads to a page, and every page complies with its content security policy.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{CLIENT, ROOT, Site, cars};
 
 #[test]
-fn every_link_leads_to_a_page_without_complaints() {
+fn every_link_leads_to_a_page_without_errors() {
     let site = Site::open();
     let ann = site.api_of(CLIENT);
     for number in 0..3 {
@@ -42,7 +42,7 @@ fn every_link_leads_to_a_page_without_complaints() {
     site.assert_quiet();
 }
 
-/// Follows all links from the root on, and answers the status that each led to.
+/// Follows all links from the root, and returns the status of each.
 fn walk(site: &Site) -> BTreeMap<String, u16> {
     let mut statuses = BTreeMap::new();
     let mut ahead = VecDeque::from(["/api/".to_owned()]);
@@ -53,7 +53,7 @@ fn walk(site: &Site) -> BTreeMap<String, u16> {
         assert!(statuses.len() < 300, "this never ends: {statuses:?}");
         let status = site.visit(&path);
         statuses.insert(path.clone(), status);
-        // What begins with `#/` is no place in the page, but a view of the documentation's own script.
+        // A fragment that begins with `#/` is not an anchor, but a view of the documentation's script.
         let script = "const links = [...document.links];
             return {
                 ahead: links.map((it) => it.href.split('#')[0]),
@@ -78,8 +78,8 @@ fn walk(site: &Site) -> BTreeMap<String, u16> {
     statuses
 }
 
-/// Whether a link leads to more than another view of a page of the panel: there, filters and orders add up, and
-/// each page remembers the list that one came from.
+/// Returns whether a link leads to a new page instead of another view of a page of the panel, where filters and
+/// orders add up and each page remembers the list before it.
 fn is_of_its_own(path: &str) -> bool {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let is_another_view = query.contains('&') || query.contains("%2C") || query.starts_with("back=");
@@ -87,7 +87,7 @@ fn is_of_its_own(path: &str) -> bool {
 }
 
 #[test]
-fn what_the_policy_forbids_is_noticed() {
+fn policy_violation_is_reported() {
     let site = Site::open();
     site.visit("/api/");
     site.assert_quiet();

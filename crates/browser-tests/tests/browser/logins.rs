@@ -1,4 +1,4 @@
-//! Logging in and out.
+//! Login and logout.
 
 use serde_json::Value;
 
@@ -6,16 +6,16 @@ use crate::support::{CLIENT, PASSWORD, ROOT, Site};
 
 const REFUSED: &str = "Please enter a correct username and password.";
 
-/// A page that only those who are logged in see, and that is not where one goes without being asked to.
+/// A page that needs a login, and is not the default page after login.
 const ASKED_FOR: &str = "/api/cars/?limit=2&ordering=-year";
 
 #[test]
-fn one_logs_in_and_out() {
+fn login_and_logout_work() {
     logs_in_and_out(&Site::open());
 }
 
 #[test]
-fn without_scripts_one_logs_in_and_out() {
+fn without_scripts_login_and_logout_work() {
     logs_in_and_out(&Site::without_scripts());
 }
 
@@ -41,7 +41,7 @@ fn logs_in_and_out(site: &Site) {
 }
 
 #[test]
-fn a_login_leads_to_no_other_server() {
+fn login_never_redirects_to_another_server() {
     let site = Site::open();
     for next in [
         "//evil.example",
@@ -58,7 +58,7 @@ fn a_login_leads_to_no_other_server() {
 }
 
 #[test]
-fn a_session_is_kept_in_a_cookie_that_scripts_and_other_sites_do_not_get() {
+fn session_cookie_is_http_only_and_same_site() {
     let site = Site::open();
     site.log_in(CLIENT);
     let session = session(&site);
@@ -70,12 +70,12 @@ fn a_session_is_kept_in_a_cookie_that_scripts_and_other_sites_do_not_get() {
 }
 
 #[test]
-fn each_login_has_a_session_of_its_own() {
+fn each_login_has_its_own_session() {
     let site = Site::open();
     let mut keys = Vec::new();
     let mut tokens = Vec::new();
     for username in [CLIENT, CLIENT, ROOT] {
-        // The second time without a logout between.
+        // The second login comes without a logout before it.
         site.log_in(username);
         keys.push(session(&site)["value"].as_str().unwrap().to_owned());
         tokens.push(site.browser.cookie("csrftoken").unwrap()["value"].clone());
@@ -97,7 +97,7 @@ fn each_login_has_a_session_of_its_own() {
 }
 
 fn session(site: &Site) -> Value {
-    site.browser.cookie("sessionid").expect("somebody is logged in")
+    site.browser.cookie("sessionid").expect("a user is logged in")
 }
 
 fn texts(values: &[Value]) -> Vec<String> {

@@ -1,19 +1,19 @@
-//! The browsable API in a real browser: Chromium, driven as a person drives it, in front of the binary `mycars`
-//! itself. Each test has a server, a database and a browser of its own. `scripts/test-browser` runs them.
+//! Tests of the pages in a real browser: Chromium, controlled through `WebDriver`, against the binary `mycars`. Each
+//! test has its own server, database and browser. `scripts/test-browser` runs them.
 //!
-//! - [`support`]: how to run the server and the browser, and what a person does with them.
-//! - [`logins`], [`links`], [`cars`], [`users`], [`tokens`]: what one can do.
+//! - [`support`]: runs the server and the browser, and provides the actions of users.
+//! - [`logins`], [`links`], [`cars`], [`users`], [`tokens`]: functions of the pages.
 //! - [`documentation`]: the interactive documentation.
-//! - [`panel`]: what an admin does in the panel.
-//! - [`panel_access`]: who can do it there, and who can't.
-//! - [`hostile`], [`forgery`]: what nobody can do.
-//! - [`accessibility`], [`panel_accessibility`]: who can do it, and on which screens.
-//! - [`screenshots`]: makes the pictures of `docs/screenshots/`.
+//! - [`panel`]: functions of the admin panel.
+//! - [`panel_access`]: access to the panel.
+//! - [`hostile`], [`forgery`]: attacks.
+//! - [`accessibility`], [`panel_accessibility`]: accessibility and window sizes.
+//! - [`screenshots`]: takes the screenshots in `docs/screenshots/`.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test, and all that helps it, ends with a panic where something is not as it should be"
+    reason = "a failed test or helper panics"
 )]
 
 mod accessibility;

@@ -1,4 +1,4 @@
-//! What an admin does in the panel, from one day to the next.
+//! The everyday tasks of an admin in the panel.
 
 use std::fs;
 
@@ -9,16 +9,16 @@ use crate::support::{CLIENT, PASSWORD, ROOT, Site, cars, wait_for};
 
 const SHIFT: &str = "\u{e008}";
 
-/// A password that nobody has yet.
+/// A password that no user has yet.
 const FRESH: &str = "Walnut-harbour-38";
 
 #[test]
-fn one_finds_a_user_and_shuts_them_out() {
+fn admin_finds_and_deactivates_a_user() {
     finds_and_shuts_out(&Site::open());
 }
 
 #[test]
-fn without_scripts_one_finds_a_user_and_shuts_them_out() {
+fn without_scripts_admin_finds_and_deactivates_a_user() {
     finds_and_shuts_out(&Site::without_scripts());
 }
 
@@ -52,7 +52,7 @@ fn finds_and_shuts_out(site: &Site) {
     assert_eq!(site.visit(&found), 200);
     assert!(site.browser.try_to_find(".notice").is_none(), "it is said once");
 
-    // And in again, as one of several.
+    // The user is activated again by a bulk action.
     site.tick(CLIENT).click();
     assert_eq!(site.choose_action("Activate"), 200);
     assert!(
@@ -67,7 +67,7 @@ fn finds_and_shuts_out(site: &Site) {
 }
 
 #[test]
-fn one_adds_a_car_for_somebody() {
+fn admin_adds_a_car_for_a_user() {
     let site = Site::open();
     site.register("bert");
     site.enter_panel(ROOT);
@@ -90,7 +90,7 @@ fn one_adds_a_car_for_somebody() {
 }
 
 #[test]
-fn without_scripts_one_adds_a_car_for_somebody() {
+fn without_scripts_admin_adds_a_car_for_a_user() {
     let site = Site::without_scripts();
     site.register("bert");
     site.enter_panel(ROOT);
@@ -107,7 +107,7 @@ fn without_scripts_one_adds_a_car_for_somebody() {
     assert_eq!(site.follow(&site.browser.find("[name=_pick]")), 200);
     assert_eq!(site.change_form().value("Owner"), CLIENT);
 
-    // Who types what is nobody's username is helped on as well.
+    // An unknown username is reported as an error.
     site.change_form().fill("Owner", "ber");
     assert_eq!(site.change_form().press("Save"), 400);
     let error = site.change_form().error("Owner");
@@ -134,7 +134,7 @@ fn fill_in_car(site: &Site, owner: &str) {
         .fill("Notes", "One\ntwo");
 }
 
-/// Saves the car that was filled in, and sees that it is there as it should be.
+/// Saves the completed form and checks the stored car.
 fn saves_car(site: &Site) {
     assert_eq!(site.change_form().press("Save"), 200, "{}", site.browser.text());
     assert!(
@@ -152,7 +152,7 @@ fn saves_car(site: &Site) {
     assert_eq!(car["license"], "B-AB 1");
     assert!(car["image"].is_string(), "{car}");
 
-    // And takes the picture away again.
+    // The picture is removed again.
     assert_eq!(site.follow(&site.link("B-AB 1")), 200);
     site.change_form().field("Remove the picture").click();
     assert_eq!(site.change_form().press("Save and continue editing"), 200);
@@ -162,12 +162,12 @@ fn saves_car(site: &Site) {
 }
 
 #[test]
-fn what_is_wrong_is_said_at_its_field_and_what_was_typed_stays() {
+fn invalid_form_shows_errors_and_keeps_the_input() {
     says_what_is_wrong(&Site::open());
 }
 
 #[test]
-fn without_scripts_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays() {
+fn without_scripts_invalid_form_keeps_the_input() {
     says_what_is_wrong(&Site::without_scripts());
 }
 
@@ -197,7 +197,7 @@ fn says_what_is_wrong(site: &Site) {
     assert!(site.problem().contains("License"), "{}", site.problem());
     assert_eq!(ann.get("/api/cars/2/")["brand"], "Toyota", "nothing is saved");
 
-    // The summary leads to the field.
+    // The summary links to the field.
     site.browser.find(".problems a").click();
     let focused = site
         .browser
@@ -207,7 +207,7 @@ fn says_what_is_wrong(site: &Site) {
     assert_eq!(site.change_form().press("Save"), 200, "{}", site.browser.text());
     assert_eq!(ann.get("/api/cars/2/")["notes"], "Mine & yours");
 
-    // A picture that is none is refused before the rest is saved.
+    // An invalid picture is refused before the other fields are saved.
     site.visit("/admin/cars/2/");
     site.change_form().fill("Brand", "Fiat");
     site.change_form()
@@ -221,12 +221,12 @@ fn says_what_is_wrong(site: &Site) {
 }
 
 #[test]
-fn one_deletes_many_cars_at_once() {
+fn admin_deletes_many_cars() {
     deletes_many(&Site::open());
 }
 
 #[test]
-fn without_scripts_one_deletes_many_cars_at_once() {
+fn without_scripts_admin_deletes_many_cars() {
     deletes_many(&Site::without_scripts());
 }
 
@@ -250,7 +250,7 @@ fn deletes_many(site: &Site) {
     site.follow(&site.link("Last »"));
     assert_eq!(site.browser.find(".position").text(), "101–150 of 150");
 
-    // Some of a page are few enough to be done at once.
+    // A selection on one page is processed at once.
     let some = site.rows();
     for row in &some[..2] {
         site.tick(row).click();
@@ -261,7 +261,7 @@ fn deletes_many(site: &Site) {
     site.follow(&site.link("No, go back"));
     assert_eq!(site.browser.find(".position").text(), "101–150 of 150");
 
-    // All of them, on all pages.
+    // All rows on all pages.
     let all = site.form_with("Go");
     all.field("All 150 that match, on every page").click();
     assert_eq!(site.choose_action("Delete"), 200);
@@ -269,7 +269,7 @@ fn deletes_many(site: &Site) {
     assert_eq!(tally(site), ["Cars 150", "Pictures 0"]);
     assert_eq!(site.texts(".items li").last().unwrap(), "and 130 more");
 
-    // What was confirmed is what is done: one more is asked about again.
+    // Only the confirmed rows are deleted: if there is one more row, confirmation is required again.
     ann.create("/api/cars/", &cars::car("NEW 1"));
     assert_eq!(site.follow(&site.button("Yes, delete (150 cars)")), 200);
     assert!(
@@ -296,11 +296,11 @@ fn deletes_many(site: &Site) {
     assert_eq!(site.follow(&site.link("Clear the filters")), 200);
     assert_eq!(site.rows(), ["KEEP 1"]);
 
-    // Each has an entry of its own.
+    // Each deletion has its own entry.
     site.visit("/admin/history/?action=deleted&object_type=car");
     assert_eq!(site.browser.find(".position").text(), "1–50 of 151");
 
-    // Who chooses nothing, or nothing to do, is told so.
+    // An empty selection, or no action, is reported.
     site.visit("/admin/cars/");
     assert_eq!(site.choose_action("Delete"), 200);
     assert_eq!(site.problem(), "Nothing was done: first choose some cars.");
@@ -316,12 +316,12 @@ fn tally(site: &Site) -> Vec<String> {
 }
 
 #[test]
-fn one_reads_who_changed_what() {
+fn admin_reads_the_history() {
     reads_history(&Site::open());
 }
 
 #[test]
-fn without_scripts_one_reads_who_changed_what() {
+fn without_scripts_admin_reads_the_history() {
     reads_history(&Site::without_scripts());
 }
 
@@ -363,7 +363,7 @@ fn reads_history(site: &Site) {
         assert_eq!((&entry[2], &entry[3]), (&before, &json!(after)), "{entry}");
     }
 
-    // The history of everything finds it as well, and it stays when the car is gone.
+    // The global history also has the entry, and keeps it after the car is deleted.
     site.visit("/admin/cars/1/delete/");
     assert_eq!(tally(site), ["Cars 1", "Pictures 0"]);
     assert_eq!(site.follow(&site.button("Yes, delete it")), 200);
@@ -382,12 +382,12 @@ fn reads_history(site: &Site) {
 }
 
 #[test]
-fn one_sets_a_password_for_somebody() {
+fn admin_sets_a_users_password() {
     sets_password(&Site::open());
 }
 
 #[test]
-fn without_scripts_one_sets_a_password_for_somebody() {
+fn without_scripts_admin_sets_a_users_password() {
     sets_password(&Site::without_scripts());
 }
 
@@ -432,12 +432,12 @@ fn sets_password(site: &Site) {
 }
 
 #[test]
-fn one_changes_ones_own_password_and_stays() {
+fn own_password_change_keeps_the_login() {
     changes_own_password(&Site::open());
 }
 
 #[test]
-fn without_scripts_one_changes_ones_own_password_and_stays() {
+fn without_scripts_own_password_change_keeps_the_login() {
     changes_own_password(&Site::without_scripts());
 }
 
@@ -473,7 +473,7 @@ fn changes_own_password(site: &Site) {
     assert_eq!((with(&before), with(&key())), (401, 200), "the old login is over");
     assert_eq!(site.follow(&site.link("Users")), 200, "one is still there");
     assert_eq!(site.path(), "/admin/users/");
-    // The forms of the pages that come next are proved by the new login.
+    // The forms of the following pages have the CSRF token of the new login.
     site.visit("/admin/users/2/");
     assert_eq!(site.change_form().press("Save"), 200);
     site.leave_panel();
@@ -482,12 +482,12 @@ fn changes_own_password(site: &Site) {
 }
 
 #[test]
-fn who_changes_what_was_changed_meanwhile_decides() {
+fn edit_conflict_is_shown_and_can_be_resolved() {
     decides_about_conflicts(&Site::open());
 }
 
 #[test]
-fn without_scripts_who_changes_what_was_changed_meanwhile_decides() {
+fn without_scripts_edit_conflict_can_be_resolved() {
     decides_about_conflicts(&Site::without_scripts());
 }
 
@@ -523,7 +523,7 @@ fn decides_about_conflicts(site: &Site) {
         (&json!(16_000), &cars::car("")["notes"])
     );
 
-    // Somebody else again, while one reads that.
+    // Another user changes the object again while the conflict is shown.
     ann.change("/api/cars/1/", &json!({"mileage": 18_000}));
     assert_eq!(site.change_form().press("Save"), 409);
     assert!(
@@ -533,7 +533,7 @@ fn decides_about_conflicts(site: &Site) {
     );
     assert_eq!(site.change_form().error("Mileage"), "It is “18000” now.");
 
-    // One puts one's own in its place.
+    // The admin overwrites the other change.
     assert_eq!(
         site.change_form().press("Save and continue editing"),
         200,
@@ -546,7 +546,7 @@ fn decides_about_conflicts(site: &Site) {
         (&json!(17_000), &json!("Silver"))
     );
 
-    // Or starts again from what is there.
+    // The admin starts again from the stored values.
     site.browser.look_at(&second);
     site.visit("/admin/cars/1/");
     ann.change("/api/cars/1/", &json!({"mileage": 19_000}));
@@ -572,12 +572,12 @@ fn decides_about_conflicts(site: &Site) {
 }
 
 #[test]
-fn a_list_is_found_again_as_it_was() {
+fn list_keeps_its_filters_and_page() {
     finds_list_again(&Site::open());
 }
 
 #[test]
-fn without_scripts_a_list_is_found_again_as_it_was() {
+fn without_scripts_list_keeps_its_filters_and_page() {
     finds_list_again(&Site::without_scripts());
 }
 
@@ -639,7 +639,7 @@ fn finds_list_again(site: &Site) {
     assert_eq!(site.rows(), ["B-3", "B-2"]);
     assert_eq!(site.column("Mileage"), ["2", "15000"]);
 
-    // The way back, and a deletion, lead there as well.
+    // The link back and a deletion return to the same list.
     open("B-2");
     site.follow(&site.browser.find(".crumbs [href^='/admin/cars/']"));
     assert_eq!(site.path(), list);
@@ -651,17 +651,17 @@ fn finds_list_again(site: &Site) {
     assert_eq!(site.path(), list);
     assert_eq!(site.rows(), ["B-3", "B-1"]);
 
-    // A page behind the last leads to the last.
+    // A page after the last one shows the last one.
     site.visit("/admin/cars/?limit=2&offset=100");
     assert_eq!(site.browser.find(".position").text(), "5–6 of 6");
-    // What is no number is said at its field.
+    // An invalid number is reported at its field.
     assert_eq!(site.visit("/admin/cars/?year_min=x"), 400);
     assert!(!site.search_form().error("Year from").is_empty());
     site.assert_quiet();
 }
 
 #[test]
-fn one_ticks_a_page_or_a_range_at_once() {
+fn rows_are_selected_by_page_or_range() {
     let site = Site::open();
     let ann = site.api_of(CLIENT);
     for number in 0..8 {
@@ -703,12 +703,12 @@ fn one_ticks_a_page_or_a_range_at_once() {
 }
 
 #[test]
-fn one_exports_what_a_list_shows() {
+fn export_holds_the_rows_of_the_list() {
     exports(&Site::open());
 }
 
 #[test]
-fn without_scripts_one_exports_what_a_list_shows() {
+fn without_scripts_export_holds_the_rows_of_the_list() {
     exports(&Site::without_scripts());
 }
 
@@ -745,7 +745,7 @@ fn exports(site: &Site) {
     );
     assert!(csv.contains(r#""'=1+1, ""quoted""""#), "no formula: {csv}");
 
-    // The page is still there and can be used.
+    // The page still works after the download.
     site.form_with("Go")
         .field("All 3 that match, on every page")
         .click();
@@ -759,7 +759,7 @@ fn exports(site: &Site) {
 }
 
 #[test]
-fn one_is_asked_before_one_leaves_what_one_typed() {
+fn leaving_unsaved_input_asks_for_confirmation() {
     let site = Site::open();
     site.enter_panel(ROOT);
     for page in ["/admin/users/2/", "/admin/users/add/", "/admin/cars/add/"] {

@@ -1,4 +1,4 @@
-//! Who is let into the panel, and what nobody can do there.
+//! Access to the panel: who may use it, and what is refused.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use crate::support::{
     cars,
 };
 
-/// An admin who is no superuser.
+/// An admin without the superuser flag.
 const BOSS: &str = "boss";
 
-/// What is not a page of this server.
+/// URLs that are not pages of this server.
 const ELSEWHERE: [&str; 5] = [
     "https://evil.example/",
     "//evil.example/admin/",
@@ -20,7 +20,7 @@ const ELSEWHERE: [&str; 5] = [
     "javascript:alert(1)",
 ];
 
-/// Makes an admin, and answers their id.
+/// Creates an admin and returns their id.
 fn hire(site: &Site) -> u64 {
     let boss = json!({
         "username": BOSS, "email": "boss@example.com", "first_name": "Bo", "last_name": "Ss",
@@ -30,7 +30,7 @@ fn hire(site: &Site) -> u64 {
 }
 
 #[test]
-fn who_is_nobody_is_led_to_the_login_and_back() {
+fn panel_without_a_login_redirects_to_it_and_back() {
     let site = Site::open();
     for page in [
         "/admin/cars/?search=a+b&ordering=-year",
@@ -51,7 +51,7 @@ fn who_is_nobody_is_led_to_the_login_and_back() {
 }
 
 #[test]
-fn a_client_is_told_who_they_are_and_that_they_may_not() {
+fn panel_refuses_clients() {
     let site = Site::open();
     site.log_in(CLIENT);
     for page in [
@@ -76,7 +76,7 @@ fn a_client_is_told_who_they_are_and_that_they_may_not() {
             "nothing of the panel is told"
         );
     }
-    // And can leave, to come back as somebody else.
+    // Clients can log out, to log in as another user.
     site.leave_panel();
     site.fill_in_login(ROOT, PASSWORD);
     assert_eq!(site.path(), "/admin/");
@@ -85,7 +85,7 @@ fn a_client_is_told_who_they_are_and_that_they_may_not() {
 }
 
 #[test]
-fn what_an_admin_may_not_do_is_not_offered() {
+fn panel_offers_admins_only_allowed_actions() {
     let site = Site::open();
     hire(&site);
     site.enter_panel(BOSS);
@@ -101,7 +101,7 @@ fn what_an_admin_may_not_do_is_not_offered() {
     assert_eq!(site.browser.run(open, &[]), 0);
     for page in ["delete/", "password/", "end-logins/"] {
         let page = format!("/admin/users/1/{page}");
-        // A confirmation may be read by who can't give it; what is sent all the same is refused.
+        // A confirmation page is shown also without the right to confirm; the request itself is refused.
         site.visit(&page);
         assert_eq!(
             post(
@@ -116,7 +116,7 @@ fn what_an_admin_may_not_do_is_not_offered() {
     assert_eq!(post(&site, "/admin/users/1/", &change), 403);
     assert_eq!(site.api_of(ROOT).get("/api/me/")["email"], "root@example.com");
 
-    // Of oneself one is offered no deletion, and neither role nor activity.
+    // Admins see no button to delete themselves, and no fields for their own role and activity.
     site.visit("/admin/users/3/");
     let labels = site.texts("main label");
     assert!(
@@ -126,7 +126,7 @@ fn what_an_admin_may_not_do_is_not_offered() {
     assert!(!site.texts("main > .head .tools a").contains(&"Delete".to_owned()));
     assert_eq!(post(&site, "/admin/users/3/delete/", &json!({})), 403);
 
-    // Among many, who may not be changed is left out, and said to be.
+    // A bulk action skips users that may not be changed, and reports them.
     site.visit("/admin/users/");
     site.browser.find("[data-tick-all]").click();
     assert_eq!(site.choose_action("Deactivate"), 200);
@@ -146,12 +146,12 @@ fn what_an_admin_may_not_do_is_not_offered() {
             )
         })
         .collect();
-    for who in [(ROOT, true), (CLIENT, false), (BOSS, true)] {
-        assert!(active.contains(&who), "{active:?}");
+    for user in [(ROOT, true), (CLIENT, false), (BOSS, true)] {
+        assert!(active.contains(&user), "{active:?}");
     }
 }
 
-/// Sends a form of this page's own, with its token, and answers the status.
+/// Sends a form of this page with its CSRF token, and returns the status.
 #[track_caller]
 fn post(site: &Site, path: &str, fields: &Value) -> u16 {
     let script = "const [path, fields, done] = arguments;
@@ -163,7 +163,7 @@ fn post(site: &Site, path: &str, fields: &Value) -> u16 {
 }
 
 #[test]
-fn who_is_demoted_can_do_no_more_with_a_page_that_is_open() {
+fn demoted_admin_cannot_use_an_open_page() {
     let site = Site::open();
     let boss = hire(&site);
     site.enter_panel(BOSS);
@@ -185,7 +185,7 @@ fn who_is_demoted_can_do_no_more_with_a_page_that_is_open() {
         assert_eq!(root.get("/api/admin/users/2/")["last_name"], "Lee");
         root.change(&format!("/api/admin/users/{boss}/"), &json!({"role": "admin"}));
     }
-    // And who is deactivated is nobody at all.
+    // A deactivated user is no longer logged in.
     site.visit("/admin/users/2/");
     site.api_of(ROOT)
         .change(&format!("/api/admin/users/{boss}/"), &json!({"is_active": false}));
@@ -195,7 +195,7 @@ fn who_is_demoted_can_do_no_more_with_a_page_that_is_open() {
 }
 
 #[test]
-fn a_form_of_another_server_changes_nothing_in_the_panel() {
+fn foreign_form_changes_nothing_in_the_panel() {
     let site = Site::open();
     let root = site.api_of(ROOT);
     site.api_of(CLIENT).create("/api/cars/", &cars::car("B-AB 1"));
@@ -253,8 +253,8 @@ fn a_form_of_another_server_changes_nothing_in_the_panel() {
     let before = state();
     for (path, fields) in attacks {
         for enctype in ["application/x-www-form-urlencoded", "multipart/form-data"] {
-            // Another port is another origin, but the same site: the browser sends the cookies that are `Lax`.
-            // Another name is another site.
+            // Another port is another origin, but the same site: the browser sends the `Lax` cookies. Another host is
+            // another site.
             for (host, is_same_site) in [("127.0.0.1", true), ("localhost", false)] {
                 let attack = Attack {
                     path,
@@ -277,9 +277,9 @@ fn a_form_of_another_server_changes_nothing_in_the_panel() {
 }
 
 #[test]
-fn a_session_that_was_planted_never_becomes_an_admins() {
+fn planted_session_is_replaced_at_login() {
     let site = Site::open();
-    // The key of somebody else's login, and one that nobody has.
+    // The session key of another user's login, and one that does not exist.
     site.log_in(CLIENT);
     let known = site.browser.cookie("sessionid").unwrap()["value"]
         .as_str()
@@ -304,7 +304,7 @@ fn a_session_that_was_planted_never_becomes_an_admins() {
             site.api()
                 .status_with_cookie("/admin/", &format!("sessionid={key}"))
         };
-        assert_eq!(status(planted), 303, "nobody's any more");
+        assert_eq!(status(planted), 303, "the session has ended");
         assert_eq!(status(&cookie("sessionid")), 200);
         site.leave_panel();
     }
@@ -312,10 +312,10 @@ fn a_session_that_was_planted_never_becomes_an_admins() {
 }
 
 #[test]
-fn no_address_leads_out_of_the_panel_to_another_server() {
+fn panel_never_redirects_to_another_server() {
     let site = Site::open();
     for elsewhere in ELSEWHERE {
-        // The login goes where the panel was asked for, whatever else is in the address.
+        // After login, the browser is sent to the page of the panel that was requested, whatever else is in the URL.
         for page in [format!("/admin/?next={elsewhere}"), format!("/admin/{elsewhere}")] {
             site.visit(&page);
             site.fill_in_login(ROOT, PASSWORD);
@@ -331,7 +331,7 @@ fn no_address_leads_out_of_the_panel_to_another_server() {
         site.fill_in_login(ROOT, PASSWORD);
         assert_eq!(site.path(), "/api/", "{elsewhere}");
 
-        // The way back to a list leads to that list.
+        // The link back to a list leads to that list.
         site.visit(&format!("/admin/users/2/?back={elsewhere}"));
         let links = "return [...document.querySelectorAll('a[href], form[action]')]
             .map((it) => it.href || it.action).filter((it) => new URL(it).origin !== location.origin)";
@@ -345,7 +345,7 @@ fn no_address_leads_out_of_the_panel_to_another_server() {
         site.visit("/admin/");
         site.leave_panel();
     }
-    // A message that somebody planted leads nowhere else.
+    // A message planted in a cookie has no link to another server.
     site.enter_panel(ROOT);
     site.browser.plant_cookie(
         "messages",
@@ -357,7 +357,7 @@ fn no_address_leads_out_of_the_panel_to_another_server() {
 }
 
 #[test]
-fn what_people_typed_is_text_in_the_panel() {
+fn html_in_input_is_shown_as_text_in_the_panel() {
     let site = Site::open();
     let hostile = r#""><img src=x onerror=window.hacked=1><script>window.hacked=1</script>"#;
     let ann = site.api_of(CLIENT);

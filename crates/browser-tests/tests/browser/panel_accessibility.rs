@@ -1,4 +1,4 @@
-//! Every page of the panel, light and dark, on a screen and on a phone; and the keyboard.
+//! Accessibility of all pages of the panel, light and dark, on a screen and on a phone; and use with the keyboard.
 
 use serde_json::json;
 
@@ -10,11 +10,11 @@ use crate::{
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 
-/// What runs with the name of the element that has the focus.
+/// A script that returns the name of the focused element.
 const FOCUSED: &str = "const it = document.activeElement;
     return it.getAttribute('aria-label') || it.name || it.innerText || it.id;";
 
-/// A site with a few cars, whose texts are as long as they may be.
+/// Creates a site with a few cars, whose texts have the maximum length.
 fn filled() -> Site {
     let site = Site::open();
     let ann = site.api_of(CLIENT);
@@ -39,7 +39,7 @@ fn filled() -> Site {
 }
 
 #[test]
-fn everybody_can_use_the_lists_of_the_panel() {
+fn panel_lists_are_accessible() {
     let site = filled();
     let mut inspection = Inspection::of(&site);
     inspection.visit("/admin/", 200);
@@ -57,7 +57,7 @@ fn everybody_can_use_the_lists_of_the_panel() {
 }
 
 #[test]
-fn everybody_can_use_the_forms_of_the_panel() {
+fn panel_forms_are_accessible() {
     let site = filled();
     let mut inspection = Inspection::of(&site);
     inspection.visit("/admin/users/2/", 200);
@@ -87,7 +87,7 @@ fn everybody_can_use_the_forms_of_the_panel() {
 }
 
 #[test]
-fn everybody_can_read_what_the_panel_asks_and_answers() {
+fn panel_confirmations_and_errors_are_accessible() {
     let site = filled();
     let mut inspection = Inspection::of(&site);
     inspection.visit("/admin/cars/1/history/", 200);
@@ -122,7 +122,7 @@ fn everybody_can_read_what_the_panel_asks_and_answers() {
 }
 
 #[test]
-fn the_keyboard_is_enough_in_the_panel() {
+fn panel_works_with_the_keyboard_alone() {
     let site = filled();
     let focused = || site.browser.run(FOCUSED, &[]);
     site.visit("/admin/cars/1/");
@@ -132,7 +132,7 @@ fn the_keyboard_is_enough_in_the_panel() {
     site.press_key(TAB);
     let mut order = Vec::new();
     for _ in 0..60 {
-        // Who sees the page sees where one is.
+        // The focus is visible.
         let script = "const it = document.activeElement;
             const {left, top, width, height} = it.getBoundingClientRect();
             const above = document.elementFromPoint(left + width / 2, top + height / 2);
@@ -166,7 +166,7 @@ fn the_keyboard_is_enough_in_the_panel() {
     ];
     assert_eq!(order, expected);
 
-    // Enter saves, wherever one is, and does nothing else.
+    // Enter saves in any field, and does nothing else.
     for label in ["Owner", "Color"] {
         site.visit("/admin/cars/1/");
         site.change_form().field(label).type_in(ENTER);
@@ -178,7 +178,7 @@ fn the_keyboard_is_enough_in_the_panel() {
         );
     }
 
-    // What is wrong is where one is, when the page is there.
+    // After loading, the focus is on the faulty field.
     site.visit("/admin/cars/1/");
     site.change_form().fill("Year", "1");
     assert_eq!(site.change_form().press("Save"), 400);
@@ -187,7 +187,7 @@ fn the_keyboard_is_enough_in_the_panel() {
     site.visit("/admin/cars/1/");
     site.change_form().fill("Year", "2000");
 
-    // The menu opens and shuts.
+    // The menu opens and closes.
     site.visit("/admin/");
     let menu = site.browser.find(".menu > summary");
     menu.type_in(ENTER);
@@ -198,7 +198,7 @@ fn the_keyboard_is_enough_in_the_panel() {
     assert!(!site.browser.find(".menu .pop").is_shown());
     assert_eq!(focused(), ROOT);
 
-    // Rows are ticked, and sorted, without a mouse.
+    // Rows are selected and sorted without a mouse.
     site.visit("/admin/cars/");
     site.tick("B-1").type_in(" ");
     assert_eq!(site.browser.find("[data-count]").text(), "1 of 3 chosen");

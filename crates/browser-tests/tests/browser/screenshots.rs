@@ -1,5 +1,5 @@
-//! Takes pictures of the main pages: those of `docs/screenshots/`, where `scripts/test-browser --screenshots`
-//! asks for them, and else for nobody to keep.
+//! Takes screenshots of the main pages. With `scripts/test-browser --screenshots` they are stored in
+//! `docs/screenshots/`, otherwise in a temporary folder.
 
 use std::{
     env, fs,
@@ -13,14 +13,14 @@ use tempfile::TempDir;
 
 use crate::support::{CLIENT, PASSWORD, ROOT, Site, axe::SCHEMES, cars};
 
-/// A size of windows: what it is called, and its pixels.
+/// A window size: its name, and its width and height in pixels.
 type Size = (&'static str, u32, u32);
 
 const DESKTOP: Size = ("desktop", 1280, 900);
 const PHONE: Size = ("phone", 390, 844);
 
 #[test]
-fn the_main_pages_can_be_taken_pictures_of() {
+fn main_pages_have_screenshots() {
     let thrown_away = TempDir::new().unwrap();
     let pictures = &folder(&thrown_away);
     let site = Site::open();
@@ -65,7 +65,7 @@ fn the_main_pages_can_be_taken_pictures_of() {
 }
 
 #[test]
-fn the_panel_can_be_taken_pictures_of() {
+fn panel_has_screenshots() {
     let thrown_away = TempDir::new().unwrap();
     let pictures = &folder(&thrown_away);
     let site = Site::open();
@@ -96,7 +96,7 @@ fn the_panel_can_be_taken_pictures_of() {
     take_of_panel(&site, pictures, "delete");
 }
 
-/// People and cars as they might be, and some of what they did; whoever looks is logged in.
+/// Creates realistic users, cars and history entries, and logs in.
 fn fill_panel(site: &Site) {
     let root = site.api_of(ROOT);
     for (username, first, last, role) in [
@@ -151,13 +151,13 @@ fn fill_panel(site: &Site) {
     assert_eq!(site.change_form().press("Save"), 200);
 }
 
-/// Where pictures are put: where the environment says, or where nobody keeps them.
+/// Returns the folder for the screenshots: from the environment, or a temporary one.
 fn folder(thrown_away: &TempDir) -> PathBuf {
     let kept = env::var_os("BROWSER_TESTS_SCREENSHOTS").map(PathBuf::from);
     kept.unwrap_or_else(|| thrown_away.path().to_owned())
 }
 
-/// Takes a picture of the page that is shown, in each size and all colours.
+/// Takes a screenshot of the current page in each size and colour scheme.
 fn take(site: &Site, folder: &Path, name: &str) {
     for size in [DESKTOP, PHONE] {
         for scheme in SCHEMES {
@@ -167,7 +167,7 @@ fn take(site: &Site, folder: &Path, name: &str) {
     site.dress(1280, 900, "light");
 }
 
-/// The same of a page of the panel, where one on a phone is enough.
+/// Takes a screenshot of a page of the panel, in one colour scheme for the phone.
 fn take_of_panel(site: &Site, folder: &Path, name: &str) {
     let name = format!("panel-{name}");
     for (size, scheme) in [(DESKTOP, SCHEMES[0]), (DESKTOP, SCHEMES[1]), (PHONE, SCHEMES[0])] {
@@ -183,7 +183,7 @@ fn shoot(site: &Site, folder: &Path, name: &str, (device, width, height): Size, 
     site.browser.run("scrollTo(0, 0)", &[]);
     let path = folder.join(format!("{name}-{device}-{scheme}.png"));
     fs::write(&path, site.browser.screenshot()).unwrap();
-    // Where it is not installed, the pictures are larger.
+    // If the tool is not installed, the files are larger.
     let smaller = Command::new("pngquant")
         .args(["--force", "--ext", ".png", "--strip"])
         .arg(&path)
@@ -194,7 +194,7 @@ fn shoot(site: &Site, folder: &Path, name: &str, (device, width, height): Size, 
     assert_eq!(picture[16..24], pixels, "the size of {}", path.display());
 }
 
-/// A picture of a car, drawn by the browser.
+/// Draws a picture of a car in the browser.
 fn draw(site: &Site, path: &Path, colour: &str) {
     let script = "const canvas = Object.assign(document.createElement('canvas'), {width: 960, height: 640});
         const pen = canvas.getContext('2d');

@@ -1,4 +1,4 @@
-//! How to run the server and a browser, and what a person does with them.
+//! Runs the server and a browser, and provides the actions of users.
 
 pub(crate) mod api;
 pub(crate) mod attack;
@@ -19,10 +19,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a test waits for something that should happen soon. Only a failing test waits so long.
+/// Maximum time to wait for an expected event. Only failing tests wait so long.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A path that `scripts/test-browser` names in an environment variable.
+/// Returns a path from an environment variable of `scripts/test-browser`.
 #[track_caller]
 pub(crate) fn named_path(variable: &str) -> PathBuf {
     let Some(path) = env::var_os(variable).map(PathBuf::from) else {
@@ -36,7 +36,7 @@ pub(crate) fn named_path(variable: &str) -> PathBuf {
     path
 }
 
-/// Asks again and again until there is an answer, and panics if there is none for too long.
+/// Polls until there is a result. Panics after a timeout.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;

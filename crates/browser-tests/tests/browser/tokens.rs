@@ -1,11 +1,11 @@
-//! "Authorize": the pages with a token, and without a session.
+//! "Authorize": the pages with an access token instead of a session.
 
 use serde_json::json;
 
 use crate::support::{CLIENT, Site, wait_for};
 
 #[test]
-fn with_a_token_the_pages_work_without_a_session() {
+fn pages_work_with_a_token_instead_of_a_session() {
     let site = Site::open();
     let api = site.api_of(CLIENT);
     assert_eq!(site.visit("/api/cars/"), 401);
@@ -50,7 +50,7 @@ fn with_a_token_the_pages_work_without_a_session() {
 }
 
 #[test]
-fn a_token_can_be_forgotten() {
+fn token_can_be_removed() {
     let site = Site::open();
     let api = site.api_of(CLIENT);
     site.visit("/api/cars/");
@@ -69,7 +69,7 @@ fn a_token_can_be_forgotten() {
 }
 
 #[test]
-fn a_wrong_token_is_refused_and_can_be_replaced() {
+fn wrong_token_is_refused_and_can_be_replaced() {
     let site = Site::open();
     let api = site.api_of(CLIENT);
     site.visit("/api/cars/");
@@ -87,14 +87,14 @@ fn a_wrong_token_is_refused_and_can_be_replaced() {
 }
 
 #[test]
-fn options_leaves_what_was_typed() {
+fn options_keeps_the_input() {
     let site = Site::open();
     site.log_in(CLIENT);
     site.visit("/api/cars/");
     site.form("POST").fill("Brand", "Fiat");
     site.button("OPTIONS").click();
     wait_for("the description", || {
-        // In one script: an element that was found may be replaced before its text is asked for.
+        // One script does both, because an element may be replaced before its text is read.
         let shown = "return document.querySelector('#request .verb')?.textContent";
         (site.browser.run(shown, &[]) == "OPTIONS").then_some(())
     });
@@ -104,7 +104,7 @@ fn options_leaves_what_was_typed() {
 }
 
 #[test]
-fn what_needs_a_script_is_not_there_without_one() {
+fn controls_that_need_scripts_are_hidden_without_them() {
     for (site, has_scripts) in [(Site::open(), true), (Site::without_scripts(), false)] {
         site.visit("/api/");
         for selector in ["#authorize", "[data-options]", "[data-copy]", "[data-copy-json]"] {
@@ -122,7 +122,7 @@ fn wait_for_status(site: &Site, status: &str) {
     });
 }
 
-/// Says that a token is neither stored nor in the page nor in the address.
+/// Asserts that a token is neither stored nor in the page or the URL.
 #[track_caller]
 fn assert_nowhere(site: &Site, token: &str) {
     let script = "return [

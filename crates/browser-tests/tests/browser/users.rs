@@ -1,16 +1,16 @@
-//! What an admin does with users.
+//! Management of users by an admin.
 
 use serde_json::json;
 
 use crate::support::{PASSWORD, ROOT, Site};
 
 #[test]
-fn an_admin_makes_changes_and_deletes_a_user() {
+fn admin_creates_changes_and_deletes_a_user() {
     makes_changes_and_deletes(&Site::open());
 }
 
 #[test]
-fn without_scripts_an_admin_makes_changes_and_deletes_a_user() {
+fn without_scripts_admin_creates_changes_and_deletes_a_user() {
     makes_changes_and_deletes(&Site::without_scripts());
 }
 
@@ -60,7 +60,7 @@ fn makes_changes_and_deletes(site: &Site) {
     active.click();
     assert_eq!(form.press("PATCH"), 200, "{}", site.browser.text());
     assert_eq!(api.get(&page)["is_active"], false);
-    assert_eq!(tokens.status("/api/me/"), 401, "who is not active is not let in");
+    assert_eq!(tokens.status("/api/me/"), 401, "inactive users are refused");
 
     site.visit(&page);
     assert_eq!(site.delete(), 200, "{}", site.browser.text());
@@ -70,7 +70,7 @@ fn makes_changes_and_deletes(site: &Site) {
 }
 
 #[test]
-fn the_browser_is_told_whose_password_a_field_is_for() {
+fn password_fields_have_autocomplete_hints() {
     let site = Site::open();
     site.log_in(ROOT);
     site.visit("/api/admin/users/");

@@ -1,11 +1,11 @@
-//! The API as programs use it: what is there before a test begins, and what is true after it.
+//! Calls the API, to set up data before a test and to verify the result after it.
 
 use serde_json::{Value, json};
 use ureq::{Agent, http::Request};
 
 use super::PATIENCE;
 
-/// A client of one server, with or without a token.
+/// An API client of one server, with or without a token.
 pub(crate) struct Api {
     agent: Agent,
     url: String,
@@ -29,7 +29,7 @@ impl Api {
         }
     }
 
-    /// The same as a user.
+    /// Returns a client that is logged in as a user.
     #[track_caller]
     pub(crate) fn log_in(&self, username: &str, password: &str) -> Self {
         let credentials = json!({"username": username, "password": password});
@@ -42,12 +42,12 @@ impl Api {
         }
     }
 
-    /// The access token.
+    /// Returns the access token.
     pub(crate) fn token(&self) -> &str {
-        self.token.as_deref().expect("somebody is logged in")
+        self.token.as_deref().expect("a user is logged in")
     }
 
-    /// What is there.
+    /// Returns the body of a GET.
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Value {
         let (status, body) = self.send("GET", path, None);
@@ -55,19 +55,19 @@ impl Api {
         body
     }
 
-    /// The status alone.
+    /// Returns the status of a GET.
     pub(crate) fn status(&self, path: &str) -> u16 {
         self.send("GET", path, None).0
     }
 
-    /// The status for a browser that has this cookie.
+    /// Returns the status of a GET with this cookie.
     pub(crate) fn status_with_cookie(&self, path: &str, cookie: &str) -> u16 {
         let request = Request::get(format!("{}{path}", self.url)).header("Cookie", cookie);
         let answer = self.agent.run(request.body(()).expect("it is a request"));
         answer.expect("the server answers").status().as_u16()
     }
 
-    /// Makes something, and answers its id.
+    /// Creates an object and returns its id.
     #[track_caller]
     pub(crate) fn create(&self, path: &str, body: &Value) -> u64 {
         let (status, made) = self.send("POST", path, Some(body));
@@ -75,7 +75,7 @@ impl Api {
         made["id"].as_u64().expect("it has an id")
     }
 
-    /// Changes some of something.
+    /// Changes fields of an object.
     #[track_caller]
     pub(crate) fn change(&self, path: &str, body: &Value) {
         let (status, changed) = self.send("PATCH", path, Some(body));

@@ -1,4 +1,4 @@
-//! Servers of others, and what their pages send to ours.
+//! Servers of attackers, and requests from their pages.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -8,14 +8,14 @@ use std::{
 
 use super::{Site, wait_for};
 
-/// What a page of another server sends: the attributes of its form, and the fields.
+/// A form of an attacker's page: its attributes and fields.
 pub(crate) struct Attack {
     pub(crate) path: &'static str,
     pub(crate) enctype: &'static str,
     pub(crate) fields: String,
 }
 
-/// Loads a page of another server that sends a form at once, and answers what status that leads to.
+/// Loads an attacker's page that submits a form at once, and returns the resulting status.
 pub(crate) fn submit_from(host: &str, site: &Site, attack: &Attack) -> u16 {
     let Attack {
         path,
@@ -36,7 +36,7 @@ pub(crate) fn submit_from(host: &str, site: &Site, attack: &Attack) -> u16 {
     site.status()
 }
 
-/// Answers one request after another with this page, on a port of its own; the page's URL.
+/// Serves this page on a new port, and returns its URL.
 pub(crate) fn serve(host: &str, html: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it listens").port();
@@ -48,7 +48,7 @@ pub(crate) fn serve(host: &str, html: String) -> String {
             while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
                 line.clear();
             }
-            // A browser that has gone away is not told.
+            // Errors are ignored, because the browser may have closed the connection.
             write!(
                 stream,
                 "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{html}",

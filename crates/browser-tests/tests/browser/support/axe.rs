@@ -1,4 +1,4 @@
-//! What axe-core, the accessibility checker, says of a page; and whether the page fits into a window.
+//! Inspects pages with axe-core, the accessibility checker, and checks that they fit into the window.
 
 use std::{fs, sync::OnceLock};
 
@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 
 use super::{Site, named_path};
 
-/// The widths in which every page must work, in pixels: a screen's and a small phone's.
+/// Window widths in pixels in which every page must work: a screen and a small phone.
 pub(crate) const WIDTHS: [u32; 2] = [1280, 360];
 
-/// The colours that a person may prefer.
+/// The colour schemes that users may prefer.
 pub(crate) const SCHEMES: [&str; 2] = ["light", "dark"];
 
 impl Site {
-    /// Makes the window this wide and the preferred colours these.
+    /// Sets the width of the window and the preferred colour scheme.
     pub(crate) fn dress(&self, width: u32, height: u32, scheme: &str) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.browser
             .devtools("Emulation.setDeviceMetricsOverride", &metrics);
-        // Without motion, as colours on their way to others have no contrast of their own.
+        // Animations are off, because colours in transition have no contrast of their own.
         let media = json!({"features": [
             {"name": "prefers-color-scheme", "value": scheme},
             {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -26,8 +26,8 @@ impl Site {
         self.browser.devtools("Emulation.setEmulatedMedia", &media);
     }
 
-    /// What is wrong with the page that is shown, in every width and all colours, with what can be opened shut
-    /// and open. `name` is what the page is called in the list.
+    /// Returns the faults of the current page in every width and colour scheme, with its expandable elements closed
+    /// and open. `name` identifies the page in the result.
     pub(crate) fn inspect(&self, name: &str) -> Vec<String> {
         let mut found = Vec::new();
         for is_open in [false, true] {
@@ -47,16 +47,16 @@ impl Site {
         found
     }
 
-    /// Opens all that can be opened, and answers whether anything can.
+    /// Opens all expandable elements, and returns whether there are any.
     fn open_everything(&self) -> bool {
-        // Of the tabs of one form only one is open at a time.
+        // Of the tabs of one form, only one can be open at a time.
         let script = "const shut = [...document.querySelectorAll('details:not([open], [name])')];
             shut.forEach((details) => { details.open = true; });
             return shut.length > 0;";
         self.browser.run(script, &[]) == true
     }
 
-    /// What makes the page wider than the window, if anything does.
+    /// Returns the element that makes the page wider than the window, if there is one.
     fn sideways(&self) -> Option<String> {
         let script = "const page = document.documentElement;
             if (page.scrollWidth <= innerWidth) return null;
@@ -69,7 +69,7 @@ impl Site {
         self.browser.run(script, &[]).as_str().map(str::to_owned)
     }
 
-    /// The rules of axe-core that the page breaks, and where.
+    /// Returns the violated rules of axe-core with the elements.
     fn violations(&self) -> Vec<String> {
         if self.browser.run("return typeof window.axe === 'undefined'", &[]) == true {
             self.browser.run(axe(), &[]);

@@ -1,10 +1,10 @@
-//! Cars that tests begin with, and pictures of them.
+//! Cars and pictures for tests.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// A car of this plate.
+/// Returns the fields of a car with this plate.
 pub(crate) fn car(plate: &str) -> Value {
     json!({
         "brand": "Toyota",
@@ -17,7 +17,7 @@ pub(crate) fn car(plate: &str) -> Value {
     })
 }
 
-/// The path of a picture.
+/// Returns the path of a picture.
 pub(crate) fn picture(name: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/tests/contract/files");
     let path = Path::new(folder).join(name);

@@ -1,6 +1,6 @@
-//! A browser, driven over `WebDriver`: Chromium, through chromedriver.
+//! Controls a browser over `WebDriver`: Chromium, through chromedriver.
 //!
-//! The protocol is JSON over HTTP, and the few commands that are used here are a line each.
+//! The protocol is JSON over HTTP; each of the few commands takes one line here.
 
 use std::{cell::RefCell, process::Command, time::Duration};
 
@@ -11,11 +11,10 @@ use ureq::{Agent, http::Request};
 
 use super::{named_path, server::Process};
 
-/// Under which name `WebDriver` passes elements.
+/// The key under which `WebDriver` passes elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Chromium without a window, without a sandbox (which does not work as root), and without any request of its
-/// own.
+/// Arguments for Chromium: no window, no sandbox (which does not work as root), and no background requests.
 const FLAGS: [&str; 8] = [
     "--headless",
     "--no-sandbox",
@@ -27,14 +26,14 @@ const FLAGS: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// Whether pages may run scripts. What the tests run is run in any case.
+/// Whether pages may run scripts. Scripts of the tests always run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scripts {
     On,
     Off,
 }
 
-/// A browser with a profile of its own, closed when this is dropped.
+/// A browser with its own profile, closed on drop.
 pub(crate) struct Browser {
     agent: Agent,
     session: String,
@@ -44,12 +43,12 @@ pub(crate) struct Browser {
     _profile: TempDir,
 }
 
-/// One line of the browser's console.
+/// A line of the browser's console.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    /// Such as `SEVERE`.
+    /// The level, such as `SEVERE`.
     pub(crate) level: String,
-    /// Who says it: `security` of what a policy forbids, `network` of what was not loaded, and others.
+    /// The source: `security` for policy violations, `network` for failed requests, and others.
     pub(crate) source: String,
     pub(crate) message: String,
 }
@@ -98,13 +97,13 @@ impl Browser {
         browser
     }
 
-    /// Loads a page, and waits until it is there.
+    /// Loads a page and waits until it is complete.
     #[track_caller]
     pub(crate) fn go(&self, url: &str) {
         self.post("/url", &json!({"url": url}));
     }
 
-    /// Does what the button of this name does.
+    /// Reloads the page, like the button of the browser.
     #[track_caller]
     pub(crate) fn reload(&self) {
         self.post("/refresh", &json!({}));
@@ -114,13 +113,13 @@ impl Browser {
         text(&self.get("/url"))
     }
 
-    /// Runs the body of a function.
+    /// Runs the body of a function and returns its result.
     #[track_caller]
     pub(crate) fn run(&self, script: &str, arguments: &[Value]) -> Value {
         self.post("/execute/sync", &json!({"script": script, "args": arguments}))
     }
 
-    /// Runs the body of a function that hands its result to its last argument, in its own time.
+    /// Runs the body of an asynchronous function, which passes its result to its last argument.
     #[track_caller]
     pub(crate) fn run_async(&self, script: &str, arguments: &[Value]) -> Value {
         self.post("/execute/async", &json!({"script": script, "args": arguments}))
@@ -133,7 +132,7 @@ impl Browser {
         Some(Element { browser: self, id })
     }
 
-    /// The first element that a CSS selector matches.
+    /// Returns the first element that matches a CSS selector.
     #[track_caller]
     pub(crate) fn find(&self, selector: &str) -> Element<'_> {
         self.try_to_find(selector)
@@ -145,12 +144,12 @@ impl Browser {
         self.element("return document.querySelector(arguments[0])", &[json!(selector)])
     }
 
-    /// What one sees of the page's text.
+    /// Returns the visible text of the page.
     pub(crate) fn text(&self) -> String {
         text(&self.run("return document.body.innerText", &[]))
     }
 
-    /// The cookies that are sent to the page that is shown, with all that the browser knows of them.
+    /// Returns the cookies of the current page with all their attributes.
     pub(crate) fn cookies(&self) -> Vec<Value> {
         let cookies = self.get("/cookie");
         cookies.as_array().expect("it is a list").clone()
@@ -160,19 +159,19 @@ impl Browser {
         self.cookies().into_iter().find(|cookie| cookie["name"] == name)
     }
 
-    /// Has the browser keep a cookie as if the server had set it.
+    /// Stores a cookie as if the server had set it.
     #[track_caller]
     pub(crate) fn plant_cookie(&self, name: &str, value: &str) {
         let cookie = json!({"name": name, "value": value, "path": "/", "httpOnly": true});
         self.post("/cookie", &json!({"cookie": cookie}));
     }
 
-    /// The tab that is looked at.
+    /// Returns the current tab.
     pub(crate) fn tab(&self) -> String {
         text(&self.get("/window"))
     }
 
-    /// Opens another tab, and looks at it.
+    /// Opens a new tab and switches to it.
     #[track_caller]
     pub(crate) fn open_tab(&self) -> String {
         let opened = self.post("/window/new", &json!({"type": "tab"}));
@@ -181,7 +180,7 @@ impl Browser {
         tab
     }
 
-    /// Looks at another tab.
+    /// Switches to another tab.
     #[track_caller]
     pub(crate) fn look_at(&self, tab: &str) {
         self.post("/window", &json!({"handle": tab}));
@@ -202,13 +201,13 @@ impl Browser {
         )
     }
 
-    /// A PNG of the window.
+    /// Returns a PNG of the window.
     pub(crate) fn screenshot(&self) -> Vec<u8> {
         let encoded = text(&self.get("/screenshot"));
         STANDARD.decode(encoded).expect("it is base64")
     }
 
-    /// Everything that the console has said so far.
+    /// Returns all messages of the console so far.
     pub(crate) fn console(&self) -> Vec<Entry> {
         let new = self.post("/se/log", &json!({"type": "browser"}));
         let new = new.as_array().expect("it is a list").iter().map(|entry| Entry {
@@ -246,7 +245,7 @@ impl Browser {
             .body(body)
             .map_err(|error| error.to_string())?;
         let mut answer = self.agent.run(request).map_err(|error| error.to_string())?;
-        // A picture of a page is larger than what is read without being asked to.
+        // A screenshot is larger than the default limit of a response.
         let body = answer.body_mut().with_config().limit(64 << 20).read_to_vec();
         let body = body.map_err(|error| error.to_string())?;
         let mut read: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
@@ -262,40 +261,40 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Chromium ends with its session. What fails here has ended already.
+        // Chromium ends with its session. Errors are ignored, because it may have ended already.
         self.command("DELETE", "", &Value::Null).ok();
     }
 }
 
-/// An element of the page that is shown.
+/// An element of the current page.
 pub(crate) struct Element<'a> {
     browser: &'a Browser,
     id: String,
 }
 
 impl Element<'_> {
-    /// The element as an argument of a script.
+    /// Returns the element as an argument of a script.
     pub(crate) fn argument(&self) -> Value {
         json!({ELEMENT: self.id})
     }
 
-    /// Clicks where a person would; fails where something else is in front of it.
+    /// Clicks on the element like a user. Fails if another element covers it.
     #[track_caller]
     pub(crate) fn click(&self) {
-        // The driver scrolls no further than into the window, where bars that stay may be in front.
+        // The driver scrolls only until the element is in the window, where fixed bars may cover it.
         let script =
             "arguments[0].scrollIntoView({block: 'nearest', inline: 'nearest', behavior: 'instant'})";
         self.browser.run(script, &[self.argument()]);
         self.browser.post(&self.command("click"), &json!({}));
     }
 
-    /// Types at the end of what is there.
+    /// Types at the end of the existing text.
     #[track_caller]
     pub(crate) fn type_in(&self, text: &str) {
         self.browser.post(&self.command("value"), &json!({"text": text}));
     }
 
-    /// Types in the place of what is there.
+    /// Replaces the existing text.
     #[track_caller]
     pub(crate) fn fill(&self, text: &str) {
         self.browser.post(&self.command("clear"), &json!({}));
@@ -304,13 +303,13 @@ impl Element<'_> {
         }
     }
 
-    /// The text that one sees.
+    /// Returns the visible text.
     #[track_caller]
     pub(crate) fn text(&self) -> String {
         text(&self.browser.get(&self.command("text")))
     }
 
-    /// What is filled in.
+    /// Returns the value of a field.
     #[track_caller]
     pub(crate) fn value(&self) -> String {
         text(&self.property("value"))
@@ -321,7 +320,7 @@ impl Element<'_> {
         self.browser.get(&self.command(&format!("property/{name}")))
     }
 
-    /// What an attribute says; empty where there is none.
+    /// Returns an attribute; empty if it is missing.
     #[track_caller]
     pub(crate) fn attribute(&self, name: &str) -> String {
         text(&self.browser.get(&self.command(&format!("attribute/{name}"))))

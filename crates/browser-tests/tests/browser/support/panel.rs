@@ -1,11 +1,11 @@
-//! What a person does in the admin panel.
+//! The actions of users in the admin panel.
 
 use serde_json::{Value, json};
 
 use super::{PASSWORD, Site, driver::Element, site::Form, wait_for};
 
 impl Site {
-    /// Logs in at the door of the panel.
+    /// Logs in on the login page of the panel.
     #[track_caller]
     pub(crate) fn enter_panel(&self, username: &str) {
         self.enter_panel_with(username, PASSWORD);
@@ -19,7 +19,7 @@ impl Site {
         assert_eq!(self.path(), "/admin/", "{}", self.browser.text());
     }
 
-    /// Leaves it by its menu.
+    /// Logs out by the menu.
     #[track_caller]
     pub(crate) fn leave_panel(&self) {
         self.browser.find(".menu > summary").click();
@@ -28,19 +28,19 @@ impl Site {
         assert!(self.browser.cookie("sessionid").is_none());
     }
 
-    /// The form that adds or changes something.
+    /// Returns the form that adds or changes an object.
     #[track_caller]
     pub(crate) fn change_form(&self) -> Form<'_> {
         self.form_with("Save")
     }
 
-    /// The form above a list, with which one searches and filters.
+    /// Returns the form above a list with search and filters.
     #[track_caller]
     pub(crate) fn search_form(&self) -> Form<'_> {
         self.form_with("Apply")
     }
 
-    /// Searches in the list that is shown.
+    /// Searches in the current list.
     #[track_caller]
     pub(crate) fn search(&self, text: &str) {
         let form = self.search_form();
@@ -48,18 +48,18 @@ impl Site {
         assert_eq!(form.press("Apply"), 200, "{}", self.browser.text());
     }
 
-    /// What the rows of a list are called, in their order.
+    /// Returns the names of the rows of a list, in their order.
     pub(crate) fn rows(&self) -> Vec<String> {
         self.texts("tbody th[scope=row]")
     }
 
-    /// What is offered for the page's object, by its text.
+    /// Returns the actions for the object of the page by their texts.
     #[track_caller]
     pub(crate) fn tool(&self, text: &str) -> Element<'_> {
         self.named(".tools a", text)
     }
 
-    /// What is said in one column of a list, which is named by its head.
+    /// Returns the texts in a column of a list, by its heading.
     #[track_caller]
     pub(crate) fn column(&self, name: &str) -> Vec<String> {
         let script = "const names = [...document.querySelectorAll('thead tr > *')].map((it) => it.innerText.trim());
@@ -69,20 +69,20 @@ impl Site {
         texts(&self.browser.run(script, &[json!(name)]))
     }
 
-    /// The texts of all that a selector matches and that is shown.
+    /// Returns the visible texts of all elements that match a selector.
     pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])]
             .filter((it) => it.checkVisibility()).map((it) => it.innerText.trim())";
         texts(&self.browser.run(script, &[json!(selector)]))
     }
 
-    /// The tick before the row of this name.
+    /// Returns the checkbox of the row with this name.
     #[track_caller]
     pub(crate) fn tick(&self, row: &str) -> Element<'_> {
         self.browser.find(&format!("[aria-label='Choose {row}']"))
     }
 
-    /// Chooses what is to be done to many, and goes on.
+    /// Selects a bulk action and continues.
     #[track_caller]
     pub(crate) fn choose_action(&self, action: &str) -> u16 {
         let form = self.form_with("Go");
@@ -90,19 +90,19 @@ impl Site {
         form.press("Go")
     }
 
-    /// What the page says to have happened.
+    /// Returns the success messages of the page.
     #[track_caller]
     pub(crate) fn notice(&self) -> String {
         self.browser.find(".notice").text()
     }
 
-    /// What the page says to be wrong.
+    /// Returns the error messages of the page.
     #[track_caller]
     pub(crate) fn problem(&self) -> String {
         self.browser.find(".problems").text()
     }
 
-    /// Presses a key, wherever one is.
+    /// Presses a key on the focused element.
     #[track_caller]
     pub(crate) fn press_key(&self, key: &str) {
         let actions = ["keyDown", "keyUp"].map(|way| json!({"type": way, "value": key}));
@@ -110,7 +110,7 @@ impl Site {
             .perform(&json!([{"type": "key", "id": "keyboard", "actions": actions}]));
     }
 
-    /// Clicks on an element, with a modifier key held down.
+    /// Clicks on an element while a modifier key is held.
     #[track_caller]
     pub(crate) fn click_with(&self, key: &str, element: &Element<'_>) {
         let keyboard = json!({"type": "key", "id": "keyboard", "actions": [
@@ -130,7 +130,7 @@ impl Site {
         self.browser.perform(&json!([keyboard, mouse]));
     }
 
-    /// Types into a field for an owner, and waits until it offers somebody.
+    /// Types into the field for an owner and waits for suggestions.
     #[track_caller]
     pub(crate) fn offered(&self, typed: &str) -> Vec<String> {
         self.change_form().fill("Owner", typed);
@@ -141,7 +141,7 @@ impl Site {
         })
     }
 
-    /// Whether the browser would ask before it leaves the page.
+    /// Returns whether the browser would ask for confirmation before leaving the page.
     pub(crate) fn warns_of_leaving(&self) -> bool {
         let script = "const leaving = new Event('beforeunload', {cancelable: true});
             dispatchEvent(leaving);

@@ -1,4 +1,4 @@
-//! The server, in a folder of its own.
+//! Runs the server in a temporary folder.
 
 use std::{
     io::{BufRead as _, BufReader, Read},
@@ -11,11 +11,11 @@ use tempfile::TempDir;
 
 use super::{PATIENCE, named_path};
 
-/// A process, ended when this is dropped.
+/// A process, ended on drop.
 pub(crate) struct Process(Child);
 
 impl Process {
-    /// Starts a program, and answers what `find` finds in a line of its standard output as soon as it is there.
+    /// Starts a program. Returns the result of `find` for the first line of its standard output that has one.
     #[track_caller]
     pub(crate) fn start<T: Send + 'static>(
         command: &mut Command,
@@ -30,7 +30,7 @@ impl Process {
         let output = child.stdout.take().expect("it is piped");
         let process = Self(child);
         let (sender, found) = mpsc::channel();
-        // It reads to the end: a pipe that nobody reads fills, and then the process waits for ever.
+        // The output is read to its end, because a process blocks when the pipe is full.
         thread::spawn(move || read(output, &find, &sender));
         let found = found.recv_timeout(PATIENCE);
         (
@@ -43,7 +43,7 @@ impl Process {
 fn read<T>(output: impl Read, find: &impl Fn(&str) -> Option<T>, sender: &mpsc::Sender<T>) {
     for line in BufReader::new(output).lines().map_while(Result::ok) {
         if let Some(found) = find(&line) {
-            // Nobody listens any more when it is found twice.
+            // Errors are ignored: the receiver is gone after the first result.
             sender.send(found).ok();
         }
     }
@@ -51,23 +51,23 @@ fn read<T>(output: impl Read, find: &impl Fn(&str) -> Option<T>, sender: &mpsc::
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It fails only where there is nothing left to end.
+        // Errors are ignored, because the process may have ended already.
         self.0.kill().ok();
         self.0.wait().ok();
     }
 }
 
-/// A server with SQLite in a folder of its own, in which there is one superuser.
+/// A server with SQLite in a temporary folder and one superuser.
 pub(crate) struct Server {
     // Ended before its folder is deleted.
     _process: Process,
     _folder: TempDir,
-    /// `http://127.0.0.1:port`.
+    /// The base URL, `http://127.0.0.1:port`.
     pub(crate) url: String,
 }
 
 impl Server {
-    /// Makes the superuser, and starts the server.
+    /// Creates the superuser and starts the server.
     pub(crate) fn start(superuser: &str, password: &str) -> Self {
         let folder = TempDir::new().expect("a folder can be made");
         let command = || {

@@ -1,4 +1,4 @@
-//! A server and a browser in front of it, and what a person does there.
+//! A server and a browser, and the actions of users.
 
 use serde_json::{Value, json};
 
@@ -9,24 +9,24 @@ use super::{
     wait_for,
 };
 
-/// The superuser that every server has.
+/// The superuser of every test server.
 pub(crate) const ROOT: &str = "root";
 
-/// The client that every server has.
+/// The client of every test server.
 pub(crate) const CLIENT: &str = "ann";
 
-/// The password of everybody.
+/// The password of all users.
 pub(crate) const PASSWORD: &str = "Quartz-meadow-71";
 
-/// A server and a browser in front of it.
+/// A server and a browser that shows its pages.
 pub(crate) struct Site {
-    // Closed before the server ends, so that it complains of nothing.
+    // Closed before the server ends, so that no request fails.
     pub(crate) browser: Browser,
     server: Server,
 }
 
 impl Site {
-    /// With scripts, as most people have them.
+    /// Starts a server and a browser with scripts.
     pub(crate) fn open() -> Self {
         Self::with(Scripts::On)
     }
@@ -45,17 +45,17 @@ impl Site {
         site
     }
 
-    /// Where the server is: `http://127.0.0.1:port`.
+    /// Returns the base URL of the server, `http://127.0.0.1:port`.
     pub(crate) fn url(&self) -> &str {
         &self.server.url
     }
 
-    /// The API for programs, as nobody.
+    /// Returns an API client without credentials.
     pub(crate) fn api(&self) -> Api {
         Api::new(self.url())
     }
 
-    /// The same as somebody.
+    /// Returns an API client that is logged in as a user.
     pub(crate) fn api_of(&self, username: &str) -> Api {
         self.api().log_in(username, PASSWORD)
     }
@@ -73,14 +73,14 @@ impl Site {
         self.api().create("/api/register/", &registration);
     }
 
-    /// Goes to a page, and answers its status.
+    /// Loads a page and returns its status.
     #[track_caller]
     pub(crate) fn visit(&self, path: &str) -> u16 {
         self.browser.go(&format!("{}{path}", self.url()));
         self.status()
     }
 
-    /// The status of the page that was loaded.
+    /// Returns the status of the current page.
     #[track_caller]
     pub(crate) fn status(&self) -> u16 {
         let script = "return performance.getEntriesByType('navigation')[0].responseStatus";
@@ -90,13 +90,13 @@ impl Site {
             .expect("it is a status")
     }
 
-    /// Where the browser is, without the server's name.
+    /// Returns the current URL without the server's address.
     pub(crate) fn path(&self) -> String {
         let url = self.browser.url();
         url.strip_prefix(self.url()).map_or(url.clone(), str::to_owned)
     }
 
-    /// Fills in the login form of the page that is shown.
+    /// Fills in the login form of the current page.
     #[track_caller]
     pub(crate) fn fill_in_login(&self, username: &str, password: &str) {
         let form = self.form_with("Log in");
@@ -105,7 +105,7 @@ impl Site {
         form.press("Log in");
     }
 
-    /// Logs in on the page for it.
+    /// Logs in on the login page.
     #[track_caller]
     pub(crate) fn log_in(&self, username: &str) {
         self.visit("/api-auth/login/");
@@ -113,13 +113,13 @@ impl Site {
         assert_eq!(self.path(), "/api/", "{}", self.browser.text());
     }
 
-    /// The form to fill in, of a card of this title.
+    /// Returns the HTML form in the card with this title.
     #[track_caller]
     pub(crate) fn form(&self, title: &str) -> Form<'_> {
         self.tab(title, "HTML form")
     }
 
-    /// The form to write in oneself, of a card of this title.
+    /// Returns the raw form in the card with this title.
     #[track_caller]
     pub(crate) fn raw_form(&self, title: &str) -> Form<'_> {
         self.tab(title, "Raw data")
@@ -146,7 +146,7 @@ impl Site {
         }
     }
 
-    /// The form that a button of this name sends.
+    /// Returns the form that the button with this name submits.
     #[track_caller]
     pub(crate) fn form_with(&self, button: &str) -> Form<'_> {
         let button = self.button(button);
@@ -156,7 +156,7 @@ impl Site {
         }
     }
 
-    /// The form that asks for another view of a list, with all of it open.
+    /// Returns the form for the filters of a list, with all its parts opened.
     #[track_caller]
     pub(crate) fn filters(&self) -> Form<'_> {
         let form = self.form_with("Apply");
@@ -167,13 +167,13 @@ impl Site {
         form
     }
 
-    /// The link of this text.
+    /// Returns the link with this text.
     #[track_caller]
     pub(crate) fn link(&self, text: &str) -> Element<'_> {
         self.named("a[href]", text)
     }
 
-    /// The button, or what opens like one, of this text.
+    /// Returns the button or summary with this text.
     #[track_caller]
     pub(crate) fn button(&self, text: &str) -> Element<'_> {
         self.named("button, summary", text)
@@ -188,7 +188,7 @@ impl Site {
             .unwrap_or_else(|| panic!("no {selector} says {text:?}:\n{}", self.browser.text()))
     }
 
-    /// Clicks on what leads to another page, and waits until that is there.
+    /// Clicks on an element and waits until the next page is loaded.
     #[track_caller]
     pub(crate) fn follow(&self, element: &Element<'_>) -> u16 {
         self.browser.run("window.isLeft = true", &[]);
@@ -200,14 +200,14 @@ impl Site {
         self.status()
     }
 
-    /// Deletes what the page is about.
+    /// Deletes the object of the page.
     #[track_caller]
     pub(crate) fn delete(&self) -> u16 {
         self.button("DELETE").click();
         self.follow(&self.button("Delete"))
     }
 
-    /// The answer that the page shows.
+    /// Returns the response in the page.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         let text = self
@@ -217,7 +217,7 @@ impl Site {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// The plates of the cars that the page shows, in their order.
+    /// Returns the plates of the cars in the page, in their order.
     #[track_caller]
     pub(crate) fn plates(&self) -> Vec<String> {
         let shown = self.json();
@@ -229,13 +229,13 @@ impl Site {
         cars.iter().map(plate).collect()
     }
 
-    /// The errors on the console, but for pages whose status says that something is wrong.
+    /// Returns the errors on the console, except for pages with an error status.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let is_page = |message: &str| {
             let url = message.split_whitespace().next().unwrap_or("");
             let path = url.strip_prefix(self.url()).unwrap_or("");
             let is_refused = message.contains("the server responded with a status of 4");
-            // For the icon of what is no page, such as a picture, browsers look where no page sends them.
+            // For a resource without HTML, such as a picture, browsers request a default icon.
             is_refused && (path.starts_with("/api") || path.starts_with("/admin") || path == "/favicon.ico")
         };
         self.browser
@@ -248,8 +248,8 @@ impl Site {
             .collect()
     }
 
-    /// Says that nothing forbidden was tried, nothing was missing and no script failed since the browser was
-    /// opened.
+    /// Asserts that since the start of the browser no policy was violated, no resource was missing and no script
+    /// failed.
     #[track_caller]
     pub(crate) fn assert_quiet(&self) {
         let complaints = self.complaints();
@@ -277,14 +277,14 @@ impl Site {
     }
 }
 
-/// A form, whose fields are found by what they are called.
+/// A form whose fields are found by their labels.
 pub(crate) struct Form<'a> {
     site: &'a Site,
     element: Element<'a>,
 }
 
 impl Form<'_> {
-    /// The field that a label is tied to.
+    /// Returns the field of a label.
     #[track_caller]
     pub(crate) fn field(&self, label: &str) -> Element<'_> {
         let script = "const [form, label] = arguments;
@@ -296,14 +296,14 @@ impl Form<'_> {
             .unwrap_or_else(|| panic!("no label {label} is tied to a field:\n{}", self.element.text()))
     }
 
-    /// Fills a field, in the place of what is there.
+    /// Fills in a field, replacing its value.
     #[track_caller]
     pub(crate) fn fill(&self, label: &str, text: &str) -> &Self {
         self.field(label).fill(text);
         self
     }
 
-    /// Chooses an option by its text.
+    /// Selects an option by its text.
     #[track_caller]
     pub(crate) fn choose(&self, label: &str, option: &str) -> &Self {
         let field = self.field(label);
@@ -316,13 +316,13 @@ impl Form<'_> {
         self
     }
 
-    /// What is filled in.
+    /// Returns the value of a field.
     #[track_caller]
     pub(crate) fn value(&self, label: &str) -> String {
         self.field(label).value()
     }
 
-    /// What is said to be wrong with a field, to those who see it and to those who hear it.
+    /// Returns the error of a field, which must be visible and announced by screen readers.
     #[track_caller]
     pub(crate) fn error(&self, label: &str) -> String {
         let field = self.field(label);
@@ -338,7 +338,7 @@ impl Form<'_> {
         error.as_str().expect("it is text").to_owned()
     }
 
-    /// The button of this text.
+    /// Returns the button with this text.
     #[track_caller]
     pub(crate) fn button(&self, text: &str) -> Element<'_> {
         let script = "return [...arguments[0].querySelectorAll('button')]
@@ -349,7 +349,7 @@ impl Form<'_> {
             .unwrap_or_else(|| panic!("there is no button {text}: {}", self.element.text()))
     }
 
-    /// Presses a button that sends the form, waits for the next page, and answers its status.
+    /// Presses a submit button, waits for the next page and returns its status.
     #[track_caller]
     pub(crate) fn press(&self, button: &str) -> u16 {
         self.site.follow(&self.button(button))
