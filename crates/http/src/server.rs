@@ -40,7 +40,7 @@ use crate::{
         query::ListSettings,
         throttle::{Rates, Throttles},
     },
-    web::{assets, docs, login, media, page, panel},
+    web::{docs, login, media, page, panel, ui::assets},
 };
 
 /// What can be set about the server.

@@ -49,7 +49,7 @@ use crate::{
         query::Query,
     },
     server::pattern,
-    web::{browsable::url, page},
+    web::{page, ui::links::url},
 };
 use message::Message;
 use render::Frame;
