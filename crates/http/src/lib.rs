@@ -8,8 +8,6 @@
 //! To add an endpoint, add a file under `api/` with its `Endpoint` and name it in `api::ENDPOINTS`.
 
 mod api;
-#[cfg(feature = "bench")]
-pub mod bench;
 mod edge;
 mod error;
 #[cfg(feature = "fuzzing")]

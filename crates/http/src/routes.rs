@@ -15,7 +15,7 @@ use crate::{
     error::ApiError,
     request::{context::RequestContext, negotiation::negotiate},
     state::State,
-    web::{assets, docs, login, media, page, panel, path_pattern},
+    web::{docs, login, media, page, panel, path_pattern, ui::assets},
 };
 
 /// Every route.

@@ -1,5 +1,5 @@
-//! The query of a URL: filters, search, ordering and pages, as Django REST framework and django-filter read
-//! them (wire contract, section 7).
+//! The query of a URL: filters, search, ordering and pages, as Django REST framework and django-filter read them
+//! (wire contract, section 7).
 
 mod history;
 mod moment;
@@ -20,12 +20,12 @@ use crate::{
     },
 };
 
-/// What can be set about lists.
+/// Settings of lists.
 #[derive(Debug, Clone, Copy)]
 pub struct ListSettings {
-    /// How many items a page has where the client does not say; without it a list comes whole.
+    /// Number of items on a page if the client sends no limit; `None` returns the whole list.
     pub page_size: Option<u32>,
-    /// How many items a page has at most.
+    /// Maximum number of items on a page.
     pub max_page_size: u32,
 }
 
@@ -38,7 +38,7 @@ impl Default for ListSettings {
     }
 }
 
-/// Number of items that a page of the browsable API shows of a list that the API answers whole.
+/// Number of items on a page of the browsable API, for lists that the API returns whole.
 pub(crate) const BROWSER_PAGE_SIZE: u32 = 100;
 
 impl ListSettings {
@@ -51,15 +51,15 @@ impl ListSettings {
     }
 }
 
-/// What a list can be asked for, for people: the forms of its page and the documents are made from it.
+/// The search, filters and orderings of a list, from which its page's forms and the documents are made.
 #[derive(Debug)]
 pub(crate) struct ListSpec {
-    /// What `?search=` looks at; empty where it is not taken.
+    /// What `?search=` looks at; empty if the list has no search.
     pub(crate) searched: &'static str,
     pub(crate) filters: &'static [FilterSpec],
-    /// The names that `?ordering=` takes.
+    /// The names that `?ordering=` accepts.
     pub(crate) orderings: &'static [&'static str],
-    /// How many items a page has where neither the client nor a setting says; without it the list comes whole.
+    /// Number of items on a page if neither the client nor a setting sets it; `None` returns the whole list.
     pub(crate) page_size: Option<u32>,
 }
 
@@ -69,11 +69,11 @@ pub(crate) struct FilterSpec {
     pub(crate) name: &'static str,
     pub(crate) label: &'static str,
     pub(crate) kind: FilterKind,
-    /// What is meant where it is left out, if that is not everything.
+    /// The value that applies if the filter is left out.
     pub(crate) default: Option<&'static str>,
 }
 
-/// What a filter takes.
+/// The type of a filter's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FilterKind {
     Text,
@@ -93,7 +93,7 @@ const fn filter(name: &'static str, label: &'static str, kind: FilterKind) -> Fi
     }
 }
 
-/// What lists of cars can be asked for.
+/// Lists of cars.
 pub(crate) static CARS: ListSpec = ListSpec {
     searched: "brand, model, license, VIN and notes",
     filters: &[
@@ -120,7 +120,7 @@ pub(crate) static CARS: ListSpec = ListSpec {
     page_size: None,
 };
 
-/// What the list of users can be asked for.
+/// The list of users.
 pub(crate) static USERS: ListSpec = ListSpec {
     searched: "username, e-mail address, names and phone",
     filters: &[
@@ -134,10 +134,10 @@ pub(crate) static USERS: ListSpec = ListSpec {
     page_size: None,
 };
 
-/// The parameters of a query. Of several with one name the last counts. A value that is not UTF-8 is `None`.
+/// The parameters of a query. The last of several with one name counts. A value that is not UTF-8 is `None`.
 pub(crate) struct Query {
     parameters: Vec<(String, Option<String>)>,
-    /// Whether people typed the numbers in it.
+    /// Whether its numbers were typed into a form.
     is_typed: bool,
 }
 
@@ -149,7 +149,7 @@ impl Query {
         }
     }
 
-    /// Parses a query whose numbers people typed into a form: those that are ambiguous are refused.
+    /// Parses a query whose numbers were typed into a form: ambiguous numbers are refused.
     pub(crate) fn typed(query: &str) -> Self {
         Self {
             is_typed: true,
@@ -157,12 +157,8 @@ impl Query {
         }
     }
 
-    /// A parameter that says something: blank ones count as left out.
+    /// Returns the last value under a name, stripped. Blank values count as left out.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
         let value = strip(self.last(name)?.as_deref()?);
         (!value.is_empty()).then_some(value)
     }
@@ -172,24 +168,24 @@ impl Query {
         last.map(|(_, value)| value)
     }
 
-    /// The page asked for. What is no number of items counts as left out, and so does an offset without it.
+    /// Returns the requested page. An invalid limit counts as left out, and so does an offset without a limit.
     pub(crate) fn page(&self, settings: ListSettings) -> Option<LimitOffset> {
         let limit = self.limit().or(settings.page_size)?;
         Some(self.page_of(limit, settings))
     }
 
-    /// Tells whether a page is asked for.
+    /// Returns whether the client requests a page.
     pub(crate) fn has_limit(&self) -> bool {
         self.limit().is_some()
     }
 
-    /// How many items a page shall have, if the client says so.
+    /// Returns the requested number of items on a page.
     fn limit(&self) -> Option<u32> {
-        let limit = python_int(self.get("limit")?)?;
+        let limit = python_int(self.text("limit")?)?;
         (limit > 0).then(|| u32::try_from(limit).unwrap_or(u32::MAX))
     }
 
-    /// The page of so many items.
+    /// Returns the page of `limit` items.
     fn page_of(&self, limit: u32, settings: ListSettings) -> LimitOffset {
         LimitOffset {
             limit: limit.min(settings.max_page_size),
@@ -197,94 +193,113 @@ impl Query {
         }
     }
 
-    /// The number of items before the page; what is no such number counts as none.
+    /// Returns the number of items before the page; 0 if it is invalid.
     pub(crate) fn offset(&self) -> u64 {
-        let offset = self.get("offset").and_then(python_int);
+        let offset = self.text("offset").and_then(python_int);
         offset.and_then(|offset| offset.try_into().ok()).unwrap_or(0)
     }
 
-    /// The cars asked for.
+    /// Reads the filters, ordering and page of a list of cars.
     pub(crate) fn cars(&self, settings: ListSettings) -> Result<CarQuery, ApiError> {
-        let mut reader = Reader {
-            query: self,
-            errors: Vec::new(),
-        };
-        let year = reader.number("year");
-        let query = CarQuery {
-            owner: None,
-            search: reader.search(),
-            brand: reader.text("brand"),
-            model: reader.text("model"),
-            color: reader.text("color"),
-            license: reader.text("license"),
-            vin: reader.text("vin"),
-            year_min: greatest(year.map(Number::up), reader.number("year_min").map(Number::up)),
-            year_max: least(
-                year.map(Number::down),
-                reader.number("year_max").map(Number::down),
-            ),
-            mileage_min: reader.number("mileage_min").map(Number::up),
-            mileage_max: reader.number("mileage_max").map(Number::down),
-            ordering: self.ordering(car_order),
-            page: self.page(settings),
-        };
-        reader.finish(query)
+        self.read(|reader| {
+            let year = reader.number("year");
+            let (min, max) = (year.map(Number::up), year.map(Number::down));
+            CarQuery {
+                owner: None,
+                search: reader.search(),
+                brand: reader.text("brand"),
+                model: reader.text("model"),
+                color: reader.text("color"),
+                license: reader.text("license"),
+                vin: reader.text("vin"),
+                year_min: min.max(reader.number("year_min").map(Number::up)),
+                year_max: least(max, reader.number("year_max").map(Number::down)),
+                mileage_min: reader.number("mileage_min").map(Number::up),
+                mileage_max: reader.number("mileage_max").map(Number::down),
+                ordering: self.ordering(car_order),
+                page: self.page(settings),
+            }
+        })
     }
 
-    /// The users asked for: clients, unless a role is named or `role=all`.
+    /// Reads the filters, ordering and page of a list of users: clients, unless `role` says otherwise.
     pub(crate) fn users(&self, settings: ListSettings) -> Result<UserQuery, ApiError> {
-        let mut reader = Reader {
-            query: self,
-            errors: Vec::new(),
-        };
-        let query = UserQuery {
+        self.read(|reader| UserQuery {
             search: reader.search(),
             role: reader.role(),
             is_active: reader.boolean("is_active"),
             ordering: self.ordering(user_order),
             page: self.page(settings),
-        };
-        reader.finish(query)
+        })
     }
 
-    /// The words asked for.
+    /// Reads the search words.
     pub(crate) fn search(&self) -> Result<Search, ApiError> {
-        let mut reader = Reader {
-            query: self,
-            errors: Vec::new(),
-        };
-        let search = reader.search();
-        reader.finish(search)
+        self.read(|reader| reader.search())
     }
 
-    /// The orders asked for; names that there are not are passed over.
+    /// Reads the orderings. Unknown names are ignored.
     pub(crate) fn ordering<T>(&self, order: impl Fn(&str) -> Option<T>) -> Vec<(T, Direction)> {
-        let names = self.get("ordering").unwrap_or("").split(',').map(strip);
+        let names = self.text("ordering").unwrap_or("").split(',').map(strip);
         let orders = names.filter_map(|name| match name.strip_prefix('-') {
             Some(name) => Some((order(name)?, Direction::Descending)),
             None => Some((order(name)?, Direction::Ascending)),
         });
-        // A client gains nothing by more orders than there are names.
+        // There are fewer names than these.
         orders.take(16).collect()
     }
 
-    /// The URL of another page: the same query with another offset, its parameters in order.
-    fn link(&self, url: &str, limit: u32, offset: u64) -> String {
-        let mut parameters: Vec<(&str, String)> = self
+    /// Returns the last value under a name as it was sent, or "". Values that are not UTF-8 are left out.
+    pub(crate) fn raw(&self, name: &str) -> &str {
+        let mut named = self.parameters.iter().rev().filter(|(known, _)| known == name);
+        named.find_map(|(_, value)| value.as_deref()).unwrap_or("")
+    }
+
+    /// Returns all parameters but these, without values that are not UTF-8.
+    pub(crate) fn without(&self, names: &[&str]) -> Vec<(String, String)> {
+        let others = self
             .parameters
             .iter()
-            .filter(|(name, _)| name != "limit" && name != "offset")
-            .filter_map(|(name, value)| Some((name.as_str(), value.clone()?)))
-            .collect();
-        parameters.push(("limit", limit.to_string()));
+            .filter(|(name, _)| !names.contains(&name.as_str()));
+        others
+            .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
+            .collect()
+    }
+
+    /// Serializes the query without the parameters `removed` and with `added`.
+    pub(crate) fn changed(&self, removed: &[&str], added: Option<(&str, &str)>) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(self.without(removed))
+            .extend_pairs(added)
+            .finish()
+    }
+
+    /// Returns the URL of another page: the same query with another offset, its parameters sorted by name.
+    fn link(&self, url: &str, limit: u32, offset: u64) -> String {
+        let mut parameters = self.without(&["limit", "offset"]);
+        parameters.push(("limit".to_owned(), limit.to_string()));
         if offset > 0 {
-            parameters.push(("offset", offset.to_string()));
+            parameters.push(("offset".to_owned(), offset.to_string()));
         }
-        parameters.sort_by(|one, other| one.0.cmp(other.0));
+        parameters.sort_by(|one, other| one.0.cmp(&other.0));
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(parameters)
             .finish();
         format!("{url}?{query}")
+    }
+
+    /// Reads parameters, and reports all errors at once.
+    fn read<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> T) -> Result<T, ApiError> {
+        let mut reader = Reader {
+            query: self,
+            errors: Vec::new(),
+        };
+        let result = read(&mut reader);
+        if reader.errors.is_empty() {
+            Ok(result)
+        } else {
+            Err(ApiError::Parameters(reader.errors))
+        }
     }
 }
 
@@ -311,35 +326,27 @@ fn user_order(name: &str) -> Option<UserOrder> {
     })
 }
 
-/// Nobody types more to search for.
+/// Maximum length of a search term, in characters.
 pub(crate) const MAX_SEARCH_LENGTH: usize = 1000;
 
-/// Reads parameters and collects what is wrong with them.
+/// Reads parameters and collects their errors.
 struct Reader<'a> {
     query: &'a Query,
     errors: Vec<(&'static str, String)>,
 }
 
 impl<'a> Reader<'a> {
-    /// A parameter that says something. One that is not UTF-8 is an error.
+    /// Reads a parameter that is not blank. One that is not UTF-8 is an error.
     fn get(&mut self, name: &'static str) -> Option<&'a str> {
         let query = self.query;
         if query.last(name) == Some(&None) {
             let message = "The text could not be decoded as UTF-8.";
             self.errors.push((name, message.into()));
         }
-        query.get(name)
+        query.text(name)
     }
 
-    fn finish<T>(self, query: T) -> Result<T, ApiError> {
-        if self.errors.is_empty() {
-            Ok(query)
-        } else {
-            Err(ApiError::Parameters(self.errors))
-        }
-    }
-
-    /// Text, which no database must be asked for if it holds the character that none can keep.
+    /// Reads text. Databases cannot store the null character.
     fn text(&mut self, name: &'static str) -> Option<String> {
         let text = self.get(name)?;
         if text.contains('\0') {
@@ -406,22 +413,22 @@ fn no_choice(value: &str) -> String {
     format!("Select a valid choice. {value} is not one of the available choices.")
 }
 
-/// A number as somebody typed it, which need not be a whole one.
+/// A number in a query, which need not be whole.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Number(f64);
 
 impl Number {
-    /// Reads what Python's `Decimal` reads: decimal digits of any script, and underscores anywhere.
+    /// Parses numbers like Python's `Decimal`: decimal digits of any script, and underscores anywhere.
     fn parse(text: &str) -> Option<Self> {
         let text = python_numeric(text).replace('_', "");
-        // "inf" and "nan" are numbers to Rust, and not here.
+        // Rust parses "inf" and "nan" too.
         let is_plain = text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
         is_plain.then(|| text.parse().ok()).flatten().map(Self)
     }
 
-    /// The least whole number that is not below it.
+    /// Returns the least whole number that is not below it.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a bound beyond 64 bits is as good as their end"
@@ -430,7 +437,7 @@ impl Number {
         self.0.ceil() as i64
     }
 
-    /// The greatest whole number that is not above it.
+    /// Returns the greatest whole number that is not above it.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a bound beyond 64 bits is as good as their end"
@@ -438,10 +445,6 @@ impl Number {
     fn down(self) -> i64 {
         self.0.floor() as i64
     }
-}
-
-fn greatest(one: Option<i64>, other: Option<i64>) -> Option<i64> {
-    one.max(other)
 }
 
 fn least(one: Option<i64>, other: Option<i64>) -> Option<i64> {
@@ -460,7 +463,7 @@ pub(crate) struct Envelope<T> {
     results: Vec<T>,
 }
 
-/// A list, in its envelope if a page was asked for.
+/// A list, in its envelope if a page was requested.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum ListView<T> {
@@ -469,7 +472,7 @@ pub(crate) enum ListView<T> {
 }
 
 impl<T> ListView<T> {
-    /// `url` is the list's own, without a query.
+    /// `url` is the list's URL without its query.
     pub(crate) fn new(listed: Page<T>, page: Option<LimitOffset>, query: &Query, url: &str) -> Self {
         let (Some(count), Some(LimitOffset { limit, offset })) = (listed.total, page) else {
             return Self::Whole(listed.items);
@@ -506,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_needs_a_limit_and_what_is_no_number_counts_as_left_out() {
+    fn page_without_valid_limit_is_none() {
         assert_eq!(page("limit=2&offset=4"), Some((2, 4)));
         assert_eq!(page("limit=2"), Some((2, 0)));
         assert_eq!(page("limit=2&offset=abc"), Some((2, 0)));
@@ -524,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_that_are_not_utf8_are_refused() {
+    fn parameters_not_in_utf8_are_refused() {
         let message = "The text could not be decoded as UTF-8.";
         for name in [
             "search",
@@ -562,7 +565,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_that_are_blank_or_unknown_are_passed_over() {
+    fn blank_and_unknown_filters_are_ignored() {
         assert_eq!(
             cars("brand=&year=&unknown=1&ordering=nonsense,"),
             CarQuery::default()
@@ -570,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn a_year_is_both_bounds_and_a_broken_one_matches_none() {
+    fn year_sets_both_bounds_and_a_fraction_matches_none() {
         let query = cars("year=2003&year_min=2000");
         assert_eq!((query.year_min, query.year_max), (Some(2003), Some(2003)));
         let query = cars("year=2003.5");
@@ -583,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_of_every_script_are_numbers() {
+    fn digits_of_all_scripts_are_numbers() {
         let query = cars("year=٢٠٢٠&mileage_min=１_０００&mileage_max=+२०००.५");
         assert_eq!((query.year_min, query.year_max), (Some(2020), Some(2020)));
         assert_eq!((query.mileage_min, query.mileage_max), (Some(1000), Some(2000)));
@@ -595,7 +598,7 @@ mod tests {
     }
 
     #[test]
-    fn typed_filters_are_whole_numbers_without_ambiguous_separators() {
+    fn typed_numbers_with_ambiguous_separators_are_refused() {
         let typed = |query: &str| Query::typed(query).cars(ListSettings::default());
         assert_eq!(
             typed("mileage_min=125'000&year=٢٠٢٠").unwrap().mileage_min,
@@ -616,7 +619,7 @@ mod tests {
     }
 
     #[test]
-    fn every_parameter_that_is_wrong_is_said_at_once() {
+    fn all_invalid_parameters_are_reported_at_once() {
         assert_eq!(
             errors("year_min=x&mileage_max=nan&brand=a%00"),
             [
@@ -628,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_has_at_most_1000_characters() {
+    fn search_over_1000_characters_is_refused() {
         assert_eq!(errors(&format!("search={}", "a+".repeat(501)))[0].0, "search");
         assert!(
             cars(&format!("search={}", "a".repeat(1000)))
@@ -640,7 +643,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_count_one_after_the_other() {
+    fn orderings_apply_in_their_order() {
         assert_eq!(
             cars("ordering=-year, brand,nonsense").ordering,
             [
@@ -651,7 +654,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_clients_unless_another_role_or_all_are_asked_for() {
+    fn users_are_clients_unless_role_says_otherwise() {
         let role = |query: &str| Query::parse(query).users(ListSettings::default()).unwrap().role;
         assert_eq!(role(""), Some(Role::Client));
         assert_eq!(role("role=admin"), Some(Role::Admin));
@@ -672,7 +675,7 @@ mod tests {
     }
 
     #[test]
-    fn links_keep_the_query_and_are_left_out_at_the_ends() {
+    fn page_links_keep_the_query_and_end_at_both_ends() {
         let links = |query: &str, total| {
             let query = Query::parse(query);
             let listed = Page {

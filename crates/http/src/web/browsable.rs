@@ -1,27 +1,15 @@
-//! The browsable API: every endpoint as a page for people.
+//! The browsable API: every endpoint as an HTML page.
 //!
-//! A page is made from what every endpoint is made of (its name, its operations, their field descriptions) and
-//! from the answer that a program would have got. A new endpoint has its page by existing.
+//! A page is made from the endpoint's name, operations and field descriptions, and from the JSON response. Each new
+//! endpoint has a page without further code.
 //!
-//! Pages work without a script and load nothing from elsewhere: no inline script, style or handler is in them,
-//! so that the strictest Content-Security-Policy holds.
+//! Pages work without a script and load files of this server only. They hold no inline script, style or event handler,
+//! so that the strictest Content-Security-Policy allows them.
 
-mod assets;
 mod forms;
 mod json;
 mod lists;
 mod navigation;
-#[cfg(any(test, feature = "bench"))]
-#[expect(clippy::unwrap_used, reason = "samples are for tests and benchmarks alone")]
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        clippy::wildcard_imports,
-        reason = "the benchmark needs one sample of many"
-    )
-)]
-pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
@@ -31,80 +19,82 @@ use actix_web::http::StatusCode;
 use askama::Template;
 use serde_json::{Map, Value};
 
-pub(crate) use assets::{asset, asset_url};
-pub(crate) use forms::{Control, FormField};
-pub(crate) use navigation::{Crumb, Link, Parameters, url};
-
 use crate::{
     api::endpoint::{Method, Operation},
-    request::query::ListSpec,
+    request::query::{ListSpec, Query},
+    web::ui::{
+        self,
+        forms::{Control, Problem},
+        links::{Crumb, Link, changed_url, local_path, url, url_with},
+        lists::Pager,
+    },
 };
-use forms::{FormSet, Problem, Refusal};
+use forms::{FormSet, Refusal};
 use json::Json;
-use lists::{ListControls, Pager};
+use lists::ListControls;
 
-/// Everything that a page shows.
+/// The content of a page.
 pub(crate) struct Page<'a> {
-    /// The endpoint's name, or what went wrong where there is none.
+    /// The endpoint's name, or the error if no endpoint has the path.
     pub(crate) title: &'a str,
     /// One sentence about the endpoint; may be empty.
     pub(crate) description: &'a str,
-    /// The method that was answered.
+    /// The request's method.
     pub(crate) method: &'a str,
-    /// The path without its query, as it was asked for.
+    /// The requested path without its query.
     pub(crate) path: &'a str,
     /// The query without its question mark; may be empty.
     pub(crate) query: &'a str,
     /// `http://host`.
     pub(crate) base_url: &'a str,
     pub(crate) status: u16,
-    /// The headers that a program would have got and that matter to a person, in their order.
+    /// The response's headers that the page shows, in their order.
     pub(crate) headers: &'a [(&'static str, String)],
-    /// The answer's body; empty where there is none.
+    /// The response's body; may be empty.
     pub(crate) json: &'a [u8],
-    /// Who is logged in, by their username.
+    /// Username of the user who is logged in.
     pub(crate) username: Option<&'a str>,
-    /// Whether they may use the admin panel.
+    /// Whether the user may use the admin panel.
     pub(crate) is_admin: bool,
-    /// The token that a form must send back. Empty for who is not logged in.
+    /// The CSRF token; empty for anonymous users.
     pub(crate) csrf_token: &'a str,
-    /// What may be done here, by who asks: nothing where the answer is 401, 403 or 404.
+    /// The operations that the user may use; none if the status is 401, 403 or 404.
     pub(crate) operations: &'a [&'static Operation],
-    /// What is there now, with which the forms that change it are filled.
+    /// The stored object, with which the forms that change it are filled.
     pub(crate) object: Option<&'a Map<String, Value>>,
-    /// What was sent and refused, which the forms keep.
+    /// The refused body, which the forms show again.
     pub(crate) sent: Sent<'a>,
-    /// What the list can be asked for, where it is one.
+    /// The filters and orderings of a list.
     pub(crate) list: Option<&'static ListSpec>,
-    /// Whether a long list is shown in pages that the API would answer whole.
+    /// Whether the page shows a part of a list that the API returns whole.
     pub(crate) is_shortened: bool,
-    /// How long the answer took.
+    /// Time until the response was ready.
     pub(crate) elapsed: Duration,
 }
 
-/// What was sent and refused.
+/// A refused body.
 pub(crate) enum Sent<'a> {
-    /// Nothing, or it was not refused.
+    /// No body, or one that was accepted.
     Nothing,
-    /// A form, field by field.
+    /// The names and values of a form.
     Fields(Method, &'a [(String, String)]),
-    /// A body as it was written, and its media type.
+    /// A body as text, and its media type.
     Raw(Method, &'a str, &'a str),
 }
 
-/// What the page for logging in shows.
+/// The content of the login page.
 pub(crate) struct Login<'a> {
-    /// Where one goes afterwards.
+    /// URL to which a login redirects.
     pub(crate) next: &'a str,
-    /// What was typed before; may be empty.
+    /// Username of the previous attempt; may be empty.
     pub(crate) username: &'a str,
-    /// Why one is not logged in.
+    /// Why the previous attempt failed.
     pub(crate) error: Option<&'a str>,
     pub(crate) csrf_token: &'a str,
 }
 
 impl Login<'_> {
-    /// Whether one wants to the admin panel.
+    /// Returns whether a login leads to the admin panel.
     fn is_for_panel(&self) -> bool {
         self.next.starts_with("/admin/")
     }
@@ -122,24 +112,19 @@ impl Login<'_> {
     }
 }
 
-/// The whole HTML of an API page.
+/// Renders a page.
 pub(crate) fn render(page: &Page<'_>) -> String {
-    write(&PageTemplate::new(page))
+    ui::render(&PageTemplate::new(page))
 }
 
-/// The whole HTML of the page for logging in.
+/// Renders the login page.
 pub(crate) fn render_login(login: &Login<'_>) -> String {
-    write(&LoginTemplate { login })
+    ui::render(&LoginTemplate { login })
 }
 
-/// The whole HTML of the page on which the document at `schema` is read and tried out.
+/// Renders the documentation page, for the OpenAPI document at `schema`.
 pub(crate) fn render_docs(schema: &str) -> String {
-    write(&DocsTemplate { schema })
-}
-
-fn write(template: &impl Template) -> String {
-    // Writing to a string fails only where a value's `Display` does, and none here does.
-    template.render().unwrap_or_default()
+    ui::render(&DocsTemplate { schema })
 }
 
 #[derive(Template)]
@@ -158,7 +143,7 @@ struct DocsTemplate<'a> {
 #[template(path = "page.html")]
 struct PageTemplate<'a> {
     page: &'a Page<'a>,
-    /// The path with its query, where forms and links to the page itself lead.
+    /// The path with its query: target of forms and of links to the page itself.
     url: String,
     login_url: String,
     breadcrumbs: Vec<Crumb>,
@@ -179,7 +164,7 @@ struct PageTemplate<'a> {
     forms: Vec<FormSet>,
 }
 
-/// What has happened, and where it goes on.
+/// A message about the result, with a link to the next page.
 struct Notice {
     text: &'static str,
     link: Option<Link>,
@@ -188,25 +173,26 @@ struct Notice {
 struct Header<'a> {
     name: &'static str,
     value: &'a str,
-    /// Where the value leads, if it is a URL of this server.
+    /// The target of a value that is a URL of this server.
     url: Option<String>,
 }
 
 impl<'a> PageTemplate<'a> {
     fn new(page: &'a Page<'a>) -> Self {
         let has_answer = matches!(page.status, 200 | 201);
+        let query = Query::parse(page.query);
         let offers = |verb| page.operations.iter().any(|operation| operation.verb == verb);
         Self {
             page,
             url: url(page.path, page.query),
-            login_url: login_url(page),
+            login_url: url_with("/api-auth/login/", "next", &url(page.path, page.query)),
             breadcrumbs: navigation::breadcrumbs(page.path),
             children: if has_answer {
                 navigation::children(page.path)
             } else {
                 Vec::new()
             },
-            formats: formats(page),
+            formats: formats(page, &query),
             can_get: offers(Method::Get),
             can_delete: offers(Method::Delete),
             curl: curl(page),
@@ -225,13 +211,13 @@ impl<'a> PageTemplate<'a> {
                 list_path: list_path(page),
             },
             image: has_answer.then(|| image(page)).flatten(),
-            list: page.list.map(|spec| ListControls::new(page, spec)),
-            pager: has_answer.then(|| Pager::new(page)).flatten(),
+            list: page.list.map(|spec| ListControls::new(page, &query, spec)),
+            pager: has_answer.then(|| lists::pager(page, &query)).flatten(),
             forms: forms::forms(page),
         }
     }
 
-    /// Whether anything stands beside the answer.
+    /// Returns whether the page has a second column.
     fn has_side(&self) -> bool {
         !self.forms.is_empty() || self.image.is_some()
     }
@@ -248,33 +234,22 @@ impl<'a> Header<'a> {
     }
 }
 
-/// A URL as a path of this server; `None` where it leads elsewhere.
+/// Returns a URL as a path of this server; `None` if it leads to another server.
 fn local_url(url: &str, base_url: &str) -> Option<String> {
     let path = url.strip_prefix(base_url).unwrap_or(url);
-    path.starts_with('/').then(|| navigation::local_path(path))
+    path.starts_with('/').then(|| local_path(path))
 }
 
-fn login_url(page: &Page<'_>) -> String {
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("next", &url(page.path, page.query))
-        .finish();
-    format!("/api-auth/login/?{query}")
-}
-
-/// The page in each form in which it can be had.
-fn formats(page: &Page<'_>) -> Vec<Link> {
-    let parameters = Parameters::parse(page.query);
+/// Returns the links to the page in each format.
+fn formats(page: &Page<'_>, query: &Query) -> Vec<Link> {
     let link = |format: &str| Link {
         label: format.to_owned(),
-        url: url(
-            page.path,
-            &parameters.query(&["format"], Some(("format", format))),
-        ),
+        url: changed_url(page.path, query, &["format"], Some(("format", format))),
     };
     vec![link("json"), link("api")]
 }
 
-/// The request as a command. It names no token, so that it can be passed on.
+/// Returns the request as a shell command. It holds no token, so that users can share it.
 fn curl(page: &Page<'_>) -> String {
     let url = format!("{}{}", page.base_url, url(page.path, page.query));
     let mut command = format!("curl -X {} {}", shell(page.method), shell(&url));
@@ -287,7 +262,7 @@ fn curl(page: &Page<'_>) -> String {
     command
 }
 
-/// A word that a shell takes as it is.
+/// Quotes a word for a shell.
 fn shell(word: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/:.-_=".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {
@@ -296,7 +271,7 @@ fn shell(word: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
-/// Says what can't be seen from the answer, and leads on.
+/// Returns a message about a result that the response does not show.
 fn notice(page: &Page<'_>) -> Option<Notice> {
     match page.status {
         201 => {
@@ -305,8 +280,8 @@ fn notice(page: &Page<'_>) -> Option<Notice> {
                 .iter()
                 .find(|(name, _)| name.eq_ignore_ascii_case("location"))?;
             let url = local_url(location, page.base_url)?;
-            // What is created elsewhere, whoever asked may not be let in to see.
-            let is_below = url.starts_with(&navigation::local_path(page.path));
+            // The user may not be allowed to read objects of other endpoints.
+            let is_below = url.starts_with(&local_path(page.path));
             Some(Notice {
                 text: "Created.",
                 link: is_below.then(|| Link {
@@ -345,13 +320,13 @@ fn text(json: &[u8]) -> &str {
     std::str::from_utf8(json).unwrap_or_default()
 }
 
-/// The path under which the items of the list are found.
+/// Returns the path of the list whose items have pages.
 fn list_path<'a>(page: &Page<'a>) -> Option<&'a str> {
-    let is_canonical = page.path.ends_with('/') && page.path == navigation::local_path(page.path);
+    let is_canonical = page.path.ends_with('/') && page.path == local_path(page.path);
     (page.list.is_some() && is_canonical && navigation::has_items(page.path)).then_some(page.path)
 }
 
-/// The picture of the thing that was answered.
+/// Returns the URL of the picture in the response.
 fn image(page: &Page<'_>) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Pictured {

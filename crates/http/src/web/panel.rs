@@ -51,7 +51,7 @@ use crate::{
         throttle::RateClass,
     },
     state::State,
-    web::{browsable::url, page, path_pattern},
+    web::{page, path_pattern, ui::links::url},
 };
 use message::Message;
 use render::Frame;

@@ -1,4 +1,4 @@
-//! What the audit log can be asked for.
+//! Queries of the audit log.
 
 use mycars_application::lists::{Direction, HistoryQuery, LimitOffset};
 use mycars_domain::{
@@ -9,18 +9,17 @@ use mycars_domain::{
 use super::{FilterKind, ListSettings, ListSpec, Number, Query, Reader, filter, moment::Moment, no_choice};
 use crate::error::ApiError;
 
-/// How many entries a page has where neither the client nor a setting says. Other lists come whole then, because
-/// clients of the Django system ask for them so; the log is new, is never shortened, and has more entries than
-/// anybody wants at once.
+/// Number of entries on a page if neither the client nor a setting sets it. Other lists are returned whole then, as by
+/// the Django service. The audit log has no counterpart there and grows without limit.
 const PAGE_SIZE: u32 = 100;
 
-/// What can be done to things, as clients call it.
+/// The actions, by their names in the API.
 pub(crate) const ACTIONS: &[&str] = &["created", "changed", "deleted", "revoked"];
 
-/// What kinds of things there are in the audit log, as clients call them.
+/// The types of objects, by their names in the API.
 pub(crate) const OBJECT_TYPES: &[&str] = &["user", "car", "refresh_token"];
 
-/// What the audit log can be asked for.
+/// The audit log.
 pub(crate) static HISTORY: ListSpec = ListSpec {
     searched: "the names of objects and of who did it",
     filters: &[
@@ -35,7 +34,7 @@ pub(crate) static HISTORY: ListSpec = ListSpec {
     page_size: Some(PAGE_SIZE),
 };
 
-/// What the history of one car can be asked for: pages alone.
+/// The history of one car, which has pages only.
 pub(crate) static HISTORY_OF_CAR: ListSpec = ListSpec {
     searched: "",
     filters: &[],
@@ -44,13 +43,9 @@ pub(crate) static HISTORY_OF_CAR: ListSpec = ListSpec {
 };
 
 impl Query {
-    /// The entries of the audit log asked for. There is always a page.
+    /// Reads the filters, ordering and page of the audit log. There is always a page.
     pub(crate) fn history(&self, settings: ListSettings) -> Result<HistoryQuery, ApiError> {
-        let mut reader = Reader {
-            query: self,
-            errors: Vec::new(),
-        };
-        let query = HistoryQuery {
+        self.read(|reader| HistoryQuery {
             search: reader.search(),
             action: reader.choice("action", Action::named),
             object_type: reader.choice("object_type", ObjectType::named),
@@ -61,23 +56,22 @@ impl Query {
             until: reader.moment("at_max").map(Moment::end),
             oldest_first: matches!(self.ordering(order)[..], [((), Direction::Ascending), ..]),
             page: Some(self.history_page(settings)),
-        };
-        reader.finish(query)
+        })
     }
 
-    /// The page of a history asked for.
+    /// Returns the requested page of a history.
     pub(crate) fn history_page(&self, settings: ListSettings) -> LimitOffset {
         let limit = self.limit().or(settings.page_size).unwrap_or(PAGE_SIZE);
         self.page_of(limit, settings)
     }
 }
 
-/// The one order that there is, both ways.
+/// Accepts the only ordering.
 fn order(name: &str) -> Option<()> {
     (name == "at").then_some(())
 }
 
-/// A number as an id. One that is not whole is nobody's.
+/// Returns a number as an id. A fraction becomes an id that no user has.
 fn user_id(number: Number) -> UserId {
     UserId(if number.up() == number.down() {
         number.up()
@@ -124,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_always_a_page() {
+    fn history_always_has_a_page() {
         for (query, expected) in [
             ("", page(100, 0)),
             ("limit=0", page(100, 0)),
@@ -145,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_asked_for_does_not_count() {
+    fn blank_and_unknown_filters_are_ignored() {
         let nothing = HistoryQuery {
             page: Some(page(100, 0)),
             ..HistoryQuery::default()
@@ -160,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_filter_finds_its_way() {
+    fn all_filters_are_read() {
         let query = history(
             "action=revoked&object_type=refresh_token&object_id=4f1a&actor=7&at_min=2026-11-23&at_max=2026-11-24\
              &search=Golf,ann",
@@ -179,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_itself_counts_at_both_ends() {
+    fn moment_is_included_at_both_ends() {
         let query = history("at_min=2026-11-24T10:00&at_max=2026-11-24T10:00");
         assert_eq!(query.since, Some(time("2026-11-24T10:00:00Z")));
         assert_eq!(query.until, Some(time("2026-11-24T10:00:00.000001Z")));
     }
 
     #[test]
-    fn the_newest_come_first_unless_the_oldest_are_asked_for() {
+    fn newest_come_first_unless_ordering_is_ascending() {
         for (query, oldest_first) in [
             ("", false),
             ("ordering=-at", false),
@@ -200,15 +194,15 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_no_id_is_nobodys() {
+    fn number_that_is_no_id_matches_no_user() {
         assert_eq!(history("actor=7.0").actor, Some(UserId(7)));
-        for nobodys in ["actor=7.5", "actor=1e300", "actor=99999999999999999999"] {
-            assert_eq!(history(nobodys).actor, Some(UserId(i64::MAX)), "{nobodys}");
+        for invalid in ["actor=7.5", "actor=1e300", "actor=99999999999999999999"] {
+            assert_eq!(history(invalid).actor, Some(UserId(i64::MAX)), "{invalid}");
         }
     }
 
     #[test]
-    fn every_parameter_that_is_wrong_is_said_at_once() {
+    fn all_invalid_parameters_are_reported_at_once() {
         let wrong = "action=burnt&object_type=Car&object_id=a%00&actor=me&at_min=today&at_max=2026-13-01";
         let Err(ApiError::Parameters(errors)) = Query::parse(wrong).history(ListSettings::default()) else {
             panic!("must be refused");
@@ -229,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn people_can_choose_whatever_there_is() {
+    fn choices_are_all_actions_and_object_types() {
         let choices = |name: &str| {
             let spec = HISTORY.filters.iter().find(|filter| filter.name == name);
             match spec.map(|spec| spec.kind) {

@@ -1,100 +1,55 @@
-//! The forms of a page, made from the field descriptions and from nothing else.
-//!
-//! What was refused comes back in them with what is wrong beside it, but for passwords and files: the former
-//! should not travel twice, and the latter browsers don't let a page fill in.
+//! The forms of a page, made from the descriptions of the fields.
 
-use mycars_domain::Field;
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::{Page, Sent};
-use crate::api::{
-    endpoint::{Method, Operation},
-    fields::{FieldKind, FieldSpec, Schema},
+use crate::{
+    api::{
+        endpoint::{Method, Operation},
+        fields::{FieldKind, FieldSpec, Schema},
+    },
+    web::ui::forms::{FormData, FormField, Problem},
 };
 
-/// The forms of one operation, or of the two that change a thing: one to fill in and one to write oneself.
+/// The HTML form and the raw body of one operation, or of the two that change an object.
 pub(super) struct FormSet {
-    /// With what all ids in it begin.
+    /// Prefix of all ids in it.
     pub(super) prefix: &'static str,
     pub(super) title: String,
     pub(super) verbs: Vec<&'static str>,
     pub(super) fields: Vec<FormField>,
-    /// What is wrong with a form that was filled in, and with no field of it.
+    /// Errors of a refused HTML form that belong to no field.
     pub(super) errors: Vec<String>,
-    /// `None` where a file is sent, which nobody writes by hand.
+    /// `None` if the operation takes a file.
     pub(super) raw: Option<RawForm>,
 }
 
 impl FormSet {
-    /// Whether the verbs are others than the one that HTML forms have.
+    /// Returns whether the methods are other than POST, the one that HTML forms have.
     pub(super) fn is_overridden(&self) -> bool {
         self.prefix != "post"
     }
 
-    /// Whether the body that one writes oneself is shown first.
+    /// Returns whether the raw body is shown first.
     pub(super) fn is_raw_open(&self) -> bool {
         self.raw.as_ref().is_some_and(|raw| raw.is_refused)
     }
 }
 
-/// A body that one writes oneself.
+/// A body that the user writes as text.
 pub(super) struct RawForm {
     pub(super) content: String,
     pub(super) is_json: bool,
-    /// Whether it was written and refused.
     pub(super) is_refused: bool,
     pub(super) errors: Vec<String>,
 }
 
-/// One field of a form.
-pub(crate) struct FormField {
-    pub(crate) id: String,
-    pub(crate) name: &'static str,
-    pub(crate) label: &'static str,
-    pub(crate) control: Control,
-    pub(crate) value: String,
-    pub(crate) required: bool,
-    pub(crate) max_length: Option<usize>,
-    pub(crate) autocomplete: &'static str,
-    pub(crate) help: &'static str,
-    pub(crate) errors: Vec<String>,
-}
+/// Maximum length of text that fits on one line, in characters.
+const LINE: usize = 500;
 
-/// With what a field is filled in.
-pub(crate) enum Control {
-    /// `<input>` of a type.
-    Input(&'static str),
-    /// Text that is sent as it was typed: a browser's own field for numbers reads `125.000` by its user's language.
-    Integer,
-    TextArea,
-    /// The value and the name of each choice.
-    Select(Vec<(&'static str, &'static str)>),
-    Checkbox,
-    File,
-}
-
-impl FormField {
-    pub(crate) fn is_chosen(&self, choice: &str) -> bool {
-        self.value == choice
-    }
-
-    /// The ids of what explains the field: its help and its errors.
-    pub(crate) fn described_by(&self) -> String {
-        let help = (!self.help.is_empty()).then(|| format!("{}-help", self.id));
-        let error = (!self.errors.is_empty()).then(|| format!("{}-error", self.id));
-        help.into_iter().chain(error).collect::<Vec<_>>().join(" ")
-    }
-}
-
-/// One line of the summary of what is wrong.
-pub(super) struct Problem {
-    /// Where it is put right.
-    pub(super) id: String,
-    pub(super) label: String,
-    pub(super) message: String,
-}
-
-/// The form that adds, the forms that change, in this order.
+/// Returns the form that creates and the forms that change, in this order.
 pub(super) fn forms(page: &Page<'_>) -> Vec<FormSet> {
     let refusal = Refusal::of(page);
     [
@@ -120,36 +75,43 @@ fn form_set(
         .collect();
     let operation = offered.first()?;
     let is_filled_in = matches!(page.sent, Sent::Fields(verb, _) if verbs.contains(&verb));
-    let filling = FormData {
+    let object = match page.object {
+        Some(object) if prefix == "change" => Cow::Borrowed(object),
+        _ => Cow::default(),
+    };
+    let errors = writable(operation).map(|spec| (spec.name, refusal.of_field(spec.name)));
+    let data = FormData {
         prefix,
-        object: page.object.filter(|_| !verbs.contains(&Method::Post)),
+        object,
         sent: match page.sent {
-            Sent::Fields(_, fields) if is_filled_in => Some(fields),
+            Sent::Fields(_, fields) if is_filled_in => Some(Box::new(move |name| last(fields, name))),
             _ => None,
         },
-        refusal,
+        errors: errors.filter(|_| is_filled_in).collect(),
+        line: LINE,
+        has_defaults: true,
         is_own_data: !page.path.starts_with("/api/admin/"),
+        ..FormData::default()
     };
+    let methods: Vec<&str> = offered.iter().map(|operation| operation.verb.as_str()).collect();
     Some(FormSet {
         prefix,
-        title: join(&offered, " or "),
-        verbs: offered.iter().map(|operation| operation.verb.as_str()).collect(),
-        fields: writable(operation).map(|spec| filling.field(spec)).collect(),
+        title: methods.join(" or "),
+        verbs: methods,
+        fields: writable(operation).map(|spec| data.field(spec)).collect(),
         errors: if is_filled_in {
             refusal.of_no_field(operation)
         } else {
             Vec::new()
         },
-        raw: (!operation.takes_file()).then(|| raw(page, refusal, operation, verbs, filling.object)),
+        raw: (!operation.takes_file()).then(|| raw(page, refusal, operation, verbs, &data.object)),
     })
 }
 
-fn join(operations: &[&Operation], glue: &str) -> String {
-    let verbs: Vec<&str> = operations
-        .iter()
-        .map(|operation| operation.verb.as_str())
-        .collect();
-    verbs.join(glue)
+/// Returns the last value under a name, or "".
+fn last<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
+    let last = fields.iter().rev().find(|(known, _)| known == name);
+    last.map_or("", |(_, value)| value)
 }
 
 fn writable(operation: &Operation) -> impl Iterator<Item = &'static FieldSpec> {
@@ -161,18 +123,14 @@ fn raw(
     refusal: &Refusal<'_>,
     operation: &Operation,
     verbs: &[Method],
-    object: Option<&Map<String, Value>>,
+    object: &Map<String, Value>,
 ) -> RawForm {
     match page.sent {
         Sent::Raw(verb, text, media_type) if verbs.contains(&verb) => RawForm {
             content: text.to_owned(),
             is_json: !media_type.contains("urlencoded"),
             is_refused: true,
-            errors: refusal
-                .all(operation)
-                .into_iter()
-                .map(|problem| problem.sentence())
-                .collect(),
+            errors: refusal.all(operation).iter().map(Problem::sentence).collect(),
         },
         _ => RawForm {
             content: template(operation, object),
@@ -183,13 +141,11 @@ fn raw(
     }
 }
 
-/// What a body looks like: with what is there, or with what stands for nothing. Optional fields of which
-/// nothing is known are left out.
-fn template(operation: &Operation, object: Option<&Map<String, Value>>) -> String {
+/// Returns an example body, with the stored or with blank values. Optional fields without a value are left out.
+fn template(operation: &Operation, object: &Map<String, Value>) -> String {
     let lines: Vec<String> = writable(operation)
         .filter_map(|spec| {
-            let known = object.and_then(|object| object.get(spec.name)).cloned();
-            let value = known.or_else(|| blank(spec))?;
+            let value = object.get(spec.name).cloned().or_else(|| blank(spec))?;
             Some(format!("    \"{}\": {value}", spec.name))
         })
         .collect();
@@ -206,117 +162,27 @@ fn blank(spec: &FieldSpec) -> Option<Value> {
     }
 }
 
-/// With what the fields of one form are filled.
-struct FormData<'a> {
-    prefix: &'static str,
-    object: Option<&'a Map<String, Value>>,
-    sent: Option<&'a [(String, String)]>,
-    refusal: &'a Refusal<'a>,
-    /// Whether who fills the form in writes about themselves, which their browser may know.
-    is_own_data: bool,
-}
-
-impl FormData<'_> {
-    fn field(&self, spec: &FieldSpec) -> FormField {
-        FormField {
-            id: format!("{}-{}", self.prefix, spec.name),
-            name: spec.name,
-            label: spec.label,
-            control: self.control(spec),
-            value: self.value(spec),
-            required: spec.required,
-            max_length: spec.max_length,
-            autocomplete: self.autocomplete(spec),
-            help: spec.help,
-            errors: match self.sent {
-                Some(_) => self.refusal.of_field(spec.name),
-                None => Vec::new(),
-            },
-        }
-    }
-
-    /// A checkbox says yes or no. Where nothing is there yet, "as the server decides" is a third answer.
-    fn control(&self, spec: &FieldSpec) -> Control {
-        let has_value = self.object.is_some_and(|object| object.contains_key(spec.name));
-        match spec.kind {
-            FieldKind::Password => Control::Input("password"),
-            FieldKind::Email => Control::Input("email"),
-            FieldKind::Integer => Control::Integer,
-            FieldKind::Choice(choices) => {
-                Control::Select(with_default(choices, !spec.required && !has_value))
-            }
-            FieldKind::Boolean if has_value => Control::Checkbox,
-            FieldKind::Boolean => Control::Select(with_default(&[("true", "Yes"), ("false", "No")], true)),
-            FieldKind::ImageUpload => Control::File,
-            _ if spec.max_length.is_some_and(|max| max > LONGEST_LINE) => Control::TextArea,
-            _ => Control::Input("text"),
-        }
-    }
-
-    fn value(&self, spec: &FieldSpec) -> String {
-        if matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload) {
-            return String::new();
-        }
-        if let Some(sent) = self.sent {
-            let last = sent.iter().rev().find(|(name, _)| name == spec.name);
-            return last.map(|(_, value)| value.clone()).unwrap_or_default();
-        }
-        match self.object.and_then(|object| object.get(spec.name)) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        }
-    }
-
-    fn autocomplete(&self, spec: &FieldSpec) -> &'static str {
-        match spec.field {
-            // Only a password that is to be kept has a greatest length; any other is one that is known.
-            _ if spec.kind == FieldKind::Password && spec.max_length.is_some() => "new-password",
-            _ if spec.kind == FieldKind::Password => "current-password",
-            _ if !self.is_own_data => "off",
-            Some(Field::Username) => "username",
-            Some(Field::Email) => "email",
-            Some(Field::FirstName) => "given-name",
-            Some(Field::LastName) => "family-name",
-            Some(Field::Phone) => "tel",
-            Some(Field::Address) => "street-address",
-            _ => "off",
-        }
-    }
-}
-
-/// Text that may have more characters than these has more than one line.
-const LONGEST_LINE: usize = 500;
-
-fn with_default(
-    choices: &'static [(&'static str, &'static str)],
-    has_default: bool,
-) -> Vec<(&'static str, &'static str)> {
-    let default = has_default.then_some(("", "Default"));
-    default.into_iter().chain(choices.iter().copied()).collect()
-}
-
-/// What an answer says is wrong with what was sent: a 400 of each field, any other of the whole.
+/// The errors in a response: of each field for a 400, otherwise of the whole request.
 pub(super) struct Refusal<'a> {
     page: &'a Page<'a>,
     body: Map<String, Value>,
 }
 
 impl<'a> Refusal<'a> {
-    /// Of a page; empty where nothing was refused.
+    /// Reads the errors of a page; none if the request succeeded.
     pub(super) fn of(page: &'a Page<'a>) -> Self {
         let mut body: Map<String, Value> = match page.status {
             400..500 => serde_json::from_slice(page.json).unwrap_or_default(),
             _ => Map::new(),
         };
         if page.status != 400 {
-            // Beside it stands only what is for programs.
+            // Other keys, such as `code`, are for programs.
             body.retain(|name, _| name == "detail");
         }
         Self { page, body }
     }
 
-    /// Of the page's query; empty where it was a body that was refused.
+    /// Reads the errors of the page's query; none if the request had a body.
     pub(super) fn of_query(page: &'a Page<'a>) -> Self {
         match page.method {
             "GET" | "HEAD" => Self::of(page),
@@ -327,12 +193,12 @@ impl<'a> Refusal<'a> {
         }
     }
 
-    /// What is said of one field.
+    /// Returns the errors of one field.
     pub(super) fn of_field(&self, name: &str) -> Vec<String> {
         self.body.get(name).map(messages).unwrap_or_default()
     }
 
-    /// What is said of none of an operation's fields.
+    /// Returns the errors that belong to no field of an operation.
     fn of_no_field(&self, operation: &Operation) -> Vec<String> {
         let is_field = |name: &str| writable(operation).any(|spec| spec.name == name);
         self.body
@@ -342,7 +208,7 @@ impl<'a> Refusal<'a> {
             .collect()
     }
 
-    /// Everything that is said, fields first and in their order.
+    /// Returns all errors, those of fields first and in the order of the fields.
     fn all(&self, operation: &Operation) -> Vec<Problem> {
         let at = |name: &str| match self.page.sent {
             Sent::Raw(verb, ..) => format!("{}-raw-content", prefix(verb)),
@@ -365,7 +231,7 @@ impl<'a> Refusal<'a> {
         of_fields.chain(of_none).collect()
     }
 
-    /// Everything that is wrong with what was sent.
+    /// Returns all errors of the body that was sent.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let (Sent::Fields(verb, _) | Sent::Raw(verb, ..)) = self.page.sent else {
             return Vec::new();
@@ -379,16 +245,7 @@ impl<'a> Refusal<'a> {
     }
 }
 
-impl Problem {
-    fn sentence(&self) -> String {
-        if self.label.is_empty() {
-            return self.message.clone();
-        }
-        format!("{}: {}", self.label, self.message)
-    }
-}
-
-/// With what the ids of the form of a verb begin.
+/// Returns the prefix of the ids in the form of a method.
 fn prefix(verb: Method) -> &'static str {
     match verb {
         Method::Put | Method::Patch => "change",
@@ -396,7 +253,7 @@ fn prefix(verb: Method) -> &'static str {
     }
 }
 
-/// The texts in what is said: one, or a list.
+/// Returns the messages in an error: one, or a list.
 fn messages(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],

@@ -1,24 +1,24 @@
-//! JSON for people: indented, coloured and with links.
+//! JSON as HTML: indented, coloured and with links.
 //!
-//! It is written in one pass over the text that a program would have got. Nothing is parsed into a tree, so
-//! that keys keep their order and numbers their digits.
+//! It is written in one pass over the response's text. Nothing is parsed into a tree, so that keys keep their order and
+//! numbers their digits.
 
 use std::fmt;
 
 use askama::filters::HtmlSafe;
 
-use super::navigation::local_path;
+use crate::web::ui::links::local_path;
 
 /// JSON as HTML.
 pub(super) struct Json<'a> {
     pub(super) text: &'a str,
     /// `http://host`: URLs of this server become links.
     pub(super) base_url: &'a str,
-    /// The list's path, where the `id` of each item leads to it.
+    /// Path of the list, if the `id` of each item links to the item.
     pub(super) list_path: Option<&'a str>,
 }
 
-// Everything that comes from the text goes through `escape`.
+// All text goes through `escape`.
 impl HtmlSafe for Json<'_> {}
 
 impl fmt::Display for Json<'_> {
@@ -41,15 +41,15 @@ impl fmt::Display for Json<'_> {
     }
 }
 
-/// Writes tokens one after the other.
+/// Writes tokens in their order.
 struct Writer<'a, 'f, 'o> {
     json: &'a Json<'a>,
     out: &'f mut fmt::Formatter<'o>,
-    /// The brackets that are open.
+    /// The open brackets.
     open: Vec<u8>,
     /// Whether the next string is a key.
     is_key: bool,
-    /// Whether there is nothing in the bracket that was opened last.
+    /// Whether the innermost open bracket is empty.
     is_empty: bool,
     /// The last key, with its quotes.
     key: &'a str,
@@ -116,7 +116,7 @@ impl<'a> Writer<'a, '_, '_> {
         }
     }
 
-    /// Whether a number is the id of an item of the list: `[{"id": 1}]` or `{"results": [{"id": 1}]}`.
+    /// Returns whether a number is the id of an item of the list: `[{"id": 1}]` or `{"results": [{"id": 1}]}`.
     fn is_id_of_item(&self, token: &str) -> bool {
         self.key == "\"id\""
             && matches!(self.open.as_slice(), b"[{" | b"{[{")
@@ -138,7 +138,7 @@ impl<'a> Writer<'a, '_, '_> {
     }
 }
 
-/// The first token of a text, and what comes after it. Space between tokens is a token.
+/// Splits text after its first token. Space between tokens is a token.
 fn split_token(text: &str) -> (&str, &str) {
     let bytes = text.as_bytes();
     let is_space = |byte: &u8| byte.is_ascii_whitespace();
@@ -156,7 +156,7 @@ fn length_while(bytes: &[u8], holds: impl Fn(&u8) -> bool) -> usize {
     bytes.iter().take_while(|byte| holds(byte)).count()
 }
 
-/// How long the string is that begins here, with its quotes.
+/// Returns the length of the string at the start, with its quotes.
 fn string_length(bytes: &[u8]) -> usize {
     let mut is_escaped = false;
     for (index, byte) in bytes.iter().enumerate().skip(1) {
@@ -170,7 +170,7 @@ fn string_length(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// Where a string of JSON leads: to this server or to a picture, and nowhere else.
+/// Returns the URL that a JSON string links to, if it is on this server.
 fn link(token: &str, base_url: &str) -> Option<String> {
     if !token.starts_with("\"http") && !token.starts_with("\"/media/") {
         return None;
@@ -183,7 +183,7 @@ fn link(token: &str, base_url: &str) -> Option<String> {
     path.starts_with('/').then(|| local_path(path))
 }
 
-/// Writes text so that it is only text, in an element as in an attribute.
+/// Writes text, escaped for elements and attributes.
 fn escape(out: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let mut rest = text;
     while let Some(index) = rest.find(['<', '>', '&', '"', '\'']) {

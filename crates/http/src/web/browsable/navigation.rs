@@ -1,27 +1,14 @@
-//! The links of a page: to itself in other forms, to what is above it and to what is below it.
+//! Links to the pages above and below a page.
 
 use crate::{
     api::{ENDPOINTS, endpoint::Endpoint},
-    request::urlencoded,
+    web::ui::links::{Crumb, Link, local_path},
 };
 
-/// The path under which everything is.
+/// Path of the API's root.
 const ROOT: &str = "/api/";
 
-/// A link to another page.
-pub(crate) struct Link {
-    pub(crate) label: String,
-    pub(crate) url: String,
-}
-
-/// One step of the way from the root to a page.
-pub(crate) struct Crumb {
-    pub(crate) label: String,
-    /// `None` for what is no page, and for the page itself.
-    pub(crate) url: Option<String>,
-}
-
-/// The way from the API's root to a path.
+/// Returns the breadcrumbs from the API's root to a path.
 pub(super) fn breadcrumbs(path: &str) -> Vec<Crumb> {
     let whole = local_path(path);
     let mut url = String::from("/");
@@ -39,7 +26,7 @@ pub(super) fn breadcrumbs(path: &str) -> Vec<Crumb> {
     crumbs
 }
 
-/// The nearest page above a path.
+/// Returns the nearest page above a path.
 pub(super) fn parent(path: &str) -> Option<Link> {
     let crumb = breadcrumbs(path)
         .into_iter()
@@ -51,7 +38,8 @@ pub(super) fn parent(path: &str) -> Option<Link> {
     })
 }
 
-/// The pages right below a path, such as `upload-image/` of a car. Those below the root are its answer.
+/// Returns the pages one step below a path, such as `upload-image/` of a car. None for the root, whose response lists
+/// them.
 pub(super) fn children(path: &str) -> Vec<Link> {
     let path = local_path(path);
     let Some(parent) = endpoint_at(&path).filter(|endpoint| endpoint.path != ROOT) else {
@@ -71,7 +59,7 @@ pub(super) fn children(path: &str) -> Vec<Link> {
         .collect()
 }
 
-/// Whether a list at this path has a page for each of its items.
+/// Returns whether each item of the list at this path has a page.
 pub(super) fn has_items(path: &str) -> bool {
     endpoint_at(&format!("{}/0/", path.trim_end_matches('/'))).is_some()
 }
@@ -93,7 +81,7 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|segment| !segment.is_empty())
 }
 
-/// What a step is called: the root by its name, all others by theirs in the path.
+/// Returns the label of a breadcrumb: the name of the root, or the last segment of the path.
 fn label(url: &str, segment: &str) -> String {
     match endpoint_at(url) {
         Some(root) if root.path == ROOT => root.name.to_owned(),
@@ -101,7 +89,7 @@ fn label(url: &str, segment: &str) -> String {
     }
 }
 
-/// `upload-image` as `Upload image`.
+/// Returns `upload-image` as `Upload image`.
 fn words(name: &str) -> String {
     let mut letters = name.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
@@ -110,68 +98,6 @@ fn words(name: &str) -> String {
         .chain(letters)
         .collect::<String>()
         .replace('-', " ")
-}
-
-/// A path that leads to this server, whoever wrote it: browsers take `//host` and `/\host` for other servers.
-pub(super) fn local_path(path: &str) -> String {
-    let rest = path.trim_start_matches(['/', '\\']);
-    let mut local = String::with_capacity(path.len() + 1);
-    local.push('/');
-    for letter in rest.chars() {
-        match letter {
-            '\\' => local.push_str("%5C"),
-            // Browsers leave out line breaks and tabs before they read a URL.
-            _ if letter.is_ascii_control() => {}
-            _ => local.push(letter),
-        }
-    }
-    local
-}
-
-/// A path with a query, which may be empty.
-pub(crate) fn url(path: &str, query: &str) -> String {
-    let path = local_path(path);
-    if query.is_empty() {
-        return path;
-    }
-    format!("{path}?{query}")
-}
-
-/// The parameters of a query; those that are not UTF-8 are left out.
-pub(crate) struct Parameters(Vec<(String, String)>);
-
-impl Parameters {
-    pub(crate) fn parse(query: &str) -> Self {
-        let parameters = urlencoded::parameters(query);
-        Self(
-            parameters
-                .filter_map(|(name, value)| Some((name, value?)))
-                .collect(),
-        )
-    }
-
-    /// The last value under a name; empty if there is none.
-    pub(crate) fn get(&self, name: &str) -> &str {
-        self.0
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .map_or("", |(_, value)| value)
-    }
-
-    /// Those that are not named.
-    pub(crate) fn without(&self, names: &[&str]) -> Vec<(String, String)> {
-        let is_left = |(name, _): &&(String, String)| !names.contains(&name.as_str());
-        self.0.iter().filter(is_left).cloned().collect()
-    }
-
-    /// The query with these left out and that one added.
-    pub(crate) fn query(&self, left_out: &[&str], added: Option<(&str, &str)>) -> String {
-        form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(self.without(left_out))
-            .extend_pairs(added)
-            .finish()
-    }
 }
 
 #[cfg(test)]
@@ -190,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_above_and_a_page_is_a_link() {
+    fn breadcrumbs_link_to_pages_above_only() {
         assert_eq!(
             trail("/api/admin/users/3/cars/12/upload-image"),
             [
@@ -212,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_knows_those_right_below_it() {
+    fn children_are_pages_one_step_below() {
         let below = |path| -> Vec<String> { children(path).into_iter().map(|link| link.url).collect() };
         assert_eq!(
             below("/api/cars/12/"),
@@ -226,13 +152,5 @@ mod tests {
         assert!(has_items("/api/cars/"));
         assert!(!has_items("/api/me/"));
         assert!(!has_items("/api/admin/history/"));
-    }
-
-    #[test]
-    fn no_path_leads_to_another_server() {
-        assert_eq!(local_path("//evil.example/x"), "/evil.example/x");
-        assert_eq!(local_path("/\\evil.example"), "/evil.example");
-        assert_eq!(local_path("/a\\b\tc"), "/a%5Cbc");
-        assert_eq!(url("//evil.example/", "a=1"), "/evil.example/?a=1");
     }
 }

@@ -1,10 +1,10 @@
 //! What holds for every page, whatever stands in it.
 
 mod html;
+mod samples;
 
 use html::{Tag, text, unescaped};
-
-use super::samples::{self, all, samples};
+use samples::{all, samples};
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! One's own password. Logging in and out is the browsable API's.
+//! The user's own password. Login and logout are pages of the browsable API.
 
 use actix_web::http::StatusCode;
 use mycars_application::{
@@ -9,13 +9,14 @@ use mycars_domain::{Field, Violation, Violations, strip, values::Password};
 
 use super::{
     Answer, Context,
-    forms::FormData,
+    forms::{self, PasswordPage},
     message::Message,
-    render::{self, Frame, PasswordPage},
+    render::{self, Frame},
 };
 use crate::{
     api::fields::{FieldKind, FieldSpec},
     error::ApiError,
+    web::ui::{self, forms::FormData},
 };
 
 static FIELDS: [FieldSpec; 3] = [
@@ -33,22 +34,19 @@ static FIELDS: [FieldSpec; 3] = [
 
 #[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
 pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
-    Ok(page(
-        context,
-        StatusCode::OK,
-        &FormData::with(serde_json::Map::new()),
-    ))
+    let data = forms::filled(serde_json::Map::new());
+    Ok(page(context, StatusCode::OK, &data))
 }
 
-/// Changes it, and logs this browser in anew: a new password ends every login.
+/// Changes the password and logs this browser in again: a new password ends all logins.
 pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
     let form = context.body.form(&FIELDS)?;
     let new_password = form.text(Field::NewPassword);
     let again = form.text(Field::PasswordConfirmation);
     if new_password.given().map(|text| strip(text)) != again.given().map(|text| strip(text)) {
         let differ = Violations::one(Field::PasswordConfirmation, Violation::PasswordsDiffer);
-        let filling = FormData::refused(context, differ);
-        return Ok(page(context, StatusCode::BAD_REQUEST, &filling));
+        let data = forms::refused(context, &differ);
+        return Ok(page(context, StatusCode::BAD_REQUEST, &data));
     }
     let change = PasswordChange {
         old_password: form.text(Field::OldPassword),
@@ -57,8 +55,8 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
     match accounts::change_password(context.app, context.caller, &change) {
         Ok(()) => {}
         Err(accounts::Error::Invalid(violations)) => {
-            let filling = FormData::refused(context, violations);
-            return Ok(page(context, StatusCode::BAD_REQUEST, &filling));
+            let data = forms::refused(context, &violations);
+            return Ok(page(context, StatusCode::BAD_REQUEST, &data));
         }
         Err(error) => return Err(error.into()),
     }
@@ -71,8 +69,9 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::LoggedIn("/admin/".into(), message, login.key))
 }
 
-fn page(context: &Context<'_>, status: StatusCode, filling: &FormData<'_>) -> Answer {
-    let fieldsets = vec![filling.fieldset(
+fn page(context: &Context<'_>, status: StatusCode, data: &FormData<'_>) -> Answer {
+    let fieldset = forms::fieldset(
+        data,
         "",
         &FIELDS,
         &[
@@ -80,15 +79,15 @@ fn page(context: &Context<'_>, status: StatusCode, filling: &FormData<'_>) -> An
             Field::NewPassword,
             Field::PasswordConfirmation,
         ],
-    )];
-    let html = render::write(&PasswordPage {
+    );
+    let html = ui::render(&PasswordPage {
         frame: Frame::of(context),
         crumbs: render::crumbs(&[], "Change my password"),
         title: "Change my password".into(),
         lead: "It ends all your other logins.",
         whose: context.user.username.as_str(),
-        problems: FormData::problems(&fieldsets),
-        fields: fieldsets.into_iter().flat_map(|set| set.fields).collect(),
+        problems: forms::problems(std::slice::from_ref(&fieldset)),
+        fields: fieldset.fields,
         action: context.path.to_owned(),
         back: "/admin/".into(),
     });

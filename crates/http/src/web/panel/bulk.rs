@@ -1,6 +1,7 @@
-//! What is done to many at once: chosen on a page, or all that a list would show, on every page. It is confirmed
-//! first, and done one by one by the same use-cases as anywhere, so that each has its own transaction and its own
-//! entry in the history.
+//! Actions on several objects: the selected rows of a page, or all that a list shows on all its pages.
+//!
+//! An action has to be confirmed. It then runs for one object after the other, each in its own transaction and with its
+//! own entry in the audit log.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -8,51 +9,65 @@ use std::{
 };
 
 use actix_web::http::StatusCode;
+use askama::Template;
 use chrono::{DateTime, Utc};
 use mycars_application::{App, Caller, ports::CarCount};
 use mycars_domain::audit::ObjectType;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     Answer, Context, Stream, export,
-    lists::ListSpec,
+    lists::Changelist,
     message::Message,
-    render::{self, ConfirmPage, Frame, PROGRESS, ProgressPage, counted},
+    render::{self, Frame},
 };
 use crate::{
     error::ApiError,
-    web::browsable::{Link, url},
+    web::ui::{
+        self,
+        entries::{self, LogEntry},
+        links::{Crumb, Link, url},
+        text::{counted, sha256_hex},
+    },
 };
 
-/// Finds something out about those with these numbers.
-type OfMany<T> = fn(&App, &Caller, &[i64]) -> Result<Vec<T>, ApiError>;
+/// Objects that can be listed, exported and acted on.
+pub(super) trait BulkResource {
+    const LIST: &'static Changelist;
+    const ACTIONS: &'static [Action] = &[];
+    /// Whether the objects are users. The caller comes last then: an action may end their own session.
+    const ARE_USERS: bool = false;
 
-/// What can be listed and chosen.
-pub(super) struct BulkResource {
-    pub(super) spec: &'static ListSpec,
-    /// The numbers of everything that the list would show, on every page.
-    pub(super) ids: fn(&Context<'_>) -> Result<Vec<i64>, ApiError>,
-    /// What those with these numbers are called, and where they are.
-    pub(super) links: OfMany<Link>,
-    /// What goes when those with these numbers do: how many of what.
-    pub(super) counts: OfMany<(&'static str, u64)>,
-    /// The state of those with these numbers, which a deletion expects.
-    pub(super) seen: fn(&App, &Caller, &[i64]) -> Result<Seen, ApiError>,
-    /// What is exported of those with these numbers.
-    pub(super) rows: OfMany<export::Row>,
-    /// The names of the fields of an exported row, in order.
-    pub(super) names: fn() -> Vec<&'static str>,
-    pub(super) actions: &'static [Action],
-    /// Whether these are users, of whom who asks comes last: it may end their own login, and with it the rest.
-    pub(super) are_users: bool,
+    /// Returns the ids of all objects that the list shows on all its pages.
+    fn ids(context: &Context<'_>) -> Result<Vec<i64>, ApiError>;
+
+    /// Returns links to objects.
+    fn links(_app: &App, _caller: &Caller, _ids: &[i64]) -> Result<Vec<Link>, ApiError> {
+        Ok(Vec::new())
+    }
+
+    /// Counts what is deleted together with objects.
+    fn counts(_app: &App, _caller: &Caller, _ids: &[i64]) -> Result<Vec<(&'static str, u64)>, ApiError> {
+        Ok(Vec::new())
+    }
+
+    /// Returns the state of objects, which a deletion expects.
+    fn snapshot(_app: &App, _caller: &Caller, _ids: &[i64]) -> Result<Snapshot, ApiError> {
+        Ok(Snapshot::default())
+    }
+
+    /// Returns the exported rows of objects.
+    fn rows(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<export::Row>, ApiError>;
+
+    /// Returns the names of the exported fields, in order.
+    fn names() -> Vec<&'static str>;
 }
 
-/// The state of what was chosen. What the user confirmed is done to this state alone.
+/// The state of the selected objects. A confirmed action applies to this state only.
 #[derive(Default)]
-pub(super) struct Seen {
-    /// The cars that go, and their pictures.
-    pub(super) going: CarCount,
-    /// The version of each user or car by its number.
+pub(super) struct Snapshot {
+    /// The cars that are deleted, and their pictures.
+    pub(super) cars: CarCount,
+    /// Version of each user or car by its id.
     pub(super) versions: BTreeMap<i64, Version>,
 }
 
@@ -63,14 +78,14 @@ pub(super) struct Version {
     pub(super) cars: Option<String>,
 }
 
-/// Does something to the one with this number, if it still has this version.
+/// Runs an action on the object with this id, if it still has this version.
 type Run = fn(&App, &Caller, i64, Option<&Version>) -> Result<Outcome, ApiError>;
 
-/// What can be done to many.
+/// An action on several objects.
 pub(super) struct Action {
     pub(super) name: &'static str,
     pub(super) title: &'static str,
-    /// What was done to them then, such as “deleted”.
+    /// Past participle for the report, such as “deleted”.
     pub(super) past: &'static str,
     pub(super) button: &'static str,
     pub(super) lead: &'static str,
@@ -78,10 +93,10 @@ pub(super) struct Action {
     pub(super) run: Run,
 }
 
-/// What became of one of many.
+/// The result of an action for one object.
 pub(super) enum Outcome {
     Done,
-    /// It was so already.
+    /// The object had the requested state already.
     Unchanged,
 }
 
@@ -91,225 +106,247 @@ impl Outcome {
     }
 }
 
-/// So many are done in one go, before others have their turn and progress is told.
+/// Number of objects in one step, between which other requests run and progress is reported.
 const BATCH: usize = 50;
 
-/// So many are named before something is confirmed.
+/// Number of objects that a confirmation names.
 const NAMED: usize = 20;
 
-pub(super) fn answer(context: &Context<'_>, resource: &'static BulkResource) -> Result<Answer, ApiError> {
-    let mut ids = chosen(context, resource)?;
+/// Asks for confirmation.
+#[derive(Default, Template)]
+#[template(path = "panel/confirm.html")]
+pub(super) struct ConfirmPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) crumbs: Vec<Crumb>,
+    pub(super) title: String,
+    pub(super) lead: String,
+    /// What changed since the previous confirmation.
+    pub(super) warning: Option<String>,
+    /// The latest changes, if they are the reason to ask again.
+    pub(super) changes: Vec<LogEntry>,
+    pub(super) counts: Vec<(&'static str, u64)>,
+    pub(super) items: Vec<Link>,
+    /// Number of items that are not named.
+    pub(super) more: u64,
+    /// Hidden fields.
+    pub(super) hidden: Vec<(&'static str, String)>,
+    pub(super) button: String,
+    pub(super) is_danger: bool,
+    pub(super) action: String,
+    pub(super) back: String,
+}
+
+/// The page around the progress of an action. The steps take the place of [`STEPS`].
+#[derive(Template)]
+#[template(path = "panel/progress.html")]
+struct ProgressPage<'a> {
+    frame: Frame<'a>,
+    crumbs: Vec<Crumb>,
+    title: String,
+}
+
+const STEPS: &str = "<!-- progress -->";
+
+/// The progress after a step, or the final report.
+#[derive(Template)]
+#[template(path = "panel/progress_step.html")]
+struct ProgressStep<'a> {
+    total: usize,
+    reached: usize,
+    report: Option<String>,
+    is_broken_off: bool,
+    back: &'a str,
+}
+
+pub(super) fn answer<R: BulkResource>(context: &Context<'_>) -> Result<Answer, ApiError> {
+    let mut ids = selected::<R>(context)?;
     let name = context.sent("action");
-    let to_list = url(resource.spec.path, context.query_text);
+    let to_list = url(R::LIST.path, context.query_text);
     let format = export::Format::named(name);
-    // A list without an item can be exported, while a selection without one was forgotten.
-    if ids.is_empty() && !(format.is_some() && takes_all(context, resource)) {
-        let text = format!("Nothing was done: first choose some {}.", resource.spec.plural);
-        return Answer::redirect(to_list, Message::warning(text));
+    let nothing = |reason: &str| {
+        let text = format!("Nothing was done: first choose {reason}.");
+        Answer::redirect(&*to_list, Message::warning(text))
+    };
+    // An export of a list may be empty, but an empty selection is a mistake.
+    if ids.is_empty() && !(format.is_some() && takes_all::<R>(context)) {
+        return nothing(&format!("some {}", R::LIST.plural));
     }
     if let Some(format) = format {
-        return Ok(Answer::Stream(export::stream(resource, format, ids)));
+        let file = R::LIST.plural.replace(' ', "-");
+        return Ok(Answer::Stream(export::stream(
+            &file,
+            format,
+            ids,
+            &R::names(),
+            R::rows,
+        )));
     }
-    let Some(action) = resource.actions.iter().find(|action| action.name == name) else {
-        return Answer::redirect(
-            to_list,
-            Message::warning("Nothing was done: first choose an action."),
-        );
+    let Some(action) = R::ACTIONS.iter().find(|action| action.name == name) else {
+        return nothing("an action");
     };
-    if resource.are_users {
+    if R::ARE_USERS {
         ids.sort_by_key(|id| *id == context.user.id.0);
     }
-    // It is read before anything that the page shows: so what changes after that is noticed.
-    let seen = if action.is_danger {
-        (resource.seen)(context.app, context.caller, &ids)?
+    // Read before everything that the page shows, so that later changes are detected.
+    let snapshot = if action.is_danger {
+        R::snapshot(context.app, context.caller, &ids)?
     } else {
-        Seen::default()
+        Snapshot::default()
     };
-    let digest = digest(&ids, &seen);
+    let digest = digest(&ids, &snapshot);
     if context.body.text_of("confirmed").is_none() {
-        return confirm(context, resource, action, &ids, digest, None);
+        return confirm::<R>(context, action, &ids, digest, None);
     }
     if context.sent("digest") != digest {
         let warning = format!(
             "Nothing was done yet: what was chosen has changed meanwhile. It is about {} now.",
-            counted(ids.len() as u64, resource.spec.singular)
+            counted(ids.len() as u64, R::LIST.singular)
         );
-        return confirm(context, resource, action, &ids, digest, Some(warning));
+        return confirm::<R>(context, action, &ids, digest, Some(warning));
     }
     if ids.len() <= BATCH {
-        let mut tally = BulkReport::default();
-        tally.run_batch(context.app, Some(context.caller), action, &ids, &seen);
-        return Answer::redirect(to_list, tally.message(resource.spec, action));
+        let mut report = BulkReport::default();
+        report.run_batch(context.app, Some(context.caller), action, &ids, &snapshot);
+        return Answer::redirect(to_list, report.message(R::LIST, action));
     }
-    Ok(Answer::Stream(progress(context, resource, action, ids, seen)))
+    Ok(Answer::Stream(progress(context, R::LIST, action, ids, snapshot)))
 }
 
-/// The numbers that were chosen: all that the list shows, or those that were ticked.
-fn chosen(context: &Context<'_>, resource: &BulkResource) -> Result<Vec<i64>, ApiError> {
-    if takes_all(context, resource) {
-        return (resource.ids)(context);
+/// Returns the ids of all that the list shows, or of the selected rows.
+fn selected<R: BulkResource>(context: &Context<'_>) -> Result<Vec<i64>, ApiError> {
+    if takes_all::<R>(context) {
+        return R::ids(context);
     }
-    let ticked = context.body.texts_of("selected");
-    let mut ids: Vec<i64> = ticked
-        .iter()
-        .flat_map(|ids| ids.split(','))
-        .filter_map(|id| id.trim().parse().ok())
-        .collect();
+    let selected = context.body.texts_of("selected");
+    let ids = selected.iter().flat_map(|ids| ids.split(','));
     let mut seen = HashSet::new();
-    ids.retain(|id| seen.insert(*id));
-    Ok(ids)
+    Ok(ids
+        .filter_map(|id| id.trim().parse().ok())
+        .filter(|id| seen.insert(*id))
+        .collect())
 }
 
-/// Tells whether an action is about all that the list shows, on every page.
-fn takes_all(context: &Context<'_>, resource: &BulkResource) -> bool {
-    context.body.text_of("all").is_some() || !resource.spec.has_choice
+/// Returns whether an action applies to all that the list shows, on all its pages.
+fn takes_all<R: BulkResource>(context: &Context<'_>) -> bool {
+    context.body.text_of("all").is_some() || !R::LIST.has_choice
 }
 
-/// Returns the SHA-256 of the chosen numbers and of the state that was seen: it detects that either changed since the
-/// confirmation was shown.
-fn digest(ids: &[i64], seen: &Seen) -> String {
+/// Returns the SHA-256 of the selected ids and of their state: it detects that either changed since the confirmation was
+/// shown.
+fn digest(ids: &[i64], snapshot: &Snapshot) -> String {
     let mut numbers = ids.to_vec();
     numbers.sort_unstable();
-    let versions = seen.versions.iter();
+    let versions = snapshot.versions.iter();
     numbers.extend(versions.flat_map(|(id, version)| [*id, version.updated_at.timestamp_micros()]));
-    let going = [seen.going.cars, seen.going.pictures].map(u64::cast_signed);
-    numbers.extend(going);
+    numbers.extend([snapshot.cars.cars, snapshot.cars.pictures].map(u64::cast_signed));
     let mut bytes: Vec<u8> = numbers.into_iter().flat_map(i64::to_be_bytes).collect();
-    let cars = seen
+    let digests = snapshot
         .versions
         .values()
         .filter_map(|version| version.cars.as_deref());
-    bytes.extend(cars.flat_map(str::bytes));
-    let hash = Sha256::digest(bytes);
-    hash.iter().take(16).fold(String::new(), |mut hex, byte| {
-        // Writing to a string never fails.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    bytes.extend(digests.flat_map(str::bytes));
+    sha256_hex(&bytes, 16)
 }
 
-fn confirm(
+fn confirm<R: BulkResource>(
     context: &Context<'_>,
-    resource: &BulkResource,
     action: &Action,
     ids: &[i64],
     digest: String,
     warning: Option<String>,
 ) -> Result<Answer, ApiError> {
-    let spec = resource.spec;
+    let list = R::LIST;
     let named = ids.get(..NAMED).unwrap_or(ids);
-    let mut hidden = vec![
-        ("action", action.name.to_owned()),
-        ("confirmed", "1".to_owned()),
-        ("digest", digest),
-    ];
-    if context.body.text_of("all").is_some() {
-        hidden.push(("all", "1".to_owned()));
+    let selection = if context.body.text_of("all").is_some() {
+        ("all", "1".to_owned())
     } else {
         let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-        hidden.push(("selected", ids.join(",")));
-    }
+        ("selected", ids.join(","))
+    };
     let counts = if action.is_danger {
-        (resource.counts)(context.app, context.caller, ids)?
+        R::counts(context.app, context.caller, ids)?
     } else {
         Vec::new()
     };
-    let to_list = url(spec.path, context.query_text);
-    let what = counted(ids.len() as u64, spec.singular);
-    Answer::page(render::write(&ConfirmPage {
+    let to_list = url(list.path, context.query_text);
+    let what = counted(ids.len() as u64, list.singular);
+    Answer::page(ui::render(&ConfirmPage {
         frame: Frame::of(context),
-        crumbs: render::crumbs(&[(spec.title, &to_list)], action.title),
+        crumbs: render::crumbs(&[(list.title, &to_list)], action.title),
         title: format!("{}: {what}?", action.title),
         lead: action.lead.to_owned(),
         warning,
         changes: Vec::new(),
         counts,
-        items: (resource.links)(context.app, context.caller, named)?,
+        items: R::links(context.app, context.caller, named)?,
         more: (ids.len() - named.len()) as u64,
-        hidden,
+        hidden: vec![
+            ("action", action.name.to_owned()),
+            ("confirmed", "1".to_owned()),
+            ("digest", digest),
+            selection,
+        ],
         button: format!("{} ({what})", action.button),
         is_danger: action.is_danger,
-        action: url(&format!("{}bulk/", spec.path), context.query_text),
+        action: url(&format!("{}bulk/", list.path), context.query_text),
         back: to_list,
     }))
 }
 
-/// What a page says that asks again.
-const CHANGED: &str = "It was changed meanwhile, and nothing was deleted. Below is what is there now.";
-
-/// What is asked before something is done to one thing.
-pub(super) struct Question {
-    /// What it is about, where it was changed since it was asked before.
-    pub(super) changed: Option<(ObjectType, i64)>,
-    /// Hidden fields with the state that the page shows.
-    pub(super) hidden: Vec<(&'static str, String)>,
-    pub(super) title: String,
-    pub(super) lead: String,
-    pub(super) counts: Vec<(&'static str, u64)>,
-    pub(super) items: Vec<Link>,
-    pub(super) more: u64,
-    pub(super) button: &'static str,
-    pub(super) is_danger: bool,
-    pub(super) back: String,
-}
-
+/// Asks for confirmation of an action on one object: again, if the object `changed` since the previous confirmation.
 pub(super) fn confirm_one(
     context: &Context<'_>,
     steps: &[(&str, &str)],
-    question: Question,
+    changed: Option<(ObjectType, i64)>,
+    page: ConfirmPage<'_>,
 ) -> Result<Answer, ApiError> {
-    let status = match question.changed {
-        Some(_) => StatusCode::CONFLICT,
-        None => StatusCode::OK,
-    };
-    let changes = match question.changed {
-        Some(object) => super::history::latest_changes(context, object)?,
-        None => Vec::new(),
-    };
-    let html = render::write(&ConfirmPage {
+    let mut page = ConfirmPage {
         frame: Frame::of(context),
         crumbs: render::crumbs(steps, "Confirm"),
-        title: question.title,
-        lead: question.lead,
-        warning: question.changed.map(|_| CHANGED.to_owned()),
-        changes,
-        counts: question.counts,
-        items: question.items,
-        more: question.more,
-        hidden: question.hidden,
-        button: question.button.to_owned(),
-        is_danger: question.is_danger,
         action: context.with_back(context.path),
-        back: question.back,
-    });
-    Ok(Answer::Page(status, html))
+        ..page
+    };
+    let Some(object) = changed else {
+        return Answer::page(ui::render(&page));
+    };
+    page.changes = entries::latest(context.app, context.caller, object)?;
+    let warning = "It was changed meanwhile, and nothing was deleted. Below is what is there now.";
+    page.warning = Some(warning.to_owned());
+    Ok(Answer::Page(StatusCode::CONFLICT, ui::render(&page)))
 }
 
-/// What became of many.
+/// The results of an action on several objects.
 #[derive(Default)]
 struct BulkReport {
     done: usize,
     unchanged: usize,
-    /// Why some were refused, and how many for each reason.
+    /// Number of refusals by their reason.
     refused: BTreeMap<String, usize>,
-    /// Why the rest was not even tried.
+    /// Why the remaining objects were not tried.
     broken_off: Option<String>,
 }
 
 impl BulkReport {
-    /// Does it to each, one after the other. What is refused of one does not keep the others from it; a fault of ours
-    /// does, and so does that the caller may not any more.
-    fn run_batch(&mut self, app: &App, caller: Option<&Caller>, action: &Action, ids: &[i64], seen: &Seen) {
+    /// Runs an action on objects, one after the other. A refusal does not stop the others; an internal error does, and so
+    /// does the loss of the caller's rights.
+    fn run_batch(
+        &mut self,
+        app: &App,
+        caller: Option<&Caller>,
+        action: &Action,
+        ids: &[i64],
+        snapshot: &Snapshot,
+    ) {
         let Some(caller) = caller else {
             self.broken_off = Some("You may not do this any more.".to_owned());
             return;
         };
         for id in ids {
-            match (action.run)(app, caller, *id, seen.versions.get(id)) {
+            match (action.run)(app, caller, *id, snapshot.versions.get(id)) {
                 Ok(Outcome::Done) => self.done += 1,
                 Ok(Outcome::Unchanged) => self.unchanged += 1,
                 Err(error) if error.status().is_server_error() => {
-                    // The log says why.
+                    // Making the response logs the cause.
                     drop(error.response());
                     self.broken_off = Some(error.sentence());
                     return;
@@ -319,12 +356,12 @@ impl BulkReport {
         }
     }
 
-    fn seen(&self) -> usize {
+    fn reached(&self) -> usize {
         self.done + self.unchanged + self.refused.values().sum::<usize>()
     }
 
-    fn text(&self, spec: &ListSpec, action: &Action) -> String {
-        let mut text = format!("{} {}.", counted(self.done as u64, spec.singular), action.past);
+    fn text(&self, list: &Changelist, action: &Action) -> String {
+        let mut text = format!("{} {}.", counted(self.done as u64, list.singular), action.past);
         // Writing to a string never fails.
         if self.unchanged > 0 {
             let _ = write!(text, " {} {} already.", self.unchanged, action.past);
@@ -338,8 +375,8 @@ impl BulkReport {
         text
     }
 
-    fn message(&self, spec: &ListSpec, action: &Action) -> Message {
-        let text = self.text(spec, action);
+    fn message(&self, list: &Changelist, action: &Action) -> Message {
+        let text = self.text(list, action);
         if self.refused.is_empty() && self.broken_off.is_none() {
             Message::success(text)
         } else {
@@ -348,54 +385,45 @@ impl BulkReport {
     }
 }
 
-/// Tells how far it is, while it is done: a page that grows, which needs no script.
+/// Runs an action while a page that grows reports the progress. It needs no script.
 fn progress(
     context: &Context<'_>,
-    resource: &'static BulkResource,
+    list: &'static Changelist,
     action: &'static Action,
     ids: Vec<i64>,
-    seen: Seen,
+    snapshot: Snapshot,
 ) -> Stream {
-    let spec = resource.spec;
-    let to_list = url(spec.path, context.query_text);
-    let what = counted(ids.len() as u64, spec.singular);
-    let page = render::write(&ProgressPage {
+    let back = url(list.path, context.query_text);
+    let what = counted(ids.len() as u64, list.singular);
+    let page = ui::render(&ProgressPage {
         frame: Frame::of(context),
-        crumbs: render::crumbs(&[(spec.title, &to_list)], action.title),
+        crumbs: render::crumbs(&[(list.title, &back)], action.title),
         title: format!("{}: {what}", action.title),
     });
-    let (head, tail) = page.split_once(PROGRESS).unwrap_or((&page, ""));
+    let (head, tail) = page.split_once(STEPS).unwrap_or((&page, ""));
     let mut head = Some(head.as_bytes().to_vec());
     let mut tail = Some(tail.to_owned());
-    let mut tally = BulkReport::default();
-    let total = ids.len();
+    let mut report = BulkReport::default();
     let step = move |app: &App, caller: Option<&Caller>| {
         if let Some(head) = head.take() {
             return Ok(Some(head));
         }
-        let batch: Vec<i64> = ids.iter().skip(tally.seen()).take(BATCH).copied().collect();
-        if batch.is_empty() || tally.broken_off.is_some() {
-            let end = tail.take().map(|tail| {
-                let link = format!(
-                    "<p class=\"actions\"><a class=\"button primary\" href=\"{}\">Back to the list</a></p>",
-                    escape(&to_list)
-                );
-                let text = escape(&tally.text(spec, action));
-                let class = if tally.broken_off.is_some() {
-                    "problems"
-                } else {
-                    "notice"
-                };
-                format!("<p class=\"{class}\" role=\"status\">{text}</p>{link}{tail}").into_bytes()
-            });
-            return Ok(end);
+        let batch: Vec<i64> = ids.iter().skip(report.reached()).take(BATCH).copied().collect();
+        let is_over = batch.is_empty() || report.broken_off.is_some();
+        if !is_over {
+            report.run_batch(app, caller, action, &batch, &snapshot);
         }
-        tally.run_batch(app, caller, action, &batch, &seen);
-        let reached = tally.seen().min(total);
-        let told = format!(
-            "<p class=\"progress\"><progress max=\"{total}\" value=\"{reached}\" aria-label=\"Progress\"></progress> {reached} of {total}</p>\n"
-        );
-        Ok(Some(told.into_bytes()))
+        let html = ui::render(&ProgressStep {
+            total: ids.len(),
+            reached: report.reached().min(ids.len()),
+            report: is_over.then(|| report.text(list, action)),
+            is_broken_off: report.broken_off.is_some(),
+            back: &back,
+        });
+        if is_over {
+            return Ok(tail.take().map(|tail| (html + &tail).into_bytes()));
+        }
+        Ok(Some(html.into_bytes()))
     };
     Stream {
         media_type: "text/html; charset=utf-8",
@@ -404,19 +432,13 @@ fn progress(
     }
 }
 
-/// Text as HTML.
-fn escape(text: &str) -> String {
-    askama::filters::escape(text, askama::filters::Html)
-        .map_or_else(|never| match never {}, |safe| safe.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_knows_a_selection_whatever_its_order() {
-        let digest = |ids: &[i64]| digest(ids, &Seen::default());
+    fn digest_ignores_the_order_of_ids() {
+        let digest = |ids: &[i64]| digest(ids, &Snapshot::default());
         assert_eq!(digest(&[1, 2, 3]), digest(&[3, 1, 2]));
         assert_ne!(digest(&[1, 2, 3]), digest(&[1, 2]));
         assert_ne!(digest(&[12]), digest(&[1, 2]));
@@ -430,11 +452,11 @@ mod tests {
                 let cars = Some(of_cars.to_owned());
                 Some((*id, Version { updated_at, cars }))
             };
-            let seen = Seen {
-                going: CarCount { cars, pictures },
+            let snapshot = Snapshot {
+                cars: CarCount { cars, pictures },
                 versions: versions.iter().filter_map(version).collect(),
             };
-            digest(&[1, 2], &seen)
+            digest(&[1, 2], &snapshot)
         };
         let seen = |versions: &[(i64, i64)], cars, pictures| seen_with(versions, cars, pictures, "ab");
         let before = seen(&[(1, 5), (2, 5)], 3, 2);

@@ -1,4 +1,4 @@
-//! Everybody's cars: list, add, change, delete, picture.
+//! Cars of all users: list, add, change, delete, picture.
 
 use std::collections::HashMap;
 
@@ -17,12 +17,12 @@ use mycars_domain::{
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, BulkResource, Outcome, Seen, Version},
+    bulk::{self, Action, BulkResource, ConfirmPage, Outcome, Snapshot, Version},
     export,
-    forms::{self, FormData},
-    lists::{self, Facet, ListData, ListSpec},
+    forms::{self, FormPage, Owners},
+    lists::{self, Changelist, Facet, ListData},
     message::Message,
-    render::{self, Cell, FormPage, Frame, Owner, Owners, Row, Time},
+    render::{Cell, Row},
 };
 use crate::{
     api::{
@@ -32,12 +32,12 @@ use crate::{
         views::{CarView, OwnerView},
     },
     error::ApiError,
-    web::{bidi::isolated, browsable::Link},
+    web::ui::{self, bidi::isolated, forms::FormData, links::Link, text::Time},
 };
 
 const PATH: &str = "/admin/cars/";
 
-static LIST: ListSpec = ListSpec {
+static LIST: Changelist = Changelist {
     path: PATH,
     title: "Cars",
     singular: "car",
@@ -68,7 +68,7 @@ static LIST: ListSpec = ListSpec {
     has_choice: true,
 };
 
-/// So many brands are offered to filter by.
+/// Number of brands that are offered as filters.
 const BRANDS: u32 = 12;
 
 const OWNER: FieldSpec = FieldSpec::required(Field::Owner, "Owner", FieldKind::Text)
@@ -78,9 +78,9 @@ const IMAGE: FieldSpec = FieldSpec::optional(Field::Image, "Picture", FieldKind:
     .help("JPEG, PNG, WebP or GIF, at most 5 MiB. Kept as JPEG, without its metadata.");
 static IMAGE_FIELDS: [FieldSpec; 1] = [IMAGE];
 
-/// The field in which a checkbox says that the picture is to go.
+/// Name of the checkbox that removes the picture.
 const CLEAR: &str = "image-clear";
-/// The button that searches for an owner, and those that choose one.
+/// Names of the buttons that search for an owner and that choose one.
 const FIND: &str = "_find";
 const PICK: &str = "_pick";
 
@@ -129,7 +129,7 @@ fn found(context: &Context<'_>, query: &CarQuery) -> Result<ListData, ApiError> 
     })
 }
 
-/// The owners of cars, in one query.
+/// Reads the owners of cars, in one query.
 fn owners_of(app: &App, caller: &Caller, cars: &[Car]) -> Result<HashMap<UserId, User>, ApiError> {
     let mut ids: Vec<UserId> = cars.iter().map(|car| car.owner).collect();
     ids.sort_unstable();
@@ -138,7 +138,7 @@ fn owners_of(app: &App, caller: &Caller, cars: &[Car]) -> Result<HashMap<UserId,
     Ok(owners.into_iter().map(|owner| (owner.id, owner)).collect())
 }
 
-/// A car in a list. `back` is the query of the list that one comes back to.
+/// Returns the row of a car. `back` is the query of the list to which the car's page leads back.
 fn row(car: &Car, owner: Option<&User>, back: &str) -> Row {
     Row {
         key: Some(car.id.0),
@@ -146,9 +146,9 @@ fn row(car: &Car, owner: Option<&User>, back: &str) -> Row {
         cells: vec![
             Cell::Link(Link {
                 label: car.license.to_string(),
-                url: lists::with_back(&format!("{PATH}{}/", car.id), back),
+                url: lists::with_back(&own_path(car), back),
             }),
-            Cell::Image(car.image.as_ref().map(|path| format!("/media/{path}"))),
+            Cell::Image(image_url(car)),
             Cell::Text(car.brand.to_string()),
             Cell::Text(car.model.to_string()),
             Cell::Number(car.year.get().into()),
@@ -165,60 +165,25 @@ fn row(car: &Car, owner: Option<&User>, back: &str) -> Row {
     }
 }
 
-/// The cars of a user, as their page shows them.
+/// Returns the rows of a user's cars on the user's page.
 pub(super) fn rows_of(owner: &User, cars: &[Car]) -> Vec<Row> {
     cars.iter().map(|car| row(car, Some(owner), "")).collect()
 }
 
-/// What the columns of cars are called.
+/// Returns the labels of the columns of cars.
 pub(super) fn columns() -> Vec<&'static str> {
     LIST.columns.iter().map(|(label, _)| *label).collect()
 }
 
-static CARS: BulkResource = BulkResource {
-    spec: &LIST,
-    ids: |context| {
-        let ids = cars::ids(context.app, context.caller, &query(context)?)?;
-        Ok(ids.into_iter().map(|id| id.0).collect())
-    },
-    links: |app, caller, ids| {
-        let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
-        let cars = cars::read_all(app, caller, &ids)?;
-        Ok(cars.iter().map(link).collect())
-    },
-    counts: |app, caller, ids| {
-        let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
-        let CarCount { cars, pictures } = cars::count(app, caller, &ids)?;
-        Ok(vec![("Cars", cars), ("Pictures", pictures)])
-    },
-    names: || export::names(&CAR),
-    seen: |app, caller, ids| {
-        let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
-        let cars = cars::read_all(app, caller, &ids)?;
-        Ok(Seen {
-            going: cars.iter().collect(),
-            versions: cars
-                .iter()
-                .map(|car| {
-                    let version = Version {
-                        updated_at: car.updated_at,
-                        cars: None,
-                    };
-                    (car.id.0, version)
-                })
-                .collect(),
-        })
-    },
-    rows: |app, caller, ids| {
-        let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
-        let cars = cars::read_all(app, caller, &ids)?;
-        let owners = owners_of(app, caller, &cars)?;
-        cars.iter()
-            .filter_map(|car| Some((car, OwnerView::from(owners.get(&car.owner)?))))
-            .map(|(car, owner)| export::row(&CarView::new(car, &owner)))
-            .collect()
-    },
-    actions: &[Action {
+fn car_ids(ids: &[i64]) -> Vec<CarId> {
+    ids.iter().copied().map(CarId).collect()
+}
+
+struct Cars;
+
+impl BulkResource for Cars {
+    const LIST: &'static Changelist = &LIST;
+    const ACTIONS: &'static [Action] = &[Action {
         name: "delete",
         title: "Delete",
         past: "deleted",
@@ -230,15 +195,62 @@ static CARS: BulkResource = BulkResource {
             cars::delete(app, caller, CarScope::All, CarId(id), version)?;
             Ok(Outcome::Done)
         },
-    }],
-    are_users: false,
-};
+    }];
 
-pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
-    bulk::answer(context, &CARS)
+    fn ids(context: &Context<'_>) -> Result<Vec<i64>, ApiError> {
+        let ids = cars::ids(context.app, context.caller, &query(context)?)?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    }
+
+    fn links(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Link>, ApiError> {
+        let cars = cars::read_all(app, caller, &car_ids(ids))?;
+        Ok(cars.iter().map(link).collect())
+    }
+
+    fn counts(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<(&'static str, u64)>, ApiError> {
+        let CarCount { cars, pictures } = cars::count(app, caller, &car_ids(ids))?;
+        Ok(vec![("Cars", cars), ("Pictures", pictures)])
+    }
+
+    fn snapshot(app: &App, caller: &Caller, ids: &[i64]) -> Result<Snapshot, ApiError> {
+        let cars = cars::read_all(app, caller, &car_ids(ids))?;
+        let version = |car: &Car| Version {
+            updated_at: car.updated_at,
+            cars: None,
+        };
+        Ok(Snapshot {
+            cars: cars.iter().collect(),
+            versions: cars.iter().map(|car| (car.id.0, version(car))).collect(),
+        })
+    }
+
+    fn rows(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<export::Row>, ApiError> {
+        let cars = cars::read_all(app, caller, &car_ids(ids))?;
+        let owners = owners_of(app, caller, &cars)?;
+        cars.iter()
+            .filter_map(|car| Some((car, OwnerView::from(owners.get(&car.owner)?))))
+            .map(|(car, owner)| export::row(&CarView::new(car, &owner)))
+            .collect()
+    }
+
+    fn names() -> Vec<&'static str> {
+        export::names(&CAR)
+    }
 }
 
-/// Returns the link to a car. Its label holds each name isolated, so that none can reorder the others.
+pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
+    bulk::answer::<Cars>(context)
+}
+
+fn own_path(car: &Car) -> String {
+    format!("{PATH}{}/", car.id)
+}
+
+fn image_url(car: &Car) -> Option<String> {
+    car.image.as_ref().map(|path| format!("/media/{path}"))
+}
+
+/// Returns the link to a car. Each name in its label is isolated, so that it cannot reorder the others.
 pub(super) fn link(car: &Car) -> Link {
     Link {
         label: format!(
@@ -247,7 +259,7 @@ pub(super) fn link(car: &Car) -> Link {
             isolated(car.model.as_str()),
             isolated(car.license.as_str())
         ),
-        url: format!("{PATH}{}/", car.id),
+        url: own_path(car),
     }
 }
 
@@ -258,17 +270,13 @@ pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
             object.insert(name.to_owned(), value.into());
         }
     }
-    show(context, StatusCode::OK, None, &FormData::with(object))
+    show(context, StatusCode::OK, None, &forms::filled(object))
 }
 
 pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
     if is_search(context) {
-        return show(
-            context,
-            StatusCode::OK,
-            None,
-            &FormData::refused(context, Violations::new()),
-        );
+        let data = forms::refused(context, &Violations::new());
+        return show(context, StatusCode::OK, None, &data);
     }
     let (input, picture) = match read(context) {
         Ok(read) => read,
@@ -283,15 +291,15 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
 
 pub(super) fn edit(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
-    let filling = FormData::with(object(context, &car)?);
-    show(context, StatusCode::OK, Some(&car), &filling)
+    let data = forms::filled(object(context, &car)?);
+    show(context, StatusCode::OK, Some(&car), &data)
 }
 
 pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
     if is_search(context) {
-        let filling = FormData::refused(context, Violations::new());
-        return show(context, StatusCode::OK, Some(&car), &filling);
+        let data = forms::refused(context, &Violations::new());
+        return show(context, StatusCode::OK, Some(&car), &data);
     }
     let (input, picture) = match read(context) {
         Ok(read) => read,
@@ -308,11 +316,11 @@ pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
     match changed {
         Ok(changed) => finish(context, &changed, picture.as_ref(), "changed"),
         Err(cars::Error::Conflict) => {
-            let filling = FormData {
+            let data = FormData {
                 current: Some(object(context, &car)?),
-                ..FormData::refused(context, Violations::new())
+                ..forms::refused(context, &Violations::new())
             };
-            show(context, StatusCode::CONFLICT, Some(&car), &filling)
+            show(context, StatusCode::CONFLICT, Some(&car), &data)
         }
         Err(error) => refuse(context, Some(&car), error.into()),
     }
@@ -327,8 +335,7 @@ fn find(context: &Context<'_>) -> Result<Car, ApiError> {
     )?)
 }
 
-/// What a form says: the fields, and a picture that is fit to be kept. The picture is looked at first, so that a car
-/// isn't saved with something else than a picture.
+/// Reads a form: the fields, and the picture, converted for storage. The picture is checked before the car is saved.
 fn read(context: &Context<'_>) -> Result<(CarInput, Option<Picture>), ApiError> {
     let input = CarInput {
         owner: owner(context)?,
@@ -349,7 +356,7 @@ fn read(context: &Context<'_>) -> Result<(CarInput, Option<Picture>), ApiError> 
     Ok((input, Some(picture)))
 }
 
-/// The owner whom a form names, by their username.
+/// Reads the owner of a form, a username.
 fn owner(context: &Context<'_>) -> Result<Input<UserId>, ApiError> {
     let typed = context.sent(OWNER.name);
     if typed.is_empty() {
@@ -362,8 +369,8 @@ fn owner(context: &Context<'_>) -> Result<Input<UserId>, ApiError> {
     })
 }
 
-/// Gives a saved car its picture, or takes it away, as the form says, and leads on. The car is saved by now: if its
-/// picture can't be, that is said on the car's page, where it can be tried again.
+/// Stores or removes the picture of a car that was saved, and redirects. If the picture fails, the car's page says so,
+/// where the user can try again.
 fn finish(
     context: &Context<'_>,
     car: &Car,
@@ -382,39 +389,38 @@ fn finish(
     match kept.map_err(ApiError::from) {
         Ok(()) => saved(context, car, what),
         Err(error) => {
-            // It has its cause in the log.
+            // Making the response logs the cause.
             drop(error.response());
             let text = format!(
                 "The car was {what}, but its picture was not: {}",
                 error.sentence()
             );
-            let own = context.with_back(&format!("{PATH}{}/", car.id));
+            let own = context.with_back(&own_path(car));
             Answer::redirect(own, Message::warning(text))
         }
     }
 }
 
 fn saved(context: &Context<'_>, car: &Car, what: &str) -> Result<Answer, ApiError> {
-    let own = format!("{PATH}{}/", car.id);
-    let Link { label, .. } = link(car);
+    let Link { label, url: own } = link(car);
     Answer::redirect(
         forms::after_save(context, PATH, &own),
         Message::success(format!("The car {label} was {what}.")).with_link("Open it", own),
     )
 }
 
-/// The form once more, with what is wrong; any other error is a page of its own.
+/// Shows the form again with the errors of its fields. Other errors have a page of their own.
 fn refuse(context: &Context<'_>, car: Option<&Car>, error: ApiError) -> Result<Answer, ApiError> {
     match error {
         ApiError::Fields(violations) => {
-            let filling = FormData::refused(context, violations);
-            show(context, StatusCode::BAD_REQUEST, car, &filling)
+            let data = forms::refused(context, &violations);
+            show(context, StatusCode::BAD_REQUEST, car, &data)
         }
         error => Err(error),
     }
 }
 
-/// A car as forms are filled: as the API shows it, but the owner by their username.
+/// Returns a car as the API shows it, but with the owner's username, to fill a form.
 fn object(context: &Context<'_>, car: &Car) -> Result<serde_json::Map<String, serde_json::Value>, ApiError> {
     let owner = users::read(context.app, context.caller, car.owner)?;
     let mut object = forms::object(&CarView::new(car, &OwnerView::from(&owner)))?;
@@ -430,77 +436,56 @@ fn show(
     context: &Context<'_>,
     status: StatusCode,
     car: Option<&Car>,
-    filling: &FormData<'_>,
+    data: &FormData<'_>,
 ) -> Result<Answer, ApiError> {
-    let set = |title, fields: &[Field]| filling.fieldset(title, &FIELDS, fields);
+    let set = |title, fields: &[Field]| forms::fieldset(data, title, &FIELDS, fields);
     let mut registration = set("Registration", &[Field::License, Field::Vin]);
-    let mut owner = filling.field(&OWNER);
+    let mut owner = data.field(&OWNER);
     let picked = context.sent(PICK);
     if !picked.is_empty() {
         picked.clone_into(&mut owner.value);
     }
-    let owners = match context.body.text_of(FIND) {
-        Some(_) => Some(search_owners(context, &owner.value)?),
-        // Who typed a part of a name where a username must be is helped on.
-        None if !filling.violations.of(Field::Owner).is_empty() && !strip(&owner.value).is_empty() => {
-            owner.errors = vec![format!(
-                "No user has the username “{}”.",
-                isolated(strip(&owner.value))
-            )];
-            Some(search_owners(context, &owner.value)?)
-        }
-        None => None,
+    let typed = strip(&owner.value).to_owned();
+    let is_unknown = data.errors.contains_key(OWNER.name) && !typed.is_empty();
+    let is_searched = context.body.text_of(FIND).is_some();
+    if is_unknown && !is_searched {
+        owner.errors = vec![format!("No user has the username “{}”.", isolated(&typed))];
+    }
+    let owners = if is_searched || is_unknown {
+        Some(Owners {
+            found: forms::search_owners(context, &owner.value)?,
+            searched: typed,
+        })
+    } else {
+        None
     };
     registration.fields.insert(0, owner);
     let fieldsets = vec![
         set("Car", &[Field::Brand, Field::Model, Field::Year, Field::Color]),
         registration,
         set("Use", &[Field::Mileage, Field::Notes]),
-        filling.fieldset("Picture", &IMAGE_FIELDS, &[Field::Image]),
+        forms::fieldset(data, "Picture", &IMAGE_FIELDS, &[Field::Image]),
     ];
     let title = car.map_or_else(|| "Add a car".to_owned(), |car| link(car).label);
-    let own = car.map(|car| format!("{PATH}{}/", car.id));
-    let conflict = match (car, status) {
-        (Some(car), StatusCode::CONFLICT) => {
-            let id = (ObjectType::Car, car.id.0);
-            let own = format!("{PATH}{}/", car.id);
-            Some(forms::conflict(context, id, car.updated_at, &own)?)
-        }
-        _ => None,
-    };
-    let html = render::write(&FormPage {
-        frame: Frame::of(context),
-        crumbs: render::crumbs(&[("Cars", &context.back_to(PATH))], &title),
-        locked: None,
-        tools: own
-            .as_ref()
-            .map(|own| Link {
-                label: "History".into(),
-                url: format!("{own}history/"),
-            })
-            .into_iter()
-            .collect(),
-        delete: own
-            .as_ref()
-            .map(|own| context.with_back(&format!("{own}delete/"))),
-        problems: FormData::problems(&fieldsets),
-        fieldsets,
-        version: car.map(|car| forms::shown_version(context, status, car.updated_at)),
-        conflict,
-        noun: "car",
+    let mut page = FormPage {
         takes_file: true,
         is_cleared: context.body.text_of(CLEAR).is_some(),
         lost_file: context.body.has_file(),
-        image: car
-            .and_then(|car| car.image.as_ref())
-            .map(|path| format!("/media/{path}")),
         owners,
-        facts: car.map(facts).unwrap_or_default(),
-        related: None,
-        action: context.with_back(context.path),
-        title,
-    });
-    Ok(Answer::Page(status, html))
+        ..FormPage::new(context, ("Cars", PATH), &title, "car", fieldsets)
+    };
+    if let Some(car) = car {
+        let own = own_path(car);
+        page = page.with_version(context, status, (ObjectType::Car, car.id.0), car.updated_at, &own)?;
+        page.tools.push(Link {
+            label: "History".into(),
+            url: format!("{own}history/"),
+        });
+        page.delete = Some(context.with_back(&format!("{own}delete/")));
+        page.image = image_url(car);
+        page.facts = facts(car);
+    }
+    Ok(Answer::Page(status, ui::render(&page)))
 }
 
 fn facts(car: &Car) -> Vec<(&'static str, Cell)> {
@@ -511,43 +496,28 @@ fn facts(car: &Car) -> Vec<(&'static str, Cell)> {
     ]
 }
 
-fn search_owners(context: &Context<'_>, typed: &str) -> Result<Owners, ApiError> {
-    let found = super::users::search(context, typed)?;
-    Ok(Owners {
-        searched: strip(typed).to_owned(),
-        found: found
-            .iter()
-            .map(|user| Owner {
-                username: user.username.to_string(),
-                name: super::users::described(user),
-            })
-            .collect(),
-    })
-}
-
 pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     let car = find(context)?;
     ask_to_delete(context, &car, false)
 }
 
-/// Asks whether a car is to be deleted; once more, where it was changed since it was asked before.
+/// Asks for confirmation to delete a car: again, if it changed since the previous confirmation.
 fn ask_to_delete(context: &Context<'_>, car: &Car, is_changed: bool) -> Result<Answer, ApiError> {
     let Link { label, url } = link(car);
     let pictures = u64::from(car.image.is_some());
     bulk::confirm_one(
         context,
         &[("Cars", &context.back_to(PATH)), (&label, &url)],
-        bulk::Question {
-            changed: is_changed.then_some((ObjectType::Car, car.id.0)),
+        is_changed.then_some((ObjectType::Car, car.id.0)),
+        ConfirmPage {
             hidden: vec![(forms::VERSION, timestamp::write(car.updated_at))],
             title: format!("Delete the car {label}?"),
             lead: "It goes with its picture. This can’t be undone; its history stays.".into(),
             counts: vec![("Cars", 1), ("Pictures", pictures)],
-            items: Vec::new(),
-            more: 0,
-            button: "Yes, delete it",
+            button: "Yes, delete it".into(),
             is_danger: true,
             back: context.with_back(&url),
+            ..ConfirmPage::default()
         },
     )
 }

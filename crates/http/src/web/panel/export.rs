@@ -1,16 +1,16 @@
-//! Exports: what a list shows as a file, as the API shows each. Cells that a spreadsheet would take for a formula are
+//! Exports of lists as CSV or JSON, with the fields of the API. Cells that a spreadsheet would read as a formula become
 //! text (OWASP, CSV injection).
 
 use mycars_application::{App, Caller};
 use serde_json::Value;
 
-use super::{Stream, bulk::BulkResource, forms};
+use super::{Stream, forms};
 use crate::{api::fields::Schema, error::ApiError};
 
-/// One thing as it is exported: the name and the value of each field, in order.
+/// An exported object: the name and the value of each field, in order.
 pub(super) type Row = Vec<(String, Value)>;
 
-/// So many are read and written in one go.
+/// Number of objects that are read and written in one step.
 const BATCH: usize = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The format of an action.
+    /// Returns the format that an action exports.
     pub(super) fn named(action: &str) -> Option<Self> {
         match action {
             "export_csv" => Some(Self::Csv),
@@ -30,54 +30,62 @@ impl Format {
     }
 }
 
-/// The names of the fields that a view of the API has, in order.
-pub(super) fn names(shape: &Schema) -> Vec<&'static str> {
-    shape.readable().map(|spec| spec.name).collect()
+/// Returns the names of the fields in a view of the API, in order.
+pub(super) fn names(schema: &Schema) -> Vec<&'static str> {
+    schema.readable().map(|spec| spec.name).collect()
 }
 
-/// A view of the API as it is exported.
+/// Converts a view of the API to a row.
 pub(super) fn row(view: &impl serde::Serialize) -> Result<Row, ApiError> {
     Ok(forms::object(view)?.into_iter().collect())
 }
 
-pub(super) fn stream(resource: &'static BulkResource, format: Format, ids: Vec<i64>) -> Stream {
+/// Exports the objects with these ids to a file. `rows` reads some of them.
+pub(super) fn stream(
+    file: &str,
+    format: Format,
+    ids: Vec<i64>,
+    names: &[&'static str],
+    rows: fn(&App, &Caller, &[i64]) -> Result<Vec<Row>, ApiError>,
+) -> Stream {
     let (media_type, extension) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::Json => ("application/json", "json"),
     };
+    let names = names.to_vec();
     let mut done = 0;
     let mut is_over = false;
     let mut has_begun = false;
     let step = move |app: &App, caller: Option<&Caller>| {
         let caller = caller.ok_or(ApiError::NoCredentials)?;
-        let batch: Vec<i64> = ids.iter().skip(done).take(BATCH).copied().collect();
         if is_over {
             return Ok(None);
         }
-        let rows = (resource.rows)(app, caller, &batch)?;
+        let batch: Vec<i64> = ids.iter().skip(done).take(BATCH).copied().collect();
+        let rows = rows(app, caller, &batch)?;
         done += batch.len();
         is_over = done >= ids.len();
         let piece = match format {
-            Format::Csv => csv(&rows, &(resource.names)(), &mut has_begun, is_over)?,
+            Format::Csv => csv(&rows, &names, &mut has_begun, is_over)?,
             Format::Json => json(&rows, &mut has_begun, is_over)?,
         };
         Ok(Some(piece))
     };
     Stream {
         media_type,
-        file_name: Some(format!("{}.{extension}", resource.spec.plural.replace(' ', "-"))),
+        file_name: Some(format!("{file}.{extension}")),
         step: Box::new(step),
     }
 }
 
-/// Lines of a table. `has_begun` says whether its header line was written, and then that it was. The header line holds
-/// the names of the first row, or `names` where there is none.
+/// Writes lines of CSV. `has_begun` tells whether the header line was written, and is set. The header line holds the names
+/// of the first row, or `names` if there is none.
 fn csv(rows: &[Row], names: &[&str], has_begun: &mut bool, is_last: bool) -> Result<Vec<u8>, ApiError> {
     if rows.is_empty() && (*has_begun || !is_last) {
         return Ok(Vec::new());
     }
     let failed = |error: csv::Error| ApiError::Internal(error.into());
-    // Without this mark, some spreadsheets take UTF-8 for something else.
+    // Some spreadsheets read UTF-8 only with a byte order mark.
     let begin = if *has_begun { Vec::new() } else { "\u{feff}".into() };
     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(begin);
     if !*has_begun {
@@ -98,11 +106,10 @@ fn csv(rows: &[Row], names: &[&str], has_begun: &mut bool, is_last: bool) -> Res
         .map_err(|error| ApiError::Internal(error.to_string().into()))
 }
 
-/// With what a formula begins, also in full-width letters, and what spreadsheets skip before it.
+/// First characters of formulas, also full-width, and the characters that spreadsheets skip before them.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
-/// A value as a cell. What begins as a formula does gets a quotation mark before it, which spreadsheets take for
-/// "this is text".
+/// Returns a value as a cell. A formula gets a leading quotation mark, which marks text in spreadsheets.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -112,7 +119,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A piece of a list. `has_begun` says whether there was an item before, and then whether there was one.
+/// Writes a part of a JSON array. `has_begun` tells whether an item was written, and is updated.
 fn json(rows: &[Row], has_begun: &mut bool, is_last: bool) -> Result<Vec<u8>, ApiError> {
     let mut piece = Vec::new();
     for row in rows {
@@ -147,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cell_is_a_formula() {
+    fn csv_cells_are_never_formulas() {
         assert_eq!(
             String::from_utf8(csv(&rows(), &[], &mut false, true).unwrap()).unwrap(),
             "\u{feff}b,a,c\n'=1+1,-5,\n'+49 30,-5,\n\"plain, \"\"quoted\"\"\",-5,\n"
@@ -178,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pieces_of_a_json_export_make_one_list() {
+    fn json_pieces_make_one_array() {
         let mut has_begun = false;
         let mut whole = json(&[], &mut has_begun, false).unwrap();
         whole.extend(json(&rows(), &mut has_begun, false).unwrap());

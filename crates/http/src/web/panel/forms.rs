@@ -1,187 +1,267 @@
-//! The forms of the panel, from the same descriptions of fields as everything else: see [`FieldSpec`].
+//! Forms of the panel.
 
 use actix_web::http::StatusCode;
+use askama::Template;
 use chrono::{DateTime, Utc};
-use mycars_application::{history, lists::HistoryQuery};
-use mycars_domain::{
-    Field, Violations,
-    audit::{Action, ObjectType},
-    strip,
+use mycars_application::{
+    history,
+    lists::{HistoryQuery, Search},
+    users,
 };
+use mycars_domain::{
+    Field, User, Violations,
+    audit::{Action, ObjectType},
+};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
     Context,
-    render::{Conflict, Fieldset, Problem, Time},
+    render::{self, Cell, Frame, Row},
 };
 use crate::{
-    api::{
-        fields::{FieldKind, FieldSpec},
-        timestamp,
-    },
+    api::{fields::FieldSpec, timestamp},
     error::ApiError,
     messages,
-    web::{
+    web::ui::{
         bidi::isolated,
-        browsable::{Control, FormField},
+        forms::{Control, FormData, FormField, Problem},
+        links::{Crumb, Link},
+        text::Time,
     },
 };
 
-/// The name of the hidden field that says which version a form changes.
+/// Name of the hidden field that holds the version of the object.
 pub(super) const VERSION: &str = "version";
 
-/// Text that may have more characters than these has more than one line.
-const LONGEST_LINE: usize = 200;
+/// Maximum length of text that fits on one line, in characters.
+const LINE: usize = 200;
 
-/// With what a form is filled.
-pub(super) struct FormData<'a> {
-    /// What is there, as the API shows it.
-    pub(super) object: Map<String, Value>,
-    /// What was sent and refused.
-    pub(super) sent: Option<&'a Context<'a>>,
-    /// What is wrong with it.
-    pub(super) violations: Violations,
-    /// What is there now, where somebody else changed it meanwhile.
-    pub(super) current: Option<Map<String, Value>>,
+/// Number of users that a search for an owner returns.
+const FOUND: u32 = 20;
+
+/// A group of fields.
+pub(super) struct Fieldset {
+    pub(super) title: &'static str,
+    pub(super) fields: Vec<FormField>,
 }
 
-impl<'a> FormData<'a> {
-    /// A form as it is first seen.
-    pub(super) fn with(object: Map<String, Value>) -> Self {
+/// The table of a user's cars on their page.
+pub(super) struct Related {
+    pub(super) title: String,
+    pub(super) add: Link,
+    pub(super) all: Link,
+    pub(super) columns: Vec<&'static str>,
+    pub(super) rows: Vec<Row>,
+}
+
+/// The form that adds or changes an object.
+#[derive(Default, Template)]
+#[template(path = "panel/form.html")]
+pub(super) struct FormPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) crumbs: Vec<Crumb>,
+    pub(super) title: String,
+    /// Why the object can't be changed; `None` shows the buttons that save.
+    pub(super) locked: Option<&'static str>,
+    pub(super) tools: Vec<Link>,
+    /// URL that deletes the object.
+    pub(super) delete: Option<String>,
+    pub(super) fieldsets: Vec<Fieldset>,
+    pub(super) problems: Vec<Problem>,
+    /// The version of the object that the form changes.
+    pub(super) version: Option<String>,
+    pub(super) conflict: Option<Conflict>,
+    /// What the object is, for the text of messages.
+    pub(super) noun: &'static str,
+    pub(super) takes_file: bool,
+    /// Whether the picture is to be removed.
+    pub(super) is_cleared: bool,
+    /// Whether a file was chosen, which browsers don't fill in again.
+    pub(super) lost_file: bool,
+    pub(super) image: Option<String>,
+    /// The result of a search for the owner.
+    pub(super) owners: Option<Owners>,
+    pub(super) facts: Vec<(&'static str, Cell)>,
+    pub(super) related: Option<Related>,
+    pub(super) action: String,
+}
+
+impl<'a> FormPage<'a> {
+    /// Makes the form of a `noun`, below the page `list`. The last breadcrumb is `name`.
+    pub(super) fn new(
+        context: &Context<'a>,
+        list: (&str, &str),
+        name: &str,
+        noun: &'static str,
+        fieldsets: Vec<Fieldset>,
+    ) -> Self {
         Self {
-            object,
-            sent: None,
-            violations: Violations::new(),
-            current: None,
+            frame: Frame::of(context),
+            crumbs: render::crumbs(&[(list.0, &context.back_to(list.1))], name),
+            title: name.to_owned(),
+            problems: problems(&fieldsets),
+            fieldsets,
+            noun,
+            action: context.with_back(context.path),
+            ..Self::default()
         }
     }
 
-    /// A form that was refused.
-    pub(super) fn refused(context: &'a Context<'a>, violations: Violations) -> Self {
-        Self {
-            object: Map::new(),
-            sent: Some(context),
-            violations,
-            current: None,
-        }
-    }
-
-    /// A group of these fields, as they are described.
-    pub(super) fn fieldset(
-        &self,
-        title: &'static str,
-        specs: &'static [FieldSpec],
-        fields: &[Field],
-    ) -> Fieldset {
-        let described = |field: &Field| specs.iter().find(|spec| spec.field == Some(*field));
-        Fieldset {
-            title,
-            fields: fields
-                .iter()
-                .filter_map(described)
-                .map(|spec| self.field(spec))
-                .collect(),
-        }
-    }
-
-    pub(super) fn field(&self, spec: &FieldSpec) -> FormField {
-        FormField {
-            id: id(spec.name),
-            name: spec.name,
-            label: spec.label,
-            control: Self::control(spec),
-            value: self.value(spec),
-            required: spec.required,
-            max_length: spec.max_length,
-            autocomplete: match spec.kind {
-                FieldKind::Password if spec.max_length.is_some() => "new-password",
-                FieldKind::Password => "current-password",
-                _ => "off",
+    /// Sets the version that the form changes: the one that was sent, or after a conflict the stored one, which the form
+    /// shows now.
+    pub(super) fn with_version(
+        self,
+        context: &Context<'_>,
+        status: StatusCode,
+        object: (ObjectType, i64),
+        updated_at: DateTime<Utc>,
+        own: &str,
+    ) -> Result<Self, ApiError> {
+        let is_conflict = status == StatusCode::CONFLICT;
+        let sent = context.body.text_of(VERSION).filter(|_| !is_conflict);
+        Ok(Self {
+            version: Some(sent.map_or_else(|| timestamp::write(updated_at), str::to_owned)),
+            conflict: if is_conflict {
+                Some(Conflict::new(context, object, updated_at, own)?)
+            } else {
+                None
             },
-            help: spec.help,
-            errors: self.errors(spec),
-        }
-    }
-
-    fn control(spec: &FieldSpec) -> Control {
-        match spec.kind {
-            FieldKind::Password => Control::Input("password"),
-            FieldKind::Email => Control::Input("email"),
-            FieldKind::Integer => Control::Integer,
-            FieldKind::Choice(choices) => Control::Select(choices.to_vec()),
-            FieldKind::Boolean => Control::Checkbox,
-            FieldKind::ImageUpload => Control::File,
-            _ if spec.max_length.is_some_and(|max| max > LONGEST_LINE) => Control::TextArea,
-            _ => Control::Input("text"),
-        }
-    }
-
-    /// Passwords don't travel twice, and files browsers don't let a page fill in.
-    fn value(&self, spec: &FieldSpec) -> String {
-        if matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload) {
-            return String::new();
-        }
-        match self.sent {
-            Some(context) => context.body.text_of(spec.name).unwrap_or_default().to_owned(),
-            None => text(self.object.get(spec.name)),
-        }
-    }
-
-    fn errors(&self, spec: &FieldSpec) -> Vec<String> {
-        let wrong = spec.field.into_iter().flat_map(|field| {
-            let violations = self.violations.of(field).iter();
-            violations.map(move |violation| messages::violation(field, violation))
-        });
-        wrong.chain(self.meanwhile(spec)).collect()
-    }
-
-    /// What a field holds now, where that is something else than what was sent.
-    fn meanwhile(&self, spec: &FieldSpec) -> Option<String> {
-        if matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload) {
-            return None;
-        }
-        let now = text(self.current.as_ref()?.get(spec.name));
-        let sent = self.value(spec);
-        (lines(&now) != lines(&sent)).then(|| match now.as_str() {
-            "" => "It is empty now.".to_owned(),
-            now => format!("It is “{}” now.", isolated(now)),
+            ..self
         })
     }
+}
 
-    /// Everything that is wrong, fields in their order.
-    pub(super) fn problems(fieldsets: &[Fieldset]) -> Vec<Problem> {
-        let fields = fieldsets.iter().flat_map(|set| &set.fields);
-        fields
-            .flat_map(|field| {
-                field.errors.iter().map(|message| Problem {
-                    id: field.id.clone(),
-                    label: field.label.to_owned(),
-                    message: message.clone(),
-                })
+/// A change by another user while the form was open.
+pub(super) struct Conflict {
+    by: String,
+    at: Time,
+    reload: String,
+}
+
+impl Conflict {
+    fn new(
+        context: &Context<'_>,
+        (object_type, id): (ObjectType, i64),
+        updated_at: DateTime<Utc>,
+        own: &str,
+    ) -> Result<Self, ApiError> {
+        let query = HistoryQuery {
+            action: Some(Action::Changed),
+            object_type: Some(object_type),
+            object_id: Some(id.to_string()),
+            ..HistoryQuery::default()
+        };
+        let newest = history::newest(context.app, context.caller, &query, 1)?;
+        let last = newest.into_iter().next();
+        Ok(Self {
+            by: last.map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
+            at: Time(updated_at),
+            reload: context.with_back(own),
+        })
+    }
+}
+
+/// The users that a search for an owner found.
+pub(super) struct Owners {
+    pub(super) searched: String,
+    pub(super) found: Vec<Owner>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Owner {
+    username: String,
+    /// Full name and e-mail address.
+    name: String,
+}
+
+/// A form of passwords.
+#[derive(Template)]
+#[template(path = "panel/password.html")]
+pub(super) struct PasswordPage<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) crumbs: Vec<Crumb>,
+    pub(super) title: String,
+    pub(super) lead: &'static str,
+    /// The username, for password managers.
+    pub(super) whose: &'a str,
+    pub(super) fields: Vec<FormField>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) action: String,
+    pub(super) back: String,
+}
+
+/// Returns the data of a form when it is opened.
+pub(super) fn filled<'a>(object: Map<String, Value>) -> FormData<'a> {
+    FormData {
+        prefix: "field",
+        object: std::borrow::Cow::Owned(object),
+        line: LINE,
+        ..FormData::default()
+    }
+}
+
+/// Returns the data of a form that was sent and not accepted.
+pub(super) fn refused<'a>(context: &'a Context<'_>, violations: &Violations) -> FormData<'a> {
+    let errors = violations.iter().map(|(field, violations)| {
+        let messages = violations
+            .iter()
+            .map(|violation| messages::violation(field, violation));
+        (messages::name(field), messages.collect())
+    });
+    FormData {
+        sent: Some(Box::new(|name| context.body.text_of(name).unwrap_or_default())),
+        errors: errors.collect(),
+        ..filled(Map::new())
+    }
+}
+
+/// Returns a group of these fields.
+pub(super) fn fieldset(
+    data: &FormData<'_>,
+    title: &'static str,
+    specs: &'static [FieldSpec],
+    fields: &[Field],
+) -> Fieldset {
+    let spec = |field: &Field| specs.iter().find(|spec| spec.field == Some(*field));
+    let specs = fields.iter().filter_map(spec);
+    Fieldset {
+        title,
+        fields: specs.map(|spec| data.field(spec)).collect(),
+    }
+}
+
+/// Returns all errors, in the order of the fields.
+pub(super) fn problems(fieldsets: &[Fieldset]) -> Vec<Problem> {
+    let fields = fieldsets.iter().flat_map(|set| &set.fields);
+    fields
+        .flat_map(|field| {
+            field.errors.iter().map(|message| Problem {
+                id: field.id.clone(),
+                label: field.label.to_owned(),
+                message: message.clone(),
             })
-            .collect()
-    }
+        })
+        .collect()
 }
 
-/// Text as it is compared: browsers send other line breaks than programs.
-fn lines(text: &str) -> String {
-    strip(text).replace("\r\n", "\n")
+/// Searches for users by a part of their names or e-mail address.
+pub(super) fn search_owners(context: &Context<'_>, typed: &str) -> Result<Vec<Owner>, ApiError> {
+    let short: String = typed.chars().filter(|letter| *letter != '\0').take(200).collect();
+    let found = users::search(context.app, context.caller, Search::parse(&short), FOUND)?;
+    let owner = |user: &User| Owner {
+        username: user.username.to_string(),
+        name: format!(
+            "{} · {}",
+            isolated(&user.full_name()),
+            isolated(user.email.as_str())
+        ),
+    };
+    Ok(found.iter().map(owner).collect())
 }
 
-fn id(name: &str) -> String {
-    format!("field-{name}")
-}
-
-fn text(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
-}
-
-/// A view of the API as a map.
-pub(super) fn object(view: &impl serde::Serialize) -> Result<Map<String, Value>, ApiError> {
+/// Converts a view of the API to a map.
+pub(super) fn object(view: &impl Serialize) -> Result<Map<String, Value>, ApiError> {
     match serde_json::to_value(view) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ApiError::Internal("a view is no object".into())),
@@ -189,46 +269,13 @@ pub(super) fn object(view: &impl serde::Serialize) -> Result<Map<String, Value>,
     }
 }
 
-/// The version that a form changes. One that can't be read is none that there ever was.
+/// Returns the version of the object when the form was opened. An invalid one matches no version.
 pub(super) fn version(context: &Context<'_>) -> Option<DateTime<Utc>> {
     let text = context.body.text_of(VERSION)?;
     Some(text.parse().unwrap_or(DateTime::UNIX_EPOCH))
 }
 
-/// The version that a form is about: the one that was seen. After a conflict it is the one that is there, because now
-/// that has been seen.
-pub(super) fn shown_version(context: &Context<'_>, status: StatusCode, updated_at: DateTime<Utc>) -> String {
-    match context.body.text_of(VERSION) {
-        Some(version) if status != StatusCode::CONFLICT => version.to_owned(),
-        _ => timestamp::write(updated_at),
-    }
-}
-
-/// Who changed meanwhile what a form changes.
-pub(super) fn conflict(
-    context: &Context<'_>,
-    (object_type, id): (ObjectType, i64),
-    updated_at: DateTime<Utc>,
-    own: &str,
-) -> Result<Conflict, ApiError> {
-    let query = HistoryQuery {
-        action: Some(Action::Changed),
-        object_type: Some(object_type),
-        object_id: Some(id.to_string()),
-        ..HistoryQuery::default()
-    };
-    let newest = history::newest(context.app, context.caller, &query, 1)?;
-    Ok(Conflict {
-        by: newest
-            .into_iter()
-            .next()
-            .map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
-        at: Time(updated_at),
-        reload: context.with_back(own),
-    })
-}
-
-/// Where to go after something was saved: where the button says that was pressed.
+/// Returns the URL to which the pressed button leads after saving.
 pub(super) fn after_save(context: &Context<'_>, list: &str, own: &str) -> String {
     if context.body.text_of("_continue").is_some() {
         context.with_back(own)

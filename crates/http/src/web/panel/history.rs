@@ -1,33 +1,38 @@
-//! The audit log: everything, and of one user or car.
+//! The audit log: all entries, and those of one user or car.
 
+use askama::Template;
 use mycars_application::{
+    App, Caller,
     cars::{self, CarScope},
     history,
     lists::{HistoryQuery, Page},
     users,
 };
 use mycars_domain::{
-    CarId, Field, User, UserId,
-    audit::{Action, Entry, ObjectType, Value},
+    CarId, UserId,
+    audit::{Action, ObjectType},
 };
 
 use super::{
     Answer, Context,
-    bulk::{self, BulkResource, Seen},
+    bulk::{self, BulkResource},
     export,
-    lists::{self, Facet, ListData, ListSpec, Pages},
-    render::{self, Cell, ChangeView, Frame, Names, ObjectHistoryPage, Row, Time},
+    lists::{self, Changelist, Facet, ListData},
+    render::{self, Cell, Frame, Row},
 };
 use crate::{
     api::{history::ENTRY, views::EntryView},
     error::{ApiError, Resource},
-    web::{
+    web::ui::{
+        self,
         bidi::isolated,
-        browsable::{Link, Parameters},
+        entries::{self, LogEntry, object_type},
+        links::{Crumb, Link},
+        lists::Pager,
     },
 };
 
-static LIST: ListSpec = ListSpec {
+static LIST: Changelist = Changelist {
     path: "/admin/history/",
     title: "History",
     singular: "entry",
@@ -64,10 +69,10 @@ fn query(context: &Context<'_>) -> Result<HistoryQuery, ApiError> {
 fn found(context: &Context<'_>, query: &HistoryQuery) -> Result<ListData, ApiError> {
     let listed = history::list(context.app, context.caller, query)?;
     Ok(ListData {
-        rows: {
-            let names = names(context, &listed.items)?;
-            listed.items.iter().map(|entry| row(entry, &names)).collect()
-        },
+        rows: entries::views(context.app, context.caller, &listed.items)?
+            .into_iter()
+            .map(row)
+            .collect(),
         total: listed.total.unwrap_or_default(),
         facets: facets(context, query)?,
         add: None,
@@ -98,7 +103,7 @@ fn facets(context: &Context<'_>, query: &HistoryQuery) -> Result<Vec<Facet>, Api
             &LIST,
             context,
             ("object_type", kind.as_str()),
-            render::object_type(kind),
+            object_type(kind),
             count,
         )
     });
@@ -114,91 +119,57 @@ fn facets(context: &Context<'_>, query: &HistoryQuery) -> Result<Vec<Facet>, Api
     ])
 }
 
-fn row(entry: &Entry, names: &Names) -> Row {
-    let Entry { id, entry } = entry;
-    let link_or_text = |label: &str, url: Option<String>| match url {
-        Some(url) => Cell::Link(Link {
-            label: label.to_owned(),
-            url,
-        }),
-        None => Cell::Text(label.to_owned()),
+fn row(entry: LogEntry) -> Row {
+    let link_or_text = |label: String, url: Option<String>| match url {
+        Some(url) => Cell::Link(Link { label, url }),
+        None => Cell::Text(label),
     };
-    let actor_url = entry.author.id.map(|id| format!("/admin/users/{id}/history/"));
-    let from = match entry.origin.address {
-        Some(address) => format!("{}, {address}", render::channel(entry.origin.channel)),
-        None => render::channel(entry.origin.channel).to_owned(),
-    };
+    let object = format!("{} {}", entry.object_type, isolated(&entry.object));
     Row {
         key: None,
-        name: id.to_string(),
+        name: String::new(),
         cells: vec![
-            Cell::Moment(Time(entry.at)),
-            link_or_text(&entry.author.name, actor_url),
-            Cell::Text(render::action(entry.action, entry.object.kind).to_owned()),
-            link_or_text(
-                &format!(
-                    "{} {}",
-                    render::object_type(entry.object.kind),
-                    isolated(&entry.object.name)
-                ),
-                render::object_url(&entry.object),
-            ),
-            match entry.action {
-                Action::Created | Action::Deleted => Cell::Whole(ChangeView::all(entry, names)),
-                Action::Changed | Action::Revoked => Cell::Changes(ChangeView::all(entry, names)),
+            Cell::Moment(entry.at),
+            link_or_text(entry.actor, entry.actor_url),
+            Cell::Text(entry.action.to_owned()),
+            link_or_text(object, entry.object_url),
+            if entry.is_whole {
+                Cell::Whole(entry.changes)
+            } else {
+                Cell::Changes(entry.changes)
             },
-            Cell::Text(from),
+            Cell::Text(match entry.address {
+                Some(address) => format!("{}, {address}", entry.channel),
+                None => entry.channel.to_owned(),
+            }),
         ],
     }
 }
 
-/// Entries as pages show them.
-pub(super) fn views(context: &Context<'_>, entries: &[Entry]) -> Result<Vec<render::EntryView>, ApiError> {
-    let names = names(context, entries)?;
-    let view = |entry| render::EntryView::new(entry, &names);
-    Ok(entries.iter().map(view).collect())
-}
+struct Entries;
 
-/// What the owners are called whom entries name, in one query.
-fn names(context: &Context<'_>, entries: &[Entry]) -> Result<Names, ApiError> {
-    let values = entries
-        .iter()
-        .flat_map(|entry| &entry.entry.changes)
-        .filter(|change| change.field == Field::Owner)
-        .flat_map(|change| [&change.before, &change.after]);
-    let mut ids: Vec<UserId> = values
-        .filter_map(|value| match value {
-            Value::Number(id) => Some(UserId(*id)),
-            _ => None,
-        })
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let owners = users::read_all(context.app, context.caller, &ids)?;
-    let name = |owner: User| (owner.id.0, owner.username.to_string());
-    Ok(owners.into_iter().map(name).collect())
-}
+impl BulkResource for Entries {
+    const LIST: &'static Changelist = &LIST;
 
-static ENTRIES: BulkResource = BulkResource {
-    spec: &LIST,
-    ids: |context| Ok(history::ids(context.app, context.caller, &query(context)?)?),
-    links: |_, _, _| Ok(Vec::new()),
-    counts: |_, _, _| Ok(Vec::new()),
-    names: || export::names(&ENTRY),
-    rows: |app, caller, ids| {
+    fn ids(context: &Context<'_>) -> Result<Vec<i64>, ApiError> {
+        Ok(history::ids(context.app, context.caller, &query(context)?)?)
+    }
+
+    fn rows(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<export::Row>, ApiError> {
         let entries = history::read_all(app, caller, ids)?;
         entries
             .iter()
             .map(|entry| export::row(&EntryView::whole(entry)))
             .collect()
-    },
-    seen: |_, _, _| Ok(Seen::default()),
-    actions: &[],
-    are_users: false,
-};
+    }
+
+    fn names() -> Vec<&'static str> {
+        export::names(&ENTRY)
+    }
+}
 
 pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
-    bulk::answer(context, &ENTRIES)
+    bulk::answer::<Entries>(context)
 }
 
 pub(super) fn of_user(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -215,30 +186,7 @@ pub(super) fn of_car(context: &Context<'_>) -> Result<Answer, ApiError> {
     of(context, ObjectType::Car, "/admin/cars/", "Cars", Resource::Car)
 }
 
-/// How many of the latest changes a page shows that asks again before something is deleted.
-const LATEST: u32 = 3;
-
-/// Returns the latest changes of a user or a car: of a user, those of their cars too.
-pub(super) fn latest_changes(
-    context: &Context<'_>,
-    (object_type, id): (ObjectType, i64),
-) -> Result<Vec<render::EntryView>, ApiError> {
-    let query = match object_type {
-        ObjectType::User => HistoryQuery {
-            owner: Some(UserId(id)),
-            ..HistoryQuery::default()
-        },
-        _ => HistoryQuery {
-            object_type: Some(object_type),
-            object_id: Some(id.to_string()),
-            ..HistoryQuery::default()
-        },
-    };
-    let newest = history::newest(context.app, context.caller, &query, LATEST)?;
-    views(context, &newest)
-}
-
-/// Whether an object exists: only "not found" means that it does not.
+/// Returns whether an object exists: only "not found" means that it does not.
 fn is_found<T, E: Into<ApiError>>(read: Result<T, E>) -> Result<bool, ApiError> {
     match read.map_err(Into::into) {
         Ok(_) => Ok(true),
@@ -247,31 +195,41 @@ fn is_found<T, E: Into<ApiError>>(read: Result<T, E>) -> Result<bool, ApiError> 
     }
 }
 
-/// What became of one thing: also of one that is gone.
+/// The audit log of one object, which may be deleted.
+#[derive(Template)]
+#[template(path = "panel/object_history.html")]
+struct ObjectHistoryPage<'a> {
+    frame: Frame<'a>,
+    crumbs: Vec<Crumb>,
+    title: String,
+    entries: Vec<LogEntry>,
+    pager: Pager,
+}
+
 fn of(
     context: &Context<'_>,
-    object_type: ObjectType,
+    kind: ObjectType,
     list: &str,
     title: &str,
     missing: Resource,
 ) -> Result<Answer, ApiError> {
     let page = lists::page(context.query);
     let query = HistoryQuery {
-        object_type: Some(object_type),
+        object_type: Some(kind),
         object_id: Some(context.id.to_string()),
         page: Some(page),
         ..HistoryQuery::default()
     };
     let Page { items, total } = history::list(context.app, context.caller, &query)?;
     let (app, caller) = (context.app, context.caller);
-    let is_there = match object_type {
+    let is_there = match kind {
         ObjectType::User => is_found(users::read(app, caller, UserId(context.id)))?,
         _ => is_found(cars::read(app, caller, CarScope::All, CarId(context.id)))?,
     };
     let name = match items.first() {
         Some(newest) => newest.entry.object.name.clone(),
-        // Something from before there was a log.
-        None if is_there => format!("{} {}", render::object_type(object_type), context.id),
+        // Objects can be older than the audit log.
+        None if is_there => format!("{} {}", object_type(kind), context.id),
         None => return Err(ApiError::NotFound(missing)),
     };
     let own = format!("{list}{}/", context.id);
@@ -279,7 +237,7 @@ fn of(
     if is_there {
         steps.push((&name, &own));
     }
-    Answer::page(render::write(&ObjectHistoryPage {
+    Answer::page(ui::render(&ObjectHistoryPage {
         frame: Frame::of(context),
         crumbs: render::crumbs(&steps, "History"),
         title: if is_there {
@@ -287,13 +245,8 @@ fn of(
         } else {
             format!("History of {}, which is gone", isolated(&name))
         },
-        entries: views(context, &items)?,
-        pages: Pages::new(
-            context.path,
-            &Parameters::parse(context.query_text),
-            page,
-            total.unwrap_or_default(),
-        ),
+        entries: entries::views(context.app, context.caller, &items)?,
+        pager: lists::pager(context.path, context.query, page, total.unwrap_or_default()),
     }))
 }
 
@@ -304,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_not_found_means_that_an_object_is_gone() {
+    fn object_is_missing_only_if_not_found() {
         assert!(is_found(Ok::<_, users::Error>(())).unwrap());
         assert!(!is_found(Err::<(), _>(users::Error::NotFound)).unwrap());
         assert!(!is_found(Err::<(), _>(cars::Error::NotFound)).unwrap());

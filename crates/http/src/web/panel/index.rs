@@ -1,7 +1,8 @@
-//! The first page: how much there is, how it is doing, and what was done last.
+//! The first page: counts, health, and the latest entries of the audit log.
 
 use std::time::{Duration, Instant};
 
+use askama::Template;
 use mycars_application::{
     history,
     lists::HistoryQuery,
@@ -9,16 +10,39 @@ use mycars_application::{
     status::{self, Counts},
 };
 
-use super::{
-    Answer, Context,
-    render::{self, Frame, Health, IndexPage, bytes, counted},
+use super::{Answer, Context, render::Frame};
+use crate::{
+    error::ApiError,
+    web::ui::{
+        self,
+        entries::{self, LogEntry},
+        text::{bytes, counted},
+    },
 };
-use crate::error::ApiError;
 
-/// So many entries of the history are shown.
+/// The first page.
+#[derive(Template)]
+#[template(path = "panel/index.html")]
+struct IndexPage<'a> {
+    frame: Frame<'a>,
+    counts: Vec<(&'static str, String, &'static str)>,
+    health: Vec<Health>,
+    /// `None` if the audit log can't be read.
+    entries: Option<Vec<LogEntry>>,
+    version: &'static str,
+}
+
+/// The state of one part.
+struct Health {
+    part: &'static str,
+    is_good: bool,
+    text: String,
+}
+
+/// Number of entries of the audit log that are shown.
 const RECENT: u32 = 10;
 
-/// Less room than this on the disk is a worry, in bytes.
+/// Free disk space below which the disk is unhealthy, in bytes.
 const LITTLE_ROOM: u64 = 1024 * 1024 * 1024;
 
 pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -31,7 +55,7 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     let entries = logged(
         entries
             .map_err(ApiError::from)
-            .and_then(|entries| super::history::views(context, &entries)),
+            .and_then(|entries| entries::views(context.app, context.caller, &entries)),
     );
     let database = database(ping, answered, counts.is_some() && entries.is_some());
     let (media, disk) = match &status.images {
@@ -61,9 +85,8 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
             .as_ref()
             .map_or_else(|| "?".to_owned(), |counts| number(counts).to_string())
     };
-    Answer::page(render::write(&IndexPage {
+    Answer::page(ui::render(&IndexPage {
         frame: Frame::of(context),
-        crumbs: Vec::new(),
         counts: vec![
             ("Users", count(|counts| counts.users), "/admin/users/"),
             (
@@ -83,13 +106,13 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     }))
 }
 
-/// What was read. The page is shown without what can't be read, and the cause is logged.
+/// Returns a result, or logs the error: the page is shown without it.
 fn logged<T>(read: Result<T, ApiError>) -> Option<T> {
     // Making the response logs the cause.
     read.inspect_err(|error| drop(error.response())).ok()
 }
 
-/// How the database is doing. `is_readable` says whether everything could be read that the page shows.
+/// Returns the state of the database. `is_readable` tells whether all that the page shows could be read.
 fn database(ping: Result<(), StoreError>, took: Duration, is_readable: bool) -> Health {
     let (is_good, text) = match (ping, is_readable) {
         (Ok(()), true) => (true, format!("answers in {:.2} ms", took.as_secs_f64() * 1000.0)),

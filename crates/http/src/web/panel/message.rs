@@ -1,4 +1,4 @@
-//! Messages that are shown once, on the page after a form: they travel in a cookie.
+//! Messages that are shown once, on the page after a form. They are stored in a cookie.
 
 use actix_web::{
     cookie::{Cookie, SameSite, time::Duration},
@@ -7,18 +7,18 @@ use actix_web::{
 
 use crate::request::{cookies::cookie, urlencoded};
 
-/// What has happened, and where to go on.
+/// A message, with an optional link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) is_warning: bool,
     pub(super) text: String,
-    /// A link within the panel: what it is called and where it leads.
+    /// Label and URL of a link within the panel.
     pub(super) link: Option<(String, String)>,
 }
 
 const COOKIE: &str = "messages";
 
-/// Longer texts would not fit into a cookie: so many bytes, as they are written there.
+/// Maximum length of the text in a cookie, in bytes after encoding.
 const MAX_TEXT: usize = 2000;
 
 impl Message {
@@ -44,7 +44,7 @@ impl Message {
         }
     }
 
-    /// The message that a browser brings along. What is no message of ours is none: a link must lead into the panel.
+    /// Reads the message from a request's cookie. Links that do not lead into the panel are dropped.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let cookie = cookie(headers, COOKIE)?;
         let mut message = Self::success("");
@@ -78,7 +78,7 @@ impl Message {
     }
 }
 
-/// As much of a text as fits.
+/// Cuts a text to the maximum length.
 fn shortened(text: &str) -> String {
     let mut left = MAX_TEXT;
     text.chars()
@@ -93,7 +93,7 @@ fn shortened(text: &str) -> String {
         .collect()
 }
 
-/// The cookie that forgets a message which was shown.
+/// Returns the cookie that removes a message.
 pub(super) fn no_cookie() -> Cookie<'static> {
     build(String::new(), Duration::ZERO).finish()
 }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_comes_back_as_it_was_sent() {
+    fn message_survives_the_cookie() {
         for message in [
             Message::success("Saved; “ö”, 100 % & more"),
             Message::warning("No.").with_link("Golf", "/admin/cars/1/"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_still_fits_into_a_cookie() {
+    fn long_message_is_cut_to_fit_a_cookie() {
         for text in ["x".repeat(10_000), "🚗".repeat(10_000)] {
             let cookie = Message::success(&text).cookie(true);
             assert!((1500..3000).contains(&cookie.value().len()));
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn no_message_leads_out_of_the_panel() {
+    fn links_out_of_the_panel_are_dropped() {
         for url in [
             "https://evil.example/",
             "//evil.example/",

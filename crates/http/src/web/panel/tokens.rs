@@ -1,6 +1,7 @@
-//! Logins of programs: the refresh tokens that are known.
+//! Logins of programs: the stored refresh tokens.
 
 use mycars_application::{
+    App, Caller,
     accounts::logins,
     lists::{TokenOrder, TokenQuery, TokenState},
     ports::{ListedToken, Revocation},
@@ -10,17 +11,18 @@ use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, BulkResource, Outcome, Seen},
-    lists::{self, Facet, ListData, ListSpec},
-    render::{Cell, Row, Time},
+    bulk::{self, Action, BulkResource, Outcome},
+    export,
+    lists::{self, Changelist, Facet, ListData},
+    render::{Cell, Row},
 };
 use crate::{
     api::timestamp,
     error::ApiError,
-    web::{bidi::isolated, browsable::Link},
+    web::ui::{bidi::isolated, links::Link, text::Time},
 };
 
-static LIST: ListSpec = ListSpec {
+static LIST: Changelist = Changelist {
     path: "/admin/tokens/",
     title: "Logins",
     singular: "refresh token",
@@ -87,14 +89,11 @@ fn found(context: &Context<'_>, query: &TokenQuery) -> Result<ListData, ApiError
     let choices = TokenState::ALL
         .into_iter()
         .map(|state| {
-            let count = logins::count(
-                context.app,
-                context.caller,
-                &TokenQuery {
-                    state: Some(state),
-                    ..query.clone()
-                },
-            )?;
+            let query = TokenQuery {
+                state: Some(state),
+                ..query.clone()
+            };
+            let count = logins::count(context.app, context.caller, &query)?;
             Ok(lists::choice(
                 &LIST,
                 context,
@@ -115,7 +114,7 @@ fn found(context: &Context<'_>, query: &TokenQuery) -> Result<ListData, ApiError
     })
 }
 
-/// How many refresh tokens of a user are alive.
+/// Counts the valid refresh tokens of a user.
 pub(super) fn live_of(context: &Context<'_>, user: UserId) -> Result<u64, ApiError> {
     let query = TokenQuery {
         user: Some(user),
@@ -161,7 +160,7 @@ fn reason(why: Revocation) -> &'static str {
     }
 }
 
-/// The names of the fields of an exported token.
+/// Names of the fields of an exported token.
 const EXPORTED: [&str; 7] = [
     "id",
     "jti",
@@ -172,29 +171,39 @@ const EXPORTED: [&str; 7] = [
     "revocation",
 ];
 
-static TOKENS: BulkResource = BulkResource {
-    spec: &LIST,
-    ids: |context| Ok(logins::numbers(context.app, context.caller, &query(context)?)?),
-    links: |app, caller, numbers| {
-        let tokens = logins::read_all(app, caller, numbers)?;
-        let link = |listed: &ListedToken| {
-            let owner = listed.username.as_deref().unwrap_or("nobody");
-            Link {
-                label: format!("{}: {}", isolated(owner), listed.token.id),
-                url: listed
-                    .token
-                    .user
-                    .map_or_else(|| LIST.path.to_owned(), |id| format!("/admin/users/{id}/")),
-            }
+struct Tokens;
+
+impl BulkResource for Tokens {
+    const LIST: &'static Changelist = &LIST;
+    const ACTIONS: &'static [Action] = &[Action {
+        name: "revoke",
+        title: "End",
+        past: "ended",
+        button: "End",
+        lead: "They stop working at once. Access tokens in hand work until they expire.",
+        is_danger: false,
+        run: |app, caller, number, _| Ok(Outcome::of(logins::revoke(app, caller, number)?)),
+    }];
+
+    fn ids(context: &Context<'_>) -> Result<Vec<i64>, ApiError> {
+        Ok(logins::numbers(context.app, context.caller, &query(context)?)?)
+    }
+
+    fn links(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Link>, ApiError> {
+        let link = |ListedToken { token, username, .. }: &ListedToken| Link {
+            label: format!(
+                "{}: {}",
+                isolated(username.as_deref().unwrap_or("nobody")),
+                token.id
+            ),
+            url: token
+                .user
+                .map_or_else(|| LIST.path.to_owned(), |id| format!("/admin/users/{id}/")),
         };
-        Ok(tokens.iter().map(link).collect())
-    },
-    counts: |_, _, numbers| Ok(vec![("Refresh tokens", numbers.len() as u64)]),
-    names: || EXPORTED.to_vec(),
-    // A token has no version: to end one that was ended changes nothing.
-    seen: |_, _, _| Ok(Seen::default()),
-    rows: |app, caller, numbers| {
-        let tokens = logins::read_all(app, caller, numbers)?;
+        Ok(logins::read_all(app, caller, ids)?.iter().map(link).collect())
+    }
+
+    fn rows(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<export::Row>, ApiError> {
         let row = |listed: &ListedToken| {
             let token = &listed.token;
             let values = [
@@ -208,20 +217,14 @@ static TOKENS: BulkResource = BulkResource {
             ];
             EXPORTED.map(str::to_owned).into_iter().zip(values).collect()
         };
-        Ok(tokens.iter().map(row).collect())
-    },
-    actions: &[Action {
-        name: "revoke",
-        title: "End",
-        past: "ended",
-        button: "End",
-        lead: "They stop working at once. Access tokens in hand work until they expire.",
-        is_danger: false,
-        run: |app, caller, number, _| Ok(Outcome::of(logins::revoke(app, caller, number)?)),
-    }],
-    are_users: false,
-};
+        Ok(logins::read_all(app, caller, ids)?.iter().map(row).collect())
+    }
+
+    fn names() -> Vec<&'static str> {
+        EXPORTED.to_vec()
+    }
+}
 
 pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
-    bulk::answer(context, &TOKENS)
+    bulk::answer::<Tokens>(context)
 }

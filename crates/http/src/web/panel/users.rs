@@ -5,23 +5,22 @@ use mycars_application::{
     App, Caller, Input, UpdateMode,
     accounts::logins,
     cars::{self, CarScope},
-    lists::{CarQuery, LimitOffset, Search, UserQuery},
+    lists::{CarQuery, LimitOffset, Page, UserQuery},
     users::{self, Belongings, SeenUser, UserInput},
 };
 use mycars_domain::{
-    Action as Right, Field, Role, Target, User, UserId, Violations, audit::ObjectType, policy,
+    Action as Right, Car, Field, Role, Target, User, UserId, Violations, audit::ObjectType, policy,
 };
-use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, BulkResource, Outcome, Question, Seen, Version},
+    bulk::{self, Action, BulkResource, ConfirmPage, Outcome, Snapshot, Version},
     cars::rows_of,
     export,
-    forms::{self, FormData, VERSION},
-    lists::{self, Facet, ListData, ListSpec},
+    forms::{self, Fieldset, FormPage, PasswordPage, Related, VERSION},
+    lists::{self, Changelist, Facet, ListData},
     message::Message,
-    render::{self, Cell, FormPage, Frame, PasswordPage, Related, Row, Time},
+    render::{self, Cell, Frame, Row},
 };
 use crate::{
     api::{
@@ -31,12 +30,18 @@ use crate::{
         views::UserView,
     },
     error::ApiError,
-    web::{bidi::isolated, browsable::Link},
+    web::ui::{
+        self,
+        bidi::isolated,
+        forms::FormData,
+        links::{Link, url_with},
+        text::Time,
+    },
 };
 
 const PATH: &str = "/admin/users/";
 
-static LIST: ListSpec = ListSpec {
+static LIST: Changelist = Changelist {
     path: PATH,
     title: "Users",
     singular: "user",
@@ -64,11 +69,11 @@ static LIST: ListSpec = ListSpec {
     has_choice: true,
 };
 
-/// So many users are offered to who searches for one.
-const FOUND: u32 = 20;
-
-/// So many cars of a user their page shows.
+/// Number of a user's cars on the user's page.
 const CARS: u32 = 20;
+
+/// Number of cars that the confirmation of a deletion names.
+const NAMED: u32 = 100;
 
 pub(super) fn list(context: &Context<'_>) -> Result<Answer, ApiError> {
     let found = query(context).and_then(|query| found(context, &query));
@@ -78,7 +83,7 @@ pub(super) fn list(context: &Context<'_>) -> Result<Answer, ApiError> {
 fn query(context: &Context<'_>) -> Result<UserQuery, ApiError> {
     let query = context.query.users(lists::PAGES)?;
     Ok(UserQuery {
-        // Unlike the API's list, this one shows everybody unless a role is named.
+        // Unlike the API's list, this one shows all users unless a role is given.
         role: query.role.filter(|_| context.query.text("role").is_some()),
         ..query
     })
@@ -97,7 +102,7 @@ fn found(context: &Context<'_>, query: &UserQuery) -> Result<ListData, ApiError>
     })
 }
 
-/// How many users each choice would show, with everything else as it is.
+/// Counts the users that each choice would show, with all other filters unchanged.
 fn facets(context: &Context<'_>, query: &UserQuery) -> Result<Vec<Facet>, ApiError> {
     let counts = users::counts(context.app, context.caller, query)?;
     let roles = Role::ALL.into_iter().map(|role| {
@@ -167,7 +172,7 @@ fn link(user: &User) -> Link {
     }
 }
 
-/// A user, as far as rights go.
+/// Returns a user as the target of an action.
 fn target(user: &User) -> Target {
     Target::user(user.id, user.rank())
 }
@@ -176,51 +181,12 @@ fn user_ids(ids: &[i64]) -> Vec<UserId> {
     ids.iter().copied().map(UserId).collect()
 }
 
-static USERS: BulkResource = BulkResource {
-    spec: &LIST,
-    ids: |context| {
-        let ids = users::ids(context.app, context.caller, &query(context)?)?;
-        Ok(ids.into_iter().map(|id| id.0).collect())
-    },
-    links: |app, caller, ids| {
-        let users = users::read_all(app, caller, &user_ids(ids))?;
-        Ok(users.iter().map(link).collect())
-    },
-    counts: |app, caller, ids| {
-        let going = deletable(app, caller, ids)?;
-        let mut counts = counts(going.len() as u64, &users::belongings(app, caller, &going)?);
-        if going.len() < ids.len() {
-            counts.push(("Users who stay", (ids.len() - going.len()) as u64));
-        }
-        Ok(counts)
-    },
-    names: || export::names(&USER),
-    seen: |app, caller, ids| {
-        let users = users::read_all(app, caller, &user_ids(ids))?;
-        let mut cars = users::car_digests(app, caller, &user_ids(ids))?;
-        let going = deletable(app, caller, ids)?;
-        Ok(Seen {
-            going: users::belongings(app, caller, &going)?.cars,
-            versions: users
-                .iter()
-                .map(|user| {
-                    let version = Version {
-                        updated_at: user.updated_at,
-                        cars: cars.remove(&user.id),
-                    };
-                    (user.id.0, version)
-                })
-                .collect(),
-        })
-    },
-    rows: |app, caller, ids| {
-        let users = users::read_all(app, caller, &user_ids(ids))?;
-        users
-            .iter()
-            .map(|user| export::row(&UserView::from(user)))
-            .collect()
-    },
-    actions: &[
+struct Users;
+
+impl BulkResource for Users {
+    const LIST: &'static Changelist = &LIST;
+    const ARE_USERS: bool = true;
+    const ACTIONS: &'static [Action] = &[
         Action {
             name: "delete",
             title: "Delete",
@@ -267,9 +233,57 @@ static USERS: BulkResource = BulkResource {
                 Ok(Outcome::Done)
             },
         },
-    ],
-    are_users: true,
-};
+    ];
+
+    fn ids(context: &Context<'_>) -> Result<Vec<i64>, ApiError> {
+        let ids = users::ids(context.app, context.caller, &query(context)?)?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    }
+
+    fn links(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Link>, ApiError> {
+        let users = users::read_all(app, caller, &user_ids(ids))?;
+        Ok(users.iter().map(link).collect())
+    }
+
+    fn counts(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<(&'static str, u64)>, ApiError> {
+        let deleted = deletable(app, caller, ids)?;
+        let mut counts = counts(deleted.len() as u64, &users::belongings(app, caller, &deleted)?);
+        if deleted.len() < ids.len() {
+            counts.push(("Users who stay", (ids.len() - deleted.len()) as u64));
+        }
+        Ok(counts)
+    }
+
+    fn snapshot(app: &App, caller: &Caller, ids: &[i64]) -> Result<Snapshot, ApiError> {
+        let users = users::read_all(app, caller, &user_ids(ids))?;
+        let mut cars = users::car_digests(app, caller, &user_ids(ids))?;
+        let deleted = deletable(app, caller, ids)?;
+        let version = |user: &User| Version {
+            updated_at: user.updated_at,
+            cars: cars.remove(&user.id),
+        };
+        Ok(Snapshot {
+            cars: users::belongings(app, caller, &deleted)?.cars,
+            versions: users
+                .iter()
+                .map(|user| user.id.0)
+                .zip(users.iter().map(version))
+                .collect(),
+        })
+    }
+
+    fn rows(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<export::Row>, ApiError> {
+        let users = users::read_all(app, caller, &user_ids(ids))?;
+        users
+            .iter()
+            .map(|user| export::row(&UserView::from(user)))
+            .collect()
+    }
+
+    fn names() -> Vec<&'static str> {
+        export::names(&USER)
+    }
+}
 
 const LOGINS_END: &str = "Browsers are logged out and refresh tokens stop working at once. Access tokens in hand \
                           work until they expire: to stop them at once, deactivate.";
@@ -278,7 +292,7 @@ fn set_active(app: &App, caller: &Caller, id: UserId, is_active: bool) -> Result
     let user = users::read(app, caller, id)?;
     let input = UserInput {
         is_active: Input::Given(is_active),
-        // Who is so already is left as they are.
+        // Leaves users unchanged that have this state already.
         version: (user.is_active == is_active).then_some(user.updated_at),
         ..UserInput::default()
     };
@@ -286,7 +300,7 @@ fn set_active(app: &App, caller: &Caller, id: UserId, is_active: bool) -> Result
     Ok(Outcome::of(after.updated_at != user.updated_at))
 }
 
-/// Those of these users whom `caller` may delete.
+/// Returns those of these users that `caller` may delete.
 fn deletable(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<UserId>, ApiError> {
     let users = users::read_all(app, caller, &user_ids(ids))?;
     let may_go = |user: &&User| policy::check(&caller.actor, Right::DeleteUser, target(user)).is_ok();
@@ -303,41 +317,12 @@ fn counts(users: u64, belongings: &Belongings) -> Vec<(&'static str, u64)> {
 }
 
 pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
-    bulk::answer(context, &USERS)
+    bulk::answer::<Users>(context)
 }
 
-/// Users whom a search finds, for who looks for one.
-pub(super) fn search(context: &Context<'_>, typed: &str) -> Result<Vec<User>, ApiError> {
-    let short: String = typed.chars().filter(|letter| *letter != '\0').take(200).collect();
-    Ok(users::search(
-        context.app,
-        context.caller,
-        Search::parse(&short),
-        FOUND,
-    )?)
-}
-
-/// By what one knows a user among others who were found.
-pub(super) fn described(user: &User) -> String {
-    format!(
-        "{} · {}",
-        isolated(&user.full_name()),
-        isolated(user.email.as_str())
-    )
-}
-
-/// The same for the script that searches while one types.
+/// Searches for owners while the user types: for the script of the panel.
 pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
-    let found = search(context, context.query.text("q").unwrap_or(""))?;
-    let found: Vec<_> = found
-        .iter()
-        .map(|user| {
-            json!({
-                "username": user.username.as_str(),
-                "name": described(user),
-            })
-        })
-        .collect();
+    let found = forms::search_owners(context, context.query.text("q").unwrap_or(""))?;
     let json = serde_json::to_vec(&found).map_err(|error| ApiError::Internal(error.into()))?;
     Ok(Answer::Json(json))
 }
@@ -346,7 +331,7 @@ pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
 pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
     let mut object = serde_json::Map::new();
     object.insert("is_active".into(), true.into());
-    Ok(show_new(context, StatusCode::OK, &FormData::with(object)))
+    Ok(show_new(context, StatusCode::OK, &forms::filled(object)))
 }
 
 pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -358,8 +343,8 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
     match users::create(context.app, context.caller, &input) {
         Ok(user) => saved(context, &user, "added"),
         Err(users::Error::Invalid(violations)) => {
-            let filling = FormData::refused(context, violations);
-            Ok(show_new(context, StatusCode::BAD_REQUEST, &filling))
+            let data = forms::refused(context, &violations);
+            Ok(show_new(context, StatusCode::BAD_REQUEST, &data))
         }
         Err(error) => Err(error.into()),
     }
@@ -367,30 +352,30 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
 
 pub(super) fn edit(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
-    let filling = FormData::with(forms::object(&UserView::from(&user))?);
-    show(context, StatusCode::OK, &user, &filling)
+    let data = forms::filled(forms::object(&UserView::from(&user))?);
+    show(context, StatusCode::OK, &user, &data)
 }
 
 pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
     let input = UserInput {
         version: forms::version(context),
-        // It has a page of its own.
+        // The password has a page of its own.
         password: Input::Absent,
         ..input(&context.body.form(&CHANGED)?)
     };
     match users::update(context.app, context.caller, user.id, &input, UpdateMode::Full) {
         Ok(user) => saved(context, &user, "changed"),
         Err(users::Error::Invalid(violations)) => {
-            let filling = FormData::refused(context, violations);
-            show(context, StatusCode::BAD_REQUEST, &user, &filling)
+            let data = forms::refused(context, &violations);
+            show(context, StatusCode::BAD_REQUEST, &user, &data)
         }
         Err(users::Error::Conflict) => {
-            let filling = FormData {
+            let data = FormData {
                 current: Some(forms::object(&UserView::from(&user))?),
-                ..FormData::refused(context, Violations::new())
+                ..forms::refused(context, &Violations::new())
             };
-            show(context, StatusCode::CONFLICT, &user, &filling)
+            show(context, StatusCode::CONFLICT, &user, &data)
         }
         Err(error) => Err(error.into()),
     }
@@ -412,62 +397,38 @@ fn saved(context: &Context<'_>, user: &User, what: &str) -> Result<Answer, ApiEr
     )
 }
 
-/// The groups of fields that new and changed users have in common.
-fn fieldsets(
-    filling: &FormData<'_>,
-    specs: &'static [FieldSpec],
-    account: &[Field],
-) -> Vec<render::Fieldset> {
+/// Returns the groups of fields that the forms for new and for existing users share.
+fn fieldsets(data: &FormData<'_>, specs: &'static [FieldSpec], account: &[Field]) -> Vec<Fieldset> {
     let person = [Field::FirstName, Field::LastName, Field::Phone, Field::Address];
     vec![
-        filling.fieldset("Account", specs, account),
-        filling.fieldset("Person", specs, &person),
+        forms::fieldset(data, "Account", specs, account),
+        forms::fieldset(data, "Person", specs, &person),
     ]
 }
 
 const PASSWORDS: [Field; 2] = [Field::Password, Field::PasswordConfirmation];
 
-fn show_new(context: &Context<'_>, status: StatusCode, filling: &FormData<'_>) -> Answer {
+fn show_new(context: &Context<'_>, status: StatusCode, data: &FormData<'_>) -> Answer {
     let mut fieldsets = fieldsets(
-        filling,
+        data,
         &NEW,
         &[Field::Username, Field::Email, Field::Role, Field::IsActive],
     );
-    fieldsets.push(filling.fieldset("Password", &NEW, &PASSWORDS));
-    let html = render::write(&FormPage {
-        frame: Frame::of(context),
-        crumbs: render::crumbs(&[("Users", &context.back_to(PATH))], "Add a user"),
-        title: "Add a user".into(),
-        locked: None,
-        tools: Vec::new(),
-        delete: None,
-        problems: FormData::problems(&fieldsets),
-        fieldsets,
-        version: None,
-        conflict: None,
-        noun: "user",
-        takes_file: false,
-        is_cleared: false,
-        lost_file: false,
-        image: None,
-        owners: None,
-        facts: Vec::new(),
-        related: None,
-        action: context.with_back(context.path),
-    });
-    Answer::Page(status, html)
+    fieldsets.push(forms::fieldset(data, "Password", &NEW, &PASSWORDS));
+    let page = FormPage::new(context, ("Users", PATH), "Add a user", "user", fieldsets);
+    Answer::Page(status, ui::render(&page))
 }
 
 fn show(
     context: &Context<'_>,
     status: StatusCode,
     user: &User,
-    filling: &FormData<'_>,
+    data: &FormData<'_>,
 ) -> Result<Answer, ApiError> {
     let target = target(user);
     let own = own_path(user);
     let may_change = context.may(Right::ChangeUser, target);
-    // What would be refused is not offered: nobody takes these from themselves.
+    // Users may not demote or deactivate themselves.
     let mut account = vec![Field::Username, Field::Email];
     if context.may(Right::DemoteUser, target) {
         account.push(Field::Role);
@@ -475,56 +436,39 @@ fn show(
     if context.may(Right::DeactivateUser, target) {
         account.push(Field::IsActive);
     }
-    let fieldsets = fieldsets(filling, &CHANGED, &account);
+    let fieldsets = fieldsets(data, &CHANGED, &account);
     let tool = |label: &str, path: &str, is_offered: bool| {
         is_offered.then(|| Link {
             label: label.to_owned(),
             url: context.with_back(&format!("{own}{path}")),
         })
     };
-    let html = render::write(&FormPage {
-        frame: Frame::of(context),
-        crumbs: render::crumbs(&[("Users", &context.back_to(PATH))], user.username.as_str()),
-        title: isolated(user.username.as_str()).into_owned(),
+    let tools = [
+        tool("History", "history/", true),
+        tool(
+            "Set a password",
+            "password/",
+            context.may(Right::SetPassword, target),
+        ),
+        tool(
+            "End all logins",
+            "end-logins/",
+            context.may(Right::EndLogins, target),
+        ),
+    ];
+    let username = user.username.as_str();
+    let object = (ObjectType::User, user.id.0);
+    let page = FormPage {
+        title: isolated(username).into_owned(),
         locked: (!may_change).then_some("Only a superuser can change a superuser."),
-        tools: [
-            tool("History", "history/", true),
-            tool(
-                "Set a password",
-                "password/",
-                context.may(Right::SetPassword, target),
-            ),
-            tool(
-                "End all logins",
-                "end-logins/",
-                context.may(Right::EndLogins, target),
-            ),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        tools: tools.into_iter().flatten().collect(),
         delete: tool("", "delete/", context.may(Right::DeleteUser, target)).map(|link| link.url),
-        problems: FormData::problems(&fieldsets),
-        fieldsets,
-        version: Some(forms::shown_version(context, status, user.updated_at)),
-        conflict: match status {
-            StatusCode::CONFLICT => {
-                let id = (ObjectType::User, user.id.0);
-                Some(forms::conflict(context, id, user.updated_at, &own)?)
-            }
-            _ => None,
-        },
-        noun: "user",
-        takes_file: false,
-        is_cleared: false,
-        lost_file: false,
-        image: None,
-        owners: None,
         facts: facts(user),
         related: Some(related(context, user)?),
-        action: context.with_back(context.path),
-    });
-    Ok(Answer::Page(status, html))
+        ..FormPage::new(context, ("Users", PATH), username, "user", fieldsets)
+    };
+    let page = page.with_version(context, status, object, user.updated_at, &own)?;
+    Ok(Answer::Page(status, ui::render(&page)))
 }
 
 fn facts(user: &User) -> Vec<(&'static str, Cell)> {
@@ -539,24 +483,23 @@ fn facts(user: &User) -> Vec<(&'static str, Cell)> {
     ]
 }
 
-/// The cars of a user, the newest of them.
-fn related(context: &Context<'_>, user: &User) -> Result<Related, ApiError> {
+/// Reads a page of a user's cars, the newest first.
+fn cars_of(context: &Context<'_>, user: &User, limit: u32) -> Result<Page<Car>, ApiError> {
     let query = CarQuery {
-        page: Some(LimitOffset {
-            limit: CARS,
-            offset: 0,
-        }),
+        page: Some(LimitOffset { limit, offset: 0 }),
         ..CarQuery::default()
     };
-    let listed = cars::list(context.app, context.caller, CarScope::Owner(user.id), &query)?;
-    let add = form_urlencoded::Serializer::new(String::new())
-        .append_pair("owner", user.username.as_str())
-        .finish();
+    let scope = CarScope::Owner(user.id);
+    Ok(cars::list(context.app, context.caller, scope, &query)?)
+}
+
+fn related(context: &Context<'_>, user: &User) -> Result<Related, ApiError> {
+    let listed = cars_of(context, user, CARS)?;
     Ok(Related {
         title: format!("Cars ({})", listed.total.unwrap_or_default()),
         add: Link {
             label: "Add a car".into(),
-            url: format!("/admin/cars/add/?{add}"),
+            url: url_with("/admin/cars/add/", "owner", user.username.as_str()),
         },
         all: Link {
             label: "All of them".into(),
@@ -573,28 +516,21 @@ pub(super) fn confirm_delete(context: &Context<'_>) -> Result<Answer, ApiError> 
     ask_to_delete(context, &user, false)
 }
 
-/// The hidden field with the digest of the cars that a page showed before their owner is deleted.
+/// Name of the hidden field with the digest of the cars that the confirmation showed.
 const SEEN_CARS: &str = "cars";
 
-/// Asks whether a user is to be deleted; once more, where they or their cars were changed since it was asked before.
+/// Asks for confirmation to delete a user: again, if the user or their cars changed since the previous confirmation.
 fn ask_to_delete(context: &Context<'_>, user: &User, is_changed: bool) -> Result<Answer, ApiError> {
     // It is read before the cars that the page shows, so that a change after that is noticed.
     let mut digests = users::car_digests(context.app, context.caller, &[user.id])?;
     let belongings = users::belongings(context.app, context.caller, &[user.id])?;
-    let query = CarQuery {
-        page: Some(LimitOffset {
-            limit: 100,
-            offset: 0,
-        }),
-        ..CarQuery::default()
-    };
-    let cars = cars::list(context.app, context.caller, CarScope::Owner(user.id), &query)?.items;
+    let cars = cars_of(context, user, NAMED)?.items;
     let own = own_path(user);
     bulk::confirm_one(
         context,
         &[("Users", &context.back_to(PATH)), (user.username.as_str(), &own)],
-        Question {
-            changed: is_changed.then_some((ObjectType::User, user.id.0)),
+        is_changed.then_some((ObjectType::User, user.id.0)),
+        ConfirmPage {
             hidden: vec![
                 (VERSION, timestamp::write(user.updated_at)),
                 (SEEN_CARS, digests.remove(&user.id).unwrap_or_default()),
@@ -604,9 +540,10 @@ fn ask_to_delete(context: &Context<'_>, user: &User, is_changed: bool) -> Result
             counts: counts(1, &belongings),
             more: belongings.cars.cars.saturating_sub(cars.len() as u64),
             items: cars.iter().map(super::cars::link).collect(),
-            button: "Yes, delete them",
+            button: "Yes, delete them".into(),
             is_danger: true,
             back: context.with_back(&own),
+            ..ConfirmPage::default()
         },
     )
 }
@@ -640,20 +577,17 @@ pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
     bulk::confirm_one(
         context,
         &[("Users", PATH), (user.username.as_str(), &own)],
-        Question {
-            changed: None,
-            hidden: Vec::new(),
+        None,
+        ConfirmPage {
             title: format!("End all logins of {}?", isolated(user.username.as_str())),
             lead: LOGINS_END.into(),
             counts: vec![
                 ("Refresh tokens", tokens),
                 ("Logins of browsers", belongings.sessions),
             ],
-            items: Vec::new(),
-            more: 0,
-            button: "End them",
-            is_danger: false,
+            button: "End them".into(),
             back: context.with_back(&own),
+            ..ConfirmPage::default()
         },
     )
 }
@@ -670,7 +604,7 @@ pub(super) fn end_logins(context: &Context<'_>) -> Result<Answer, ApiError> {
     )
 }
 
-/// Where one's own password is changed, by proving the old one.
+/// Redirects users who change their own password to the page that asks for the old one.
 fn own_password(context: &Context<'_>, user: &User) -> Option<Answer> {
     (user.id == context.user.id).then(|| Answer::Redirect("/admin/password/".into(), None))
 }
@@ -681,8 +615,8 @@ pub(super) fn edit_password(context: &Context<'_>) -> Result<Answer, ApiError> {
     if let Some(elsewhere) = own_password(context, &user) {
         return Ok(elsewhere);
     }
-    let filling = FormData::with(serde_json::Map::new());
-    Ok(show_password(context, StatusCode::OK, &user, &filling))
+    let data = forms::filled(serde_json::Map::new());
+    Ok(show_password(context, StatusCode::OK, &user, &data))
 }
 
 pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -709,17 +643,17 @@ pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
             )),
         ),
         Err(users::Error::Invalid(violations)) => {
-            let filling = FormData::refused(context, violations);
-            Ok(show_password(context, StatusCode::BAD_REQUEST, &user, &filling))
+            let data = forms::refused(context, &violations);
+            Ok(show_password(context, StatusCode::BAD_REQUEST, &user, &data))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn show_password(context: &Context<'_>, status: StatusCode, user: &User, filling: &FormData<'_>) -> Answer {
+fn show_password(context: &Context<'_>, status: StatusCode, user: &User, data: &FormData<'_>) -> Answer {
     let own = own_path(user);
-    let fieldsets = vec![filling.fieldset("", &NEW, &PASSWORDS)];
-    let html = render::write(&PasswordPage {
+    let fieldset = forms::fieldset(data, "", &NEW, &PASSWORDS);
+    let html = ui::render(&PasswordPage {
         frame: Frame::of(context),
         crumbs: render::crumbs(
             &[("Users", PATH), (user.username.as_str(), &own)],
@@ -728,8 +662,8 @@ fn show_password(context: &Context<'_>, status: StatusCode, user: &User, filling
         title: format!("Set a password for {}", isolated(user.username.as_str())),
         lead: "It ends all their logins: tell them the new password in a safe way.",
         whose: user.username.as_str(),
-        problems: FormData::problems(&fieldsets),
-        fields: fieldsets.into_iter().flat_map(|set| set.fields).collect(),
+        problems: forms::problems(std::slice::from_ref(&fieldset)),
+        fields: fieldset.fields,
         action: context.with_back(context.path),
         back: context.with_back(&own),
     });

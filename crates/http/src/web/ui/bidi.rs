@@ -5,9 +5,8 @@ use std::borrow::Cow;
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
 const POP_ISOLATE: char = '\u{2069}';
 
-/// Returns user-supplied text as it is put into other text: between isolates, if it holds right-to-left letters or
-/// bidirectional controls, so that it cannot reorder what stands beside it. Elements do this with `<bdi>`; this is for
-/// titles, attributes and sentences, where no element can stand.
+/// Wraps user-supplied text in isolates if it holds right-to-left letters or bidirectional controls, so that it cannot
+/// reorder the text around it. For titles, attributes and sentences, which cannot hold `<bdi>`.
 pub(crate) fn isolated(text: &str) -> Cow<'_, str> {
     if !text.chars().any(reorders) {
         return Cow::Borrowed(text);
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_can_reorder_others_is_isolated_whatever_it_opens_or_closes() {
+    fn text_that_can_reorder_is_isolated() {
         for (text, expected) in [
             ("\u{202e}abc", "\u{2068}\u{202e}abc\u{2069}"),
             ("שלום", "\u{2068}שלום\u{2069}"),

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::*;
+use super::super::*;
 use crate::api::{ENDPOINTS, endpoint::Endpoint};
 
 /// What a page is made of, with a life of its own.
-pub(crate) struct Sample {
-    pub(crate) name: &'static str,
+pub(super) struct Sample {
+    pub(super) name: &'static str,
     endpoint: Option<&'static Endpoint>,
     title: String,
     description: String,
@@ -62,7 +62,7 @@ impl Sample {
         }
     }
 
-    pub(crate) fn html(&self) -> String {
+    pub(super) fn html(&self) -> String {
         let operations: Vec<&'static Operation> = match self.endpoint {
             Some(endpoint) if self.is_open => endpoint.operations.iter().collect(),
             _ => Vec::new(),
@@ -134,7 +134,7 @@ const CARS: &str = "/api/cars/";
 const CAR: &str = "/api/cars/{car_id}/";
 
 /// A page of each kind, in which `text` stands wherever text can.
-pub(crate) fn samples(text: &str) -> Vec<Sample> {
+pub(super) fn samples(text: &str) -> Vec<Sample> {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("search", text)
         .append_pair("brand", text)
@@ -401,7 +401,7 @@ fn refused() -> Vec<Sample> {
 }
 
 /// The HTML of every page there is, by its name.
-pub(crate) fn all() -> Vec<(&'static str, String)> {
+pub(super) fn all() -> Vec<(&'static str, String)> {
     let login = Login {
         next: "/api/cars/?limit=20",
         username: "karim",
@@ -416,12 +416,12 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
 }
 
 /// One sample.
-pub(crate) fn sample(name: &str) -> Sample {
+pub(super) fn sample(name: &str) -> Sample {
     let mut samples = typical().into_iter().chain(refused());
     samples.find(|sample| sample.name == name).unwrap()
 }
 
 /// The HTML of one page.
-pub(crate) fn html(name: &str) -> String {
+pub(super) fn html(name: &str) -> String {
     sample(name).html()
 }
