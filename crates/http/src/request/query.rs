@@ -235,7 +235,7 @@ impl Query {
 
     /// Reads the search words.
     pub(crate) fn search(&self) -> Result<Search, ApiError> {
-        self.read(|reader| reader.search())
+        self.read(Reader::search)
     }
 
     /// Reads the orderings. Unknown names are ignored.
@@ -289,7 +289,7 @@ impl Query {
     }
 
     /// Reads parameters, and reports all errors at once.
-    fn read<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> T) -> Result<T, ApiError> {
+    fn read<'a, T>(&'a self, read: impl FnOnce(&mut Reader<'a>) -> T) -> Result<T, ApiError> {
         let mut reader = Reader {
             query: self,
             errors: Vec::new(),

@@ -64,7 +64,7 @@ pub(super) fn has_items(path: &str) -> bool {
     endpoint_at(&format!("{}/0/", path.trim_end_matches('/'))).is_some()
 }
 
-fn endpoint_at(path: &str) -> Option<&'static Endpoint> {
+pub(super) fn endpoint_at(path: &str) -> Option<&'static Endpoint> {
     ENDPOINTS
         .iter()
         .copied()

@@ -52,13 +52,9 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
         old_password: form.text(Field::OldPassword),
         new_password: new_password.clone(),
     };
-    match accounts::change_password(context.app, context.caller, &change) {
-        Ok(()) => {}
-        Err(accounts::Error::Invalid(violations)) => {
-            let data = forms::refused(context, &violations);
-            return Ok(page(context, StatusCode::BAD_REQUEST, &data));
-        }
-        Err(error) => return Err(error.into()),
+    if let Err(error) = accounts::change_password(context.app, context.caller, &change) {
+        let data = forms::refused_by(context, error)?;
+        return Ok(page(context, StatusCode::BAD_REQUEST, &data));
     }
     let credentials = Credentials {
         username: Input::Given(context.user.username.to_string()),

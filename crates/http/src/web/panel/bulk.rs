@@ -16,7 +16,7 @@ use mycars_domain::audit::ObjectType;
 
 use super::{
     Answer, Context, Stream, export,
-    lists::Changelist,
+    lists::{Action, Changelist, Outcome},
     message::Message,
     render::{self, Frame},
 };
@@ -33,7 +33,6 @@ use crate::{
 /// Objects that can be listed, exported and acted on.
 pub(super) trait BulkResource {
     const LIST: &'static Changelist;
-    const ACTIONS: &'static [Action] = &[];
     /// Whether the objects are users. The caller comes last then: an action may end their own session.
     const ARE_USERS: bool = false;
 
@@ -69,41 +68,6 @@ pub(super) struct Snapshot {
     pub(super) cars: CarCount,
     /// Version of each user or car by its id.
     pub(super) versions: BTreeMap<i64, Version>,
-}
-
-/// The version of a user or a car.
-pub(super) struct Version {
-    pub(super) updated_at: DateTime<Utc>,
-    /// The digest of a user's cars.
-    pub(super) cars: Option<String>,
-}
-
-/// Runs an action on the object with this id, if it still has this version.
-type Run = fn(&App, &Caller, i64, Option<&Version>) -> Result<Outcome, ApiError>;
-
-/// An action on several objects.
-pub(super) struct Action {
-    pub(super) name: &'static str,
-    pub(super) title: &'static str,
-    /// Past participle for the report, such as “deleted”.
-    pub(super) past: &'static str,
-    pub(super) button: &'static str,
-    pub(super) lead: &'static str,
-    pub(super) is_danger: bool,
-    pub(super) run: Run,
-}
-
-/// The result of an action for one object.
-pub(super) enum Outcome {
-    Done,
-    /// The object had the requested state already.
-    Unchanged,
-}
-
-impl Outcome {
-    pub(super) fn of(is_done: bool) -> Self {
-        if is_done { Self::Done } else { Self::Unchanged }
-    }
 }
 
 /// Number of objects in one step, between which other requests run and progress is reported.
@@ -181,7 +145,7 @@ pub(super) fn answer<R: BulkResource>(context: &Context<'_>) -> Result<Answer, A
             R::rows,
         )));
     }
-    let Some(action) = R::ACTIONS.iter().find(|action| action.name == name) else {
+    let Some(action) = R::LIST.actions.iter().find(|action| action.name == name) else {
         return nothing("an action");
     };
     if R::ARE_USERS {
@@ -228,7 +192,7 @@ fn selected<R: BulkResource>(context: &Context<'_>) -> Result<Vec<i64>, ApiError
 
 /// Returns whether an action applies to all that the list shows, on all its pages.
 fn takes_all<R: BulkResource>(context: &Context<'_>) -> bool {
-    context.body.text_of("all").is_some() || !R::LIST.has_choice
+    context.body.text_of("all").is_some() || !R::LIST.has_choice()
 }
 
 /// Returns the SHA-256 of the selected ids and of their state: it detects that either changed since the confirmation was

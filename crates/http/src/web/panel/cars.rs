@@ -17,10 +17,10 @@ use mycars_domain::{
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, BulkResource, ConfirmPage, Outcome, Snapshot, Version},
+    bulk::{self, BulkResource, ConfirmPage, Snapshot},
     export,
     forms::{self, FormPage, Owners},
-    lists::{self, Changelist, Facet, ListData},
+    lists::{self, Version, Action, Changelist, Facet, ListData, Outcome},
     message::Message,
     render::{Cell, Row},
 };
@@ -60,12 +60,19 @@ static LIST: Changelist = Changelist {
         ("Owner", None),
         ("Changed (UTC)", Some("updated_at")),
     ],
-    actions: &[
-        ("delete", "Delete"),
-        ("export_csv", "Export as CSV"),
-        ("export_json", "Export as JSON"),
-    ],
-    has_choice: true,
+    actions: &[Action {
+        name: "delete",
+        title: "Delete",
+        past: "deleted",
+        button: "Yes, delete",
+        lead: "They go with their pictures. This can’t be undone; the history stays.",
+        is_danger: true,
+        run: |app, caller, id, version| {
+            let version = version.map(|version| version.updated_at);
+            cars::delete(app, caller, CarScope::All, CarId(id), version)?;
+            Ok(Outcome::Done)
+        },
+    }],
 };
 
 /// Number of brands that are offered as filters.
@@ -183,19 +190,6 @@ struct Cars;
 
 impl BulkResource for Cars {
     const LIST: &'static Changelist = &LIST;
-    const ACTIONS: &'static [Action] = &[Action {
-        name: "delete",
-        title: "Delete",
-        past: "deleted",
-        button: "Yes, delete",
-        lead: "They go with their pictures. This can’t be undone; the history stays.",
-        is_danger: true,
-        run: |app, caller, id, version| {
-            let version = version.map(|version| version.updated_at);
-            cars::delete(app, caller, CarScope::All, CarId(id), version)?;
-            Ok(Outcome::Done)
-        },
-    }];
 
     fn ids(context: &Context<'_>) -> Result<Vec<i64>, ApiError> {
         let ids = cars::ids(context.app, context.caller, &query(context)?)?;
@@ -411,13 +405,8 @@ fn saved(context: &Context<'_>, car: &Car, what: &str) -> Result<Answer, ApiErro
 
 /// Shows the form again with the errors of its fields. Other errors have a page of their own.
 fn refuse(context: &Context<'_>, car: Option<&Car>, error: ApiError) -> Result<Answer, ApiError> {
-    match error {
-        ApiError::Fields(violations) => {
-            let data = forms::refused(context, &violations);
-            show(context, StatusCode::BAD_REQUEST, car, &data)
-        }
-        error => Err(error),
-    }
+    let data = forms::refused_by(context, error)?;
+    show(context, StatusCode::BAD_REQUEST, car, &data)
 }
 
 /// Returns a car as the API shows it, but with the owner's username, to fill a form.

@@ -10,6 +10,9 @@ use crate::{api::fields::Schema, error::ApiError};
 /// An exported object: the name and the value of each field, in order.
 pub(super) type Row = Vec<(String, Value)>;
 
+/// Reads the rows of objects by their ids.
+pub(super) type ReadRows = fn(&App, &Caller, &[i64]) -> Result<Vec<Row>, ApiError>;
+
 /// Number of objects that are read and written in one step.
 const BATCH: usize = 500;
 
@@ -46,7 +49,7 @@ pub(super) fn stream(
     format: Format,
     ids: Vec<i64>,
     names: &[&'static str],
-    rows: fn(&App, &Caller, &[i64]) -> Result<Vec<Row>, ApiError>,
+    rows: ReadRows,
 ) -> Stream {
     let (media_type, extension) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),

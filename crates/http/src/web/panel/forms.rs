@@ -216,6 +216,17 @@ pub(super) fn refused<'a>(context: &'a Context<'_>, violations: &Violations) -> 
     }
 }
 
+/// Returns the data of a form whose fields were refused. Other errors are returned.
+pub(super) fn refused_by<'a>(
+    context: &'a Context<'_>,
+    error: impl Into<ApiError>,
+) -> Result<FormData<'a>, ApiError> {
+    match error.into() {
+        ApiError::Fields(violations) => Ok(refused(context, &violations)),
+        error => Err(error),
+    }
+}
+
 /// Returns a group of these fields.
 pub(super) fn fieldset(
     data: &FormData<'_>,

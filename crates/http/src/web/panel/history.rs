@@ -53,8 +53,7 @@ static LIST: Changelist = Changelist {
         ("Changes", None),
         ("From", None),
     ],
-    actions: &[("export_csv", "Export as CSV"), ("export_json", "Export as JSON")],
-    has_choice: false,
+    actions: &[],
 };
 
 pub(super) fn list(context: &Context<'_>) -> Result<Answer, ApiError> {
@@ -81,31 +80,20 @@ fn found(context: &Context<'_>, query: &HistoryQuery) -> Result<ListData, ApiErr
 
 fn facets(context: &Context<'_>, query: &HistoryQuery) -> Result<Vec<Facet>, ApiError> {
     let counts = history::counts(context.app, context.caller, query)?;
-    let actions = Action::ALL.into_iter().map(|action| {
+    let count = |action: Option<Action>, kind: Option<ObjectType>| {
         let alike = counts.iter().filter(|alike| {
-            alike.action == action && query.object_type.is_none_or(|kind| alike.object_type == kind)
+            action.is_none_or(|action| alike.action == action)
+                && kind.is_none_or(|kind| alike.object_type == kind)
         });
-        let count = alike.map(|alike| alike.count).sum();
-        lists::choice(
-            &LIST,
-            context,
-            ("action", action.as_str()),
-            action.as_str(),
-            count,
-        )
+        alike.map(|alike| alike.count).sum()
+    };
+    let actions = Action::ALL.into_iter().map(|action| {
+        let (name, count) = (action.as_str(), count(Some(action), query.object_type));
+        lists::choice(&LIST, context, ("action", name), name, count)
     });
     let kinds = ObjectType::ALL.into_iter().map(|kind| {
-        let alike = counts.iter().filter(|alike| {
-            alike.object_type == kind && query.action.is_none_or(|action| alike.action == action)
-        });
-        let count = alike.map(|alike| alike.count).sum();
-        lists::choice(
-            &LIST,
-            context,
-            ("object_type", kind.as_str()),
-            object_type(kind),
-            count,
-        )
+        let (name, count) = (kind.as_str(), count(query.action, Some(kind)));
+        lists::choice(&LIST, context, ("object_type", name), object_type(kind), count)
     });
     Ok(vec![
         Facet {

@@ -3,7 +3,8 @@
 
 use actix_web::http::StatusCode;
 use askama::Template;
-use mycars_application::lists::LimitOffset;
+use chrono::{DateTime, Utc};
+use mycars_application::{App, Caller, lists::LimitOffset};
 use mycars_domain::strip;
 
 use super::{
@@ -39,10 +40,50 @@ pub(super) struct Changelist {
     pub(super) facets: &'static [&'static str],
     /// Label of each column, and the name by which it is ordered.
     pub(super) columns: &'static [(&'static str, Option<&'static str>)],
-    /// Name and label of each action on several rows.
-    pub(super) actions: &'static [(&'static str, &'static str)],
-    /// Whether rows can be selected; otherwise actions apply to all that match.
-    pub(super) has_choice: bool,
+    /// Actions on several rows, besides the exports.
+    pub(super) actions: &'static [Action],
+}
+
+impl Changelist {
+    /// Returns whether rows can be selected. Otherwise only all that match can be exported.
+    pub(super) fn has_choice(&self) -> bool {
+        !self.actions.is_empty()
+    }
+}
+
+/// The version of a user or a car.
+pub(super) struct Version {
+    pub(super) updated_at: DateTime<Utc>,
+    /// The digest of a user's cars.
+    pub(super) cars: Option<String>,
+}
+
+/// Runs an action on the object with this id, if it still has this version.
+type Run = fn(&App, &Caller, i64, Option<&Version>) -> Result<Outcome, ApiError>;
+
+/// An action on several objects.
+pub(super) struct Action {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    /// Past participle for the report, such as “deleted”.
+    pub(super) past: &'static str,
+    pub(super) button: &'static str,
+    pub(super) lead: &'static str,
+    pub(super) is_danger: bool,
+    pub(super) run: Run,
+}
+
+/// The result of an action for one object.
+pub(super) enum Outcome {
+    Done,
+    /// The object had the requested state already.
+    Unchanged,
+}
+
+impl Outcome {
+    pub(super) fn of(is_done: bool) -> Self {
+        if is_done { Self::Done } else { Self::Unchanged }
+    }
 }
 
 /// The content of a list.
@@ -88,7 +129,7 @@ struct Sort {
 /// The form of the actions on several rows.
 struct Bulk {
     url: String,
-    actions: &'static [(&'static str, &'static str)],
+    actions: &'static [Action],
     has_choice: bool,
 }
 
@@ -171,7 +212,7 @@ pub(super) fn show(
         bulk: Bulk {
             url: url(&format!("{}bulk/", spec.path), context.query_text),
             actions: spec.actions,
-            has_choice: spec.has_choice,
+            has_choice: spec.has_choice(),
         },
         problems: errors
             .iter()
@@ -312,7 +353,6 @@ mod tests {
         facets: &[],
         columns: &[("Year", Some("year")), ("Brand", Some("brand")), ("Owner", None)],
         actions: &[],
-        has_choice: true,
     };
 
     #[test]

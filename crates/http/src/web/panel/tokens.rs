@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, BulkResource, Outcome},
+    bulk::{self, BulkResource},
     export,
-    lists::{self, Changelist, Facet, ListData},
+    lists::{self, Action, Changelist, Facet, ListData, Outcome},
     render::{Cell, Row},
 };
 use crate::{
@@ -37,12 +37,15 @@ static LIST: Changelist = Changelist {
         ("Expires (UTC)", Some("expires_at")),
         ("JTI", None),
     ],
-    actions: &[
-        ("revoke", "End"),
-        ("export_csv", "Export as CSV"),
-        ("export_json", "Export as JSON"),
-    ],
-    has_choice: true,
+    actions: &[Action {
+        name: "revoke",
+        title: "End",
+        past: "ended",
+        button: "End",
+        lead: "They stop working at once. Access tokens in hand work until they expire.",
+        is_danger: false,
+        run: |app, caller, number, _| Ok(Outcome::of(logins::revoke(app, caller, number)?)),
+    }],
 };
 
 fn name(state: TokenState) -> &'static str {
@@ -175,15 +178,6 @@ struct Tokens;
 
 impl BulkResource for Tokens {
     const LIST: &'static Changelist = &LIST;
-    const ACTIONS: &'static [Action] = &[Action {
-        name: "revoke",
-        title: "End",
-        past: "ended",
-        button: "End",
-        lead: "They stop working at once. Access tokens in hand work until they expire.",
-        is_danger: false,
-        run: |app, caller, number, _| Ok(Outcome::of(logins::revoke(app, caller, number)?)),
-    }];
 
     fn ids(context: &Context<'_>) -> Result<Vec<i64>, ApiError> {
         Ok(logins::numbers(context.app, context.caller, &query(context)?)?)

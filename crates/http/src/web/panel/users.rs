@@ -1,5 +1,7 @@
 //! Users: list, add, change, delete, their password, their logins.
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use mycars_application::{
     App, Caller, Input, UpdateMode,
@@ -14,11 +16,11 @@ use mycars_domain::{
 
 use super::{
     Answer, Context,
-    bulk::{self, Action, BulkResource, ConfirmPage, Outcome, Snapshot, Version},
+    bulk::{self, BulkResource, ConfirmPage, Snapshot},
     cars::rows_of,
     export,
     forms::{self, Fieldset, FormPage, PasswordPage, Related, VERSION},
-    lists::{self, Changelist, Facet, ListData},
+    lists::{self, Version, Action, Changelist, Facet, ListData, Outcome},
     message::Message,
     render::{self, Cell, Frame, Row},
 };
@@ -59,14 +61,53 @@ static LIST: Changelist = Changelist {
         ("Last login (UTC)", Some("last_login")),
     ],
     actions: &[
-        ("activate", "Activate"),
-        ("deactivate", "Deactivate"),
-        ("end_logins", "End all logins"),
-        ("delete", "Delete"),
-        ("export_csv", "Export as CSV"),
-        ("export_json", "Export as JSON"),
+        Action {
+            name: "activate",
+            title: "Activate",
+            past: "activated",
+            button: "Activate",
+            lead: "They may log in again.",
+            is_danger: false,
+            run: |app, caller, id, _| set_active(app, caller, UserId(id), true),
+        },
+        Action {
+            name: "deactivate",
+            title: "Deactivate",
+            past: "deactivated",
+            button: "Deactivate",
+            lead: "All their logins end, and access tokens are refused while they are inactive. Nothing of theirs is deleted.",
+            is_danger: false,
+            run: |app, caller, id, _| set_active(app, caller, UserId(id), false),
+        },
+        Action {
+            name: "end_logins",
+            title: "End all logins",
+            past: "logged out everywhere",
+            button: "End all logins",
+            lead: LOGINS_END,
+            is_danger: false,
+            run: |app, caller, id, _| {
+                logins::end_all(app, caller, UserId(id))?;
+                Ok(Outcome::Done)
+            },
+        },
+        Action {
+            name: "delete",
+            title: "Delete",
+            past: "deleted",
+            button: "Yes, delete",
+            lead: "Everything below goes with them. This can’t be undone; the history stays.",
+            is_danger: true,
+            run: |app, caller, id, version| {
+                let seen = version.map(|version| SeenUser {
+                    version: version.updated_at,
+                    cars: version.cars.clone(),
+                });
+                users::delete(app, caller, UserId(id), seen.as_ref())?;
+                Ok(Outcome::Done)
+            },
+        },
     ],
-    has_choice: true,
 };
 
 /// Number of a user's cars on the user's page.
@@ -105,21 +146,19 @@ fn found(context: &Context<'_>, query: &UserQuery) -> Result<ListData, ApiError>
 /// Counts the users that each choice would show, with all other filters unchanged.
 fn facets(context: &Context<'_>, query: &UserQuery) -> Result<Vec<Facet>, ApiError> {
     let counts = users::counts(context.app, context.caller, query)?;
-    let roles = Role::ALL.into_iter().map(|role| {
+    let count = |role: Option<Role>, is_active: Option<bool>| {
         let alike = counts.iter().filter(|alike| {
-            alike.role == role
-                && query
-                    .is_active
-                    .is_none_or(|is_active| alike.is_active == is_active)
+            role.is_none_or(|role| alike.role == role)
+                && is_active.is_none_or(|is_active| alike.is_active == is_active)
         });
-        let count = alike.map(|alike| alike.count).sum();
-        lists::choice(&LIST, context, ("role", role.as_str()), role.as_str(), count)
+        alike.map(|alike| alike.count).sum()
+    };
+    let roles = Role::ALL.into_iter().map(|role| {
+        let (name, count) = (role.as_str(), count(Some(role), query.is_active));
+        lists::choice(&LIST, context, ("role", name), name, count)
     });
     let activity = [(true, "true", "yes"), (false, "false", "no")].map(|(is_active, value, label)| {
-        let alike = counts
-            .iter()
-            .filter(|alike| alike.is_active == is_active && query.role.is_none_or(|role| alike.role == role));
-        let count = alike.map(|alike| alike.count).sum();
+        let count = count(query.role, Some(is_active));
         lists::choice(&LIST, context, ("is_active", value), label, count)
     });
     Ok(vec![
@@ -137,7 +176,7 @@ fn facets(context: &Context<'_>, query: &UserQuery) -> Result<Vec<Facet>, ApiErr
 fn row(user: &User, context: &Context<'_>) -> Row {
     Row {
         key: Some(user.id.0),
-        name: isolated(user.username.as_str()).into_owned(),
+        name: name(user).into_owned(),
         cells: vec![
             Cell::Link(Link {
                 label: user.username.to_string(),
@@ -159,6 +198,11 @@ fn role_of(user: &User) -> String {
     } else {
         user.role.to_string()
     }
+}
+
+/// Returns the username, isolated from the text around it.
+fn name(user: &User) -> Cow<'_, str> {
+    isolated(user.username.as_str())
 }
 
 fn own_path(user: &User) -> String {
@@ -186,54 +230,6 @@ struct Users;
 impl BulkResource for Users {
     const LIST: &'static Changelist = &LIST;
     const ARE_USERS: bool = true;
-    const ACTIONS: &'static [Action] = &[
-        Action {
-            name: "delete",
-            title: "Delete",
-            past: "deleted",
-            button: "Yes, delete",
-            lead: "Everything below goes with them. This can’t be undone; the history stays.",
-            is_danger: true,
-            run: |app, caller, id, version| {
-                let seen = version.map(|version| SeenUser {
-                    version: version.updated_at,
-                    cars: version.cars.clone(),
-                });
-                users::delete(app, caller, UserId(id), seen.as_ref())?;
-                Ok(Outcome::Done)
-            },
-        },
-        Action {
-            name: "activate",
-            title: "Activate",
-            past: "activated",
-            button: "Activate",
-            lead: "They may log in again.",
-            is_danger: false,
-            run: |app, caller, id, _| set_active(app, caller, UserId(id), true),
-        },
-        Action {
-            name: "deactivate",
-            title: "Deactivate",
-            past: "deactivated",
-            button: "Deactivate",
-            lead: "All their logins end, and access tokens are refused while they are inactive. Nothing of theirs is deleted.",
-            is_danger: false,
-            run: |app, caller, id, _| set_active(app, caller, UserId(id), false),
-        },
-        Action {
-            name: "end_logins",
-            title: "End all logins",
-            past: "logged out everywhere",
-            button: "End all logins",
-            lead: LOGINS_END,
-            is_danger: false,
-            run: |app, caller, id, _| {
-                logins::end_all(app, caller, UserId(id))?;
-                Ok(Outcome::Done)
-            },
-        },
-    ];
 
     fn ids(context: &Context<'_>) -> Result<Vec<i64>, ApiError> {
         let ids = users::ids(context.app, context.caller, &query(context)?)?;
@@ -342,11 +338,10 @@ pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
     };
     match users::create(context.app, context.caller, &input) {
         Ok(user) => saved(context, &user, "added"),
-        Err(users::Error::Invalid(violations)) => {
-            let data = forms::refused(context, &violations);
+        Err(error) => {
+            let data = forms::refused_by(context, error)?;
             Ok(show_new(context, StatusCode::BAD_REQUEST, &data))
         }
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -366,10 +361,6 @@ pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
     };
     match users::update(context.app, context.caller, user.id, &input, UpdateMode::Full) {
         Ok(user) => saved(context, &user, "changed"),
-        Err(users::Error::Invalid(violations)) => {
-            let data = forms::refused(context, &violations);
-            show(context, StatusCode::BAD_REQUEST, &user, &data)
-        }
         Err(users::Error::Conflict) => {
             let data = FormData {
                 current: Some(forms::object(&UserView::from(&user))?),
@@ -377,7 +368,10 @@ pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
             };
             show(context, StatusCode::CONFLICT, &user, &data)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            let data = forms::refused_by(context, error)?;
+            show(context, StatusCode::BAD_REQUEST, &user, &data)
+        }
     }
 }
 
@@ -389,11 +383,7 @@ fn saved(context: &Context<'_>, user: &User, what: &str) -> Result<Answer, ApiEr
     let own = own_path(user);
     Answer::redirect(
         forms::after_save(context, PATH, &own),
-        Message::success(format!(
-            "The user {} was {what}.",
-            isolated(user.username.as_str())
-        ))
-        .with_link("Open", own),
+        Message::success(format!("The user {} was {what}.", name(user))).with_link("Open", own),
     )
 }
 
@@ -459,7 +449,7 @@ fn show(
     let username = user.username.as_str();
     let object = (ObjectType::User, user.id.0);
     let page = FormPage {
-        title: isolated(username).into_owned(),
+        title: name(user).into_owned(),
         locked: (!may_change).then_some("Only a superuser can change a superuser."),
         tools: tools.into_iter().flatten().collect(),
         delete: tool("", "delete/", context.may(Right::DeleteUser, target)).map(|link| link.url),
@@ -535,7 +525,7 @@ fn ask_to_delete(context: &Context<'_>, user: &User, is_changed: bool) -> Result
                 (VERSION, timestamp::write(user.updated_at)),
                 (SEEN_CARS, digests.remove(&user.id).unwrap_or_default()),
             ],
-            title: format!("Delete the user {}?", isolated(user.username.as_str())),
+            title: format!("Delete the user {}?", name(user)),
             lead: "Everything below goes with them. This can’t be undone; the history stays.".into(),
             counts: counts(1, &belongings),
             more: belongings.cars.cars.saturating_sub(cars.len() as u64),
@@ -560,11 +550,8 @@ pub(super) fn delete(context: &Context<'_>) -> Result<Answer, ApiError> {
     }
     Answer::redirect(
         context.back_to(PATH),
-        Message::success(format!(
-            "The user {} was deleted.",
-            isolated(user.username.as_str())
-        ))
-        .with_link("Their history", format!("{PATH}{}/history/", user.id)),
+        Message::success(format!("The user {} was deleted.", name(&user)))
+            .with_link("Their history", format!("{PATH}{}/history/", user.id)),
     )
 }
 
@@ -579,7 +566,7 @@ pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
         &[("Users", PATH), (user.username.as_str(), &own)],
         None,
         ConfirmPage {
-            title: format!("End all logins of {}?", isolated(user.username.as_str())),
+            title: format!("End all logins of {}?", name(&user)),
             lead: LOGINS_END.into(),
             counts: vec![
                 ("Refresh tokens", tokens),
@@ -597,10 +584,7 @@ pub(super) fn end_logins(context: &Context<'_>) -> Result<Answer, ApiError> {
     logins::end_all(context.app, context.caller, user.id)?;
     Answer::redirect(
         context.with_back(&own_path(&user)),
-        Message::success(format!(
-            "All logins of {} were ended.",
-            isolated(user.username.as_str())
-        )),
+        Message::success(format!("All logins of {} were ended.", name(&user))),
     )
 }
 
@@ -639,14 +623,13 @@ pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
             context.with_back(&own_path(&user)),
             Message::success(format!(
                 "The password of {} was set, and their logins were ended.",
-                isolated(user.username.as_str())
+                name(&user)
             )),
         ),
-        Err(users::Error::Invalid(violations)) => {
-            let data = forms::refused(context, &violations);
+        Err(error) => {
+            let data = forms::refused_by(context, error)?;
             Ok(show_password(context, StatusCode::BAD_REQUEST, &user, &data))
         }
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -659,7 +642,7 @@ fn show_password(context: &Context<'_>, status: StatusCode, user: &User, data: &
             &[("Users", PATH), (user.username.as_str(), &own)],
             "Set a password",
         ),
-        title: format!("Set a password for {}", isolated(user.username.as_str())),
+        title: format!("Set a password for {}", name(user)),
         lead: "It ends all their logins: tell them the new password in a safe way.",
         whose: user.username.as_str(),
         problems: forms::problems(std::slice::from_ref(&fieldset)),

@@ -69,6 +69,9 @@ impl Problem {
     }
 }
 
+/// Returns the value that was sent under a name, or "".
+pub(crate) type Sent<'a> = Box<dyn Fn(&str) -> &'a str + 'a>;
+
 /// Values and errors of a form.
 #[derive(Default)]
 pub(crate) struct FormData<'a> {
@@ -76,8 +79,8 @@ pub(crate) struct FormData<'a> {
     pub(crate) prefix: &'static str,
     /// The stored object, as the API shows it.
     pub(crate) object: Cow<'a, Map<String, Value>>,
-    /// Returns the value that was sent under a name, if the form was refused.
-    pub(crate) sent: Option<Box<dyn Fn(&str) -> &'a str + 'a>>,
+    /// The values that were sent, if the form was refused.
+    pub(crate) sent: Option<Sent<'a>>,
     /// Error messages by the name of the field.
     pub(crate) errors: BTreeMap<&'static str, Vec<String>>,
     /// The object as it is stored now, if another user changed it while the form was open.

@@ -26,8 +26,8 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    fn new(name: &'static str, endpoint: &str, path: &str, json: &Value) -> Self {
-        let endpoint = ENDPOINTS.iter().copied().find(|known| known.path == endpoint);
+    fn new(name: &'static str, path: &str, json: &Value) -> Self {
+        let endpoint = navigation::endpoint_at(path);
         Self {
             name,
             endpoint,
@@ -58,7 +58,7 @@ impl Sample {
             is_open: false,
             title: reason(status).to_owned(),
             description: String::new(),
-            ..Self::new(name, "/api/cars/", "/api/cars/", &json!({"detail": detail}))
+            ..Self::new(name, CARS, &json!({"detail": detail}))
         }
     }
 
@@ -131,7 +131,7 @@ fn pairs(fields: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 const CARS: &str = "/api/cars/";
-const CAR: &str = "/api/cars/{car_id}/";
+const CAR: &str = "/api/cars/62/";
 
 /// A page of each kind, in which `text` stands wherever text can.
 pub(super) fn samples(text: &str) -> Vec<Sample> {
@@ -159,42 +159,37 @@ pub(super) fn samples(text: &str) -> Vec<Sample> {
                 ("X-Other", text.to_owned()),
             ],
             status: 201,
-            ..Sample::new("list", CARS, CARS, &json!([car(7, text), {text: text}]))
+            ..Sample::new("list", CARS, &json!([car(7, text), {text: text}]))
         },
         Sample {
             path: format!("/api/{}/", text.replace(['/', '\\'], "-")),
             query: text.to_owned(),
-            ..Sample::new("path", CAR, "", &json!(text))
+            ..Sample::new("path", CAR, &json!(text))
         },
         Sample {
             object: pictured.as_object().cloned(),
-            ..Sample::new("detail", CAR, "/api/cars/12/", &pictured)
+            ..Sample::new("detail", "/api/cars/12/", &pictured)
         },
         Sample {
             object: user(text).as_object().cloned(),
-            ..Sample::new(
-                "user",
-                "/api/admin/users/{user_id}/",
-                "/api/admin/users/3/",
-                &user(text),
-            )
+            ..Sample::new("user", "/api/admin/users/3/", &user(text))
         },
         Sample {
             status: 400,
             method: "POST",
             fields: Some((Method::Post, filled)),
-            ..Sample::new("fields", CARS, CARS, &refusal)
+            ..Sample::new("fields", CARS, &refusal)
         },
         Sample {
             status: 400,
             method: "PUT",
             raw: Some((Method::Put, text.to_owned(), text.to_owned())),
-            ..Sample::new("raw", CAR, "/api/cars/12/", &refusal)
+            ..Sample::new("raw", "/api/cars/12/", &refusal)
         },
         Sample {
             status: 400,
             query: "year=x".to_owned(),
-            ..Sample::new("filter", CARS, CARS, &json!({"year": [text]}))
+            ..Sample::new("filter", CARS, &json!({"year": [text]}))
         },
     ];
     pages.push(Sample::error("error", 404, text));
@@ -216,22 +211,20 @@ fn typical() -> Vec<Sample> {
         Sample::new(
             "root",
             "/api/",
-            "/api/",
             &json!({
                 "cars": "http://localhost/api/cars/", "me": "http://localhost/api/me/",
                 "token": "http://localhost/api/token/", "admin/users": "http://localhost/api/admin/users/",
             }),
         ),
-        Sample::new("list", CARS, CARS, &json!(cars)),
+        Sample::new("list", CARS, &json!(cars)),
         Sample {
             query: paged.to_owned(),
-            ..Sample::new("paged-list", CARS, CARS, &page)
+            ..Sample::new("paged-list", CARS, &page)
         },
         Sample {
             query: "limit=20".to_owned(),
             ..Sample::new(
                 "twenty-cars",
-                CARS,
                 CARS,
                 &json!({
                     "count": 57, "next": "http://localhost/api/cars/?limit=20&offset=20", "previous": null, "results": twenty,
@@ -240,35 +233,23 @@ fn typical() -> Vec<Sample> {
         },
         Sample {
             object: pictured.as_object().cloned(),
-            ..Sample::new("detail", CAR, "/api/cars/62/", &pictured)
+            ..Sample::new("detail", CAR, &pictured)
         },
         Sample {
             object: user("Ann").as_object().cloned(),
-            ..Sample::new(
-                "user",
-                "/api/admin/users/{user_id}/",
-                "/api/admin/users/3/",
-                &user("Ann"),
-            )
+            ..Sample::new("user", "/api/admin/users/3/", &user("Ann"))
         },
-        Sample::new(
-            "users",
-            "/api/admin/users/",
-            "/api/admin/users/",
-            &json!([user("Ann")]),
-        ),
+        Sample::new("users", "/api/admin/users/", &json!([user("Ann")])),
         Sample {
             query: "action=changed&at_min=2026-11-23".to_owned(),
             ..Sample::new(
                 "history",
-                "/api/admin/history/",
                 "/api/admin/history/",
                 &json!({"count": 1, "next": null, "previous": null, "results": [entry()]}),
             )
         },
         Sample::new(
             "history-of-car",
-            "/api/cars/{car_id}/history/",
             "/api/cars/62/history/",
             &json!({"count": 1, "next": null, "previous": null, "results": [entry()]}),
         ),
@@ -276,7 +257,6 @@ fn typical() -> Vec<Sample> {
             status: 405,
             ..Sample::new(
                 "upload",
-                "/api/cars/{car_id}/upload-image/",
                 "/api/cars/62/upload-image/",
                 &json!({"detail": "HttpMethod \"GET\" not allowed."}),
             )
@@ -285,19 +265,19 @@ fn typical() -> Vec<Sample> {
             method: "POST",
             status: 201,
             headers: vec![("Location", "/api/cars/8/".to_owned())],
-            ..Sample::new("created", CARS, CARS, &car(8, "BMW"))
+            ..Sample::new("created", CARS, &car(8, "BMW"))
         },
         Sample {
             method: "DELETE",
             status: 204,
             json: String::new(),
             is_open: false,
-            ..Sample::new("deleted", CAR, "/api/cars/62/", &json!(null))
+            ..Sample::new("deleted", CAR, &json!(null))
         },
         Sample {
             method: "OPTIONS",
             json: serde_json::to_string(&crate::api::metadata::Metadata::new(ENDPOINTS[8], true)).unwrap(),
-            ..Sample::new("options", CARS, CARS, &json!(null))
+            ..Sample::new("options", CARS, &json!(null))
         },
     ]
 }
@@ -319,7 +299,7 @@ fn refused() -> Vec<Sample> {
             method: "POST",
             status: 400,
             fields: Some((Method::Post, pairs(&sent))),
-            ..Sample::new("refused-form", CARS, CARS, &errors)
+            ..Sample::new("refused-form", CARS, &errors)
         },
         Sample {
             method: "PUT",
@@ -333,7 +313,6 @@ fn refused() -> Vec<Sample> {
             ..Sample::new(
                 "refused-raw",
                 CAR,
-                "/api/cars/62/",
                 &json!({"detail": "JSON parse error - the body is not valid JSON: line 1 column 11"}),
             )
         },
@@ -347,14 +326,13 @@ fn refused() -> Vec<Sample> {
             ..Sample::new(
                 "refused-password",
                 "/api/change-password/",
-                "/api/change-password/",
                 &json!({"old_password": ["Wrong password."]}),
             )
         },
         Sample {
             query: "year=x".to_owned(),
             status: 400,
-            ..Sample::new("wrong-filter", CARS, CARS, &json!({"year": ["Enter a number."]}))
+            ..Sample::new("wrong-filter", CARS, &json!({"year": ["Enter a number."]}))
         },
         Sample {
             username: None,
@@ -365,7 +343,6 @@ fn refused() -> Vec<Sample> {
             status: 405,
             ..Sample::new(
                 "token",
-                "/api/token/",
                 "/api/token/",
                 &json!({"detail": "HttpMethod \"GET\" not allowed."}),
             )
@@ -381,7 +358,6 @@ fn refused() -> Vec<Sample> {
         )),
         ..Sample::new(
             "refused-token",
-            "/api/token/",
             "/api/token/",
             &json!({"detail": "No active account found with the given credentials", "code": "for_programs"}),
         )
