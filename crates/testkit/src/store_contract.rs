@@ -105,6 +105,7 @@ macro_rules! store_contract {
             expired_sessions_are_deleted_and_counted
             sessions_end_one_by_one_and_all_of_a_user
             a_committed_write_is_kept
+            write_now_is_kept_or_undone
             a_failed_statement_undoes_the_whole_write
             a_read_sees_only_what_was_committed
             a_write_that_fails_is_undone_and_answers_its_own_error

@@ -38,8 +38,8 @@ impl MemoryStore {
 
     /// Does work whose changes are committed or forgotten together. If it panics, nothing needs to be undone: its
     /// unit is dropped, and with it what was changed.
-    fn write(&self, work: &mut Work<'_>) -> Result<()> {
-        let turn = self.committed.try_upgradable_read_for(self.patience);
+    fn write(&self, patience: Duration, work: &mut Work<'_>) -> Result<()> {
+        let turn = self.committed.try_upgradable_read_for(patience);
         let turn = turn.ok_or_else(|| StoreError::Unavailable("others wrote all the time".into()))?;
         let mut unit = Unit::on(&turn);
         match (work(&mut unit), unit.failed) {
@@ -53,13 +53,16 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn run(&self, mode: Mode, work: &mut Work<'_>) -> Result<()> {
-        if mode == Mode::Write {
-            return self.write(work);
+        match mode {
+            Mode::Read => {
+                let mut unit = Unit::on(&self.committed.read());
+                // How it went is known to the work itself, and what it changed, if it did, to nobody.
+                work(&mut unit).ok();
+                Ok(())
+            }
+            Mode::Write => self.write(self.patience, work),
+            Mode::WriteNow => self.write(Duration::ZERO, work),
         }
-        let mut unit = Unit::on(&self.committed.read());
-        // How it went is known to the work itself, and what it changed, if it did, to nobody.
-        work(&mut unit).ok();
-        Ok(())
     }
 
     fn ping(&self) -> Result<()> {

@@ -53,6 +53,22 @@ pub fn a_write_that_fails_is_undone_and_answers_its_own_error(store: &dyn Store)
     keep_car(store, &new_car(owner, "B-AB 1"));
 }
 
+/// A write that does not wait for others is kept or undone like any other.
+pub fn write_now_is_kept_or_undone(store: &dyn Store) {
+    let owner = keep_owner(store).id;
+    let kept = store.write_now(|unit| unit.cars().insert(&new_car(owner, "B-AB 1")));
+    let kept = kept.expect("the write succeeds");
+    assert_eq!(find(store, kept.id), Some(kept));
+
+    let mut id = CarId(0);
+    let undone = store.write_now(|unit| {
+        id = unit.cars().insert(&new_car(owner, "B-AB 2"))?.id;
+        Err::<(), _>(OwnError::Refused)
+    });
+    assert_eq!(undone, Err(OwnError::Refused));
+    assert_eq!(find(store, id), None);
+}
+
 /// A write can't go on after a statement failed: some databases would keep the rest, others nothing.
 pub fn a_failed_statement_undoes_the_whole_write(store: &dyn Store) {
     let owner = keep_owner(store).id;
