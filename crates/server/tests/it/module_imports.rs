@@ -18,7 +18,7 @@ use syn::{
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The folders of the crates that the test checks.
-const CRATES: [&str; 2] = ["crates/application", "crates/server"];
+const CRATES: [&str; 4] = ["benches", "crates/application", "crates/http", "crates/server"];
 
 /// The name of a module: its path below the crate's root, which is empty.
 type Module = Vec<String>;

@@ -10,13 +10,12 @@ use std::{
 
 use actix_web::http::StatusCode;
 use askama::Template;
-use chrono::{DateTime, Utc};
 use mycars_application::{App, Caller, ports::CarCount};
 use mycars_domain::audit::ObjectType;
 
 use super::{
     Answer, Context, Stream, export,
-    lists::{Action, Changelist, Outcome},
+    lists::{Action, Changelist, Outcome, Version},
     message::Message,
     render::{self, Frame},
 };
@@ -398,6 +397,8 @@ fn progress(
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     #[test]

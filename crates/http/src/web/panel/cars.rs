@@ -20,7 +20,7 @@ use super::{
     bulk::{self, BulkResource, ConfirmPage, Snapshot},
     export,
     forms::{self, FormPage, Owners},
-    lists::{self, Version, Action, Changelist, Facet, ListData, Outcome},
+    lists::{self, Action, Changelist, Facet, ListData, Outcome, Version},
     message::Message,
     render::{Cell, Row},
 };

@@ -20,7 +20,7 @@ use super::{
     cars::rows_of,
     export,
     forms::{self, Fieldset, FormPage, PasswordPage, Related, VERSION},
-    lists::{self, Version, Action, Changelist, Facet, ListData, Outcome},
+    lists::{self, Action, Changelist, Facet, ListData, Outcome, Version},
     message::Message,
     render::{self, Cell, Frame, Row},
 };
