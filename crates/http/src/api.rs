@@ -51,7 +51,7 @@ pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
 /// A sentence, where there is nothing else to answer.
 const DETAIL: FieldSpec = FieldSpec::read_only("detail", "Detail", FieldKind::Text);
 
-/// The method and the path of every operation, for whoever has something to say about each of them. HEAD goes
+/// Returns the method and the path of every operation, for tests and documents. HEAD goes
 /// with GET, and OPTIONS with everything.
 #[must_use]
 pub fn routes() -> Vec<(&'static str, &'static str)> {

@@ -37,7 +37,7 @@ pub(crate) enum ApiError {
     BadAuthorizationHeader,
     /// The access token is not good.
     AccessToken(TokenError),
-    /// The access token names nobody.
+    /// The access token names no user.
     TokenNamesNobody,
     /// The user whom the access token names is not there.
     UserNotFound,
@@ -51,11 +51,11 @@ pub(crate) enum ApiError {
     Token(TokenError),
     /// A browser's request does not come from our own pages; says why.
     Csrf(String),
-    /// Who asks may not.
+    /// The user lacks the permission.
     Forbidden(&'static str),
     /// There is no such thing.
     NotFound(Resource),
-    /// Somebody else changed meanwhile what was to be changed.
+    /// Another user changed the object meanwhile.
     Conflict,
     /// The endpoint has no such method.
     MethodNotAllowed(String),

@@ -1,9 +1,9 @@
 //! The HTTP face of My Cars: the only crate that names actix.
 //!
-//! A request goes one way: the actix handler reads the body and hands everything to a blocking lane, where it
-//! is found out who asks, the endpoint's plain function reads the body's fields by their description and calls
-//! a use-case, and the answer is written as JSON. Endpoints are data (`endpoint::Endpoint`): what holds for
-//! all of them (who may call, methods, 405, OPTIONS, slashes, errors) is written once, in `dispatch`.
+//! A request passes the middleware of `edge` and the checks of `request::pipeline`, which reads the body and runs the
+//! rest on a worker thread: an endpoint's handler reads the fields by their description, calls a use-case, and writes
+//! the response as JSON. Endpoints (`api::endpoint::Endpoint`) and the panel's screens are data: `web` shows the same
+//! responses as pages.
 //!
 //! To add an endpoint, add a file under `api/` with its `Endpoint` and name it in `api::ENDPOINTS`.
 

@@ -83,7 +83,7 @@ async fn to_api() -> HttpResponse {
         .finish()
 }
 
-/// A page for people who look for one under the API, JSON for everybody else.
+/// Answers a path without a route: with a page to browsers below `/api/`, with JSON otherwise.
 async fn no_such_route(state: Data<State>, http: HttpRequest) -> HttpResponse {
     if http.path().starts_with("/admin/") {
         return panel::no_such_page(&state, &http).await;

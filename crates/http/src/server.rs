@@ -150,7 +150,7 @@ mod tests {
 
     impl Drop for Running {
         fn drop(&mut self) {
-            // The command is on its way with the call; nobody needs to wait for its end.
+            // The call sends the command; no test needs its result.
             drop(self.handle.stop(false));
         }
     }

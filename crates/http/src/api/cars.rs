@@ -1,4 +1,4 @@
-//! Cars: one's own under `/api/cars/`, and as an admin somebody's under `/api/admin/users/{user_id}/cars/`. Both
+//! Cars: those of the caller under `/api/cars/`, and for admins those of a user under `/api/admin/users/{user_id}/cars/`. Both
 //! are served by the same functions; whose cars it is about stands in the path.
 
 use std::borrow::Cow;

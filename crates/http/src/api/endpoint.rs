@@ -29,7 +29,7 @@ pub(crate) struct Endpoint {
     pub(crate) description: &'static str,
     /// The group that documents put it into.
     pub(crate) tag: Tag,
-    /// Who may call it.
+    /// The users that may call it.
     pub(crate) access: Access,
     /// The rate that its POST requests count to; all others count to the standard rate.
     pub(crate) rate: RateClass,
@@ -174,9 +174,9 @@ impl Endpoint {
 pub(crate) struct Request<'a> {
     pub(crate) app: &'a App,
     pub(crate) operation: &'static Operation,
-    /// Who asks, for use-cases.
+    /// The caller, for use-cases.
     pub(crate) caller: &'a Caller,
-    /// Who asks, if anybody proved to.
+    /// The authenticated user, if there is one.
     pub(crate) user: Option<&'a User>,
     /// The numbers in the path, by their names.
     pub(crate) ids: &'a [(String, i64)],
@@ -191,7 +191,7 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Who asks, where the endpoint lets nobody else in.
+    /// Returns the user, on endpoints that admit only users.
     pub(crate) fn user(&self) -> Result<&User, ApiError> {
         self.user.ok_or(ApiError::NoCredentials)
     }

@@ -79,7 +79,7 @@ pub(crate) struct FieldSpec {
     pub(crate) may_be_blank: bool,
     pub(crate) min_length: Option<usize>,
     pub(crate) max_length: Option<usize>,
-    /// A regular expression for what is not blank, for who checks before sending. The domain decides.
+    /// A regular expression that no blank text matches, for clients that check before they send. The domain decides.
     pub(crate) pattern: Option<&'static str>,
     pub(crate) min: Option<i32>,
     pub(crate) max: Option<i32>,
@@ -181,7 +181,7 @@ impl FieldSpec {
         }
     }
 
-    /// One sentence about it for who fills it in.
+    /// One sentence of help for users of the form.
     pub(crate) const fn help(self, help: &'static str) -> Self {
         Self { help, ..self }
     }

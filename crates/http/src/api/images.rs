@@ -1,4 +1,4 @@
-//! `…/upload-image/`: the picture of a car, one's own or somebody's as an admin.
+//! `…/upload-image/`: the picture of a car of the caller, or of another user for admins.
 
 use mycars_application::{
     Input,

@@ -97,7 +97,7 @@ const ACCESS_TOKEN: FieldSpec = FieldSpec::read_only("access", "Access", FieldKi
     .help("For the header `Authorization: Bearer …`.")
     .example(TOKEN);
 
-/// What a token looks like: this one is of nobody.
+/// An example of a token; it belongs to no user.
 pub(super) const TOKEN: &str =
     "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMCJ9.c2lnbmVkX2J5X25vYm9keQ";
 

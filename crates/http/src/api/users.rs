@@ -278,7 +278,7 @@ fn find(request: &Request<'_>) -> Result<User, ApiError> {
     Ok(users::read(request.app, request.caller, id(request))?)
 }
 
-/// The user whom the path names; without one, nobody who is there.
+/// Returns the user id in the path; without one, an id that no user has.
 fn id(request: &Request<'_>) -> UserId {
     UserId(request.id("user_id").unwrap_or(-1))
 }

@@ -69,7 +69,7 @@ impl AllowedOrigins {
         }
     }
 
-    /// Answers preflights, and tells browsers who may read other answers.
+    /// Returns the middleware that answers preflights and names the allowed origins in all other responses.
     pub(crate) fn middleware(&self) -> Cors {
         let closed = Cors::default()
             .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -1,5 +1,5 @@
 //! What Prometheus can watch (wire contract, section 7): how many requests there were, how long they took, and how much
-//! work waits before each lane. The names are those of OpenTelemetry's semantic conventions, where it has some.
+//! work waits for each worker pool. The names are those of OpenTelemetry's semantic conventions, where it has some.
 
 use std::time::Duration;
 

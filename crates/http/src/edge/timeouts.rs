@@ -1,4 +1,4 @@
-//! How long clients may take. Who is slow holds a connection, and who is slow on purpose as many as there are.
+//! Read timeouts, against slow clients (slowloris): each one holds a connection.
 
 use std::time::Duration;
 

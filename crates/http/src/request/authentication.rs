@@ -1,4 +1,4 @@
-//! Who sends a request, and whether a route admits them.
+//! The user that a request belongs to, and whether a route admits them.
 
 use actix_web::http::header::HeaderValue;
 use mycars_application::{

@@ -1,7 +1,7 @@
 //! Request bodies: reading them within their limit, and reading fields from them.
 //!
-//! Reading never fails at once: what is wrong with a body matters only after it is known who asks and what
-//! for. It is said when somebody asks for the fields.
+//! Reading never fails at once: an error in a body is reported when a handler asks for its fields, after the checks of
+//! user and permission.
 
 mod charset;
 mod form;

@@ -18,7 +18,7 @@ pub(crate) enum Pool {
     /// On the threads that talk to the database: work of milliseconds.
     Database,
     /// On the one thread that hashes passwords, which takes a quarter of a second each time. On the database's
-    /// lane a few logins at once would keep everybody else waiting.
+    /// pool, a few logins at once would keep all other requests waiting.
     Passwords,
     /// On the one thread that decodes pictures, which takes time and memory: one at a time bounds both.
     Images,
@@ -35,7 +35,7 @@ pub(crate) enum PoolError {
     Panicked,
 }
 
-/// The lanes.
+/// The worker pools.
 #[derive(Clone)]
 pub(crate) struct WorkerPools {
     database: Sender<Job>,
@@ -74,7 +74,7 @@ impl WorkerPools {
         })
     }
 
-    /// How many pieces of work wait for a thread, by the name of the lane.
+    /// How many pieces of work wait for a thread, by the name of the pool.
     pub(crate) fn waiting(&self) -> [(&'static str, usize); 3] {
         [
             ("database", self.database.len()),
@@ -83,21 +83,21 @@ impl WorkerPools {
         ]
     }
 
-    /// Does `work` on a lane, inside the present span, and answers its result.
+    /// Runs `work` on a pool, inside the present span, and returns its result.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        lane: Pool,
+        pool: Pool,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let span = Span::current();
-        let lane = match lane {
+        let queue = match pool {
             Pool::Database => &self.database,
             Pool::Passwords => &self.passwords,
             Pool::Images => &self.images,
         };
         let (reply, answer) = oneshot::channel();
         let job = Box::new(move || {
-            // Nobody waits any more for work whose connection broke before its turn came.
+            // The connection closed before the job's turn came: no client waits for the result.
             if reply.is_closed() {
                 return;
             }
@@ -106,11 +106,11 @@ impl WorkerPools {
                 if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
                     drop(reply.send(result));
                 } else {
-                    tracing::error!("work on a lane panicked");
+                    tracing::error!("the work of a request panicked");
                 }
             });
         });
-        lane.try_send(job).map_err(|_| PoolError::Busy)?;
+        queue.try_send(job).map_err(|_| PoolError::Busy)?;
         answer.await.map_err(|_| PoolError::Panicked)
     }
 }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_panic_ends_the_work_and_not_the_lane() {
+    async fn panic_ends_the_work_and_not_the_thread() {
         let pools = WorkerPools::start(1, 1).unwrap();
         for lane in [Pool::Database, Pool::Passwords, Pool::Images] {
             let panicked = pools.run(lane, || -> u8 { panic!("on purpose") }).await;
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn each_connection_but_those_of_the_slow_lanes_has_a_thread_of_the_databases_lane() {
+    async fn connections_beyond_the_slow_pools_have_database_threads() {
         let pools = WorkerPools::start(4, 1).unwrap();
         let barrier = Arc::new(Barrier::new(2));
         let meet = || {

@@ -60,7 +60,7 @@ pub struct Rates {
     pub register: Rate,
     /// For a fresh token, per address.
     pub refresh: Rate,
-    /// For anything else without proving who they are, per address.
+    /// For all other requests without a login, per address.
     pub anon: Rate,
     /// For anything else, per user.
     pub user: Rate,

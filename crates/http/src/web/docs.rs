@@ -48,7 +48,7 @@ pub(crate) async fn schema(state: Data<State>, http: HttpRequest) -> HttpRespons
     match written(&state, &http) {
         Ok((media_type, document)) => HttpResponse::Ok()
             .content_type(media_type)
-            // Whoever asks again gets what the server that runs by then says.
+            // A later request must get the document of the version that runs then.
             .insert_header((CACHE_CONTROL, "no-cache"))
             .insert_header((VARY, "Accept"))
             .body(document),

@@ -40,7 +40,7 @@ const REFUSED: &str =
     "Please enter a correct username and password. Note that both fields may be case-sensitive.";
 
 /// The rules of the login. It has no user yet, but must come from our own page: otherwise another site could log a
-/// visitor in as somebody else, or use up the logins of an address.
+/// visitor in as another user, or use up the logins of an address.
 const LOG_IN: Rules = Rules {
     access: Access::Open,
     credentials: authentication::Credentials::Session,

@@ -1,4 +1,4 @@
-//! `/media/`: the pictures of cars. Open to all who know their path, which nobody can guess; there is no list
+//! `/media/`: the pictures of cars. All clients that know the unguessable path may read them; there is no list
 //! of them.
 
 use actix_files::NamedFile;

@@ -203,7 +203,7 @@ fn offered(endpoint: &'static Endpoint, status: StatusCode, page: &PageData) -> 
                 | StatusCode::PAYLOAD_TOO_LARGE
                 | StatusCode::UNSUPPORTED_MEDIA_TYPE
         );
-    // The access tokens of these are good or not, whoever is logged in: a wrong one is no reason to hide the form.
+    // These endpoints check tokens, not the user: a wrong token is no reason to hide the form.
     let is_login = status == StatusCode::UNAUTHORIZED && endpoint.access == Access::Open;
     if is_gone || !(is_open || is_login) {
         return Vec::new();

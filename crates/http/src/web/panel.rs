@@ -1,7 +1,7 @@
 //! The admin panel at `/admin/`: what admins do every day, as pages.
 //!
 //! A [`Screen`] is data, as an endpoint is: a path and what answers GET and POST. What holds for all of them is
-//! written once, in [`dispatch`]: who is let in, the proof that a form is ours, where the work runs, and what an
+//! data, too: access, the CSRF check and the pool are [`Rules`] of the pipeline, and [`dispatch`] decides what an
 //! error looks like. A view is a plain function that calls the same use-cases as the API and answers an
 //! [`Answer`]. Pages work without a script; `panel.js` adds comfort.
 
@@ -138,7 +138,7 @@ static SCREENS: [Screen; 21] = [
 /// What a view knows of a request.
 struct Context<'a> {
     app: &'a App,
-    /// The admin who asks.
+    /// The authenticated admin.
     user: &'a User,
     caller: &'a Caller,
     /// The number in the path; one that nothing has where there is none.
@@ -153,12 +153,12 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Whether `action` would be refused to who asks: what would be is not offered.
+    /// Returns whether the admin may do `action`: actions that would be refused are not offered.
     fn may(&self, action: Action, target: Target) -> bool {
         policy::check(&self.caller.actor, action, target).is_ok()
     }
 
-    /// Refuses who may not do `action`.
+    /// Refuses admins that may not do `action`.
     fn require(&self, action: Action, target: Target) -> Result<(), ApiError> {
         Ok(policy::check(&self.caller.actor, action, target)?)
     }
@@ -210,7 +210,7 @@ struct Stream {
 }
 
 /// Makes the next piece; `None` once everything is made. An error breaks the answer off.
-/// Who asked may not be an admin any more: then there is no caller.
+/// There is no caller if the user is no admin any more.
 type Step = Box<dyn FnMut(&App, Option<&Caller>) -> Result<Option<Vec<u8>>, ApiError> + Send>;
 
 #[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
@@ -224,7 +224,7 @@ impl Answer {
     }
 }
 
-/// The method and the path of everything that the panel does, for whoever has something to say about each of them.
+/// Returns the method and the path of each screen, for tests and documents.
 /// HEAD goes with GET.
 #[must_use]
 pub fn screens() -> Vec<(&'static str, &'static str)> {

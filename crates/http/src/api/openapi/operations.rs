@@ -79,13 +79,13 @@ fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static st
     }
 }
 
-/// One of these proves who asks; an empty one stands for nobody.
+/// The alternatives that authenticate a request; an empty one means no credentials.
 fn security(access: Access) -> Vec<SecurityRequirement> {
-    let nobody = SecurityRequirement::default();
+    let anonymous = SecurityRequirement::default();
     let proofs = [BEARER, SESSION].map(|proof| SecurityRequirement::new(proof, [""; 0]));
     match access {
-        Access::Open => vec![nobody],
-        Access::Optional => [nobody].into_iter().chain(proofs).collect(),
+        Access::Open => vec![anonymous],
+        Access::Optional => [anonymous].into_iter().chain(proofs).collect(),
         Access::Authenticated | Access::Admin => proofs.into(),
     }
 }

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use super::image_url;
 use crate::{api::timestamp, messages};
 
-/// What stands for a value that nobody is told.
+/// The placeholder of a hidden value.
 const HIDDEN: &str = "********";
 
 /// An entry.
@@ -64,7 +64,7 @@ impl<'a> EntryView<'a> {
         }
     }
 
-    /// What everybody may know to whom the object belongs: not from where somebody else changed it.
+    /// Returns what the owner of the object may see: without the addresses from which other users changed it.
     pub(crate) fn without_request(Entry { id, entry }: &'a Entry) -> Self {
         Self {
             id: *id,

@@ -16,7 +16,7 @@ use crate::{
     request::csrf::CSRF_FIELD,
 };
 
-/// A body whose fields can be asked for one by one. What nobody asks for is ignored.
+/// A body whose fields are read one by one. Fields that no handler reads are ignored.
 pub(crate) struct Form<'a> {
     specs: &'static [FieldSpec],
     source: Source<'a>,
