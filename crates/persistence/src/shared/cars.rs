@@ -14,16 +14,14 @@ use mycars_application::{
     ports::{CarCount, CarRepository, CarVersion, StoreError},
 };
 use mycars_domain::{
-    Car, CarId, NewCar, UserId, fold,
+    Car, CarId, NewCar, UserId,
     values::{Brand, Color, ImagePath, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
 
 use super::{
     DB,
     schema::{cars, users},
-    store::{
-        IDS_AT_ONCE, Unit, containing, contains_nul, count_of, kept_key, paged, same, search_key, where_all,
-    },
+    store::{IDS_AT_ONCE, Unit, containing, contains_nul, count_of, kept_key, paged, search_key, where_all},
 };
 
 #[derive(Queryable, Selectable)]
@@ -374,8 +372,10 @@ impl CarRepository for Unit<'_> {
         except: Option<CarId>,
     ) -> Result<bool, StoreError> {
         let holders: Vec<i64> = self.query(|conn| {
-            let same = cars::table.filter(same!(cars::license_key, license.as_str()));
-            same.select(cars::id).load(conn)
+            let ids = |key: String| cars::table.filter(cars::license_key.eq(key)).select(cars::id);
+            // Not `same!`: without statistics, PostgreSQL reads the whole table for its OR.
+            let exact = ids(license.as_str().to_owned());
+            ids(license.key()).union_all(exact).load(conn)
         })?;
         Ok(holders.into_iter().any(|id| except != Some(CarId(id))))
     }

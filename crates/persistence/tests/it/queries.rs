@@ -398,14 +398,10 @@ const SINGLE_QUERIES: [SingleQuery; 26] = [
     ("cars.count_all", "select count(*)", |unit, _| {
         unit.cars().count_all().map(drop)
     }),
-    (
-        "cars.license_is_taken",
-        "where ((cars.license_key =",
-        |unit, _| {
-            let license = LicensePlate::from_storage("B-AB".into());
-            unit.cars().license_is_taken(&license, None).map(drop)
-        },
-    ),
+    ("cars.license_is_taken", "where (cars.license_key =", |unit, _| {
+        let license = LicensePlate::from_storage("B-AB".into());
+        unit.cars().license_is_taken(&license, None).map(drop)
+    }),
     ("cars.has_image", "where (cars.image =", |unit, _| {
         let path = ImagePath::from_storage("cars/1.jpg".into());
         unit.cars().has_image(&path).map(drop)
