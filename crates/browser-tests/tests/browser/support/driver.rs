@@ -14,6 +14,9 @@ use super::{named_path, server::Process};
 /// The key under which `WebDriver` passes elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// How often chromedriver is started until it has a port.
+const DRIVER_ATTEMPTS: u8 = 5;
+
 /// Arguments for Chromium: no window, no sandbox (which does not work as root), and no background requests.
 const FLAGS: [&str; 8] = [
     "--headless",
@@ -53,13 +56,27 @@ pub(crate) struct Entry {
     pub(crate) message: String,
 }
 
-impl Browser {
-    pub(crate) fn open(scripts: Scripts) -> Self {
+/// Starts chromedriver on a free port. Returns the port.
+///
+/// With `--port=0` it picks a port that is free for IPv6 and ends if another process has that port for IPv4, which
+/// happens when many drivers start at once: it is started again then.
+fn start_driver() -> (Process, String) {
+    let start = || {
         let mut command = Command::new(named_path("BROWSER_TESTS_CHROMEDRIVER"));
-        let (driver, port) = Process::start(command.arg("--port=0"), |line| {
+        Process::start(command.arg("--port=0"), |line| {
             let port = line.split_once("successfully on port ")?.1;
             Some(port.trim_end_matches('.').to_owned())
-        });
+        })
+    };
+    let started = (1..DRIVER_ATTEMPTS)
+        .find_map(|_| start().ok())
+        .map_or_else(start, Ok);
+    started.unwrap_or_else(|error| panic!("{error}"))
+}
+
+impl Browser {
+    pub(crate) fn open(scripts: Scripts) -> Self {
+        let (driver, port) = start_driver();
         let profile = TempDir::new().expect("a folder can be made");
         let mut flags = FLAGS.map(str::to_owned).to_vec();
         flags.push(format!("--user-data-dir={}", profile.path().display()));

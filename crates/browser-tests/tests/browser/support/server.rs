@@ -1,10 +1,11 @@
 //! Runs the server in a temporary folder.
 
 use std::{
-    io::{BufRead as _, BufReader, Read},
+    io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
+    time::Instant,
 };
 
 use tempfile::TempDir;
@@ -15,12 +16,12 @@ use super::{PATIENCE, named_path};
 pub(crate) struct Process(Child);
 
 impl Process {
-    /// Starts a program. Returns the result of `find` for the first line of its standard output that has one.
-    #[track_caller]
-    pub(crate) fn start<T: Send + 'static>(
+    /// Starts a program. Returns the result of `find` for the first line of its standard output that has one, or the
+    /// output if the program ends or nothing is found within [`PATIENCE`].
+    pub(crate) fn start<T>(
         command: &mut Command,
-        find: impl Fn(&str) -> Option<T> + Send + 'static,
-    ) -> (Self, T) {
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Result<(Self, T), String> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -29,23 +30,24 @@ impl Process {
             .unwrap_or_else(|error| panic!("{command:?} can't be run: {error}"));
         let output = child.stdout.take().expect("it is piped");
         let process = Self(child);
-        let (sender, found) = mpsc::channel();
+        let (sender, lines) = mpsc::channel();
         // The output is read to its end, because a process blocks when the pipe is full.
-        thread::spawn(move || read(output, &find, &sender));
-        let found = found.recv_timeout(PATIENCE);
-        (
-            process,
-            found.unwrap_or_else(|_| panic!("{command:?} did not start")),
-        )
-    }
-}
-
-fn read<T>(output: impl Read, find: &impl Fn(&str) -> Option<T>, sender: &mpsc::Sender<T>) {
-    for line in BufReader::new(output).lines().map_while(Result::ok) {
-        if let Some(found) = find(&line) {
-            // Errors are ignored: the receiver is gone after the first result.
-            sender.send(found).ok();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // Errors are ignored: the receiver is gone after the first result.
+                sender.send(line).ok();
+            }
+        });
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = String::new();
+        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if let Some(found) = find(&line) {
+                return Ok((process, found));
+            }
+            seen.push_str(&line);
+            seen.push('\n');
         }
+        Err(format!("{command:?} did not start:\n{seen}"))
     }
 }
 
@@ -91,7 +93,8 @@ impl Server {
         let (process, url) = Process::start(&mut command(), |line| {
             let word = line.split_whitespace().find(|word| word.ends_with("/api/"))?;
             word.strip_suffix("/api/").map(str::to_owned)
-        });
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
         Self {
             _process: process,
             _folder: folder,
