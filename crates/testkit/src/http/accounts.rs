@@ -2,25 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Request, Server};
+use super::{Answer, Client, Request, TINY_JPEG};
 
 /// The password of everyone whom [`register`] makes.
-pub(crate) const PASSWORD: &str = "Quartz-meadow-71";
+pub const PASSWORD: &str = "Quartz-meadow-71";
+
+/// The password of every superuser.
+pub const SUPERUSER_PASSWORD: &str = "Lantern-river-83";
 
 /// The two tokens of a login.
-pub(crate) struct Tokens {
-    pub(crate) access: String,
-    pub(crate) refresh: String,
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
 }
 
 /// Registers a user with an e-mail address made from the username.
-pub(crate) fn register(server: &Server, username: &str) {
-    server
+pub fn register(client: &Client, username: &str) {
+    client
         .send(&registration(username, &format!("{username}@example.com")))
         .json(201);
 }
 
-pub(crate) fn registration(username: &str, email: &str) -> Request {
+pub fn registration(username: &str, email: &str) -> Request {
     let body = json!({
         "username": username,
         "email": email,
@@ -32,7 +35,7 @@ pub(crate) fn registration(username: &str, email: &str) -> Request {
     Request::post("/api/register/", &body)
 }
 
-pub(crate) fn login(username: &str, password: &str) -> Request {
+pub fn login(username: &str, password: &str) -> Request {
     Request::post(
         "/api/token/",
         &json!({"username": username, "password": password}),
@@ -40,8 +43,8 @@ pub(crate) fn login(username: &str, password: &str) -> Request {
 }
 
 #[track_caller]
-pub(crate) fn log_in(server: &Server, username: &str, password: &str) -> Tokens {
-    let tokens = server.send(&login(username, password)).json(200);
+pub fn log_in(client: &Client, username: &str, password: &str) -> Tokens {
+    let tokens = client.send(&login(username, password)).json(200);
     let token = |name: &str| tokens[name].as_str().expect("it is text").to_owned();
     Tokens {
         access: token("access"),
@@ -50,24 +53,66 @@ pub(crate) fn log_in(server: &Server, username: &str, password: &str) -> Tokens 
 }
 
 /// Registers a client and logs in.
-pub(crate) fn join(server: &Server, username: &str) -> Tokens {
-    register(server, username);
-    log_in(server, username, PASSWORD)
+pub fn join(client: &Client, username: &str) -> Tokens {
+    register(client, username);
+    log_in(client, username, PASSWORD)
 }
 
-pub(crate) fn me(server: &Server, access: &str) -> Answer {
-    server.send(&Request::get("/api/me/").bearer(access))
+pub fn me(client: &Client, access: &str) -> Answer {
+    client.send(&Request::get("/api/me/").bearer(access))
 }
 
-pub(crate) fn new_car(access: &str, plate: &str) -> Request {
+pub fn new_car(access: &str, plate: &str) -> Request {
     let body = json!({"brand": "Toyota", "model": "Camry", "year": 2023, "license": plate});
     Request::post("/api/cars/", &body).bearer(access)
 }
 
 /// The plates of one's own cars.
 #[track_caller]
-pub(crate) fn plates(server: &Server, access: &str) -> Vec<String> {
-    let cars = server.send(&Request::get("/api/cars/").bearer(access)).json(200);
+pub fn plates(client: &Client, access: &str) -> Vec<String> {
+    let cars = client.send(&Request::get("/api/cars/").bearer(access)).json(200);
     let plate = |car: &Value| car["license"].as_str().expect("it is text").to_owned();
     cars.as_array().expect("it is a list").iter().map(plate).collect()
+}
+
+pub fn id_of(client: &Client, access: &str) -> i64 {
+    me(client, access).json(200)["id"].as_i64().unwrap()
+}
+
+/// Registers a client, and answers their tokens and id.
+pub fn new_client(client: &Client, username: &str) -> (Tokens, i64) {
+    let tokens = join(client, username);
+    let id = id_of(client, &tokens.access);
+    (tokens, id)
+}
+
+/// Registers an admin, and answers their id.
+pub fn new_admin(client: &Client, username: &str) -> i64 {
+    let (_, id) = new_client(client, username);
+    patch_user(client, id, &json!({"role": "admin"}));
+    id
+}
+
+pub fn patch_user(client: &Client, id: i64, body: &Value) {
+    let root = log_in(client, "root", SUPERUSER_PASSWORD).access;
+    let request = Request::new("PATCH", &format!("/api/admin/users/{id}/")).json(body);
+    client.send(&request.bearer(&root)).json(200);
+}
+
+pub fn add_car(client: &Client, access: &str, plate: &str) -> i64 {
+    client.send(&new_car(access, plate)).json(201)["id"]
+        .as_i64()
+        .unwrap()
+}
+
+/// Gives a car a picture, and answers where it is.
+pub fn add_picture(client: &Client, access: &str, car: i64) -> String {
+    let upload = Request::upload(&format!("/api/cars/{car}/upload-image/"), TINY_JPEG);
+    let car = client.send(&upload.bearer(access)).json(200);
+    car["image"].as_str().expect("it has a picture").to_owned()
+}
+
+pub fn refresh(client: &Client, token: &str) -> u16 {
+    let request = Request::post("/api/token/refresh/", &json!({"refresh": token}));
+    client.send(&request).status
 }
