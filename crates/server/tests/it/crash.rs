@@ -71,7 +71,7 @@ fn write_and_kill(installation: &Installation, seed: u64, rounds: usize) -> (Ser
     for round in 1..=rounds {
         let moment = Duration::from_millis(30 + u64::try_from(moments.below(170)).unwrap());
         write_until_killed(&mut writers, server, moment);
-        installation.database().wait_until_left();
+        installation.database().wait_until_unused();
         server = installation.start();
         for (number, writer) in writers.iter_mut().enumerate() {
             if let Err(fault) = writer.compare(&server) {

@@ -133,7 +133,7 @@ impl Ann {
         let _locked = postgres.begin(&format!("SELECT FROM cars WHERE id = {id} FOR UPDATE"));
         let answer = thread::scope(|scope| {
             let waiting = scope.spawn(|| server.send(&drive));
-            postgres.wait_until_somebody_is_locked_out();
+            postgres.wait_until_session_is_blocked();
             postgres.stop(how);
             waiting.join().unwrap()
         });
