@@ -20,10 +20,10 @@ use crate::support::{
 
 const CLIENTS: usize = 4;
 
-/// How many kinds of things a client asks for, one after the other.
+/// Number of requests in the cycle of a client.
 const KINDS: usize = 7;
 
-/// How soon the server is back after its database. It tries every second at least.
+/// Maximum time until the server is ready after the database is back. It retries at least every second.
 const BACK: Duration = Duration::from_secs(20);
 
 #[test]
@@ -38,7 +38,7 @@ fn database_outage_returns_503_and_recovers() {
         for client in &mut clients {
             scope.spawn(|| client.ask_until_over(&server, &weather));
         }
-        // Whatever goes wrong here, the clients come to an end.
+        // Ends the clients even after a failed assertion.
         let _over = Over(&weather);
         for how in [Shutdown::Fast, Shutdown::Immediate] {
             weather.lasts_until_asked(CLIENTS * KINDS);
@@ -73,7 +73,7 @@ fn database_outage_returns_503_and_recovers() {
 #[derive(Default)]
 struct Weather {
     changes: AtomicUsize,
-    /// How much was asked and answered since the last change.
+    /// Number of responses since the last change.
     asked: AtomicUsize,
     is_over: AtomicBool,
 }
@@ -84,7 +84,7 @@ impl Weather {
         self.asked.store(0, Ordering::SeqCst);
     }
 
-    /// Waits until the clients have asked for so much in this weather.
+    /// Waits until the clients have received this number of responses in this state.
     fn lasts_until_asked(&self, times: usize) {
         wait_for("the clients to ask", || {
             (self.asked.load(Ordering::SeqCst) >= times).then_some(())
@@ -96,7 +96,7 @@ impl Weather {
     }
 }
 
-/// Ends the work of the clients when it is dropped.
+/// Ends the work of the clients on drop.
 struct Over<'w>(&'w Weather);
 
 impl Drop for Over<'_> {
@@ -149,7 +149,7 @@ impl Ann {
         let car = format!("/api/cars/{}/", self.car["id"]);
         let passwords = json!({"old_password": PASSWORD, "new_password": "Velvet-harbor-42"});
         let refresh = json!({"refresh": self.refresh});
-        let hers = [
+        let private = [
             Request::get("/api/me/"),
             Request::new("PATCH", "/api/me/").json(&json!({"phone": "1"})),
             Request::get("/api/cars/"),
@@ -164,19 +164,19 @@ impl Ann {
             Request::new("PUT", "/api/change-password/").json(&passwords),
             Request::post("/api/logout/", &refresh),
         ];
-        let anybodys = [
+        let public = [
             Request::get("/health/ready"),
             login("ann", PASSWORD),
             registration("eve", "eve@example.com"),
             Request::post("/api/token/refresh/", &refresh),
             Request::post("/api/token/verify/", &json!({"token": self.refresh})),
         ];
-        let mut all: Vec<_> = hers
+        let mut all: Vec<_> = private
             .into_iter()
             .map(|request| request.bearer(&self.access))
             .collect();
         all.push(new_car(&self.access, "B-AB 2"));
-        all.extend(anybodys);
+        all.extend(public);
         all
     }
 
@@ -210,7 +210,7 @@ impl Ann {
         assert!(faults.is_empty(), "{how:?}, away:\n{}", faults.join("\n"));
     }
 
-    /// The server finds the database again by itself; from then on all is well, whichever connection is used.
+    /// Waits until the server has reconnected by itself. From then on, all requests succeed on every connection.
     fn is_served_again(&self, server: &Server, how: Shutdown) {
         let begun = Instant::now();
         wait_for("the server to be ready", || {
@@ -254,7 +254,7 @@ struct Client {
     access: String,
     car: i64,
     asked: usize,
-    /// The plates of the cars that were made, as far as it was answered.
+    /// The plates of the cars whose creation was acknowledged.
     plates: BTreeSet<String>,
     /// The mileage in the last response, and the last one that was sent.
     told: usize,
@@ -352,7 +352,7 @@ impl Client {
     }
 }
 
-/// When something was asked, by the weather before and after.
+/// Returns the state of the database before and after a request.
 fn when(before: usize, after: usize) -> &'static str {
     match before % 4 {
         0 if before == after => "there",
@@ -361,7 +361,7 @@ fn when(before: usize, after: usize) -> &'static str {
     }
 }
 
-/// While the database goes and comes, some get through and others don't.
+/// Returns whether a response is allowed: while the database stops or starts, both success and 503 are.
 fn is_fine(when: &str, answer: &Answer) -> bool {
     let is_done = matches!(answer.status, 200 | 201);
     match when {
@@ -374,7 +374,7 @@ fn is_fine(when: &str, answer: &Answer) -> bool {
 /// Prints the result for `--nocapture`, and checks that the outage happened under load.
 #[expect(
     clippy::print_stderr,
-    reason = "only whoever asks for it sees what a test prints"
+    reason = "shown only with --nocapture"
 )]
 fn report(clients: &[Client]) {
     let mut statuses: BTreeMap<_, usize> = BTreeMap::new();
