@@ -140,7 +140,9 @@ impl Operation {
 impl Endpoint {
     /// Returns the operation of a method.
     pub(crate) fn operation(&self, method: Method) -> Option<&'static Operation> {
-        self.operations.iter().find(|operation| operation.method == method)
+        self.operations
+            .iter()
+            .find(|operation| operation.method == method)
     }
 
     /// Returns whether the list has pages even if the client sends no limit.

@@ -52,7 +52,7 @@ pub(crate) struct Page<'a> {
     pub(crate) headers: &'a [(&'static str, String)],
     /// The response's body; may be empty.
     pub(crate) json: &'a [u8],
-    /// Username of the user who is logged in.
+    /// Username of the logged-in user.
     pub(crate) username: Option<&'a str>,
     /// Whether the user may use the admin panel.
     pub(crate) is_admin: bool,
@@ -181,7 +181,7 @@ impl<'a> PageTemplate<'a> {
     fn new(page: &'a Page<'a>) -> Self {
         let has_answer = matches!(page.status, 200 | 201);
         let query = Query::parse(page.query);
-        let offers = |verb| page.operations.iter().any(|operation| operation.verb == verb);
+        let offers = |method| page.operations.iter().any(|operation| operation.method == method);
         Self {
             page,
             url: url(page.path, page.query),

@@ -422,10 +422,7 @@ fn age(folder: &Path) {
 }
 
 /// Prints the result for `--nocapture`, and checks that there were writes that had to survive.
-#[expect(
-    clippy::print_stderr,
-    reason = "shown only with --nocapture"
-)]
+#[expect(clippy::print_stderr, reason = "shown only with --nocapture")]
 fn report(installation: &Installation, writers: &[Writer], orphans: usize, seed: u64) {
     let mut all = Figures::default();
     for Writer { figures, .. } in writers {
@@ -441,8 +438,5 @@ fn report(installation: &Installation, writers: &[Writer], orphans: usize, seed:
     let line = format!("{scheme}: {ROUNDS} kills, {all:?}, {orphans} orphans swept, seed {seed}");
     eprintln!("{line}");
     assert_eq!(all.kinds.len(), 5, "not every kind of write was answered: {line}");
-    assert!(
-        all.answered >= ROUNDS * WRITERS,
-        "too few writes: {line}"
-    );
+    assert!(all.answered >= ROUNDS * WRITERS, "too few writes: {line}");
 }

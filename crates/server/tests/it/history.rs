@@ -180,11 +180,7 @@ fn changes_of_own_account_are_recorded(installation: &Installation) {
     ann.expect(&request, 200, "changed", ("user", id), &phone);
     let unchanged = reader.count();
     server.send(&request).json(200);
-    assert_eq!(
-        reader.count(),
-        unchanged,
-        "equal values are no change"
-    );
+    assert_eq!(reader.count(), unchanged, "equal values are no change");
 
     let refresh = json!({"refresh": tokens.refresh});
     server
@@ -493,10 +489,7 @@ fn entries_survive_deletion_of_object_and_actor(installation: &Installation) {
     deleted.sort();
     let expected =
         ["B-AB 1", "B-AB 2", "B-AB 3"].map(|plate| entry("deleted", &format!("Toyota Camry ({plate})")));
-    assert_eq!(
-        deleted, expected,
-        "each car of a deleted user has an entry"
-    );
+    assert_eq!(deleted, expected, "each car of a deleted user has an entry");
     assert_eq!(told.len(), 5);
     let of_car = reader.find(&format!("object_type=car&object_id={}", cars[0]));
     assert_eq!(of_car.len(), 3);

@@ -128,9 +128,9 @@ fn row(line: &'static str) -> Row {
 fn table_matches_routes() {
     let routes: BTreeSet<_> = mycars_http::routes().into_iter().collect();
     let table: BTreeSet<_> = rows(ROUTES).iter().map(|row| (row.method, row.path)).collect();
-    let missing = routes
-        .difference(&table)
-        .map(|(method, path)| format!("add a row for `{method} {path}` to ROUTES: which callers are allowed?"));
+    let missing = routes.difference(&table).map(|(method, path)| {
+        format!("add a row for `{method} {path}` to ROUTES: which callers are allowed?")
+    });
     let needless = table
         .difference(&routes)
         .map(|(method, path)| format!("there is no route `{method} {path}`: take its row out of ROUTES"));

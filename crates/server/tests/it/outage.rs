@@ -372,10 +372,7 @@ fn is_fine(when: &str, answer: &Answer) -> bool {
 }
 
 /// Prints the result for `--nocapture`, and checks that the outage happened under load.
-#[expect(
-    clippy::print_stderr,
-    reason = "shown only with --nocapture"
-)]
+#[expect(clippy::print_stderr, reason = "shown only with --nocapture")]
 fn report(clients: &[Client]) {
     let mut statuses: BTreeMap<_, usize> = BTreeMap::new();
     for client in clients {

@@ -193,10 +193,7 @@ fn scene(server: &Server, thread: usize, number: usize) -> Scene {
 }
 
 /// Prints the result for `--nocapture`, and checks that requests of all kinds succeeded.
-#[expect(
-    clippy::print_stderr,
-    reason = "shown only with --nocapture"
-)]
+#[expect(clippy::print_stderr, reason = "shown only with --nocapture")]
 fn report(ran: impl Iterator<Item = BTreeMap<u16, usize>>, seed: u64) {
     let mut all: BTreeMap<u16, usize> = BTreeMap::new();
     for (status, count) in ran.flatten() {

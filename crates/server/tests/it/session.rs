@@ -143,22 +143,14 @@ fn form_overrides_method_on_own_pages_only(installation: &Installation) {
     );
     let mut smuggled = form(&path, &delete).header("Accept", "text/html");
     "GET".clone_into(&mut smuggled.method);
-    assert_eq!(
-        browser.send(smuggled).status,
-        200,
-        "a GET only reads"
-    );
+    assert_eq!(browser.send(smuggled).status, 200, "a GET only reads");
     assert_eq!(plates(&server, &access), ["B-AB 1"]);
 
     let edited = browser.submit(&path, &[("_method", "PATCH"), ("brand", "Honda"), ("color", "")]);
     assert_eq!(edited.status, 200, "{}", edited.text());
     let car = server.send(&Request::get(&path).bearer(&access)).json(200);
     assert_eq!((&car["brand"], &car["color"]), (&json!("Honda"), &json!(null)));
-    assert_eq!(
-        browser.submit(&path, &delete).status,
-        200,
-        "a page replaces 204"
-    );
+    assert_eq!(browser.submit(&path, &delete).status, 200, "a page replaces 204");
     assert!(plates(&server, &access).is_empty());
 }
 
@@ -212,11 +204,7 @@ fn session_ends_at_logout_password_change_deactivation(installation: &Installati
     active(false);
     assert_eq!(browser.get("/api/me/").status, 401);
     active(true);
-    assert_eq!(
-        browser.get("/api/me/").status,
-        401,
-        "it stays ended"
-    );
+    assert_eq!(browser.get("/api/me/").status, 401, "it stays ended");
 
     let browser = Browser::of(&server, "ann");
     let change = json!({"old_password": PASSWORD, "new_password": "Meadow-x-55"});

@@ -69,7 +69,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
                     "token_has_wrong_type",
                     ApiError::AccessToken(TokenError::WrongType),
                 ),
-                ("token_names_nobody", ApiError::TokenNamesNobody),
+                ("token_names_nobody", ApiError::TokenWithoutUserId),
                 ("header_is_malformed", ApiError::BadAuthorizationHeader),
                 ("user_is_gone", ApiError::UserNotFound),
                 ("user_is_inactive", ApiError::UserInactive),

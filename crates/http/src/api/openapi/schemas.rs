@@ -52,7 +52,10 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
 pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
     let mut schemas = Vec::new();
     if let Some(body) = operation.body {
-        schemas.push((body_name(body, operation.method), body_schema(body, operation.method)));
+        schemas.push((
+            body_name(body, operation.method),
+            body_schema(body, operation.method),
+        ));
         schemas.extend(body.fields.iter().filter_map(choice));
     }
     if let ResponseSpec::One(shape) | ResponseSpec::Created(shape) | ResponseSpec::Many(shape) =

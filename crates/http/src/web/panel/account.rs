@@ -32,7 +32,7 @@ static FIELDS: [FieldSpec; 3] = [
     .at_most(Password::MAX_LENGTH),
 ];
 
-#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+#[expect(clippy::unnecessary_wraps, reason = "views return a result")]
 pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     let data = forms::filled(serde_json::Map::new());
     Ok(page(context, StatusCode::OK, &data))

@@ -323,7 +323,7 @@ pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::Json(json))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+#[expect(clippy::unnecessary_wraps, reason = "views return a result")]
 pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
     let mut object = serde_json::Map::new();
     object.insert("is_active".into(), true.into());
