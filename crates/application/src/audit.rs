@@ -1,4 +1,4 @@
-//! Writing the audit log: each use-case that changes something calls one of these, inside its transaction.
+//! Writing the audit log: each use-case that makes a change calls one of these functions, inside its transaction.
 
 use mycars_domain::{
     Car, Field, User,
@@ -10,7 +10,7 @@ use crate::{
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
-/// Makes an entry about an object.
+/// Creates an entry about an object.
 pub(crate) fn entry(
     app: &App,
     caller: &Caller,
@@ -168,7 +168,7 @@ fn append_changes(
         .append(&[entry(app, caller, Action::Changed, object, changes)])
 }
 
-/// The entries that tests expect about the samples.
+/// The expected entries about the samples, for tests.
 #[cfg(test)]
 pub(crate) mod expected {
     use mycars_domain::{
@@ -183,14 +183,14 @@ pub(crate) mod expected {
 
     pub(crate) const PASSWORD: Told = (Field::Password, Value::Hidden, Value::Hidden);
 
-    /// The changes of a new password of a user who had one login of each kind.
+    /// Returns the changes of a new password of a user with one login of each kind.
     pub(crate) const NEW_PASSWORD: [(Field, Value, Value); 3] = [
         PASSWORD,
         (Field::RefreshTokens, Value::Number(1), Value::Number(0)),
         (Field::Sessions, Value::Number(1), Value::Number(0)),
     ];
 
-    /// The changes that count the logins which were ended.
+    /// Returns the changes that count the ended logins.
     pub(crate) fn ended_logins(tokens: i64, sessions: i64) -> [Change; 2] {
         [(Field::RefreshTokens, tokens), (Field::Sessions, sessions)].map(|(field, count)| Change {
             field,

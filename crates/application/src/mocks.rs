@@ -14,7 +14,7 @@
 //! assert_eq!(store.commits(), 0);
 //! ```
 //!
-//! Entries of the audit log need no expectation: the store keeps those of committed transactions.
+//! Entries of the audit log need no expectation: the store records those of committed transactions.
 //!
 //! ```
 //! use mycars_application::{cars::{self, CarScope}, mocks::{Mocks, samples}};
@@ -259,7 +259,7 @@ impl Store for MockStore {
     }
 }
 
-/// A clock that stands still.
+/// A clock with a fixed time.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedClock(pub DateTime<Utc>);
 

@@ -1,7 +1,7 @@
 //! Permissions on cars and users, as one table, read from top to bottom.
 //!
-//! Each use-case calls [`check`] before it does anything, without exceptions: start-up tasks and the command line
-//! call it as [`Actor::System`].
+//! Each use-case calls [`check`] before anything else, without exceptions: start-up tasks and the command line call
+//! it as [`Actor::System`].
 
 use crate::{Actor, Rank, UserId};
 
@@ -116,7 +116,7 @@ impl Target {
         rank: Rank::Client,
     };
 
-    /// Returns the target for one car or all cars of this user, whose rank makes no difference.
+    /// Returns the target for one car or all cars of this user. The rank of the owner makes no difference.
     #[must_use]
     pub fn car_of(owner: UserId) -> Self {
         Self {
@@ -170,7 +170,7 @@ const NOT_SELF: Verdict = Err(Denied::NotToOneself);
 const SUPER: Verdict = Err(Denied::SuperusersOnly);
 
 /// A row of the table. It has the decision for anonymous callers, for each rank about its own objects and about those
-/// of others, and for an admin about another user who is a superuser. The program itself may do everything.
+/// of others, and for an admin about another user with superuser rights. The program itself may do everything.
 struct Row {
     anonymous: Verdict,
     client: [Verdict; 2],
@@ -251,8 +251,8 @@ mod tests {
     const ME: UserId = UserId(1);
     const OTHER: UserId = UserId(2);
 
-    /// The whole table once more, written by hand from the wire contract, one word for each cell, so that no cell
-    /// changes unnoticed.
+    /// The whole table again, written by hand from the wire contract, one word for each cell, so that every change of
+    /// a cell fails a test.
     const EXPECTED: &str = "
         Register       | yes   | yes yes    | yes yes yes          | yes yes
         GrantAdminRole | no    | no no      | yes yes super        | yes yes

@@ -62,7 +62,7 @@ pub enum OpenError {
     #[error("the database URL is malformed: {0}")]
     Malformed(&'static str),
     /// The folder of the SQLite file is missing.
-    #[error("the folder `{0}` of the SQLite database does not exist: make it, or correct the database URL")]
+    #[error("the folder `{0}` of the SQLite database does not exist: create it, or correct the database URL")]
     NoFolder(String),
     /// The database does not respond or refuses access.
     #[error("{database} can't be opened: {reason} ({advice})")]

@@ -11,7 +11,7 @@ use crate::{
     ports::Verification,
 };
 
-/// The fields of a password change. By default, none was sent.
+/// The input of a password change. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PasswordChange {
     /// The current password.

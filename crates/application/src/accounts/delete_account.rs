@@ -65,7 +65,7 @@ mod tests {
         }
     }
 
-    /// Mocks in which this user has no cars and is deleted, with three refresh tokens and two sessions.
+    /// Returns mocks in which this user has no cars and is deleted, with three refresh tokens and two sessions.
     fn deletable(user: User) -> Mocks {
         Mocks::new()
             .with_user(user)

@@ -9,7 +9,7 @@ use crate::{
     ports::CarCount,
 };
 
-/// Returns the ids of all users' cars that `query` asks for, in its order, on all its pages.
+/// Returns the ids of all users' cars that match `query`, in its order, on all its pages.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
@@ -38,7 +38,7 @@ pub fn count(app: &App, caller: &Caller, ids: &[CarId]) -> Result<CarCount, Erro
     Ok(app.store.read(|unit| unit.cars().count_among(ids))?)
 }
 
-/// Returns the most frequent brands of the cars that `query` asks for without its own brand, and the number of cars of
+/// Returns the most frequent brands of the cars that match `query` without its own brand, and the number of cars of
 /// each, the most frequent first.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::{
     ports::UnitOfWork,
 };
 
-/// Returns the entries of the audit log that `query` asks for, in a fixed number of queries.
+/// Returns the entries of the audit log that match `query`, in a fixed number of queries.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
@@ -17,7 +17,7 @@ pub fn list(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Page<Ent
     app.store.read(|unit| entries(unit, query))
 }
 
-/// Returns at most `at_most` of the newest entries that `query` asks for, without counting the rest.
+/// Returns at most `at_most` of the newest entries that match `query`, without counting the rest.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
@@ -34,7 +34,7 @@ pub fn newest(app: &App, caller: &Caller, query: &HistoryQuery, at_most: u32) ->
     Ok(app.store.read(|unit| unit.audit_log().list(&query))?)
 }
 
-/// Counts the entries of each action and type of object that `query` asks for without its own action and type.
+/// Counts the entries of each action and type of object that match `query` without its own action and type.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
@@ -43,7 +43,7 @@ pub fn counts(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<Hi
     Ok(app.store.read(|unit| unit.audit_log().counts(query))?)
 }
 
-/// Returns the numbers of all entries that `query` asks for, in its order, on all its pages.
+/// Returns the numbers of all entries that match `query`, in its order, on all its pages.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].

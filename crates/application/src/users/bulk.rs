@@ -8,7 +8,7 @@ use crate::{
     ports::CarCount,
 };
 
-/// Returns the ids of all users that `query` asks for, in its order, on all its pages.
+/// Returns the ids of all users that match `query`, in its order, on all its pages.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
@@ -45,7 +45,7 @@ pub fn search(app: &App, caller: &Caller, search: Search, at_most: u32) -> Resul
     Ok(app.store.read(|unit| unit.users().list(&query))?)
 }
 
-/// Counts the users of each role, active and inactive, that `query` asks for without its own role and activity.
+/// Counts the users of each role, active and inactive, that match `query` without its own role and activity.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
@@ -54,17 +54,17 @@ pub fn counts(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserC
     Ok(app.store.read(|unit| unit.users().counts(query))?)
 }
 
-/// What is deleted with users.
+/// The objects that are deleted with users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Belongings {
-    /// Their cars, and the pictures of these.
+    /// Their cars, with the number of pictures.
     pub cars: CarCount,
     /// Number of their sessions.
     pub sessions: u64,
 }
 
-/// Counts what is deleted with these users.
+/// Counts the objects that are deleted with these users.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].

@@ -13,12 +13,12 @@ use crate::{
     ports::{CarVersion, Revocation, StoreError, UnitOfWork},
 };
 
-/// The state of a user that a caller has seen and means to delete.
+/// The state of a user that a caller saw before a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenUser {
     /// The time of the last change of the user.
     pub version: DateTime<Utc>,
-    /// The [digest](car_digests) of the user's cars; `None` where any cars may be deleted.
+    /// The [digest](car_digests) of the user's cars; `None` accepts any cars.
     pub cars: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use crate::{
     lists::{Page, UserQuery},
 };
 
-/// Returns the users that `query` asks for, in a fixed number of queries.
+/// Returns the users that match `query`, in a fixed number of queries.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].

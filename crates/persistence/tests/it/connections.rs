@@ -14,7 +14,7 @@ use mycars_testkit::{PostgresServer, TestDatabase, samples};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// More than the maximum time until a caller is told that the database is unavailable.
+/// A time longer than the maximum wait of a caller.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
 fn both() -> [TestDatabase; 2] {

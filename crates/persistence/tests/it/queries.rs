@@ -1,8 +1,8 @@
-//! Query tests: each use-case makes a fixed number of queries, whatever the number of rows. The store overrides the
-//! provided methods of the ports. Both databases use their indexes for an owner's cars and a car's history.
+//! Query tests: each use-case makes a fixed number of queries, for any number of rows. Both databases use their
+//! indexes for an owner's cars and a car's history.
 //!
-//! Diesel reports each query on the thread that makes it. Each test has its own thread, so concurrent tests do not
-//! count.
+//! Diesel reports each query on the thread that makes it. Each test has its own thread, so concurrent tests are not
+//! counted.
 
 use std::cell::RefCell;
 
@@ -366,7 +366,7 @@ fn on_postgres_use_cases_make_a_fixed_number_of_queries() {
     use_cases_make_a_fixed_number_of_queries(TestDatabase::postgres);
 }
 
-/// A method of a port, what its one query must say instead of reading everything, and a call.
+/// A method of a port, a part of its one query, and a call.
 type SingleQuery = (
     &'static str,
     &'static str,

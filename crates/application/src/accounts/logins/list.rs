@@ -8,7 +8,7 @@ use crate::{
     ports::ListedToken,
 };
 
-/// Returns the refresh tokens that `query` asks for, in a fixed number of queries.
+/// Returns the refresh tokens that match `query`, in a fixed number of queries.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
@@ -26,7 +26,7 @@ pub fn list(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Page<Liste
     })
 }
 
-/// Counts the refresh tokens that `query` asks for, on all its pages.
+/// Counts the refresh tokens that match `query`, on all its pages.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
@@ -35,7 +35,7 @@ pub fn count(app: &App, caller: &Caller, query: &TokenQuery) -> Result<u64, Erro
     Ok(app.store.read(|unit| unit.refresh_tokens().count(query))?)
 }
 
-/// Returns the numbers of all refresh tokens that `query` asks for, in its order, on all its pages.
+/// Returns the numbers of all refresh tokens that match `query`, in its order, on all its pages.
 ///
 /// # Errors
 /// [`Error::Denied`] for callers who are not admins; [`Error::Store`].

@@ -74,7 +74,7 @@ mod tests {
         ports::ListedToken,
     };
 
-    /// Mocks with a token of this owner, which is `revoked`.
+    /// Returns mocks with a token of this owner, which is `revoked`.
     fn mocks(revoked: Option<Revocation>, owner: User) -> Mocks {
         let token = samples::refresh_token(revoked);
         let listed = ListedToken {
