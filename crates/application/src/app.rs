@@ -14,7 +14,7 @@ use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, St
 /// use chrono::TimeDelta;
 /// use mycars_application::{App, SessionSettings, TokenSettings, ports::*};
 ///
-/// /// Wires adapters, which know nothing of each other.
+/// /// Wires adapters, which are independent of each other.
 /// fn wire(
 ///     store: impl Store + 'static,
 ///     hasher: impl PasswordHasher + 'static,

@@ -379,7 +379,7 @@ pub mod samples {
         }
     }
 
-    /// The claims of a token of this type that Ann got now, with the id `jti`; it lives for a minute.
+    /// The claims of a token of this type that was issued to Ann now, with the id `jti`; it expires after a minute.
     #[must_use]
     pub fn claims(token_type: &str) -> Claims {
         Claims {

@@ -9,29 +9,29 @@ use crate::{Actor, Rank, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Action {
-    /// Register an account for oneself.
+    /// Register an account for the caller.
     Register,
     /// Grant the admin role.
     GrantAdminRole,
-    /// Read one's own account (wire contract, section 4).
+    /// Read the caller's account (wire contract, section 4).
     ReadProfile,
-    /// Change the details of one's own account.
+    /// Change the details of the caller's account.
     ChangeProfile,
-    /// Change one's own password, with the old password as proof.
+    /// Change the caller's password, with the old password as proof.
     ChangePassword,
-    /// End one's own login by revoking its refresh token.
+    /// End a login of the caller by revoking its refresh token.
     LogOut,
-    /// Delete one's own account and its cars (wire contract, section 5).
+    /// Delete the caller's account and its cars (wire contract, section 5).
     DeleteAccount,
-    /// List one's own cars (wire contract, section 5).
+    /// List the caller's cars (wire contract, section 5).
     ListCars,
-    /// Add a car of one's own.
+    /// Add a car of the caller.
     CreateCar,
-    /// Read one's own car.
+    /// Read a car of the caller.
     ReadCar,
-    /// Change one's own car.
+    /// Change a car of the caller.
     ChangeCar,
-    /// Delete one's own car.
+    /// Delete a car of the caller.
     DeleteCar,
     /// List, read, add, change and delete the cars of any user (wire contract, section 6).
     ManageCars,

@@ -1,4 +1,4 @@
-//! The rules for every store, whatever its database: one function for each, which panics if the given store breaks
+//! The rules for every store, on any database: one function for each, which panics if the given store breaks
 //! the rule. Each needs a store without users.
 //!
 //! [`store_contract!`](crate::store_contract!) makes one test of each rule.

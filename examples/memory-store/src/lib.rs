@@ -40,11 +40,16 @@ impl MemoryStore {
     /// its changes.
     fn write(&self, patience: Duration, work: &mut Work<'_>) -> Result<()> {
         let turn = self.committed.try_upgradable_read_for(patience);
-        let turn = turn.ok_or_else(|| StoreError::Unavailable("the wait for other writers timed out".into()))?;
+        let turn =
+            turn.ok_or_else(|| StoreError::Unavailable("the wait for other writers timed out".into()))?;
         let mut unit = Unit::on(&turn);
         match (work(&mut unit), unit.failed) {
             (Ok(()), false) => *RwLockUpgradableReadGuard::upgrade(turn) = unit.state,
-            (Ok(()), true) => return Err(StoreError::Other("the work continued after a failed statement".into())),
+            (Ok(()), true) => {
+                return Err(StoreError::Other(
+                    "the work continued after a failed statement".into(),
+                ));
+            }
             (Err(Rollback), _) => {}
         }
         Ok(())

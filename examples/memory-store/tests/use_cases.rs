@@ -1,9 +1,5 @@
 //! Use-cases on the store in memory: from the registration of a user to the list of their cars.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a failed test panics"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed test panics")]
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Change one's own password, given the old one.
+//! Change the caller's password, with the old one as proof.
 
 use mycars_domain::{
     Action, Denied, Field, Rank, Target, User, Violation, password, policy, values::Password,

@@ -1,4 +1,4 @@
-//! Delete one's own account.
+//! Delete the caller's account.
 
 use mycars_domain::{Action, Denied};
 

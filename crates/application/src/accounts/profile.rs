@@ -1,4 +1,4 @@
-//! Read and change one's own profile.
+//! Read and change the caller's profile.
 
 use mycars_domain::{
     Action, Denied, Field, Rank, Target, User, UserId, policy,

@@ -11,7 +11,7 @@ use crate::{
 /// Returns the entries of the audit log that match `query`, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn list(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Page<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     app.store.read(|unit| entries(unit, query))
@@ -20,7 +20,7 @@ pub fn list(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Page<Ent
 /// Returns at most `at_most` of the newest entries that match `query`, without counting the rest.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn newest(app: &App, caller: &Caller, query: &HistoryQuery, at_most: u32) -> Result<Vec<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     let query = HistoryQuery {
@@ -37,7 +37,7 @@ pub fn newest(app: &App, caller: &Caller, query: &HistoryQuery, at_most: u32) ->
 /// Counts the entries of each action and type of object that match `query` without its own action and type.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn counts(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<HistoryCount>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.audit_log().counts(query))?)
@@ -46,7 +46,7 @@ pub fn counts(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<Hi
 /// Returns the numbers of all entries that match `query`, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<i64>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.audit_log().ids(query))?)
@@ -55,7 +55,7 @@ pub fn ids(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<i64>,
 /// Returns the entries with these numbers, in this order.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     let mut entries = app.store.read(|unit| unit.audit_log().find_all(ids))?;

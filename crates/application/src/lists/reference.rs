@@ -70,7 +70,7 @@ impl CarQuery {
     ///     ..CarQuery::default()
     /// };
     /// assert_eq!(query.select(None, [&new, &driven], |id| (id == ann.id).then_some(&ann)), [&driven, &new]);
-    /// assert!(query.select(Some(ann.id), [&new, &driven], |_| None).is_empty(), "not in the owner of one's own");
+    /// assert!(query.select(Some(ann.id), [&new, &driven], |_| None).is_empty(), "a search in one owner's cars does not cover the owner");
     /// ```
     pub fn select<'u, C: Borrow<Car>>(
         &self,

@@ -34,7 +34,7 @@ pub trait PasswordHasher: Send + Sync {
 
     /// Verifies a password as it was sent, which may be longer than allowed, against `hash`. A hash that cannot be
     /// verified MUST be [`Verification::Unsupported`], and that of [`PasswordHash::unusable`] [`Verification::Wrong`].
-    /// Either MUST take about the same time as a wrong password, whatever the hash is.
+    /// Either MUST take about the same time as a wrong password, for any hash.
     fn verify(&self, password: &str, hash: &PasswordHash) -> Verification;
 
     /// Takes as long as [`verify`](Self::verify) with a new hash and discards the result: for logins of unknown users,

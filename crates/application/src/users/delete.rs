@@ -52,7 +52,7 @@ fn digest(mut cars: Vec<CarVersion>) -> String {
 /// Deletes a user with their cars, and then the cars' pictures. With `seen`, only that state is deleted.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who delete
+/// [`Error::Denied`] for callers without admin rights, for admins if the user is a superuser, for callers who delete
 /// themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the state differs from
 /// `seen`; [`Error::Store`].
 pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -> Result<(), Error> {

@@ -19,7 +19,7 @@ use crate::{
 /// all rules are checked.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who deactivate
+/// [`Error::Denied`] for callers without admin rights, for admins if the user is a superuser, for callers who deactivate
 /// or demote themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the user has
 /// another version than the input expects; [`Error::Invalid`] with all violations; [`Error::Hash`]; [`Error::Store`].
 ///

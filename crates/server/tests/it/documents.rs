@@ -62,7 +62,7 @@ fn code_quoted_in_guides_is_current() {
             let source = fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
             assert!(
                 without_indentation(&source).contains(&without_indentation(&quote)),
-                "{guide}: {file} does not say:\n{quote}"
+                "{guide}: {file} does not contain:\n{quote}"
             );
         }
     }

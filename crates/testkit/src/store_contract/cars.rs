@@ -445,7 +445,7 @@ pub fn car_count_ignores_page(store: &dyn Store) {
     assert_eq!(page(2, u64::MAX), (vec![], 5));
 }
 
-/// All cars of a user are locked in the order of their ids; `is_picture_of_any` knows the picture of each car.
+/// All cars of a user are locked in the order of their ids; the look-up of a picture covers all cars.
 pub fn cars_of_user_are_locked_in_order_of_ids(store: &dyn Store) {
     let owner = keep_owner(store);
     let path = ImagePath::from_storage("cars/car_1_abc.jpg".into());

@@ -8,7 +8,7 @@ use crate::{App, Caller, Error, audit, ports::Revocation};
 /// stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for callers who are not admins, and for admins if the owner is a superuser;
+/// [`Error::NotFound`]; [`Error::Denied`] for callers without admin rights, and for admins if the owner is a superuser;
 /// [`Error::Store`].
 ///
 /// ```

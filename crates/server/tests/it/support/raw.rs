@@ -123,7 +123,7 @@ fn read_answer(stream: &mut BufReader<TcpStream>, is_head: bool) -> Result<Answe
         let length = answer
             .header("Content-Length")
             .and_then(|length| length.parse().ok());
-        answer.body = vec![0; length.ok_or("the answer does not say how long it is")?];
+        answer.body = vec![0; length.ok_or("the response has no length")?];
         stream
             .read_exact(&mut answer.body)
             .map_err(|error| error.to_string())?;
