@@ -43,7 +43,7 @@ pub struct Settings {
     pub lists: ListSettings,
     /// Origins with scripts that may read responses.
     pub allowed_origins: AllowedOrigins,
-    /// Proxies whose forwarding headers are used.
+    /// Proxies that may set forwarding headers.
     pub trusted_proxies: TrustedProxies,
     /// Networks that may read the metrics.
     pub metrics_for: Networks,

@@ -92,7 +92,7 @@ fn info() -> Info {
         .title("My Cars API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(include_str!("openapi/description.md").trim_end()))
-        // openapi-generator 7 refuses an OpenAPI 3.1 document whose license has no identifier.
+        // openapi-generator 7 refuses an OpenAPI 3.1 document if its license has no identifier.
         .license(Some(
             LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build(),
         ))

@@ -40,7 +40,7 @@ impl Networks {
     }
 }
 
-/// The proxies whose forwarding headers are used.
+/// The proxies that may set forwarding headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(pub Networks);
 

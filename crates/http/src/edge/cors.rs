@@ -69,7 +69,7 @@ impl AllowedOrigins {
         }
     }
 
-    /// Returns the middleware that answers preflights and names the allowed origins in all other responses.
+    /// Returns the middleware that responds to preflights and names the allowed origins in all other responses.
     pub(crate) fn middleware(&self) -> Cors {
         let closed = Cors::default()
             .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -150,7 +150,7 @@ pub(crate) fn is_of_host(origin: &str, base_url: &str) -> bool {
     origin.is_some() && origin == own
 }
 
-/// The origins whose refusal has been logged.
+/// The refused origins that have been logged.
 #[derive(Debug, Default)]
 pub(crate) struct RefusedOrigins(Mutex<HashSet<String>>);
 
@@ -171,7 +171,7 @@ impl RefusedOrigins {
 }
 
 /// Logs once that the origin of a request is not allowed.
-fn note_refusal(allowed: &AllowedOrigins, refused: &RefusedOrigins, head: &RequestHead) {
+fn log_refusal(allowed: &AllowedOrigins, refused: &RefusedOrigins, head: &RequestHead) {
     let Some(origin) = headers::first(head.headers(), &ORIGIN) else {
         return;
     };
@@ -205,7 +205,7 @@ pub(crate) async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if request.headers().contains_key(ORIGIN) {
-        note_refusal(&allowed, &refused, request.head());
+        log_refusal(&allowed, &refused, request.head());
     } else {
         request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
     }

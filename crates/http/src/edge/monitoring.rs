@@ -35,7 +35,7 @@ pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
 
 /// `GET /metrics`: all metrics in OpenMetrics' text format; 404 for clients that may not read them.
 pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpResponse {
-    if !may_ask(&state, &http) {
+    if !may_read_metrics(&state, &http) {
         return ApiError::NotFound(Resource::Route).response();
     }
     for (pool, jobs) in state.pools.waiting() {
@@ -49,7 +49,7 @@ pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpRespon
 
 /// Returns whether a request comes from a network that may read the metrics. A request that an untrusted proxy
 /// forwarded does not, even if the proxy is in such a network.
-fn may_ask(state: &State, http: &HttpRequest) -> bool {
+fn may_read_metrics(state: &State, http: &HttpRequest) -> bool {
     let client = state.proxies.client(http.head());
     let is_forwarded = [X_FORWARDED_FOR, FORWARDED]
         .iter()

@@ -41,7 +41,7 @@ pub(crate) async fn log(
     let started = Instant::now();
     let span = tracing::info_span!("request", %id);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let asked = LoggedRequest {
+    let logged = LoggedRequest {
         address: state.proxies.client(request.head()).address,
         method: request.method().clone(),
         path: request.path().to_owned(),
@@ -52,14 +52,14 @@ pub(crate) async fn log(
     match result {
         Ok(mut response) => {
             let route = response.request().app_data::<Route>().map_or("", |route| route.0);
-            asked.note(&state, route, response.status(), took);
+            logged.record(&state, route, response.status(), took);
             name_request(response.headers_mut(), &id);
             Ok(response)
         }
         // If a service fails, the request is dropped, and actix makes a response from the error.
         Err(error) => {
             let mut response = respond_to(&error);
-            asked.note(&state, "", response.status(), took);
+            logged.record(&state, "", response.status(), took);
             name_request(response.headers_mut(), &id);
             Err(InternalError::from_response(error, response).into())
         }
@@ -75,7 +75,7 @@ struct LoggedRequest {
 
 impl LoggedRequest {
     /// Counts and logs the request.
-    fn note(&self, state: &State, route: &'static str, status: StatusCode, took: Duration) {
+    fn record(&self, state: &State, route: &'static str, status: StatusCode, took: Duration) {
         state.metrics.count(&self.method, route, status, took);
         tracing::info!(
             address = %self.address,

@@ -320,7 +320,7 @@ fn text(json: &[u8]) -> &str {
     std::str::from_utf8(json).unwrap_or_default()
 }
 
-/// Returns the path of the list whose items have pages.
+/// Returns the path of the list, if its items have pages.
 fn list_path<'a>(page: &Page<'a>) -> Option<&'a str> {
     let is_canonical = page.path.ends_with('/') && page.path == local_path(page.path);
     (page.list.is_some() && is_canonical && navigation::has_items(page.path)).then_some(page.path)

@@ -446,7 +446,7 @@ fn pieces(
         let (origin, session_key) = (origin.clone(), session_key.clone());
         async move {
             let work = move || {
-                let caller = still_admin(&app, session_key.as_deref(), origin)?;
+                let caller = recheck_admin(&app, session_key.as_deref(), origin)?;
                 step(&app, caller.as_ref()).map(|piece| (piece, step))
             };
             let made = blocking
@@ -465,7 +465,7 @@ fn pieces(
 }
 
 /// Returns the caller if they are still an admin: long work must not continue after the loss of rights.
-fn still_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<Option<Caller>, ApiError> {
+fn recheck_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<Option<Caller>, ApiError> {
     let user = match session_key {
         Some(key) => sessions::authenticate(app, key)?,
         None => None,
@@ -494,7 +494,7 @@ fn refuse(error: &ApiError, user: Option<&User>, context: &RequestContext) -> Ht
     response
 }
 
-/// Answers a request to a path below `/admin/` that does not exist.
+/// Responds to a request for a path below `/admin/` that does not exist.
 pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> HttpResponse {
     let context = Arc::new(RequestContext::new(state, http, true));
     let look_up = {

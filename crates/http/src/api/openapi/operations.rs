@@ -97,12 +97,12 @@ fn path_parameters(endpoint: &Endpoint) -> impl Iterator<Item = Parameter> {
             .schema_type(Type::Integer)
             .format(Some(schemas::custom("int64")))
             .minimum(Some(1));
-        let whose = name.trim_end_matches("_id");
+        let object = name.trim_end_matches("_id");
         ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
-            .description(Some(format!("The {whose}'s id.")))
+            .description(Some(format!("The {object}'s id.")))
             .schema(Some(id))
             .build()
     })

@@ -28,7 +28,7 @@ enum Source<'a> {
     /// An HTML form, in which all values are text.
     Html {
         parts: &'a [(String, Part)],
-        is_ours: bool,
+        is_page_form: bool,
     },
 }
 
@@ -76,10 +76,10 @@ impl<'a> Form<'a> {
     /// Reads an HTML form. In a form of the server's own pages, blank means null if the field may be null: users empty
     /// a field to remove its value. Forms of programs are read as they are.
     pub(super) fn html(specs: &'static [FieldSpec], parts: &'a [(String, Part)]) -> Self {
-        let is_ours = parts.iter().any(|(name, _)| name == CSRF_FIELD);
+        let is_page_form = parts.iter().any(|(name, _)| name == CSRF_FIELD);
         Self {
             specs,
-            source: Source::Html { parts, is_ours },
+            source: Source::Html { parts, is_page_form },
         }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Form<'a> {
         let number = match self.raw(spec) {
             Raw::Absent => return Input::Absent,
             Raw::Null => return Input::Null,
-            Raw::Text(text) if self.is_ours() => parse_typed_integer(&text),
+            Raw::Text(text) if self.is_page_form() => parse_typed_integer(&text),
             Raw::Text(text) => parse_integer(&text),
             Raw::Number(json) => parse_json_integer(&as_python_text(json)),
             Raw::Undecodable(violation) => Err(violation),
@@ -173,8 +173,14 @@ impl<'a> Form<'a> {
     }
 
     /// Returns whether the body is a form of one of the server's own pages.
-    fn is_ours(&self) -> bool {
-        matches!(self.source, Source::Html { is_ours: true, .. })
+    fn is_page_form(&self) -> bool {
+        matches!(
+            self.source,
+            Source::Html {
+                is_page_form: true,
+                ..
+            }
+        )
     }
 
     fn raw(&self, spec: &FieldSpec) -> Raw<'_> {
@@ -182,10 +188,10 @@ impl<'a> Form<'a> {
             Source::Json(fields) => fields
                 .get(spec.name)
                 .map_or(Raw::Absent, |value| raw_json(value.get())),
-            Source::Html { parts, is_ours } => match raw_html(parts, spec) {
-                Raw::Text(text) if *is_ours && spec.nullable && strip(&text).is_empty() => Raw::Null,
+            Source::Html { parts, is_page_form } => match raw_html(parts, spec) {
+                Raw::Text(text) if *is_page_form && spec.nullable && strip(&text).is_empty() => Raw::Null,
                 // Browsers send other line breaks than the field had before.
-                Raw::Text(text) if *is_ours => Raw::Text(text.replace("\r\n", "\n")),
+                Raw::Text(text) if *is_page_form => Raw::Text(text.replace("\r\n", "\n")),
                 raw => raw,
             },
         }
@@ -352,9 +358,13 @@ mod tests {
 
     #[test]
     fn numbers_in_page_forms_are_read_as_users_type_them() {
-        let mileage = |typed: &str, is_ours: bool| {
+        let mileage = |typed: &str, is_page_form: bool| {
             let mut parts = html(&[("mileage", typed)]);
-            parts.extend(html(&[(CSRF_FIELD, "token")]).into_iter().filter(|_| is_ours));
+            parts.extend(
+                html(&[(CSRF_FIELD, "token")])
+                    .into_iter()
+                    .filter(|_| is_page_form),
+            );
             Form::html(SPECS, &parts).integer(Field::Mileage)
         };
         assert_eq!(mileage("125 000", true), Input::Given(125_000));

@@ -81,7 +81,7 @@ fn page(context: &Context<'_>, status: StatusCode, data: &FormData<'_>) -> Answe
         crumbs: render::crumbs(&[], "Change my password"),
         title: "Change my password".into(),
         lead: "It ends all your other logins.",
-        whose: context.user.username.as_str(),
+        username: context.user.username.as_str(),
         problems: forms::problems(std::slice::from_ref(&fieldset)),
         fields: fieldset.fields,
         action: context.path.to_owned(),

@@ -644,7 +644,7 @@ fn show_password(context: &Context<'_>, status: StatusCode, user: &User, data: &
         ),
         title: format!("Set a password for {}", name(user)),
         lead: "It ends all their logins: tell them the new password in a safe way.",
-        whose: user.username.as_str(),
+        username: user.username.as_str(),
         problems: forms::problems(std::slice::from_ref(&fieldset)),
         fields: fieldset.fields,
         action: context.with_back(context.path),
