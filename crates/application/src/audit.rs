@@ -200,7 +200,7 @@ pub(crate) mod expected {
     }
 
     pub(crate) fn ann_is_new(caller: &Caller) -> NewEntry {
-        entry(caller, Action::Created, ann(), ann_told().map(is_new))
+        entry(caller, Action::Created, ann(), ann_values().map(is_new))
     }
 
     pub(crate) fn ann_changed(caller: &Caller, changes: impl IntoIterator<Item = Told>) -> NewEntry {
@@ -208,11 +208,11 @@ pub(crate) mod expected {
     }
 
     pub(crate) fn ann_is_gone(caller: &Caller) -> NewEntry {
-        entry(caller, Action::Deleted, ann(), ann_told().map(is_gone))
+        entry(caller, Action::Deleted, ann(), ann_values().map(is_gone))
     }
 
     pub(crate) fn car_is_new(caller: &Caller) -> NewEntry {
-        entry(caller, Action::Created, car(), car_told().map(is_new))
+        entry(caller, Action::Created, car(), car_values().map(is_new))
     }
 
     pub(crate) fn car_changed(caller: &Caller, changes: impl IntoIterator<Item = Told>) -> NewEntry {
@@ -220,7 +220,7 @@ pub(crate) mod expected {
     }
 
     pub(crate) fn car_is_gone(caller: &Caller) -> NewEntry {
-        entry(caller, Action::Deleted, car(), car_told().map(is_gone))
+        entry(caller, Action::Deleted, car(), car_values().map(is_gone))
     }
 
     pub(crate) fn token_died(caller: &Caller, jti: &str, before: Value, after: &str) -> NewEntry {
@@ -246,7 +246,7 @@ pub(crate) mod expected {
         }
     }
 
-    fn ann_told() -> [(Field, Value); 8] {
+    fn ann_values() -> [(Field, Value); 8] {
         [
             (Field::Username, "ann".into()),
             (Field::Email, "ann@example.com".into()),
@@ -259,7 +259,7 @@ pub(crate) mod expected {
         ]
     }
 
-    fn car_told() -> [(Field, Value); 6] {
+    fn car_values() -> [(Field, Value); 6] {
         [
             (Field::Brand, "Toyota".into()),
             (Field::Model, "Camry".into()),

@@ -63,7 +63,7 @@ const RANDOM_BYTES: usize = 16;
 
 /// Deletes a picture that its committed row no longer refers to, unless another car does: imported rows may share a
 /// picture. A failure is harmless, because a sweep finds the picture, and the image store has logged the cause.
-pub(crate) fn forget(app: &App, image: Option<ImagePath>) {
+pub(crate) fn delete_unused(app: &App, image: Option<ImagePath>) {
     let Some(path) = image else { return };
     if let Ok(false) = app.store.read(|unit| unit.cars().has_image(&path)) {
         drop(app.images.delete(&path));
@@ -71,8 +71,8 @@ pub(crate) fn forget(app: &App, image: Option<ImagePath>) {
 }
 
 /// Deletes the pictures of deleted cars.
-pub(crate) fn forget_all(app: &App, cars: Vec<Car>) {
+pub(crate) fn delete_unused_of(app: &App, cars: Vec<Car>) {
     for car in cars {
-        forget(app, car.image);
+        delete_unused(app, car.image);
     }
 }

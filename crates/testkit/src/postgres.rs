@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_database_of_a_url_is_replaced_and_nothing_else() {
+    fn only_database_of_url_is_replaced() {
         for (url, expected) in [
             ("postgres://ann:x@db:5432/old", "postgres://ann:x@db:5432/new"),
             ("postgres://db", "postgres://db/new"),

@@ -42,7 +42,7 @@ pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
         users::erase(app, unit, caller, &user, &cars, Revocation::LoggedOut)?;
         Ok::<_, Error>(cars)
     })?;
-    images::forget_all(app, cars);
+    images::delete_unused_of(app, cars);
     Ok(())
 }
 

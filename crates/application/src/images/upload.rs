@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, CarId, Field, Violation, Violations};
 
-use super::{Error, forget, new_path};
+use super::{Error, delete_unused, new_path};
 use crate::{
     App, Caller, Input, audit,
     cars::{self, CarScope, authorize_car, check_version},
@@ -101,14 +101,14 @@ pub fn attach(
     });
     match written {
         Ok((car, old)) => {
-            forget(app, old);
+            delete_unused(app, old);
             Ok(car)
         }
         Err(error) => {
             // The store may have committed before it failed: then a row refers to the new picture. If none does, a
             // sweep finds it.
             if !matches!(error, cars::Error::Store(_)) {
-                forget(app, Some(path));
+                delete_unused(app, Some(path));
             }
             Err(error.into())
         }

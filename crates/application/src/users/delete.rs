@@ -75,7 +75,7 @@ pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -
         erase(app, unit, caller, &user, &cars, Revocation::Revoked)?;
         Ok::<_, Error>(cars)
     })?;
-    images::forget_all(app, cars);
+    images::delete_unused_of(app, cars);
     Ok(())
 }
 

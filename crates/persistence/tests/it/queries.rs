@@ -237,10 +237,10 @@ const CASES: [Case; 23] = [
             search: Search::parse("ann octavia"),
             ..CarQuery::default()
         };
-        list_everybodys_cars(world, &query)
+        list_all_cars(world, &query)
     }),
     ("everybody's cars, a page of those searched for", 2, |world| {
-        list_everybodys_cars(world, &car_query(PAGE))
+        list_all_cars(world, &car_query(PAGE))
     }),
     ("the ids of everybody's cars", 1, |world| {
         cars::ids(&world.app, &admin(), &car_query(PAGE)).unwrap().len()
@@ -304,7 +304,7 @@ fn list_users(world: &World, query: &UserQuery) -> usize {
     users::list(&world.app, &admin(), query).unwrap().items.len()
 }
 
-fn list_everybodys_cars(world: &World, query: &CarQuery) -> usize {
+fn list_all_cars(world: &World, query: &CarQuery) -> usize {
     let listed = cars::list(&world.app, &admin(), CarScope::All, query).unwrap();
     assert_eq!(listed.total.is_some(), query.page.is_some());
     listed.items.len()

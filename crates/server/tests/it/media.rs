@@ -226,7 +226,7 @@ fn sweep_on_empty_database_is_refused(installation: &Installation) {
     let before = with_pictures(installation, 2);
     installation.database().execute("DELETE FROM cars");
     let refusal = installation.run(&["sweepmedia"]).refusal();
-    for part in ["names no picture", "2 pictures", "data/media", "--force"] {
+    for part in ["refers to no picture", "2 pictures", "data/media", "--force"] {
         assert!(refusal.contains(part), "{part:?} is not in {refusal}");
     }
     assert_eq!(tree(&installation.path("data/media")), before);
@@ -486,7 +486,7 @@ fn adopted_folder_is_swept_and_starts_without_warning(installation: &Installatio
     let refusal = installation
         .run_with(&["sweepmedia"], "DATABASE_URL", &other.url())
         .refusal();
-    assert!(refusal.contains("names no picture"), "{refusal}");
+    assert!(refusal.contains("refers to no picture"), "{refusal}");
     assert_eq!(warnings(&log_of(installation.start())).len(), 1);
 }
 

@@ -177,11 +177,11 @@ fn binaries() -> Option<PathBuf> {
     let has_initdb = |folder: &PathBuf| folder.join("initdb").is_file();
     match env::var_os("PG_BIN") {
         Some(folder) => Some(PathBuf::from(folder)).filter(has_initdb),
-        None => told_by_pg_config().filter(has_initdb).or_else(newest_installed),
+        None => from_pg_config().filter(has_initdb).or_else(newest_installed),
     }
 }
 
-fn told_by_pg_config() -> Option<PathBuf> {
+fn from_pg_config() -> Option<PathBuf> {
     let output = Command::new("pg_config").arg("--bindir").output().ok()?;
     let folder = String::from_utf8(output.stdout).ok()?;
     Some(PathBuf::from(folder.trim()))

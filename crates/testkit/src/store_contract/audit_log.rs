@@ -215,7 +215,7 @@ pub fn entry_filters_match_exactly(store: &dyn Store) {
 
 /// Returns four entries, one microsecond apart, with the names `a` to `d`.
 fn different() -> [NewEntry; 4] {
-    let told = |at, (action, kind, id, name), owner: Option<i64>, author: Option<i64>| {
+    let entry_at = |at, (action, kind, id, name), owner: Option<i64>, author: Option<i64>| {
         let mut entry = entry(action, kind, id, name);
         entry.at = moment(at);
         entry.object.owner = owner.map(UserId);
@@ -223,20 +223,20 @@ fn different() -> [NewEntry; 4] {
         entry
     };
     [
-        told(10, (Action::Created, ObjectType::Car, "1", "a"), Some(1), Some(1)),
-        told(
+        entry_at(10, (Action::Created, ObjectType::Car, "1", "a"), Some(1), Some(1)),
+        entry_at(
             11,
             (Action::Deleted, ObjectType::Car, "10", "b"),
             Some(1),
             Some(1),
         ),
-        told(
+        entry_at(
             12,
             (Action::Created, ObjectType::User, "10", "c"),
             Some(2),
             Some(3),
         ),
-        told(
+        entry_at(
             13,
             (Action::Revoked, ObjectType::RefreshToken, "1", "d"),
             None,
@@ -441,12 +441,12 @@ pub fn entry_is_rolled_back_with_its_change(store: &dyn Store) {
         let cars = store
             .read(|unit| unit.cars().list(None, &CarQuery::default()))
             .expect("cars can be listed");
-        let told: Vec<_> = kept(store)
+        let entry_at: Vec<_> = kept(store)
             .into_iter()
             .map(|entry| entry.object.car_id())
             .collect();
         let cars: Vec<_> = cars.into_iter().map(|car| Some(car.id)).collect();
-        assert_eq!(told, cars);
+        assert_eq!(entry_at, cars);
         cars.len()
     };
     let fault = || StoreError::Other("a fault of the program".into());

@@ -155,8 +155,8 @@ pub(super) fn keep_entries(store: &dyn Store, random: &mut Random) -> Vec<Entry>
         unit.audit_log().list(&oldest_first)
     });
     let kept: Vec<Entry> = kept.expect("entries can be stored and listed");
-    let told: Vec<&NewEntry> = kept.iter().map(|kept| &kept.entry).collect();
-    assert_eq!(told, entries.iter().collect::<Vec<_>>());
+    let stored: Vec<&NewEntry> = kept.iter().map(|kept| &kept.entry).collect();
+    assert_eq!(stored, entries.iter().collect::<Vec<_>>());
     kept
 }
 
