@@ -441,12 +441,12 @@ pub fn entry_is_rolled_back_with_its_change(store: &dyn Store) {
         let cars = store
             .read(|unit| unit.cars().list(None, &CarQuery::default()))
             .expect("cars can be listed");
-        let entry_at: Vec<_> = kept(store)
+        let found: Vec<_> = kept(store)
             .into_iter()
             .map(|entry| entry.object.car_id())
             .collect();
         let cars: Vec<_> = cars.into_iter().map(|car| Some(car.id)).collect();
-        assert_eq!(entry_at, cars);
+        assert_eq!(found, cars);
         cars.len()
     };
     let fault = || StoreError::Other("a fault of the program".into());
