@@ -19,7 +19,7 @@ pub(crate) struct State {
     pub(crate) pools: WorkerPools,
     pub(crate) lists: ListSettings,
     pub(crate) proxies: TrustedProxies,
-    /// The origins whose scripts may read responses.
+    /// The origins with scripts that may read responses.
     pub(crate) origins: AllowedOrigins,
     pub(crate) metrics: Metrics,
     /// The networks that may read the metrics.

@@ -176,7 +176,7 @@ impl Checks<'_> {
         Ok(())
     }
 
-    /// Reads the user and refuses those who are not admitted, so that no body is stored and no place in a slow queue is
+    /// Reads the user and refuses requests that are not admitted, so that no body is stored and no place in a slow queue is
     /// taken for them.
     async fn authorize_early(&mut self) -> Result<(), ApiError> {
         let Rules {
