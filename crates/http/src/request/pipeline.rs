@@ -176,8 +176,8 @@ impl Checks<'_> {
         Ok(())
     }
 
-    /// Reads the user and refuses requests that are not admitted, so that no body is stored and no place in a slow queue is
-    /// taken for them.
+    /// Reads the user and refuses requests that are not admitted, so that no body is stored and no place in a slow queue
+    /// is taken by them.
     async fn authorize_early(&mut self) -> Result<(), ApiError> {
         let Rules {
             access, credentials, ..
