@@ -40,16 +40,11 @@ impl MemoryStore {
     /// its changes.
     fn write(&self, patience: Duration, work: &mut Work<'_>) -> Result<()> {
         let turn = self.committed.try_upgradable_read_for(patience);
-        let turn =
-            turn.ok_or_else(|| StoreError::Unavailable("the wait for other writers timed out".into()))?;
+        let turn = turn.ok_or_else(|| StoreError::Unavailable("waited too long for writers".into()))?;
         let mut unit = Unit::on(&turn);
         match (work(&mut unit), unit.failed) {
             (Ok(()), false) => *RwLockUpgradableReadGuard::upgrade(turn) = unit.state,
-            (Ok(()), true) => {
-                return Err(StoreError::Other(
-                    "the work continued after a failed statement".into(),
-                ));
-            }
+            (Ok(()), true) => return Err(StoreError::Other("a statement failed before".into())),
             (Err(Rollback), _) => {}
         }
         Ok(())
