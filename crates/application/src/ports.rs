@@ -36,7 +36,7 @@
 //!     }
 //! }
 //!
-//! For tests that need predictable ids: each byte is the number of the call.
+//! /// For tests that need predictable ids: each byte is the number of the call.
 //! #[derive(Default)]
 //! struct Counting(std::sync::atomic::AtomicU8);
 //!
