@@ -15,13 +15,13 @@ use ureq::{Agent, config::AutoHeaderValue, http};
 /// machine a single hash may take most of a minute, because its thread has a low priority.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 
-/// A picture that is taken.
+/// A valid picture.
 pub const TINY_JPEG: &[u8] = include_bytes!("../../server/tests/contract/files/tiny.jpg");
 
 /// The boundary between the parts of an upload.
 const BOUNDARY: &str = "----upload-7d1c93ab50e2f864";
 
-/// A request. Parts that are not set are not sent.
+/// A request. Parts without a value are not sent.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub method: String,
@@ -52,12 +52,12 @@ impl Request {
         self.header("Content-Type", "application/json")
     }
 
-    /// Sends a file as a car's picture.
+    /// Creates the upload of a car's picture.
     pub fn upload(path: &str, file: &[u8]) -> Self {
         Self::multipart(path, &[], file)
     }
 
-    /// Sends a form with a picture, as browsers do. An empty file is none.
+    /// Creates a form with a picture, as browsers send it. An empty file is none.
     pub fn multipart(path: &str, fields: &[(&str, &str)], file: &[u8]) -> Self {
         let part = |parameters: &str, content: &[u8]| {
             let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {parameters}\r\n\r\n");
@@ -77,7 +77,7 @@ impl Request {
         }
     }
 
-    /// The same with an access token.
+    /// Adds an access token.
     pub fn bearer(self, access: &str) -> Self {
         self.header("Authorization", &format!("Bearer {access}"))
     }
@@ -97,7 +97,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A header; several of the same name are joined.
+    /// Returns a header; several of the same name are joined.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self
             .headers
@@ -112,7 +112,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body, if the status is this.
+    /// Returns the body as JSON, and panics if the status is another one.
     #[track_caller]
     pub fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
@@ -121,8 +121,7 @@ impl Answer {
     }
 }
 
-/// A client of one server. Each request has a connection of its own, so that none meets one that the server
-/// has just closed.
+/// A client of one server. Each request has its own connection, so that none uses one that the server is closing.
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
@@ -172,7 +171,7 @@ impl Client {
             .unwrap_or_else(|error| panic!("{request:?} got no answer: {error}\n{}", self.log()))
     }
 
-    /// Sends a request, and returns the response, or the reason for which there is none.
+    /// Sends a request, and returns the response, or the reason why there is none.
     ///
     /// # Errors
     /// The text of the client's error.

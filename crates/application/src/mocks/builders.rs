@@ -30,7 +30,7 @@ impl Mocks {
         self.with_user_read(user.clone()).with_user_locked(user)
     }
 
-    /// Finds this user where nothing is locked.
+    /// Finds this user where it is read without a lock.
     #[must_use]
     pub fn with_user_read(mut self, user: User) -> Self {
         finds!(self.unit.users, expect_find, user.clone());
@@ -43,7 +43,7 @@ impl Mocks {
         self
     }
 
-    /// Finds this user where a transaction locks them.
+    /// Finds this user where it is locked.
     #[must_use]
     pub fn with_user_locked(mut self, user: User) -> Self {
         finds!(self.unit.users, expect_find_for_update, user);
@@ -60,7 +60,7 @@ impl Mocks {
         self
     }
 
-    /// Finds these superusers, where a transaction locks all of them.
+    /// Finds these superusers where all of them are locked.
     #[must_use]
     pub fn with_superusers(mut self, superusers: Vec<User>) -> Self {
         self.unit
@@ -76,21 +76,21 @@ impl Mocks {
         self.with_car_read(car.clone()).with_car_locked(car)
     }
 
-    /// Finds this car where nothing is locked.
+    /// Finds this car where it is read without a lock.
     #[must_use]
     pub fn with_car_read(mut self, car: Car) -> Self {
         finds!(self.unit.cars, expect_find, car);
         self
     }
 
-    /// Finds this car where a transaction locks it.
+    /// Finds this car where it is locked.
     #[must_use]
     pub fn with_car_locked(mut self, car: Car) -> Self {
         finds!(self.unit.cars, expect_find_for_update, car);
         self
     }
 
-    /// Finds these cars where a transaction locks all cars of a user.
+    /// Finds these cars where all cars of a user are locked.
     #[must_use]
     pub fn with_cars(mut self, cars: Vec<Car>) -> Self {
         self.unit
@@ -149,7 +149,7 @@ impl Mocks {
         self
     }
 
-    /// Decodes the one token that is sent to these claims.
+    /// Decodes the sent token to these claims.
     #[must_use]
     pub fn with_claims(mut self, claims: Result<Claims, Undecodable>) -> Self {
         self.tokens.expect_decode().return_once(|_| claims);

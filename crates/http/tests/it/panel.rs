@@ -1,4 +1,4 @@
-//! The admin panel, as browsers use it: by the forms of its pages, and by forms that somebody made up.
+//! The admin panel, through the forms of its pages and through forged forms.
 
 mod access;
 mod bulk;
@@ -12,11 +12,11 @@ use mycars_testkit::http::{
     browser::Browser,
 };
 
-/// What the other password is in tests that need one.
+/// The new password, in tests that set one.
 const OTHER_PASSWORD: &str = "Meadow-x-55";
 
-/// Somebody with so many cars, some of them with pictures, who is logged in in some browsers.
-fn somebody<'s>(
+/// Creates a user with this number of cars, some of them with pictures, and a session.
+fn user_with_cars<'s>(
     server: &'s Client,
     name: &str,
     cars: usize,

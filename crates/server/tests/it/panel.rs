@@ -15,8 +15,8 @@ use crate::support::{
 };
 
 on_both_databases!(
-    what_a_delete_page_counts_is_what_is_deleted,
-    delete_and_change_at_once_do_not_both_succeed,
+    delete_removes_objects_counted_on_page,
+    concurrent_delete_and_change_do_not_both_succeed,
 );
 
 fn start(installation: &Installation) -> Server {
@@ -24,8 +24,8 @@ fn start(installation: &Installation) -> Server {
     installation.start()
 }
 
-/// Somebody with so many cars, some of them with pictures, who is logged in in some browsers.
-fn somebody<'s>(
+/// Creates a user with this number of cars, some of them with pictures, and a session.
+fn user_with_cars<'s>(
     server: &'s Server,
     name: &str,
     cars: usize,
@@ -42,10 +42,10 @@ fn somebody<'s>(
     (id, paths, Browser::of(server, name))
 }
 
-fn what_a_delete_page_counts_is_what_is_deleted(installation: &Installation) {
+fn delete_removes_objects_counted_on_page(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
-    let (id, pictures, browser) = somebody(&server, "ann", 3, 2);
+    let (id, pictures, browser) = user_with_cars(&server, "ann", 3, 2);
     Browser::of(&server, "ann");
     let path = format!("/admin/users/{id}/delete/");
     let page = panel.page(&path);
@@ -91,12 +91,12 @@ fn what_a_delete_page_counts_is_what_is_deleted(installation: &Installation) {
     assert_eq!(
         panel.browser.get(&path).status,
         404,
-        "what is gone is not deleted again"
+        "a second delete is not found"
     );
 }
 
-/// Of a change and a deletion of what was seen before, one succeeds, whichever comes first.
-fn delete_and_change_at_once_do_not_both_succeed(installation: &Installation) {
+/// Of a concurrent change and deletion, one succeeds.
+fn concurrent_delete_and_change_do_not_both_succeed(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let mut outcomes: BTreeMap<[u16; 2], usize> = BTreeMap::new();

@@ -1,10 +1,10 @@
-//! People, their tokens and their cars, made over HTTP as any client makes them.
+//! Users, tokens and cars, created over HTTP.
 
 use serde_json::{Value, json};
 
 use super::{Answer, Client, Request, TINY_JPEG};
 
-/// The password of everyone whom [`register`] makes.
+/// The password of every user that [`register`] creates.
 pub const PASSWORD: &str = "Quartz-meadow-71";
 
 /// The password of every superuser.
@@ -67,7 +67,7 @@ pub fn new_car(access: &str, plate: &str) -> Request {
     Request::post("/api/cars/", &body).bearer(access)
 }
 
-/// The plates of one's own cars.
+/// Returns the plates of the caller's cars.
 #[track_caller]
 pub fn plates(client: &Client, access: &str) -> Vec<String> {
     let cars = client.send(&Request::get("/api/cars/").bearer(access)).json(200);
@@ -79,14 +79,14 @@ pub fn id_of(client: &Client, access: &str) -> i64 {
     me(client, access).json(200)["id"].as_i64().unwrap()
 }
 
-/// Registers a client, and answers their tokens and id.
+/// Registers a client, and returns their tokens and id.
 pub fn new_client(client: &Client, username: &str) -> (Tokens, i64) {
     let tokens = join(client, username);
     let id = id_of(client, &tokens.access);
     (tokens, id)
 }
 
-/// Registers an admin, and answers their id.
+/// Registers an admin, and returns their id.
 pub fn new_admin(client: &Client, username: &str) -> i64 {
     let (_, id) = new_client(client, username);
     patch_user(client, id, &json!({"role": "admin"}));
@@ -105,7 +105,7 @@ pub fn add_car(client: &Client, access: &str, plate: &str) -> i64 {
         .unwrap()
 }
 
-/// Gives a car a picture, and answers where it is.
+/// Uploads a picture of a car, and returns its path.
 pub fn add_picture(client: &Client, access: &str, car: i64) -> String {
     let upload = Request::upload(&format!("/api/cars/{car}/upload-image/"), TINY_JPEG);
     let car = client.send(&upload.bearer(access)).json(200);

@@ -10,13 +10,13 @@ use super::{
     browser::{Browser, cookie},
 };
 
-/// The panel as somebody uses it who is logged in.
+/// A session in the panel.
 pub struct Panel<'s> {
     pub browser: Browser<'s>,
 }
 
 impl<'s> Panel<'s> {
-    /// As the superuser.
+    /// Logs in as the superuser.
     pub fn of_root(client: &'s Client) -> Self {
         Self::of(client, "root", SUPERUSER_PASSWORD)
     }
@@ -33,7 +33,7 @@ impl<'s> Panel<'s> {
         Self { browser }
     }
 
-    /// A page.
+    /// Returns a page.
     #[track_caller]
     pub fn page(&self, path: &str) -> String {
         let answer = self.browser.get(path);
@@ -45,7 +45,7 @@ impl<'s> Panel<'s> {
         self.browser.submit(path, fields)
     }
 
-    /// Sends a form that must be taken, and answers where it leads.
+    /// Sends a form that must be accepted, and returns the target of the redirect.
     #[track_caller]
     pub fn save(&self, path: &str, fields: &[(&str, &str)]) -> String {
         let answer = self.submit(path, fields);
@@ -53,7 +53,7 @@ impl<'s> Panel<'s> {
         answer.header("Location").unwrap()
     }
 
-    /// Does an action with those that are chosen, after confirming it.
+    /// Runs an action on the selection and confirms it.
     #[track_caller]
     pub fn bulk(&self, path: &str, action: &str, chosen: (&str, &str)) -> Answer {
         let asked = self.submit(path, &[("action", action), chosen]);
@@ -61,7 +61,7 @@ impl<'s> Panel<'s> {
         self.submit(path, &confirmed(action, chosen, &hidden(&asked.text(), "digest")))
     }
 
-    /// The entries of the history, the newest first.
+    /// Returns the entries of the audit log, newest first.
     pub fn history(&self, query: &str) -> Value {
         let path = format!("/api/admin/history/?{query}");
         self.browser.get(&path).json(200)
@@ -75,7 +75,7 @@ impl<'s> Panel<'s> {
         self.browser.get(&format!("/api/admin/users/{id}/")).json(200)
     }
 
-    /// What the form of a user would send if nothing were changed.
+    /// Returns the unchanged fields of the form of a user.
     pub fn user_form(&self, id: i64) -> BTreeMap<String, String> {
         let user = self.user(id);
         let names = [
@@ -97,7 +97,7 @@ impl<'s> Panel<'s> {
         fields
     }
 
-    /// What the form of a car would send if nothing were changed.
+    /// Returns the unchanged fields of the form of a car.
     pub fn car_form(&self, owner: i64, id: i64) -> BTreeMap<String, String> {
         let car = self
             .browser
@@ -125,7 +125,7 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// The value of a field that one doesn't see.
+/// Returns the value of a hidden field.
 #[track_caller]
 pub fn hidden(html: &str, name: &str) -> String {
     let begin = format!("name=\"{name}\" value=\"");
@@ -135,7 +135,7 @@ pub fn hidden(html: &str, name: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-/// How many of what a page counts before something is deleted.
+/// Returns the counts on the page that confirms a deletion.
 pub fn tally(html: &str) -> Vec<(String, u64)> {
     let counts = html.split("<div><dt>").skip(1).filter_map(|part| {
         let (label, rest) = part.split_once("</dt><dd>")?;
@@ -151,13 +151,13 @@ pub fn counted(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
         .collect()
 }
 
-/// The message that an answer takes along to the next page.
+/// Returns the message for the next page.
 pub fn message(answer: &Answer) -> String {
     let message = cookie(answer, "messages").unwrap_or_else(|| panic!("{} {}", answer.status, answer.text()));
     message.replace('+', " ")
 }
 
-/// What the page of a deletion sends.
+/// Returns the hidden fields of the page that confirms a deletion.
 pub fn seen(html: &str, names: &[&'static str]) -> Vec<(&'static str, String)> {
     names.iter().map(|name| (*name, hidden(html, name))).collect()
 }
@@ -169,7 +169,7 @@ pub fn as_fields<'f>(fields: &'f [(&'static str, String)]) -> Vec<(&'f str, &'f 
         .collect()
 }
 
-/// A form with other values for some fields.
+/// Returns the fields with other values for some of them.
 pub fn with<'f>(
     fields: &'f BTreeMap<String, String>,
     others: &[(&'f str, &'f str)],
@@ -181,7 +181,7 @@ pub fn with<'f>(
     kept.chain(others.iter().copied()).collect()
 }
 
-/// What the page sends that asks whether one is sure.
+/// Returns the fields of the confirmation page of an action.
 pub fn confirmed<'f>(
     action: &'f str,
     chosen: (&'f str, &'f str),

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::OTHER_PASSWORD;
 use crate::support::start;
 
-/// Every screen, with the ids of a user and of a car where its path has one.
+/// Returns every screen, with the ids of this user or car in its path.
 fn screens(user: i64, car: i64) -> Vec<(&'static str, String)> {
     let path = |path: &str| {
         let id = if path.starts_with("/admin/cars/") {
@@ -33,7 +33,7 @@ fn screens(user: i64, car: i64) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn nobody_is_let_in_but_admins_who_are_logged_in() {
+fn panel_without_admin_session_redirects_or_is_forbidden() {
     let server = start();
     let (ann, id) = new_client(&server, "ann");
     let car = add_car(&server, &ann.access, "B-AB 1");
@@ -43,16 +43,16 @@ fn nobody_is_let_in_but_admins_who_are_logged_in() {
     let before = panel.entries();
     for (method, path) in screens(id, car) {
         for path in [path.as_str(), path.trim_end_matches('/')] {
-            // Where there is nothing to be seen, one comes back to the list.
+            // A login leads from an action back to the list.
             let back = path.trim_end_matches('/').strip_suffix("bulk").unwrap_or(path);
             let place = format!("/api-auth/login/?next={}", back.replace('/', "%2F"));
             let request = || Request::new(method, path).header("Accept", "text/html");
-            for nobody in [
+            for anonymous in [
                 request(),
                 request().bearer(&root),
                 request().header("Cookie", "sessionid=nonsense"),
             ] {
-                let answer = server.send(&nobody);
+                let answer = server.send(&anonymous);
                 let location = answer.header("Location");
                 assert_eq!(
                     (answer.status, location.as_deref()),
@@ -75,7 +75,7 @@ fn nobody_is_let_in_but_admins_who_are_logged_in() {
             );
             assert!(
                 !html.contains("/admin/users/"),
-                "nothing is offered that is refused: {html}"
+                "refused actions are not offered: {html}"
             );
         }
     }
@@ -98,7 +98,7 @@ fn nobody_is_let_in_but_admins_who_are_logged_in() {
 }
 
 #[test]
-fn a_demotion_and_a_deactivation_count_at_once() {
+fn demotion_and_deactivation_take_effect_at_once() {
     let server = start();
     let id = new_admin(&server, "ann");
     let panel = Panel::of(&server, "ann", PASSWORD);
@@ -115,7 +115,7 @@ fn a_demotion_and_a_deactivation_count_at_once() {
 }
 
 #[test]
-fn a_form_must_be_ours() {
+fn form_without_csrf_proof_is_forbidden() {
     let server = start();
     let (ann, id) = new_client(&server, "ann");
     let car = add_car(&server, &ann.access, "B-AB 1");
@@ -175,7 +175,7 @@ fn a_form_must_be_ours() {
 }
 
 #[test]
-fn an_admin_does_nothing_to_a_superuser() {
+fn change_of_superuser_by_admin_is_forbidden() {
     let server = start();
     let tokens = log_in(&server, "root", SUPERUSER_PASSWORD);
     let root = id_of(&server, &tokens.access);
@@ -237,7 +237,7 @@ fn an_admin_does_nothing_to_a_superuser() {
 }
 
 #[test]
-fn nobody_takes_their_own_rights_away() {
+fn own_demotion_and_deactivation_are_forbidden() {
     let server = start();
     let ann = new_admin(&server, "ann");
     let root = id_of(&server, &log_in(&server, "root", SUPERUSER_PASSWORD).access);
@@ -253,7 +253,7 @@ fn nobody_takes_their_own_rights_away() {
             "{page}"
         );
         let mut fields = panel.user_form(id);
-        // Who was made on the command line has no names yet.
+        // A superuser created on the command line has no first and last name.
         for name in ["first_name", "last_name"] {
             fields.insert(name.to_owned(), "Lee".to_owned());
         }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::start;
 
 #[test]
-fn many_are_done_over_all_pages_while_one_watches() {
+fn bulk_action_on_all_pages_streams_progress() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, _) = new_client(&server, "ann");
@@ -37,7 +37,7 @@ fn many_are_done_over_all_pages_while_one_watches() {
     assert_eq!(
         answer.header("Content-Length"),
         None,
-        "it is sent while it is done"
+        "it is sent during the action"
     );
     let html = answer.text();
     for step in [
@@ -62,7 +62,7 @@ fn many_are_done_over_all_pages_while_one_watches() {
 }
 
 #[test]
-fn some_are_refused_and_the_others_are_done() {
+fn bulk_action_skips_refused_rows() {
     let server = start();
     for number in 0..60 {
         register(&server, &format!("user{number}"));
@@ -79,7 +79,7 @@ fn some_are_refused_and_the_others_are_done() {
     assert_eq!(
         html.matches("1 refused: ").count(),
         2,
-        "oneself and the superuser: {html}"
+        "the admin and the superuser: {html}"
     );
     assert_eq!(server.send(&login("user7", PASSWORD)).status, 401);
     let changed = panel.history("action=changed&search=user&limit=1000");
@@ -99,13 +99,13 @@ fn some_are_refused_and_the_others_are_done() {
 }
 
 #[test]
-fn who_ends_everybodys_logins_ends_their_own_last() {
+fn bulk_end_of_all_logins_ends_own_last() {
     let server = start();
     for number in 0..60 {
         register(&server, &format!("user{number}"));
     }
     let panel = Panel::of_root(&server);
-    // The first of all is root: everybody else would be left logged in.
+    // The first user of the list is root: the others would stay logged in if its login ended first.
     let html = panel
         .bulk("/admin/users/bulk/", "end_logins", ("all", "1"))
         .text();
@@ -120,7 +120,7 @@ fn who_ends_everybodys_logins_ends_their_own_last() {
 }
 
 #[test]
-fn a_selection_that_has_changed_is_asked_about_again() {
+fn bulk_action_on_changed_selection_asks_again() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, _) = new_client(&server, "ann");
@@ -158,7 +158,7 @@ fn a_selection_that_has_changed_is_asked_about_again() {
 }
 
 #[test]
-fn an_export_has_every_row_and_no_formula() {
+fn export_has_every_row_and_escapes_formulas() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, _) = new_client(&server, "ann");
@@ -188,7 +188,7 @@ fn an_export_has_every_row_and_no_formula() {
         Some("attachment; filename=\"cars.csv\"")
     );
     let csv = csv.text();
-    // The mark before it tells spreadsheets that this is UTF-8.
+    // The byte order mark tells spreadsheets that the file is UTF-8.
     assert!(csv.starts_with("\u{feff}id,brand,model,year,"), "{csv}");
     assert_eq!(csv.matches(",Toyota,Camry,").count(), 60);
     for cell in [
@@ -237,7 +237,7 @@ fn an_export_has_every_row_and_no_formula() {
 }
 
 #[test]
-fn an_empty_export_is_a_header_line_or_an_empty_array() {
+fn empty_export_is_header_line_or_empty_array() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, _) = new_client(&server, "ann");
@@ -273,7 +273,7 @@ fn an_empty_export_is_a_header_line_or_an_empty_array() {
         );
         assert_eq!(empty.json(200), json!([]));
     }
-    // Where a selection was forgotten, there is nothing to export.
+    // An export without a selection is refused.
     let forgotten = panel.submit("/admin/cars/bulk/", &[("action", "export_csv")]);
     assert_eq!(forgotten.status, 303);
 }

@@ -7,11 +7,11 @@ use mycars_testkit::http::{
 };
 use serde_json::{Value, json};
 
-use super::somebody;
+use super::user_with_cars;
 use crate::support::start;
 
 #[test]
-fn delete_of_what_changed_meanwhile_is_asked_again() {
+fn delete_with_old_version_returns_conflict() {
     let server = start();
     let (ann, ann_id) = new_client(&server, "ann");
     let car = add_car(&server, &ann.access, "B-AB 1");
@@ -67,7 +67,7 @@ fn delete_of_what_changed_meanwhile_is_asked_again() {
     assert_eq!(plates(&server, &ann.access).len(), 3);
     let malformed = panel.submit(&path, &[("version", &hidden(&page, "version")), ("cars", "3")]);
     assert_eq!(malformed.status, 409);
-    // A login changes nothing that the page is about.
+    // A login does not change the version.
     log_in(&server, "ann", PASSWORD);
     panel.save(&path, &as_fields(&seen(&page, &names)));
     assert_eq!(me(&server, &ann.access).status, 401);
@@ -76,7 +76,7 @@ fn delete_of_what_changed_meanwhile_is_asked_again() {
 }
 
 #[test]
-fn bulk_delete_of_what_changed_meanwhile_is_asked_again() {
+fn bulk_delete_with_old_versions_asks_again() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, ann_id) = new_client(&server, "ann");
@@ -119,7 +119,7 @@ fn bulk_delete_of_what_changed_meanwhile_is_asked_again() {
             assert!(page.contains("what was chosen has changed meanwhile."), "{page}");
             assert_eq!(panel.entries(), entries);
         }
-        // A login changes nothing that the page is about.
+        // A login does not change the digest.
         log_in(&server, "ann", PASSWORD);
         let answer = panel.submit(list, &confirmed("delete", chosen, &hidden(&page, "digest")));
         assert!(message(&answer).contains("deleted."), "{}", message(&answer));
@@ -128,12 +128,12 @@ fn bulk_delete_of_what_changed_meanwhile_is_asked_again() {
 }
 
 #[test]
-fn what_is_counted_of_many_is_what_is_deleted() {
+fn bulk_delete_removes_objects_counted_on_page() {
     let server = start();
     let panel = Panel::of_root(&server);
-    let (ann, of_ann, _) = somebody(&server, "ann", 3, 1);
-    let (bob, of_bob, _) = somebody(&server, "bob", 2, 2);
-    let (eve, of_eve, browser) = somebody(&server, "eve", 1, 1);
+    let (ann, of_ann, _) = user_with_cars(&server, "ann", 3, 1);
+    let (bob, of_bob, _) = user_with_cars(&server, "bob", 2, 2);
+    let (eve, of_eve, browser) = user_with_cars(&server, "eve", 1, 1);
     let chosen = format!("{ann},{bob}");
     let asked = panel.submit(
         "/admin/users/bulk/",
@@ -187,12 +187,12 @@ fn what_is_counted_of_many_is_what_is_deleted() {
 }
 
 #[test]
-fn who_will_stay_is_not_counted_as_deleted() {
+fn bulk_delete_does_not_count_undeletable_users() {
     let server = start();
     let ann = new_admin(&server, "ann");
     let access = log_in(&server, "ann", PASSWORD).access;
     add_car(&server, &access, "B-AB 1");
-    let (bob, _, _) = somebody(&server, "bob", 2, 0);
+    let (bob, _, _) = user_with_cars(&server, "bob", 2, 0);
     let panel = Panel::of(&server, "ann", PASSWORD);
     let counts = |chosen: (&str, &str)| {
         let page = panel.submit("/admin/users/bulk/", &[("action", "delete"), chosen]);
@@ -208,7 +208,7 @@ fn who_will_stay_is_not_counted_as_deleted() {
     assert_eq!(
         counts(("all", "1")),
         counted(&expected),
-        "oneself and the superuser stay"
+        "the admin and the superuser stay"
     );
     let expected = [
         ("Users", 1),
@@ -220,7 +220,7 @@ fn who_will_stay_is_not_counted_as_deleted() {
     assert_eq!(
         counts(("selected", &format!("{bob},999999"))),
         counted(&expected),
-        "and who is not there"
+        "and a missing user"
     );
     let answer = panel.bulk("/admin/users/bulk/", "delete", ("all", "1"));
     assert!(

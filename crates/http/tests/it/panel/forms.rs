@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::start;
 
 #[test]
-fn of_two_editors_the_second_is_told() {
+fn form_with_old_version_returns_conflict() {
     let server = start();
     let (bob, bob_id) = new_client(&server, "bob");
     let car = add_car(&server, &bob.access, "B-AB 1");
@@ -39,7 +39,7 @@ fn of_two_editors_the_second_is_told() {
     );
     assert_eq!(ann.car_form(bob_id, car)["mileage"], "5");
     let nonsense = ann.submit(&path, &with(&seen, &[("version", "nonsense")]));
-    assert_eq!(nonsense.status, 409, "a version that there never was");
+    assert_eq!(nonsense.status, 409, "an unknown version");
 
     let path = format!("/admin/users/{bob_id}/");
     let seen = root.user_form(bob_id);
@@ -59,7 +59,7 @@ fn of_two_editors_the_second_is_told() {
         ),
     );
     assert_eq!(root.user(bob_id)["phone"], "555-2");
-    // The API counts as an editor as well.
+    // A change by the API conflicts as well.
     let seen = root.user_form(ann_id);
     patch_user(&server, ann_id, &json!({"phone": "555-3"}));
     assert_eq!(
@@ -70,7 +70,7 @@ fn of_two_editors_the_second_is_told() {
 }
 
 #[test]
-fn a_picture_that_is_too_large_is_said_to_be() {
+fn upload_of_too_large_picture_returns_413() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, _) = new_client(&server, "ann");
@@ -94,7 +94,7 @@ fn a_picture_that_is_too_large_is_said_to_be() {
 }
 
 #[test]
-fn a_car_has_its_picture_and_its_owner_in_one_form() {
+fn car_form_saves_picture_and_owner() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, ann_id) = new_client(&server, "ann");
@@ -124,9 +124,9 @@ fn a_car_has_its_picture_and_its_owner_in_one_form() {
         "{}",
         refused.text()
     );
-    let mut nobodys = new;
-    nobodys[0] = ("owner", "nobody");
-    let refused = send(add, &nobodys, b"");
+    let mut without_owner = new;
+    without_owner[0] = ("owner", "nobody");
+    let refused = send(add, &without_owner, b"");
     assert_eq!(refused.status, 400);
     assert!(
         refused.text().contains("No user has the username “nobody”."),
@@ -166,12 +166,12 @@ fn a_car_has_its_picture_and_its_owner_in_one_form() {
     let of_bob = history(&bob.access).json(200);
     assert_eq!(
         of_bob["count"], 1,
-        "what was before it was theirs is not theirs to know"
+        "earlier entries are hidden from the new owner"
     );
     assert_eq!(
         of_bob["results"][0]["changes"],
         json!([{"field": "owner", "before": "********", "after": bob_id}]),
-        "nor is whose it was"
+        "and so is the former owner"
     );
 
     let fields = panel.car_form(bob_id, car);
@@ -220,7 +220,7 @@ fn ambiguous_numbers_are_refused_at_their_fields() {
     assert_eq!(filtered.status, 400);
     assert!(filtered.text().contains(message), "{}", filtered.text());
 
-    // In a page of the API as well, and not in a program's form.
+    // The same holds for pages of the API, but not for forms of programs.
     let api = format!("/api/cars/{}/", car_of_root(&root));
     let refused = root.submit(&api, &[("_method", "PATCH"), ("mileage", "125.000")]);
     assert_eq!(refused.status, 400);
@@ -232,7 +232,7 @@ fn ambiguous_numbers_are_refused_at_their_fields() {
     assert_eq!(server.send(&program).json(200)["mileage"], 125);
 }
 
-/// Adds a car of the superuser, and answers its id.
+/// Adds a car of the superuser, and returns its id.
 fn car_of_root(root: &Panel<'_>) -> i64 {
     let (fields, plate) = (
         [("brand", "VW"), ("model", "Golf"), ("year", "2001")],
@@ -273,7 +273,7 @@ fn names_with_bidi_controls_are_isolated() {
 }
 
 #[test]
-fn nothing_leads_elsewhere() {
+fn redirects_and_links_stay_on_this_site() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (_, id) = new_client(&server, "ann");
@@ -334,7 +334,7 @@ fn nothing_leads_elsewhere() {
 }
 
 #[test]
-fn what_is_not_there_is_said_on_a_page() {
+fn errors_are_shown_as_pages() {
     let server = start();
     let panel = Panel::of_root(&server);
     for path in [

@@ -12,7 +12,7 @@ use super::OTHER_PASSWORD;
 use crate::support::start;
 
 #[test]
-fn ones_own_new_password_keeps_this_browser_alone() {
+fn own_new_password_keeps_only_this_session() {
     let server = start();
     let id = new_admin(&server, "ann");
     let tokens = log_in(&server, "ann", PASSWORD);
@@ -82,7 +82,7 @@ fn ones_own_new_password_keeps_this_browser_alone() {
 }
 
 #[test]
-fn a_password_that_is_set_ends_all_logins() {
+fn set_password_ends_all_logins() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, id) = new_client(&server, "ann");
@@ -104,7 +104,7 @@ fn a_password_that_is_set_ends_all_logins() {
     assert_eq!(refresh(&server, &ann.refresh), 401);
     assert_eq!(server.send(&login("ann", PASSWORD)).status, 401);
     log_in(&server, "ann", OTHER_PASSWORD);
-    // The form of a user changes no password, even if one is made up.
+    // The form of a user cannot change the password, even with a forged field.
     let fields = panel.user_form(id);
     panel.save(
         &format!("/admin/users/{id}/"),
@@ -114,13 +114,13 @@ fn a_password_that_is_set_ends_all_logins() {
 }
 
 #[test]
-fn a_deactivation_refuses_tokens_at_once() {
+fn deactivation_ends_logins_and_is_logged() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, id) = new_client(&server, "ann");
     let browser = Browser::of(&server, "ann");
     let path = format!("/admin/users/{id}/");
-    // As browsers send it: the box that is not ticked sends nothing, and a field that one doesn't see says so.
+    // Browsers send no value for a box that is not ticked, so a hidden field has the value.
     panel.save(&path, &with(&panel.user_form(id), &[("is_active", "false")]));
     assert_eq!(me(&server, &ann.access).status, 401);
     assert_eq!(refresh(&server, &ann.refresh), 401);
@@ -150,7 +150,7 @@ fn a_deactivation_refuses_tokens_at_once() {
     assert_eq!(entry["channel"], "panel");
     panel.bulk("/admin/users/bulk/", "activate", ("selected", &id.to_string()));
     assert_eq!(refresh(&server, &again.refresh), 401);
-    // The same holds for both ways of the API.
+    // PUT and PATCH of the API do the same.
     let whole =
         json!({"username": "ann", "email": "ann@example.com", "first_name": "Ann", "last_name": "Lee"});
     for (method, fields) in [("PATCH", json!({})), ("PUT", whole)] {
@@ -167,7 +167,7 @@ fn a_deactivation_refuses_tokens_at_once() {
 }
 
 #[test]
-fn logins_that_are_ended_stay_ended() {
+fn ended_logins_stay_ended() {
     let server = start();
     let panel = Panel::of_root(&server);
     let (ann, id) = new_client(&server, "ann");
