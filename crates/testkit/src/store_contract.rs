@@ -72,6 +72,7 @@ macro_rules! store_contract {
             a_plate_is_not_taken_by_its_own_car
             cars_are_listed_newest_first_and_by_id_among_equals
             cars_are_found_by_words_whatever_their_case
+            long_words_are_found_in_long_notes
             cars_are_filtered_exactly
             cars_are_ordered_the_same_everywhere
             cars_come_in_pages

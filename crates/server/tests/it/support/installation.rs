@@ -26,8 +26,8 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// An empty folder with the settings that tests need: a free port, fast hashes, no throttles, and a long
-    /// timeout of the database, so that a slow machine changes no response.
+    /// An empty folder with the settings that tests need: a free port, fast hashes, no throttles, and long
+    /// timeouts of the database, so that a slow machine changes no response.
     pub(crate) fn empty() -> Self {
         let installation = Self {
             folder: TempDir::new().expect("a folder can be made"),
@@ -38,6 +38,7 @@ impl Installation {
             .with("MYCARS__SERVER__BIND", "127.0.0.1:0")
             .with("MYCARS__PASSWORDS__BCRYPT_COST", "4")
             .with("MYCARS__DATABASE__TIMEOUT_SECONDS", "30")
+            .with("MYCARS__DATABASE__STATEMENT_TIMEOUT_SECONDS", "60")
             .with("MYCARS__THROTTLE__ENABLED", "false")
     }
 
