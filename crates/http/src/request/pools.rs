@@ -52,15 +52,15 @@ const MAX_WAITING: usize = 512;
 const MAX_WAITING_IMAGES: usize = 64;
 
 impl WorkerPools {
-    /// Starts the threads, one for each of so many connections to the database: one hashes passwords, one decodes
-    /// pictures, and all others, or else one, do the rest. At most `max_passwords` pieces of work may wait for the one
-    /// that hashes.
+    /// Starts the threads, one for each of so many connections to the database but the one for the readiness check: one
+    /// hashes passwords, one decodes pictures, and all others, or else one, do the rest. At most `max_passwords` pieces
+    /// of work may wait for the one that hashes.
     ///
-    /// So no thread waits for a connection, if there are at least three. A slow one would wait for long: others, who go
+    /// So no thread waits for a connection, if there are at least four. A slow one would wait for long: others, who go
     /// first, would take it away again and again.
     pub(crate) fn start(connections: usize, max_passwords: usize) -> std::io::Result<Self> {
         let (database, jobs) = bounded(MAX_WAITING);
-        for _ in 0..connections.saturating_sub(2).max(1) {
+        for _ in 0..connections.saturating_sub(3).max(1) {
             start_thread("database", jobs.clone(), run_jobs)?;
         }
         let slow = |name, max_waiting| {
@@ -215,7 +215,7 @@ mod tests {
 
     #[actix_web::test]
     async fn connections_beyond_the_slow_pools_have_database_threads() {
-        let pools = WorkerPools::start(4, 1).unwrap();
+        let pools = WorkerPools::start(5, 1).unwrap();
         let barrier = Arc::new(Barrier::new(2));
         let meet = || {
             let barrier = Arc::clone(&barrier);
