@@ -20,9 +20,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::users,
-    store::{
-        IDS_AT_ONCE, Unit, containing, contains_nul, count_of, kept_key, paged, same, search_key, where_all,
-    },
+    store::{IDS_AT_ONCE, Unit, contains_nul, count_of, kept_key, paged, same, search_key, where_all},
 };
 
 #[derive(Queryable, Selectable)]
@@ -167,7 +165,7 @@ fn conditions(query: &UserQuery) -> Vec<Condition<'_>> {
     }
     let mut all: Vec<Condition<'_>> = Vec::new();
     for word in query.search.words() {
-        all.push(Box::new(users::search_key.like(containing(word)).escape('\\')));
+        all.push(Box::new(contains!(users::search_key, word)));
     }
     if let Some(role) = query.role {
         all.push(Box::new(users::role.eq(role.as_str())));
