@@ -40,6 +40,7 @@ struct Row {
     is_superuser: bool,
     password: String,
     logins_ended_at: Option<DateTime<Utc>>,
+    access_ended_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -65,6 +66,7 @@ impl TryFrom<Row> for User {
             is_superuser: row.is_superuser,
             password: PasswordHash::from_storage(row.password),
             logins_ended_at: row.logins_ended_at,
+            access_ended_at: row.access_ended_at,
             date_joined: row.date_joined,
             last_login: row.last_login,
             created_at: row.created_at,
@@ -89,6 +91,7 @@ struct Values<'a> {
     password: &'a str,
     search_key: String,
     logins_ended_at: Option<DateTime<Utc>>,
+    access_ended_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -139,6 +142,7 @@ impl<'a> From<&'a NewUser> for Values<'a> {
         values! {
             user,
             logins_ended_at: None,
+            access_ended_at: None,
             date_joined: user.created_at,
             last_login: None,
             updated_at: user.created_at
@@ -151,6 +155,7 @@ impl<'a> From<&'a User> for Values<'a> {
         values! {
             user,
             logins_ended_at: user.logins_ended_at,
+            access_ended_at: user.access_ended_at,
             date_joined: user.date_joined,
             last_login: user.last_login,
             updated_at: user.updated_at
