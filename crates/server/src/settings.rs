@@ -98,6 +98,8 @@ pub(crate) struct Tokens {
     pub(crate) refresh_minutes: i64,
     #[serde(deserialize_with = "values::flag")]
     pub(crate) rotate_refresh: bool,
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) access_dies_with_login: bool,
 }
 
 #[derive(Debug, Deserialize)]

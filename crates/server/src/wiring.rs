@@ -84,6 +84,7 @@ pub(crate) fn migrated_app(
             access_lifetime: TimeDelta::minutes(settings.tokens.access_minutes),
             refresh_lifetime: TimeDelta::minutes(settings.tokens.refresh_minutes),
             rotate_refresh: settings.tokens.rotate_refresh,
+            access_dies_with_login: settings.tokens.access_dies_with_login,
         },
         session_settings: SessionSettings {
             idle: TimeDelta::minutes(settings.sessions.idle_minutes),

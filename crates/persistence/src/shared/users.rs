@@ -38,6 +38,7 @@ struct Row {
     is_superuser: bool,
     password: String,
     logins_ended_at: Option<DateTime<Utc>>,
+    access_ended_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -63,6 +64,7 @@ impl TryFrom<Row> for User {
             is_superuser: row.is_superuser,
             password: PasswordHash::from_storage(row.password),
             logins_ended_at: row.logins_ended_at,
+            access_ended_at: row.access_ended_at,
             date_joined: row.date_joined,
             last_login: row.last_login,
             created_at: row.created_at,
@@ -87,6 +89,7 @@ struct Values<'a> {
     password: &'a str,
     search_key: String,
     logins_ended_at: Option<DateTime<Utc>>,
+    access_ended_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -137,6 +140,7 @@ impl<'a> From<&'a NewUser> for Values<'a> {
         values! {
             user,
             logins_ended_at: None,
+            access_ended_at: None,
             date_joined: user.created_at,
             last_login: None,
             updated_at: user.created_at
@@ -149,6 +153,7 @@ impl<'a> From<&'a User> for Values<'a> {
         values! {
             user,
             logins_ended_at: user.logins_ended_at,
+            access_ended_at: user.access_ended_at,
             date_joined: user.date_joined,
             last_login: user.last_login,
             updated_at: user.updated_at

@@ -33,6 +33,7 @@ const VALUES: [(&str, &str, &str); 31] = [
     ("tokens.access_minutes", "5", "0"),
     ("tokens.refresh_minutes", "50", "99999999999999999999"),
     ("tokens.rotate_refresh", "true", "auto"),
+    ("tokens.access_dies_with_login", "true", "auto"),
     ("sessions.idle_minutes", "5", "52560001"),
     ("sessions.lifetime_minutes", "50", "0"),
     ("passwords.bcrypt_cost", "10", "3"),
