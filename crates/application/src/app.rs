@@ -97,15 +97,20 @@ pub struct TokenSettings {
     pub refresh_lifetime: TimeDelta,
     /// Whether a refresh token is replaced at each use, so that it is valid once.
     pub rotate_refresh: bool,
+    /// Whether clients' access tokens end when all logins of their user are ended, also by a new password or a
+    /// deactivation. Those of admins always do.
+    pub access_dies_with_login: bool,
 }
 
 impl Default for TokenSettings {
-    /// 60 minutes, 1 day, no rotation (wire contract, section 4).
+    /// 60 minutes, 1 day, no rotation, and clients' access tokens are valid until they expire (wire contract, section
+    /// 4).
     fn default() -> Self {
         Self {
             access_lifetime: TimeDelta::minutes(60),
             refresh_lifetime: TimeDelta::days(1),
             rotate_refresh: false,
+            access_dies_with_login: false,
         }
     }
 }

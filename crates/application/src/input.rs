@@ -1,6 +1,6 @@
 //! The input of a field, and its checks.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, fmt};
 
 use mycars_domain::{Field, Violation, Violations, strip};
 
@@ -41,6 +41,16 @@ impl<T> Input<T> {
             Self::Absent | Self::Null | Self::Invalid(_) => None,
         }
     }
+
+    /// Returns this input with its value mapped.
+    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Input<U> {
+        match self {
+            Self::Absent => Input::Absent,
+            Self::Null => Input::Null,
+            Self::Invalid(violation) => Input::Invalid(violation),
+            Self::Given(value) => Input::Given(map(value)),
+        }
+    }
 }
 
 impl From<&str> for Input<String> {
@@ -49,9 +59,59 @@ impl From<&str> for Input<String> {
     }
 }
 
+impl From<&str> for Input<Secret> {
+    fn from(text: &str) -> Self {
+        Self::Given(text.into())
+    }
+}
+
 impl From<i64> for Input<i64> {
     fn from(number: i64) -> Self {
         Self::Given(number)
+    }
+}
+
+/// A password as it was sent, or a signed token: text that `Debug` does not print.
+///
+/// ```
+/// use mycars_application::{Secret, accounts::Credentials};
+///
+/// let credentials = Credentials { username: "ann".into(), password: "Harbour-x7-9".into() };
+/// assert!(!format!("{credentials:?}").contains("Harbour"));
+/// assert_eq!(Secret::from("Harbour-x7-9").reveal(), "Harbour-x7-9");
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Returns the text.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Borrow<str> for Secret {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
     }
 }
 

@@ -61,7 +61,7 @@ pub mod users;
 pub use app::{App, SessionSettings, TokenSettings};
 pub use caller::Caller;
 pub use error::Error;
-pub use input::{Input, UpdateMode};
+pub use input::{Input, Secret, UpdateMode};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

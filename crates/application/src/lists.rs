@@ -55,12 +55,17 @@ pub enum Direction {
 pub struct Search(Vec<String>);
 
 impl Search {
+    /// Maximum length of a search in characters, before and after folding. It bounds the time that a database spends
+    /// for each searched character: that time may grow with the length of the words.
+    pub const MAX_LENGTH: usize = 100;
+
     /// Maximum number of words.
     pub const MAX_WORDS: usize = 32;
 
     /// Splits text at white space and commas; text in double or single quotes stays together. Words after the first
     /// [`MAX_WORDS`](Self::MAX_WORDS) are left out, because each is a condition of the query, and databases limit how
-    /// deep conditions nest. The caller limits the length of the text.
+    /// deep conditions nest. So are characters of folded words after the first [`MAX_LENGTH`](Self::MAX_LENGTH);
+    /// callers refuse a longer text.
     ///
     /// ```
     /// use mycars_application::lists::Search;
@@ -85,10 +90,16 @@ impl Search {
             }
         }
         words.push(word);
+        let mut left = Self::MAX_LENGTH;
+        let shortened = |word: String| {
+            let word: String = fold(&word).chars().take(left).collect();
+            left -= word.chars().count();
+            word
+        };
         Self(
             words
                 .into_iter()
-                .map(|word| fold(&word))
+                .map(shortened)
                 .filter(|word| !word.is_empty())
                 .take(Self::MAX_WORDS)
                 .collect(),
@@ -330,8 +341,21 @@ mod tests {
 
     #[test]
     fn search_uses_only_the_first_words() {
-        let typed: Vec<String> = (0..40).map(|number| format!("word{number}")).collect();
+        let typed: Vec<String> = (10..50).map(|number| number.to_string()).collect();
         assert_eq!(words(&typed.join(" , ")), typed[..Search::MAX_WORDS]);
+    }
+
+    #[test]
+    fn search_uses_only_the_first_folded_characters() {
+        let long = "a".repeat(Search::MAX_LENGTH + 1);
+        assert_eq!(words(&long), [&long[1..]]);
+        assert_eq!(words(&format!("\u{df} {long}")), ["ss", &long[3..]]);
+        // One character that folds to 18.
+        let sum: usize = words("\u{fdfa} \u{fdfa}\u{fdfa} \u{fdfa}\u{fdfa}\u{fdfa}\u{fdfa}")
+            .iter()
+            .map(|word| word.chars().count())
+            .sum();
+        assert_eq!(sum, Search::MAX_LENGTH);
     }
 
     #[test]

@@ -401,6 +401,7 @@ mod tests {
             is_superuser: false,
             password: PasswordHash::from_storage("old".into()),
             logins_ended_at: None,
+            access_ended_at: None,
             date_joined: DateTime::UNIX_EPOCH,
             last_login: None,
             created_at: DateTime::UNIX_EPOCH,

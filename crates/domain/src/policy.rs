@@ -41,7 +41,7 @@ pub enum Action {
     CreateUser,
     /// Change the details of an account as an admin.
     ChangeUser,
-    /// Set a password without the old one.
+    /// Set another user's password, without the old one.
     SetPassword,
     /// Deactivate a user.
     DeactivateUser,
@@ -151,6 +151,9 @@ pub enum Denied {
     /// Users may not do this to themselves, so that the last admin cannot lock everyone out.
     #[error("users may not do this to themselves")]
     NotToOneself,
+    /// Users change their own password with the old one as proof: [`Action::ChangePassword`].
+    #[error("the old password is required")]
+    OldPasswordRequired,
     /// Only a superuser may do this to a superuser.
     #[error("only a superuser may do this to a superuser")]
     SuperusersOnly,
@@ -167,6 +170,7 @@ const LOGIN: Verdict = Err(Denied::NotAuthenticated);
 const HIDDEN: Verdict = Err(Denied::NotFound);
 const NO: Verdict = Err(Denied::Forbidden);
 const NOT_SELF: Verdict = Err(Denied::NotToOneself);
+const PROOF: Verdict = Err(Denied::OldPasswordRequired);
 const SUPER: Verdict = Err(Denied::SuperusersOnly);
 
 /// A row of the table. It has the decision for anonymous callers, for each rank about its own objects and about those
@@ -200,7 +204,7 @@ fn row(action: Action) -> Row {
         Action::ReadUsers      => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES]),
         Action::CreateUser     => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES]),
         Action::ChangeUser     => (LOGIN,  [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES]),
-        Action::SetPassword    => (LOGIN,  [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES]),
+        Action::SetPassword    => (LOGIN,  [NO,     NO],    [PROOF,    YES,   SUPER],[PROOF,    YES]),
         Action::DeactivateUser => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
         Action::DemoteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
         Action::DeleteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
@@ -270,7 +274,7 @@ mod tests {
         ReadUsers      | login | no no      | yes yes yes          | yes yes
         CreateUser     | login | no no      | yes yes yes          | yes yes
         ChangeUser     | login | no no      | yes yes super        | yes yes
-        SetPassword    | login | no no      | yes yes super        | yes yes
+        SetPassword    | login | no no      | proof yes super      | proof yes
         DeactivateUser | login | no no      | notself yes super    | notself yes
         DemoteUser     | login | no no      | notself yes super    | notself yes
         DeleteUser     | login | no no      | notself yes super    | notself yes
@@ -288,6 +292,7 @@ mod tests {
             Err(Denied::NotFound) => "hidden",
             Err(Denied::Forbidden) => "no",
             Err(Denied::NotToOneself) => "notself",
+            Err(Denied::OldPasswordRequired) => "proof",
             Err(Denied::SuperusersOnly) => "super",
             Err(Denied::LastSuperuser) => "last",
         }

@@ -207,6 +207,8 @@ pub enum Violation {
     InvalidVin,
     /// Another user or car already has this value, which must be unique.
     Taken,
+    /// A username looks like that of an admin.
+    Confusable,
     /// The two passwords differ.
     PasswordsDiffer,
     /// The current password in the request is wrong.

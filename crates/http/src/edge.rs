@@ -6,6 +6,7 @@ pub(crate) mod cors;
 pub(crate) mod metrics;
 pub(crate) mod monitoring;
 pub(crate) mod payload;
+pub(crate) mod readiness;
 pub(crate) mod request_id;
 pub(crate) mod request_log;
 pub(crate) mod security_headers;

@@ -366,6 +366,9 @@ impl From<Denied> for ApiError {
             Denied::NotFound => Self::NotFound(Resource::Route),
             Denied::Forbidden => Self::Forbidden("You do not have permission to perform this action."),
             Denied::NotToOneself => Self::Forbidden("You can't do this to your own account."),
+            Denied::OldPasswordRequired => Self::Forbidden(
+                "Change your own password at /api/change-password/, which asks for the old one.",
+            ),
             Denied::SuperusersOnly => Self::Forbidden("Only a superuser can do this to a superuser."),
             Denied::LastSuperuser => Self::Forbidden("The last active superuser has to stay."),
         }

@@ -44,6 +44,7 @@ pub fn violation(field: Field, violation: &Violation) -> String {
             "Enter a valid VIN: 17 characters, the letters A to Z without I, O and Q, and digits.".into()
         }
         Violation::Taken => taken(field).into(),
+        Violation::Confusable => "This username looks too much like another one.".into(),
         Violation::PasswordsDiffer => "Passwords do not match.".into(),
         Violation::WrongPassword => "Wrong password.".into(),
         Violation::PasswordTooShort { min } => {

@@ -17,6 +17,7 @@ use crate::{
         cors::{self, AllowedOrigins, RefusedOrigins},
         metrics::Metrics,
         payload,
+        readiness::{MAX_AGE, Readiness},
         request_id::RequestIds,
         request_log::log,
         security_headers, timeouts,
@@ -80,6 +81,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(State {
+        readiness: Readiness::start(app.store.clone(), MAX_AGE)?,
         app: Arc::new(app),
         pools: WorkerPools::start(settings.connections, settings.password_queue)?,
         lists: settings.lists,

@@ -9,6 +9,7 @@ use crate::{
         client_addr::{Networks, TrustedProxies},
         cors::AllowedOrigins,
         metrics::Metrics,
+        readiness::Readiness,
     },
     request::{pools::WorkerPools, query::ListSettings, throttle::Throttles},
 };
@@ -17,6 +18,7 @@ use crate::{
 pub(crate) struct State {
     pub(crate) app: Arc<App>,
     pub(crate) pools: WorkerPools,
+    pub(crate) readiness: Readiness,
     pub(crate) lists: ListSettings,
     pub(crate) proxies: TrustedProxies,
     /// The origins with scripts that may read responses.
@@ -37,11 +39,14 @@ pub(crate) mod tests {
     use mycars_application::mocks::Mocks;
 
     use super::*;
+    use crate::edge::readiness::MAX_AGE;
 
     /// Returns a state with these mocks, one thread for each pool, and bodies of at most 100 bytes.
     pub(crate) fn state(mocks: Mocks) -> State {
+        let app = mocks.into_app().0;
         State {
-            app: Arc::new(mocks.into_app().0),
+            readiness: Readiness::start(app.store.clone(), MAX_AGE).unwrap(),
+            app: Arc::new(app),
             pools: WorkerPools::start(1, 1).unwrap(),
             proxies: TrustedProxies::default(),
             origins: AllowedOrigins::Local,

@@ -14,6 +14,9 @@ pub struct Options {
     /// Maximum time that work waits for a free connection, a new connection or a lock. After that, the database is
     /// reported as unavailable.
     pub timeout: Duration,
+    /// Maximum time of a statement. After that, it is cancelled, and the database is reported as unavailable. On SQLite,
+    /// only searches have this limit.
+    pub statement_timeout: Option<Duration>,
 }
 
 impl Default for Options {
@@ -21,6 +24,7 @@ impl Default for Options {
         Self {
             pool_size: 8,
             timeout: Duration::from_secs(2),
+            statement_timeout: None,
         }
     }
 }
@@ -31,6 +35,7 @@ impl Options {
         Self {
             pool_size: self.pool_size.max(1),
             timeout: self.timeout.max(Duration::from_millis(1)),
+            ..self
         }
     }
 }

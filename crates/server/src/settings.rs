@@ -85,6 +85,8 @@ pub(crate) struct Database {
     pub(crate) pool_size: u32,
     #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
     pub(crate) timeout_seconds: u64,
+    #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
+    pub(crate) statement_timeout_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,6 +98,8 @@ pub(crate) struct Tokens {
     pub(crate) refresh_minutes: i64,
     #[serde(deserialize_with = "values::flag")]
     pub(crate) rotate_refresh: bool,
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) access_dies_with_login: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -72,6 +72,7 @@ macro_rules! store_contract {
             own_plate_is_not_taken
             cars_are_listed_newest_first_then_by_id
             car_search_ignores_case
+            long_words_are_found_in_long_notes
             car_filters_match_exactly
             car_text_is_ordered_by_code_points
             car_count_ignores_page

@@ -1,6 +1,7 @@
 //! Authenticate a user by an access token.
 
-use mycars_domain::User;
+use chrono::{DateTime, Utc};
+use mycars_domain::{Rank, User};
 
 use super::token::{self, TokenError, TokenType};
 use crate::{App, ports::StoreError};
@@ -26,7 +27,8 @@ pub enum AuthenticationError {
 }
 
 /// Returns the user of an access token, as stored now: deactivating, demoting or deleting a user takes effect at the
-/// next request, even if their token is still valid.
+/// next request, even if their token is still valid. A token from before a deactivation is not valid again after the next
+/// activation, and one of an admin ends with their logins.
 ///
 /// # Errors
 /// [`AuthenticationError`] with the reason.
@@ -62,17 +64,31 @@ pub fn authenticate(app: &App, access_token: &str) -> Result<User, Authenticatio
         .store
         .read(|unit| unit.users().find(id))?
         .ok_or(AuthenticationError::UserNotFound)?;
-    if user.is_active {
-        Ok(user)
+    if !user.is_active {
+        return Err(AuthenticationError::UserInactive);
+    }
+    if token.may_be_older_than(access_ended_at(app, &user)) {
+        return Err(TokenError::Blacklisted.into());
+    }
+    Ok(user)
+}
+
+/// Returns the time up to which access tokens of a user are refused.
+fn access_ended_at(app: &App, user: &User) -> Option<DateTime<Utc>> {
+    if user.rank() == Rank::Client && !app.token_settings.access_dies_with_login {
+        user.access_ended_at
     } else {
-        Err(AuthenticationError::UserInactive)
+        user.logins_ended_at
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::{
+        TokenSettings,
         mocks::{Mocks, samples},
         ports::{Claims, Undecodable},
     };
@@ -137,6 +153,66 @@ mod tests {
     fn token_of_deleted_user_is_refused() {
         let refused = authenticate_with(Ok(claims()), None);
         assert!(matches!(refused, Err(AuthenticationError::UserNotFound)));
+    }
+
+    /// Authenticates with a token that was issued `micros` after the logins of `user` were ended.
+    fn authenticate_after_the_end(micros: i64, mut user: User, settings: TokenSettings) -> bool {
+        let ended = samples::now() - TimeDelta::seconds(9);
+        user.logins_ended_at = Some(ended);
+        user.access_ended_at = user.access_ended_at.map(|_| ended);
+        let issued = ended + TimeDelta::microseconds(micros);
+        let claims = Claims {
+            issued_at: Some(issued.timestamp()),
+            issued_at_micros: Some(issued.timestamp_micros()),
+            ..claims()
+        };
+        let mut mocks = Mocks::new().with_claims(Ok(claims)).with_user_read(user);
+        mocks.token_settings = settings;
+        match authenticate(&mocks.into_app().0, "token") {
+            Ok(_) => true,
+            Err(AuthenticationError::Token(TokenError::Blacklisted)) => false,
+            Err(other) => panic!("must be blacklisted: {other}"),
+        }
+    }
+
+    #[test]
+    fn token_older_than_the_end_of_logins_is_refused() {
+        let standard = TokenSettings::default();
+        let strict = TokenSettings {
+            access_dies_with_login: true,
+            ..standard
+        };
+        let reactivated = User {
+            access_ended_at: Some(samples::now()),
+            ..samples::user()
+        };
+        for (user, settings) in [
+            (samples::admin_user(), standard),
+            (samples::superuser(), standard),
+            (samples::user(), strict),
+            (reactivated, standard),
+        ] {
+            let is_valid = |micros| authenticate_after_the_end(micros, user.clone(), settings);
+            assert_eq!([-1, 0, 1].map(is_valid), [false, false, true], "{user:?}");
+        }
+        assert!(
+            authenticate_after_the_end(-1, samples::user(), standard),
+            "as in the contract"
+        );
+    }
+
+    /// Tokens of the Django system have no microseconds.
+    #[test]
+    fn token_of_the_second_of_the_end_is_refused() {
+        let user = User {
+            logins_ended_at: Some(samples::now() + TimeDelta::milliseconds(1)),
+            ..samples::admin_user()
+        };
+        let refused = authenticate_with(Ok(claims()), Some(user));
+        assert!(matches!(
+            refused,
+            Err(AuthenticationError::Token(TokenError::Blacklisted))
+        ));
     }
 
     #[test]

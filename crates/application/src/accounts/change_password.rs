@@ -6,7 +6,7 @@ use mycars_domain::{
 
 use super::{Error, set_password::replace_password};
 use crate::{
-    App, Caller, Input, UpdateMode, audit,
+    App, Caller, Input, Secret, UpdateMode, audit,
     input::{Checker, required_text},
     ports::Verification,
 };
@@ -15,9 +15,9 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PasswordChange {
     /// The current password.
-    pub old_password: Input<String>,
+    pub old_password: Input<Secret>,
     /// The new password.
-    pub new_password: Input<String>,
+    pub new_password: Input<Secret>,
 }
 
 /// Changes the password of `caller` (wire contract, section 4) and revokes all their refresh tokens. Access tokens stay

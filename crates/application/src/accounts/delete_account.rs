@@ -32,7 +32,7 @@ use crate::{App, Caller, images, ports::Revocation, users};
 pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
     let id = own(caller, Action::DeleteAccount)?;
     let cars = app.store.write(|unit| {
-        let is_last_superuser = users::superusers::is_last(unit, id)?;
+        let is_last_superuser = users::superusers::is_last(unit, caller, id)?;
         let user = unit.users().find_for_update(id)?;
         let user = user.filter(|user| user.is_active).ok_or(Error::NotFound)?;
         if is_last_superuser {

@@ -7,7 +7,7 @@ use mycars_domain::{
 
 use super::{Error, token};
 use crate::{
-    App, Input, UpdateMode,
+    App, Input, Secret, UpdateMode,
     input::{Checker, required_text},
     ports::{UnitOfWork, Verification},
 };
@@ -18,7 +18,7 @@ pub struct Credentials {
     /// The username.
     pub username: Input<String>,
     /// The password.
-    pub password: Input<String>,
+    pub password: Input<Secret>,
 }
 
 /// The result of a login: two signed tokens.
@@ -26,9 +26,9 @@ pub struct Credentials {
 #[non_exhaustive]
 pub struct TokenPair {
     /// The refresh token, which gets new access tokens.
-    pub refresh: String,
+    pub refresh: Secret,
     /// The access token, which authenticates requests.
-    pub access: String,
+    pub access: Secret,
 }
 
 /// Logs a user in (wire contract, section 4). Sets `last_login`, and replaces an outdated password hash.
@@ -287,7 +287,7 @@ mod tests {
             .into_app();
         let pair = log_in(&app, &credentials()).unwrap();
         assert_eq!(
-            (pair.refresh.as_str(), pair.access.as_str()),
+            (pair.refresh.reveal(), pair.access.reveal()),
             ("refresh", "access")
         );
         assert_eq!(store.commits(), 1);

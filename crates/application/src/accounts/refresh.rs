@@ -10,7 +10,7 @@ use super::{
     token::{self, TokenError, TokenType, Verified},
 };
 use crate::{
-    App, Caller, Input, UpdateMode, audit,
+    App, Caller, Input, Secret, UpdateMode, audit,
     input::{Checker, required_text},
     ports::{RefreshToken, Revocation},
 };
@@ -20,9 +20,9 @@ use crate::{
 #[non_exhaustive]
 pub struct Refreshed {
     /// The access token, which authenticates requests.
-    pub access: String,
+    pub access: Secret,
     /// The refresh token that replaces the one sent, if tokens are rotated.
-    pub refresh: Option<String>,
+    pub refresh: Option<Secret>,
 }
 
 /// Returns a new access token (wire contract, section 4). A correctly signed token that is not recorded is valid. If
@@ -234,7 +234,7 @@ mod tests {
     fn valid_token_gets_an_access_token_and_stays_valid() {
         for known in [Some(known(None)), None] {
             let answer = refreshed(mocks(claims(), known, Some(samples::user()))).unwrap();
-            assert_eq!((answer.access.as_str(), answer.refresh), ("access", None));
+            assert_eq!((answer.access.reveal(), answer.refresh), ("access", None));
         }
     }
 
@@ -261,8 +261,8 @@ mod tests {
             .expect_token_record(|token| token.id == "new")
             .into_app();
         let answer = refresh(&app, samples::origin(), &"token".into()).unwrap();
-        let refresh = Some("refresh".to_owned());
-        assert_eq!((answer.access.as_str(), answer.refresh), ("access", refresh));
+        let refresh = Some("refresh".into());
+        assert_eq!((answer.access.reveal(), answer.refresh), ("access", refresh));
         assert_eq!(store.commits(), 1);
         let entry = expected::token_died(&samples::ann(), "jti", Value::Nothing, "rotated");
         assert_eq!(store.entries(), [entry]);

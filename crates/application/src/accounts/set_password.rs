@@ -33,7 +33,7 @@ pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password)
     policy::check(&caller.actor, Action::SetPassword, Target::NOTHING)?;
     let hash = app.hasher.hash(password)?;
     app.store.write(|unit| {
-        let before = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let before = caller.recheck_with::<Error>(unit, id)?.ok_or(Error::NotFound)?;
         policy::check(
             &caller.actor,
             Action::SetPassword,

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use mycars_domain::{User, UserId};
 
 use crate::{
-    App,
+    App, Secret,
     ports::{Claims, RefreshToken, UnitOfWork, Unsignable},
 };
 
@@ -56,6 +56,7 @@ pub enum TokenError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verified {
     pub(super) id: String,
+    /// In microseconds, or in whole seconds if the token has no finer time.
     pub(super) issued_at: Option<DateTime<Utc>>,
     pub(super) expires_at: DateTime<Utc>,
     /// The id of the user in the token; `None` if it has none or not a number.
@@ -89,8 +90,9 @@ fn check(claims: Claims, expected: Option<TokenType>, now: i64) -> Result<Verifi
     Ok(Verified {
         id,
         issued_at: claims
-            .issued_at
-            .and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+            .issued_at_micros
+            .and_then(DateTime::from_timestamp_micros)
+            .or_else(|| DateTime::from_timestamp(claims.issued_at?, 0)),
         expires_at: DateTime::from_timestamp(expires_at, 0).unwrap_or(DateTime::<Utc>::MAX_UTC),
         user: claims
             .user_id
@@ -114,25 +116,25 @@ impl Verified {
     }
 
     /// Returns whether this unrecorded refresh token of `user` may have been issued before all their logins were
-    /// ended.
-    ///
-    /// Tokens of this server are recorded, so a use-case that ends all logins revokes them. A token of another system
-    /// with the same key has its issue time only in whole seconds: within the same second it counts as older.
+    /// ended. Tokens of this server are recorded, so a use-case that ends all logins revokes them.
     pub(super) fn may_have_been_ended(&self, user: &User) -> bool {
-        user.logins_ended_at.is_some_and(|changed| {
-            self.issued_at
-                .is_none_or(|issued| issued.timestamp() <= changed.timestamp())
-        })
+        self.may_be_older_than(user.logins_ended_at)
+    }
+
+    /// Returns whether this token may have been issued at or before `ended`, if that ever happened. A token of another
+    /// system with the same key has its issue time in whole seconds only, or has none: in doubt it counts as older.
+    pub(super) fn may_be_older_than(&self, ended: Option<DateTime<Utc>>) -> bool {
+        ended.is_some_and(|ended| self.issued_at.is_none_or(|issued| issued <= ended))
     }
 }
 
 /// Issues an access token for `user`.
-pub(super) fn issue_access(app: &App, user: UserId) -> Result<String, Unsignable> {
+pub(super) fn issue_access(app: &App, user: UserId) -> Result<Secret, Unsignable> {
     issue(app, TokenType::Access, user, app.token_settings.access_lifetime).map(|(token, _)| token)
 }
 
 /// Issues a refresh token for `user`, and returns it with its record.
-pub(super) fn issue_refresh(app: &App, user: UserId) -> Result<(String, RefreshToken), Unsignable> {
+pub(super) fn issue_refresh(app: &App, user: UserId) -> Result<(Secret, RefreshToken), Unsignable> {
     issue(app, TokenType::Refresh, user, app.token_settings.refresh_lifetime)
 }
 
@@ -141,7 +143,7 @@ fn issue(
     token_type: TokenType,
     user: UserId,
     lifetime: TimeDelta,
-) -> Result<(String, RefreshToken), Unsignable> {
+) -> Result<(Secret, RefreshToken), Unsignable> {
     let now = app.now();
     let record = RefreshToken {
         id: app.random.hex(16),
@@ -154,11 +156,12 @@ fn issue(
         token_type: Some(token_type.as_str().to_owned()),
         expires_at: Some(record.expires_at.timestamp()),
         issued_at: Some(now.timestamp()),
+        issued_at_micros: (token_type == TokenType::Access).then(|| now.timestamp_micros()),
         not_before: None,
         id: Some(record.id.clone()),
         user_id: Some(user.to_string()),
     };
-    Ok((app.tokens.encode(&claims)?, record))
+    Ok((app.tokens.encode(&claims)?.into(), record))
 }
 
 /// Records a new refresh token, so that a password change can revoke it.

@@ -38,6 +38,7 @@ use crate::{App, Caller, UpdateMode, audit};
 pub fn create(app: &App, caller: &Caller, scope: CarScope, input: &CarInput) -> Result<Car, Error> {
     let owner = scope.owner(caller, Action::CreateCar)?;
     app.store.write(|unit| {
+        scope.recheck(unit, caller)?;
         let fields = CarFields::check(app, unit, scope, input, UpdateMode::Full, None)?;
         let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
         audit::car_created(app, unit, caller, &car)?;

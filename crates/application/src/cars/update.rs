@@ -43,6 +43,7 @@ pub fn update(
     completeness: UpdateMode,
 ) -> Result<Car, Error> {
     app.store.write(|unit| {
+        scope.recheck(unit, caller)?;
         let before = authorize_car(caller, Action::ChangeCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&before, input.version)?;
         let mut car = before.clone();

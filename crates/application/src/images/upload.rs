@@ -87,6 +87,7 @@ pub fn attach(
     let path = new_path(app, id);
     app.images.put(&path, &picture.0)?;
     let written = app.store.write(|unit| {
+        scope.recheck(unit, caller)?;
         let car = unit.cars().find_for_update(id)?;
         let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;

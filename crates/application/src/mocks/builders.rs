@@ -108,12 +108,13 @@ impl Mocks {
         self
     }
 
-    /// Leaves every username, e-mail address and licence plate free.
+    /// Leaves every username, e-mail address and licence plate free, and lists no user.
     #[must_use]
     pub fn nothing_taken(mut self) -> Self {
         let (users, cars) = (&mut self.unit.users, &mut self.unit.cars);
         users.expect_username_is_taken().returning(|_, _| Ok(false));
         users.expect_email_is_taken().returning(|_, _| Ok(false));
+        users.expect_list().returning(|_| Ok(vec![]));
         cars.expect_license_is_taken().returning(|_, _| Ok(false));
         self
     }

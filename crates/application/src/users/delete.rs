@@ -58,8 +58,8 @@ fn digest(mut cars: Vec<CarVersion>) -> String {
 pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -> Result<(), Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let cars = app.store.write(|unit| {
-        let is_last_superuser = superusers::is_last(unit, id)?;
-        let user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let is_last_superuser = superusers::is_last(unit, caller, id)?;
+        let user = caller.recheck_with::<Error>(unit, id)?.ok_or(Error::NotFound)?;
         policy::check(
             &caller.actor,
             Action::DeleteUser,

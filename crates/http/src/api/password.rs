@@ -50,8 +50,8 @@ const CHANGED: &str = "Password updated successfully.";
 fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
     let form = request.form()?;
     let input = PasswordChange {
-        old_password: form.text(Field::OldPassword),
-        new_password: form.text(Field::NewPassword),
+        old_password: form.secret(Field::OldPassword),
+        new_password: form.secret(Field::NewPassword),
     };
     accounts::change_password(request.app, request.caller, &input)?;
     Reply::ok(&json!({"detail": CHANGED}))

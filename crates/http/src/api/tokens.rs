@@ -1,6 +1,9 @@
 //! `/api/token/`, `/api/token/refresh/`, `/api/token/verify/`: obtain, refresh and verify tokens.
 
-use mycars_application::accounts::{self, Credentials, TokenError};
+use mycars_application::{
+    Secret,
+    accounts::{self, Credentials, TokenError},
+};
 use mycars_domain::Field;
 use serde::Serialize;
 
@@ -118,12 +121,12 @@ fn obtain(request: &Request<'_>) -> Result<Reply, ApiError> {
     let form = request.form()?;
     let credentials = Credentials {
         username: form.text(Field::Username),
-        password: form.text(Field::Password),
+        password: form.secret(Field::Password),
     };
     let pair = accounts::log_in(request.app, &credentials).map_err(ApiError::of_login)?;
     Reply::ok(&PairView {
-        refresh: &pair.refresh,
-        access: &pair.access,
+        refresh: pair.refresh.reveal(),
+        access: pair.access.reveal(),
     })
 }
 
@@ -134,8 +137,8 @@ fn refresh(request: &Request<'_>) -> Result<Reply, ApiError> {
         &request.single_text(Field::Refresh)?,
     )?;
     Reply::ok(&RefreshedView {
-        access: &refreshed.access,
-        refresh: refreshed.refresh.as_deref(),
+        access: refreshed.access.reveal(),
+        refresh: refreshed.refresh.as_ref().map(Secret::reveal),
     })
 }
 

@@ -233,7 +233,7 @@ fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
     let form = request.form()?;
     let input = UserInput {
-        password_confirmation: form.text(Field::PasswordConfirmation),
+        password_confirmation: form.secret(Field::PasswordConfirmation),
         ..input(&form)
     };
     let user = users::create(request.app, request.caller, &input)?;
@@ -290,7 +290,7 @@ pub(crate) fn input(form: &Form<'_>) -> UserInput {
         email: form.text(Field::Email),
         first_name: form.text(Field::FirstName),
         last_name: form.text(Field::LastName),
-        password: form.text(Field::Password),
+        password: form.secret(Field::Password),
         role: form.text(Field::Role),
         is_active: form.boolean(Field::IsActive),
         phone: form.text(Field::Phone),

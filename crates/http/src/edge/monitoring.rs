@@ -10,7 +10,6 @@ use serde_json::json;
 use crate::{
     edge::metrics::MEDIA_TYPE,
     error::{ApiError, Resource},
-    request::pools::Pool,
     state::State,
 };
 
@@ -21,13 +20,7 @@ pub(crate) async fn live() -> HttpResponse {
 
 /// `GET /health/ready`: 200 if the database responds, otherwise 503.
 pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
-    let blocking = state.pools.clone();
-    let ping = blocking
-        .run(Pool::Database, move || {
-            state.app.store.ping().map_err(ApiError::from)
-        })
-        .await;
-    match ping.map_err(ApiError::from).flatten() {
+    match state.readiness.check().await {
         Ok(()) => HttpResponse::Ok().json(json!({"status": "ok"})),
         Err(error) => error.response(),
     }
@@ -58,4 +51,27 @@ fn may_read_metrics(state: &State, http: &HttpRequest) -> bool {
         .peer_addr()
         .is_some_and(|peer| peer.ip().to_canonical() == client.address);
     state.metrics_for.contain(client.address) && !(is_forwarded && is_peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use actix_web::http::StatusCode;
+    use mycars_application::mocks::Mocks;
+
+    use super::*;
+    use crate::{request::pools::Pool, state::tests::state};
+
+    #[actix_web::test]
+    async fn ready_answers_while_all_database_threads_are_busy() {
+        let state = Data::new(state(Mocks::new()));
+        let (release, held) = mpsc::channel::<()>();
+        let slow = state.pools.run(Pool::Database, move || held.recv().unwrap());
+        let mut slow = std::pin::pin!(slow);
+        assert!(futures_util::poll!(slow.as_mut()).is_pending());
+        assert_eq!(ready(state.clone()).await.status(), StatusCode::OK);
+        release.send(()).unwrap();
+        slow.await.unwrap();
+    }
 }

@@ -51,14 +51,15 @@ const MAX_WAITING: usize = 512;
 const MAX_WAITING_IMAGES: usize = 64;
 
 impl WorkerPools {
-    /// Starts one thread for each of `connections` to the database: one hashes passwords, one decodes pictures, and the
-    /// others, at least one, do everything else. At most `max_passwords` jobs wait for the thread that hashes.
+    /// Starts one thread for each of `connections` to the database, except the one for the readiness check: one hashes
+    /// passwords, one decodes pictures, and the others, at least one, do everything else. At most `max_passwords` jobs
+    /// wait for the thread that hashes.
     ///
-    /// If there are at least three connections, no thread waits for one. A slow thread would wait long, because the
+    /// If there are at least four connections, no thread waits for one. A slow thread would wait long, because the
     /// others overtake it.
     pub(crate) fn start(connections: usize, max_passwords: usize) -> std::io::Result<Self> {
         let (database, jobs) = bounded(MAX_WAITING);
-        for _ in 0..connections.saturating_sub(2).max(1) {
+        for _ in 0..connections.saturating_sub(3).max(1) {
             start_thread("database", jobs.clone(), run_jobs)?;
         }
         let slow = |name, max_waiting| {
@@ -215,7 +216,7 @@ mod tests {
 
     #[actix_web::test]
     async fn connections_beyond_the_slow_pools_have_database_threads() {
-        let pools = WorkerPools::start(4, 1).unwrap();
+        let pools = WorkerPools::start(5, 1).unwrap();
         let barrier = Arc::new(Barrier::new(2));
         let meet = || {
             let barrier = Arc::clone(&barrier);

@@ -79,7 +79,7 @@ async fn try_to_log_in(
         (username, next) = (field("username"), field("next"));
         let credentials = Credentials {
             username: Input::Given(username.clone()),
-            password: Input::Given(field("password")),
+            password: Input::Given(field("password").into()),
         };
         let work = move |request: &pipeline::Request<'_>| {
             let old_key = request.context.browser.session_key.as_deref();

@@ -195,6 +195,7 @@ fn session_ends_at_logout_password_change_deactivation() {
     assert_eq!(browser.get("/api/me/").status, 401, "it stays ended");
 
     let browser = Browser::of(&server, "ann");
+    let ann = log_in(&server, "ann", PASSWORD).access;
     let change = json!({"old_password": PASSWORD, "new_password": "Meadow-x-55"});
     server
         .send(

@@ -1,6 +1,6 @@
 //! `mycars runserver`: serve until SIGINT or SIGTERM.
 
-use std::{io::ErrorKind, net::SocketAddr};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use mycars_application::{
     App, Caller,
@@ -19,7 +19,8 @@ use crate::{
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let address = settings.server.bind;
     let listener = bind(address).map_err(|error| listen_error(address, error.kind(), &error.to_string()))?;
-    let (app, applied) = wiring::migrated_app(settings)?;
+    let statement_timeout = Duration::from_secs(settings.database.statement_timeout_seconds);
+    let (app, applied) = wiring::migrated_app(settings, Some(statement_timeout))?;
     let http = mycars_http::Settings {
         workers: settings.server.workers,
         connections: settings.database.pool_size as usize,

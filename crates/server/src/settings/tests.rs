@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 30] = [
+const VALUES: [(&str, &str, &str); 32] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -29,9 +29,11 @@ const VALUES: [(&str, &str, &str); 30] = [
     ("server.trusted_proxies", "10.0.0.1", "example.org"),
     ("database.pool_size", "4", "0"),
     ("database.timeout_seconds", "9", "0"),
+    ("database.statement_timeout_seconds", "9", "3601"),
     ("tokens.access_minutes", "5", "0"),
     ("tokens.refresh_minutes", "50", "99999999999999999999"),
     ("tokens.rotate_refresh", "true", "auto"),
+    ("tokens.access_dies_with_login", "true", "auto"),
     ("sessions.idle_minutes", "5", "52560001"),
     ("sessions.lifetime_minutes", "50", "0"),
     ("passwords.bcrypt_cost", "10", "3"),

@@ -36,7 +36,7 @@ const EXAMPLES: [(&str, &[&str], &[&str]); 3] = [
 
 /// The crates that the domain may depend on, directly or not. Derive macros for errors run only at compile
 /// time.
-const DOMAIN_DEPENDS_ON: [&str; 13] = [
+const DOMAIN_DEPENDS_ON: [&str; 15] = [
     "caseless",
     "chrono",
     "num-traits",
@@ -50,6 +50,8 @@ const DOMAIN_DEPENDS_ON: [&str; 13] = [
     "unicode-general-category",
     "unicode-ident",
     "unicode-normalization",
+    "unicode-script",
+    "unicode-security",
 ];
 
 fn workspace() -> Metadata {

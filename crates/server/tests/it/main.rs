@@ -13,6 +13,7 @@
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
+//! - [`attack`]: requests that are made to be expensive.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
 //! - [`documents`]: links and quotations in the documents.
 
@@ -23,6 +24,7 @@
 )]
 
 mod architecture;
+mod attack;
 mod commands;
 mod contract;
 mod crash;

@@ -199,6 +199,10 @@ impl Ann {
             let status = server.send(&request).status;
             assert_eq!(status, expected, "{how:?}: {} {}", request.method, request.path);
         }
+        // The result of a check is used for a second.
+        wait_for("the check to notice", || {
+            (server.send(&Request::get("/health/ready")).status != 200).then_some(())
+        });
         let requests = self.needs_the_database();
         let answers = at_once(requests.len(), |number| server.send(&requests[number]));
         let faults: Vec<_> = requests

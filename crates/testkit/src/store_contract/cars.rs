@@ -286,6 +286,38 @@ pub fn car_search_ignores_case(store: &dyn Store) {
     }
 }
 
+/// Long words of one repeated letter are found in long notes, at their ends too.
+pub fn long_words_are_found_in_long_notes(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let new = NewCar {
+        notes: Some(Notes::from_storage(format!("x{}y", "A".repeat(9_998)))),
+        ..new_car(owner.id, "B-AB 1")
+    };
+    let car = keep_car(store, &new).id;
+    let found = |words: &str| {
+        let query = CarQuery {
+            search: Search::parse(words),
+            ..CarQuery::default()
+        };
+        listed(store, owner.id, &query)
+    };
+    let letters = "a".repeat(Search::MAX_LENGTH - 1);
+    for word in [
+        format!("{letters}a"),
+        format!("x{letters}"),
+        format!("{letters}y"),
+    ] {
+        assert_eq!(found(&word), [car], "{word}");
+    }
+    for word in [
+        format!("{letters}x"),
+        format!("y{letters}"),
+        format!("%{letters}"),
+    ] {
+        assert_eq!(found(&word), [], "{word}");
+    }
+}
+
 /// Filters are case-sensitive, and both bounds are inclusive.
 pub fn car_filters_match_exactly(store: &dyn Store) {
     let owner = keep_owner(store);

@@ -37,6 +37,7 @@ pub fn inserted_user_is_returned_unchanged(store: &dyn Store) {
         is_superuser: new.is_superuser,
         password: new.password,
         logins_ended_at: None,
+        access_ended_at: None,
         date_joined: new.created_at,
         last_login: None,
         created_at: new.created_at,
@@ -62,6 +63,7 @@ pub fn user_update_stores_every_field(store: &dyn Store) {
         is_superuser: true,
         password: PasswordHash::from_storage("bcrypt_sha256$…".into()),
         logins_ended_at: Some(moment(1)),
+        access_ended_at: Some(moment(3)),
         date_joined: moment(2),
         last_login: Some(moment(3)),
         created_at: moment(4),
@@ -71,6 +73,7 @@ pub fn user_update_stores_every_field(store: &dyn Store) {
         phone: None,
         address: None,
         logins_ended_at: None,
+        access_ended_at: None,
         last_login: None,
         ..set.clone()
     };

@@ -14,7 +14,7 @@ use crate::{App, Caller, Error, audit, ports::Revocation};
 pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
     policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;
     app.store.write(|unit| {
-        let mut user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let mut user = caller.recheck_with::<Error>(unit, id)?.ok_or(Error::NotFound)?;
         policy::check(
             &caller.actor,
             Action::EndLogins,

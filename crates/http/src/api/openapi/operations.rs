@@ -1,6 +1,7 @@
 //! The operations of the endpoints.
 
 use actix_web::http::StatusCode;
+use mycars_application::lists::Search;
 use serde_json::Value;
 use utoipa::openapi::{
     Content, ContentBuilder, HeaderBuilder, HttpMethod, ObjectBuilder, PathItem, RefOr, Required, Response,
@@ -19,7 +20,7 @@ use crate::{
         endpoint::{Access, Endpoint, Method, Operation, ResponseSpec},
         fields,
     },
-    request::query::{FilterKind, FilterSpec, ListSpec, MAX_SEARCH_LENGTH},
+    request::query::{FilterKind, FilterSpec, ListSpec},
 };
 
 /// Returns the operations of an endpoint.
@@ -146,7 +147,7 @@ fn query(name: &str, description: String, schema: impl Into<RefOr<Schema>>) -> P
 fn search(searched: &str) -> Parameter {
     let text = ObjectBuilder::new()
         .schema_type(Type::String)
-        .max_length(Some(MAX_SEARCH_LENGTH));
+        .max_length(Some(Search::MAX_LENGTH));
     let description = format!("Words that must all be found, whatever their case, in {searched}.");
     query("search", description, text).build()
 }

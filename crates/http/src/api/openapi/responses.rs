@@ -111,6 +111,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
             vec![
                 ("not_an_admin", Denied::Forbidden.into()),
                 ("own_account", Denied::NotToOneself.into()),
+                ("own_password", Denied::OldPasswordRequired.into()),
                 ("superuser", Denied::SuperusersOnly.into()),
                 ("last_superuser", Denied::LastSuperuser.into()),
                 ("not_from_our_pages", ApiError::Csrf("CSRF token missing.".into())),

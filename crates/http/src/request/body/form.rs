@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
-use mycars_application::Input;
+use mycars_application::{Input, Secret};
 use mycars_domain::{Field, Violation, strip};
 use serde_json::{error::Category, value::RawValue};
 
@@ -81,6 +81,11 @@ impl<'a> Form<'a> {
             specs,
             source: Source::Html { parts, is_page_form },
         }
+    }
+
+    /// Reads the text of a password field.
+    pub(crate) fn secret(&self, field: Field) -> Input<Secret> {
+        self.text(field).map(Secret::from)
     }
 
     /// Reads the text of a field. Numbers become text; booleans, lists and objects are invalid.

@@ -258,7 +258,8 @@ pub(super) fn problems(fieldsets: &[Fieldset]) -> Vec<Problem> {
 
 /// Searches for users by a part of their names or e-mail address.
 pub(super) fn search_owners(context: &Context<'_>, typed: &str) -> Result<Vec<Owner>, ApiError> {
-    let short: String = typed.chars().filter(|letter| *letter != '\0').take(200).collect();
+    let letters = typed.chars().filter(|letter| *letter != '\0');
+    let short: String = letters.take(Search::MAX_LENGTH).collect();
     let found = users::search(context.app, context.caller, Search::parse(&short), FOUND)?;
     let owner = |user: &User| Owner {
         username: user.username.to_string(),

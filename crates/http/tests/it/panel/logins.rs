@@ -133,7 +133,7 @@ fn deactivation_ends_logins_and_is_logged() {
     assert_eq!(panel.history("limit=1")["results"][0]["changes"], ended);
     let twice = [("is_active", "false"), ("is_active", "true")];
     panel.save(&path, &with(&panel.user_form(id), &twice));
-    assert_eq!(me(&server, &ann.access).status, 200, "until it expires");
+    assert_eq!(me(&server, &ann.access).status, 401, "it was ended");
     assert_eq!(refresh(&server, &ann.refresh), 401, "it was ended");
     assert_eq!(browser.get("/api/me/").status, 401, "it was ended");
     let again = log_in(&server, "ann", PASSWORD);

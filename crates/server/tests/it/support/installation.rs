@@ -28,8 +28,8 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// Creates an empty folder with the settings for tests: a free port, fast hashes, no throttles, and a long
-    /// timeout of the database, so that a slow machine does not change the responses.
+    /// Creates an empty folder with the settings for tests: a free port, fast hashes, no throttles, and long
+    /// timeouts of the database, so that a slow machine does not change the responses.
     pub(crate) fn empty() -> Self {
         let installation = Self {
             folder: TempDir::new().expect("a folder can be made"),
@@ -40,6 +40,7 @@ impl Installation {
             .with("MYCARS__SERVER__BIND", "127.0.0.1:0")
             .with("MYCARS__PASSWORDS__BCRYPT_COST", "4")
             .with("MYCARS__DATABASE__TIMEOUT_SECONDS", "30")
+            .with("MYCARS__DATABASE__STATEMENT_TIMEOUT_SECONDS", "60")
             .with("MYCARS__THROTTLE__ENABLED", "false")
     }
 
