@@ -7,7 +7,10 @@ use actix_web::{
     HttpRequest,
     web::{Data, Payload},
 };
-use mycars_application::Caller;
+use mycars_application::{
+    Caller,
+    security_log::{Details, SecurityEvent},
+};
 use mycars_domain::{User, audit::Channel};
 
 use crate::{
@@ -90,6 +93,9 @@ where
         is_counted: false,
     };
     let result = checks.run(http, payload, plan).await;
+    if let Err(ApiError::Csrf(reason)) = &result {
+        log_forgery(context, checks.user.as_ref(), reason);
+    }
     Outcome {
         user: checks.user,
         result,
@@ -271,6 +277,16 @@ fn check_csrf(
             _ => body.problem().unwrap_or(forged),
         }
     })
+}
+
+fn log_forgery(context: &RequestContext, user: Option<&User>, reason: &str) {
+    SecurityEvent::CsrfRefused.log(&Details {
+        address: Some(context.client.address),
+        account: user.map(|user| user.username.as_str()),
+        user_id: user.map(|user| user.id),
+        detail: Some(reason),
+        ..Details::default()
+    });
 }
 
 impl From<PoolError> for ApiError {

@@ -19,6 +19,7 @@ use governor::{
     middleware::NoOpMiddleware,
     state::keyed::HashMapStateStore,
 };
+use mycars_application::security_log::{Details, SecurityEvent};
 use mycars_domain::UserId;
 
 use crate::{edge::client_addr::Client, error::ApiError};
@@ -152,6 +153,7 @@ impl<C: Clock + Clone> Throttles<C> {
             (RateClass::Standard, None) => (&self.anon, address),
         };
         self.take(limiter, &key)
+            .inspect_err(|_| log_refusal(rate, client, user))
     }
 
     /// Counts a request that is refused before its route is known.
@@ -160,6 +162,7 @@ impl<C: Clock + Clone> Throttles<C> {
     /// [`ApiError::Throttled`] if the rate is exceeded.
     pub(crate) fn check_anonymous(&self, client: Client) -> Result<(), ApiError> {
         self.take(&self.anon, &Key::address(client))
+            .inspect_err(|_| log_refusal(RateClass::Standard, client, None))
     }
 
     fn take(&self, limiter: &Limiter<C>, key: &Key) -> Result<(), ApiError> {
@@ -178,6 +181,22 @@ impl<C: Clock + Clone> Throttles<C> {
             }
         }
     }
+}
+
+fn log_refusal(rate: RateClass, client: Client, user: Option<UserId>) {
+    let (event, detail) = match (rate, user) {
+        (RateClass::Login, _) => (SecurityEvent::LoginThrottled, "login"),
+        (RateClass::Register, _) => (SecurityEvent::RateExceeded, "register"),
+        (RateClass::Refresh, _) => (SecurityEvent::RateExceeded, "refresh"),
+        (RateClass::Standard, Some(_)) => (SecurityEvent::RateExceeded, "user"),
+        (RateClass::Standard, None) => (SecurityEvent::RateExceeded, "anon"),
+    };
+    event.log(&Details {
+        address: Some(client.address),
+        user_id: user,
+        detail: Some(detail),
+        ..Details::default()
+    });
 }
 
 /// Returns the error, with the time to wait in whole seconds, rounded up.

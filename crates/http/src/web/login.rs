@@ -23,6 +23,7 @@ use crate::{
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie, session_cookie},
+        login,
         pipeline::{self, Csrf, Rules},
         pools::Pool,
         query::Query,
@@ -83,7 +84,8 @@ async fn try_to_log_in(
         };
         let work = move |request: &pipeline::Request<'_>| {
             let old_key = request.context.browser.session_key.as_deref();
-            sessions::log_in(&request.state.app, &credentials, old_key).map_err(ApiError::of_login)
+            let result = sessions::log_in(&request.state.app, &credentials, old_key);
+            login::conclude(request.caller, &credentials, result, |login| &login.user)
         };
         (Pool::Passwords, work)
     };

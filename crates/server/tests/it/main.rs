@@ -9,6 +9,7 @@
 //! - [`openapi`]: the OpenAPI document matches the routes.
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.
+//! - [`security_events`]: the log lines of security events.
 //! - [`panel`]: the admin panel, by the forms of its pages and by forged forms.
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
@@ -37,6 +38,7 @@ mod panel;
 mod property;
 mod protocol;
 mod race;
+mod security_events;
 mod session;
 mod start;
 mod storage;
