@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::{
     api::fields::{FieldKind, FieldSpec, Schema},
     error::ApiError,
+    messages,
     request::{
         body::{Body, Form},
         pools::Pool,
@@ -65,6 +66,9 @@ pub(crate) struct Operation {
     /// Does it.
     pub(crate) handle: Handler,
 }
+
+/// The fields whose values are unique.
+const UNIQUE: [Field; 3] = [Field::Username, Field::Email, Field::License];
 
 /// What an operation answers when all went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +127,23 @@ impl Operation {
         } else {
             Pool::Database
         }
+    }
+
+    /// Whether the answer may say that a value of this body is taken.
+    pub(crate) fn checks_uniqueness(&self, body: &Body) -> bool {
+        UNIQUE
+            .map(messages::name)
+            .iter()
+            .any(|name| self.takes(name) && body.may_hold(name))
+    }
+
+    /// Whether the body may verify the caller's own password.
+    pub(crate) fn takes_old_password(&self) -> bool {
+        self.takes(messages::name(Field::OldPassword))
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        self.fields().iter().any(|spec| spec.name == name)
     }
 
     /// Whether there are bodies with which it takes long.
