@@ -10,6 +10,7 @@
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.
 //! - [`panel`]: the admin panel, by the forms of its pages and by forged forms.
+//! - [`attacks`]: floods, guesses and probes, with the throttles on.
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
@@ -23,6 +24,7 @@
 )]
 
 mod architecture;
+mod attacks;
 mod commands;
 mod contract;
 mod crash;
