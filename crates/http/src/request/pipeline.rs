@@ -82,28 +82,29 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Gives back what the request has used up for the time being: a login or a change of a password that succeeded, and
-    /// a response that does not say that a value is taken. Without this call, the request counts as failed.
+    /// Gives back what the request has used up for the time being, unless the password was wrong, and unless the response
+    /// says that a value is taken. Without this call, the request counts as if both were so.
     pub(crate) fn settle(&self, error: Option<&ApiError>) {
         let Some(throttles) = &self.state.throttles else {
             return;
         };
-        if error.is_none() {
+        let is_wrong = matches!(error, Some(ApiError::NoActiveAccount));
+        if !is_wrong && !reports(error, &Violation::WrongPassword) {
             throttles.give_back(self.attempt);
         }
-        if !error.is_some_and(says_taken) {
+        if !reports(error, &Violation::Taken) {
             throttles.give_back(self.probe);
         }
     }
 }
 
-/// Tells whether an error says that a value is taken.
-fn says_taken(error: &ApiError) -> bool {
-    let ApiError::Fields(violations) = error else {
+/// Tells whether an error reports this violation of a field.
+fn reports(error: Option<&ApiError>, violation: &Violation) -> bool {
+    let Some(ApiError::Fields(violations)) = error else {
         return false;
     };
     let mut all = violations.iter().flat_map(|(_, violations)| violations);
-    all.any(|violation| *violation == Violation::Taken)
+    all.any(|reported| reported == violation)
 }
 
 /// What came of a request, and its user as far as they became known.

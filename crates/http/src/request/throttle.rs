@@ -7,6 +7,7 @@ mod limiter;
 
 use std::{
     collections::hash_map::RandomState,
+    fmt,
     hash::BuildHasher as _,
     net::{IpAddr, Ipv6Addr},
     sync::atomic::{AtomicUsize, Ordering},
@@ -118,10 +119,9 @@ impl Scope {
     fn event(self) -> Option<&'static str> {
         match self {
             Self::Login | Self::Account => Some("login_throttled"),
-            Self::AccountTotal => Some("account_attacked"),
             Self::Password => Some("password_throttled"),
             Self::Taken => Some("uniqueness_probing"),
-            Self::Register | Self::Refresh | Self::Anon | Self::User | Self::Address => None,
+            _ => None,
         }
     }
 }
@@ -141,6 +141,18 @@ pub(crate) enum Key {
     Account(u64),
     /// The same, from one network.
     AccountFrom(u64, Box<Key>),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Address(address) | Self::CrossSite(address) => address.fmt(f),
+            Self::User(user) => write!(f, "user {}", user.0),
+            Self::Account(_) => f.write_str("any address"),
+            Self::AccountFrom(_, client) => client.fmt(f),
+        }
+    }
 }
 
 /// A client's share of the worker pools.
@@ -184,6 +196,9 @@ pub(crate) struct Throttles {
 
 /// Returns the time since some moment in the past.
 type Clock = Box<dyn Fn() -> Duration + Send + Sync>;
+
+/// The target of log events that may be attacks.
+const SECURITY: &str = "mycars::security";
 
 /// Number of checks after which clients with a whole bucket are forgotten. It keeps the memory small at next to no cost
 /// for each request.
@@ -279,10 +294,17 @@ impl Throttles {
         // Others must not be able to lock the user out: under attack, an address that has not failed still has one attempt.
         let limiter = self.limiter(Scope::Account);
         let (total, now) = (Key::Account(account), (self.clock)());
-        let taken = if self.take(Scope::AccountTotal, &total).is_ok() {
+        let taken = if self.limiter(Scope::AccountTotal).take(&total, now).is_ok() {
             charges.0.push((Scope::AccountTotal, total));
             limiter.take(&here, now)
         } else {
+            tracing::warn!(
+                target: SECURITY,
+                event = "account_attacked",
+                username,
+                client = %here,
+                "too many failed logins to one account"
+            );
             limiter.take_only(&here, now)
         };
         if let Err(wait) = taken {
@@ -385,7 +407,7 @@ fn network(address: Ipv6Addr, prefix: u8) -> Ipv6Addr {
 /// Logs a refusal that is a security event, and tells the client to wait, in whole seconds, rounded up.
 fn refusal(scope: Scope, key: &Key, wait: Duration) -> ApiError {
     if let Some(event) = scope.event() {
-        tracing::warn!(target: "mycars::security", event, scope = scope.name(), client = ?key, "throttled");
+        tracing::warn!(target: SECURITY, event, scope = scope.name(), client = %key, "throttled");
     }
     ApiError::Throttled((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
 }
