@@ -1,4 +1,4 @@
-//! Counts all requests by address, whatever they ask for and whatever credentials they claim.
+//! Counts all requests by address, also those that no other rate counts.
 
 use actix_web::{
     Error,

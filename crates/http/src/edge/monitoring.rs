@@ -14,17 +14,17 @@ use crate::{
     state::State,
 };
 
-/// Tells whether a path is for monitoring, which asks by address and must not be throttled.
+/// Returns whether a path is for monitoring: it is served for any host, and not throttled.
 pub(crate) fn is_path(path: &str) -> bool {
     path.starts_with("/health/") || path == "/metrics"
 }
 
-/// `GET /health/live`: the process answers.
+/// `GET /health/live`: 200 while the process runs.
 pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-/// `GET /health/ready`: the database answers too; 503 if it does not.
+/// `GET /health/ready`: 200 if the database responds, otherwise 503.
 pub(crate) async fn ready(state: Data<State>, http: HttpRequest) -> HttpResponse {
     let pools = state.pools.clone();
     let share = state.share(state.proxies.client(http.head()), None);
@@ -39,9 +39,9 @@ pub(crate) async fn ready(state: Data<State>, http: HttpRequest) -> HttpResponse
     }
 }
 
-/// `GET /metrics`: everything in OpenMetrics' text format. For others, the path does not exist.
+/// `GET /metrics`: all metrics in OpenMetrics' text format; 404 for clients that may not read them.
 pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpResponse {
-    if !may_ask(&state, &http) {
+    if !may_read_metrics(&state, &http) {
         return ApiError::NotFound(Resource::Route).response();
     }
     for (pool, jobs) in state.pools.waiting() {
@@ -59,9 +59,9 @@ pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpRespon
     }
 }
 
-/// Tells whether a request comes from a network that may read the metrics. What a proxy forwards that is not trusted comes from
-/// anywhere, though the proxy may be near.
-fn may_ask(state: &State, http: &HttpRequest) -> bool {
+/// Returns whether a request comes from a network that may read the metrics. A request that an untrusted proxy
+/// forwarded does not, even if the proxy is in such a network.
+fn may_read_metrics(state: &State, http: &HttpRequest) -> bool {
     let client = state.proxies.client(http.head());
     let is_forwarded = [X_FORWARDED_FOR, FORWARDED]
         .iter()

@@ -1,5 +1,5 @@
-//! The checks that a request passes before its work is done, in one order for the API, its pages, the panel and the
-//! login (wire contract, section 1, "Order of checks"). [`Rules`] say which checks a route wants.
+//! The checks of a request before its work runs, in one order for the API, its pages, the panel and the login (wire
+//! contract, section 1, "Order of checks"). [`Rules`] select the checks of a route.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     state::State,
 };
 
-/// The checks that a route wants, as data.
+/// The checks of a route, as data.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) access: Access,
@@ -32,21 +32,21 @@ pub(crate) struct Rules {
     /// The rate that the request counts to; `None` if it is not counted.
     pub(crate) rate: Option<RateClass>,
     pub(crate) csrf: Csrf,
-    /// Whether the body may hold a file, and be as large as one.
+    /// Whether the body may hold a file, with the size limit for files.
     pub(crate) takes_file: bool,
     /// Whether credentials and permission are checked before the body is read, at the cost of reading the user twice.
     pub(crate) checks_early: bool,
     pub(crate) channel: Channel,
 }
 
-/// When a request must prove that it comes from this site's own pages.
+/// The condition under which a request must come from this site's own pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Csrf {
-    /// If it is authenticated by a session alone.
+    /// If only a session authenticates it.
     IfSession,
-    /// In any case, also without a login.
+    /// Always, also without a login.
     Always,
-    /// Never: nothing is done.
+    /// Never: the route changes nothing.
     Never,
 }
 
@@ -82,8 +82,8 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Gives back what the request has used up for the time being, unless the password was wrong, and unless the response
-    /// says that a value is taken. Without this call, the request counts as if both were so.
+    /// Gives the charges back, unless the password was wrong or the response reports that a value is taken. Without this
+    /// call, the request counts as both.
     pub(crate) fn settle(&self, error: Option<&ApiError>) {
         let Some(throttles) = &self.state.throttles else {
             return;
@@ -98,7 +98,7 @@ impl Request<'_> {
     }
 }
 
-/// Tells whether an error reports this violation of a field.
+/// Returns whether an error reports this violation of a field.
 fn reports(error: Option<&ApiError>, violation: &Violation) -> bool {
     let Some(ApiError::Fields(violations)) = error else {
         return false;
@@ -107,7 +107,7 @@ fn reports(error: Option<&ApiError>, violation: &Violation) -> bool {
     all.any(|reported| reported == violation)
 }
 
-/// What came of a request, and its user as far as they became known.
+/// The result of a request, and its user if it is known.
 pub(crate) struct Outcome<T> {
     pub(crate) user: Option<User>,
     pub(crate) result: Result<T, ApiError>,
@@ -115,8 +115,8 @@ pub(crate) struct Outcome<T> {
 
 /// Checks a request, reads its body, and runs its work as `plan` says.
 ///
-/// `plan` sees the body as soon as it is read, before it is known whether the request is admitted: it may only look at
-/// it. What is wrong with a body is reported when the work asks for its fields.
+/// `plan` gets the body before it is known whether the request is admitted: it may only inspect the body. Errors in the
+/// body are reported when the work reads its fields.
 pub(crate) async fn run<T, W>(
     rules: Rules,
     state: &Data<State>,
@@ -144,7 +144,7 @@ where
     }
 }
 
-/// The checks of one request, and what they have found out.
+/// The checks of one request, and their results.
 struct Checks<'a> {
     rules: Rules,
     state: &'a Data<State>,
@@ -198,7 +198,7 @@ impl Checks<'_> {
         let is_counted = self.is_counted;
         let job = move || {
             let mut user = None;
-            let admitted = admit(
+            let admitted = check_access(
                 rules,
                 &state,
                 &context,
@@ -230,9 +230,9 @@ impl Checks<'_> {
         result
     }
 
-    /// Counts the request before its body is read, whatever credentials it claims: by address; or by user, if it has a
-    /// token with a valid signature. A session is only known after a look at the database; until then, the request
-    /// counts to the rate of all requests of its address, and to the address's share of the database pool.
+    /// Counts the request before its body is read, with any credentials: by address, or by user if it has a token with a
+    /// valid signature. Sessions are looked up in the database first; until then, the request counts only to the rate of
+    /// all requests of its address, and to the address's share of the database pool.
     fn count_early(&mut self) -> Result<(), ApiError> {
         let Rules {
             access,
@@ -331,8 +331,8 @@ async fn read_body(
     }
 }
 
-/// The checks that need the database: runs on a worker thread. Stores the user as soon as it is known.
-fn admit(
+/// Runs the checks that need the database, on a worker thread. Stores the user as soon as it is known.
+fn check_access(
     rules: Rules,
     state: &State,
     context: &RequestContext,
@@ -403,7 +403,7 @@ fn check_csrf(
             .map(|throttles| throttles.check_anonymous(context.client));
         match counted {
             Some(Err(throttled)) => throttled,
-            // The token of a form that was too large is not missing: it was not read.
+            // The token of a form that exceeds the limit was not read.
             _ => body.problem().unwrap_or(forged),
         }
     })

@@ -1,7 +1,7 @@
-//! Rate limits: how often clients may ask, and what is counted.
+//! Throttling of requests.
 //!
-//! A request is counted before it waits for a worker. What only failures should use up is taken before the work as well,
-//! and given back after it ([`Charges`]): so the number that runs at the same time is limited, too.
+//! A request is counted before it waits for a worker. Rates that only failures use up are taken before the work as well,
+//! and given back after it ([`Charges`]). So they limit the number of simultaneous attempts, too.
 
 mod limiter;
 
@@ -53,18 +53,18 @@ pub struct Limits {
 /// The rate that a request counts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RateClass {
-    /// `login`, by address.
+    /// `login`, per address.
     Login,
-    /// `register`, by address.
+    /// `register`, per address.
     Register,
-    /// `refresh`, by address.
+    /// `refresh`, per address.
     Refresh,
-    /// `user`, by user; `anon`, by address, without one.
+    /// `user`, per user; `anon`, per address, without one.
     Standard,
 }
 
 impl RateClass {
-    /// Tells whether requests of users are counted by address, too.
+    /// Returns whether requests of users are counted by address, too.
     pub(crate) fn is_by_address(self) -> bool {
         self != Self::Standard
     }
@@ -133,8 +133,8 @@ pub(crate) enum Key {
     All,
     /// A network.
     Address(IpAddr),
-    /// The browsers of a network, as far as pages of other sites make them send requests. These must not use up the
-    /// rate of the browsers' users.
+    /// Requests that pages of other sites make the browsers of a network send. They must not use up the rate of the
+    /// users there.
     CrossSite(IpAddr),
     User(UserId),
     /// The hash of a username, which may belong to no user.
@@ -180,7 +180,7 @@ pub(crate) enum Attempt {
     OldPassword(UserId),
 }
 
-/// What a request has used up for the time being, and gets back if it turns out well.
+/// Requests that were taken from buckets and are given back if the work succeeds.
 #[derive(Debug, Default)]
 pub(crate) struct Charges(Vec<(Scope, Key)>);
 
@@ -200,8 +200,8 @@ type Clock = Box<dyn Fn() -> Duration + Send + Sync>;
 /// The target of log events that may be attacks.
 const SECURITY: &str = "mycars::security";
 
-/// Number of checks after which clients with a whole bucket are forgotten. It keeps the memory small at next to no cost
-/// for each request.
+/// Number of checks between two removals of clients with a whole bucket. It limits the memory, and hardly delays
+/// requests.
 const CHECKS_BEFORE_FORGETTING: usize = 4096;
 
 impl Throttles {
@@ -236,7 +236,7 @@ impl Throttles {
     /// Counts a request.
     ///
     /// # Errors
-    /// [`ApiError::Throttled`] if it is one too many.
+    /// [`ApiError::Throttled`] if the rate is exceeded.
     pub(crate) fn check(
         &self,
         rate: RateClass,
@@ -253,15 +253,15 @@ impl Throttles {
         self.take(scope, &self.address(client))
     }
 
-    /// Counts a request that is refused before it is known what it asks for.
+    /// Counts a request that is refused before its route is known.
     ///
     /// # Errors
-    /// [`ApiError::Throttled`] if it is one too many.
+    /// [`ApiError::Throttled`] if the rate is exceeded.
     pub(crate) fn check_anonymous(&self, client: Client) -> Result<(), ApiError> {
         self.take(Scope::Anon, &self.address(client))
     }
 
-    /// Counts a request, whatever it asks for, by its address.
+    /// Counts any request by its address.
     ///
     /// # Errors
     /// [`ApiError::Throttled`] if it is one too many.
@@ -291,7 +291,7 @@ impl Throttles {
         let account = self.usernames.hash_one(Username::normalize(username));
         let here = Key::AccountFrom(account, Box::new(address.clone()));
         let mut charges = Charges(vec![(Scope::Login, address)]);
-        // Others must not be able to lock the user out: under attack, an address that has not failed still has one attempt.
+        // Others must not be able to lock the user out: an address that has not failed always has one attempt.
         let limiter = self.limiter(Scope::Account);
         let (total, now) = (Key::Account(account), (self.clock)());
         let taken = if self.limiter(Scope::AccountTotal).take(&total, now).is_ok() {
@@ -327,7 +327,7 @@ impl Throttles {
         ])
     }
 
-    /// Gives back what a request has used up for the time being.
+    /// Gives back the requests that were taken.
     pub(crate) fn give_back(&self, charges: &Charges) {
         for (scope, key) in &charges.0 {
             self.limiter(*scope).give_back(key);
@@ -367,7 +367,7 @@ impl Throttles {
     }
 
     fn take(&self, scope: Scope, key: &Key) -> Result<(), ApiError> {
-        self.forget_now_and_then();
+        self.remove_idle_clients();
         let taken = self.limiter(scope).take(key, (self.clock)());
         taken.map_err(|wait| refusal(scope, key, wait))
     }
@@ -389,7 +389,7 @@ impl Throttles {
         }
     }
 
-    fn forget_now_and_then(&self) {
+    fn remove_idle_clients(&self) {
         let checks = self.checks.fetch_add(1, Ordering::Relaxed);
         if checks % CHECKS_BEFORE_FORGETTING == CHECKS_BEFORE_FORGETTING - 1 {
             let now = (self.clock)();
@@ -511,7 +511,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn users_are_counted_each_and_others_by_address() {
+    fn users_are_counted_by_id_and_others_by_address() {
         let (throttles, _) = throttles();
         assert_eq!(throttles.burst(Standard, Some(1)), 5);
         assert_eq!(throttles.burst(Standard, Some(1)), 0);
@@ -521,7 +521,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn cross_site_requests_leave_the_rates_of_an_address_alone() {
+    fn cross_site_requests_do_not_use_up_an_addresss_rates() {
         let (throttles, _) = throttles();
         let cross_site = Client {
             is_cross_site: true,
