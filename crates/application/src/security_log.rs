@@ -24,6 +24,8 @@ pub enum SecurityEvent {
     LoginFailed,
     /// A login was refused because of earlier ones.
     LoginThrottled,
+    /// An account had too many failed logins from all addresses together.
+    AccountAttacked,
     /// A request that is not a login exceeded a rate limit.
     RateExceeded,
     /// A request of a browser did not come from this site's own pages.
@@ -65,6 +67,7 @@ impl SecurityEvent {
             Self::LoginSucceeded => "login_succeeded",
             Self::LoginFailed => "login_failed",
             Self::LoginThrottled => "login_throttled",
+            Self::AccountAttacked => "account_attacked",
             Self::RateExceeded => "rate_exceeded",
             Self::CsrfRefused => "csrf_refused",
             Self::RefreshTokenReused => "refresh_token_reused",
@@ -76,27 +79,27 @@ impl SecurityEvent {
         }
     }
 
-    fn is_refusal(self) -> bool {
-        matches!(
-            self,
+    fn outcome(self) -> &'static str {
+        match self {
             Self::LoginFailed
-                | Self::LoginThrottled
-                | Self::RateExceeded
-                | Self::CsrfRefused
-                | Self::RefreshTokenReused
-        )
+            | Self::LoginThrottled
+            | Self::RateExceeded
+            | Self::CsrfRefused
+            | Self::RefreshTokenReused => "refused",
+            Self::AccountAttacked => "detected",
+            _ => "success",
+        }
     }
 
-    /// Logs the event: refusals as warnings, others as information.
+    /// Logs the event: successes as information, others as warnings.
     pub fn log(self, details: &Details<'_>) {
         // The address precedes all text of clients, so that no text can pass for it.
         macro_rules! event {
-            ($level:ident, $outcome:literal) => {
-                tracing::event!(
+            ($level:ident) => {
+                tracing::$level!(
                     target: TARGET,
-                    tracing::Level::$level,
                     event = self.name(),
-                    outcome = $outcome,
+                    outcome = self.outcome(),
                     address = details.address.map(tracing::field::display),
                     user_id = details.user_id.map(|id| id.0),
                     account = details.account.map(one_line),
@@ -106,10 +109,10 @@ impl SecurityEvent {
                 )
             };
         }
-        if self.is_refusal() {
-            event!(WARN, "refused");
+        if self.outcome() == "success" {
+            event!(info);
         } else {
-            event!(INFO, "success");
+            event!(warn);
         }
     }
 }

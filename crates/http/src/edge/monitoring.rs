@@ -10,9 +10,14 @@ use serde_json::json;
 use crate::{
     edge::metrics::MEDIA_TYPE,
     error::{ApiError, Resource},
-    request::pools::Pool,
+    request::{pools::Pool, throttle::Throttles},
     state::State,
 };
+
+/// Returns whether a path is for monitoring: it is served for any host, and not throttled.
+pub(crate) fn is_path(path: &str) -> bool {
+    path.starts_with("/health/") || path == "/metrics"
+}
 
 /// `GET /health/live`: 200 while the process runs.
 pub(crate) async fn live() -> HttpResponse {
@@ -20,10 +25,11 @@ pub(crate) async fn live() -> HttpResponse {
 }
 
 /// `GET /health/ready`: 200 if the database responds, otherwise 503.
-pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
-    let blocking = state.pools.clone();
-    let ping = blocking
-        .run(Pool::Database, move || {
+pub(crate) async fn ready(state: Data<State>, http: HttpRequest) -> HttpResponse {
+    let pools = state.pools.clone();
+    let share = state.share(state.proxies.client(http.head()), None);
+    let ping = pools
+        .run(Pool::Database, share, move || {
             state.app.store.ping().map_err(ApiError::from)
         })
         .await;
@@ -40,6 +46,12 @@ pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpRespon
     }
     for (pool, jobs) in state.pools.waiting() {
         state.metrics.set_waiting(pool, jobs);
+    }
+    for (pool, jobs) in state.pools.refused() {
+        state.metrics.set_refused(pool, jobs);
+    }
+    for (scope, requests) in state.throttles.iter().flat_map(Throttles::refused) {
+        state.metrics.set_throttled(scope, requests);
     }
     match state.metrics.text() {
         Ok(text) => HttpResponse::Ok().content_type(MEDIA_TYPE).body(text),

@@ -24,7 +24,7 @@ use crate::{
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie, session_cookie},
         login,
-        pipeline::{self, Csrf, Rules},
+        pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
         query::Query,
         throttle::RateClass,
@@ -85,9 +85,16 @@ async fn try_to_log_in(
         let work = move |request: &pipeline::Request<'_>| {
             let old_key = request.context.browser.session_key.as_deref();
             let result = sessions::log_in(&request.state.app, &credentials, old_key);
-            login::conclude(request.caller, &credentials, result, |login| &login.user)
+            let login = login::conclude(request.caller, &credentials, result, |login| &login.user);
+            request.settle(login.as_ref().err());
+            login
         };
-        (Pool::Passwords, work)
+        Plan {
+            pool: Pool::Passwords,
+            guess: Guess::Login(username.clone()),
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(LOG_IN, state, http, payload, context, plan).await;
     match outcome.result {
@@ -122,7 +129,12 @@ pub(crate) async fn log_out(state: Data<State>, http: HttpRequest, payload: Payl
             }
             Ok(next)
         };
-        (Pool::Database, work)
+        Plan {
+            pool: Pool::Database,
+            guess: Guess::None,
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(LOG_OUT, &state, &http, payload, &context, plan).await;
     match outcome.result {

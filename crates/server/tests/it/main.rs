@@ -11,6 +11,7 @@
 //! - [`history`]: the audit log.
 //! - [`security_events`]: the log lines of security events.
 //! - [`panel`]: the admin panel, by the forms of its pages and by forged forms.
+//! - [`attacks`]: floods, guesses and probes, with the throttles on.
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
@@ -24,6 +25,7 @@
 )]
 
 mod architecture;
+mod attacks;
 mod commands;
 mod contract;
 mod crash;

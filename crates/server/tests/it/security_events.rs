@@ -190,7 +190,7 @@ fn security_events(log: &str) -> Vec<Value> {
         .collect();
     for event in &events {
         let level = match event["outcome"].as_str() {
-            Some("refused") => "WARN",
+            Some("refused" | "detected") => "WARN",
             Some("success") => "INFO",
             other => panic!("{other:?}: {event}"),
         };
