@@ -7,6 +7,7 @@
 //! - [`accounts`], [`cars`], [`history`], [`images`], [`status`], [`users`]: the use-cases, one file for each.
 //! - [`ports`]: the interfaces that adapters implement.
 //! - [`lists`]: queries of lists.
+//! - [`security_log`]: log lines of security events.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
 //!
 //! ```
@@ -55,6 +56,7 @@ pub mod lists;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod ports;
+pub mod security_log;
 pub mod status;
 pub mod users;
 

@@ -26,7 +26,7 @@ pub use edge::{
 };
 pub use request::{
     query::ListSettings,
-    throttle::{NoRate, Rate, Rates},
+    throttle::{Limits, NoRate, Rate},
 };
 pub use routes::paths;
 pub use server::{Settings, bind, serve};

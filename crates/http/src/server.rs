@@ -7,11 +7,11 @@ use std::{
 };
 
 use actix_web::{App as Actix, HttpServer, dev::Server, middleware::from_fn, web::Data};
-use governor::clock::DefaultClock;
 use mycars_application::App;
 
 use crate::{
     edge::{
+        address_rate,
         allowed_hosts::{self, AllowedHosts},
         client_addr::{Networks, TrustedProxies},
         cors::{self, AllowedOrigins, RefusedOrigins},
@@ -25,7 +25,7 @@ use crate::{
     request::{
         pools::WorkerPools,
         query::ListSettings,
-        throttle::{Rates, Throttles},
+        throttle::{Limits, Throttles},
     },
     routes,
     state::State,
@@ -48,8 +48,8 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// Networks that may read the metrics.
     pub metrics_for: Networks,
-    /// Rates of requests; `None` for no limits.
-    pub throttle: Option<Rates>,
+    /// Limits of requests; `None` for no limits.
+    pub throttle: Option<Limits>,
     /// Maximum number of logins that wait for the thread that hashes passwords.
     pub password_queue: usize,
     /// Time for requests to end when the server is stopped, in seconds.
@@ -89,10 +89,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         origins: settings.allowed_origins.clone(),
         metrics: Metrics::new(),
         metrics_for: settings.metrics_for.clone(),
-        throttles: settings
-            .throttle
-            .as_ref()
-            .map(|rates| Throttles::new(rates, &DefaultClock::default())),
+        throttles: settings.throttle.as_ref().map(Throttles::new),
         max_body: MAX_BODY,
         max_upload: MAX_UPLOAD,
     });
@@ -100,11 +97,15 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let origins = settings.allowed_origins.clone();
     let refused = Arc::new(RefusedOrigins::default());
     let server = HttpServer::new(move || {
-        let (ids, hosts, watched) = (Arc::clone(&ids), hosts.clone(), state.clone());
+        let (ids, hosts) = (Arc::clone(&ids), hosts.clone());
+        let (watched, counted) = (state.clone(), state.clone());
         let (allowed, refused) = (origins.clone(), Arc::clone(&refused));
         Actix::new()
             .app_data(state.clone())
             .configure(routes::configure)
+            .wrap(from_fn(move |request, next| {
+                address_rate::check(counted.clone(), request, next)
+            }))
             .wrap(origins.middleware())
             .wrap(from_fn(move |request, next| {
                 cors::around(allowed.clone(), Arc::clone(&refused), request, next)
@@ -142,7 +143,7 @@ mod tests {
     use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
-    use crate::api::dispatch::tests::with_ann;
+    use crate::{Rate, api::dispatch::tests::with_ann, request::throttle::tests::limits};
 
     /// A server on its own port, stopped on drop.
     struct Running {
@@ -252,24 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn throttled_requests_are_429_after_the_credential_check() {
-        let once = "1/hour".parse().unwrap();
-        let mut mocks = Mocks::new();
-        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
-        let throttle = Some(Rates {
-            login: once,
-            register: once,
-            refresh: once,
-            anon: once,
-            user: once,
+    fn requests_beyond_a_rate_are_told_to_wait() {
+        let server = start_with(Limits {
+            login: once(),
+            register: once(),
+            refresh: once(),
+            address: plenty(),
+            ..limits()
         });
-        let server = start(
-            mocks,
-            Settings {
-                throttle,
-                ..settings()
-            },
-        );
         for path in ["/api/token/", "/api/token/refresh/", "/api/register/"] {
             let line = format!("POST {path}");
             assert_eq!(status(&server.ask(&line, &[])), "400");
@@ -282,11 +273,109 @@ mod tests {
             );
             assert_eq!(status(&server.ask(&line, &["X-Forwarded-For: 192.0.2.7"])), "400");
         }
-        let bad = ["Authorization: Bearer bad"];
-        assert_eq!(status(&server.ask("POST /api/register/", &bad)), "401");
         for _ in 0..2 {
             assert_eq!(status(&server.ask("GET /api/me/", &[])), "401");
             assert_eq!(status(&server.ask("GET /health/ready", &[])), "200");
+        }
+    }
+
+    fn once() -> Rate {
+        "1/hour".parse().unwrap()
+    }
+
+    fn plenty() -> Rate {
+        "1000/s".parse().unwrap()
+    }
+
+    /// A server that knows no token and no session.
+    fn start_with(limits: Limits) -> Running {
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
+        mocks.unit.sessions.expect_find().returning(|_| Ok(None));
+        start(
+            mocks,
+            Settings {
+                throttle: Some(limits),
+                ..settings()
+            },
+        )
+    }
+
+    #[test]
+    fn made_up_credentials_do_not_skip_the_rate_of_an_address() {
+        for made_up in [
+            "Cookie: sessionid=x",
+            "Authorization: Bearer x",
+            "Authorization: Basic x",
+        ] {
+            let server = start_with(Limits {
+                register: once(),
+                address: plenty(),
+                ..limits()
+            });
+            server.ask("POST /api/register/", &[made_up]);
+            let answer = server.ask("POST /api/register/", &[made_up]);
+            assert_eq!(status(&answer), "429", "{made_up}: {answer}");
+        }
+    }
+
+    #[test]
+    fn every_path_but_monitoring_counts_to_the_rate_of_its_address() {
+        for line in [
+            "GET /",
+            "GET /api/me/",
+            "GET /api/schema/",
+            "GET /api/docs/",
+            "GET /api-auth/login/",
+            "POST /api-auth/logout/",
+            "GET /admin/",
+            "GET /admin/login/",
+            "GET /admin/nothing/",
+            "GET /media/cars/nothing.jpg",
+            "GET /static/nothing.css",
+            "GET /nothing",
+        ] {
+            let server = start_with(Limits {
+                address: once(),
+                ..limits()
+            });
+            assert_ne!(status(&server.ask(line, &[])), "429", "{line}");
+            let answer = server.ask(line, &["Origin: http://localhost:3000"]);
+            assert_eq!(status(&answer), "429", "{line}: {answer}");
+            assert!(
+                header(&answer, "Access-Control-Allow-Origin").is_some(),
+                "{answer}"
+            );
+            let other = ["X-Forwarded-For: 192.0.2.7"];
+            assert_ne!(status(&server.ask(line, &other)), "429", "{line}");
+            assert_eq!(status(&server.ask("GET /health/live", &[])), "200");
+        }
+    }
+
+    #[test]
+    fn refusals_are_in_the_metrics_by_rate_and_by_lane() {
+        let server = start(
+            Mocks::new(),
+            Settings {
+                throttle: Some(Limits {
+                    register: once(),
+                    ..limits()
+                }),
+                trusted_proxies: TrustedProxies::default(),
+                metrics_for: Networks::new(&["127.0.0.1".into()]).unwrap(),
+                ..settings()
+            },
+        );
+        for _ in 0..3 {
+            server.ask("POST /api/register/", &[]);
+        }
+        let metrics = server.ask("GET /metrics", &[]);
+        for line in [
+            "mycars_throttled_total{scope=\"register\"} 2\n",
+            "mycars_throttled_total{scope=\"account_total\"} 0\n",
+            "mycars_lane_refused_total{lane=\"passwords\"} 0\n",
+        ] {
+            assert!(metrics.contains(line), "{line}{metrics}");
         }
     }
 

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use mycars_application::App;
+use mycars_domain::UserId;
 
 use crate::{
     edge::{
-        client_addr::{Networks, TrustedProxies},
+        client_addr::{Client, Networks, TrustedProxies},
         cors::AllowedOrigins,
         metrics::Metrics,
         readiness::Readiness,
     },
-    request::{pools::WorkerPools, query::ListSettings, throttle::Throttles},
+    request::{
+        pools::WorkerPools,
+        query::ListSettings,
+        throttle::{Share, Throttles},
+    },
 };
 
 /// The use-cases, the worker pools, and the settings of requests.
@@ -32,6 +37,16 @@ pub(crate) struct State {
     pub(crate) max_body: usize,
     /// Maximum size of a body that may hold a file, in bytes.
     pub(crate) max_upload: usize,
+}
+
+impl State {
+    /// Returns the share of the worker pools that a request counts to.
+    pub(crate) fn share(&self, client: Client, user: Option<UserId>) -> Share {
+        match &self.throttles {
+            Some(throttles) => throttles.share(client, user),
+            None => Share::ALL,
+        }
+    }
 }
 
 #[cfg(test)]

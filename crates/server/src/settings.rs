@@ -128,13 +128,27 @@ pub(crate) struct Throttle {
     #[serde(deserialize_with = "values::rate")]
     pub(crate) login: Rate,
     #[serde(deserialize_with = "values::rate")]
+    pub(crate) account: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) account_total: Rate,
+    #[serde(deserialize_with = "values::rate")]
     pub(crate) register: Rate,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) refresh: Rate,
     #[serde(deserialize_with = "values::rate")]
+    pub(crate) password: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) taken: Rate,
+    #[serde(deserialize_with = "values::rate")]
     pub(crate) anon: Rate,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) user: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) address: Rate,
+    #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
+    pub(crate) user_jobs: usize,
+    #[serde(deserialize_with = "values::whole::<1, 128, _, _>")]
+    pub(crate) ipv6_prefix: u8,
 }
 
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::{error::ApiError, request::headers};
+use crate::{edge::monitoring, error::ApiError, request::headers};
 
 /// The allowed hosts in Django's notation, in lower case: `example.org`, `.example.org` for it and its subdomains, `*`
 /// for all.
@@ -66,8 +66,7 @@ pub(crate) async fn check(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let header = headers::first(request.headers(), &HOST).unwrap_or_default();
-    let is_watching = request.path().starts_with("/health/") || request.path() == "/metrics";
-    if hosts.allow(&header) || is_watching {
+    if hosts.allow(&header) || monitoring::is_path(request.path()) {
         Ok(next.call(request).await?.map_into_boxed_body())
     } else {
         Ok(request.into_response(ApiError::HostNotAllowed.response()))

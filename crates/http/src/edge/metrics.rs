@@ -1,12 +1,12 @@
 //! Metrics for Prometheus (wire contract, section 7): number and duration of requests, and the jobs that wait for each
 //! worker pool. The names follow OpenTelemetry's semantic conventions where those define one.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use actix_web::http::{Method, StatusCode};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
@@ -41,6 +41,11 @@ struct PoolLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ScopeLabels {
+    scope: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabels {
     version: &'static str,
 }
@@ -50,12 +55,16 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
     waiting: Family<PoolLabels, Gauge>,
+    refused: Family<PoolLabels, Counter>,
+    throttled: Family<ScopeLabels, Counter>,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
         let requests = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let waiting = Family::<PoolLabels, Gauge>::default();
+        let refused = Family::<PoolLabels, Counter>::default();
+        let throttled = Family::<ScopeLabels, Counter>::default();
         let build = Family::<BuildLabels, Gauge>::default();
         let version = env!("CARGO_PKG_VERSION");
         build.get_or_create(&BuildLabels { version }).set(1);
@@ -71,11 +80,23 @@ impl Metrics {
             "Pieces of work that wait for a thread",
             waiting.clone(),
         );
+        registry.register(
+            "mycars_lane_refused",
+            "Jobs that were refused because of a full queue, with 503, or because their client had too many, with 429",
+            refused.clone(),
+        );
+        registry.register(
+            "mycars_throttled",
+            "Requests refused with 429, by the setting of the rate limit",
+            throttled.clone(),
+        );
         registry.register("mycars_build_info", "The program that runs", build);
         Self {
             registry,
             requests,
             waiting,
+            refused,
+            throttled,
         }
     }
 
@@ -93,6 +114,18 @@ impl Metrics {
     pub(crate) fn set_waiting(&self, pool: &'static str, jobs: usize) {
         let jobs = jobs.try_into().unwrap_or(i64::MAX);
         self.waiting.get_or_create(&PoolLabels { lane: pool }).set(jobs);
+    }
+
+    /// Sets how many jobs a pool has refused so far.
+    pub(crate) fn set_refused(&self, pool: &'static str, jobs: u64) {
+        let counter = self.refused.get_or_create(&PoolLabels { lane: pool });
+        counter.inner().store(jobs, Ordering::Relaxed);
+    }
+
+    /// Sets how many requests a rate limit has refused so far.
+    pub(crate) fn set_throttled(&self, scope: &'static str, requests: u64) {
+        let counter = self.throttled.get_or_create(&ScopeLabels { scope });
+        counter.inner().store(requests, Ordering::Relaxed);
     }
 
     /// Formats all metrics in `OpenMetrics`' text format.

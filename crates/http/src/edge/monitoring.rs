@@ -10,8 +10,14 @@ use serde_json::json;
 use crate::{
     edge::metrics::MEDIA_TYPE,
     error::{ApiError, Resource},
+    request::throttle::Throttles,
     state::State,
 };
+
+/// Returns whether a path is for monitoring: it is served for any host, and not throttled.
+pub(crate) fn is_path(path: &str) -> bool {
+    path.starts_with("/health/") || path == "/metrics"
+}
 
 /// `GET /health/live`: 200 while the process runs.
 pub(crate) async fn live() -> HttpResponse {
@@ -33,6 +39,12 @@ pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpRespon
     }
     for (pool, jobs) in state.pools.waiting() {
         state.metrics.set_waiting(pool, jobs);
+    }
+    for (pool, jobs) in state.pools.refused() {
+        state.metrics.set_refused(pool, jobs);
+    }
+    for (scope, requests) in state.throttles.iter().flat_map(Throttles::refused) {
+        state.metrics.set_throttled(scope, requests);
     }
     match state.metrics.text() {
         Ok(text) => HttpResponse::Ok().content_type(MEDIA_TYPE).body(text),
@@ -61,13 +73,18 @@ mod tests {
     use mycars_application::mocks::Mocks;
 
     use super::*;
-    use crate::{request::pools::Pool, state::tests::state};
+    use crate::{
+        request::{pools::Pool, throttle::Share},
+        state::tests::state,
+    };
 
     #[actix_web::test]
     async fn ready_answers_while_all_database_threads_are_busy() {
         let state = Data::new(state(Mocks::new()));
         let (release, held) = mpsc::channel::<()>();
-        let slow = state.pools.run(Pool::Database, move || held.recv().unwrap());
+        let slow = state
+            .pools
+            .run(Pool::Database, Share::ALL, move || held.recv().unwrap());
         let mut slow = std::pin::pin!(slow);
         assert!(futures_util::poll!(slow.as_mut()).is_pending());
         assert_eq!(ready(state.clone()).await.status(), StatusCode::OK);

@@ -23,7 +23,8 @@ use crate::{
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie, session_cookie},
-        pipeline::{self, Csrf, Rules},
+        login,
+        pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
         query::Query,
         throttle::RateClass,
@@ -83,9 +84,17 @@ async fn try_to_log_in(
         };
         let work = move |request: &pipeline::Request<'_>| {
             let old_key = request.context.browser.session_key.as_deref();
-            sessions::log_in(&request.state.app, &credentials, old_key).map_err(ApiError::of_login)
+            let result = sessions::log_in(&request.state.app, &credentials, old_key);
+            let login = login::conclude(request.caller, &credentials, result, |login| &login.user);
+            request.settle(login.as_ref().err());
+            login
         };
-        (Pool::Passwords, work)
+        Plan {
+            pool: Pool::Passwords,
+            guess: Guess::Login(username.clone()),
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(LOG_IN, state, http, payload, context, plan).await;
     match outcome.result {
@@ -120,7 +129,12 @@ pub(crate) async fn log_out(state: Data<State>, http: HttpRequest, payload: Payl
             }
             Ok(next)
         };
-        (Pool::Database, work)
+        Plan {
+            pool: Pool::Database,
+            guess: Guess::None,
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(LOG_OUT, &state, &http, payload, &context, plan).await;
     match outcome.result {

@@ -24,9 +24,10 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<Stri
     let app = state.app.clone();
     let path = ImagePath::from_storage(path.into_inner());
     let name = path.to_string();
+    let share = state.share(state.proxies.client(http.head()), None);
     let opened = state
         .pools
-        .run(Pool::Database, move || {
+        .run(Pool::Database, share, move || {
             images::open(&app, &path).map_err(ApiError::from)
         })
         .await;

@@ -6,7 +6,7 @@ use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
-use mycars_http::{Rates, bind, serve};
+use mycars_http::{Limits, bind, serve};
 use tracing::Dispatch;
 
 use crate::{
@@ -32,7 +32,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         allowed_origins: settings.allowed_origins.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
         metrics_for: settings.metrics.allowed_networks.clone(),
-        throttle: rates(&settings.throttle),
+        throttle: limits(&settings.throttle),
         password_queue: settings.passwords.queue,
         shutdown_seconds: settings.server.shutdown_seconds,
     };
@@ -54,13 +54,20 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     Ok(())
 }
 
-fn rates(throttle: &Throttle) -> Option<Rates> {
-    throttle.enabled.then_some(Rates {
+fn limits(throttle: &Throttle) -> Option<Limits> {
+    throttle.enabled.then_some(Limits {
         login: throttle.login,
+        account: throttle.account,
+        account_total: throttle.account_total,
         register: throttle.register,
         refresh: throttle.refresh,
+        password: throttle.password,
+        taken: throttle.taken,
         anon: throttle.anon,
         user: throttle.user,
+        address: throttle.address,
+        user_jobs: throttle.user_jobs,
+        ipv6_prefix: throttle.ipv6_prefix,
     })
 }
 

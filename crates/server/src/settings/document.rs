@@ -50,7 +50,7 @@ fn configuration_reference_has_every_setting() {
 #[test]
 fn variables_in_documents_name_settings() {
     let variables: BTreeSet<String> = layers::keys().unwrap().into_values().collect();
-    let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
+    let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     for (path, text) in documents() {
         for (start, prefix) in text.match_indices("MYCARS__") {
             let rest = &text[start + prefix.len()..];

@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 31] = [
+const VALUES: [(&str, &str, &str); 39] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -40,10 +40,17 @@ const VALUES: [(&str, &str, &str); 31] = [
     ("passwords.queue", "7", "yes"),
     ("throttle.enabled", "false", "auto"),
     ("throttle.login", "1/s", "10 per minute"),
+    ("throttle.account", "2/s", "2/"),
+    ("throttle.account_total", "2/s", "-2/s"),
     ("throttle.register", "2/m", "2"),
     ("throttle.refresh", "3/hour", "/min"),
+    ("throttle.password", "3/s", "3/month"),
+    ("throttle.taken", "3/s", "0/s"),
     ("throttle.anon", "4/day", "4/year"),
     ("throttle.user", "5/minute", "many"),
+    ("throttle.address", "6/s", "1.5/s"),
+    ("throttle.user_jobs", "3", "0"),
+    ("throttle.ipv6_prefix", "64", "129"),
     ("cors.allowed_origins", "http://localhost:1", "localhost"),
     ("log.level", "warn,mycars_http=debug", "inof"),
     ("log.format", "json", "xml"),

@@ -9,7 +9,9 @@
 //! - [`openapi`]: the OpenAPI document matches the routes.
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.
+//! - [`security_events`]: the log lines of security events.
 //! - [`panel`]: the admin panel, by the forms of its pages and by forged forms.
+//! - [`attacks`]: floods, guesses and probes, with the throttles on.
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
@@ -24,7 +26,7 @@
 )]
 
 mod architecture;
-mod attack;
+mod attacks;
 mod commands;
 mod contract;
 mod crash;
@@ -39,6 +41,8 @@ mod panel;
 mod property;
 mod protocol;
 mod race;
+mod search_attack;
+mod security_events;
 mod session;
 mod start;
 mod storage;
