@@ -55,6 +55,8 @@ mod installation;
 mod keys;
 #[path = "shared/migrations.rs"]
 mod migrations;
+#[path = "shared/opening.rs"]
+mod opening;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "shared/sessions.rs"]
@@ -65,8 +67,7 @@ mod store;
 mod users;
 
 use crate::requirements::postgres::{check, check_before_migrations, establish};
-pub(crate) use migrations::migrate;
-pub(crate) use store::connect;
+pub(crate) use opening::{connect, migrate};
 use store::{Wait, begin};
 
 /// Minimum of the statement timeout. Statements of My Cars never take so long in normal operation.

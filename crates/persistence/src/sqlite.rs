@@ -46,6 +46,8 @@ mod installation;
 mod keys;
 #[path = "shared/migrations.rs"]
 mod migrations;
+#[path = "shared/opening.rs"]
+mod opening;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "shared/sessions.rs"]
@@ -56,8 +58,7 @@ mod store;
 mod users;
 
 use crate::requirements::sqlite::{check, check_before_migrations, establish};
-pub(crate) use migrations::migrate;
-pub(crate) use store::connect;
+pub(crate) use opening::{connect, migrate};
 use store::{Wait, begin};
 
 /// Sets up a new connection. The time limit is set first, because the other settings may have to wait.
