@@ -14,6 +14,7 @@
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
+//! - [`dependencies`]: dependencies that nothing uses.
 //! - [`documents`]: links and quotations in the documents.
 
 #![expect(
@@ -26,6 +27,7 @@ mod architecture;
 mod commands;
 mod contract;
 mod crash;
+mod dependencies;
 mod documents;
 mod history;
 mod matrix;
