@@ -236,6 +236,18 @@ mod tests {
     }
 
     #[test]
+    fn favicon_ico_leads_to_the_icon_of_the_pages() {
+        let server = start(Mocks::new(), settings());
+        for method in ["GET", "HEAD"] {
+            let answer = server.ask(&format!("{method} /favicon.ico"), &[]);
+            assert_eq!(status(&answer), "302", "{answer}");
+            let icon = server.ask(&format!("{method} {}", header(&answer, "Location").unwrap()), &[]);
+            assert_eq!(status(&icon), "200", "{icon}");
+            assert_eq!(header(&icon, "Content-Type"), Some("image/svg+xml"));
+        }
+    }
+
+    #[test]
     fn urls_begin_as_the_client_wrote_them_to_the_trusted_proxy() {
         let server = start(Mocks::new(), settings());
         let answer = server.ask("GET /api/", &["X-Forwarded-Proto: https"]);

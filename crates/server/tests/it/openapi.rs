@@ -20,12 +20,13 @@ use crate::support::{
 on_both_databases!(paths_accept_documented_methods_alone, example_bodies_are_accepted,);
 
 /// Routes for browsers, which are not in the document.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "/",
     "/api-auth/login/",
     "/api-auth/logout/",
     "/api/docs/",
     "/static/{name}",
+    "/favicon.ico",
 ];
 
 /// The document that the program prints.
