@@ -19,7 +19,8 @@ use crate::{
         payload,
         request_id::RequestIds,
         request_log::log,
-        security_headers, timeouts,
+        security_headers::{self, strict_transport_security},
+        timeouts,
     },
     request::{
         pools::WorkerPools,
@@ -45,6 +46,8 @@ pub struct Settings {
     pub allowed_origins: AllowedOrigins,
     /// The proxies that may say where requests come from.
     pub trusted_proxies: TrustedProxies,
+    /// How long browsers remember to use HTTPS alone, in seconds; 0 for not at all.
+    pub hsts_seconds: u64,
     /// Where the metrics may be asked for.
     pub metrics_for: Networks,
     /// How often clients may ask; `None` for as often as they like.
@@ -79,6 +82,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Those of the operating system.
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
+    let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let state = Data::new(State {
         app: Arc::new(app),
         pools: WorkerPools::start(settings.connections, settings.password_queue)?,
@@ -87,6 +91,8 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         origins: settings.allowed_origins.clone(),
         metrics: Metrics::new(),
         metrics_for: settings.metrics_for.clone(),
+        hosts: hosts.clone(),
+        strict_transport_security: strict_transport_security(settings.hsts_seconds),
         throttles: settings
             .throttle
             .as_ref()
@@ -94,11 +100,11 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         max_body: MAX_BODY,
         max_upload: MAX_UPLOAD,
     });
-    let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let origins = settings.allowed_origins.clone();
     let refused = Arc::new(RefusedOrigins::default());
     let server = HttpServer::new(move || {
-        let (ids, hosts, watched) = (Arc::clone(&ids), hosts.clone(), state.clone());
+        let (ids, hosts) = (Arc::clone(&ids), hosts.clone());
+        let (watched, restricted) = (state.clone(), state.clone());
         let (allowed, refused) = (origins.clone(), Arc::clone(&refused));
         Actix::new()
             .app_data(state.clone())
@@ -110,7 +116,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
             .wrap(from_fn(move |request, next| {
                 allowed_hosts::check(hosts.clone(), request, next)
             }))
-            .wrap(security_headers::headers())
+            .wrap(from_fn(move |request, next| {
+                security_headers::add(restricted.clone(), request, next)
+            }))
             .wrap(from_fn(move |request, next| {
                 log(Arc::clone(&ids), watched.clone(), request, next)
             }))
@@ -140,7 +148,7 @@ mod tests {
     use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
-    use crate::api::dispatch::tests::with_ann;
+    use crate::{api::dispatch::tests::with_ann, web::ui::assets};
 
     /// A server on a port of its own; stopped when it is dropped.
     struct Running {
@@ -163,6 +171,7 @@ mod tests {
             allowed_hosts: vec!["localhost".into()],
             allowed_origins: AllowedOrigins::Local,
             trusted_proxies: TrustedProxies(Networks::new(&["127.0.0.1".into()]).unwrap()),
+            hsts_seconds: 3600,
             metrics_for: Networks::default(),
             throttle: None,
             password_queue: 1,
@@ -189,7 +198,12 @@ mod tests {
     impl Running {
         /// The whole answer to a request without a body: its method and path, and further headers.
         fn ask(&self, line: &str, headers: &[&str]) -> String {
-            let line = format!("{line} HTTP/1.1");
+            self.ask_by("HTTP/1.1", line, headers)
+        }
+
+        /// The same, by this version of HTTP.
+        fn ask_by(&self, version: &str, line: &str, headers: &[&str]) -> String {
+            let line = format!("{line} {version}");
             let mut lines = vec![line.as_str(), "Connection: close"];
             if !headers.iter().any(|header| header.starts_with("Host:")) {
                 lines.push("Host: localhost");
@@ -232,6 +246,86 @@ mod tests {
             ] {
                 assert_eq!(header(&answer, name), Some(value), "{request}: {answer}");
             }
+        }
+    }
+
+    const RESTRICTED: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+    #[test]
+    fn response_that_is_no_page_may_run_nothing() {
+        let server = start(Mocks::new(), settings());
+        let icon = assets::url("icon.svg");
+        for (path, accept, status_code) in [
+            ("/api/", "*/*", "200"),
+            ("/api/cars/", "*/*", "401"),
+            ("/api/schema/", "*/*", "200"),
+            ("/nothing", "text/html", "404"),
+            ("/health/live", "text/html", "200"),
+            ("/favicon.ico", "*/*", "302"),
+            (icon, "*/*", "200"),
+        ] {
+            let answer = server.ask(&format!("GET {path}"), &[&format!("Accept: {accept}")]);
+            assert_eq!(status(&answer), status_code, "{answer}");
+            assert_eq!(
+                header(&answer, "Content-Security-Policy"),
+                Some(RESTRICTED),
+                "{path}"
+            );
+            assert_eq!(
+                header(&answer, "X-Content-Type-Options"),
+                Some("nosniff"),
+                "{path}"
+            );
+        }
+        for path in ["/api/", "/api-auth/login/", "/api/docs/", "/api/cars/"] {
+            let page = server.ask(&format!("GET {path}"), &["Accept: text/html"]);
+            let policy = header(&page, "Content-Security-Policy").unwrap();
+            assert!(
+                policy.contains("script-src 'self'") && !policy.contains("sandbox"),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn strict_transport_security_is_for_clients_that_use_https() {
+        let server = start(Mocks::new(), settings());
+        let without = start(
+            Mocks::new(),
+            Settings {
+                hsts_seconds: 0,
+                ..settings()
+            },
+        );
+        let untrusted = start(
+            Mocks::new(),
+            Settings {
+                trusted_proxies: TrustedProxies::default(),
+                ..settings()
+            },
+        );
+        for path in [
+            "/api/",
+            "/api/cars/",
+            "/api-auth/login/",
+            "/nothing",
+            "/health/live",
+        ] {
+            for (server, scheme, expected) in [
+                (&server, "https", Some("max-age=3600")),
+                (&server, "http", None),
+                (&without, "https", None),
+                (&untrusted, "https", None),
+            ] {
+                let answer = server.ask(&format!("GET {path}"), &[&format!("X-Forwarded-Proto: {scheme}")]);
+                assert_eq!(
+                    header(&answer, "Strict-Transport-Security"),
+                    expected,
+                    "{path} {scheme}"
+                );
+            }
+            let plain = server.ask(&format!("GET {path}"), &[]);
+            assert_eq!(header(&plain, "Strict-Transport-Security"), None, "{path}");
         }
     }
 
@@ -305,7 +399,10 @@ mod tests {
             Mocks::new(),
             Settings {
                 trusted_proxies: TrustedProxies(Networks::new(trusted_proxies).unwrap()),
-                metrics_for: Networks::new(&["127.0.0.1".into()]).unwrap(),
+                metrics_for: Networks::new(&["127.0.0.0/8", "::1", "10.0.0.0/8"].map(str::to_owned)).unwrap(),
+                allowed_hosts: ["localhost", "cars.example.org", "192.0.2.7", "10.0.0.7"]
+                    .map(str::to_owned)
+                    .to_vec(),
                 ..settings()
             },
         )
@@ -363,7 +460,27 @@ mod tests {
             (&behind_nothing, "Accept: */*", "200"),
             (&behind_nothing, "X-Forwarded-For: 127.0.0.1", "404"),
             (&behind_nothing, "Forwarded: for=127.0.0.1", "404"),
+            (&behind_nothing, "Via: 1.1 proxy", "404"),
+            (&behind_nothing, "X-Real-IP: 127.0.0.1", "404"),
+            (&behind_nothing, "X-Forwarded-Proto: http", "404"),
+            (&behind_nothing, "X-Forwarded-Host: localhost", "404"),
+            (&behind_nothing, "X-Forwarded-Anything: x", "404"),
+            (&behind_nothing, "Host: localhost:8000", "200"),
+            (&behind_nothing, "Host: 127.0.0.1:8000", "200"),
+            (&behind_nothing, "Host: [::1]:8000", "200"),
+            (&behind_nothing, "Host: metrics.internal", "200"),
+            (&behind_nothing, "Host: cars.example.org", "404"),
+            (&behind_nothing, "Host: CARS.example.org:443", "404"),
+            (&behind_nothing, "Host: 192.0.2.7", "404"),
+            (&behind_nothing, "Host: 10.0.0.7:8000", "200"),
             (&behind_a_proxy, "X-Forwarded-For: 192.0.2.7", "404"),
+            (&behind_a_proxy, "X-Forwarded-For: 127.0.0.1", "404"),
+            (&behind_a_proxy, "X-Forwarded-For: 127.0.0.2", "404"),
+            (&behind_a_proxy, "X-Forwarded-For: ::1", "404"),
+            (&behind_a_proxy, "X-Forwarded-For: 10.0.0.8", "200"),
+            (&behind_a_proxy, "X-Real-IP: 10.0.0.8", "404"),
+            (&behind_a_proxy, "Host: cars.example.org", "404"),
+            (&behind_a_proxy, "Accept: */*", "200"),
             (&for_nobody, "Accept: */*", "404"),
         ] {
             assert_eq!(
@@ -372,6 +489,13 @@ mod tests {
                 "{header}"
             );
         }
+    }
+
+    #[test]
+    fn metrics_by_http_1_0_are_refused() {
+        // That is how nginx forwards if nothing is said about it, without any header of its own.
+        let answer = start_for_watchers(&[]).ask_by("HTTP/1.0", "GET /metrics", &[]);
+        assert_eq!(status(&answer), "404", "{answer}");
     }
 
     const PREFLIGHT: &str = "Access-Control-Request-Method: PUT";

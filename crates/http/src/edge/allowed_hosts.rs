@@ -11,7 +11,7 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::{error::ApiError, request::headers};
+use crate::{edge::cors::is_private, error::ApiError, request::headers};
 
 /// The hosts that are allowed, in Django's notation, lower-case: `example.org`, `.example.org` for it and
 /// everything below it, `*` for all.
@@ -38,6 +38,18 @@ impl AllowedHosts {
                 None => pattern == "*" || pattern == host,
             })
     }
+
+    /// Whether a `Host` header names an allowed host by which clients outside of this machine and private networks know
+    /// the server.
+    pub(crate) fn allow_from_elsewhere(&self, header: &str) -> bool {
+        self.allow(header) && !is_local(without_port(header))
+    }
+}
+
+/// Whether a host is this machine or in a private network.
+fn is_local(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(is_private)
 }
 
 /// Whether this is the name of a host, or an IPv6 address in brackets, and nothing else: links are made of it.

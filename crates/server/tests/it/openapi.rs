@@ -111,7 +111,7 @@ fn served_document_names_the_base_url_of_the_request() {
     let base_url = |trusted: &str, headers: &[(&str, &str)]| {
         let installation = Installation::empty()
             .with("ALLOWED_HOSTS", "cars.example.org,localhost,[::1]")
-            .with("SECRET_KEY", "0123456789abcdef0123456789abcdef")
+            .with("SECRET_KEY", "b7c41f90e2a86d35c9f01e7a4d82b563")
             .with("MYCARS__SERVER__TRUSTED_PROXIES", trusted);
         let server = installation.start();
         let request = headers
