@@ -4,7 +4,8 @@
 use actix_files::NamedFile;
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, HeaderValue},
+    http::header::{CACHE_CONTROL, ContentDisposition, DispositionType, HeaderValue},
+    mime,
     web::{Data, Path},
 };
 use mycars_application::images;
@@ -38,10 +39,25 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<Stri
     };
     match NamedFile::from_file(file, name) {
         Ok(file) => {
-            let mut response = file.use_last_modified(true).into_response(&http);
+            let mut response = restrict(file).use_last_modified(true).into_response(&http);
             response.headers_mut().insert(CACHE_CONTROL, CACHE);
             response
         }
         Err(error) => ApiError::Internal(error.into()).response(),
     }
+}
+
+/// Serves a file that is no picture by its name as a download without a type, so that no browser shows it as a page of
+/// this site. The server writes no such file, but an import may have put it into the folder.
+fn restrict(file: NamedFile) -> NamedFile {
+    let media_type = file.content_type();
+    // SVG, the picture that may hold scripts, is XML.
+    if media_type.type_() == mime::IMAGE && media_type.suffix().is_none() {
+        return file;
+    }
+    file.set_content_type(mime::APPLICATION_OCTET_STREAM)
+        .set_content_disposition(ContentDisposition {
+            disposition: DispositionType::Attachment,
+            parameters: Vec::new(),
+        })
 }
