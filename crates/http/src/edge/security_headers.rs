@@ -16,7 +16,7 @@ use actix_web::{
 use crate::state::State;
 
 /// The headers of each response that does not set them itself. Pages have a policy of their own; what is not a page,
-/// such as JSON and pictures, runs and loads nothing if a browser opens it.
+/// such as JSON, runs and loads nothing if a browser opens it.
 static HEADERS: [(HeaderName, HeaderValue); 5] = [
     (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),

@@ -4,7 +4,9 @@
 use actix_files::NamedFile;
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, ContentDisposition, DispositionType, HeaderValue},
+    http::header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentDisposition, DispositionType, HeaderValue,
+    },
     mime,
     web::{Data, Path},
 };
@@ -20,6 +22,11 @@ use crate::{
 /// A picture never changes under its path. Only the viewer's own cache may keep it: when it is deleted, no one
 /// else's should still hand it out.
 const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
+/// A picture that a browser shows by itself runs and loads nothing. The browser lays it out by inline styles.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
+);
 
 /// `GET /media/{path}`, with ranges and conditions.
 pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<String>) -> HttpResponse {
@@ -41,6 +48,7 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<Stri
         Ok(file) => {
             let mut response = restrict(file).use_last_modified(true).into_response(&http);
             response.headers_mut().insert(CACHE_CONTROL, CACHE);
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
             response
         }
         Err(error) => ApiError::Internal(error.into()).response(),
