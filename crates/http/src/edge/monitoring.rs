@@ -17,12 +17,12 @@ use crate::{
     state::State,
 };
 
-/// `GET /health/live`: the process answers.
+/// `GET /health/live`: 200 while the process runs.
 pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-/// `GET /health/ready`: the database answers too; 503 if it does not.
+/// `GET /health/ready`: 200 if the database responds, otherwise 503.
 pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
     let blocking = state.pools.clone();
     let ping = blocking
@@ -36,9 +36,9 @@ pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
     }
 }
 
-/// `GET /metrics`: everything in OpenMetrics' text format. For others, the path does not exist.
+/// `GET /metrics`: all metrics in OpenMetrics' text format; 404 for clients that may not read them.
 pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpResponse {
-    if !may_ask(&state, &http) {
+    if !may_read_metrics(&state, &http) {
         return ApiError::NotFound(Resource::Route).response();
     }
     for (pool, jobs) in state.pools.waiting() {
@@ -50,10 +50,10 @@ pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpRespon
     }
 }
 
-/// Tells whether a request comes from a network that may read the metrics. A request through a proxy comes from anywhere,
-/// though the proxy may be near, unless the proxy is trusted and names the client. No client behind a proxy has a
+/// Returns whether a request comes from a network that may read the metrics. A request through a proxy does not, even if
+/// the proxy is in such a network, unless the proxy is trusted and names the client. No client behind a proxy has a
 /// loopback address.
-fn may_ask(state: &State, http: &HttpRequest) -> bool {
+fn may_read_metrics(state: &State, http: &HttpRequest) -> bool {
     let address = state.proxies.client(http.head()).address;
     let is_peer = http
         .peer_addr()
@@ -76,7 +76,7 @@ const ADDED_BY_PROXIES: [&str; 6] = [
     "cf-connecting-ip",
 ];
 
-/// Tells whether a request seems to come through a proxy: by a header, by the name that clients elsewhere use for this
+/// Returns whether a request seems to come through a proxy: by a header, by the name that clients elsewhere use for this
 /// server, or by HTTP/1.0, which nginx speaks if it is not set up otherwise.
 fn is_forwarded(state: &State, http: &HttpRequest) -> bool {
     let is_added = |name: &HeaderName| {

@@ -45,7 +45,7 @@ pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>,
     Ok(Arc::new(DieselStore::new(pool, options.timeout)))
 }
 
-/// Opens a connection, and checks what the program needs of the database.
+/// Opens a connection, and checks the requirements on the database.
 fn open(address: &str, patience: Duration) -> Result<Conn, Failure> {
     let mut conn = establish(address)?;
     prepare(&mut conn, patience)?;
@@ -68,7 +68,7 @@ impl CustomizeConnection<Conn, ConnectError> for Prepare {
     }
 }
 
-/// Logs why the pool could not open a connection. Callers that wait for a connection only get a timeout.
+/// Logs the reason why the pool could not open a connection. Callers that wait for a connection only get a timeout.
 #[derive(Debug)]
 struct LogErrors;
 

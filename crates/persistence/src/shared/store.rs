@@ -20,12 +20,12 @@ use crate::error::store_error;
 pub(super) type Manager = ConnectionManager<Conn>;
 type Work<'a> = dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback> + 'a;
 
-/// How long a write waits for other writers.
+/// The behaviour of a write while other writers hold the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// As long as the store's time limit.
+    /// Waits for the store's time limit.
     UntilTimeout,
-    /// It fails instead.
+    /// Fails at once.
     Never,
 }
 

@@ -11,7 +11,7 @@ use super::{
 
 const KEY: &str = "b7c41f90e2a86d35c9f01e7a4d82b563";
 
-/// The least that a server outside `DEBUG` needs.
+/// The minimum of settings for a server outside `DEBUG`.
 const PRODUCTION: [(&str, &str); 2] = [("SECRET_KEY", KEY), ("ALLOWED_HOSTS", "example.org")];
 
 /// A folder that does not exist.
