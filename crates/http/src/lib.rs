@@ -8,6 +8,7 @@
 //! To add an endpoint, add a file under `api/` with its `Endpoint` and name it in `api::ENDPOINTS`.
 
 mod api;
+mod digest;
 mod edge;
 mod error;
 #[cfg(feature = "fuzzing")]

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderValue;
 use mycars_application::App;
 use mycars_domain::UserId;
 
 use crate::{
     edge::{
+        allowed_hosts::AllowedHosts,
         client_addr::{Client, Networks, TrustedProxies},
         cors::AllowedOrigins,
         metrics::Metrics,
@@ -31,6 +33,9 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     /// The networks that may read the metrics.
     pub(crate) metrics_for: Networks,
+    pub(crate) hosts: AllowedHosts,
+    /// The header of responses to clients that use HTTPS.
+    pub(crate) strict_transport_security: Option<HeaderValue>,
     /// Counts requests; `None` if the throttles are off.
     pub(crate) throttles: Option<Throttles>,
     /// Maximum size of a body without a file, in bytes.
@@ -67,6 +72,8 @@ pub(crate) mod tests {
             origins: AllowedOrigins::Local,
             metrics: Metrics::new(),
             metrics_for: Networks::default(),
+            hosts: AllowedHosts::new(&[]),
+            strict_transport_security: None,
             throttles: None,
             lists: ListSettings::default(),
             max_body: 100,

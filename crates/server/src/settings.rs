@@ -32,6 +32,9 @@ const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . 
 /// Maximum of settings in minutes: a century, which can be added to any date.
 const MAX_MINUTES: i64 = 100 * 365 * 24 * 60;
 
+/// Maximum of `hsts_seconds`: ten years.
+const MAX_HSTS_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
+
 /// Maximum size of a request with a picture, in bytes.
 const MAX_IMAGE_BYTES: i64 = 8 * 1024 * 1024;
 
@@ -76,6 +79,8 @@ pub(crate) struct Server {
     pub(crate) shutdown_seconds: u64,
     #[serde(deserialize_with = "values::proxies")]
     pub(crate) trusted_proxies: TrustedProxies,
+    #[serde(deserialize_with = "values::whole::<0, MAX_HSTS_SECONDS, _, _>")]
+    pub(crate) hsts_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -239,6 +244,16 @@ pub(crate) enum SettingsError {
          example ALLOWED_HOSTS=example.org,www.example.org"
     )]
     NoHosts,
+    #[error(
+        "DEBUG is on, although MYCARS_ENVIRONMENT is production: set DEBUG=false, or for development \
+         MYCARS_ENVIRONMENT=development"
+    )]
+    DebugInProduction,
+    #[error(
+        "DEBUG is on, although other machines may reach {0}: set DEBUG=false with SECRET_KEY and ALLOWED_HOSTS, or \
+         listen on this machine alone, for example MYCARS__SERVER__BIND=127.0.0.1:{port}", port = .0.port()
+    )]
+    DebugInPublic(SocketAddr),
     #[error("{0}; {warning}", warning = DOTENV_WARNING)]
     NotRead(Box<SettingsError>),
 }
@@ -310,8 +325,9 @@ impl Settings {
             .debug
             .unwrap_or_else(|| environment != "production" && given.is_first_try());
         let has_dotenv = folder.join(DOTENV).is_file();
-        let mut warnings = if debug {
-            given.warnings()
+        let mut warnings: Vec<String> = if debug {
+            given.check_debug(environment)?;
+            given.weak_keys().map(|error| error.to_string()).collect()
         } else {
             given
                 .check_production()
@@ -351,15 +367,14 @@ impl Given {
         Ok(())
     }
 
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self.weak_keys().map(|error| error.to_string()).collect();
-        if !self.listens_on_loopback() {
-            let address = self.server.bind;
-            warnings.push(format!(
-                "DEBUG is on, and {address} may be reached from other machines: set DEBUG=false unless you trust all of them"
-            ));
+    fn check_debug(&self, environment: &str) -> Result<(), SettingsError> {
+        if environment == "production" {
+            return Err(SettingsError::DebugInProduction);
         }
-        warnings
+        if !self.listens_on_loopback() {
+            return Err(SettingsError::DebugInPublic(self.server.bind));
+        }
+        Ok(())
     }
 
     fn weak_keys(&self) -> impl Iterator<Item = SettingsError> {

@@ -247,7 +247,7 @@ pub(crate) mod tests {
     use crate::{
         api::ENDPOINTS,
         request::{
-            csrf::CSRF_FIELD,
+            csrf::{CSRF_FIELD, token_of_session},
             throttle::{Share, Throttles, tests::limits},
         },
         state::tests::state,
@@ -429,18 +429,20 @@ pub(crate) mod tests {
         let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, Share::ALL, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
-        let token = "0123456789abcdef0123456789abcdef";
-        for (method, key, sent, status) in [
-            ("PUT", "stale", token, 401),
-            ("PUT", "key", "", 403),
-            ("PUT", "key", "wrong", 403),
-            ("PUT", "key", token, 503),
-            ("DELETE", "key", token, 405),
+        let planted = "0123456789abcdef0123456789abcdef";
+        let token = &token_of_session("key");
+        for (method, key, cookie, sent, status) in [
+            ("PUT", "stale", token.as_str(), token.as_str(), 401),
+            ("PUT", "key", token, "", 403),
+            ("PUT", "key", token, "wrong", 403),
+            ("PUT", "key", planted, planted, 403),
+            ("PUT", "key", token, token, 503),
+            ("DELETE", "key", token, token, 405),
         ] {
             let fields = [("_method", method), ("old_password", "a"), (CSRF_FIELD, sent)];
             let (http, mut payload) = TestRequest::post()
                 .insert_header((header::ACCEPT, "text/html"))
-                .insert_header((header::COOKIE, format!("sessionid={key}; csrftoken={token}")))
+                .insert_header((header::COOKIE, format!("sessionid={key}; csrftoken={cookie}")))
                 .set_form(fields)
                 .to_http_parts();
             let payload = Payload::from_request(&http, &mut payload).await.unwrap();

@@ -23,6 +23,7 @@ use crate::{
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie, session_cookie},
+        csrf::token_of_session,
         login,
         pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
@@ -104,8 +105,7 @@ async fn try_to_log_in(
             HttpResponse::Found()
                 .insert_header((LOCATION, local(&next)))
                 .cookie(session_cookie(&login.key, lifetime, is_https))
-                // A CSRF token that was planted before the login must not be valid after it.
-                .cookie(csrf_cookie(&state.app.random.hex(16), is_https))
+                .cookie(csrf_cookie(&token_of_session(&login.key), is_https))
                 .finish()
         }
         Err(ApiError::NoActiveAccount | ApiError::Fields(_)) => {

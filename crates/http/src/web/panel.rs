@@ -45,6 +45,7 @@ use crate::{
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, session_cookie},
+        csrf::token_of_session,
         pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
         query::Query,
@@ -404,7 +405,7 @@ fn respond(answer: Answer, state: &Data<State>, caller: Caller, context: &Reques
             for cookie in [
                 message.cookie(is_https),
                 session_cookie(&key, lifetime, is_https),
-                csrf_cookie(&state.app.random.hex(16), is_https),
+                csrf_cookie(&token_of_session(&key), is_https),
             ] {
                 add_cookie(&mut response, &cookie);
             }

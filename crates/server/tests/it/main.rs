@@ -17,6 +17,7 @@
 //! - [`storage`]: a full disk, and a read-only database.
 //! - [`attack`]: requests that are made to be expensive.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
+//! - [`dependencies`]: dependencies that nothing uses.
 //! - [`documents`]: links and quotations in the documents.
 
 #![expect(
@@ -30,6 +31,7 @@ mod attacks;
 mod commands;
 mod contract;
 mod crash;
+mod dependencies;
 mod documents;
 mod history;
 mod matrix;

@@ -15,6 +15,7 @@ on_both_databases!(
     wrong_password_shows_error_and_keeps_username,
     login_redirects_within_this_site,
     session_writes_need_csrf_token,
+    planted_csrf_token_is_refused_and_replaced,
     request_from_another_site_changes_nothing,
     form_overrides_method_on_own_pages_only,
     login_replaces_session_key,
@@ -100,6 +101,45 @@ fn session_writes_need_csrf_token(installation: &Installation) {
     assert_eq!(plates(&server, &access), ["B-AB 1"]);
     // A token in the header `Authorization` needs no CSRF token: no other site can send it.
     browser.send(new_car(&access, "B-AB 2")).json(201);
+}
+
+fn planted_csrf_token_is_refused_and_replaced(installation: &Installation) {
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    register(&server, "bob");
+    let mut browser = Browser::of(&server, "ann");
+    let own = browser.token.clone();
+    let car = |plate: &str| json!({"brand": "Toyota", "model": "Camry", "year": 2023, "license": plate});
+    let strangers = Browser::of(&server, "bob").token;
+    let anonymous = Browser::new(&server).token;
+    for planted in [
+        "0123456789abcdef0123456789abcdef".to_owned(),
+        strangers,
+        anonymous,
+    ] {
+        browser.token.clone_from(&planted);
+        let by_header =
+            browser.send(Request::post("/api/cars/", &car("EVIL")).header("X-CSRFToken", &planted));
+        assert_eq!(by_header.status, 403, "{planted}");
+        for path in ["/api/cars/", "/api-auth/logout/"] {
+            let by_form = browser.submit(path, &[("brand", "Toyota")]);
+            assert_eq!(by_form.status, 403, "{path} {planted}");
+        }
+        // The page's forms hold the right token all the same, and its cookie is set again.
+        let page = browser.send(Request::get("/api/cars/").header("Accept", "text/html"));
+        assert_eq!(cookie(&page, "csrftoken").as_deref(), Some(own.as_str()));
+        assert!(page.text().contains(&own) && !page.text().contains(&planted));
+    }
+    assert!(plates(&server, &access).is_empty());
+    browser.token.clone_from(&own);
+    let sent = browser.send(Request::post("/api/cars/", &car("B-AB 1")).header("X-CSRFToken", &own));
+    sent.json(201);
+    let page = browser.send(Request::get("/api/cars/").header("Accept", "text/html"));
+    assert_eq!(
+        cookie(&page, "csrftoken"),
+        None,
+        "it is not set again if it is right"
+    );
 }
 
 fn request_from_another_site_changes_nothing(installation: &Installation) {

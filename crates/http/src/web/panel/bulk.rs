@@ -24,12 +24,13 @@ use super::{
     render::{self, Frame},
 };
 use crate::{
+    digest::sha256_hex,
     error::ApiError,
     web::ui::{
         self,
         entries::{self, LogEntry},
         links::{Crumb, Link, url},
-        text::{counted, sha256_hex},
+        text::counted,
     },
 };
 
