@@ -174,6 +174,27 @@ mod tests {
         assert_eq!(store.entries(), [expected::car_changed(&samples::ann(), changes)]);
     }
 
+    #[test]
+    fn long_texts_are_logged_as_excerpts() {
+        let (app, store) = mocks().expect_car_update(|_| true).into_app();
+        let notes = "n".repeat(10_000);
+        let input = CarInput {
+            notes: notes.as_str().into(),
+            ..CarInput::default()
+        };
+        update_own(&app, &input, UpdateMode::Partial).unwrap();
+        let excerpt = Value::Excerpt {
+            text: "n".repeat(Value::MAX_CHARACTERS),
+            length: 10_000,
+            sha256: crate::accounts::sessions::hash(&notes),
+        };
+        let change = (Field::Notes, Value::Nothing, excerpt);
+        assert_eq!(
+            store.entries(),
+            [expected::car_changed(&samples::ann(), [change])]
+        );
+    }
+
     /// A car that today's rules refuse: it was stored before they were made, or copied from another system.
     fn legacy() -> Car {
         Car {

@@ -80,6 +80,11 @@ pub fn an_entry_is_kept_as_it_was_given(store: &dyn Store) {
         Value::Number(i64::MAX),
         Value::Flag(true),
         Value::Flag(false),
+        Value::Excerpt {
+            text: "🚗".repeat(Value::MAX_CHARACTERS),
+            length: 10_000,
+            sha256: "ab".repeat(32),
+        },
         Value::Hidden,
     ];
     let changes = |shift: usize| {

@@ -147,6 +147,9 @@ impl FieldChange {
             Value::Number(number) => number.to_string(),
             Value::Flag(true) => "yes".to_owned(),
             Value::Flag(false) => "no".to_owned(),
+            Value::Excerpt { text, length, sha256 } => {
+                format!("{text}… ({length} characters, SHA-256 {sha256})")
+            }
             Value::Hidden => "••••••••".to_owned(),
         };
         Self {
