@@ -1,7 +1,9 @@
-//! Reading the audit log. The use-cases that change something write it, in the same transaction.
+//! Reading and pruning the audit log. The use-cases that change something write it, in the same transaction.
 
 mod list;
 mod of_car;
+mod prune;
 
 pub use list::{counts, ids, list, newest, read_all};
 pub use of_car::of_car;
+pub use prune::prune;

@@ -51,8 +51,8 @@ use crate::{
     App, SessionSettings, TokenSettings,
     lists::{HistoryCount, HistoryQuery},
     ports::{
-        AuditLog, CarRepository, Clock, InstallationRepository, Mode, RefreshTokenRepository, Rollback,
-        SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
+        AuditLog, CarRepository, Clock, InstallationRepository, Mode, PrunedEntries, RefreshTokenRepository,
+        Rollback, SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
     },
 };
 
@@ -189,6 +189,14 @@ impl AuditLog for MockUnit {
 
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
         self.audit_log.counts(query)
+    }
+
+    fn delete_oldest(
+        &mut self,
+        before: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<Option<PrunedEntries>, StoreError> {
+        self.audit_log.delete_oldest(before, at_most)
     }
 }
 

@@ -65,7 +65,7 @@ mod store;
 mod tokens;
 mod users;
 
-pub use audit_log::AuditLog;
+pub use audit_log::{AuditLog, PrunedEntries};
 pub use cars::{CarCount, CarRepository, CarVersion};
 pub use clock::Clock;
 pub use images::{

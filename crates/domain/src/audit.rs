@@ -1,6 +1,6 @@
 //! The audit log: changes of users, cars and logins, with their actors and the old and new values.
 //!
-//! An entry is written once, in the transaction of the change, and never changed. It can be read without its object
+//! An entry is written once, in the transaction of the change, and never changed; only the oldest can be deleted. It can be read without its object
 //! and actor, which may have been deleted since.
 
 use std::net::IpAddr;
@@ -61,11 +61,13 @@ pub enum ObjectType {
     Car,
     /// A refresh token.
     RefreshToken,
+    /// The audit log itself.
+    AuditLog,
 }
 
 impl ObjectType {
     /// All types, in the order in which they are offered.
-    pub const ALL: [Self; 3] = [Self::User, Self::Car, Self::RefreshToken];
+    pub const ALL: [Self; 4] = [Self::User, Self::Car, Self::RefreshToken, Self::AuditLog];
 
     /// Returns the name of the type as it is written and stored: the variant's name in snake case.
     #[must_use]
@@ -74,6 +76,7 @@ impl ObjectType {
             Self::User => "user",
             Self::Car => "car",
             Self::RefreshToken => "refresh_token",
+            Self::AuditLog => "audit_log",
         }
     }
 
@@ -97,7 +100,7 @@ impl ObjectType {
 pub struct Object {
     /// The type of the object.
     pub kind: ObjectType,
-    /// The id of the user or car, or the `jti` of the token.
+    /// The id of the user or car, the `jti` of the token, or the id of the last entry that was deleted from the log.
     pub id: String,
     /// The name of the object at the time of the change: a username, or a car's brand, model and plate.
     pub name: String,
@@ -136,6 +139,18 @@ impl Object {
             id: jti.to_owned(),
             name: jti.to_owned(),
             owner,
+        }
+    }
+
+    /// Returns the object for the audit log after its oldest entries were deleted: those from before `before`, the last
+    /// of them with the id `last`.
+    #[must_use]
+    pub fn audit_log(last: i64, before: DateTime<Utc>) -> Self {
+        Self {
+            kind: ObjectType::AuditLog,
+            id: last.to_string(),
+            name: format!("entries before {}", before.date_naive()),
+            owner: None,
         }
     }
 

@@ -43,6 +43,8 @@ pub enum Field {
     RefreshTokens,
     /// Number of a user's browser sessions.
     Sessions,
+    /// Number of entries of the audit log.
+    Entries,
     /// The car's manufacturer.
     Brand,
     /// The car's model.
@@ -67,7 +69,7 @@ pub enum Field {
 
 impl Field {
     /// All fields, in the order of the declaration.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Username,
         Self::Email,
         Self::FirstName,
@@ -86,6 +88,7 @@ impl Field {
         Self::Revocation,
         Self::RefreshTokens,
         Self::Sessions,
+        Self::Entries,
         Self::Brand,
         Self::Model,
         Self::Year,

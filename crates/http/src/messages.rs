@@ -24,6 +24,7 @@ pub const fn name(field: Field) -> &'static str {
         Field::Revocation => "revocation",
         Field::RefreshTokens => "refresh_tokens",
         Field::Sessions => "sessions",
+        Field::Entries => "entries",
         Field::Brand => "brand",
         Field::Model => "model",
         Field::Year => "year",

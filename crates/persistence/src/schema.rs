@@ -79,6 +79,13 @@ macro_rules! schema {
         }
 
         diesel::table! {
+            audit_log_pruning (number) {
+                number -> BigInt,
+                below -> BigInt,
+            }
+        }
+
+        diesel::table! {
             sessions (id) {
                 id -> BigInt,
                 key_hash -> Text,

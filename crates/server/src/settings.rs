@@ -16,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::TimeDelta;
 use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use serde::Deserialize;
 
@@ -30,7 +31,10 @@ const DOTENV: &str = ".env";
 const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your container (--env-file .env)";
 
 /// Maximum of settings in minutes: a century, which can be added to any date.
-const MAX_MINUTES: i64 = 100 * 365 * 24 * 60;
+const MAX_MINUTES: i64 = MAX_DAYS * 24 * 60;
+
+/// Maximum of settings in days: a century.
+const MAX_DAYS: i64 = 100 * 365;
 
 /// Maximum size of a request with a picture, in bytes.
 const MAX_IMAGE_BYTES: i64 = 8 * 1024 * 1024;
@@ -56,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
     pub(crate) media: Media,
+    pub(crate) audit: Audit,
     pub(crate) lists: Lists,
     pub(crate) throttle: Throttle,
     pub(crate) allowed_origins: AllowedOrigins,
@@ -163,6 +168,20 @@ pub(crate) struct Media {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    #[serde(deserialize_with = "values::whole::<0, MAX_DAYS, _, _>")]
+    keep_days: i64,
+}
+
+impl Audit {
+    /// Returns the minimum age of entries that may be deleted; `None` if all are kept.
+    pub(crate) fn retention(&self) -> Option<TimeDelta> {
+        (self.keep_days > 0).then(|| TimeDelta::days(self.keep_days))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Lists {
     #[serde(deserialize_with = "values::whole::<0, 1_000_000, _, _>")]
     pub(crate) page_size: u32,
@@ -259,6 +278,7 @@ struct Given {
     sessions: Sessions,
     passwords: Passwords,
     media: Media,
+    audit: Audit,
     lists: Lists,
     throttle: Throttle,
     cors: Cors,
@@ -389,6 +409,7 @@ impl Given {
             sessions: self.sessions,
             passwords: self.passwords,
             media,
+            audit: self.audit,
             lists: self.lists,
             throttle: self.throttle,
             allowed_origins: self.cors.settle(debug),

@@ -61,6 +61,7 @@ macro_rules! store_contract {
             entries_come_in_pages
             entries_are_counted_by_action_and_kind
             many_entries_are_kept_and_found_at_once
+            the_oldest_entries_can_be_deleted
             an_entry_outlives_what_it_is_about_and_who_wrote_it
             a_change_and_its_entry_are_one
             a_car_can_be_changed_in_every_field

@@ -10,8 +10,8 @@ use mycars_application::{
     lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, UserCount, UserQuery},
     ports::{
         AuditLog, CarCount, CarRepository, CarVersion, Installation, InstallationRepository, ListedToken,
-        RefreshToken, RefreshTokenRepository, Revocation, Session, SessionRepository, StoreError,
-        UserRepository,
+        PrunedEntries, RefreshToken, RefreshTokenRepository, Revocation, Session, SessionRepository,
+        StoreError, UserRepository,
     },
 };
 use mycars_domain::{
@@ -451,6 +451,19 @@ impl AuditLog for Unit {
             count,
         };
         Ok(counted.into_iter().map(alike).collect())
+    }
+
+    fn delete_oldest(&mut self, before: DateTime<Utc>, at_most: u32) -> Result<Option<PrunedEntries>> {
+        self.change(|state| {
+            let old = state.audit_log.iter().take_while(|kept| kept.entry.at < before);
+            let all_but_newest = state.audit_log.len().saturating_sub(1);
+            let count = old.count().min(at_most as usize).min(all_but_newest);
+            let last = state.audit_log.drain(..count).next_back();
+            Ok(last.map(|last| PrunedEntries {
+                count: count as u64,
+                last: last.id,
+            }))
+        })
     }
 }
 

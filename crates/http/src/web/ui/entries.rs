@@ -132,6 +132,7 @@ pub(crate) fn object_type(kind: ObjectType) -> &'static str {
         ObjectType::User => "user",
         ObjectType::Car => "car",
         ObjectType::RefreshToken => "refresh token",
+        ObjectType::AuditLog => "audit log",
     }
 }
 
