@@ -4,12 +4,14 @@
 //! deleted after that. A crash, or a store that fails half-way, leaves at most a picture without a row; [`sweep`] moves
 //! it to the trash when the operator runs it. A start deletes nothing.
 
+mod measure;
 mod open;
 mod owner;
 mod remove;
 mod sweep;
 mod upload;
 
+pub use measure::measure;
 pub use open::open;
 pub use owner::{Ownership, adopt, claim};
 pub use remove::remove;

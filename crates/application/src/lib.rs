@@ -4,7 +4,7 @@
 //! [`policy`](mycars_domain::policy) first, owns its transaction, and returns a domain entity or an error that is data.
 //! It knows nothing of HTTP and of databases: its tests run without either.
 //!
-//! - [`accounts`], [`cars`], [`history`], [`images`], [`status`], [`users`]: the use-cases, one file for each.
+//! - [`accounts`], [`cars`], [`history`], [`images`], [`quotas`], [`status`], [`users`]: the use-cases, one file for each.
 //! - [`ports`]: the interfaces that adapters implement.
 //! - [`lists`]: queries of lists.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
@@ -55,6 +55,7 @@ pub mod lists;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod ports;
+pub mod quotas;
 pub mod status;
 pub mod users;
 

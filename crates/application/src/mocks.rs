@@ -51,9 +51,10 @@ use crate::{
     App, SessionSettings, TokenSettings,
     lists::{HistoryCount, HistoryQuery},
     ports::{
-        AuditLog, CarRepository, Clock, InstallationRepository, Mode, PrunedEntries, RefreshTokenRepository,
-        Rollback, SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
+        AuditLog, CarRepository, Clock, DiskSpace, InstallationRepository, Mode, PrunedEntries,
+        RefreshTokenRepository, Rollback, SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
     },
+    quotas::Quotas,
 };
 
 /// One mock of each port, with nothing expected.
@@ -73,6 +74,8 @@ pub struct Mocks {
     pub images: MockImageStore,
     /// Lifetimes of tokens.
     pub token_settings: TokenSettings,
+    /// Whether the disks have too little free space.
+    pub disk_is_full: bool,
     /// Whether the store fails: then all its methods return [`StoreError::Unavailable`].
     pub fail_store: bool,
 }
@@ -113,6 +116,10 @@ impl Mocks {
             random: Arc::new(self.random),
             image_processor: Arc::new(self.image_processor),
             images: Arc::new(self.images),
+            disk_space: Arc::new(MockDisk {
+                is_full: self.disk_is_full,
+            }),
+            quotas: Quotas::default(),
             max_image_bytes: samples::MAX_IMAGE_BYTES,
             token_settings: self.token_settings,
             session_settings: SessionSettings::default(),
@@ -261,6 +268,21 @@ impl Store for MockStore {
     fn ping(&self) -> Result<(), StoreError> {
         if self.is_away {
             Err(StoreError::Unavailable("the mocked store is away".into()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Disks with enough free space, or too little.
+struct MockDisk {
+    is_full: bool,
+}
+
+impl DiskSpace for MockDisk {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.is_full {
+            Err(StoreError::NotWritable("the mocked disk is full".into()))
         } else {
             Ok(())
         }

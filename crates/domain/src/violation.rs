@@ -65,11 +65,13 @@ pub enum Field {
     Image,
     /// Notes about the car.
     Notes,
+    /// No single field: a violation of the object as a whole.
+    NonField,
 }
 
 impl Field {
     /// All fields, in the order of the declaration.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Username,
         Self::Email,
         Self::FirstName,
@@ -99,6 +101,7 @@ impl Field {
         Self::Owner,
         Self::Image,
         Self::Notes,
+        Self::NonField,
     ];
 }
 
@@ -206,6 +209,16 @@ pub enum Violation {
     TooManyPixels {
         /// Maximum number of megapixels.
         max_megapixels: u32,
+    },
+    /// The owner already has as many cars as a user may have.
+    TooManyCars {
+        /// Maximum number of cars of a user.
+        max: u64,
+    },
+    /// The pictures of the owner's cars would take more space than a user may use.
+    TooManyPictureBytes {
+        /// Maximum size of all pictures of a user in bytes.
+        max_bytes: u64,
     },
 }
 

@@ -40,6 +40,7 @@ fn name(field: Field) -> &'static str {
         Field::Owner => "owner",
         Field::Image => "image",
         Field::Notes => "notes",
+        Field::NonField => "non_field",
     }
 }
 

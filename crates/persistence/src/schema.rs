@@ -40,6 +40,7 @@ macro_rules! schema {
                 vin -> Nullable<Text>,
                 mileage -> Integer,
                 image -> Nullable<Text>,
+                image_bytes -> Nullable<BigInt>,
                 notes -> Nullable<Text>,
                 search_key -> Text,
                 created_at -> $Time,

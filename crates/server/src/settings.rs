@@ -17,6 +17,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
+use mycars_application::quotas::Quotas;
 use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use serde::Deserialize;
 
@@ -60,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
     pub(crate) media: Media,
+    pub(crate) quotas: QuotasPerUser,
+    pub(crate) storage: Storage,
     pub(crate) audit: Audit,
     pub(crate) lists: Lists,
     pub(crate) throttle: Throttle,
@@ -164,6 +167,32 @@ pub(crate) struct Media {
     pub(crate) max_bytes: u64,
     #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
     pub(crate) max_megapixels: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuotasPerUser {
+    #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
+    cars_per_user: u64,
+    #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
+    picture_bytes_per_user: u64,
+}
+
+impl QuotasPerUser {
+    pub(crate) fn quotas(&self) -> Quotas {
+        let limit = |limit: u64| Some(limit).filter(|limit| *limit > 0);
+        Quotas {
+            cars: limit(self.cars_per_user),
+            picture_bytes: limit(self.picture_bytes_per_user),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Storage {
+    #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
+    pub(crate) min_free_bytes: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -278,6 +307,8 @@ struct Given {
     sessions: Sessions,
     passwords: Passwords,
     media: Media,
+    quotas: QuotasPerUser,
+    storage: Storage,
     audit: Audit,
     lists: Lists,
     throttle: Throttle,
@@ -409,6 +440,8 @@ impl Given {
             sessions: self.sessions,
             passwords: self.passwords,
             media,
+            quotas: self.quotas,
+            storage: self.storage,
             audit: self.audit,
             lists: self.lists,
             throttle: self.throttle,

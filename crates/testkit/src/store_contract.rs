@@ -83,6 +83,8 @@ macro_rules! store_contract {
             brands_are_counted_the_most_frequent_first
             many_cars_are_found_at_once
             cars_and_pictures_are_counted_of_some_users_and_of_all
+            cars_are_counted_with_the_look_up_of_a_plate
+            sizes_of_pictures_are_kept_and_summed
             car_versions_of_users_are_those_of_their_cars
             a_deleted_user_takes_their_cars_along
             no_car_gets_the_id_of_another_one_that_was_deleted

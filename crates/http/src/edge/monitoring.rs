@@ -19,12 +19,12 @@ pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-/// `GET /health/ready`: the database answers too; 503 if it does not.
+/// `GET /health/ready`: the database responds and can be written, and the disks have enough free space; else 503.
 pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
     let blocking = state.pools.clone();
     let ping = blocking
         .run(Pool::Database, move || {
-            state.app.store.ping().map_err(ApiError::from)
+            state.app.check_writable().map_err(ApiError::from)
         })
         .await;
     match ping.map_err(ApiError::from).flatten() {
