@@ -15,7 +15,7 @@ pub use measure::measure;
 pub use open::open;
 pub use owner::{Ownership, adopt, claim};
 pub use remove::remove;
-pub use sweep::{Refusal, SweepError, SweepPlan, plan_sweep, sweep};
+pub use sweep::{Refusal, SweepError, SweepPlan, empty_trash, plan_sweep, sweep};
 pub use upload::{Picture, UploadedFile, attach, prepare, upload};
 
 use mycars_domain::{Car, CarId, values::ImagePath};

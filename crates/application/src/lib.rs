@@ -4,7 +4,7 @@
 //! [`policy`](mycars_domain::policy) first, owns its transaction, and returns a domain entity or an error that is data.
 //! It knows nothing of HTTP and of databases: its tests run without either.
 //!
-//! - [`accounts`], [`cars`], [`history`], [`images`], [`quotas`], [`status`], [`users`]: the use-cases, one file for each.
+//! - [`accounts`], [`cars`], [`history`], [`housekeeping`], [`images`], [`quotas`], [`status`], [`users`]: the use-cases, one file for each.
 //! - [`ports`]: the interfaces that adapters implement.
 //! - [`lists`]: queries of lists.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
@@ -49,6 +49,7 @@ mod caller;
 pub mod cars;
 mod error;
 pub mod history;
+pub mod housekeeping;
 pub mod images;
 mod input;
 pub mod lists;

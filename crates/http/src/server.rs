@@ -15,7 +15,7 @@ use crate::{
         allowed_hosts::{self, AllowedHosts},
         client_addr::{Networks, TrustedProxies},
         cors::{self, AllowedOrigins, RefusedOrigins},
-        metrics::Metrics,
+        metrics::{JobMetrics, Metrics},
         payload,
         request_id::RequestIds,
         request_log::log,
@@ -51,6 +51,8 @@ pub struct Settings {
     pub throttle: Option<Rates>,
     /// How many logins may wait for the thread that hashes passwords.
     pub password_queue: usize,
+    /// The results of the recurring jobs, for the metrics.
+    pub jobs: JobMetrics,
     /// How long requests may take to end once the server is told to stop, in seconds.
     pub shutdown_seconds: u64,
 }
@@ -85,7 +87,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         origins: settings.allowed_origins.clone(),
-        metrics: Metrics::new(),
+        metrics: Metrics::new(&settings.jobs),
         metrics_for: settings.metrics_for.clone(),
         throttles: settings
             .throttle
@@ -166,6 +168,7 @@ mod tests {
             metrics_for: Networks::default(),
             throttle: None,
             password_queue: 1,
+            jobs: JobMetrics::default(),
             shutdown_seconds: 1,
         }
     }

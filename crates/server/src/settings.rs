@@ -64,6 +64,7 @@ pub(crate) struct Settings {
     pub(crate) quotas: QuotasPerUser,
     pub(crate) storage: Storage,
     pub(crate) audit: Audit,
+    pub(crate) jobs: Jobs,
     pub(crate) lists: Lists,
     pub(crate) throttle: Throttle,
     pub(crate) allowed_origins: AllowedOrigins,
@@ -211,6 +212,15 @@ impl Audit {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Jobs {
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) enabled: bool,
+    #[serde(deserialize_with = "values::whole::<1, 2_592_000, _, _>")]
+    pub(crate) every_seconds: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Lists {
     #[serde(deserialize_with = "values::whole::<0, 1_000_000, _, _>")]
     pub(crate) page_size: u32,
@@ -310,6 +320,7 @@ struct Given {
     quotas: QuotasPerUser,
     storage: Storage,
     audit: Audit,
+    jobs: Jobs,
     lists: Lists,
     throttle: Throttle,
     cors: Cors,
@@ -443,6 +454,7 @@ impl Given {
             quotas: self.quotas,
             storage: self.storage,
             audit: self.audit,
+            jobs: self.jobs,
             lists: self.lists,
             throttle: self.throttle,
             allowed_origins: self.cors.settle(debug),

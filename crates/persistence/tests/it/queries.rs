@@ -373,7 +373,7 @@ type SingleQuery = (
     fn(&mut dyn UnitOfWork, &World) -> Result<(), StoreError>,
 );
 
-const SINGLE_QUERIES: [SingleQuery; 26] = [
+const SINGLE_QUERIES: [SingleQuery; 29] = [
     ("cars.count", "select count(*)", |unit, _| {
         unit.cars().count(None, &car_query(PAGE)).map(drop)
     }),

@@ -13,6 +13,7 @@
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
+//! - [`quotas`]: quotas, free disk space, retention of the audit log, and recurring jobs.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
 //! - [`documents`]: links and quotations in the documents.
 
@@ -36,6 +37,7 @@ mod outage;
 mod panel;
 mod property;
 mod protocol;
+mod quotas;
 mod race;
 mod session;
 mod start;
