@@ -37,6 +37,7 @@ pub(crate) mod tests {
     use mycars_application::mocks::Mocks;
 
     use super::*;
+    use crate::edge::metrics::JobMetrics;
 
     /// Returns a state with these mocks, one thread for each pool, and bodies of at most 100 bytes.
     pub(crate) fn state(mocks: Mocks) -> State {
@@ -45,7 +46,7 @@ pub(crate) mod tests {
             pools: WorkerPools::start(1, 1).unwrap(),
             proxies: TrustedProxies::default(),
             origins: AllowedOrigins::Local,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&JobMetrics::default()),
             metrics_for: Networks::default(),
             throttles: None,
             lists: ListSettings::default(),
