@@ -11,7 +11,7 @@ use crate::{
     quotas::Quotas,
 };
 
-/// The ports and settings of the use-cases. A program makes one at its start; cloning it clones pointers.
+/// The ports and settings of the use-cases. A program creates one at its start; cloning it clones pointers.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::{
 /// use chrono::TimeDelta;
 /// use mycars_application::{App, SessionSettings, TokenSettings, ports::*, quotas::Quotas};
 ///
-/// /// Wires adapters, which know nothing of each other.
+/// /// Wires adapters, which are independent of each other.
 /// fn wire(
 ///     store: impl Store + 'static,
 ///     hasher: impl PasswordHasher + 'static,
@@ -98,13 +98,13 @@ impl App {
     }
 
     /// Returns the time of a change to a row that was last changed at `previous`: now, but always later than
-    /// `previous`, so that the time tells versions apart.
+    /// `previous`, so that the time identifies the version.
     #[must_use]
     pub fn now_after(&self, previous: DateTime<Utc>) -> DateTime<Utc> {
         self.now().max(previous + TimeDelta::microseconds(1))
     }
 
-    /// Returns the calendar year in UTC, which bounds the year of a car.
+    /// Returns the calendar year in UTC, which limits the year of a car.
     pub(crate) fn current_year(&self) -> i32 {
         self.now().year()
     }

@@ -5,11 +5,11 @@ use mycars_domain::{
     audit::{Author, Channel, Origin},
 };
 
-/// The caller of a use-case, and what the audit log records of them. Use-cases take one, except those whose argument
-/// itself authenticates, such as a token.
+/// The caller of a use-case, with the data for the audit log. Use-cases take one, except those whose argument
+/// authenticates the caller, such as a token.
 ///
-/// Make one for a user only after authenticating them, as [`accounts::authenticate`](crate::accounts::authenticate) and
-/// [`sessions::authenticate`](crate::accounts::sessions::authenticate) do.
+/// Create one for a user only after authenticating them, as [`accounts::authenticate`](crate::accounts::authenticate)
+/// and [`sessions::authenticate`](crate::accounts::sessions::authenticate) do.
 ///
 /// ```
 /// use mycars_application::{Caller, mocks::samples};
@@ -27,7 +27,7 @@ use mycars_domain::{
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The actor, which is all that policy looks at.
+    /// The actor, on which alone policy decides.
     pub actor: Actor,
     /// The name in the audit log.
     pub name: String,
@@ -36,7 +36,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Returns an authenticated user as a caller, with the rights that they have now.
+    /// Returns an authenticated user as a caller, with their current rights.
     #[must_use]
     pub fn user(user: &User, origin: Origin) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The input of a field, and checking it.
+//! The input of a field, and its checks.
 
 use std::borrow::Borrow;
 
@@ -158,8 +158,8 @@ pub(crate) fn required_text(text: &str) -> Result<String, Vec<Violation>> {
     }
 }
 
-/// Returns how a text is read for a field that may hold a value already. A text that is sent as it is stored, apart from
-/// surrounding white space, is kept without being checked: the rules may have become stricter since it was stored.
+/// Returns the parser of a text for a field with a stored value. A text that equals the stored one, apart from
+/// surrounding white space, is not checked: the rules may have become stricter since it was stored.
 pub(crate) fn unless_stored<V: Clone>(
     stored: Option<&V>,
     as_text: impl FnOnce(&V) -> &str,
@@ -171,7 +171,7 @@ pub(crate) fn unless_stored<V: Clone>(
     }
 }
 
-/// Returns how a number is read for a field that may hold a value already: see [`unless_stored`].
+/// Returns the parser of a number for a field with a stored value: see [`unless_stored`].
 pub(crate) fn unless_stored_number<V: Copy>(
     stored: Option<V>,
     as_number: impl FnOnce(V) -> i32,
@@ -183,7 +183,7 @@ pub(crate) fn unless_stored_number<V: Copy>(
     }
 }
 
-/// Returns the value that was sent, if it is not the stored one. Only such a value can be taken by others.
+/// Returns the sent value if it differs from the stored one. Only such a value can be taken.
 pub(crate) fn changed<'a, V: PartialEq>(sent: Option<&'a V>, stored: Option<&V>) -> Option<&'a V> {
     sent.filter(|value| Some(*value) != stored)
 }

@@ -1,8 +1,8 @@
 //! Queries of lists: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
 //!
 //! With the feature `reference`, each query is defined by a function `select`: of all rows in memory, it returns
-//! those that the query asks for, in order, and the page of them. Fakes of ports and the contract of all stores use it.
-//! A store on a database answers the same by queries of its own.
+//! those that match, in order, and limited to the page. Fakes of ports and the store contract use it. A store on a
+//! database implements the same with its own queries.
 
 #[cfg(feature = "reference")]
 mod reference;
@@ -30,7 +30,7 @@ pub struct LimitOffset {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Number of items on all pages; `None` if no page was asked for.
+    /// Number of items on all pages; `None` if no page was requested.
     pub total: Option<u64>,
 }
 
@@ -49,8 +49,8 @@ pub enum Direction {
     Descending,
 }
 
-/// Words to search for, all of which must be found, in any case. The words and the searched text are folded, so that
-/// both databases find the same in every script.
+/// Search terms, all of which must match, in any case. The terms and the searched text are folded, so that both
+/// databases find the same rows in every script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search(Vec<String>);
 
@@ -71,7 +71,7 @@ impl Search {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let is_paired = |quote: &char| text.matches(*quote).count() > 1;
-        // Counted here and not at each quote, so that a text of quotes takes no longer than any other.
+        // Quotes are counted here and not at each quote, so that a text of quotes takes no longer than any other.
         let quotes: Vec<char> = ['"', '\''].into_iter().filter(is_paired).collect();
         let mut words = Vec::new();
         let mut word = String::new();
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn search_of_many_quotes_is_parsed_in_linear_time() {
-        // If each quote were looked for in the whole text, this test would take hours.
+        // Looking for each quote in the whole text would take hours.
         assert_eq!(words(&"''".repeat(2_000_000)), Vec::<String>::new());
     }
 }

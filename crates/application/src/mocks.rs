@@ -14,7 +14,7 @@
 //! assert_eq!(store.commits(), 0);
 //! ```
 //!
-//! Entries of the audit log need no expectation: the store keeps those of committed transactions.
+//! Entries of the audit log need no expectation: the store records those of committed transactions.
 //!
 //! ```
 //! use mycars_application::{cars::{self, CarScope}, mocks::{Mocks, samples}};
@@ -289,7 +289,7 @@ impl DiskSpace for MockDisk {
     }
 }
 
-/// A clock that stands still.
+/// A clock with a fixed time.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedClock(pub DateTime<Utc>);
 
@@ -409,7 +409,7 @@ pub mod samples {
         }
     }
 
-    /// The claims of a token of this type that Ann got now, with the id `jti`; it lives for a minute.
+    /// The claims of a token of this type that was issued to Ann now, with the id `jti`; it expires after a minute.
     #[must_use]
     pub fn claims(token_type: &str) -> Claims {
         Claims {

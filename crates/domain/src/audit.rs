@@ -500,7 +500,7 @@ mod tests {
     fn changes_of_new_or_deleted_objects_hold_all_fields() {
         let fields =
             |changes: Vec<Change>| -> Vec<Field> { changes.into_iter().map(|change| change.field).collect() };
-        let told = [
+        let expected = [
             Field::Username,
             Field::Email,
             Field::FirstName,
@@ -510,8 +510,8 @@ mod tests {
             Field::IsSuperuser,
             Field::Password,
         ];
-        assert_eq!(fields(user_changes(None, Some(&ann()))), told);
-        assert_eq!(fields(user_changes(Some(&ann()), None)), told);
+        assert_eq!(fields(user_changes(None, Some(&ann()))), expected);
+        assert_eq!(fields(user_changes(Some(&ann()), None)), expected);
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub struct User {
     pub address: Option<Address>,
     /// Whether the user may log in. Tokens of an inactive user are refused from the next request on.
     pub is_active: bool,
-    /// Whether the user has all rights. Set on the command line alone.
+    /// Whether the user has all rights. Can only be set on the command line.
     pub is_superuser: bool,
     /// The hash of the password. Never serialised.
     #[cfg_attr(feature = "serde", serde(skip))]

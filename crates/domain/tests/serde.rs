@@ -1,4 +1,4 @@
-//! Which types the feature `serde` serialises and deserialises, and in which form.
+//! The types that the feature `serde` serialises and deserialises, and their forms.
 #![expect(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 use std::{fmt::Debug, net::Ipv4Addr};

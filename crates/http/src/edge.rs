@@ -1,5 +1,4 @@
-//! What surrounds every request: client address, allowed hosts, CORS, security headers, timeouts, the request log,
-//! metrics and health checks.
+//! Client address, allowed hosts, CORS, security headers, timeouts, the request log, metrics and health checks.
 
 pub(crate) mod allowed_hosts;
 pub(crate) mod client_addr;

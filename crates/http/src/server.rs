@@ -1,4 +1,4 @@
-//! The server: workers, middleware, and what handlers share.
+//! The server: workers, middleware, and the state that handlers share.
 
 use std::{
     io,
@@ -30,43 +30,43 @@ use crate::{
     state::State,
 };
 
-/// What can be set about the server.
+/// The settings of the server.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How many threads serve requests.
+    /// Number of threads that serve requests.
     pub workers: usize,
-    /// How many connections to the database there are: as many threads use them.
+    /// Number of connections to the database, and of the threads that use them.
     pub connections: usize,
-    /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
+    /// Allowed hosts: `example.org`, `.example.org` for it and its subdomains, `*` for all.
     pub allowed_hosts: Vec<String>,
-    /// How long lists are.
+    /// Page sizes of lists.
     pub lists: ListSettings,
-    /// The origins whose scripts may read answers.
+    /// Origins with scripts that may read responses.
     pub allowed_origins: AllowedOrigins,
-    /// The proxies that may say where requests come from.
+    /// Proxies that may set forwarding headers.
     pub trusted_proxies: TrustedProxies,
-    /// Where the metrics may be asked for.
+    /// Networks that may read the metrics.
     pub metrics_for: Networks,
-    /// How often clients may ask; `None` for as often as they like.
+    /// Rates of requests; `None` for no limits.
     pub throttle: Option<Rates>,
-    /// How many logins may wait for the thread that hashes passwords.
+    /// Maximum number of logins that wait for the thread that hashes passwords.
     pub password_queue: usize,
-    /// The results of the recurring jobs, for the metrics.
+    /// Results of the recurring jobs, for the metrics.
     pub jobs: JobMetrics,
-    /// How long requests may take to end once the server is told to stop, in seconds.
+    /// Time for requests to end when the server is stopped, in seconds.
     pub shutdown_seconds: u64,
 }
 
-/// The largest body that is read, in bytes (wire contract, section 2).
+/// Maximum size of a body, in bytes (wire contract, section 2).
 const MAX_BODY: usize = 1024 * 1024;
 
-/// The largest body that is read where a picture may come, in bytes.
+/// Maximum size of a body that may hold a picture, in bytes.
 const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 
-/// How many threads of each worker read pictures from the disk, in small pieces.
+/// Number of threads of each worker that read pictures from the disk, in small pieces.
 const FILE_THREADS: usize = 4;
 
-/// Takes an address, before anything is served there.
+/// Binds an address, before anything is served there.
 ///
 /// # Errors
 /// Those of the operating system: the address is in use, not this machine's, or not allowed.
@@ -74,8 +74,8 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address)
 }
 
-/// Serves `app` at an address that was taken with [`bind`]. Ends, after the requests in hand, on SIGINT and
-/// SIGTERM. Must be called inside an actix runtime.
+/// Serves `app` at an address that was bound with [`bind`]. On SIGINT and SIGTERM, ends after the current requests.
+/// Must be called inside an actix runtime.
 ///
 /// # Errors
 /// Those of the operating system.
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::api::dispatch::tests::with_ann;
 
-    /// A server on a port of its own; stopped when it is dropped.
+    /// A server on its own port, stopped on drop.
     struct Running {
         address: SocketAddr,
         handle: ServerHandle,
@@ -190,7 +190,7 @@ mod tests {
     }
 
     impl Running {
-        /// The whole answer to a request without a body: its method and path, and further headers.
+        /// Sends a request without a body: its method and path, and further headers. Returns the whole response.
         fn ask(&self, line: &str, headers: &[&str]) -> String {
             let line = format!("{line} HTTP/1.1");
             let mut lines = vec![line.as_str(), "Connection: close"];
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_tells_browsers_to_be_careful() {
+    fn every_response_has_security_headers() {
         let server = start(Mocks::new(), settings());
         for (request, host) in [
             ("GET /api/", "Host: localhost"),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_begin_as_the_client_wrote_them_to_the_trusted_proxy() {
+    fn absolute_urls_have_the_scheme_of_the_trusted_proxy() {
         let server = start(Mocks::new(), settings());
         let answer = server.ask("GET /api/", &["X-Forwarded-Proto: https"]);
         assert!(
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_too_often_waits_and_bad_credentials_matter_more() {
+    fn throttled_requests_are_429_after_the_credential_check() {
         let once = "1/hour".parse().unwrap();
         let mut mocks = Mocks::new();
         mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
@@ -291,7 +291,7 @@ mod tests {
         }
     }
 
-    fn start_for_watchers(trusted_proxies: &[String]) -> Running {
+    fn start_with_metrics(trusted_proxies: &[String]) -> Running {
         start(
             Mocks::new(),
             Settings {
@@ -303,8 +303,8 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_counted_by_method_route_and_status_whatever_they_name() {
-        let server = start_for_watchers(&[]);
+    fn metrics_count_requests_by_method_route_and_status() {
+        let server = start_with_metrics(&[]);
         for line in [
             "GET /api/",
             "GET /api",
@@ -346,16 +346,16 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_for_those_who_may_watch_and_not_for_whom_a_strangers_proxy_forwards() {
-        let behind_nothing = start_for_watchers(&[]);
-        let behind_a_proxy = start_for_watchers(&["127.0.0.1".into()]);
-        let for_nobody = start(Mocks::new(), settings());
+    fn metrics_are_404_outside_of_the_allowed_networks() {
+        let without_proxy = start_with_metrics(&[]);
+        let with_proxy = start_with_metrics(&["127.0.0.1".into()]);
+        let without_networks = start(Mocks::new(), settings());
         for (server, header, expected) in [
-            (&behind_nothing, "Accept: */*", "200"),
-            (&behind_nothing, "X-Forwarded-For: 127.0.0.1", "404"),
-            (&behind_nothing, "Forwarded: for=127.0.0.1", "404"),
-            (&behind_a_proxy, "X-Forwarded-For: 192.0.2.7", "404"),
-            (&for_nobody, "Accept: */*", "404"),
+            (&without_proxy, "Accept: */*", "200"),
+            (&without_proxy, "X-Forwarded-For: 127.0.0.1", "404"),
+            (&without_proxy, "Forwarded: for=127.0.0.1", "404"),
+            (&with_proxy, "X-Forwarded-For: 192.0.2.7", "404"),
+            (&without_networks, "Accept: */*", "404"),
         ] {
             assert_eq!(
                 status(&server.ask("GET /metrics", &[header])),
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn only_scripts_of_allowed_origins_may_read_answers() {
+    fn only_scripts_of_allowed_origins_may_read_responses() {
         let listed = start_for(AllowedOrigins::Listed(vec!["https://app.example".into()]));
         let local = start_for(AllowedOrigins::Local);
         let any = start_for(AllowedOrigins::Any);
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn preflights_allow_every_method_that_the_api_has() {
+    fn preflights_allow_every_method_of_the_api() {
         let server = start_for(AllowedOrigins::Local);
         for (method, expected) in [
             ("GET", "200"),
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_may_read_our_own_headers_and_caches_heed_origin_and_accept() {
+    fn own_headers_are_exposed_and_vary_names_origin_and_accept() {
         let server = start_for(AllowedOrigins::Local);
         let answer = server.ask("GET /api/me/", &["Origin: http://localhost"]);
         let exposed = header(&answer, "Access-Control-Expose-Headers").unwrap();
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_only_count_to_origins_that_are_listed() {
+    fn credentials_are_allowed_for_listed_origins_only() {
         for (origins, origin, credentials) in [
             (
                 AllowedOrigins::Listed(vec!["https://app.example".into()]),
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn an_options_request_that_is_no_preflight_describes_the_endpoint() {
+    fn options_without_preflight_describes_the_endpoint() {
         let server = start_for(AllowedOrigins::Local);
         for headers in [&["Origin: http://localhost"][..], &[PREFLIGHT], &[]] {
             let answer = server.ask("OPTIONS /api/register/", headers);
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_away_is_503_and_a_time_to_ask_again() {
+    fn unavailable_store_is_503_with_retry_after() {
         let mut mocks = with_ann();
         mocks.fail_store = true;
         let server = start(mocks, settings());
@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_of_the_api_is_kept_by_browsers() {
+    fn responses_of_the_api_are_not_stored_by_browsers() {
         let server = start(Mocks::new(), settings());
         for request in ["GET /api/", "GET /api/me/", "POST /api/token/"] {
             let answer = server.ask(request, &[]);

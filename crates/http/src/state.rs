@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! The state that all handlers share.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use crate::{
     request::{pools::WorkerPools, query::ListSettings, throttle::Throttles},
 };
 
-/// The use-cases, the worker pools, and what the settings say about requests.
+/// The use-cases, the worker pools, and the settings of requests.
 pub(crate) struct State {
     pub(crate) app: Arc<App>,
     pub(crate) pools: WorkerPools,
     pub(crate) lists: ListSettings,
     pub(crate) proxies: TrustedProxies,
-    /// The origins whose scripts may read responses.
+    /// The origins with scripts that may read responses.
     pub(crate) origins: AllowedOrigins,
     pub(crate) metrics: Metrics,
     /// The networks that may read the metrics.

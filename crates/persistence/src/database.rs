@@ -62,7 +62,7 @@ pub enum OpenError {
     #[error("the database URL is malformed: {0}")]
     Malformed(&'static str),
     /// The folder of the SQLite file is missing.
-    #[error("the folder `{0}` of the SQLite database does not exist: make it, or correct the database URL")]
+    #[error("the folder `{0}` of the SQLite database does not exist: create it, or correct the database URL")]
     NoFolder(String),
     /// The database does not respond or refuses access.
     #[error("{database} can't be opened: {reason} ({advice})")]
@@ -231,9 +231,9 @@ impl Database {
     fn advice(&self) -> &'static str {
         match self.0 {
             Kind::Sqlite { .. } => {
-                "check that it is a SQLite file which this user may write, in such a folder"
+                "check that it is a SQLite file, and that this user may write the file and its folder"
             }
-            Kind::Postgres { .. } => "check the database URL, and that the server runs and lets this user in",
+            Kind::Postgres { .. } => "check the database URL, and that the server runs and accepts this user",
         }
     }
 }
@@ -322,7 +322,7 @@ fn postgres_place(rest: &str) -> Result<String, &'static str> {
     }
     if !options.is_none_or(|options| options.split('&').all(is_option)) {
         return Err(
-            "what follows `?` must be options such as `sslmode=require`, joined by `&`; \
+            "the part after `?` must be options such as `sslmode=require`, joined by `&`; \
              write `&` and `=` in a password as `%26` and `%3D`",
         );
     }

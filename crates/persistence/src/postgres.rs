@@ -25,7 +25,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postg
 /// Returns whether the table of applied migrations exists.
 const HAS_MIGRATIONS: &str = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS found";
 
-/// Writes a new file and forgets it. A role that may not create temporary tables writes a large object instead.
+/// Writes a new file and drops it. A role that may not create temporary tables writes a large object instead.
 const WRITE_CHECK: &str = "DO $$ BEGIN
         IF has_database_privilege(current_database(), 'TEMPORARY') THEN
             CREATE TEMPORARY TABLE mycars_write_check ON COMMIT DROP AS SELECT 1 AS filler;

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     const KEY: &str = "a-signing-key-that-both-systems-know-0123456789";
-    const OLD_KEY: &str = "the-key-before-that-one-which-nobody-should-know";
+    const OLD_KEY: &str = "the-key-before-that-one-which-is-secret-as-well";
 
     // Made by simplejwt 5.5 with `KEY`.
     const ACCESS: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo0MTAyNDQ0ODAwLCJpYXQiOjE3MDAwMDAwMDAsImp0aSI6IjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmIiwidXNlcl9pZCI6IjQyIn0.hLOEpdkP2VG0ZZ7zz7h52jSwOhQJRwMuUJ4bcdMDjck";

@@ -1,5 +1,5 @@
-//! The settings. `config/default.toml` says what each means and holds its default; the types here say what each takes.
-//! [`layers`] merges files and variables, and [`values`] parses single values.
+//! The settings. `config/default.toml` describes each setting and has its default; the types here define the allowed
+//! values. [`layers`] merges files and variables, and [`values`] parses single values.
 
 mod layers;
 mod secret;
@@ -23,10 +23,10 @@ use serde::Deserialize;
 
 pub(crate) use self::secret::{Secret, weakness};
 
-/// The hosts that are allowed while debugging, if none are set.
+/// Allowed hosts in `DEBUG`, if none are set.
 const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// The file in which Django projects keep their variables. This server reads the environment alone.
+/// The file in which Django projects keep their variables. This server only reads the environment.
 const DOTENV: &str = ".env";
 
 const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your container (--env-file .env)";
@@ -47,7 +47,7 @@ pub(crate) type Variables = BTreeMap<String, String>;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) debug: bool,
-    /// Signs tokens; `None` only while debugging.
+    /// Signs tokens; `None` only in `DEBUG`.
     pub(crate) secret_key: Option<Secret>,
     pub(crate) secret_key_fallbacks: Vec<Secret>,
     /// Patterns in lower case; never empty.
@@ -150,7 +150,7 @@ struct Cors {
 }
 
 impl Cors {
-    /// Allows front ends on this machine while debugging, if no origins are set.
+    /// Allows front ends on this machine in `DEBUG`, if no origins are set.
     fn settle(self, debug: bool) -> AllowedOrigins {
         match self.allowed_origins {
             AllowedOrigins::Listed(origins) if debug && origins.is_empty() => AllowedOrigins::Local,
@@ -250,7 +250,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The reason for which settings are refused. Its text is one line that says what to do.
+/// The reason why settings are refused. Its text is one line that says what to do.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SettingsError {
     #[error("Unknown setting {name}. {advice}")]

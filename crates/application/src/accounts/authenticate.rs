@@ -5,20 +5,20 @@ use mycars_domain::User;
 use super::token::{self, TokenError, TokenType};
 use crate::{App, ports::StoreError};
 
-/// Why a token does not authenticate a user.
+/// The reason why a token does not authenticate a user.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
     /// The token is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token names no user.
-    #[error("the token names nobody")]
+    /// The token identifies no user.
+    #[error("the token identifies no user")]
     NamesNobody,
     /// The user does not exist.
-    #[error("the user whom the token names is not there")]
+    #[error("the user of the token does not exist")]
     UserNotFound,
     /// The user is inactive.
-    #[error("the user whom the token names may not log in")]
+    #[error("the user of the token is inactive")]
     UserInactive,
     /// The store failed.
     #[error(transparent)]

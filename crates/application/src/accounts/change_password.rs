@@ -1,4 +1,4 @@
-//! Change one's own password, given the old one.
+//! Change the caller's password, with the old one as proof.
 
 use mycars_domain::{
     Action, Denied, Field, Rank, Target, User, Violation, password, policy, values::Password,
@@ -11,7 +11,7 @@ use crate::{
     ports::Verification,
 };
 
-/// The fields of a password change. By default, none was sent.
+/// The input of a password change. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PasswordChange {
     /// The current password.

@@ -1,4 +1,4 @@
-//! Delete one's own account.
+//! Delete the caller's account.
 
 use mycars_domain::{Action, Denied};
 
@@ -42,7 +42,7 @@ pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
         users::erase(app, unit, caller, &user, &cars, Revocation::LoggedOut)?;
         Ok::<_, Error>(cars)
     })?;
-    images::forget_all(app, cars);
+    images::delete_unused_of(app, cars);
     Ok(())
 }
 
@@ -65,7 +65,7 @@ mod tests {
         }
     }
 
-    /// Mocks in which this user has no cars and is deleted, with three refresh tokens and two sessions.
+    /// Returns mocks in which this user has no cars and is deleted, with three refresh tokens and two sessions.
     fn deletable(user: User) -> Mocks {
         Mocks::new()
             .with_user(user)

@@ -12,7 +12,7 @@ use crate::{
     ports::{UnitOfWork, Verification},
 };
 
-/// The fields of a login. By default, none was sent.
+/// The input of a login. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// The username.
@@ -70,7 +70,7 @@ pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> 
     Ok(TokenPair { refresh, access })
 }
 
-/// The proof that credentials are right. It is made outside a transaction, because verifying takes long.
+/// The proof of valid credentials. It is created outside a transaction, because verifying takes long.
 pub(crate) struct Proof {
     user: User,
     new_hash: Option<PasswordHash>,
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// Mocks that know this user and verify their password.
+    /// Returns mocks with this user, whose password is verified.
     fn mocks(user: User, verification: Verification) -> Mocks {
         let mut mocks = Mocks::new().with_user_read(user);
         mocks
@@ -169,7 +169,7 @@ mod tests {
         mocks
     }
 
-    /// Mocks in which Ann's password is right and tokens are signed: the token of each type is its type.
+    /// Returns mocks in which Ann's password is right and tokens are signed: each token is the name of its type.
     fn signing(verification: Verification) -> Mocks {
         let mut mocks = mocks(samples::user(), verification).with_random("jti");
         mocks.tokens.expect_encode().returning(|claims| {

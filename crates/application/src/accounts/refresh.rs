@@ -67,8 +67,8 @@ fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
     })
 }
 
-/// Rotates a token. The user is locked first, as by everything that ends a user's logins: a password change either
-/// waits until the new token is recorded, and revokes it, or came before, and revoked the old one.
+/// Rotates a token. The user is locked first, as in all use-cases that end a user's logins. So a password change
+/// either waits until the new token is recorded and revokes it, or has revoked the old token before.
 fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Error> {
     app.store.write(|unit| {
         let user = match token.user {
@@ -97,8 +97,9 @@ fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Erro
     })
 }
 
-/// Returns the owner of a token, if they may log in and it was not ended. The owner is checked first: deleting and
-/// deactivating a user ends their tokens too, and the wire contract has an error of its own for such owners.
+/// Returns the owner of a token, if they may log in and the token is not revoked. The owner is checked first:
+/// deleting and deactivating a user ends their tokens too, and the wire contract has a separate error for such
+/// owners.
 fn owner(token: &Verified, known: Option<&RefreshToken>, user: Option<User>) -> Result<User, Error> {
     let user = user
         .filter(|user| user.is_active)
@@ -237,7 +238,8 @@ mod tests {
         }
     }
 
-    /// Mocks in which tokens are rotated. Locking the token before the user could deadlock with a password change.
+    /// Returns mocks in which tokens are rotated. Locking the token before the user could deadlock with a password
+    /// change.
     fn rotating(known: Option<RefreshToken>) -> Mocks {
         let mut order = mockall::Sequence::new();
         let mut mocks = mocks(claims(), None, None);

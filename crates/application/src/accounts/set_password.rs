@@ -23,8 +23,8 @@ pub fn find_for_password(app: &App, caller: &Caller, username: &str) -> Result<U
         .ok_or(Error::NotFound)
 }
 
-/// Sets a user's password and revokes all their refresh tokens. Whether the password is strong enough is for the caller
-/// to check: see [`mycars_domain::password`].
+/// Sets a user's password and revokes all their refresh tokens. The caller must check the strength of the password:
+/// see [`mycars_domain::password`].
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for callers who may not do this to this user; [`Error::Hash`];

@@ -26,23 +26,23 @@ impl TokenType {
     }
 }
 
-/// Why a token is invalid.
+/// The reason why a token is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It is not signed with our key, or not valid yet.
+    /// It is not signed with the server's key, or not valid yet.
     #[error("the token is invalid")]
     Invalid,
     /// It has expired.
     #[error("the token has expired")]
     Expired,
     /// It has no expiry.
-    #[error("the token does not say when it expires")]
+    #[error("the token has no expiry")]
     NoExpiry,
     /// It has no id.
     #[error("the token has no id")]
     NoId,
     /// It has no type.
-    #[error("the token does not say of which type it is")]
+    #[error("the token has no type")]
     NoType,
     /// It is of the other type.
     #[error("the token is of the wrong type")]
@@ -58,13 +58,13 @@ pub(super) struct Verified {
     pub(super) id: String,
     pub(super) issued_at: Option<DateTime<Utc>>,
     pub(super) expires_at: DateTime<Utc>,
-    /// The user that it names; `None` if it names none or not by an id.
+    /// The id of the user in the token; `None` if it has none or not a number.
     pub(super) user: Option<UserId>,
-    /// Whether it names a user at all.
+    /// Whether the token has a user at all.
     pub(super) names_a_user: bool,
 }
 
-/// Decodes a token and checks everything that needs no store. `None` as `expected` accepts both types.
+/// Decodes a token and does all checks that need no store. `None` as `expected` accepts both types.
 pub(super) fn verify(app: &App, token: &str, expected: Option<TokenType>) -> Result<Verified, TokenError> {
     let claims = app.tokens.decode(token).map_err(|_| TokenError::Invalid)?;
     check(claims, expected, app.now().timestamp())
@@ -113,11 +113,11 @@ impl Verified {
         }
     }
 
-    /// Returns whether this refresh token of `user`, which is not recorded, may be from before all their logins were
+    /// Returns whether this unrecorded refresh token of `user` may have been issued before all their logins were
     /// ended.
     ///
-    /// A token that was issued here is recorded, and everything that ends all logins revokes it. A token of another
-    /// system with the same key has its issue time in whole seconds only: in doubt it counts as older.
+    /// Tokens of this server are recorded, so a use-case that ends all logins revokes them. A token of another system
+    /// with the same key has its issue time only in whole seconds: within the same second it counts as older.
     pub(super) fn may_have_been_ended(&self, user: &User) -> bool {
         user.logins_ended_at.is_some_and(|changed| {
             self.issued_at
@@ -278,12 +278,12 @@ mod tests {
         })
         .unwrap();
         assert_eq!((stranger.user, stranger.names_a_user), (None, true));
-        let nobody = checked(Claims {
+        let anonymous = checked(Claims {
             user_id: None,
             ..good()
         })
         .unwrap();
-        assert_eq!((nobody.user, nobody.names_a_user), (None, false));
+        assert_eq!((anonymous.user, anonymous.names_a_user), (None, false));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn delete(
             .append(&[audit::car_deleted(app, caller, &car)])?;
         Ok::<_, Error>(car.image)
     })?;
-    images::forget(app, image);
+    images::delete_unused(app, image);
     Ok(())
 }
 

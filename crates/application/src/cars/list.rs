@@ -8,7 +8,7 @@ use crate::{
     lists::{CarQuery, Page},
 };
 
-/// Returns the cars in the scope that `query` asks for, in a fixed number of queries.
+/// Returns the cars in the scope that match `query`, in a fixed number of queries.
 ///
 /// # Errors
 /// [`Error::Denied`]; [`Error::Store`].

@@ -1,12 +1,12 @@
-//! Whose cars a use-case is about.
+//! The cars that a use-case is about.
 
 use mycars_domain::{Action, Denied, Target, UserId, policy};
 
 use super::Error;
 use crate::Caller;
 
-/// Whose cars a use-case is about, and in which capacity the caller asks. A car outside the scope is not found, whatever
-/// the caller's rank.
+/// The cars that a use-case is about, and the capacity in which the caller acts. A car outside the scope is not
+/// found, for any rank of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CarScope {
     /// The caller's own cars, as their owner (wire contract, section 5).

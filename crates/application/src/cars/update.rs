@@ -29,7 +29,7 @@ use crate::{App, Caller, UpdateMode, audit, ports::UnitOfWork, quotas};
 /// assert_eq!((car.mileage.get(), car.brand.as_str()), (17_000, "Toyota"));
 ///
 /// let Err(cars::Error::Invalid(violations)) = update(UpdateMode::Full) else {
-///     panic!("the brand must be there");
+///     panic!("the brand is required");
 /// };
 /// assert_eq!(violations.of(Field::Brand), [Violation::Required]);
 /// # Ok::<(), cars::Error>(())
@@ -99,7 +99,7 @@ mod tests {
         ports::{CarCount, StoreError},
     };
 
-    /// Mocks that find Ann's car. No other car has its plate.
+    /// Returns mocks with Ann's car. No other car has its plate.
     fn mocks() -> Mocks {
         let mut mocks = Mocks::new().with_car_locked(samples::car());
         mocks.unit.cars.expect_license_is_taken().returning(|_, except| {
@@ -109,7 +109,7 @@ mod tests {
         mocks
     }
 
-    /// Updates Ann's car for Ann.
+    /// Updates Ann's car as Ann.
     fn update_own(app: &App, input: &CarInput, mode: UpdateMode) -> Result<Car, Error> {
         update(app, &samples::ann(), CarScope::Caller, CarId(10), input, mode)
     }
@@ -256,7 +256,7 @@ mod tests {
         );
     }
 
-    /// A car that today's rules refuse: it was stored before they were made, or copied from another system.
+    /// A car that the current rules refuse: it was stored before, or copied from another system.
     fn legacy() -> Car {
         Car {
             brand: Brand::from_storage("\u{200b}".into()),

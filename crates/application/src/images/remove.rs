@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, CarId};
 
-use super::{Error, forget};
+use super::{Error, delete_unused};
 use crate::{
     App, Caller, audit,
     cars::{self, CarScope, authorize_car, check_version},
@@ -37,7 +37,7 @@ pub fn remove(
         }
         Ok::<_, cars::Error>(before.image)
     })?;
-    forget(app, old);
+    delete_unused(app, old);
     Ok(())
 }
 

@@ -7,38 +7,38 @@ use super::{
     UserRepository,
 };
 
-/// The cause of an adapter's failure, for the log and never for a client.
+/// The cause of an adapter's failure, for the log and never for clients.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why the store failed.
+/// The errors of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database can't be reached, or no connection became free in time. Trying again later may help.
+    /// The database can't be reached, or no connection became free in time. A later attempt may succeed.
     #[error("the database is not available")]
     Unavailable(#[source] BoxError),
-    /// The database can be reached, but not written: its disk is full or fails, or it is read-only. Trying again later
-    /// may help.
+    /// The database can be read but not written: its disk is full or fails, or it is read-only. A later attempt may
+    /// succeed.
     #[error("the database cannot be written")]
     NotWritable(#[source] BoxError),
     /// Another row has the value of this unique field.
     #[error("the value of {0:?} is taken")]
     Taken(Field),
     /// The user that the row belongs to does not exist.
-    #[error("the user whom this was to belong to is gone")]
+    #[error("the owner of the row does not exist")]
     OwnerGone,
     /// Any other failure of the program or the database.
     #[error("the database failed")]
     Other(#[source] BoxError),
 }
 
-/// Tells the store that the work failed and must be rolled back. Only the use-case knows the cause.
+/// Tells the store that the work failed and must be rolled back. Only the use-case has the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rollback;
 
-/// Whether work reads or writes.
+/// The mode of a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Single statements that change nothing: no transaction, and so no round trips for one.
+    /// Single statements without changes: no transaction, which would cost two round trips.
     Read,
     /// One transaction.
     Write,
@@ -121,8 +121,8 @@ pub trait Store: Send + Sync {
         work: &mut dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback>,
     ) -> Result<(), StoreError>;
 
-    /// Checks that the database answers and, as far as that is known without writing, can be written. After a write
-    /// that failed with [`StoreError::NotWritable`], this reports the same until a write of its own has succeeded.
+    /// Checks that the database responds and, as far as possible without writing, can be written. After a write that
+    /// failed with [`StoreError::NotWritable`], this returns the same error until a test write has succeeded.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; [`StoreError::NotWritable`].
@@ -187,11 +187,11 @@ impl dyn Store + '_ {
         self.write_in(Mode::Write, work)
     }
 
-    /// Writes like [`write`](#method.write), but does not wait while others write: for what may as well be written
+    /// Writes like [`write`](#method.write), but does not wait for other writers. For changes that can be repeated
     /// later.
     ///
     /// # Errors
-    /// Those of `work`; those of the transaction itself; [`StoreError::Unavailable`] if others write.
+    /// Those of `work`; those of the transaction itself; [`StoreError::Unavailable`] if there are other writers.
     pub fn write_now<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&mut dyn UnitOfWork) -> Result<T, E>,

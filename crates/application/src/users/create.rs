@@ -14,7 +14,7 @@ use crate::{
 /// Creates a user and returns them. Of the rules for passwords, only the length is checked.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Invalid`] with all violations; [`Error::Hash`];
+/// [`Error::Denied`] for callers without admin rights; [`Error::Invalid`] with all violations; [`Error::Hash`];
 /// [`Error::Store`].
 pub fn create(app: &App, caller: &Caller, input: &UserInput) -> Result<User, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;

@@ -12,7 +12,7 @@ use crate::{
     ports::{StoreError, UnitOfWork},
 };
 
-/// The fields of a user as they were sent. By default, none was sent.
+/// The input of a user. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserInput {
     /// The name to log in with.
@@ -39,12 +39,12 @@ pub struct UserInput {
     pub version: Option<DateTime<Utc>>,
 }
 
-/// Which rules hold for a password (wire contract, section 4).
+/// The rules for a password (wire contract, section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordRules {
     /// All rules: users choose their own password.
     Chosen,
-    /// The length alone: an admin sets another user's password.
+    /// The length only: an admin sets another user's password.
     Given,
 }
 
@@ -259,8 +259,8 @@ pub(crate) fn check_unique(
     Ok(())
 }
 
-/// Returns the known values of a password's owner: those that were sent, valid or not, since the password must not be
-/// similar to them either way, and else the stored ones.
+/// Returns the known values of a password's owner: the sent ones, valid or not, and otherwise the stored ones. The
+/// password must not be similar to any of them.
 fn owner<'a>(input: &'a UserInput, before: password::Owner<'a>) -> password::Owner<'a> {
     fn sent_or<'a>(input: &'a Input<String>, before: &'a str) -> &'a str {
         input.given().map_or(before, |text| strip(text))

@@ -19,7 +19,7 @@ use crate::{
 /// all rules are checked.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who deactivate
+/// [`Error::Denied`] for callers without admin rights, for admins if the user is a superuser, for callers who deactivate
 /// or demote themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the user has
 /// another version than the input expects; [`Error::Invalid`] with all violations; [`Error::Hash`]; [`Error::Store`].
 ///
@@ -76,8 +76,8 @@ pub fn update(
 }
 
 /// Updates a user without a new password, and ends their logins if `is_active` changes: logins from before a
-/// deactivation must not be valid again after the next activation. An activation ends logins that an earlier version,
-/// or another program, left.
+/// deactivation must not be valid again after the next activation. An activation ends logins that were left by an
+/// earlier version or by another program.
 fn write_and_end_logins(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -91,9 +91,9 @@ fn write_and_end_logins(
     Ok(logins::update_and_end(app, unit, after, Revocation::Revoked)?)
 }
 
-/// Returns whether an input with a version changes nothing. Then no new version is made, which would look like a change
-/// to other clients. Without a version, the time of the last change is that of the request, as in Django REST
-/// framework.
+/// Returns whether an input with a version changes nothing. Then the version stays the same, because a new one would
+/// look like a change to other clients. Without a version, the time of the last change is that of the request, as in
+/// Django REST framework.
 fn is_unchanged(before: &User, after: &User, input: &UserInput) -> bool {
     let after = User {
         updated_at: before.updated_at,

@@ -1,4 +1,4 @@
-//! Requests to endpoints: finds the operation, runs it, and keeps what its page needs.
+//! Dispatches requests to endpoints: finds the operation, runs it, and collects the data for its page.
 
 use std::sync::Arc;
 
@@ -27,24 +27,24 @@ use crate::{
     state::State,
 };
 
-/// What the page of a response shows beside it.
+/// Data that a page shows in addition to the response.
 #[derive(Default)]
 pub(crate) struct PageData {
-    /// The method that was carried out: that of the request, or the one that a form names.
+    /// The method that was executed: that of the request, or the one that a form names.
     pub(crate) method: Option<Method>,
-    /// What a form of the page sent.
+    /// The form of the page that was sent.
     pub(crate) sent: SentForm,
-    /// The user who is logged in.
+    /// The logged-in user.
     pub(crate) username: Option<String>,
     /// Whether that user may use the admin panel.
     pub(crate) is_admin: bool,
     /// The present state of the object as JSON, if the endpoint can change it.
     pub(crate) object: Option<Vec<u8>>,
-    /// Whether a long list is shown in pages that the API would answer whole.
+    /// Whether a list that the API returns whole is shown in pages.
     pub(crate) is_shortened: bool,
 }
 
-/// Answers a request to an endpoint, whatever its method.
+/// Handles a request to an endpoint, with any method.
 pub(crate) async fn dispatch(
     endpoint: &'static Endpoint,
     state: &Data<State>,
@@ -79,7 +79,7 @@ pub(crate) async fn dispatch(
         let operation = method.and_then(|method| endpoint.operation(method));
         let pool = operation.map_or(Pool::Database, |operation| operation.pool(body));
         let work = move |request: &pipeline::Request<'_>| {
-            // A form may name a method only if a user is logged in: only then it has proved to be ours.
+            // A form may override the method only if a user is logged in: only then was its CSRF token checked.
             let method = method.filter(|_| !method_overridden || request.user.is_some());
             Ok(answer(endpoint, method, request))
         };
@@ -91,7 +91,7 @@ pub(crate) async fn dispatch(
         object,
         is_shortened,
     } = outcome.result?;
-    // The page after the end of a session is shown to a browser that is not logged in.
+    // The page after the end of a session is shown to an anonymous user.
     let user = outcome
         .user
         .filter(|_| !reply.as_ref().is_ok_and(|reply| reply.ends_session));
@@ -100,22 +100,22 @@ pub(crate) async fn dispatch(
     page.object = object;
     page.is_shortened = is_shortened;
     let mut reply = reply?;
-    // A token leaves the browser's session, which may be another user's, as it is.
+    // A request with a token does not end the session of the browser, which may be another user's.
     reply.ends_session &= rules.credentials.token(context)?.is_none();
     Ok(reply)
 }
 
-/// The reply of an operation, and what its page shows beside it.
+/// The reply of an operation, and the data for its page.
 struct Answer {
     reply: Result<Reply, ApiError>,
     object: Option<Vec<u8>>,
     is_shortened: bool,
 }
 
-/// Carries out the operation that serves `method`, or describes the endpoint to OPTIONS.
+/// Runs the operation for `method`, or describes the endpoint for OPTIONS.
 fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipeline::Request<'_>) -> Answer {
     let context = request.context;
-    // In pages people type the numbers of filters.
+    // In pages, users type the numbers of filters.
     let query = if context.is_page {
         Query::typed(&context.query)
     } else {
@@ -156,8 +156,8 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
     }
 }
 
-/// Tells whether a list is shown in pages although the API would answer all of it: a browser takes long to show
-/// thousands of items.
+/// Returns whether a list is shown in pages although the API returns it whole: browsers are slow with thousands of
+/// items.
 fn shortens_lists(endpoint: &Endpoint, request: &pipeline::Request<'_>, query: &Query) -> bool {
     request.context.is_page
         && request.state.lists.page_size.is_none()
@@ -165,7 +165,7 @@ fn shortens_lists(endpoint: &Endpoint, request: &pipeline::Request<'_>, query: &
         && !query.has_limit()
 }
 
-/// Returns the present state of an object, for the forms that change it.
+/// Returns the stored object, for the forms that change it.
 fn object(
     endpoint: &'static Endpoint,
     operation: &'static Operation,
@@ -176,7 +176,7 @@ fn object(
         .operation(Method::Put)
         .or(endpoint.operation(Method::Patch));
     let read = endpoint.operation(Method::Get).filter(|_| can_change.is_some())?;
-    match (operation.verb, reply) {
+    match (operation.method, reply) {
         (Method::Get | Method::Put | Method::Patch, Ok(reply)) => Some(reply.json.clone()),
         (Method::Put | Method::Patch, Err(error)) if error.status() == StatusCode::BAD_REQUEST => {
             handle(read).ok().map(|reply| reply.json)
@@ -185,7 +185,7 @@ fn object(
     }
 }
 
-/// Tells whether the user can read what a PUT to this path would replace.
+/// Returns whether the user can read the object that a PUT to this path would replace.
 fn is_there(
     endpoint: &'static Endpoint,
     handle: impl FnOnce(&'static Operation) -> Result<Reply, ApiError>,
@@ -225,7 +225,7 @@ pub(crate) mod tests {
         ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap()
     }
 
-    /// Mocks that know Ann by the token `token`.
+    /// Returns mocks in which the token `token` belongs to Ann.
     pub(crate) fn with_ann() -> Mocks {
         let mut mocks = Mocks::new();
         mocks.tokens.expect_decode().returning(|_| {
@@ -245,7 +245,7 @@ pub(crate) mod tests {
         mocks
     }
 
-    /// The status and the body of the response to an OPTIONS request of Ann's for car 10.
+    /// Returns the status and the body of the response to Ann's OPTIONS request for car 10.
     async fn options(path: &str, mocks: Mocks) -> (u16, Value) {
         let (http, mut payload) = TestRequest::default()
             .method(http::Method::OPTIONS)
@@ -321,7 +321,7 @@ pub(crate) mod tests {
         drop(release);
     }
 
-    /// Mocks in which the session `key` is Ann's.
+    /// Returns mocks in which the session `key` belongs to Ann.
     fn with_anns_session() -> Mocks {
         let mut mocks = with_ann();
         // SHA-256 of `key`.

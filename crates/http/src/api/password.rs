@@ -1,4 +1,4 @@
-//! `/api/change-password/`: change one's own password.
+//! `/api/change-password/`: changes the caller's own password.
 
 use mycars_application::accounts::{self, PasswordChange};
 use mycars_domain::{Field, password::MIN_LENGTH, values::Password};
@@ -24,7 +24,7 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
     operations: &[Operation {
         id: "change_password",
         summary: "Change your own password",
-        verb: Method::Put,
+        method: Method::Put,
         body: Some(&Schema {
             name: "ChangePassword",
             fields: &[

@@ -1,4 +1,4 @@
-//! `/api/register/`: make an account.
+//! `/api/register/`: creates an account.
 
 use mycars_application::{accounts, users::UserInput};
 use mycars_domain::Field;
@@ -27,7 +27,7 @@ pub(crate) static REGISTER: Endpoint = Endpoint {
     operations: &[Operation {
         id: "register",
         summary: "Make an account",
-        verb: Method::Post,
+        method: Method::Post,
         body: Some(&Schema {
             name: "Registration",
             fields: &FIELDS,

@@ -1,4 +1,4 @@
-//! `/api/token/`, `/api/token/refresh/`, `/api/token/verify/`: log in, and stay logged in.
+//! `/api/token/`, `/api/token/refresh/`, `/api/token/verify/`: obtain, refresh and verify tokens.
 
 use mycars_application::accounts::{self, Credentials, TokenError};
 use mycars_domain::Field;
@@ -23,7 +23,7 @@ pub(crate) static LOGIN: Endpoint = Endpoint {
     operations: &[Operation {
         id: "obtain_token",
         summary: "Log in",
-        verb: Method::Post,
+        method: Method::Post,
         body: Some(&Schema {
             name: "TokenObtainPair",
             fields: &[
@@ -50,7 +50,7 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
     operations: &[Operation {
         id: "refresh_token",
         summary: "Get a new access token",
-        verb: Method::Post,
+        method: Method::Post,
         body: Some(&Schema {
             name: "TokenRefresh",
             fields: &[FieldSpec::required(Field::Refresh, "Refresh", FieldKind::Text).example(TOKEN)],
@@ -79,7 +79,7 @@ pub(crate) static VERIFY: Endpoint = Endpoint {
     operations: &[Operation {
         id: "verify_token",
         summary: "Say whether a token is good",
-        verb: Method::Post,
+        method: Method::Post,
         body: Some(&Schema {
             name: "TokenVerify",
             fields: &[FieldSpec::required(Field::Token, "Token", FieldKind::Text).example(TOKEN)],
@@ -142,7 +142,7 @@ fn refresh(request: &Request<'_>) -> Result<Reply, ApiError> {
 fn verify(request: &Request<'_>) -> Result<Reply, ApiError> {
     match accounts::verify_token(request.app, &request.single_text(Field::Token)?) {
         Ok(()) => Reply::ok(&serde_json::Map::new()),
-        // Here, and only here, simplejwt makes this an error of the body.
+        // Only here, simplejwt reports this as an error of the body.
         Err(accounts::Error::Token(error @ TokenError::Blacklisted)) => {
             Err(ApiError::NonField(token_message(error).into()))
         }

@@ -1,4 +1,4 @@
-//! `/api/admin/users/` and `/api/admin/users/{user_id}/`: everybody's accounts, for admins.
+//! `/api/admin/users/` and `/api/admin/users/{user_id}/`: the accounts of all users, for admins.
 
 use mycars_application::{
     UpdateMode,
@@ -42,7 +42,7 @@ pub(crate) static LIST: Endpoint = Endpoint {
         Operation {
             id: "create_user",
             summary: "Add a user",
-            verb: Method::Post,
+            method: Method::Post,
             body: Some(&NEW_USER),
             answer: ResponseSpec::Created(&USER),
             handle: create,
@@ -69,7 +69,7 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
         Operation {
             id: "replace_user",
             summary: "Replace a user",
-            verb: Method::Put,
+            method: Method::Put,
             body: Some(&USER),
             answer: ResponseSpec::One(&USER_WITH_CARS),
             handle: replace,
@@ -77,7 +77,7 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
         Operation {
             id: "update_user",
             summary: "Change some of a user",
-            verb: Method::Patch,
+            method: Method::Patch,
             body: Some(&USER),
             answer: ResponseSpec::One(&USER_WITH_CARS),
             handle: change,
@@ -92,29 +92,29 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
     ],
 };
 
-/// A user, as one is changed and answered.
+/// A user, in requests that change one and in responses.
 pub(crate) static USER: Schema = Schema {
     name: "User",
     fields: &CHANGED,
 };
 
-/// A user, as one is made.
+/// A user, in requests that create one.
 static NEW_USER: Schema = Schema {
     name: "NewUser",
     fields: &NEW,
 };
 
-/// A user, as one is looked at.
+/// A user with all cars, in responses.
 pub(crate) static USER_WITH_CARS: Schema = Schema {
     name: "UserWithCars",
     fields: &WITH_CARS,
 };
 
-/// The roles, and how they are shown.
+/// The roles with their labels.
 const ROLES: FieldKind = FieldKind::Choice(&[("client", "Client"), ("admin", "Admin")]);
 
-/// Of ASCII what [`Username`] takes. Which letters and digits there are besides, the dialects of regular expressions
-/// don't agree on.
+/// Regular expression of the ASCII texts that [`Username`] accepts. Other letters and digits all match, because the
+/// dialects of regular expressions differ in them.
 const USERNAME_PATTERN: &str = r"[^\s\x00-*,/:-?\[-^`{-\x7F]+";
 
 pub(super) const USERNAME: FieldSpec = FieldSpec::required(Field::Username, "Username", FieldKind::Text)
@@ -283,7 +283,7 @@ fn id(request: &Request<'_>) -> UserId {
     UserId(request.id("user_id").unwrap_or(-1))
 }
 
-/// The fields that new and changed users have in common.
+/// Reads the fields that new and changed users share.
 pub(crate) fn input(form: &Form<'_>) -> UserInput {
     UserInput {
         username: form.text(Field::Username),

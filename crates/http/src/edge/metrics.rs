@@ -1,5 +1,5 @@
-//! What Prometheus can watch (wire contract, section 7): how many requests there were, how long they took, and how much
-//! work waits for each worker pool. The names are those of OpenTelemetry's semantic conventions, where it has some.
+//! Metrics for Prometheus (wire contract, section 7): number and duration of requests, and the jobs that wait for each
+//! worker pool. The names follow OpenTelemetry's semantic conventions where those define one.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// The canonical path of a route, among the data of its resource.
+/// The canonical path of a route, in the data of its resource.
 pub(crate) struct Route(pub(crate) &'static str);
 
-/// The bounds of the histogram, in seconds. Below those that OpenTelemetry recommends are four more, because most
-/// requests take less than its first.
+/// Bounds of the histogram, in seconds: four below those that OpenTelemetry recommends, because most requests take less
+/// than its first.
 const BUCKETS: [f64; 18] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
     7.5, 10.0,
 ];
 
-/// OpenMetrics' text format.
+/// Media type of OpenMetrics' text format.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What requests are told apart by: only what there are few of, because each combination is remembered for ever.
+/// Labels of requests. Each label has few values, because every combination is stored until the server stops.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 #[expect(
     clippy::struct_field_names,
@@ -38,7 +38,7 @@ struct RequestLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LaneLabels {
+struct PoolLabels {
     lane: &'static str,
 }
 
@@ -97,17 +97,17 @@ fn labels(job: Job) -> JobLabels {
     JobLabels { job: job.as_str() }
 }
 
-/// What is counted.
+/// The metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
-    waiting: Family<LaneLabels, Gauge>,
+    waiting: Family<PoolLabels, Gauge>,
 }
 
 impl Metrics {
     pub(crate) fn new(jobs: &JobMetrics) -> Self {
         let requests = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
-        let waiting = Family::<LaneLabels, Gauge>::default();
+        let waiting = Family::<PoolLabels, Gauge>::default();
         let build = Family::<BuildLabels, Gauge>::default();
         let version = env!("CARGO_PKG_VERSION");
         build.get_or_create(&BuildLabels { version }).set(1);
@@ -145,17 +145,17 @@ impl Metrics {
     /// Sets how many jobs wait for a thread of a pool.
     pub(crate) fn set_waiting(&self, pool: &'static str, jobs: usize) {
         let jobs = jobs.try_into().unwrap_or(i64::MAX);
-        self.waiting.get_or_create(&LaneLabels { lane: pool }).set(jobs);
+        self.waiting.get_or_create(&PoolLabels { lane: pool }).set(jobs);
     }
 
-    /// Writes everything in `OpenMetrics`' text format.
+    /// Formats all metrics in `OpenMetrics`' text format.
     pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry).map(|()| text)
     }
 }
 
-/// A method's name; `_OTHER` for those that anybody can make up.
+/// Returns a method's name; `_OTHER` for methods that HTTP does not define.
 fn name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

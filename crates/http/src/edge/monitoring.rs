@@ -14,12 +14,12 @@ use crate::{
     state::State,
 };
 
-/// `GET /health/live`: the process answers.
+/// `GET /health/live`: 200 while the process runs.
 pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-/// `GET /health/ready`: the database responds and can be written, and the disks have enough free space; else 503.
+/// `GET /health/ready`: 200 if the database responds and is writable, and the disks have enough free space; otherwise 503.
 pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
     let blocking = state.pools.clone();
     let ping = blocking
@@ -33,9 +33,9 @@ pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
     }
 }
 
-/// `GET /metrics`: everything in OpenMetrics' text format. For others, the path does not exist.
+/// `GET /metrics`: all metrics in OpenMetrics' text format; 404 for clients that may not read them.
 pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpResponse {
-    if !may_ask(&state, &http) {
+    if !may_read_metrics(&state, &http) {
         return ApiError::NotFound(Resource::Route).response();
     }
     for (pool, jobs) in state.pools.waiting() {
@@ -47,9 +47,9 @@ pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpRespon
     }
 }
 
-/// Tells whether a request comes from a network that may read the metrics. What a proxy forwards that is not trusted comes from
-/// anywhere, though the proxy may be near.
-fn may_ask(state: &State, http: &HttpRequest) -> bool {
+/// Returns whether a request comes from a network that may read the metrics. A request that an untrusted proxy
+/// forwarded does not, even if the proxy is in such a network.
+fn may_read_metrics(state: &State, http: &HttpRequest) -> bool {
     let client = state.proxies.client(http.head());
     let is_forwarded = [X_FORWARDED_FOR, FORWARDED]
         .iter()

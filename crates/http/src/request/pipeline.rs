@@ -1,5 +1,5 @@
-//! The checks that a request passes before its work is done, in one order for the API, its pages, the panel and the
-//! login (wire contract, section 1, "Order of checks"). [`Rules`] say which checks a route wants.
+//! The checks of a request before its work runs, in one order for the API, its pages, the panel and the login (wire
+//! contract, section 1, "Order of checks"). [`Rules`] select the checks of a route.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     state::State,
 };
 
-/// The checks that a route wants, as data.
+/// The checks of a route, as data.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) access: Access,
@@ -32,21 +32,21 @@ pub(crate) struct Rules {
     /// The rate that the request counts to; `None` if it is not counted.
     pub(crate) rate: Option<RateClass>,
     pub(crate) csrf: Csrf,
-    /// Whether the body may hold a file, and be as large as one.
+    /// Whether the body may hold a file, with the size limit for files.
     pub(crate) takes_file: bool,
     /// Whether credentials and permission are checked before the body is read, at the cost of reading the user twice.
     pub(crate) checks_early: bool,
     pub(crate) channel: Channel,
 }
 
-/// When a request must prove that it comes from this site's own pages.
+/// The condition under which a request must come from this site's own pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Csrf {
-    /// If it is authenticated by a session alone.
+    /// If only a session authenticates it.
     IfSession,
-    /// In any case, also without a login.
+    /// Always, also without a login.
     Always,
-    /// Never: nothing is done.
+    /// Never: the route changes nothing.
     Never,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Request<'a> {
     pub(crate) caller: &'a Caller,
 }
 
-/// What came of a request, and its user as far as they became known.
+/// The result of a request, and its user if it is known.
 pub(crate) struct Outcome<T> {
     pub(crate) user: Option<User>,
     pub(crate) result: Result<T, ApiError>,
@@ -68,8 +68,8 @@ pub(crate) struct Outcome<T> {
 
 /// Checks a request, reads its body, and runs its work on the pool that `plan` names.
 ///
-/// `plan` sees the body as soon as it is read, before it is known whether the request is admitted: it may only look at
-/// it. What is wrong with a body is reported when the work asks for its fields.
+/// `plan` gets the body before it is known whether the request is admitted: it may only inspect the body. Errors in the
+/// body are reported when the work reads its fields.
 pub(crate) async fn run<T, W>(
     rules: Rules,
     state: &Data<State>,
@@ -96,7 +96,7 @@ where
     }
 }
 
-/// The checks of one request, and what they have found out.
+/// The checks of one request, and their results.
 struct Checks<'a> {
     rules: Rules,
     state: &'a Data<State>,
@@ -119,7 +119,7 @@ impl Checks<'_> {
         let Self { rules, context, .. } = *self;
         let sends_credentials = rules.access != Access::Open && context.sends_credentials();
         if !rules.access.needs_user() && !sends_credentials && rules.csrf != Csrf::Always {
-            // An excess request takes no place in the queue for passwords.
+            // A request that exceeds its rate takes no place in the queue for passwords.
             self.count()?;
         }
         if rules.access.needs_user() && !rules.credentials.are_sent(context)? {
@@ -142,7 +142,7 @@ impl Checks<'_> {
         let is_counted = self.is_counted;
         let job = move || {
             let mut user = None;
-            let admitted = admit(
+            let admitted = check_access(
                 rules,
                 &state,
                 &context,
@@ -176,8 +176,8 @@ impl Checks<'_> {
         Ok(())
     }
 
-    /// Looks the user up and refuses those who are not admitted, so that no body is stored and no place in a slow queue
-    /// is taken for them.
+    /// Reads the user and refuses requests that are not admitted, so that no body is stored and no place in a slow queue
+    /// is taken by them.
     async fn authorize_early(&mut self) -> Result<(), ApiError> {
         let Rules {
             access, credentials, ..
@@ -209,8 +209,8 @@ async fn read_body(
     }
 }
 
-/// The checks that need the database: runs on a worker thread. Stores the user as soon as it is known.
-fn admit(
+/// Runs the checks that need the database, on a worker thread. Stores the user as soon as it is known.
+fn check_access(
     rules: Rules,
     state: &State,
     context: &RequestContext,
@@ -237,7 +237,7 @@ fn admit(
     })
 }
 
-/// Counts a request as that of its user, or else of its address.
+/// Counts a request by its user or, without one, by its address.
 fn count(rules: Rules, state: &State, context: &RequestContext, user: Option<&User>) -> Result<(), ApiError> {
     match (&state.throttles, rules.rate) {
         (Some(throttles), Some(rate)) => throttles.check(rate, context.client, user.map(|user| user.id)),
@@ -245,8 +245,8 @@ fn count(rules: Rules, state: &State, context: &RequestContext, user: Option<&Us
     }
 }
 
-/// Checks that a request comes from this site's own pages, unless a token authenticates it. A request that does not
-/// counts as anonymous, and neither as the user's nor as a login: another site can make a visitor's browser send it.
+/// Checks that a request comes from this site's own pages, unless a token authenticates it. A request that fails the
+/// check counts as anonymous, because another site can make a user's browser send it.
 fn check_csrf(
     rules: Rules,
     state: &State,
@@ -267,7 +267,7 @@ fn check_csrf(
             .map(|throttles| throttles.check_anonymous(context.client));
         match counted {
             Some(Err(throttled)) => throttled,
-            // The token of a form that was too large is not missing: it was not read.
+            // The token of a form that exceeds the limit was not read.
             _ => body.problem().unwrap_or(forged),
         }
     })

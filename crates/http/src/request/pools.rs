@@ -1,7 +1,6 @@
-//! Where pools work runs. Everything that waits for the database or takes time goes through here, and
-//! everything here is bounded: work that would have to wait too long is refused at once. Only files are read
-//! and written elsewhere, in small pieces: pictures that are served, by actix itself, and uploads that are put
-//! aside while they arrive.
+//! Pools of worker threads. Work that waits for the database or takes time runs here, on bounded queues: if a queue is
+//! full, work is refused at once. Only files are read and written elsewhere, in small pieces: pictures by actix itself,
+//! and uploads while they arrive.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,25 +11,25 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-/// Where a piece of work runs.
+/// The pool on which work runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pool {
-    /// On the threads that talk to the database: work of milliseconds.
+    /// Work with the database, which takes milliseconds.
     Database,
-    /// On the one thread that hashes passwords, which takes a quarter of a second each time. On the database's
-    /// pool, a few logins at once would keep all other requests waiting.
+    /// Password hashing, on one thread, which takes a quarter of a second each time. On the database's pool, a few
+    /// logins at once would delay all other requests.
     Passwords,
-    /// On the one thread that decodes pictures, which takes time and memory: one at a time bounds both.
+    /// Decoding of pictures, on one thread, which bounds time and memory.
     Images,
 }
 
-/// Why work was not done.
+/// The reason why work was not done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PoolError {
-    /// Too much is waiting already.
+    /// The queue is full.
     #[error("too many requests are waiting")]
     Busy,
-    /// The work panicked; what it said is on standard error already.
+    /// The work panicked; the message was written to standard error.
     #[error("the work panicked")]
     Panicked,
 }
@@ -45,19 +44,18 @@ pub(crate) struct WorkerPools {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How many requests may wait for a thread that talks to the database.
+/// Maximum number of requests that wait for a database thread.
 const MAX_WAITING: usize = 512;
 
-/// How many uploads may wait for the thread that decodes pictures.
+/// Maximum number of uploads that wait for the thread that decodes pictures.
 const MAX_WAITING_IMAGES: usize = 64;
 
 impl WorkerPools {
-    /// Starts the threads, one for each of so many connections to the database: one hashes passwords, one decodes
-    /// pictures, and all others, or else one, do the rest. At most `max_passwords` pieces of work may wait for the one
-    /// that hashes.
+    /// Starts one thread for each of `connections` to the database: one hashes passwords, one decodes pictures, and the
+    /// others, at least one, do everything else. At most `max_passwords` jobs wait for the thread that hashes.
     ///
-    /// So no thread waits for a connection, if there are at least three. A slow one would wait for long: others, who go
-    /// first, would take it away again and again.
+    /// If there are at least three connections, no thread waits for one. A slow thread would wait long, because the
+    /// others overtake it.
     pub(crate) fn start(connections: usize, max_passwords: usize) -> std::io::Result<Self> {
         let (database, jobs) = bounded(MAX_WAITING);
         for _ in 0..connections.saturating_sub(2).max(1) {
@@ -74,7 +72,7 @@ impl WorkerPools {
         })
     }
 
-    /// How many pieces of work wait for a thread, by the name of the pool.
+    /// Returns the number of jobs that wait for a thread of each pool, by its name.
     pub(crate) fn waiting(&self) -> [(&'static str, usize); 3] {
         [
             ("database", self.database.len()),
@@ -83,7 +81,7 @@ impl WorkerPools {
         ]
     }
 
-    /// Runs `work` on a pool, inside the present span, and returns its result.
+    /// Runs `work` on a pool, inside the current span, and returns its result.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         pool: Pool,
@@ -97,7 +95,7 @@ impl WorkerPools {
         };
         let (reply, answer) = oneshot::channel();
         let job = Box::new(move || {
-            // The connection closed before the job's turn came: no client waits for the result.
+            // The client closed the connection while the job was queued, so that its result is not needed.
             if reply.is_closed() {
                 return;
             }
@@ -106,7 +104,7 @@ impl WorkerPools {
                 if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
                     drop(reply.send(result));
                 } else {
-                    tracing::error!("the work of a request panicked");
+                    tracing::error!("request handler panicked");
                 }
             });
         });
@@ -115,7 +113,7 @@ impl WorkerPools {
     }
 }
 
-/// Starts a thread that works jobs off.
+/// Starts a thread that runs jobs.
 fn start_thread(name: &str, jobs: Receiver<Job>, run_jobs: fn(Receiver<Job>)) -> std::io::Result<()> {
     thread::Builder::new()
         .name(name.into())
@@ -123,30 +121,32 @@ fn start_thread(name: &str, jobs: Receiver<Job>, run_jobs: fn(Receiver<Job>)) ->
     Ok(())
 }
 
-/// Does one piece of work after the other until the server is gone.
+/// Runs one job after the other until the server stops.
 fn run_jobs(jobs: Receiver<Job>) {
     for job in jobs {
         job();
     }
 }
 
-/// The same, where work takes so long that all other threads are to go first.
+/// Runs slow jobs, with a lower priority than all other threads.
 fn run_slow_jobs(jobs: Receiver<Job>) {
     lower_priority();
     run_jobs(jobs);
 }
 
-/// Low enough that slow work gets a tenth of what a thread that serves requests gets, and high enough that
-/// logins don't wait for ever on a machine that is busy with something else.
+/// Nice value of threads for slow work. They get a tenth of the processor time of a thread that serves requests, and
+/// logins still finish on a machine that is busy with other programs.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// Lets every other thread go first: slow work can wait, other requests can't. On Linux the nice value is the calling
-/// thread's own; elsewhere it would be the whole program's, and is left alone.
+/// Lowers the priority of the calling thread, because slow work can wait and other requests can't. On Linux the nice
+/// value applies to a thread; elsewhere it applies to the whole process and is not changed.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::warn!(%error, "a thread for slow work keeps its priority");
+        let current = thread::current();
+        let name = current.name().unwrap_or_default();
+        tracing::warn!(%error, name, "could not lower the priority of worker thread {name}");
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn every_lane_answers_what_the_work_answers() {
+    async fn every_pool_returns_the_result_of_the_work() {
         let pools = WorkerPools::start(1, 1).unwrap();
         assert_eq!(pools.run(Pool::Database, || 1).await.unwrap(), 1);
         assert_eq!(pools.run(Pool::Passwords, || 2).await.unwrap(), 2);
@@ -170,15 +170,15 @@ mod tests {
     #[actix_web::test]
     async fn panic_ends_the_work_and_not_the_thread() {
         let pools = WorkerPools::start(1, 1).unwrap();
-        for lane in [Pool::Database, Pool::Passwords, Pool::Images] {
-            let panicked = pools.run(lane, || -> u8 { panic!("on purpose") }).await;
-            assert!(matches!(panicked, Err(PoolError::Panicked)), "{lane:?}");
-            assert_eq!(pools.run(lane, || 1).await.unwrap(), 1, "{lane:?}");
+        for pool in [Pool::Database, Pool::Passwords, Pool::Images] {
+            let panicked = pools.run(pool, || -> u8 { panic!("on purpose") }).await;
+            assert!(matches!(panicked, Err(PoolError::Panicked)), "{pool:?}");
+            assert_eq!(pools.run(pool, || 1).await.unwrap(), 1, "{pool:?}");
         }
     }
 
     #[actix_web::test]
-    async fn a_full_password_queue_refuses_at_once_while_the_database_lane_goes_on() {
+    async fn full_password_queue_does_not_block_the_database_pool() {
         let pools = WorkerPools::start(1, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_full_database_queue_refuses_at_once() {
+    async fn full_database_queue_refuses_at_once() {
         let pools = WorkerPools::start(1, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn work_that_nobody_waits_for_any_more_when_its_turn_comes_is_not_done() {
+    async fn abandoned_work_is_not_run() {
         let pools = WorkerPools::start(1, 2).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let (done, is_done) = mpsc::channel::<&str>();

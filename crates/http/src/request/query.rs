@@ -54,7 +54,7 @@ impl ListSettings {
 /// The search, filters and orderings of a list, from which its page's forms and the documents are made.
 #[derive(Debug)]
 pub(crate) struct ListSpec {
-    /// What `?search=` looks at; empty if the list has no search.
+    /// Names of the fields that `?search=` covers; empty if the list has no search.
     pub(crate) searched: &'static str,
     pub(crate) filters: &'static [FilterSpec],
     /// The names that `?ordering=` accepts.
@@ -245,7 +245,7 @@ impl Query {
             Some(name) => Some((order(name)?, Direction::Descending)),
             None => Some((order(name)?, Direction::Ascending)),
         });
-        // There are fewer names than these.
+        // There are fewer names than this limit.
         orders.take(16).collect()
     }
 

@@ -1,10 +1,9 @@
-//! How often clients may ask.
+//! Throttling of requests.
 //!
-//! Counted by GCRA (a leaky bucket): a client may use up its whole number at once, and gets one request back
-//! each time that its share of the period has passed: at `10/min`, one every six seconds. Django REST framework
-//! remembers each request of the last period instead, so that who used up its number waits for the period to
-//! pass. Here a client may begin with nearly twice its number in the first period, but never does better than
-//! its rate in the long run, waits less, and costs one number to remember.
+//! Requests are counted by GCRA (a leaky bucket): a client may send its whole quota at once, and gets one request back
+//! at a time: at `10/min`, one every six seconds. Django REST framework stores each request of the last period instead,
+//! so that a client without quota waits for the period to pass. Here a client may send nearly twice its quota in the
+//! first period, but never exceeds its rate in the long run, waits less, and costs one number of memory.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -24,11 +23,11 @@ use mycars_domain::UserId;
 
 use crate::{edge::client_addr::Client, error::ApiError};
 
-/// So many requests in a period, in Django REST framework's notation: `10/min`.
+/// A number of requests in a period, in Django REST framework's notation: `10/min`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate(Quota);
 
-/// The text is no rate.
+/// The text is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is no rate such as 10/min")]
 pub struct NoRate;
@@ -51,18 +50,18 @@ impl FromStr for Rate {
     }
 }
 
-/// How often clients may ask, by what they ask for.
+/// The rates of requests, by their class.
 #[derive(Debug, Clone, Copy)]
 pub struct Rates {
-    /// For a token, per address.
+    /// Logins, per address.
     pub login: Rate,
-    /// For an account, per address.
+    /// Registrations, per address.
     pub register: Rate,
-    /// For a fresh token, per address.
+    /// Token refreshes, per address.
     pub refresh: Rate,
-    /// For all other requests without a login, per address.
+    /// All other requests without a login, per address.
     pub anon: Rate,
-    /// For anything else, per user.
+    /// All other requests, per user.
     pub user: Rate,
 }
 
@@ -79,17 +78,19 @@ pub(crate) enum RateClass {
     Standard,
 }
 
-/// Whose requests are counted together.
+/// The client or user that requests are counted for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Address(IpAddr),
-    /// What pages of other sites make the browsers at an address send: it must not use up the rate of their users.
+    /// Requests that pages of other sites make the browsers at an address send. They must not use up the rate of the
+    /// users there.
     CrossSite(IpAddr),
     User(UserId),
 }
 
 impl Key {
-    /// The address of a client. Of IPv6 it is the first half: of the second a client has as many as it likes.
+    /// Returns the key of a client. IPv6 clients are counted by the first 64 bits, because one client can have all
+    /// addresses that share them.
     fn address(client: Client) -> Self {
         let network = match client.address {
             IpAddr::V4(_) => client.address,
@@ -115,9 +116,9 @@ pub(crate) struct Throttles<C: Clock = DefaultClock> {
     checks: AtomicUsize,
 }
 
-/// After so many requests, clients that have their whole number again are forgotten. So what is remembered
-/// stays small, and forgetting takes next to nothing of each request's time.
-const CHECKS_BEFORE_FORGETTING: usize = 4096;
+/// Number of checks between two removals of clients with a full quota. It limits the memory, and hardly delays
+/// requests.
+const CHECKS_BEFORE_REMOVAL: usize = 4096;
 
 impl<C: Clock + Clone> Throttles<C> {
     pub(crate) fn new(rates: &Rates, clock: &C) -> Self {
@@ -135,7 +136,7 @@ impl<C: Clock + Clone> Throttles<C> {
     /// Counts a request.
     ///
     /// # Errors
-    /// [`ApiError::Throttled`] if it is one too many.
+    /// [`ApiError::Throttled`] if the rate is exceeded.
     pub(crate) fn check(
         &self,
         rate: RateClass,
@@ -153,24 +154,24 @@ impl<C: Clock + Clone> Throttles<C> {
         self.take(limiter, &key)
     }
 
-    /// Counts a request that is refused before it is known what it asks for.
+    /// Counts a request that is refused before its route is known.
     ///
     /// # Errors
-    /// [`ApiError::Throttled`] if it is one too many.
+    /// [`ApiError::Throttled`] if the rate is exceeded.
     pub(crate) fn check_anonymous(&self, client: Client) -> Result<(), ApiError> {
         self.take(&self.anon, &Key::address(client))
     }
 
     fn take(&self, limiter: &Limiter<C>, key: &Key) -> Result<(), ApiError> {
-        self.forget_now_and_then();
+        self.remove_idle_clients();
         limiter
             .check_key(key)
             .map_err(|until| refusal(&until, limiter.clock()))
     }
 
-    fn forget_now_and_then(&self) {
+    fn remove_idle_clients(&self) {
         let checks = self.checks.fetch_add(1, Ordering::Relaxed);
-        if checks % CHECKS_BEFORE_FORGETTING == CHECKS_BEFORE_FORGETTING - 1 {
+        if checks % CHECKS_BEFORE_REMOVAL == CHECKS_BEFORE_REMOVAL - 1 {
             for limiter in [&self.login, &self.register, &self.refresh, &self.anon, &self.user] {
                 limiter.retain_recent();
                 limiter.shrink_to_fit();
@@ -179,7 +180,7 @@ impl<C: Clock + Clone> Throttles<C> {
     }
 }
 
-/// Tells the client to wait, in whole seconds, rounded up.
+/// Returns the error, with the time to wait in whole seconds, rounded up.
 fn refusal<C: Clock>(until: &NotUntil<C::Instant>, clock: &C) -> ApiError {
     let wait = until.wait_time_from(clock.now());
     ApiError::Throttled((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
@@ -215,7 +216,7 @@ mod tests {
     }
 
     impl Throttles<FakeRelativeClock> {
-        /// Asks once; answers how long to wait if that is refused.
+        /// Sends a request. Returns the time to wait if it is refused.
         fn ask(&self, rate: RateClass, address: IpAddr, user: Option<i64>) -> Option<u64> {
             self.ask_as(client(address), rate, user)
         }
@@ -228,7 +229,7 @@ mod tests {
             }
         }
 
-        /// How often one may ask at once.
+        /// Returns the number of requests that are allowed at once.
         fn burst(&self, rate: RateClass, user: Option<i64>) -> usize {
             let asking = || self.ask(rate, ADDRESS, user);
             std::iter::repeat_with(asking).take_while(Option::is_none).count()
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_decides_which_rate_counts() {
+    fn each_class_has_its_own_rate() {
         let (throttles, _) = throttles();
         assert_eq!(throttles.burst(Login, None), 2);
         assert_eq!(throttles.burst(Register, None), 1);
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_counted_each_and_others_by_address() {
+    fn users_are_counted_by_id_and_others_by_address() {
         let (throttles, _) = throttles();
         assert_eq!(throttles.burst(Standard, Some(1)), 5);
         assert_eq!(throttles.burst(Standard, Some(1)), 0);
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn cross_site_requests_leave_the_rates_of_an_address_alone() {
+    fn cross_site_requests_do_not_use_up_an_addresss_rates() {
         let (throttles, _) = throttles();
         let cross_site = Client {
             is_cross_site: true,
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_client_is_its_network() {
+    fn ipv6_clients_are_counted_by_network() {
         let (throttles, _) = throttles();
         let register = |address: &str| {
             let address = address.parse().unwrap();
@@ -337,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_as_long_as_told_may_ask_again() {
+    fn request_after_the_time_to_wait_is_allowed() {
         let (throttles, clock) = throttles();
         let log_in = || throttles.ask(Login, ADDRESS, None);
         assert_eq!((log_in(), log_in(), log_in()), (None, None, Some(30)));
@@ -352,14 +353,14 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_stay_away_are_forgotten() {
+    fn idle_clients_are_removed() {
         let (throttles, clock) = throttles();
         for number in 0..1000 {
             throttles.ask(Login, IpAddr::V4(number.into()), None);
         }
         assert_eq!(throttles.remembered(), 1000);
         clock.advance(Duration::from_hours(1));
-        for _ in 0..CHECKS_BEFORE_FORGETTING {
+        for _ in 0..CHECKS_BEFORE_REMOVAL {
             throttles.ask(Standard, ADDRESS, Some(1));
         }
         assert_eq!(throttles.remembered(), 0);

@@ -39,8 +39,8 @@ use crate::{
 const REFUSED: &str =
     "Please enter a correct username and password. Note that both fields may be case-sensitive.";
 
-/// The rules of the login. It has no user yet, but must come from our own page: otherwise another site could log a
-/// visitor in as another user, or use up the logins of an address.
+/// The rules of the login. It has no user yet, but must come from this site's own page: otherwise another site could
+/// log a visitor in as another user, or use up the logins of an address.
 const LOG_IN: Rules = Rules {
     access: Access::Open,
     credentials: authentication::Credentials::Session,
@@ -155,7 +155,7 @@ fn refuse_method(context: &RequestContext, allow: &'static str) -> HttpResponse 
     response
 }
 
-/// Where to go after a login or logout: a place on this site, or the API's root.
+/// Returns the URL after a login or logout: a path on this site, or the API's root.
 pub(crate) fn local(next: &str) -> &str {
     let is_local = next.starts_with('/')
         && !next.starts_with("//")
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_a_login_one_stays_on_this_site() {
+    fn login_redirects_to_this_site_only() {
         assert_eq!(local("/api/cars/?limit=2"), "/api/cars/?limit=2");
         for elsewhere in [
             "",

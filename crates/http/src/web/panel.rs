@@ -1,9 +1,9 @@
-//! The admin panel at `/admin/`: what admins do every day, as pages.
+//! The admin panel at `/admin/`: pages for the everyday tasks of admins.
 //!
-//! A [`Screen`] is data, as an endpoint is: a path and what answers GET and POST. What holds for all of them is
-//! data, too: access, the CSRF check and the pool are [`Rules`] of the pipeline, and [`dispatch`] decides what an
-//! error looks like. A view is a plain function that calls the same use-cases as the API and answers an
-//! [`Answer`]. Pages work without a script; `panel.js` adds comfort.
+//! A [`Screen`] is data, as an endpoint is: a path and the views for GET and POST. The common checks are data, too:
+//! access, the CSRF check and the pool are [`Rules`] of the pipeline, and [`dispatch`] renders errors. A view is a
+//! function that calls the same use-cases as the API and returns an [`Answer`]. Pages work without a script; `panel.js`
+//! adds convenience.
 
 mod account;
 mod bulk;
@@ -56,17 +56,17 @@ use crate::{
 use message::Message;
 use render::Frame;
 
-/// One page of the panel and what its forms do.
+/// A page of the panel and its forms.
 struct Screen {
     /// Ends in a slash; served without it as well.
     path: &'static str,
     get: Option<View>,
     post: Option<View>,
-    /// Whether a form of it may hold a picture.
+    /// Whether a form of the page may hold a picture.
     takes_file: bool,
 }
 
-/// Answers a request of an admin.
+/// Handles a request of an admin.
 type View = fn(&Context<'_>) -> Result<Answer, ApiError>;
 
 const fn form(path: &'static str, get: View, post: View) -> Screen {
@@ -135,13 +135,13 @@ static SCREENS: [Screen; 21] = [
     done("/admin/tokens/bulk/", tokens::bulk),
 ];
 
-/// What a view knows of a request.
+/// The request, as views see it.
 struct Context<'a> {
     app: &'a App,
     /// The authenticated admin.
     user: &'a User,
     caller: &'a Caller,
-    /// The number in the path; one that nothing has where there is none.
+    /// The number in the path; without one, an id that no object has.
     id: i64,
     path: &'a str,
     /// The query as it stands in the URL.
@@ -163,7 +163,7 @@ impl Context<'_> {
         Ok(policy::check(&self.caller.actor, action, target)?)
     }
 
-    /// What a form sent under a name, without the space around it.
+    /// Returns the value of a form field, without surrounding white space.
     fn sent(&self, name: &str) -> &str {
         self.body
             .text_of(name)
@@ -171,7 +171,7 @@ impl Context<'_> {
             .trim_matches(mycars_domain::is_space)
     }
 
-    /// The query of the list that one came from, to go back to it as it was. What no header can hold is none.
+    /// Returns the query of the list that linked to this page. Empty if a header cannot hold it.
     fn back(&self) -> &str {
         self.query
             .text("back")
@@ -179,41 +179,41 @@ impl Context<'_> {
             .unwrap_or("")
     }
 
-    /// The list that one came from, as it was.
+    /// Returns the URL of the list that linked to this page, with its query.
     fn back_to(&self, list: &str) -> String {
         url(list, self.back())
     }
 
-    /// Another page of the same thing, from which one still finds back.
+    /// Returns the URL of another page of the same object, with the way back to the list.
     fn with_back(&self, path: &str) -> String {
         lists::with_back(path, self.back())
     }
 }
 
-/// What a view answers.
+/// The response of a view.
 enum Answer {
     Page(StatusCode, String),
-    /// Go there, where the message is shown.
+    /// Redirects to a page, which shows the message.
     Redirect(String, Option<Message>),
-    /// The same, logged in anew with this key.
+    /// Redirects, with the session key of a new login.
     LoggedIn(String, Message, String),
     Json(Vec<u8>),
     Stream(Stream),
 }
 
-/// An answer that takes time: it is made step by step, and sent as it is made.
+/// A response that is generated in steps, and sent meanwhile.
 struct Stream {
     media_type: &'static str,
-    /// Under which name it is saved; it is shown if there is none.
+    /// The name under which browsers save it; `None` shows it.
     file_name: Option<String>,
     step: Step,
 }
 
-/// Makes the next piece; `None` once everything is made. An error breaks the answer off.
-/// There is no caller if the user is no admin any more.
+/// Generates the next piece; `None` after the last one. An error aborts the response. There is no caller if the user is
+/// no longer an admin.
 type Step = Box<dyn FnMut(&App, Option<&Caller>) -> Result<Option<Vec<u8>>, ApiError> + Send>;
 
-#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+#[expect(clippy::unnecessary_wraps, reason = "views return a result")]
 impl Answer {
     fn page(html: String) -> Result<Self, ApiError> {
         Ok(Self::Page(StatusCode::OK, html))
@@ -224,8 +224,7 @@ impl Answer {
     }
 }
 
-/// Returns the method and the path of each screen, for tests and documents.
-/// HEAD goes with GET.
+/// Returns the method and the path of each screen, for tests and documents. HEAD is served with GET.
 #[must_use]
 pub fn screens() -> Vec<(&'static str, &'static str)> {
     let methods = |screen: &'static Screen| {
@@ -236,7 +235,7 @@ pub fn screens() -> Vec<(&'static str, &'static str)> {
     SCREENS.iter().flat_map(methods).collect()
 }
 
-/// Every page of the panel.
+/// Adds the routes of the panel.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     let login = web::resource(["/admin/login/", "/admin/login"]).app_data(Route("/admin/login/"));
     config.service(login.to(log_in));
@@ -251,12 +250,12 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     }
 }
 
-/// Where Django's admin has its login, and where bookmarks lead.
+/// Redirects from the path of the login in Django's admin, which bookmarks may have.
 async fn log_in() -> HttpResponse {
     redirect("/api-auth/login/?next=/admin/")
 }
 
-/// Answers a request to a screen, whatever its method.
+/// Handles a request to a screen, with any method.
 async fn dispatch(
     screen: &'static Screen,
     state: Data<State>,
@@ -306,7 +305,7 @@ async fn dispatch(
     }
 }
 
-/// Runs a view. What is wrong with the body of its form is said first.
+/// Runs a view. Errors in the body of its form are reported first.
 fn answer(
     view: Option<View>,
     message: Option<&Message>,
@@ -338,7 +337,7 @@ fn answer(
     })
 }
 
-/// Returns the pool of a form: slow work runs apart from the rest.
+/// Returns the pool of a form: slow work has pools of its own.
 fn pool(screen: &Screen, body: &Body) -> Pool {
     if screen.takes_file && body.has_file() {
         Pool::Images
@@ -349,7 +348,7 @@ fn pool(screen: &Screen, body: &Body) -> Pool {
     }
 }
 
-/// To the login, and from there back: where there is nothing to be seen, to the list above it.
+/// Redirects to the login, which leads back to the page, or to the list above it if the page has no GET.
 fn to_login(screen: Option<&Screen>, context: &RequestContext) -> HttpResponse {
     let path = match screen {
         Some(Screen { get: None, path, .. }) => path.trim_end_matches("bulk/"),
@@ -370,7 +369,7 @@ fn redirect(to: &str) -> HttpResponse {
 }
 
 fn add_cookie(response: &mut HttpResponse, cookie: &Cookie<'_>) {
-    // It fails for a cookie that is no header, and ours are.
+    // This fails only for a cookie that is not a valid header.
     drop(response.add_cookie(cookie));
 }
 
@@ -405,8 +404,8 @@ fn respond(answer: Answer, state: &Data<State>, caller: Caller, context: &Reques
     }
 }
 
-/// Sends an answer as it is made. Each step waits for its turn among everybody else's work, and when the browser
-/// goes away no further one is begun.
+/// Sends a response while it is generated. Each step is queued like other work. If the browser disconnects, no further
+/// step is started.
 fn send(stream: Stream, state: &Data<State>, caller: Caller, context: &RequestContext) -> HttpResponse {
     let mut response = page::as_page(StatusCode::OK, String::new(), context);
     if let Ok(media_type) = HeaderValue::from_str(stream.media_type) {
@@ -447,7 +446,7 @@ fn pieces(
         let (origin, session_key) = (origin.clone(), session_key.clone());
         async move {
             let work = move || {
-                let caller = still_admin(&app, session_key.as_deref(), origin)?;
+                let caller = recheck_admin(&app, session_key.as_deref(), origin)?;
                 step(&app, caller.as_ref()).map(|piece| (piece, step))
             };
             let made = blocking
@@ -456,7 +455,7 @@ fn pieces(
                 .map_err(ApiError::from)
                 .flatten();
             let (piece, step) = made.map_err(|error| {
-                // The log says why; the browser sees that something is missing.
+                // The log has the cause; the browser sees that the response is incomplete.
                 drop(error.response());
                 io::Error::other("the answer broke off")
             })?;
@@ -465,8 +464,8 @@ fn pieces(
     })
 }
 
-/// Returns the caller if they still are an admin: what takes long must not outlive the right to do it.
-fn still_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<Option<Caller>, ApiError> {
+/// Returns the caller if they are still an admin: long work must not continue after the loss of rights.
+fn recheck_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<Option<Caller>, ApiError> {
     let user = match session_key {
         Some(key) => sessions::authenticate(app, key)?,
         None => None,
@@ -495,7 +494,7 @@ fn refuse(error: &ApiError, user: Option<&User>, context: &RequestContext) -> Ht
     response
 }
 
-/// Answers a request to a path below `/admin/` that does not exist.
+/// Responds to a request for a path below `/admin/` that does not exist.
 pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> HttpResponse {
     let context = Arc::new(RequestContext::new(state, http, true));
     let look_up = {

@@ -55,7 +55,7 @@ pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>,
     }))
 }
 
-/// Opens a connection, and checks what the program needs of the database.
+/// Opens a connection, and checks the requirements on the database.
 pub(super) fn open(address: &str, patience: Duration) -> Result<Conn, Failure> {
     let mut conn = establish(address)?;
     prepare(&mut conn, patience)?;
@@ -78,7 +78,7 @@ impl CustomizeConnection<Conn, ConnectError> for Prepare {
     }
 }
 
-/// Logs why the pool could not open a connection. Callers that wait for a connection only get a timeout.
+/// Logs the reason why the pool could not open a connection. Callers that wait for a connection only get a timeout.
 #[derive(Debug)]
 struct LogErrors;
 
@@ -88,12 +88,12 @@ impl HandleError<ConnectError> for LogErrors {
     }
 }
 
-/// How long a write waits for other writers.
+/// The behaviour of a write while other writers hold the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// As long as the store's time limit.
+    /// Waits for the store's time limit.
     UntilTimeout,
-    /// It fails instead.
+    /// Fails at once.
     Never,
 }
 

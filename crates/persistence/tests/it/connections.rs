@@ -14,7 +14,7 @@ use mycars_testkit::{PostgresServer, TestDatabase, samples};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// More than the maximum time until a caller is told that the database is unavailable.
+/// A time longer than the maximum wait of a caller.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
 fn both() -> [TestDatabase; 2] {
@@ -253,7 +253,7 @@ fn full_server_is_unavailable_until_it_has_room() {
         }
     };
     assert!(refusal.contains("too many clients"), "{refusal}");
-    // The place of the store's only connection is taken as soon as it is dead.
+    // Another session takes the place of the store's only connection as soon as that is closed.
     let kill = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
         WHERE query LIKE '%lc_messages%' AND pid <> pg_backend_pid()";
     admin.batch_execute(kill).unwrap();

@@ -35,7 +35,7 @@ fn missing_folder_is_reported() {
     let line = refusal("sqlite:///no/such/folder/mycars.sqlite3");
     assert_eq!(
         line,
-        "the folder `/no/such/folder` of the SQLite database does not exist: make it, or correct the database URL"
+        "the folder `/no/such/folder` of the SQLite database does not exist: create it, or correct the database URL"
     );
 }
 

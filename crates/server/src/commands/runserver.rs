@@ -77,7 +77,7 @@ fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
             format!("the media folder `{folder}` belongs to another database than {database}")
         }
         Ok(Ownership::Unproven) => {
-            format!("{database} names none of the pictures in the media folder `{folder}`")
+            format!("{database} refers to none of the pictures in the media folder `{folder}`")
         }
         Err(error) => {
             let error = CommandError::from(error);
@@ -88,7 +88,7 @@ fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
         }
     };
     tracing::warn!(
-        "{problem}: no picture is deleted by this; correct DATABASE_URL or MYCARS__MEDIA__ROOT, \
+        "{problem}: no picture is deleted; correct DATABASE_URL or MYCARS__MEDIA__ROOT, \
          or run `mycars adoptmedia` if they belong together"
     );
     Ok(())

@@ -11,7 +11,7 @@ use super::{
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// The least that a server outside `DEBUG` needs.
+/// The minimum of settings for a server outside `DEBUG`.
 const PRODUCTION: [(&str, &str); 2] = [("SECRET_KEY", KEY), ("ALLOWED_HOSTS", "example.org")];
 
 /// A folder that does not exist.

@@ -5,7 +5,7 @@
 //! - [`contract`]: the recorded cases of `tests/contract/`, on which clients rely.
 //! - [`start`], [`commands`], [`race`], [`protocol`]: cases that cannot be recorded.
 //! - [`matrix`]: authorization of every route for every kind of caller.
-//! - [`media`]: the folder of pictures, from which no start deletes.
+//! - [`media`]: the media folder, which no start changes.
 //! - [`openapi`]: the OpenAPI document matches the routes.
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.

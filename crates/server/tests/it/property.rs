@@ -58,7 +58,7 @@ fn generated_requests_cause_no_server_error(installation: &Installation) {
     report(ran.into_iter().map(|(statuses, _)| statuses), seed);
 }
 
-/// How many requests are made to the panel.
+/// Number of requests to the panel.
 const REQUESTS_TO_THE_PANEL: usize = 1000;
 
 fn generated_panel_requests_cause_no_server_error(installation: &Installation) {
@@ -170,7 +170,7 @@ fn throw(server: &Server, seed: u64, thread: usize) -> (BTreeMap<u16, usize>, Ve
     (statuses, faults)
 }
 
-/// New people and a car with a picture.
+/// Creates users and a car with a picture.
 fn scene(server: &Server, thread: usize, number: usize) -> Scene {
     let root = log_in(server, "root", SUPERUSER_PASSWORD);
     let name = format!("ann{thread}x{number}");
@@ -193,10 +193,7 @@ fn scene(server: &Server, thread: usize, number: usize) -> Scene {
 }
 
 /// Prints the result for `--nocapture`, and checks that requests of all kinds succeeded.
-#[expect(
-    clippy::print_stderr,
-    reason = "only whoever asks for it sees what a test prints"
-)]
+#[expect(clippy::print_stderr, reason = "shown only with --nocapture")]
 fn report(ran: impl Iterator<Item = BTreeMap<u16, usize>>, seed: u64) {
     let mut all: BTreeMap<u16, usize> = BTreeMap::new();
     for (status, count) in ran.flatten() {

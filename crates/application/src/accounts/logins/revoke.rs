@@ -8,7 +8,7 @@ use crate::{App, Caller, Error, audit, ports::Revocation};
 /// stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for callers who are not admins, and for admins if the owner is a superuser;
+/// [`Error::NotFound`]; [`Error::Denied`] for callers without admin rights, and for admins if the owner is a superuser;
 /// [`Error::Store`].
 ///
 /// ```
@@ -74,7 +74,7 @@ mod tests {
         ports::ListedToken,
     };
 
-    /// Mocks with a token of this owner, which is `revoked`.
+    /// Returns mocks with a token of this owner, which is `revoked`.
     fn mocks(revoked: Option<Revocation>, owner: User) -> Mocks {
         let token = samples::refresh_token(revoked);
         let listed = ListedToken {

@@ -32,7 +32,7 @@ static FIELDS: [FieldSpec; 3] = [
     .at_most(Password::MAX_LENGTH),
 ];
 
-#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+#[expect(clippy::unnecessary_wraps, reason = "views return a result")]
 pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     let data = forms::filled(serde_json::Map::new());
     Ok(page(context, StatusCode::OK, &data))
@@ -81,7 +81,7 @@ fn page(context: &Context<'_>, status: StatusCode, data: &FormData<'_>) -> Answe
         crumbs: render::crumbs(&[], "Change my password"),
         title: "Change my password".into(),
         lead: "It ends all your other logins.",
-        whose: context.user.username.as_str(),
+        username: context.user.username.as_str(),
         problems: forms::problems(std::slice::from_ref(&fieldset)),
         fields: fieldset.fields,
         action: context.path.to_owned(),

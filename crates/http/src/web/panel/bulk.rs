@@ -83,7 +83,7 @@ pub(super) struct ConfirmPage<'a> {
     pub(super) crumbs: Vec<Crumb>,
     pub(super) title: String,
     pub(super) lead: String,
-    /// What changed since the previous confirmation.
+    /// The change since the previous confirmation.
     pub(super) warning: Option<String>,
     /// The latest changes, if they are the reason to ask again.
     pub(super) changes: Vec<LogEntry>,

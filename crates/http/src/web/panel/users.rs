@@ -324,7 +324,7 @@ pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::Json(json))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+#[expect(clippy::unnecessary_wraps, reason = "views return a result")]
 pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
     let mut object = serde_json::Map::new();
     object.insert("is_active".into(), true.into());
@@ -663,7 +663,7 @@ fn show_password(context: &Context<'_>, status: StatusCode, user: &User, data: &
         ),
         title: format!("Set a password for {}", name(user)),
         lead: "It ends all their logins: tell them the new password in a safe way.",
-        whose: user.username.as_str(),
+        username: user.username.as_str(),
         problems: forms::problems(std::slice::from_ref(&fieldset)),
         fields: fieldset.fields,
         action: context.with_back(context.path),
