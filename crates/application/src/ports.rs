@@ -6,9 +6,9 @@
 //! # What an implementation guarantees
 //!
 //! - It makes no decisions about permissions and rules: the use-cases have asked [`policy`](mycars_domain::policy)
-//! and checked the fields. It does exactly what the method's documentation states.
+//!   and checked the fields. It does exactly what the method's documentation states.
 //! - Times are in UTC and are returned to the microsecond. Texts are returned as they were stored; blank and absent
-//! are different values.
+//!   are different values.
 //! - In unique fields and in searches, texts are equal if [`fold`](mycars_domain::fold) makes them equal, whatever the
 //!   database compares: [`Username::key`](mycars_domain::values::Username::key),
 //!   [`Email::key`](mycars_domain::values::Email::key) and
@@ -16,7 +16,7 @@
 //! - A list of ids may have any length. Ids that do not exist are skipped.
 //! - The rows of a query and their order are defined by its `select` in [`lists`](crate::lists) (feature `reference`).
 //! - No method has a default implementation: counting and finding all rows in memory would be correct, but too slow
-//! for a database.
+//!   for a database.
 //! - A cause ([`BoxError`]) is for the log. It contains no password, hash or token.
 //! - It does not panic; failures are errors.
 //!
