@@ -24,6 +24,7 @@ pub use api::{openapi, routes};
 pub use edge::{
     client_addr::{Networks, TrustedProxies},
     cors::{AllowedOrigins, BadOrigin},
+    metrics::JobMetrics,
 };
 pub use request::{
     query::ListSettings,

@@ -15,7 +15,7 @@ use crate::{
         allowed_hosts::{self, AllowedHosts},
         client_addr::{Networks, TrustedProxies},
         cors::{self, AllowedOrigins, RefusedOrigins},
-        metrics::Metrics,
+        metrics::{JobMetrics, Metrics},
         payload,
         readiness::{MAX_AGE, Readiness},
         request_id::RequestIds,
@@ -55,6 +55,8 @@ pub struct Settings {
     pub throttle: Option<Limits>,
     /// Maximum number of logins that wait for the thread that hashes passwords.
     pub password_queue: usize,
+    /// Results of the recurring jobs, for the metrics.
+    pub jobs: JobMetrics,
     /// Time for requests to end when the server is stopped, in seconds.
     pub shutdown_seconds: u64,
 }
@@ -84,14 +86,15 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
+    let app = Arc::new(app);
     let state = Data::new(State {
-        readiness: Readiness::start(app.store.clone(), MAX_AGE)?,
-        app: Arc::new(app),
+        readiness: Readiness::start(Arc::clone(&app), MAX_AGE)?,
+        app,
         pools: WorkerPools::start(settings.connections, settings.password_queue)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         origins: settings.allowed_origins.clone(),
-        metrics: Metrics::new(),
+        metrics: Metrics::new(&settings.jobs),
         metrics_for: settings.metrics_for.clone(),
         hosts: hosts.clone(),
         strict_transport_security: strict_transport_security(settings.hsts_seconds),
@@ -177,6 +180,7 @@ mod tests {
             metrics_for: Networks::default(),
             throttle: None,
             password_queue: 1,
+            jobs: JobMetrics::default(),
             shutdown_seconds: 1,
         }
     }

@@ -59,18 +59,18 @@ pub(crate) mod tests {
     use mycars_application::mocks::Mocks;
 
     use super::*;
-    use crate::edge::readiness::MAX_AGE;
+    use crate::edge::{metrics::JobMetrics, readiness::MAX_AGE};
 
     /// Returns a state with these mocks, one thread for each pool, and bodies of at most 100 bytes.
     pub(crate) fn state(mocks: Mocks) -> State {
-        let app = mocks.into_app().0;
+        let app = Arc::new(mocks.into_app().0);
         State {
-            readiness: Readiness::start(app.store.clone(), MAX_AGE).unwrap(),
-            app: Arc::new(app),
+            readiness: Readiness::start(Arc::clone(&app), MAX_AGE).unwrap(),
+            app,
             pools: WorkerPools::start(1, 1).unwrap(),
             proxies: TrustedProxies::default(),
             origins: AllowedOrigins::Local,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&JobMetrics::default()),
             metrics_for: Networks::default(),
             hosts: AllowedHosts::new(&[]),
             strict_transport_security: None,

@@ -16,6 +16,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::TimeDelta;
+use mycars_application::quotas::Quotas;
 use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use serde::Deserialize;
 
@@ -30,7 +32,10 @@ const DOTENV: &str = ".env";
 const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your container (--env-file .env)";
 
 /// Maximum of settings in minutes: a century, which can be added to any date.
-const MAX_MINUTES: i64 = 100 * 365 * 24 * 60;
+const MAX_MINUTES: i64 = MAX_DAYS * 24 * 60;
+
+/// Maximum of settings in days: a century.
+const MAX_DAYS: i64 = 100 * 365;
 
 /// Maximum of `hsts_seconds`: ten years.
 const MAX_HSTS_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
@@ -59,6 +64,10 @@ pub(crate) struct Settings {
     pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
     pub(crate) media: Media,
+    pub(crate) quotas: QuotasPerUser,
+    pub(crate) storage: Storage,
+    pub(crate) audit: Audit,
+    pub(crate) jobs: Jobs,
     pub(crate) lists: Lists,
     pub(crate) throttle: Throttle,
     pub(crate) allowed_origins: AllowedOrigins,
@@ -186,6 +195,55 @@ pub(crate) struct Media {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct QuotasPerUser {
+    #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
+    cars_per_user: u64,
+    #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
+    picture_bytes_per_user: u64,
+}
+
+impl QuotasPerUser {
+    pub(crate) fn quotas(&self) -> Quotas {
+        let limit = |limit: u64| Some(limit).filter(|limit| *limit > 0);
+        Quotas {
+            cars: limit(self.cars_per_user),
+            picture_bytes: limit(self.picture_bytes_per_user),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Storage {
+    #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
+    pub(crate) min_free_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    #[serde(deserialize_with = "values::whole::<0, MAX_DAYS, _, _>")]
+    keep_days: i64,
+}
+
+impl Audit {
+    /// Returns the minimum age of entries that may be deleted; `None` if all are kept.
+    pub(crate) fn retention(&self) -> Option<TimeDelta> {
+        (self.keep_days > 0).then(|| TimeDelta::days(self.keep_days))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Jobs {
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) enabled: bool,
+    #[serde(deserialize_with = "values::whole::<1, 2_592_000, _, _>")]
+    pub(crate) every_seconds: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Lists {
     #[serde(deserialize_with = "values::whole::<0, 1_000_000, _, _>")]
     pub(crate) page_size: u32,
@@ -292,6 +350,10 @@ struct Given {
     sessions: Sessions,
     passwords: Passwords,
     media: Media,
+    quotas: QuotasPerUser,
+    storage: Storage,
+    audit: Audit,
+    jobs: Jobs,
     lists: Lists,
     throttle: Throttle,
     cors: Cors,
@@ -422,6 +484,10 @@ impl Given {
             sessions: self.sessions,
             passwords: self.passwords,
             media,
+            quotas: self.quotas,
+            storage: self.storage,
+            audit: self.audit,
+            jobs: self.jobs,
             lists: self.lists,
             throttle: self.throttle,
             allowed_origins: self.cors.settle(debug),

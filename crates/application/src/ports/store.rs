@@ -1,13 +1,14 @@
 //! The store: transactions, and the repositories inside them.
 
+use chrono::{DateTime, Utc};
 use mycars_domain::{
     Field,
     audit::{Entry, NewEntry},
 };
 
 use super::{
-    AuditLog, CarRepository, InstallationRepository, RefreshTokenRepository, SessionRepository,
-    UserRepository,
+    AuditLog, CarRepository, InstallationRepository, PrunedEntries, RefreshTokenRepository,
+    SessionRepository, UserRepository,
 };
 use crate::{
     lists::{HistoryCount, HistoryQuery},
@@ -285,6 +286,14 @@ impl AuditLog for Recorder<'_> {
 
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
         self.unit.audit_log().counts(query)
+    }
+
+    fn delete_oldest(
+        &mut self,
+        before: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<Option<PrunedEntries>, StoreError> {
+        self.unit.audit_log().delete_oldest(before, at_most)
     }
 }
 

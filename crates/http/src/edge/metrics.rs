@@ -4,6 +4,8 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use actix_web::http::{Method, StatusCode};
+use chrono::{DateTime, Utc};
+use mycars_application::housekeeping::Job;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -50,6 +52,56 @@ struct BuildLabels {
     version: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobLabels {
+    job: &'static str,
+}
+
+/// Results of the recurring jobs. Clones share their numbers.
+#[derive(Debug, Clone, Default)]
+pub struct JobMetrics {
+    last_success: Family<JobLabels, Gauge>,
+    last_items: Family<JobLabels, Gauge>,
+    failures: Family<JobLabels, Counter>,
+}
+
+impl JobMetrics {
+    /// Records that a job has processed this number of items.
+    pub fn succeeded(&self, job: Job, items: u64, at: DateTime<Utc>) {
+        let items = items.try_into().unwrap_or(i64::MAX);
+        self.last_success.get_or_create(&labels(job)).set(at.timestamp());
+        self.last_items.get_or_create(&labels(job)).set(items);
+    }
+
+    /// Counts a failure of a job.
+    pub fn failed(&self, job: Job) {
+        self.failures.get_or_create(&labels(job)).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "mycars_job_last_success_timestamp",
+            "When a recurring job last succeeded, in seconds since 1970",
+            Unit::Seconds,
+            self.last_success.clone(),
+        );
+        registry.register(
+            "mycars_job_last_items",
+            "Number of items that a recurring job processed when it last succeeded",
+            self.last_items.clone(),
+        );
+        registry.register(
+            "mycars_job_failures",
+            "Number of failures of a recurring job",
+            self.failures.clone(),
+        );
+    }
+}
+
+fn labels(job: Job) -> JobLabels {
+    JobLabels { job: job.as_str() }
+}
+
 /// The metrics.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -60,7 +112,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(jobs: &JobMetrics) -> Self {
         let requests = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let waiting = Family::<PoolLabels, Gauge>::default();
         let refused = Family::<PoolLabels, Counter>::default();
@@ -90,6 +142,7 @@ impl Metrics {
             "Requests refused with 429, by the setting of the rate limit",
             throttled.clone(),
         );
+        jobs.register(&mut registry);
         registry.register("mycars_build_info", "The program that runs", build);
         Self {
             registry,

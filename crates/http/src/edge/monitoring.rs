@@ -27,7 +27,7 @@ pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-/// `GET /health/ready`: 200 if the database responds, otherwise 503.
+/// `GET /health/ready`: 200 if the database responds and is writable, and the disks have enough free space; otherwise 503.
 pub(crate) async fn ready(state: Data<State>) -> HttpResponse {
     match state.readiness.check().await {
         Ok(()) => HttpResponse::Ok().json(json!({"status": "ok"})),

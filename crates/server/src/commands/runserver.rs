@@ -6,12 +6,13 @@ use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
-use mycars_http::{Limits, bind, serve};
+use mycars_http::{JobMetrics, Limits, bind, serve};
 use tracing::Dispatch;
 
 use crate::{
     console::Console,
     error::CommandError,
+    jobs,
     settings::{Settings, Throttle},
     wiring,
 };
@@ -35,11 +36,13 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         metrics_for: settings.metrics.allowed_networks.clone(),
         throttle: limits(&settings.throttle),
         password_queue: settings.passwords.queue,
+        jobs: JobMetrics::default(),
         shutdown_seconds: settings.server.shutdown_seconds,
     };
     let address = listener.local_addr()?;
     let banner = banner(settings, address)?;
     claim_media(&app, settings)?;
+    jobs::start(app.clone(), settings, http.jobs.clone())?;
     actix_web::rt::System::new().block_on(async {
         // The banner comes before the log: actix's lines about the start are dropped, our own follow it.
         let quiet = tracing::dispatcher::set_default(&Dispatch::none());

@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 40] = [
+const VALUES: [(&str, &str, &str); 46] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -58,6 +58,12 @@ const VALUES: [(&str, &str, &str); 40] = [
     ("metrics.allowed_networks", "10.1.0.0/16", "10.0.0.0/33"),
     ("media.max_bytes", "7", "8388609"),
     ("media.max_megapixels", "7", "1001"),
+    ("quotas.cars_per_user", "0", "-1"),
+    ("quotas.picture_bytes_per_user", "7", "2 GiB"),
+    ("storage.min_free_bytes", "0", "1.5"),
+    ("audit.keep_days", "365", "36501"),
+    ("jobs.enabled", "false", "auto"),
+    ("jobs.every_seconds", "60", "0"),
     ("lists.page_size", "7", "1000001"),
     ("lists.max_page_size", "7", "0"),
 ];

@@ -15,7 +15,8 @@
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
-//! - [`attack`]: requests that are made to be expensive.
+//! - [`search_attack`]: searches that are made to be expensive.
+//! - [`quotas`]: quotas, free disk space, retention of the audit log, and recurring jobs.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
 //! - [`dependencies`]: dependencies that nothing uses.
 //! - [`documents`]: links and quotations in the documents.
@@ -42,6 +43,7 @@ mod outage;
 mod panel;
 mod property;
 mod protocol;
+mod quotas;
 mod race;
 mod search_attack;
 mod security_events;
