@@ -526,7 +526,11 @@ mod tests {
         for channel in Channel::ALL {
             assert_eq!(Channel::named(channel.as_str()), Some(channel));
         }
+        for field in Field::ALL {
+            assert_eq!(Field::named(field.as_str()), Some(field));
+        }
         assert_eq!(Action::named("burnt"), None);
+        assert_eq!(Field::named("Username"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// A field of a car, a user, a login or a command about them, in the order in which errors are listed. The adapter
-/// chooses the name on the wire or in a form.
+/// chooses the name on the wire or in a form; it may be [`as_str`](Self::as_str).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Field {
@@ -103,6 +103,50 @@ impl Field {
         Self::Notes,
         Self::NonField,
     ];
+
+    /// Returns the name of the field as it is stored in the audit log, where it never changes: the variant's name in
+    /// snake case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Username => "username",
+            Self::Email => "email",
+            Self::FirstName => "first_name",
+            Self::LastName => "last_name",
+            Self::Role => "role",
+            Self::IsActive => "is_active",
+            Self::IsSuperuser => "is_superuser",
+            Self::Phone => "phone",
+            Self::Address => "address",
+            Self::Password => "password",
+            Self::PasswordConfirmation => "password_confirmation",
+            Self::OldPassword => "old_password",
+            Self::NewPassword => "new_password",
+            Self::Refresh => "refresh",
+            Self::Token => "token",
+            Self::Revocation => "revocation",
+            Self::RefreshTokens => "refresh_tokens",
+            Self::Sessions => "sessions",
+            Self::Entries => "entries",
+            Self::Brand => "brand",
+            Self::Model => "model",
+            Self::Year => "year",
+            Self::Color => "color",
+            Self::License => "license",
+            Self::Vin => "vin",
+            Self::Mileage => "mileage",
+            Self::Owner => "owner",
+            Self::Image => "image",
+            Self::Notes => "notes",
+            Self::NonField => "non_field",
+        }
+    }
+
+    /// Returns the field with this name; `None` if there is none. Case and white space count.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.as_str() == name)
+    }
 }
 
 /// One way in which a value breaks a rule: all data that a message needs, without the message itself.

@@ -181,7 +181,7 @@ fn choices_have_their_stored_names() {
 }
 
 #[test]
-fn enums_without_stored_names_have_their_rust_names() {
+fn other_enums_have_their_rust_names() {
     for field in Field::ALL {
         assert_round_trip(&field, json!(format!("{field:?}")));
     }

@@ -6,36 +6,9 @@ use mycars_domain::{Field, UnsupportedFormat, Violation};
 #[must_use]
 pub const fn name(field: Field) -> &'static str {
     match field {
-        Field::Username => "username",
-        Field::Email => "email",
-        Field::FirstName => "first_name",
-        Field::LastName => "last_name",
-        Field::Role => "role",
-        Field::IsActive => "is_active",
-        Field::IsSuperuser => "is_superuser",
-        Field::Phone => "phone",
-        Field::Address => "address",
-        Field::Password => "password",
         Field::PasswordConfirmation => "password2",
-        Field::OldPassword => "old_password",
-        Field::NewPassword => "new_password",
-        Field::Refresh => "refresh",
-        Field::Token => "token",
-        Field::Revocation => "revocation",
-        Field::RefreshTokens => "refresh_tokens",
-        Field::Sessions => "sessions",
-        Field::Entries => "entries",
-        Field::Brand => "brand",
-        Field::Model => "model",
-        Field::Year => "year",
-        Field::Color => "color",
-        Field::License => "license",
-        Field::Vin => "vin",
-        Field::Mileage => "mileage",
-        Field::Owner => "owner",
-        Field::Image => "image",
-        Field::Notes => "notes",
         Field::NonField => "non_field_errors",
+        _ => field.as_str(),
     }
 }
 

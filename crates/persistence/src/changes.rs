@@ -8,46 +8,10 @@ use mycars_domain::{
 };
 use serde_json::{Value as Json, json};
 
-/// The stored names of fields. They belong to the audit log alone and never change.
-fn name(field: Field) -> &'static str {
-    match field {
-        Field::Username => "username",
-        Field::Email => "email",
-        Field::FirstName => "first_name",
-        Field::LastName => "last_name",
-        Field::Role => "role",
-        Field::IsActive => "is_active",
-        Field::IsSuperuser => "is_superuser",
-        Field::Phone => "phone",
-        Field::Address => "address",
-        Field::Password => "password",
-        Field::PasswordConfirmation => "password_confirmation",
-        Field::OldPassword => "old_password",
-        Field::NewPassword => "new_password",
-        Field::Refresh => "refresh",
-        Field::Token => "token",
-        Field::Revocation => "revocation",
-        Field::RefreshTokens => "refresh_tokens",
-        Field::Sessions => "sessions",
-        Field::Entries => "entries",
-        Field::Brand => "brand",
-        Field::Model => "model",
-        Field::Year => "year",
-        Field::Color => "color",
-        Field::License => "license",
-        Field::Vin => "vin",
-        Field::Mileage => "mileage",
-        Field::Owner => "owner",
-        Field::Image => "image",
-        Field::Notes => "notes",
-        Field::NonField => "non_field",
-    }
-}
-
 pub(crate) fn write(changes: &[Change]) -> String {
     let changes = changes.iter().map(|change| {
         json!([
-            name(change.field),
+            change.field.as_str(),
             to_json(&change.before),
             to_json(&change.after)
         ])
@@ -60,10 +24,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Change>, BoxError> {
     changes
         .into_iter()
         .map(|(known, before, after)| {
-            let field = Field::ALL
-                .into_iter()
-                .find(|field| name(*field) == known)
-                .ok_or_else(|| format!("there is no field `{known}`"))?;
+            let field = Field::named(&known).ok_or_else(|| format!("there is no field `{known}`"))?;
             Ok(Change {
                 field,
                 before: from_json(before)?,

@@ -4,6 +4,10 @@
 //! - [`samples`]: users, cars and tokens for tests that do not depend on their values.
 //! - [`random`]: repeatable random numbers, for tests that generate their input.
 //!
+//! With the feature `http`:
+//!
+//! - `http`: a client, users and cars made through it, a browser's cookies and forms, and the panel.
+//!
 //! And with the feature `databases`, which is on by default:
 //!
 //! - `TestDatabase`: a database for one test, on SQLite or PostgreSQL, deleted on drop.
@@ -12,6 +16,8 @@
 
 #[cfg(feature = "databases")]
 mod database;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "databases")]
 mod postgres;
 pub mod random;

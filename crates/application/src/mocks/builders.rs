@@ -11,6 +11,18 @@ use mycars_domain::{
 use super::{Mocks, samples};
 use crate::ports::{Claims, RefreshToken, Revocation, Undecodable, Verification};
 
+/// Makes a method of a repository find this row by its id.
+macro_rules! finds {
+    ($repository:expr, $method:ident, $row:expr) => {{
+        let row = $row;
+        let known = row.clone();
+        $repository
+            .$method()
+            .withf(move |asked| *asked == known.id)
+            .returning(move |_| Ok(Some(row.clone())));
+    }};
+}
+
 impl Mocks {
     /// Finds this user, by id and by username, inside a transaction and outside.
     #[must_use]
@@ -21,28 +33,20 @@ impl Mocks {
     /// Finds this user where it is read without a lock.
     #[must_use]
     pub fn with_user_read(mut self, user: User) -> Self {
-        let (id, username, named) = (user.id, user.username.to_string(), user.clone());
-        let users = &mut self.unit.users;
-        users
-            .expect_find()
-            .withf(move |asked| *asked == id)
-            .returning(move |_| Ok(Some(user.clone())));
-        users
+        finds!(self.unit.users, expect_find, user.clone());
+        let username = user.username.to_string();
+        self.unit
+            .users
             .expect_find_by_username()
             .withf(move |asked| asked == username)
-            .returning(move |_| Ok(Some(named.clone())));
+            .returning(move |_| Ok(Some(user.clone())));
         self
     }
 
     /// Finds this user where it is locked.
     #[must_use]
     pub fn with_user_locked(mut self, user: User) -> Self {
-        let id = user.id;
-        self.unit
-            .users
-            .expect_find_for_update()
-            .withf(move |asked| *asked == id)
-            .returning(move |_| Ok(Some(user.clone())));
+        finds!(self.unit.users, expect_find_for_update, user);
         self
     }
 
@@ -75,24 +79,14 @@ impl Mocks {
     /// Finds this car where it is read without a lock.
     #[must_use]
     pub fn with_car_read(mut self, car: Car) -> Self {
-        let id = car.id;
-        self.unit
-            .cars
-            .expect_find()
-            .withf(move |asked| *asked == id)
-            .returning(move |_| Ok(Some(car.clone())));
+        finds!(self.unit.cars, expect_find, car);
         self
     }
 
     /// Finds this car where it is locked.
     #[must_use]
     pub fn with_car_locked(mut self, car: Car) -> Self {
-        let id = car.id;
-        self.unit
-            .cars
-            .expect_find_for_update()
-            .withf(move |asked| *asked == id)
-            .returning(move |_| Ok(Some(car.clone())));
+        finds!(self.unit.cars, expect_find_for_update, car);
         self
     }
 
@@ -166,16 +160,8 @@ impl Mocks {
     /// Finds this refresh token, inside a transaction and outside.
     #[must_use]
     pub fn with_token(mut self, token: RefreshToken) -> Self {
-        let (id, locked_id, locked) = (token.id.clone(), token.id.clone(), token.clone());
-        let tokens = &mut self.unit.refresh_tokens;
-        tokens
-            .expect_find()
-            .withf(move |asked| asked == id)
-            .returning(move |_| Ok(Some(token.clone())));
-        tokens
-            .expect_find_for_update()
-            .withf(move |asked| asked == locked_id)
-            .returning(move |_| Ok(Some(locked.clone())));
+        finds!(self.unit.refresh_tokens, expect_find, token.clone());
+        finds!(self.unit.refresh_tokens, expect_find_for_update, token);
         self
     }
 

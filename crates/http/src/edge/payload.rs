@@ -330,16 +330,35 @@ mod tests {
         error.error_response()
     }
 
+    /// A body, in which every piece that is read adds its length to a number.
+    fn counted(
+        pieces: impl Stream<Item = Bytes>,
+    ) -> (Rc<Cell<usize>>, impl Stream<Item = Result<Bytes, PayloadError>>) {
+        let received = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&received);
+        let body = pieces.map(move |piece| {
+            counter.set(counter.get() + piece.len());
+            Ok(piece)
+        });
+        (received, body)
+    }
+
+    /// Ten pieces of five bytes.
+    fn hellos() -> impl Stream<Item = Bytes> {
+        stream::repeat(Bytes::from_static(b"hello")).take(10)
+    }
+
+    /// A body that never ends, and a pointer that is shared as long as the body exists.
+    fn endless() -> (Rc<()>, impl Stream<Item = Result<Bytes, PayloadError>>) {
+        let alive = Rc::new(());
+        let shared = Rc::clone(&alive);
+        let body = stream::pending().inspect(move |_| drop(Rc::clone(&shared)));
+        (alive, body)
+    }
+
     #[actix_web::test]
     async fn body_is_received_before_the_response_of_a_failing_service() {
-        let received = Rc::new(Cell::new(0));
-        let body = stream::iter(0..10).map({
-            let received = Rc::clone(&received);
-            move |_| {
-                received.set(received.get() + 5);
-                Ok(Bytes::from_static(b"hello"))
-            }
-        });
+        let (received, body) = counted(hellos());
         let response = fail((CONTENT_LENGTH, "50"), body).await;
         assert_eq!((response.status().as_u16(), received.get()), (502, 50));
     }
@@ -348,11 +367,7 @@ mod tests {
     async fn endless_body_outlives_response_of_failing_service() {
         pause();
         let start = Instant::now();
-        let alive = Rc::new(());
-        let body = stream::pending().inspect({
-            let alive = Rc::clone(&alive);
-            move |_: &Result<Bytes, _>| drop(Rc::clone(&alive))
-        });
+        let (alive, body) = endless();
         let response = fail((TRANSFER_ENCODING, "chunked"), body).await;
         assert_eq!(start.elapsed().as_secs(), 62);
         assert_eq!(Rc::strong_count(&alive), 2);
@@ -393,14 +408,7 @@ mod tests {
 
     #[actix_web::test]
     async fn unread_body_is_received_before_the_response() {
-        let received = Rc::new(Cell::new(0));
-        let body = stream::iter(0..10).map({
-            let received = Rc::clone(&received);
-            move |_| {
-                received.set(received.get() + 5);
-                Ok(Bytes::from_static(b"hello"))
-            }
-        });
+        let (received, body) = counted(hellos());
         let response = send((CONTENT_LENGTH, "50"), body).await;
         assert_eq!((response.status().as_u16(), received.get()), (404, 50));
     }
@@ -409,11 +417,7 @@ mod tests {
     async fn endless_body_is_abandoned_and_outlives_response() {
         pause();
         let start = Instant::now();
-        let alive = Rc::new(());
-        let body = stream::pending().inspect({
-            let alive = Rc::clone(&alive);
-            move |_: &Result<Bytes, _>| drop(Rc::clone(&alive))
-        });
+        let (alive, body) = endless();
         let response = send((TRANSFER_ENCODING, "chunked"), body).await;
         assert_eq!(start.elapsed().as_secs(), 62);
         let (_, body) = response.into_parts();
@@ -432,17 +436,10 @@ mod tests {
 
     #[actix_web::test]
     async fn body_without_end_is_received_up_to_its_limit() {
-        let received = Rc::new(Cell::new(0));
-        let body = stream::repeat_with({
-            let received = Rc::clone(&received);
-            move || {
-                received.set(received.get() + 1024 * 1024);
-                Ok(Bytes::from(vec![b'a'; 1024 * 1024]))
-            }
-        });
+        let (received, body) = counted(stream::repeat(Bytes::from(vec![b'a'; MIB])));
         let response = send((TRANSFER_ENCODING, "chunked"), body).await;
         assert_eq!(response.status().as_u16(), 404);
-        assert_eq!(received.get(), MAX_RECEIVED + 1024 * 1024);
+        assert_eq!(received.get(), MAX_RECEIVED + MIB);
     }
 
     #[test]

@@ -9,9 +9,12 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Packag
 /// The crates without I/O, which define rules and use-cases.
 const INSIDE: [&str; 2] = ["mycars-domain", "mycars-application"];
 
-/// The crates outside the core that are not adapters: the server, the tests' shared crate and the benchmark. All
-/// others, also new ones, are adapters, unless they are examples.
-const NO_ADAPTERS: [&str; 3] = ["mycars-server", "mycars-testkit", BENCHMARK];
+/// The crates outside the core that are not adapters: the server, the tests' shared crate, the tests in a browser and
+/// the benchmark. All others, also new ones, are adapters, unless they are examples.
+const NO_ADAPTERS: [&str; 4] = ["mycars-server", "mycars-testkit", BROWSER_TESTS, BENCHMARK];
+
+/// The tests in a browser. Their dependencies are optional, so they cannot be dev-dependencies.
+const BROWSER_TESTS: &str = "mycars-browser-tests";
 
 /// The benchmark. It contains a bare server of its own, which names the dependencies that it needs.
 const BENCHMARK: &str = "mycars-bench";
@@ -213,7 +216,7 @@ fn adapters_do_not_depend_on_each_other() {
 }
 
 #[test]
-fn examples_use_allowed_crates_and_are_not_used() {
+fn examples_use_allowed_crates_and_only_tests_use_them() {
     let workspace = workspace();
     let examples: BTreeSet<&str> = workspace
         .packages
@@ -234,8 +237,10 @@ fn examples_use_allowed_crates_and_are_not_used() {
         assert!(of_workspace(example, DependencyKind::Build).is_empty(), "{name}");
     }
     for package in &workspace.packages {
-        let used = named(package, None).find(|name| examples.contains(name));
-        assert_eq!(used, None, "{} uses an example", package.name);
+        for kind in [DependencyKind::Normal, DependencyKind::Build] {
+            let used = named(package, Some(kind)).find(|name| examples.contains(name));
+            assert_eq!(used, None, "{} uses an example", package.name);
+        }
     }
 }
 
@@ -268,9 +273,13 @@ fn http_and_server_alone_name_web_framework() {
 }
 
 #[test]
-fn testkit_is_dev_dependency_only() {
+fn testkit_is_used_by_tests_only() {
     let workspace = workspace();
-    for package in &workspace.packages {
+    let others = workspace
+        .packages
+        .iter()
+        .filter(|package| package.name.as_str() != BROWSER_TESTS);
+    for package in others {
         for kind in [DependencyKind::Normal, DependencyKind::Build] {
             let used = named(package, Some(kind)).any(|name| name == "mycars-testkit");
             assert!(!used, "{} needs the testkit outside of its tests", package.name);

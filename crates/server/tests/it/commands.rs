@@ -4,8 +4,7 @@ use mycars_testkit::TestDatabase;
 
 use crate::support::{
     Installation, Request,
-    accounts::{self, join, log_in, me},
-    installation::SUPERUSER_PASSWORD,
+    accounts::{self, SUPERUSER_PASSWORD, join, log_in, me},
     on_both_databases,
 };
 

@@ -93,7 +93,7 @@ fn play(scene: &mut Scene<'_>, step: &Step) -> Outcome<Vec<String>> {
     if let Some(times) = step.race {
         return race(scene, step, &request, times);
     }
-    let answer = scene.world.client.send(&request)?;
+    let answer = scene.world.client.try_send(&request)?;
     let mut faults = check::faults(scene, &step.expect, &request, &answer)?;
     faults.extend(scene.world.document.faults(&request, &answer));
     if faults.is_empty() {
@@ -110,7 +110,7 @@ fn race(
     times: usize,
 ) -> Outcome<Vec<String>> {
     let client = scene.world.client;
-    let answers: Outcome<Vec<_>> = at_once(times, |_| client.send(request)).into_iter().collect();
+    let answers: Outcome<Vec<_>> = at_once(times, |_| client.try_send(request)).into_iter().collect();
     Ok(check::race_faults(&step.expect, &answers?))
 }
 

@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, Client, Installation, Request, Server,
-    accounts::{join, log_in, new_car},
+    accounts::{SUPERUSER_PASSWORD, join, log_in, new_car},
     http::TINY_JPEG,
-    installation::SUPERUSER_PASSWORD,
     on_both_databases,
     random::{Random, how_to_repeat, seed},
 };
@@ -84,7 +83,7 @@ fn write_and_kill(installation: &Installation, seed: u64, rounds: usize) -> (Ser
 
 /// Lets all writers write, and kills the server after a while.
 fn write_until_killed(writers: &mut [Writer], server: Server, moment: Duration) {
-    let client = &server.client().clone();
+    let client = &Client::clone(&server);
     let is_killed = &AtomicBool::new(false);
     thread::scope(|scope| {
         for writer in writers {
@@ -149,7 +148,7 @@ impl Writer {
     fn write_until(&mut self, client: &Client, is_killed: &AtomicBool) {
         loop {
             let write = self.next();
-            match client.send(&write.request(&self.access)) {
+            match client.try_send(&write.request(&self.access)) {
                 Ok(answer) => self.keep(&write, &answer),
                 Err(error) => {
                     assert!(is_killed.load(Ordering::SeqCst), "{write:?}: {error}");

@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, Installation, Request, Server,
-    accounts::{PASSWORD, join, log_in, me, new_car, register, registration},
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, join, log_in, me, new_car, register, registration},
     browser::Browser,
     http::TINY_JPEG,
-    installation::SUPERUSER_PASSWORD,
     on_both_databases,
 };
 

@@ -7,10 +7,9 @@ use serde_json::json;
 
 use crate::support::{
     Answer, Installation, Request, Server,
-    accounts::{join, log_in, me, new_car},
+    accounts::{SUPERUSER_PASSWORD, join, log_in, me, new_car},
     document::Document,
     http::TINY_JPEG,
-    installation::SUPERUSER_PASSWORD,
     on_both_databases,
 };
 
@@ -202,7 +201,7 @@ impl<'s> Cast<'s> {
             server,
             callers: [anonymous, owner, other, admin, root, deactivated],
             superuser: boss.id,
-            document: Document::of(server.client()),
+            document: Document::of(server),
             victims: Cell::new(0),
         }
     }

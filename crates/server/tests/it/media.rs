@@ -13,10 +13,9 @@ use mycars_testkit::TestDatabase;
 
 use crate::support::{
     Installation, Request, Server,
-    accounts::{join, log_in, new_car},
+    accounts::{SUPERUSER_PASSWORD, join, log_in, new_car},
     at_once,
     http::TINY_JPEG,
-    installation::SUPERUSER_PASSWORD,
     on_both_databases,
 };
 

@@ -11,9 +11,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Installation, Request, Server,
-    accounts::log_in,
+    accounts::{SUPERUSER_PASSWORD, log_in},
     document::{Document, METHODS},
-    installation::SUPERUSER_PASSWORD,
     on_both_databases,
 };
 
@@ -191,7 +190,7 @@ fn document_matches_routes() {
 fn response_unlike_document_is_reported() {
     let installation = Installation::empty();
     let server = installation.start();
-    let document = Document::of(server.client());
+    let document = Document::of(&server);
     let faults = |path: &str, status: u16, body: &Value| {
         let mut answer = server.send(&Request::get("/health/live"));
         answer.status = status;
@@ -221,7 +220,7 @@ fn response_unlike_document_is_reported() {
 fn examples_match_their_schemas() {
     let installation = Installation::empty();
     let server = installation.start();
-    let document = Document::of(server.client());
+    let document = Document::of(&server);
     let mut shown = 0;
     for content in contents(&document.json) {
         let validator = document.validator(&content["schema"]);
@@ -245,7 +244,7 @@ fn examples_match_their_schemas() {
 #[test]
 fn patterns_accept_values_of_the_domain() {
     let installation = Installation::empty();
-    let document = Document::of(installation.start().client());
+    let document = Document::of(&installation.start());
     let agrees = |schema: &str, field: &str, text: &str, is_taken: bool| {
         let schema = document.json["components"]["schemas"][schema]["properties"][field].clone();
         let fits = document.validator(&schema).is_valid(&text.into());
@@ -368,7 +367,7 @@ fn contents(value: &Value) -> Vec<&Value> {
 /// Sends requests of an admin about missing objects, so that nothing is changed.
 fn paths_accept_documented_methods_alone(installation: &Installation) {
     let (server, access) = start(installation);
-    let document = Document::of(server.client());
+    let document = Document::of(&server);
     for (template, operations) in document.operations() {
         let path = template
             .replace("{user_id}", "999999999")
@@ -399,7 +398,7 @@ fn paths_accept_documented_methods_alone(installation: &Installation) {
 /// Sends all example bodies to their paths, as a caller that is authorized.
 fn example_bodies_are_accepted(installation: &Installation) {
     let (server, root) = start(installation);
-    let document = Document::of(server.client());
+    let document = Document::of(&server);
     let operations = document.operations();
     let example = |method: &str, path: &str| {
         operations[path][method]["requestBody"]["content"]["application/json"]["example"].clone()

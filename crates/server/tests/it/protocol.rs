@@ -10,9 +10,8 @@ use serde_json::json;
 
 use crate::support::{
     Answer, Installation, Request, Server,
-    accounts::{PASSWORD, join, log_in, login, new_car, register, registration},
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, join, log_in, login, new_car, register, registration},
     http::TINY_JPEG,
-    installation::SUPERUSER_PASSWORD,
     on_both_databases,
     raw::{self, Connection, KeepAlive},
 };

@@ -6,10 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, Installation, Request,
-    accounts::{PASSWORD, join, log_in, me, new_car, plates, registration},
-    at_once,
-    installation::SUPERUSER_PASSWORD,
-    on_both_databases,
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, join, log_in, me, new_car, plates, registration},
+    at_once, on_both_databases,
 };
 
 on_both_databases!(

@@ -9,9 +9,8 @@ use serde_json::json;
 
 use crate::support::{
     Installation, Request, Server,
-    accounts::{join, me},
+    accounts::{SUPERUSER_PASSWORD, join, me},
     browser::Browser,
-    installation::SUPERUSER_PASSWORD,
     on_both_databases,
     raw::Connection,
     wait_for,

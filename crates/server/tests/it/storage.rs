@@ -10,10 +10,9 @@ use serde_json::json;
 
 use crate::support::{
     Installation, Request, Server,
-    accounts::{PASSWORD, Tokens, join, login, new_car, registration},
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, Tokens, join, login, new_car, registration},
     browser::Browser,
     http::TINY_JPEG,
-    installation::SUPERUSER_PASSWORD,
     on_both_databases, wait_for,
 };
 

@@ -1,27 +1,22 @@
 //! Runs the binary, and sends requests to it.
 
-pub(crate) mod accounts;
-pub(crate) mod browser;
 pub(crate) mod document;
-pub(crate) mod http;
 pub(crate) mod installation;
 pub(crate) mod output;
 pub(crate) mod process;
 pub(crate) mod raw;
 
-pub(crate) use http::{Answer, Client, Request};
 pub(crate) use installation::{Installation, Server};
-pub(crate) use mycars_testkit::random;
+pub(crate) use mycars_testkit::{
+    http::{self, Answer, Client, PATIENCE, Request, accounts, browser, panel},
+    random,
+};
 
 use std::{
     sync::Barrier,
     thread,
     time::{Duration, Instant},
 };
-
-/// Maximum time that a test waits for an event. Only a failing test waits this long, although on a busy
-/// machine a single hash may take most of a minute, because its thread has a low priority.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Makes two tests of each function: one on SQLite, one on PostgreSQL. Each function is given an
 /// [`Installation`] of its own with an empty, migrated database.

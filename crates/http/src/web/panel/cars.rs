@@ -78,6 +78,10 @@ static LIST: Changelist = Changelist {
 /// Number of brands that are offered as filters.
 const BRANDS: u32 = 12;
 
+/// The fields of the form's first two parts; the others follow in the third.
+const DESCRIPTION: [Field; 4] = [Field::Brand, Field::Model, Field::Year, Field::Color];
+const REGISTRATION: [Field; 2] = [Field::License, Field::Vin];
+
 const OWNER: FieldSpec = FieldSpec::required(Field::Owner, "Owner", FieldKind::Text)
     .at_most(Username::MAX_LENGTH)
     .help("The owner’s username. “Find” searches by any part of a name or e-mail address.");
@@ -428,7 +432,7 @@ fn show(
     data: &FormData<'_>,
 ) -> Result<Answer, ApiError> {
     let set = |title, fields: &[Field]| forms::fieldset(data, title, &FIELDS, fields);
-    let mut registration = set("Registration", &[Field::License, Field::Vin]);
+    let mut registration = set("Registration", &REGISTRATION);
     let mut owner = data.field(&OWNER);
     let picked = context.sent(PICK);
     if !picked.is_empty() {
@@ -449,10 +453,16 @@ fn show(
         None
     };
     registration.fields.insert(0, owner);
+    let others: Vec<Field> = FIELDS
+        .iter()
+        .filter(|spec| !spec.is_read_only())
+        .filter_map(|spec| spec.field)
+        .filter(|field| !DESCRIPTION.contains(field) && !REGISTRATION.contains(field))
+        .collect();
     let fieldsets = vec![
-        set("Car", &[Field::Brand, Field::Model, Field::Year, Field::Color]),
+        set("Car", &DESCRIPTION),
         registration,
-        set("Use", &[Field::Mileage, Field::Notes]),
+        set("Use", &others),
         forms::fieldset(data, "Picture", &IMAGE_FIELDS, &[Field::Image]),
     ];
     let title = car.map_or_else(|| "Add a car".to_owned(), |car| link(car).label);

@@ -10,9 +10,10 @@ use super::{
     json::{Json, Object},
 };
 use crate::support::{
-    Client, Request, Server, accounts,
+    Client, Request, Server,
+    accounts::{self, SUPERUSER_PASSWORD},
     document::Document,
-    installation::{SECRET_KEY, SUPERUSER_PASSWORD},
+    installation::SECRET_KEY,
 };
 
 /// The administrator's name in cases.
@@ -33,12 +34,12 @@ pub(super) struct World<'s> {
 impl<'s> World<'s> {
     pub(super) fn of(server: &'s Server) -> Self {
         Self {
-            client: server.client(),
+            client: server,
             secret_key: SECRET_KEY,
             shapes: case::shapes(),
             admin: admin(server),
             year: i64::from(chrono::Datelike::year(&SystemClock.now())),
-            document: Document::of(server.client()),
+            document: Document::of(server),
             words: AtomicU64::new(0),
         }
     }
@@ -69,7 +70,7 @@ impl<'s> World<'s> {
 
     /// Sends a request that a case depends on, and returns the object in the response.
     pub(super) fn call(&self, request: &Request) -> Outcome<Object> {
-        let answer = self.client.send(request)?;
+        let answer = self.client.try_send(request)?;
         let (method, path) = (&request.method, &request.path);
         if !matches!(answer.status, 200 | 201) {
             return Err(format!(

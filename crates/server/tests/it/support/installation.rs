@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Deref,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -10,7 +11,8 @@ use mycars_testkit::TestDatabase;
 use tempfile::TempDir;
 
 use super::{
-    http::{Answer, Client, Request},
+    Client,
+    accounts::SUPERUSER_PASSWORD,
     process::{Finished, Process},
 };
 
@@ -163,10 +165,7 @@ impl Installation {
     }
 }
 
-/// The password of every superuser that [`Installation::create_superuser`] creates.
-pub(crate) const SUPERUSER_PASSWORD: &str = "Lantern-river-83";
-
-/// A running server, killed on drop.
+/// A running server, killed on drop, with a client of it.
 pub(crate) struct Server {
     process: Process,
     client: Client,
@@ -184,34 +183,12 @@ impl Server {
             .split_whitespace()
             .find_map(|word| word.strip_prefix("http://")?.strip_suffix("/api/"))
             .unwrap_or_else(|| panic!("the banner names no URL: {banner}"));
+        let stderr = process.stderr.clone();
         Self {
-            client: Client::new(address),
+            client: Client::with_log(address, move || stderr.so_far()),
             process,
             banner,
         }
-    }
-
-    /// Returns the host and port that it listens on.
-    pub(crate) fn address(&self) -> &str {
-        self.client.address()
-    }
-
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Sends a request, and returns the response.
-    #[track_caller]
-    pub(crate) fn send(&self, request: &Request) -> Answer {
-        self.client.send(request).unwrap_or_else(|error| {
-            let log = self.process.stderr.so_far();
-            panic!("{request:?} got no answer: {error}\n{log}")
-        })
-    }
-
-    /// Returns the log so far.
-    pub(crate) fn log(&self) -> String {
-        self.process.stderr.so_far()
     }
 
     /// Makes each write to a file fail, as on a full disk, or ends that.
@@ -239,5 +216,13 @@ impl Server {
     /// Kills the process.
     pub(crate) fn kill(mut self) {
         self.process.kill();
+    }
+}
+
+impl Deref for Server {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
     }
 }

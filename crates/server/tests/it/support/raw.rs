@@ -5,9 +5,7 @@ use std::{
     net::TcpStream,
 };
 
-use ureq::http::{HeaderMap, HeaderName, HeaderValue};
-
-use super::{PATIENCE, http::Answer};
+use super::http::{Answer, HeaderMap, HeaderName, HeaderValue, PATIENCE};
 
 /// A connection that sends exactly the bytes of a test.
 pub(crate) struct Connection(TcpStream);

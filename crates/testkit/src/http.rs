@@ -1,32 +1,37 @@
 //! An HTTP client: requests are plain data, and responses may have any status.
 
+pub mod accounts;
+pub mod browser;
+pub mod panel;
+
+use std::{sync::Arc, time::Duration};
+
 use serde::Serialize;
 use serde_json::Value;
-use ureq::{
-    Agent,
-    config::AutoHeaderValue,
-    http::{self, HeaderMap},
-};
+pub use ureq::http::{HeaderMap, HeaderName, HeaderValue};
+use ureq::{Agent, config::AutoHeaderValue, http};
 
-use super::PATIENCE;
+/// Maximum time that a test waits for an event. Only a failing test waits this long, although on a busy
+/// machine a single hash may take most of a minute, because its thread has a low priority.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A valid picture.
-pub(crate) const TINY_JPEG: &[u8] = include_bytes!("../../contract/files/tiny.jpg");
+pub const TINY_JPEG: &[u8] = include_bytes!("../../server/tests/contract/files/tiny.jpg");
 
 /// The boundary between the parts of an upload.
 const BOUNDARY: &str = "----upload-7d1c93ab50e2f864";
 
 /// A request. Parts without a value are not sent.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Request {
-    pub(crate) fn new(method: &str, path: &str) -> Self {
+    pub fn new(method: &str, path: &str) -> Self {
         Self {
             method: method.to_owned(),
             path: path.to_owned(),
@@ -34,43 +39,50 @@ impl Request {
         }
     }
 
-    pub(crate) fn get(path: &str) -> Self {
+    pub fn get(path: &str) -> Self {
         Self::new("GET", path)
     }
 
-    pub(crate) fn post(path: &str, body: &impl Serialize) -> Self {
+    pub fn post(path: &str, body: &impl Serialize) -> Self {
         Self::new("POST", path).json(body)
     }
 
-    pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
+    pub fn json(mut self, body: &impl Serialize) -> Self {
         self.body = serde_json::to_vec(body).expect("it can be written as JSON");
         self.header("Content-Type", "application/json")
     }
 
     /// Creates the upload of a car's picture.
-    pub(crate) fn upload(path: &str, file: &[u8]) -> Self {
-        let mut request = Self::new("POST", path).header(
-            "Content-Type",
-            &format!("multipart/form-data; boundary={BOUNDARY}"),
-        );
-        request.body = [
-            format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\n\r\n"
-            )
-            .as_bytes(),
-            file,
-            format!("\r\n--{BOUNDARY}--\r\n").as_bytes(),
-        ]
-        .concat();
-        request
+    pub fn upload(path: &str, file: &[u8]) -> Self {
+        Self::multipart(path, &[], file)
+    }
+
+    /// Creates a form with a picture, as browsers send it. An empty file is none.
+    pub fn multipart(path: &str, fields: &[(&str, &str)], file: &[u8]) -> Self {
+        let part = |parameters: &str, content: &[u8]| {
+            let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {parameters}\r\n\r\n");
+            [head.as_bytes(), content, b"\r\n"].concat()
+        };
+        let name = if file.is_empty() { "" } else { "a.jpg" };
+        let mut body: Vec<u8> = fields
+            .iter()
+            .flat_map(|(name, value)| part(&format!("name=\"{name}\""), value.as_bytes()))
+            .collect();
+        body.extend(part(&format!("name=\"image\"; filename=\"{name}\""), file));
+        body.extend(format!("--{BOUNDARY}--\r\n").bytes());
+        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        Self {
+            body,
+            ..Self::new("POST", path).header("Content-Type", &content_type)
+        }
     }
 
     /// Adds an access token.
-    pub(crate) fn bearer(self, access: &str) -> Self {
+    pub fn bearer(self, access: &str) -> Self {
         self.header("Authorization", &format!("Bearer {access}"))
     }
 
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -78,15 +90,15 @@ impl Request {
 
 /// A response.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// Returns a header; several of the same name are joined.
-    pub(crate) fn header(&self, name: &str) -> Option<String> {
+    pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self
             .headers
             .get_all(name)
@@ -96,13 +108,13 @@ impl Answer {
         (!values.is_empty()).then(|| values.join(", "))
     }
 
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// Returns the body as JSON, and panics if the status is another one.
     #[track_caller]
-    pub(crate) fn json(&self, status: u16) -> Value {
+    pub fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.header("Content-Type").as_deref(), Some("application/json"));
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
@@ -111,13 +123,20 @@ impl Answer {
 
 /// A client of one server. Each request has its own connection, so that none uses one that the server is closing.
 #[derive(Clone)]
-pub(crate) struct Client {
+pub struct Client {
     agent: Agent,
     address: String,
+    log: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 impl Client {
-    pub(crate) fn new(address: &str) -> Self {
+    /// A client of the server at this host and port.
+    pub fn new(address: &str) -> Self {
+        Self::with_log(address, String::new)
+    }
+
+    /// The same with the server's log, which a panic shows.
+    pub fn with_log(address: &str, log: impl Fn() -> String + Send + Sync + 'static) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -131,15 +150,32 @@ impl Client {
         Self {
             agent: config.into(),
             address: address.to_owned(),
+            log: Arc::new(log),
         }
     }
 
-    pub(crate) fn address(&self) -> &str {
+    /// Where the server listens: host and port.
+    pub fn address(&self) -> &str {
         &self.address
     }
 
+    /// Returns the server's log so far.
+    pub fn log(&self) -> String {
+        (self.log)()
+    }
+
+    /// Sends a request, and returns the response.
+    #[track_caller]
+    pub fn send(&self, request: &Request) -> Answer {
+        self.try_send(request)
+            .unwrap_or_else(|error| panic!("{request:?} got no answer: {error}\n{}", self.log()))
+    }
+
     /// Sends a request, and returns the response, or the reason why there is none.
-    pub(crate) fn send(&self, request: &Request) -> Result<Answer, String> {
+    ///
+    /// # Errors
+    /// The text of the client's error.
+    pub fn try_send(&self, request: &Request) -> Result<Answer, String> {
         let mut builder = http::Request::builder()
             .method(request.method.as_str())
             .uri(format!("http://{}{}", self.address, request.path));
