@@ -37,9 +37,11 @@ LABEL org.opencontainers.image.title="My Cars" \
       org.opencontainers.image.description="Car-management backend with role-based access" \
       org.opencontainers.image.licenses="MIT"
 
-# `production` turns DEBUG off, so that SECRET_KEY and ALLOWED_HOSTS must be given, and logs as JSON.
+# `production` turns DEBUG off, so that SECRET_KEY and ALLOWED_HOSTS must be given, and logs as JSON. Everything is
+# written to /data, also the pictures while they are received: the rest may be read-only.
 ENV MYCARS_ENVIRONMENT=production \
     MYCARS__DATA_DIR=/data \
+    TMPDIR=/data \
     MYCARS__SERVER__BIND=0.0.0.0:8000
 
 USER 10001:10001

@@ -55,13 +55,9 @@ semver baseline="main":
 ci:
     ./.ci/run
 
-# Checks licences, sources and known vulnerabilities of the dependencies (needs cargo-deny).
+# Checks licences, sources and known vulnerabilities of the dependencies (installs cargo-deny).
 deny:
-    cargo deny check
-
-# Finds dependencies that no code uses (needs cargo-machete).
-unused:
-    cargo machete
+    ./scripts/check-dependencies
 
 # Tests the server against its OpenAPI document (fetches Schemathesis from PyPI); arguments go to `schemathesis run`.
 schemathesis *arguments:

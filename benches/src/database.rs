@@ -98,6 +98,8 @@ impl Database {
             .env("ALLOWED_HOSTS", "127.0.0.1")
             .env("MYCARS__DATA_DIR", self.folder.join("data"))
             .env("MYCARS__THROTTLE__ENABLED", "false")
+            // One user adds more cars than users may have.
+            .env("MYCARS__QUOTAS__CARS_PER_USER", "0")
             .env("MYCARS__TOKENS__ACCESS_MINUTES", "1440");
         command
     }

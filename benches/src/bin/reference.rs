@@ -9,8 +9,9 @@ use std::{env, error::Error, sync::Arc, thread};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::header, web};
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::Queryable;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::{Deserialize, Serialize, Serializer};
+use mycars_application::ports::TokenCodec as _;
+use mycars_security::JwtCodec;
+use serde::{Serialize, Serializer};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -190,26 +191,23 @@ database!(
     "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
 );
 
-/// The claims of an access token.
-#[derive(Deserialize)]
-struct Claims {
-    token_type: String,
-    user_id: String,
-}
-
 struct State {
     database: Box<dyn Database>,
-    key: DecodingKey,
-    validation: Validation,
+    tokens: JwtCodec,
 }
 
 impl State {
     /// Returns the id in the access token of a request.
+    #[expect(clippy::disallowed_methods, reason = "a bare server has no ports")]
     fn user(&self, request: &HttpRequest) -> Option<i64> {
         let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
         let token = header.strip_prefix("Bearer ")?;
-        let token = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation).ok()?;
-        (token.claims.token_type == "access").then(|| token.claims.user_id.parse().ok())?
+        let claims = self.tokens.decode(token).ok()?;
+        let is_valid = claims.token_type.as_deref() == Some("access")
+            && claims
+                .expires_at
+                .is_some_and(|expiry| expiry > Utc::now().timestamp());
+        claims.user_id.filter(|_| is_valid)?.parse().ok()
     }
 
     /// Returns the JSON of one car of a user, or of all. `None` stands for a car that the user may not see.
@@ -258,12 +256,9 @@ async fn main() -> Result<(), BoxError> {
         Some(path) => Box::new(sqlite::Store::open(path)?),
         None => Box::new(postgres::Store::open(&url)?),
     };
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.leeway = 0;
     let state = web::Data::from(Arc::new(State {
         database,
-        key: DecodingKey::from_secret(env::var("SECRET_KEY")?.as_bytes()),
-        validation,
+        tokens: JwtCodec::new(&env::var("SECRET_KEY")?, [])?,
     }));
     let workers = thread::available_parallelism()?.get();
     HttpServer::new(move || {

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
-use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, Store, TokenCodec};
+use crate::{
+    ports::{
+        Clock, DiskSpace, ImageProcessor, ImageStore, PasswordHasher, Random, Store, StoreError, TokenCodec,
+    },
+    quotas::Quotas,
+};
 
 /// The ports and settings of the use-cases. A program creates one at its start; cloning it clones pointers.
 ///
@@ -12,7 +17,7 @@ use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, St
 /// use std::sync::Arc;
 ///
 /// use chrono::TimeDelta;
-/// use mycars_application::{App, SessionSettings, TokenSettings, ports::*};
+/// use mycars_application::{App, SessionSettings, TokenSettings, ports::*, quotas::Quotas};
 ///
 /// /// Wires adapters, which are independent of each other.
 /// fn wire(
@@ -21,6 +26,7 @@ use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, St
 ///     tokens: impl TokenCodec + 'static,
 ///     (clock, random): (impl Clock + 'static, impl Random + 'static),
 ///     (image_processor, images): (impl ImageProcessor + 'static, impl ImageStore + 'static),
+///     disk_space: impl DiskSpace + 'static,
 /// ) -> App {
 ///     App {
 ///         store: Arc::new(store),
@@ -30,12 +36,14 @@ use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, St
 ///         random: Arc::new(random),
 ///         image_processor: Arc::new(image_processor),
 ///         images: Arc::new(images),
+///         disk_space: Arc::new(disk_space),
 ///         token_settings: TokenSettings {
 ///             access_lifetime: TimeDelta::minutes(5),
 ///             ..TokenSettings::default()
 ///         },
 ///         session_settings: SessionSettings::default(),
 ///         max_image_bytes: 5 * 1024 * 1024,
+///         quotas: Quotas::default(),
 ///     }
 /// }
 ///
@@ -62,15 +70,29 @@ pub struct App {
     pub image_processor: Arc<dyn ImageProcessor>,
     /// The store of pictures.
     pub images: Arc<dyn ImageStore>,
+    /// The free space of the disks.
+    pub disk_space: Arc<dyn DiskSpace>,
     /// Lifetimes of tokens.
     pub token_settings: TokenSettings,
     /// Lifetimes of sessions.
     pub session_settings: SessionSettings,
     /// Maximum size of an uploaded picture in bytes.
     pub max_image_bytes: u64,
+    /// The quotas of each user.
+    pub quotas: Quotas,
 }
 
 impl App {
+    /// Checks that the program can write: the database responds and is writable, and the disks have the required free
+    /// space.
+    ///
+    /// # Errors
+    /// Those of [`Store::ping`] and [`DiskSpace::check`].
+    pub fn check_writable(&self) -> Result<(), StoreError> {
+        self.store.ping()?;
+        self.disk_space.check()
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

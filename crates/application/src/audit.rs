@@ -7,10 +7,11 @@ use mycars_domain::{
 
 use crate::{
     App, Caller,
+    accounts::sessions::hash,
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
-/// Creates an entry about an object.
+/// Creates an entry about an object. Every entry is created here, so that none contains a long text as a whole.
 pub(crate) fn entry(
     app: &App,
     caller: &Caller,
@@ -24,7 +25,15 @@ pub(crate) fn entry(
         object,
         author: caller.author(),
         origin: caller.origin.clone(),
-        changes,
+        changes: changes.into_iter().map(bounded).collect(),
+    }
+}
+
+fn bounded(change: Change) -> Change {
+    Change {
+        before: change.before.bounded(hash),
+        after: change.after.bounded(hash),
+        ..change
     }
 }
 

@@ -4,9 +4,10 @@
 //! [`policy`](mycars_domain::policy) first, owns its transaction, and returns a domain entity or an error that is data.
 //! It does not depend on HTTP or databases: its tests run without either.
 //!
-//! - [`accounts`], [`cars`], [`history`], [`images`], [`status`], [`users`]: the use-cases, one file for each.
+//! - [`accounts`], [`cars`], [`history`], [`housekeeping`], [`images`], [`quotas`], [`status`], [`users`]: the use-cases, one file for each.
 //! - [`ports`]: the interfaces that adapters implement.
 //! - [`lists`]: queries of lists.
+//! - [`security_log`]: log lines of security events.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
 //!
 //! ```
@@ -49,12 +50,15 @@ mod caller;
 pub mod cars;
 mod error;
 pub mod history;
+pub mod housekeeping;
 pub mod images;
 mod input;
 pub mod lists;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod ports;
+pub mod quotas;
+pub mod security_log;
 pub mod status;
 pub mod users;
 

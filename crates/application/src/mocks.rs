@@ -54,9 +54,10 @@ use crate::{
     App, SessionSettings, TokenSettings,
     lists::{HistoryCount, HistoryQuery},
     ports::{
-        AuditLog, CarRepository, Clock, InstallationRepository, Mode, RefreshTokenRepository, Rollback,
-        SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
+        AuditLog, CarRepository, Clock, DiskSpace, InstallationRepository, Mode, PrunedEntries,
+        RefreshTokenRepository, Rollback, SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
     },
+    quotas::Quotas,
 };
 
 /// One mock of each port, with nothing expected.
@@ -76,6 +77,8 @@ pub struct Mocks {
     pub images: MockImageStore,
     /// Lifetimes of tokens.
     pub token_settings: TokenSettings,
+    /// Whether the disks have too little free space.
+    pub disk_is_full: bool,
     /// Whether the store fails: then all its methods return [`StoreError::Unavailable`].
     pub fail_store: bool,
 }
@@ -118,6 +121,10 @@ impl Mocks {
             random: Arc::new(self.random),
             image_processor: Arc::new(self.image_processor),
             images: Arc::new(self.images),
+            disk_space: Arc::new(MockDisk {
+                is_full: self.disk_is_full,
+            }),
+            quotas: Quotas::default(),
             max_image_bytes: samples::MAX_IMAGE_BYTES,
             token_settings: self.token_settings,
             session_settings: SessionSettings::default(),
@@ -195,6 +202,14 @@ impl AuditLog for MockUnit {
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
         self.audit_log.counts(query)
     }
+
+    fn delete_oldest(
+        &mut self,
+        before: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<Option<PrunedEntries>, StoreError> {
+        self.audit_log.delete_oldest(before, at_most)
+    }
 }
 
 /// A store without rows: it calls the work with the mocked repositories and counts transactions.
@@ -258,6 +273,21 @@ impl Store for MockStore {
     fn ping(&self) -> Result<(), StoreError> {
         if self.is_away {
             Err(StoreError::Unavailable("the mocked store is away".into()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Disks with enough free space, or too little.
+struct MockDisk {
+    is_full: bool,
+}
+
+impl DiskSpace for MockDisk {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.is_full {
+            Err(StoreError::NotWritable("the mocked disk is full".into()))
         } else {
             Ok(())
         }

@@ -55,6 +55,7 @@
 mod audit_log;
 mod cars;
 mod clock;
+mod disk_space;
 mod images;
 mod installation;
 mod password_hasher;
@@ -65,9 +66,10 @@ mod store;
 mod tokens;
 mod users;
 
-pub use audit_log::AuditLog;
+pub use audit_log::{AuditLog, PrunedEntries};
 pub use cars::{CarCount, CarRepository, CarVersion};
 pub use clock::Clock;
+pub use disk_space::DiskSpace;
 pub use images::{
     ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage, Upload,
 };

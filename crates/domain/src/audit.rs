@@ -1,6 +1,6 @@
 //! The audit log: changes of users, cars and logins, with their actors and the old and new values.
 //!
-//! An entry is written once, in the transaction of the change, and never changed. It can be read without its object
+//! An entry is written once, in the transaction of the change, and never changed; only the oldest can be deleted. It can be read without its object
 //! and actor, which may have been deleted since.
 
 use std::net::IpAddr;
@@ -61,11 +61,13 @@ pub enum ObjectType {
     Car,
     /// A refresh token.
     RefreshToken,
+    /// The audit log itself.
+    AuditLog,
 }
 
 impl ObjectType {
     /// All types, in the order in which they are offered.
-    pub const ALL: [Self; 3] = [Self::User, Self::Car, Self::RefreshToken];
+    pub const ALL: [Self; 4] = [Self::User, Self::Car, Self::RefreshToken, Self::AuditLog];
 
     /// Returns the name of the type as it is written and stored: the variant's name in snake case.
     #[must_use]
@@ -74,6 +76,7 @@ impl ObjectType {
             Self::User => "user",
             Self::Car => "car",
             Self::RefreshToken => "refresh_token",
+            Self::AuditLog => "audit_log",
         }
     }
 
@@ -97,7 +100,7 @@ impl ObjectType {
 pub struct Object {
     /// The type of the object.
     pub kind: ObjectType,
-    /// The id of the user or car, or the `jti` of the token.
+    /// The id of the user or car, the `jti` of the token, or the id of the last entry that was deleted from the log.
     pub id: String,
     /// The name of the object at the time of the change: a username, or a car's brand, model and plate.
     pub name: String,
@@ -136,6 +139,18 @@ impl Object {
             id: jti.to_owned(),
             name: jti.to_owned(),
             owner,
+        }
+    }
+
+    /// Returns the object for the audit log after its oldest entries were deleted: those from before `before`, the last
+    /// of them with the id `last`.
+    #[must_use]
+    pub fn audit_log(last: i64, before: DateTime<Utc>) -> Self {
+        Self {
+            kind: ObjectType::AuditLog,
+            id: last.to_string(),
+            name: format!("entries before {}", before.date_naive()),
+            owner: None,
         }
     }
 
@@ -218,8 +233,48 @@ pub enum Value {
     Number(i64),
     /// True or false.
     Flag(bool),
+    /// The beginning of a text that is longer than [`Value::MAX_CHARACTERS`].
+    Excerpt {
+        /// The first [`Value::MAX_CHARACTERS`] characters.
+        text: String,
+        /// Number of characters of the whole text.
+        length: u64,
+        /// SHA-256 of the whole text in UTF-8, in hexadecimal: tells whether two texts are equal.
+        sha256: String,
+    },
     /// A value that is never shown, such as a password.
     Hidden,
+}
+
+impl Value {
+    /// Maximum number of characters of a text that an entry holds whole.
+    pub const MAX_CHARACTERS: usize = 256;
+
+    /// Returns the value as an entry holds it: of a long text, an [`Excerpt`](Self::Excerpt). The audit log only grows,
+    /// so the size of an entry must not be up to the caller. `sha256` hashes a text.
+    ///
+    /// ```
+    /// use mycars_domain::audit::Value;
+    ///
+    /// let bounded = |text: &str| Value::from(text).bounded(|_| "9f86…".into());
+    /// assert_eq!(bounded("short"), Value::from("short"));
+    /// let Value::Excerpt { text, length, .. } = bounded(&"ö".repeat(10_000)) else { panic!("too long") };
+    /// assert_eq!((text, length), ("ö".repeat(256), 10_000));
+    /// ```
+    #[must_use]
+    pub fn bounded(self, sha256: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Text(text) => match text.char_indices().nth(Self::MAX_CHARACTERS) {
+                Some((end, _)) => Self::Excerpt {
+                    text: text[..end].to_owned(),
+                    length: text.chars().count() as u64,
+                    sha256: sha256(&text),
+                },
+                None => Self::Text(text),
+            },
+            other => other,
+        }
+    }
 }
 
 impl From<&str> for Value {
@@ -476,6 +531,29 @@ mod tests {
         }
         assert_eq!(Action::named("burnt"), None);
         assert_eq!(Field::named("Username"), None);
+    }
+
+    #[test]
+    fn only_texts_over_the_maximum_become_excerpts() {
+        let whole = Value::Text("🚗".repeat(Value::MAX_CHARACTERS));
+        assert_eq!(whole.clone().bounded(|_| unreachable!()), whole);
+        let long = "🚗".repeat(Value::MAX_CHARACTERS) + "!";
+        let excerpt = Value::Excerpt {
+            text: "🚗".repeat(Value::MAX_CHARACTERS),
+            length: Value::MAX_CHARACTERS as u64 + 1,
+            sha256: format!("hash of {} bytes", long.len()),
+        };
+        let hash = |text: &str| format!("hash of {} bytes", text.len());
+        assert_eq!(Value::Text(long).bounded(hash), excerpt);
+        for value in [
+            Value::Nothing,
+            Value::Number(1),
+            Value::Flag(true),
+            Value::Hidden,
+            excerpt,
+        ] {
+            assert_eq!(value.clone().bounded(|_| unreachable!()), value);
+        }
     }
 
     #[test]

@@ -59,11 +59,13 @@ pub enum Action {
     SweepImages,
     /// Delete the browser sessions that have expired.
     ClearSessions,
+    /// Delete the oldest entries of the audit log.
+    PruneAuditLog,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
@@ -89,6 +91,7 @@ impl Action {
         Self::FlushTokens,
         Self::SweepImages,
         Self::ClearSessions,
+        Self::PruneAuditLog,
     ];
 }
 
@@ -213,6 +216,7 @@ fn row(action: Action) -> Row {
         Action::FlushTokens    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
         Action::SweepImages    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
         Action::ClearSessions  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
+        Action::PruneAuditLog  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
     };
     Row { anonymous, client, admin, superuser }
 }
@@ -283,6 +287,7 @@ mod tests {
         FlushTokens    | login | no no      | no no no             | no no
         SweepImages    | login | no no      | no no no             | no no
         ClearSessions  | login | no no      | no no no             | no no
+        PruneAuditLog  | login | no no      | no no no             | no no
     ";
 
     fn word(verdict: Verdict) -> &'static str {

@@ -43,6 +43,8 @@ pub enum Field {
     RefreshTokens,
     /// Number of a user's browser sessions.
     Sessions,
+    /// Number of entries of the audit log.
+    Entries,
     /// The car's manufacturer.
     Brand,
     /// The car's model.
@@ -63,11 +65,13 @@ pub enum Field {
     Image,
     /// Notes about the car.
     Notes,
+    /// No single field: a violation of the object as a whole.
+    NonField,
 }
 
 impl Field {
     /// All fields, in the order of the declaration.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Username,
         Self::Email,
         Self::FirstName,
@@ -86,6 +90,7 @@ impl Field {
         Self::Revocation,
         Self::RefreshTokens,
         Self::Sessions,
+        Self::Entries,
         Self::Brand,
         Self::Model,
         Self::Year,
@@ -96,6 +101,7 @@ impl Field {
         Self::Owner,
         Self::Image,
         Self::Notes,
+        Self::NonField,
     ];
 
     /// Returns the name of the field as it is stored in the audit log, where it never changes: the variant's name in
@@ -121,6 +127,7 @@ impl Field {
             Self::Revocation => "revocation",
             Self::RefreshTokens => "refresh_tokens",
             Self::Sessions => "sessions",
+            Self::Entries => "entries",
             Self::Brand => "brand",
             Self::Model => "model",
             Self::Year => "year",
@@ -131,6 +138,7 @@ impl Field {
             Self::Owner => "owner",
             Self::Image => "image",
             Self::Notes => "notes",
+            Self::NonField => "non_field",
         }
     }
 
@@ -247,6 +255,16 @@ pub enum Violation {
     TooManyPixels {
         /// Maximum number of megapixels.
         max_megapixels: u32,
+    },
+    /// The owner already has as many cars as a user may have.
+    TooManyCars {
+        /// Maximum number of cars of a user.
+        max: u64,
+    },
+    /// The pictures of the owner's cars would take more space than a user may use.
+    TooManyPictureBytes {
+        /// Maximum size of all pictures of a user in bytes.
+        max_bytes: u64,
     },
 }
 

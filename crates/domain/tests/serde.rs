@@ -271,7 +271,11 @@ fn audit_entry_round_trips_without_the_password() {
     changes.push(Change {
         field: Field::Sessions,
         before: Value::Number(2),
-        after: Value::Nothing,
+        after: Value::Excerpt {
+            text: "Ann".into(),
+            length: 300,
+            sha256: "ab".into(),
+        },
     });
     let entry = Entry {
         id: 3,
@@ -304,7 +308,11 @@ fn audit_entry_round_trips_without_the_password() {
                 "changes": [
                     {"field": "Username", "before": {"Text": "ann"}, "after": {"Text": "anna"}},
                     {"field": "Password", "before": "Hidden", "after": "Hidden"},
-                    {"field": "Sessions", "before": {"Number": 2}, "after": "Nothing"},
+                    {
+                        "field": "Sessions",
+                        "before": {"Number": 2},
+                        "after": {"Excerpt": {"text": "Ann", "length": 300, "sha256": "ab"}},
+                    },
                 ],
             },
         }),

@@ -1,5 +1,6 @@
 //! Client address, allowed hosts, CORS, security headers, timeouts, the request log, metrics and health checks.
 
+pub(crate) mod address_rate;
 pub(crate) mod allowed_hosts;
 pub(crate) mod client_addr;
 pub(crate) mod cors;

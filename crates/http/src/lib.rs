@@ -8,6 +8,7 @@
 //! To add an endpoint, add a file under `api/` with its `Endpoint` and name it in `api::ENDPOINTS`.
 
 mod api;
+mod digest;
 mod edge;
 mod error;
 #[cfg(feature = "fuzzing")]
@@ -23,10 +24,11 @@ pub use api::{openapi, routes};
 pub use edge::{
     client_addr::{Networks, TrustedProxies},
     cors::{AllowedOrigins, BadOrigin},
+    metrics::JobMetrics,
 };
 pub use request::{
     query::ListSettings,
-    throttle::{NoRate, Rate, Rates},
+    throttle::{Limits, NoRate, Rate},
 };
 pub use routes::paths;
 pub use server::{Settings, bind, serve};

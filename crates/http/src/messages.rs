@@ -7,6 +7,7 @@ use mycars_domain::{Field, UnsupportedFormat, Violation};
 pub const fn name(field: Field) -> &'static str {
     match field {
         Field::PasswordConfirmation => "password2",
+        Field::NonField => "non_field_errors",
         _ => field.as_str(),
     }
 }
@@ -75,6 +76,14 @@ pub fn violation(field: Field, violation: &Violation) -> String {
         Violation::TooManyPixels { max_megapixels } => {
             format!("The image has too many pixels: at most {max_megapixels} megapixels.")
         }
+        Violation::TooManyCars { max } => format!(
+            "This user may have at most {max} cars. Delete some, or ask an administrator for a higher limit."
+        ),
+        Violation::TooManyPictureBytes { max_bytes } => format!(
+            "The images of this user may take at most {} in total. Delete some, or ask an administrator for a higher \
+             limit.",
+            bytes(*max_bytes)
+        ),
     }
 }
 
@@ -98,7 +107,9 @@ fn plural(format: UnsupportedFormat) -> &'static str {
 fn bytes(count: u64) -> String {
     const KIB: u64 = 1024;
     const MIB: u64 = KIB * KIB;
+    const GIB: u64 = KIB * MIB;
     match count {
+        _ if count > 0 && count.is_multiple_of(GIB) => format!("{} GiB", count / GIB),
         _ if count.is_multiple_of(MIB) => format!("{} MiB", count / MIB),
         _ if count.is_multiple_of(KIB) => format!("{} KiB", count / KIB),
         _ => format!("{count} bytes"),

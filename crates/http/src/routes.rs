@@ -49,6 +49,7 @@ fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
     add("/metrics", get("/metrics", monitoring::metrics));
     add("/media/cars/{file}", get("/media/{path:.*}", media::serve));
     add("/static/{name}", get("/static/{name}", assets::serve));
+    add("/favicon.ico", get("/favicon.ico", to_icon));
     add("/", get("/", to_api));
 }
 
@@ -78,8 +79,17 @@ pub fn paths() -> Vec<&'static str> {
 }
 
 async fn to_api() -> HttpResponse {
+    redirect("/api/")
+}
+
+/// Browsers ask for the icon here, if they show something that names none, such as a picture.
+async fn to_icon() -> HttpResponse {
+    redirect(assets::url("icon.svg"))
+}
+
+fn redirect(path: &str) -> HttpResponse {
     HttpResponse::Found()
-        .insert_header((header::LOCATION, "/api/"))
+        .insert_header((header::LOCATION, path))
         .finish()
 }
 

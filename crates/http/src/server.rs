@@ -7,25 +7,26 @@ use std::{
 };
 
 use actix_web::{App as Actix, HttpServer, dev::Server, middleware::from_fn, web::Data};
-use governor::clock::DefaultClock;
 use mycars_application::App;
 
 use crate::{
     edge::{
+        address_rate,
         allowed_hosts::{self, AllowedHosts},
         client_addr::{Networks, TrustedProxies},
         cors::{self, AllowedOrigins, RefusedOrigins},
-        metrics::Metrics,
+        metrics::{JobMetrics, Metrics},
         payload,
         readiness::{MAX_AGE, Readiness},
         request_id::RequestIds,
         request_log::log,
-        security_headers, timeouts,
+        security_headers::{self, strict_transport_security},
+        timeouts,
     },
     request::{
         pools::WorkerPools,
         query::ListSettings,
-        throttle::{Rates, Throttles},
+        throttle::{Limits, Throttles},
     },
     routes,
     state::State,
@@ -46,12 +47,16 @@ pub struct Settings {
     pub allowed_origins: AllowedOrigins,
     /// Proxies that may set forwarding headers.
     pub trusted_proxies: TrustedProxies,
+    /// Time for which browsers remember to use HTTPS alone, in seconds; 0 for none.
+    pub hsts_seconds: u64,
     /// Networks that may read the metrics.
     pub metrics_for: Networks,
-    /// Rates of requests; `None` for no limits.
-    pub throttle: Option<Rates>,
+    /// Limits of requests; `None` for no limits.
+    pub throttle: Option<Limits>,
     /// Maximum number of logins that wait for the thread that hashes passwords.
     pub password_queue: usize,
+    /// Results of the recurring jobs, for the metrics.
+    pub jobs: JobMetrics,
     /// Time for requests to end when the server is stopped, in seconds.
     pub shutdown_seconds: u64,
 }
@@ -80,31 +85,35 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Those of the operating system.
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
+    let hosts = AllowedHosts::new(&settings.allowed_hosts);
+    let app = Arc::new(app);
     let state = Data::new(State {
-        readiness: Readiness::start(app.store.clone(), MAX_AGE)?,
-        app: Arc::new(app),
+        readiness: Readiness::start(Arc::clone(&app), MAX_AGE)?,
+        app,
         pools: WorkerPools::start(settings.connections, settings.password_queue)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         origins: settings.allowed_origins.clone(),
-        metrics: Metrics::new(),
+        metrics: Metrics::new(&settings.jobs),
         metrics_for: settings.metrics_for.clone(),
-        throttles: settings
-            .throttle
-            .as_ref()
-            .map(|rates| Throttles::new(rates, &DefaultClock::default())),
+        hosts: hosts.clone(),
+        strict_transport_security: strict_transport_security(settings.hsts_seconds),
+        throttles: settings.throttle.as_ref().map(Throttles::new),
         max_body: MAX_BODY,
         max_upload: MAX_UPLOAD,
     });
-    let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let origins = settings.allowed_origins.clone();
     let refused = Arc::new(RefusedOrigins::default());
     let server = HttpServer::new(move || {
-        let (ids, hosts, watched) = (Arc::clone(&ids), hosts.clone(), state.clone());
+        let (ids, hosts) = (Arc::clone(&ids), hosts.clone());
+        let (watched, counted, restricted) = (state.clone(), state.clone(), state.clone());
         let (allowed, refused) = (origins.clone(), Arc::clone(&refused));
         Actix::new()
             .app_data(state.clone())
             .configure(routes::configure)
+            .wrap(from_fn(move |request, next| {
+                address_rate::check(counted.clone(), request, next)
+            }))
             .wrap(origins.middleware())
             .wrap(from_fn(move |request, next| {
                 cors::around(allowed.clone(), Arc::clone(&refused), request, next)
@@ -112,7 +121,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
             .wrap(from_fn(move |request, next| {
                 allowed_hosts::check(hosts.clone(), request, next)
             }))
-            .wrap(security_headers::headers())
+            .wrap(from_fn(move |request, next| {
+                security_headers::add(restricted.clone(), request, next)
+            }))
             .wrap(from_fn(move |request, next| {
                 log(Arc::clone(&ids), watched.clone(), request, next)
             }))
@@ -142,7 +153,7 @@ mod tests {
     use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
-    use crate::api::dispatch::tests::with_ann;
+    use crate::{Rate, api::dispatch::tests::with_ann, request::throttle::tests::limits, web::ui::assets};
 
     /// A server on its own port, stopped on drop.
     struct Running {
@@ -165,9 +176,11 @@ mod tests {
             allowed_hosts: vec!["localhost".into()],
             allowed_origins: AllowedOrigins::Local,
             trusted_proxies: TrustedProxies(Networks::new(&["127.0.0.1".into()]).unwrap()),
+            hsts_seconds: 3600,
             metrics_for: Networks::default(),
             throttle: None,
             password_queue: 1,
+            jobs: JobMetrics::default(),
             shutdown_seconds: 1,
         }
     }
@@ -191,7 +204,12 @@ mod tests {
     impl Running {
         /// Sends a request without a body: its method and path, and further headers. Returns the whole response.
         fn ask(&self, line: &str, headers: &[&str]) -> String {
-            let line = format!("{line} HTTP/1.1");
+            self.ask_by("HTTP/1.1", line, headers)
+        }
+
+        /// The same, by this version of HTTP.
+        fn ask_by(&self, version: &str, line: &str, headers: &[&str]) -> String {
+            let line = format!("{line} {version}");
             let mut lines = vec![line.as_str(), "Connection: close"];
             if !headers.iter().any(|header| header.starts_with("Host:")) {
                 lines.push("Host: localhost");
@@ -237,6 +255,98 @@ mod tests {
         }
     }
 
+    const RESTRICTED: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+    #[test]
+    fn response_that_is_no_page_may_run_nothing() {
+        let server = start(Mocks::new(), settings());
+        let icon = assets::url("icon.svg");
+        for (path, accept, status_code) in [
+            ("/api/", "*/*", "200"),
+            ("/api/cars/", "*/*", "401"),
+            ("/api/schema/", "*/*", "200"),
+            ("/nothing", "text/html", "404"),
+            ("/health/live", "text/html", "200"),
+            ("/favicon.ico", "*/*", "302"),
+            (icon, "*/*", "200"),
+        ] {
+            let answer = server.ask(&format!("GET {path}"), &[&format!("Accept: {accept}")]);
+            assert_eq!(status(&answer), status_code, "{answer}");
+            assert_eq!(
+                header(&answer, "Content-Security-Policy"),
+                Some(RESTRICTED),
+                "{path}"
+            );
+            assert_eq!(
+                header(&answer, "X-Content-Type-Options"),
+                Some("nosniff"),
+                "{path}"
+            );
+        }
+        for path in ["/api/", "/api-auth/login/", "/api/docs/", "/api/cars/"] {
+            let page = server.ask(&format!("GET {path}"), &["Accept: text/html"]);
+            let policy = header(&page, "Content-Security-Policy").unwrap();
+            assert!(
+                policy.contains("script-src 'self'") && !policy.contains("sandbox"),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn strict_transport_security_is_for_clients_that_use_https() {
+        let server = start(Mocks::new(), settings());
+        let without = start(
+            Mocks::new(),
+            Settings {
+                hsts_seconds: 0,
+                ..settings()
+            },
+        );
+        let untrusted = start(
+            Mocks::new(),
+            Settings {
+                trusted_proxies: TrustedProxies::default(),
+                ..settings()
+            },
+        );
+        for path in [
+            "/api/",
+            "/api/cars/",
+            "/api-auth/login/",
+            "/nothing",
+            "/health/live",
+        ] {
+            for (server, scheme, expected) in [
+                (&server, "https", Some("max-age=3600")),
+                (&server, "http", None),
+                (&without, "https", None),
+                (&untrusted, "https", None),
+            ] {
+                let answer = server.ask(&format!("GET {path}"), &[&format!("X-Forwarded-Proto: {scheme}")]);
+                assert_eq!(
+                    header(&answer, "Strict-Transport-Security"),
+                    expected,
+                    "{path} {scheme}"
+                );
+            }
+            let plain = server.ask(&format!("GET {path}"), &[]);
+            assert_eq!(header(&plain, "Strict-Transport-Security"), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn favicon_ico_leads_to_the_icon_of_the_pages() {
+        let server = start(Mocks::new(), settings());
+        for method in ["GET", "HEAD"] {
+            let answer = server.ask(&format!("{method} /favicon.ico"), &[]);
+            assert_eq!(status(&answer), "302", "{answer}");
+            let icon = server.ask(&format!("{method} {}", header(&answer, "Location").unwrap()), &[]);
+            assert_eq!(status(&icon), "200", "{icon}");
+            assert_eq!(header(&icon, "Content-Type"), Some("image/svg+xml"));
+        }
+    }
+
     #[test]
     fn absolute_urls_have_the_scheme_of_the_trusted_proxy() {
         let server = start(Mocks::new(), settings());
@@ -252,24 +362,14 @@ mod tests {
     }
 
     #[test]
-    fn throttled_requests_are_429_after_the_credential_check() {
-        let once = "1/hour".parse().unwrap();
-        let mut mocks = Mocks::new();
-        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
-        let throttle = Some(Rates {
-            login: once,
-            register: once,
-            refresh: once,
-            anon: once,
-            user: once,
+    fn requests_beyond_a_rate_are_told_to_wait() {
+        let server = start_with(Limits {
+            login: once(),
+            register: once(),
+            refresh: once(),
+            address: plenty(),
+            ..limits()
         });
-        let server = start(
-            mocks,
-            Settings {
-                throttle,
-                ..settings()
-            },
-        );
         for path in ["/api/token/", "/api/token/refresh/", "/api/register/"] {
             let line = format!("POST {path}");
             assert_eq!(status(&server.ask(&line, &[])), "400");
@@ -282,11 +382,109 @@ mod tests {
             );
             assert_eq!(status(&server.ask(&line, &["X-Forwarded-For: 192.0.2.7"])), "400");
         }
-        let bad = ["Authorization: Bearer bad"];
-        assert_eq!(status(&server.ask("POST /api/register/", &bad)), "401");
         for _ in 0..2 {
             assert_eq!(status(&server.ask("GET /api/me/", &[])), "401");
             assert_eq!(status(&server.ask("GET /health/ready", &[])), "200");
+        }
+    }
+
+    fn once() -> Rate {
+        "1/hour".parse().unwrap()
+    }
+
+    fn plenty() -> Rate {
+        "1000/s".parse().unwrap()
+    }
+
+    /// A server that knows no token and no session.
+    fn start_with(limits: Limits) -> Running {
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
+        mocks.unit.sessions.expect_find().returning(|_| Ok(None));
+        start(
+            mocks,
+            Settings {
+                throttle: Some(limits),
+                ..settings()
+            },
+        )
+    }
+
+    #[test]
+    fn made_up_credentials_do_not_skip_the_rate_of_an_address() {
+        for made_up in [
+            "Cookie: sessionid=x",
+            "Authorization: Bearer x",
+            "Authorization: Basic x",
+        ] {
+            let server = start_with(Limits {
+                register: once(),
+                address: plenty(),
+                ..limits()
+            });
+            server.ask("POST /api/register/", &[made_up]);
+            let answer = server.ask("POST /api/register/", &[made_up]);
+            assert_eq!(status(&answer), "429", "{made_up}: {answer}");
+        }
+    }
+
+    #[test]
+    fn every_path_but_monitoring_counts_to_the_rate_of_its_address() {
+        for line in [
+            "GET /",
+            "GET /api/me/",
+            "GET /api/schema/",
+            "GET /api/docs/",
+            "GET /api-auth/login/",
+            "POST /api-auth/logout/",
+            "GET /admin/",
+            "GET /admin/login/",
+            "GET /admin/nothing/",
+            "GET /media/cars/nothing.jpg",
+            "GET /static/nothing.css",
+            "GET /nothing",
+        ] {
+            let server = start_with(Limits {
+                address: once(),
+                ..limits()
+            });
+            assert_ne!(status(&server.ask(line, &[])), "429", "{line}");
+            let answer = server.ask(line, &["Origin: http://localhost:3000"]);
+            assert_eq!(status(&answer), "429", "{line}: {answer}");
+            assert!(
+                header(&answer, "Access-Control-Allow-Origin").is_some(),
+                "{answer}"
+            );
+            let other = ["X-Forwarded-For: 192.0.2.7"];
+            assert_ne!(status(&server.ask(line, &other)), "429", "{line}");
+            assert_eq!(status(&server.ask("GET /health/live", &[])), "200");
+        }
+    }
+
+    #[test]
+    fn refusals_are_in_the_metrics_by_rate_and_by_lane() {
+        let server = start(
+            Mocks::new(),
+            Settings {
+                throttle: Some(Limits {
+                    register: once(),
+                    ..limits()
+                }),
+                trusted_proxies: TrustedProxies::default(),
+                metrics_for: Networks::new(&["127.0.0.1".into()]).unwrap(),
+                ..settings()
+            },
+        );
+        for _ in 0..3 {
+            server.ask("POST /api/register/", &[]);
+        }
+        let metrics = server.ask("GET /metrics", &[]);
+        for line in [
+            "mycars_throttled_total{scope=\"register\"} 2\n",
+            "mycars_throttled_total{scope=\"account_total\"} 0\n",
+            "mycars_lane_refused_total{lane=\"passwords\"} 0\n",
+        ] {
+            assert!(metrics.contains(line), "{line}{metrics}");
         }
     }
 
@@ -295,7 +493,10 @@ mod tests {
             Mocks::new(),
             Settings {
                 trusted_proxies: TrustedProxies(Networks::new(trusted_proxies).unwrap()),
-                metrics_for: Networks::new(&["127.0.0.1".into()]).unwrap(),
+                metrics_for: Networks::new(&["127.0.0.0/8", "::1", "10.0.0.0/8"].map(str::to_owned)).unwrap(),
+                allowed_hosts: ["localhost", "cars.example.org", "192.0.2.7", "10.0.0.7"]
+                    .map(str::to_owned)
+                    .to_vec(),
                 ..settings()
             },
         )
@@ -353,7 +554,27 @@ mod tests {
             (&without_proxy, "Accept: */*", "200"),
             (&without_proxy, "X-Forwarded-For: 127.0.0.1", "404"),
             (&without_proxy, "Forwarded: for=127.0.0.1", "404"),
+            (&without_proxy, "Via: 1.1 proxy", "404"),
+            (&without_proxy, "X-Real-IP: 127.0.0.1", "404"),
+            (&without_proxy, "X-Forwarded-Proto: http", "404"),
+            (&without_proxy, "X-Forwarded-Host: localhost", "404"),
+            (&without_proxy, "X-Forwarded-Anything: x", "404"),
+            (&without_proxy, "Host: localhost:8000", "200"),
+            (&without_proxy, "Host: 127.0.0.1:8000", "200"),
+            (&without_proxy, "Host: [::1]:8000", "200"),
+            (&without_proxy, "Host: metrics.internal", "200"),
+            (&without_proxy, "Host: cars.example.org", "404"),
+            (&without_proxy, "Host: CARS.example.org:443", "404"),
+            (&without_proxy, "Host: 192.0.2.7", "404"),
+            (&without_proxy, "Host: 10.0.0.7:8000", "200"),
             (&with_proxy, "X-Forwarded-For: 192.0.2.7", "404"),
+            (&with_proxy, "X-Forwarded-For: 127.0.0.1", "404"),
+            (&with_proxy, "X-Forwarded-For: 127.0.0.2", "404"),
+            (&with_proxy, "X-Forwarded-For: ::1", "404"),
+            (&with_proxy, "X-Forwarded-For: 10.0.0.8", "200"),
+            (&with_proxy, "X-Real-IP: 10.0.0.8", "404"),
+            (&with_proxy, "Host: cars.example.org", "404"),
+            (&with_proxy, "Accept: */*", "200"),
             (&without_networks, "Accept: */*", "404"),
         ] {
             assert_eq!(
@@ -362,6 +583,13 @@ mod tests {
                 "{header}"
             );
         }
+    }
+
+    #[test]
+    fn metrics_by_http_1_0_are_refused() {
+        // That is how nginx forwards if nothing is said about it, without any header of its own.
+        let answer = start_with_metrics(&[]).ask_by("HTTP/1.0", "GET /metrics", &[]);
+        assert_eq!(status(&answer), "404", "{answer}");
     }
 
     const PREFLIGHT: &str = "Access-Control-Request-Method: PUT";

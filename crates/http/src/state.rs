@@ -2,16 +2,23 @@
 
 use std::sync::Arc;
 
+use actix_web::http::header::HeaderValue;
 use mycars_application::App;
+use mycars_domain::UserId;
 
 use crate::{
     edge::{
-        client_addr::{Networks, TrustedProxies},
+        allowed_hosts::AllowedHosts,
+        client_addr::{Client, Networks, TrustedProxies},
         cors::AllowedOrigins,
         metrics::Metrics,
         readiness::Readiness,
     },
-    request::{pools::WorkerPools, query::ListSettings, throttle::Throttles},
+    request::{
+        pools::WorkerPools,
+        query::ListSettings,
+        throttle::{Share, Throttles},
+    },
 };
 
 /// The use-cases, the worker pools, and the settings of requests.
@@ -26,6 +33,9 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     /// The networks that may read the metrics.
     pub(crate) metrics_for: Networks,
+    pub(crate) hosts: AllowedHosts,
+    /// The header of responses to clients that use HTTPS.
+    pub(crate) strict_transport_security: Option<HeaderValue>,
     /// Counts requests; `None` if the throttles are off.
     pub(crate) throttles: Option<Throttles>,
     /// Maximum size of a body without a file, in bytes.
@@ -34,24 +44,36 @@ pub(crate) struct State {
     pub(crate) max_upload: usize,
 }
 
+impl State {
+    /// Returns the share of the worker pools that a request counts to.
+    pub(crate) fn share(&self, client: Client, user: Option<UserId>) -> Share {
+        match &self.throttles {
+            Some(throttles) => throttles.share(client, user),
+            None => Share::ALL,
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use mycars_application::mocks::Mocks;
 
     use super::*;
-    use crate::edge::readiness::MAX_AGE;
+    use crate::edge::{metrics::JobMetrics, readiness::MAX_AGE};
 
     /// Returns a state with these mocks, one thread for each pool, and bodies of at most 100 bytes.
     pub(crate) fn state(mocks: Mocks) -> State {
-        let app = mocks.into_app().0;
+        let app = Arc::new(mocks.into_app().0);
         State {
-            readiness: Readiness::start(app.store.clone(), MAX_AGE).unwrap(),
-            app: Arc::new(app),
+            readiness: Readiness::start(Arc::clone(&app), MAX_AGE).unwrap(),
+            app,
             pools: WorkerPools::start(1, 1).unwrap(),
             proxies: TrustedProxies::default(),
             origins: AllowedOrigins::Local,
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&JobMetrics::default()),
             metrics_for: Networks::default(),
+            hosts: AllowedHosts::new(&[]),
+            strict_transport_security: None,
             throttles: None,
             lists: ListSettings::default(),
             max_body: 100,

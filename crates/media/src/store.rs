@@ -15,6 +15,7 @@ use mycars_domain::values::ImagePath;
 
 use crate::{
     files::{Overwrite, create_folder, is_temporary_name, open_regular, unless_missing, write_whole},
+    space::free_bytes,
     trash,
 };
 
@@ -282,11 +283,4 @@ fn is_unfinished(entry: &DirEntry, before: SystemTime) -> io::Result<bool> {
         Some(metadata) => metadata.modified()? < before,
         None => false,
     })
-}
-
-/// Returns the number of free bytes at a folder that exists or will exist; `None` if it is unknown.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let present = folder.ancestors().find(|folder| folder.is_dir())?;
-    let disk = rustix::fs::statvfs(present).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

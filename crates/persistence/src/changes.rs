@@ -1,5 +1,5 @@
 //! The stored form of the changes in an audit log entry: JSON, `[["mileage", 5, 900]]`. A hidden value is `{"hidden":
-//! true}`.
+//! true}`, and a long text `{"excerpt": "…", "length": 10000, "sha256": "…"}`.
 
 use mycars_application::ports::BoxError;
 use mycars_domain::{
@@ -40,6 +40,9 @@ fn to_json(value: &Value) -> Json {
         Value::Text(text) => json!(text),
         Value::Number(number) => json!(number),
         Value::Flag(flag) => json!(flag),
+        Value::Excerpt { text, length, sha256 } => {
+            json!({"excerpt": text, "length": length, "sha256": sha256})
+        }
         Value::Hidden => json!({"hidden": true}),
     }
 }
@@ -50,7 +53,14 @@ fn from_json(json: Json) -> Result<Value, BoxError> {
         Json::String(text) => Ok(Value::Text(text)),
         Json::Bool(flag) => Ok(Value::Flag(flag)),
         Json::Number(number) => Ok(Value::Number(number.as_i64().ok_or("not a whole number")?)),
-        Json::Object(_) => Ok(Value::Hidden),
+        Json::Object(mut parts) => Ok(match parts.remove("excerpt") {
+            Some(excerpt) => Value::Excerpt {
+                text: serde_json::from_value(excerpt)?,
+                length: serde_json::from_value(parts.remove("length").unwrap_or_default())?,
+                sha256: serde_json::from_value(parts.remove("sha256").unwrap_or_default())?,
+            },
+            None => Value::Hidden,
+        }),
         Json::Array(_) => Err("a list is no value".into()),
     }
 }
@@ -66,6 +76,11 @@ mod tests {
             Value::Text("ö \"1\"".into()),
             Value::Number(i64::MAX),
             Value::Flag(false),
+            Value::Excerpt {
+                text: "{\"hidden\"".into(),
+                length: u64::MAX,
+                sha256: "ab".into(),
+            },
             Value::Hidden,
         ];
         let changes: Vec<Change> = Field::ALL
@@ -88,6 +103,7 @@ mod tests {
             "[[\"wheel\", 1, 2]]",
             "[[\"year\", [], 2]]",
             "[[\"year\", 1.5, 2]]",
+            "[[\"notes\", {\"excerpt\": \"a\"}, 2]]",
         ] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -4,41 +4,7 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use mycars_application::ports::{BoxError, Store};
 
-use crate::{postgres, sqlite};
-
-/// Configuration of the connections of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// Number of connections: about as many as threads that use the database. At least one.
-    pub pool_size: u32,
-    /// Maximum time that work waits for a free connection, a new connection or a lock. After that, the database is
-    /// reported as unavailable.
-    pub timeout: Duration,
-    /// Maximum time of a statement. After that, it is cancelled, and the database is reported as unavailable. On SQLite,
-    /// only searches have this limit.
-    pub statement_timeout: Option<Duration>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            pool_size: 8,
-            timeout: Duration::from_secs(2),
-            statement_timeout: None,
-        }
-    }
-}
-
-impl Options {
-    /// Returns these options with the minimum values, because the pool panics if one of them is zero.
-    fn at_least_one(self) -> Self {
-        Self {
-            pool_size: self.pool_size.max(1),
-            timeout: self.timeout.max(Duration::from_millis(1)),
-            ..self
-        }
-    }
-}
+use crate::{error::Failure, options::Options, postgres, sqlite};
 
 /// The reason why a database cannot be opened: one line with advice, which never contains the password of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,26 +61,6 @@ pub enum OpenError {
         /// The error of the database.
         reason: String,
     },
-}
-
-/// An error of an adapter, without the database it belongs to.
-pub(crate) enum Failure {
-    Opening(BoxError),
-    /// A requirement is not met; holds the remedy.
-    Unsuitable(String),
-    Migrating(BoxError),
-}
-
-impl From<diesel::result::Error> for Failure {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Opening(error.into())
-    }
-}
-
-impl From<diesel::ConnectionError> for Failure {
-    fn from(error: diesel::ConnectionError) -> Self {
-        Self::Opening(error.into())
-    }
 }
 
 /// A database by its URL, not opened yet. `Display` and `Debug` show no password.

@@ -1,8 +1,28 @@
-//! Converts errors of the databases to errors of the port.
+//! Errors of opening a database, and the conversion of its errors to errors of the port.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind as Kind, Error};
-use mycars_application::ports::StoreError;
+use mycars_application::ports::{BoxError, StoreError};
 use mycars_domain::Field;
+
+/// An error of an adapter, without the database it belongs to.
+pub(crate) enum Failure {
+    Opening(BoxError),
+    /// A requirement is not met; holds the remedy.
+    Unsuitable(String),
+    Migrating(BoxError),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Opening(error.into())
+    }
+}
+
+impl From<diesel::ConnectionError> for Failure {
+    fn from(error: diesel::ConnectionError) -> Self {
+        Self::Opening(error.into())
+    }
+}
 
 /// The unique constraints: the name in PostgreSQL, the column in SQLite, and the field.
 const UNIQUE: [(&str, &str, Field); 3] = [

@@ -30,8 +30,10 @@ mod schema;
 mod changes;
 mod database;
 mod error;
+mod options;
 mod postgres;
 mod requirements;
 mod sqlite;
 
-pub use database::{Database, OpenError, Options};
+pub use database::{Database, OpenError};
+pub use options::Options;

@@ -12,7 +12,7 @@ use diesel::{
 
 use mycars_application::ports::BoxError;
 
-use crate::database::Failure;
+use crate::error::Failure;
 
 /// The minimum version of PostgreSQL, in the format of `server_version_num`: the migrations use `EXECUTE FUNCTION`.
 const OLDEST_POSTGRES: i32 = 110_000;

@@ -41,6 +41,7 @@ macro_rules! schema {
                 vin -> Nullable<Text>,
                 mileage -> Integer,
                 image -> Nullable<Text>,
+                image_bytes -> Nullable<BigInt>,
                 notes -> Nullable<Text>,
                 search_key -> Text,
                 created_at -> $Time,
@@ -76,6 +77,13 @@ macro_rules! schema {
                 address -> Nullable<Text>,
                 changes -> Text,
                 search_key -> Text,
+            }
+        }
+
+        diesel::table! {
+            audit_log_pruning (number) {
+                number -> BigInt,
+                below -> BigInt,
             }
         }
 

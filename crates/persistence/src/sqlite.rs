@@ -16,7 +16,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mycars_application::ports::StoreError;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::database::Options;
+use crate::options::Options;
 
 /// The type of connection in the shared files.
 type Conn = diesel::SqliteConnection;
@@ -64,6 +64,8 @@ mod installation;
 mod keys;
 #[path = "shared/migrations.rs"]
 mod migrations;
+#[path = "shared/opening.rs"]
+mod opening;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "shared/sessions.rs"]
@@ -74,8 +76,7 @@ mod store;
 mod users;
 
 use crate::requirements::sqlite::{check, check_before_migrations, establish};
-pub(crate) use migrations::migrate;
-pub(crate) use store::connect;
+pub(crate) use opening::{connect, migrate};
 use store::{Wait, begin};
 
 thread_local! {

@@ -11,6 +11,8 @@ use mycars_application::ports::{Claims, TokenCodec, Undecodable, Unsignable};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::hs256;
+
 /// The header of every token, in the order of `PyJWT`, which sorts the keys.
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
@@ -42,6 +44,7 @@ impl JwtCodec {
         if keys.contains(&"") {
             return Err(EmptyKey);
         }
+        hs256::install();
         Ok(Self {
             signing_key: EncodingKey::from_secret(signing_key.as_bytes()),
             keys: keys

@@ -8,6 +8,7 @@
 
 mod clock;
 mod hasher;
+mod hs256;
 mod jwt;
 mod random;
 

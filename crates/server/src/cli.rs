@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Flushexpiredtokens,
     /// Delete expired browser sessions. Run it regularly, for example once a day.
     Clearsessions,
+    /// Delete the entries of the audit log that are older than the setting `audit.keep_days`.
+    Pruneaudit,
     /// Print the OpenAPI document of the API, for client generators.
     Openapi {
         /// The format of the document.

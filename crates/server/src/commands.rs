@@ -8,6 +8,7 @@ mod flushexpiredtokens;
 mod migrate;
 mod openapi;
 mod passwords;
+mod pruneaudit;
 mod runserver;
 mod sweepmedia;
 
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         Command::Sweepmedia(given) => sweepmedia::run(&settings()?, &given, console),
         Command::Adoptmedia => adoptmedia::run(&settings()?, console),
         Command::Flushexpiredtokens => flushexpiredtokens::run(&app()?, console),
+        Command::Pruneaudit => pruneaudit::run(&settings()?, console),
         Command::Openapi { format } => openapi::run(format, console),
     }
 }

@@ -73,7 +73,8 @@ fn all_labelled(violations: &Violations) -> String {
     lines.join(" ")
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+/// Returns an error and its causes in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

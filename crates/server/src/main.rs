@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod console;
 mod error;
+mod jobs;
 mod logging;
 mod secret_key;
 mod settings;

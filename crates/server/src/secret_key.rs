@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn space_around_kept_key_is_ignored() {
         let folder = TempDir::new().unwrap();
-        let key = "0123456789abcdef0123456789abcdef";
+        let key = "b7c41f90e2a86d35c9f01e7a4d82b563";
         fs::write(folder.path().join("secret_key"), format!("{key}\n")).unwrap();
         assert_eq!(kept_in(folder.path()).unwrap().0.reveal(), key);
     }
@@ -218,9 +218,9 @@ mod tests {
     #[test]
     fn signing_key_with_setting_writes_no_file() {
         let folder = TempDir::new().unwrap();
-        let settings = settings(folder.path(), "0123456789abcdef0123456789abcdef");
+        let settings = settings(folder.path(), "b7c41f90e2a86d35c9f01e7a4d82b563");
         let (key, _) = signing_key(&settings).unwrap();
-        assert_eq!(key.reveal(), "0123456789abcdef0123456789abcdef");
+        assert_eq!(key.reveal(), "b7c41f90e2a86d35c9f01e7a4d82b563");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -16,6 +16,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use chrono::TimeDelta;
+use mycars_application::quotas::Quotas;
 use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use serde::Deserialize;
 
@@ -30,7 +32,13 @@ const DOTENV: &str = ".env";
 const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your container (--env-file .env)";
 
 /// Maximum of settings in minutes: a century, which can be added to any date.
-const MAX_MINUTES: i64 = 100 * 365 * 24 * 60;
+const MAX_MINUTES: i64 = MAX_DAYS * 24 * 60;
+
+/// Maximum of settings in days: a century.
+const MAX_DAYS: i64 = 100 * 365;
+
+/// Maximum of `hsts_seconds`: ten years.
+const MAX_HSTS_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
 
 /// Maximum size of a request with a picture, in bytes.
 const MAX_IMAGE_BYTES: i64 = 8 * 1024 * 1024;
@@ -56,6 +64,10 @@ pub(crate) struct Settings {
     pub(crate) sessions: Sessions,
     pub(crate) passwords: Passwords,
     pub(crate) media: Media,
+    pub(crate) quotas: QuotasPerUser,
+    pub(crate) storage: Storage,
+    pub(crate) audit: Audit,
+    pub(crate) jobs: Jobs,
     pub(crate) lists: Lists,
     pub(crate) throttle: Throttle,
     pub(crate) allowed_origins: AllowedOrigins,
@@ -76,6 +88,8 @@ pub(crate) struct Server {
     pub(crate) shutdown_seconds: u64,
     #[serde(deserialize_with = "values::proxies")]
     pub(crate) trusted_proxies: TrustedProxies,
+    #[serde(deserialize_with = "values::whole::<0, MAX_HSTS_SECONDS, _, _>")]
+    pub(crate) hsts_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,13 +142,27 @@ pub(crate) struct Throttle {
     #[serde(deserialize_with = "values::rate")]
     pub(crate) login: Rate,
     #[serde(deserialize_with = "values::rate")]
+    pub(crate) account: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) account_total: Rate,
+    #[serde(deserialize_with = "values::rate")]
     pub(crate) register: Rate,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) refresh: Rate,
     #[serde(deserialize_with = "values::rate")]
+    pub(crate) password: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) taken: Rate,
+    #[serde(deserialize_with = "values::rate")]
     pub(crate) anon: Rate,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) user: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) address: Rate,
+    #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
+    pub(crate) user_jobs: usize,
+    #[serde(deserialize_with = "values::whole::<1, 128, _, _>")]
+    pub(crate) ipv6_prefix: u8,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +191,55 @@ pub(crate) struct Media {
     pub(crate) max_bytes: u64,
     #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
     pub(crate) max_megapixels: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuotasPerUser {
+    #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
+    cars_per_user: u64,
+    #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
+    picture_bytes_per_user: u64,
+}
+
+impl QuotasPerUser {
+    pub(crate) fn quotas(&self) -> Quotas {
+        let limit = |limit: u64| Some(limit).filter(|limit| *limit > 0);
+        Quotas {
+            cars: limit(self.cars_per_user),
+            picture_bytes: limit(self.picture_bytes_per_user),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Storage {
+    #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
+    pub(crate) min_free_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    #[serde(deserialize_with = "values::whole::<0, MAX_DAYS, _, _>")]
+    keep_days: i64,
+}
+
+impl Audit {
+    /// Returns the minimum age of entries that may be deleted; `None` if all are kept.
+    pub(crate) fn retention(&self) -> Option<TimeDelta> {
+        (self.keep_days > 0).then(|| TimeDelta::days(self.keep_days))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Jobs {
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) enabled: bool,
+    #[serde(deserialize_with = "values::whole::<1, 2_592_000, _, _>")]
+    pub(crate) every_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -225,6 +302,16 @@ pub(crate) enum SettingsError {
          example ALLOWED_HOSTS=example.org,www.example.org"
     )]
     NoHosts,
+    #[error(
+        "DEBUG is on, although MYCARS_ENVIRONMENT is production: set DEBUG=false, or for development \
+         MYCARS_ENVIRONMENT=development"
+    )]
+    DebugInProduction,
+    #[error(
+        "DEBUG is on, although other machines may reach {0}: set DEBUG=false with SECRET_KEY and ALLOWED_HOSTS, or \
+         listen on this machine alone, for example MYCARS__SERVER__BIND=127.0.0.1:{port}", port = .0.port()
+    )]
+    DebugInPublic(SocketAddr),
     #[error("{0}; {warning}", warning = DOTENV_WARNING)]
     NotRead(Box<SettingsError>),
 }
@@ -263,6 +350,10 @@ struct Given {
     sessions: Sessions,
     passwords: Passwords,
     media: Media,
+    quotas: QuotasPerUser,
+    storage: Storage,
+    audit: Audit,
+    jobs: Jobs,
     lists: Lists,
     throttle: Throttle,
     cors: Cors,
@@ -296,8 +387,9 @@ impl Settings {
             .debug
             .unwrap_or_else(|| environment != "production" && given.is_first_try());
         let has_dotenv = folder.join(DOTENV).is_file();
-        let mut warnings = if debug {
-            given.warnings()
+        let mut warnings: Vec<String> = if debug {
+            given.check_debug(environment)?;
+            given.weak_keys().map(|error| error.to_string()).collect()
         } else {
             given
                 .check_production()
@@ -337,15 +429,14 @@ impl Given {
         Ok(())
     }
 
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self.weak_keys().map(|error| error.to_string()).collect();
-        if !self.listens_on_loopback() {
-            let address = self.server.bind;
-            warnings.push(format!(
-                "DEBUG is on, and {address} may be reached from other machines: set DEBUG=false unless you trust all of them"
-            ));
+    fn check_debug(&self, environment: &str) -> Result<(), SettingsError> {
+        if environment == "production" {
+            return Err(SettingsError::DebugInProduction);
         }
-        warnings
+        if !self.listens_on_loopback() {
+            return Err(SettingsError::DebugInPublic(self.server.bind));
+        }
+        Ok(())
     }
 
     fn weak_keys(&self) -> impl Iterator<Item = SettingsError> {
@@ -393,6 +484,10 @@ impl Given {
             sessions: self.sessions,
             passwords: self.passwords,
             media,
+            quotas: self.quotas,
+            storage: self.storage,
+            audit: self.audit,
+            jobs: self.jobs,
             lists: self.lists,
             throttle: self.throttle,
             allowed_origins: self.cors.settle(debug),

@@ -1,10 +1,14 @@
 //! Connects the adapters to the ports of the use-cases.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use mycars_application::{App, SessionSettings, TokenSettings};
-use mycars_media::{FileImageStore, JpegProcessor};
+use mycars_media::{FileImageStore, FreeSpace, JpegProcessor};
 use mycars_persistence::{Database, Options};
 use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
 
@@ -79,7 +83,12 @@ pub(crate) fn migrated_app(
             max_megapixels: settings.media.max_megapixels,
         }),
         images: Arc::new(FileImageStore::new(settings.media.root.clone())),
+        disk_space: Arc::new(FreeSpace::new(
+            written_folders(settings),
+            settings.storage.min_free_bytes,
+        )),
         max_image_bytes: settings.media.max_bytes,
+        quotas: settings.quotas.quotas(),
         token_settings: TokenSettings {
             access_lifetime: TimeDelta::minutes(settings.tokens.access_minutes),
             refresh_lifetime: TimeDelta::minutes(settings.tokens.refresh_minutes),
@@ -92,4 +101,15 @@ pub(crate) fn migrated_app(
         },
     };
     Ok((app, applied))
+}
+
+/// Returns the folders that the server writes to: that of the pictures, and that of an SQLite database.
+fn written_folders(settings: &Settings) -> Vec<PathBuf> {
+    let file = settings.database_url.reveal().strip_prefix("sqlite://");
+    let folder = file.and_then(|file| Path::new(file).parent());
+    [Some(settings.media.root.as_path()), folder]
+        .into_iter()
+        .flatten()
+        .map(Path::to_owned)
+        .collect()
 }

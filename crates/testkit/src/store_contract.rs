@@ -61,6 +61,7 @@ macro_rules! store_contract {
             entry_count_ignores_page
             entries_are_counted_by_action_and_object_type
             entries_are_found_by_many_ids
+            oldest_entries_are_deleted_and_newest_stays
             entry_of_deleted_car_and_user_is_kept
             entry_is_rolled_back_with_its_change
             car_update_stores_every_field
@@ -83,6 +84,8 @@ macro_rules! store_contract {
             brand_counts_are_ordered_by_frequency
             cars_are_found_by_many_ids
             cars_and_pictures_are_counted_by_owner
+            cars_are_counted_with_plate_lookup
+            picture_sizes_are_summed_by_owner
             car_versions_change_with_each_car
             delete_of_user_deletes_cars_and_keeps_tokens
             id_of_deleted_car_is_not_reused

@@ -125,7 +125,9 @@ fn violation(violation: &Violation) -> String {
         | Violation::NotAnImage
         | Violation::UnsupportedFormat(_)
         | Violation::Undecodable(_)
-        | Violation::TooManyPixels { .. } => format!("is wrong ({violation:?})"),
+        | Violation::TooManyPixels { .. }
+        | Violation::TooManyCars { .. }
+        | Violation::TooManyPictureBytes { .. } => format!("is wrong ({violation:?})"),
     }
 }
 

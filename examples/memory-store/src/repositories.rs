@@ -10,8 +10,8 @@ use mycars_application::{
     lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, UserCount, UserQuery},
     ports::{
         AuditLog, CarCount, CarRepository, CarVersion, Installation, InstallationRepository, ListedToken,
-        RefreshToken, RefreshTokenRepository, Revocation, Session, SessionRepository, StoreError,
-        UserRepository,
+        PrunedEntries, RefreshToken, RefreshTokenRepository, Revocation, Session, SessionRepository,
+        StoreError, UserRepository,
     },
 };
 use mycars_domain::{
@@ -29,6 +29,8 @@ pub(crate) struct State {
     last_id: i64,
     users: BTreeMap<UserId, User>,
     cars: BTreeMap<CarId, Car>,
+    /// The sizes of the pictures at these paths.
+    image_bytes: BTreeMap<String, u64>,
     refresh_tokens: BTreeMap<i64, RefreshToken>,
     sessions: BTreeMap<String, Session>,
     audit_log: Vec<Entry>,
@@ -245,6 +247,41 @@ impl CarRepository for Unit {
         Ok(others.any(|car| car.license.key() == license.key()))
     }
 
+    fn count_and_license_is_taken(&mut self, owner: UserId, license: &LicensePlate) -> Result<(u64, bool)> {
+        let count = CarRepository::count_of(self, &[owner])?.cars;
+        Ok((count, self.license_is_taken(license, None)?))
+    }
+
+    fn set_image_bytes(&mut self, id: CarId, path: &ImagePath, bytes: u64) -> Result<()> {
+        self.change(|state| {
+            let car = state.cars.get(&id);
+            if car.is_some_and(|car| car.image.as_ref() == Some(path)) {
+                state.image_bytes.insert(path.to_string(), bytes);
+            }
+            Ok(())
+        })
+    }
+
+    fn image_bytes_of(&mut self, owner: UserId, except: Option<CarId>) -> Result<u64> {
+        let State {
+            cars, image_bytes, ..
+        } = &*self.state;
+        let theirs = cars
+            .values()
+            .filter(|car| car.owner == owner && Some(car.id) != except);
+        let sizes = theirs.filter_map(|car| image_bytes.get(car.image.as_ref()?.as_str()));
+        Ok(sizes.sum())
+    }
+
+    fn unmeasured_images(&mut self, at_most: u32) -> Result<Vec<(CarId, ImagePath)>> {
+        let State {
+            cars, image_bytes, ..
+        } = &*self.state;
+        let images = cars.values().filter_map(|car| Some((car.id, car.image.clone()?)));
+        let unmeasured = images.filter(|(_, path)| !image_bytes.contains_key(path.as_str()));
+        Ok(unmeasured.take(at_most as usize).collect())
+    }
+
     fn has_image(&mut self, path: &ImagePath) -> Result<bool> {
         let mut cars = self.state.cars.values();
         Ok(cars.any(|car| car.image.as_ref() == Some(path)))
@@ -451,6 +488,19 @@ impl AuditLog for Unit {
             count,
         };
         Ok(counted.into_iter().map(alike).collect())
+    }
+
+    fn delete_oldest(&mut self, before: DateTime<Utc>, at_most: u32) -> Result<Option<PrunedEntries>> {
+        self.change(|state| {
+            let old = state.audit_log.iter().take_while(|kept| kept.entry.at < before);
+            let all_but_newest = state.audit_log.len().saturating_sub(1);
+            let count = old.count().min(at_most as usize).min(all_but_newest);
+            let last = state.audit_log.drain(..count).next_back();
+            Ok(last.map(|last| PrunedEntries {
+                count: count as u64,
+                last: last.id,
+            }))
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Authenticate a user by an access token.
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Rank, User};
+use mycars_domain::{Rank, User, UserId};
 
 use super::token::{self, TokenError, TokenType};
 use crate::{App, ports::StoreError};
@@ -55,11 +55,7 @@ pub enum AuthenticationError {
 /// # Ok::<(), accounts::AuthenticationError>(())
 /// ```
 pub fn authenticate(app: &App, access_token: &str) -> Result<User, AuthenticationError> {
-    let token = token::verify(app, access_token, Some(TokenType::Access))?;
-    if !token.names_a_user {
-        return Err(AuthenticationError::NamesNobody);
-    }
-    let id = token.user.ok_or(AuthenticationError::UserNotFound)?;
+    let id = verify_access(app, access_token)?;
     let user = app
         .store
         .read(|unit| unit.users().find(id))?
@@ -80,6 +76,19 @@ fn access_ended_at(app: &App, user: &User) -> Option<DateTime<Utc>> {
     } else {
         user.logins_ended_at
     }
+}
+
+/// Returns the id of the user that an access token names, without reading the store: the user may be deleted or inactive.
+/// This authenticates no request; it is for counting requests before they cost anything.
+///
+/// # Errors
+/// [`AuthenticationError`] with the reason, except inactive users.
+pub fn verify_access(app: &App, access_token: &str) -> Result<UserId, AuthenticationError> {
+    let token = token::verify(app, access_token, Some(TokenType::Access))?;
+    if !token.names_a_user {
+        return Err(AuthenticationError::NamesNobody);
+    }
+    token.user.ok_or(AuthenticationError::UserNotFound)
 }
 
 #[cfg(test)]

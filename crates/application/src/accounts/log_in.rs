@@ -21,7 +21,7 @@ pub struct Credentials {
     pub password: Input<Secret>,
 }
 
-/// The result of a login: two signed tokens.
+/// The result of a login: two signed tokens, and their user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenPair {
@@ -29,6 +29,8 @@ pub struct TokenPair {
     pub refresh: Secret,
     /// The access token, which authenticates requests.
     pub access: Secret,
+    /// The user.
+    pub user: User,
 }
 
 /// Logs a user in (wire contract, section 4). Sets `last_login`, and replaces an outdated password hash.
@@ -63,11 +65,16 @@ pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> 
     let proof = verify_credentials(app, credentials)?;
     let access = token::issue_access(app, proof.user.id)?;
     let (refresh, record) = token::issue_refresh(app, proof.user.id)?;
-    app.store.write(|unit| {
-        proof.accept(app, unit)?;
-        Ok::<_, Error>(token::keep(unit, &record)?)
+    let user = app.store.write(|unit| {
+        let user = proof.accept(app, unit)?;
+        token::keep(unit, &record)?;
+        Ok::<_, Error>(user)
     })?;
-    Ok(TokenPair { refresh, access })
+    Ok(TokenPair {
+        refresh,
+        access,
+        user,
+    })
 }
 
 /// The proof of valid credentials. It is created outside a transaction, because verifying takes long.

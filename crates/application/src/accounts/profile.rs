@@ -66,6 +66,7 @@ pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
 /// ```
 pub fn change_profile(app: &App, caller: &Caller, input: &ProfileInput) -> Result<User, Error> {
     let id = own(caller, Action::ChangeProfile)?;
+    app.disk_space.check()?;
     app.store.write(|unit| {
         let before = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
         let mut user = before.clone();

@@ -13,6 +13,7 @@ use crate::{
     App, Caller, Input, Secret, UpdateMode, audit,
     input::{Checker, required_text},
     ports::{RefreshToken, Revocation},
+    security_log::{Details, SecurityEvent},
 };
 
 /// The result of a refresh: signed tokens.
@@ -40,7 +41,7 @@ pub fn refresh(app: &App, origin: Origin, refresh_token: &Input<String>) -> Resu
     if app.token_settings.rotate_refresh {
         rotate(app, origin, &token)
     } else {
-        reuse(app, &token)
+        reuse(app, &origin, &token)
     }
 }
 
@@ -52,14 +53,14 @@ pub(super) fn required(field: Field, input: &Input<String>) -> Result<String, Er
     Ok(token.unwrap_or_default())
 }
 
-fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
+fn reuse(app: &App, origin: &Origin, token: &Verified) -> Result<Refreshed, Error> {
     let user = app.store.read(|unit| {
         let known = unit.refresh_tokens().find(&token.id)?;
         let user = match token.user {
             Some(id) => unit.users().find(id)?,
             None => None,
         };
-        owner(token, known.as_ref(), user)
+        owner(origin, token, known.as_ref(), user)
     })?;
     Ok(Refreshed {
         access: token::issue_access(app, user.id)?,
@@ -76,7 +77,7 @@ fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Erro
             None => None,
         };
         let known = unit.refresh_tokens().find_for_update(&token.id)?;
-        let user = owner(token, known.as_ref(), user)?;
+        let user = owner(&origin, token, known.as_ref(), user)?;
         unit.refresh_tokens().record(&token.record())?;
         unit.refresh_tokens()
             .revoke(&token.id, Revocation::Rotated, app.now())?;
@@ -99,11 +100,24 @@ fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Erro
 
 /// Returns the owner of a token, if they may log in and the token is not revoked. The owner is checked first:
 /// deleting and deactivating a user ends their tokens too, and the wire contract has a separate error for such
-/// owners.
-fn owner(token: &Verified, known: Option<&RefreshToken>, user: Option<User>) -> Result<User, Error> {
+/// owners. A token that was rotated and is presented again may have been stolen: that is a security event.
+fn owner(
+    origin: &Origin,
+    token: &Verified,
+    known: Option<&RefreshToken>,
+    user: Option<User>,
+) -> Result<User, Error> {
     let user = user
         .filter(|user| user.is_active)
         .ok_or(Error::NoActiveAccountForToken)?;
+    if known.is_some_and(|known| known.revoked == Some(Revocation::Rotated)) {
+        SecurityEvent::RefreshTokenReused.log(&Details {
+            address: origin.address,
+            account: Some(user.username.as_str()),
+            user_id: Some(user.id),
+            ..Details::default()
+        });
+    }
     let was_ended = match known {
         Some(known) => known.revoked.is_some(),
         None => token.may_have_been_ended(&user),

@@ -8,7 +8,7 @@ use crate::{App, Caller, UpdateMode, audit};
 /// Adds a car and returns it. With [`CarScope::All`], the input names the owner.
 ///
 /// # Errors
-/// [`Error::Denied`]; [`Error::Invalid`] with all violations, including a taken licence plate; [`Error::OwnerGone`];
+/// [`Error::Denied`]; [`Error::Invalid`] with all violations, including a taken licence plate and a quota that is used up; [`Error::OwnerGone`];
 /// [`Error::Store`].
 ///
 /// ```
@@ -37,9 +37,10 @@ use crate::{App, Caller, UpdateMode, audit};
 /// ```
 pub fn create(app: &App, caller: &Caller, scope: CarScope, input: &CarInput) -> Result<Car, Error> {
     let owner = scope.owner(caller, Action::CreateCar)?;
+    app.disk_space.check()?;
     app.store.write(|unit| {
         scope.recheck(unit, caller)?;
-        let fields = CarFields::check(app, unit, scope, input, UpdateMode::Full, None)?;
+        let fields = CarFields::check(app, unit, (scope, owner), input, UpdateMode::Full, None)?;
         let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
         audit::car_created(app, unit, caller, &car)?;
         Ok(car)
@@ -229,6 +230,59 @@ mod tests {
         };
         let refused = create(&app, &samples::ann(), CarScope::All, &mine);
         assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+    }
+
+    #[test]
+    fn create_over_the_quota_is_invalid_for_all_callers() {
+        let of_ann = CarInput {
+            owner: Input::Given(UserId(1)),
+            ..camry()
+        };
+        for (caller, scope, field) in [
+            (samples::ann(), CarScope::Caller, Field::NonField),
+            (samples::admin(), CarScope::Owner(UserId(1)), Field::NonField),
+            (samples::admin(), CarScope::All, Field::Owner),
+        ] {
+            let mut mocks = Mocks::new();
+            mocks
+                .unit
+                .cars
+                .expect_count_and_license_is_taken()
+                .withf(|owner, license| *owner == UserId(1) && license.as_str() == "AB 123")
+                .once()
+                .returning(|_, _| Ok((7, true)));
+            let (mut app, store) = mocks.into_app();
+            app.quotas.cars = Some(7);
+            let violations = create(&app, &caller, scope, &of_ann).unwrap_err().violations();
+            assert_eq!(violations.of(field), [Violation::TooManyCars { max: 7 }]);
+            assert_eq!(violations.of(Field::License), [Violation::Taken]);
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn create_within_the_quota_is_stored() {
+        let mut mocks = Mocks::new().expect_car_insert(|_| true);
+        let cars = &mut mocks.unit.cars;
+        cars.expect_count_and_license_is_taken()
+            .once()
+            .returning(|_, _| Ok((7, false)));
+        let (mut app, store) = mocks.into_app();
+        app.quotas.cars = Some(10_000);
+        create_own(&app, &camry()).unwrap();
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn create_on_a_full_disk_is_not_writable_without_store_access() {
+        let mocks = Mocks {
+            disk_is_full: true,
+            ..Mocks::new()
+        };
+        let (app, store) = mocks.into_app();
+        let refused = create_own(&app, &camry());
+        assert!(matches!(refused, Err(Error::Store(StoreError::NotWritable(_)))));
+        assert_eq!(store.rollbacks(), 0);
     }
 
     #[test]

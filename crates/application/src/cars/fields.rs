@@ -11,6 +11,7 @@ use crate::{
     App, Input, UpdateMode,
     input::{Checker, changed, set, unless_stored, unless_stored_number},
     ports::{StoreError, UnitOfWork},
+    quotas,
 };
 
 /// The input of a car. By default, all fields are absent.
@@ -52,12 +53,12 @@ pub(super) struct CarFields {
 }
 
 impl CarFields {
-    /// Checks every field of `input`, and that no other car has the licence plate. Fields that equal those of `before`
-    /// are not checked again.
+    /// Checks every field of `input`, that no other car has the licence plate, and that `owner`, or else the owner among
+    /// the fields, may have a new car. Fields that equal those of `before` are not checked again.
     pub(super) fn check(
         app: &App,
         unit: &mut dyn UnitOfWork,
-        scope: CarScope,
+        (scope, owner): (CarScope, Option<UserId>),
         input: &CarInput,
         completeness: UpdateMode,
         before: Option<&Car>,
@@ -124,10 +125,21 @@ impl CarFields {
                 CarScope::Caller | CarScope::Owner(_) => None,
             },
         };
-        if let Some(license) = changed(fields.license.as_ref(), before.map(|car| &car.license))
-            && unit.cars().license_is_taken(license, before.map(|car| car.id))?
-        {
-            checker.add(Field::License, Violation::Taken);
+        if let Some(license) = changed(fields.license.as_ref(), before.map(|car| &car.license)) {
+            let new_owner = owner.or(fields.owner).filter(|_| before.is_none());
+            let is_taken = match new_owner.filter(|_| app.quotas.cars.is_some()) {
+                Some(owner) => {
+                    let (count, is_taken) = unit.cars().count_and_license_is_taken(owner, license)?;
+                    if let Some(violation) = quotas::check_car(app, unit, owner, count)? {
+                        checker.add(field_of_quota(scope), violation);
+                    }
+                    is_taken
+                }
+                None => unit.cars().license_is_taken(license, before.map(|car| car.id))?,
+            };
+            if is_taken {
+                checker.add(Field::License, Violation::Taken);
+            }
         }
         checker.finish()?;
         Ok(fields)
@@ -171,6 +183,14 @@ impl CarFields {
         set(&mut car.notes, self.notes);
         set(&mut car.owner, self.owner);
         car.updated_at = app.now_after(car.updated_at);
+    }
+}
+
+/// Returns the field of a violation of the owner's quota: the owner, where the input names one.
+fn field_of_quota(scope: CarScope) -> Field {
+    match scope {
+        CarScope::All => Field::Owner,
+        CarScope::Caller | CarScope::Owner(_) => Field::NonField,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Replace or change a car.
 
-use mycars_domain::{Action, Car, CarId};
+use mycars_domain::{Action, Car, CarId, Field, UserId, Violations};
 
 use super::{CarInput, CarScope, Error, authorize_car, check_version, fields::CarFields};
-use crate::{App, Caller, UpdateMode, audit};
+use crate::{App, Caller, UpdateMode, audit, ports::UnitOfWork, quotas};
 
 /// Changes the fields that were sent in a car in the scope, and returns it. With [`UpdateMode::Full`] (PUT), the
 /// required fields must be sent. Optional fields that are not sent keep their value in both modes.
@@ -42,19 +42,36 @@ pub fn update(
     input: &CarInput,
     completeness: UpdateMode,
 ) -> Result<Car, Error> {
+    app.disk_space.check()?;
     app.store.write(|unit| {
         scope.recheck(unit, caller)?;
         let before = authorize_car(caller, Action::ChangeCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&before, input.version)?;
         let mut car = before.clone();
-        CarFields::check(app, unit, scope, input, completeness, Some(&before))?.apply_to(app, &mut car);
+        CarFields::check(app, unit, (scope, None), input, completeness, Some(&before))?
+            .apply_to(app, &mut car);
         if is_unchanged(&before, &car, input) {
             return Ok(before);
+        }
+        if car.owner != before.owner {
+            check_quota(app, unit, car.owner)?;
         }
         unit.cars().update(&car)?;
         audit::car_changed(app, unit, caller, &before, &car)?;
         Ok(car)
     })
+}
+
+/// Checks that a user may get one more car.
+fn check_quota(app: &App, unit: &mut dyn UnitOfWork, owner: UserId) -> Result<(), Error> {
+    if app.quotas.cars.is_none() {
+        return Ok(());
+    }
+    let count = unit.cars().count_of(&[owner])?.cars;
+    match quotas::check_car(app, unit, owner, count)? {
+        Some(violation) => Err(Violations::one(Field::Owner, violation).into()),
+        None => Ok(()),
+    }
 }
 
 /// Returns whether an input with a version changes nothing: see [`users::update`](crate::users::update).
@@ -70,7 +87,7 @@ fn is_unchanged(before: &Car, after: &Car, input: &CarInput) -> bool {
 mod tests {
     use chrono::TimeDelta;
     use mycars_domain::{
-        Denied, Field, Rank, UserId, Violation, Violations,
+        Denied, Rank, Violation,
         audit::Value,
         values::{Brand, Color, LicensePlate, Mileage, Model, Notes, Vin, Year},
     };
@@ -80,7 +97,7 @@ mod tests {
         Input,
         audit::expected,
         mocks::{Mocks, samples},
-        ports::StoreError,
+        ports::{CarCount, StoreError},
     };
 
     /// Returns mocks with Ann's car. No other car has its plate.
@@ -173,6 +190,71 @@ mod tests {
             (Field::Mileage, Value::Number(0), Value::Number(17_000)),
         ];
         assert_eq!(store.entries(), [expected::car_changed(&samples::ann(), changes)]);
+    }
+
+    #[test]
+    fn transfer_over_the_quota_of_the_new_owner_is_invalid() {
+        for (count, is_refused) in [(5, true), (4, false)] {
+            let mut mocks = Mocks::new()
+                .with_car_locked(samples::car())
+                .with_user_locked(mycars_domain::User {
+                    id: UserId(9),
+                    ..samples::user()
+                })
+                .with_updates();
+            mocks
+                .unit
+                .cars
+                .expect_count_of()
+                .withf(|owners| owners == [UserId(9)])
+                .returning(move |_| {
+                    Ok(CarCount {
+                        cars: count,
+                        pictures: 0,
+                    })
+                });
+            let (mut app, store) = mocks.into_app();
+            app.quotas.cars = Some(5);
+            let input = CarInput {
+                owner: Input::Given(UserId(9)),
+                ..CarInput::default()
+            };
+            let admin = samples::admin();
+            let outcome = update(
+                &app,
+                &admin,
+                CarScope::All,
+                CarId(10),
+                &input,
+                UpdateMode::Partial,
+            );
+            assert_eq!(store.commits(), usize::from(!is_refused));
+            if is_refused {
+                let full = Violations::one(Field::Owner, Violation::TooManyCars { max: 5 });
+                assert_eq!(outcome.unwrap_err().violations(), full);
+            }
+        }
+    }
+
+    #[test]
+    fn long_texts_are_logged_as_excerpts() {
+        let (app, store) = mocks().expect_car_update(|_| true).into_app();
+        let notes = "n".repeat(10_000);
+        let input = CarInput {
+            notes: notes.as_str().into(),
+            ..CarInput::default()
+        };
+        update_own(&app, &input, UpdateMode::Partial).unwrap();
+        let excerpt = Value::Excerpt {
+            text: "n".repeat(Value::MAX_CHARACTERS),
+            length: 10_000,
+            sha256: crate::accounts::sessions::hash(&notes),
+        };
+        let change = (Field::Notes, Value::Nothing, excerpt);
+        assert_eq!(
+            store.entries(),
+            [expected::car_changed(&samples::ann(), [change])]
+        );
     }
 
     /// A car that the current rules refuse: it was stored before, or copied from another system.

@@ -85,7 +85,7 @@ pub fn plan_sweep(app: &App, caller: &Caller) -> Result<SweepPlan, Error> {
     images.retain(|image| is_generated(&image.path));
     let pictures = images.len();
     let orphans = orphans(app, images)?;
-    let (restored, trash) = restored(app)?;
+    let (restored, trash) = named_and_others(app, app.images.list_trash()?)?;
     let expired = expired(trash, day);
     let affected = orphans.len() + expired.len();
     let refusal = match ownership {
@@ -119,6 +119,39 @@ pub fn sweep(app: &App, caller: &Caller, force: bool) -> Result<SweepPlan, Sweep
         Some(refusal) if !force => Err(SweepError::Refused(refusal)),
         _ => Ok(carry_out(app, plan)?),
     }
+}
+
+/// Deletes the pictures that have been in the trash for more than 30 days and that no car names, and returns them.
+/// Nothing is moved: this is what the server may do by itself.
+///
+/// # Errors
+/// [`SweepError::Refused`], and nothing was deleted, if the database is not known to be the one that the pictures belong
+/// to; those of [`plan_sweep`].
+pub fn empty_trash(app: &App, caller: &Caller) -> Result<Vec<TrashedImage>, SweepError> {
+    policy::check(&caller.actor, Action::SweepImages, Target::NOTHING)
+        .map_err(cars::Error::from)
+        .map_err(Error::from)?;
+    let trash = app.images.list_trash().map_err(Error::from)?;
+    let (_, unnamed) = named_and_others(app, expired(trash, app.now().date_naive()))?;
+    if unnamed.is_empty() {
+        return Ok(unnamed);
+    }
+    let refusal = match ownership(app)? {
+        Ownership::Other => Some(Refusal::OtherDatabase),
+        Ownership::Unproven | Ownership::Unclaimed => Some(Refusal::UnprovenDatabase),
+        Ownership::Same => names_no_picture(app)?.then_some(Refusal::NoPictures {
+            affected: unnamed.len(),
+        }),
+    };
+    if let Some(refusal) = refusal {
+        return Err(SweepError::Refused(refusal));
+    }
+    for image in &unnamed {
+        app.images
+            .delete_from_trash(&image.path, image.day)
+            .map_err(Error::from)?;
+    }
+    Ok(unnamed)
 }
 
 fn carry_out(app: &App, plan: SweepPlan) -> Result<SweepPlan, Error> {
@@ -165,11 +198,13 @@ fn orphans(app: &App, images: Vec<StoredImage>) -> Result<Vec<StoredImage>, Erro
     Ok(orphans)
 }
 
-/// Lists the pictures in the trash: those that a car refers to, and the others. A sweep with an older backup of the
+/// Separates pictures in the trash: those that a car refers to, and the others. A sweep with an older backup of the
 /// database may have moved pictures to the trash that cars of the right database refer to.
-fn restored(app: &App) -> Result<(Vec<TrashedImage>, Vec<TrashedImage>), Error> {
+fn named_and_others(
+    app: &App,
+    trash: Vec<TrashedImage>,
+) -> Result<(Vec<TrashedImage>, Vec<TrashedImage>), Error> {
     let (mut named, mut others) = (Vec::new(), Vec::new());
-    let trash = app.images.list_trash()?;
     for image in trash.into_iter().filter(|image| is_generated(&image.path)) {
         if app.store.read(|unit| unit.cars().has_image(&image.path))? {
             named.push(image);
@@ -531,5 +566,51 @@ mod tests {
         assert_eq!(done.orphans, [27, 29].map(|number| stored(path(number), OLD)));
         let day = trashed(path(1), 99).day;
         assert_eq!(done.skipped, [(path(1), day), (path(28), done.day)]);
+    }
+
+    #[test]
+    fn empty_trash_deletes_only_old_unnamed_pictures() {
+        let world = World {
+            trash: vec![trashed(path(0), 31), trashed(path(1), 31), trashed(path(2), 30)],
+            ..World::with(5, 1)
+        };
+        let mut mocks = world.mocks();
+        mocks
+            .images
+            .expect_delete_from_trash()
+            .with(eq(path(1)), eq(samples::now().date_naive() - TimeDelta::days(31)))
+            .once()
+            .returning(|_, _| Ok(()));
+        let deleted = empty_trash(&mocks.into_app().0, &Caller::system()).unwrap();
+        assert_eq!(deleted, [trashed(path(1), 31)]);
+    }
+
+    #[test]
+    fn empty_trash_of_an_unproven_database_is_refused() {
+        for (owner, named) in [(Some("another"), 1), (None, 1), (Some(ID), 0)] {
+            let world = World {
+                owner,
+                trash: vec![trashed(path(9), 31)],
+                ..World::with(5, named)
+            };
+            let (app, _) = world.mocks().into_app();
+            let refused = empty_trash(&app, &Caller::system());
+            assert!(
+                matches!(refused, Err(SweepError::Refused(_))),
+                "{owner:?} {named}"
+            );
+        }
+    }
+
+    #[test]
+    fn empty_trash_by_a_superuser_is_denied() {
+        let (app, _) = Mocks::new().into_app();
+        let refused = empty_trash(&app, &samples::other_user(Rank::Superuser));
+        assert!(matches!(
+            refused,
+            Err(SweepError::Failed(Error::Car(cars::Error::Denied(
+                Denied::Forbidden
+            ))))
+        ));
     }
 }

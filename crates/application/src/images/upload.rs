@@ -7,7 +7,8 @@ use super::{Error, delete_unused, new_path};
 use crate::{
     App, Caller, Input, audit,
     cars::{self, CarScope, authorize_car, check_version},
-    ports::{ImageError, ImageStoreError, Upload},
+    ports::{ImageError, ImageStoreError, UnitOfWork, Upload},
+    quotas,
 };
 
 /// An uploaded file.
@@ -21,8 +22,8 @@ pub struct UploadedFile<'a> {
 /// Sets or replaces the picture of a car in the scope, and returns the car.
 ///
 /// # Errors
-/// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before the file is read; [`cars::Error::Invalid`] if the file
-/// is no supported picture; [`Error::Images`]; [`cars::Error::Store`].
+/// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before the file is read; [`cars::Error::Invalid`] if the
+/// file is no supported picture, or the owner's quota is used up; [`Error::Images`]; [`cars::Error::Store`].
 ///
 /// ```
 /// use std::io::Cursor;
@@ -36,6 +37,7 @@ pub struct UploadedFile<'a> {
 /// mocks.unit.cars.expect_find().returning(|_| Ok(Some(samples::car())));
 /// mocks.unit.cars.expect_find_for_update().returning(|_| Ok(Some(samples::car())));
 /// mocks.unit.cars.expect_update().returning(|_| Ok(()));
+/// mocks.unit.cars.expect_set_image_bytes().returning(|_, _, _| Ok(()));
 /// mocks.image_processor.expect_process().returning(|_| Ok(b"as a JPEG".to_vec()));
 /// mocks.random.expect_hex().returning(|_| "0f3c".into());
 /// mocks.images.expect_put().returning(|_, _| Ok(()));
@@ -54,9 +56,27 @@ pub fn upload(
     id: CarId,
     file: Input<UploadedFile<'_>>,
 ) -> Result<Car, Error> {
-    cars::read(app, caller, scope, id)?;
+    let car = cars::read(app, caller, scope, id)?;
+    check_room(app, &car)?;
     let picture = prepare(app, file)?;
     attach(app, caller, scope, id, &picture, None)
+}
+
+/// Refuses an upload before it is decoded if there is no room even for an empty picture.
+fn check_room(app: &App, car: &Car) -> Result<(), Error> {
+    app.disk_space.check()?;
+    let Some(max_bytes) = app.quotas.picture_bytes else {
+        return Ok(());
+    };
+    let owner = car.owner;
+    let others = app
+        .store
+        .read(|unit| unit.cars().image_bytes_of(owner, Some(car.id)))?;
+    if others < max_bytes {
+        Ok(())
+    } else {
+        Err(refused(Violation::TooManyPictureBytes { max_bytes }))
+    }
 }
 
 /// An encoded picture that is not stored yet.
@@ -84,10 +104,13 @@ pub fn attach(
     picture: &Picture,
     version: Option<DateTime<Utc>>,
 ) -> Result<Car, Error> {
+    app.disk_space.check()?;
     let path = new_path(app, id);
     app.images.put(&path, &picture.0)?;
+    let bytes = picture.0.len() as u64;
     let written = app.store.write(|unit| {
         scope.recheck(unit, caller)?;
+        check_quota(app, unit, id, bytes)?;
         let car = unit.cars().find_for_update(id)?;
         let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;
@@ -97,6 +120,7 @@ pub fn attach(
             ..before.clone()
         };
         unit.cars().update(&car)?;
+        unit.cars().set_image_bytes(id, &path, bytes)?;
         audit::car_changed(app, unit, caller, &before, &car)?;
         Ok::<_, cars::Error>((car, before.image))
     });
@@ -113,6 +137,20 @@ pub fn attach(
             }
             Err(error.into())
         }
+    }
+}
+
+/// Checks that the owner of a car, if it exists, has room for a picture of this size.
+fn check_quota(app: &App, unit: &mut dyn UnitOfWork, id: CarId, bytes: u64) -> Result<(), cars::Error> {
+    if app.quotas.picture_bytes.is_none() {
+        return Ok(());
+    }
+    let Some(car) = unit.cars().find(id)? else {
+        return Ok(());
+    };
+    match quotas::check_picture(app, unit, (car.owner, id), bytes)? {
+        Some(violation) => Err(Violations::one(Field::Image, violation).into()),
+        None => Ok(()),
     }
 }
 
@@ -268,6 +306,14 @@ mod tests {
             .in_sequence(&mut order)
             .returning(|_| Ok(()));
         mocks
+            .unit
+            .cars
+            .expect_set_image_bytes()
+            .withf(|car, path, bytes| (*car, path.as_str(), *bytes) == (CarId(10), NEW, 3))
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_, _, _| Ok(()));
+        mocks
             .images
             .expect_delete()
             .withf(|path| path.as_str() == OLD)
@@ -290,6 +336,8 @@ mod tests {
             .expect_image_put(NEW, &[7])
             .with_car_locked(samples::car())
             .expect_car_update(|_| true);
+        let cars = &mut mocks.unit.cars;
+        cars.expect_set_image_bytes().once().returning(|_, _, _| Ok(()));
         mocks
             .image_processor
             .expect_process()
@@ -328,6 +376,78 @@ mod tests {
             assert_eq!(violations, Violations::one(Field::Image, violation));
             assert_eq!(store.reads(), 0);
         }
+    }
+
+    /// Mocks in which the pictures of Ann's other cars have these sizes: at the first look, and under the lock.
+    fn with_other_pictures(first: u64, locked: u64) -> App {
+        let mut mocks = Mocks::new()
+            .with_random("random")
+            .with_car(samples::car())
+            .with_user_locked(samples::user())
+            .with_updates();
+        let mut sizes = [first, locked].into_iter();
+        let cars = &mut mocks.unit.cars;
+        cars.expect_image_bytes_of()
+            .returning(move |_, _| Ok(sizes.next().unwrap()));
+        cars.expect_set_image_bytes().returning(|_, _, _| Ok(()));
+        cars.expect_has_image().returning(|_| Ok(false));
+        mocks
+            .image_processor
+            .expect_process()
+            .returning(|_| Ok(vec![0; 10]));
+        mocks.images.expect_put().returning(|_, _| Ok(()));
+        if locked + 10 > 100 {
+            mocks.images.expect_delete().once().returning(|_| Ok(()));
+        }
+        let (mut app, _) = mocks.into_app();
+        app.quotas.picture_bytes = Some(100);
+        app
+    }
+
+    #[test]
+    fn upload_over_the_quota_is_invalid_and_leaves_no_file() {
+        for (first, locked, is_refused) in [(0, 0, false), (90, 90, false), (90, 91, true)] {
+            let app = with_other_pictures(first, locked);
+            let mut content = Cursor::new(vec![1]);
+            let file = Input::Given(UploadedFile {
+                content: &mut content,
+                size: 1,
+            });
+            let outcome = upload(&app, &samples::ann(), CarScope::Caller, CarId(10), file);
+            assert_eq!(outcome.is_err(), is_refused, "{first} {locked}");
+            if is_refused {
+                let expected = Violation::TooManyPictureBytes { max_bytes: 100 };
+                assert_eq!(violation((outcome, vec![])), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn upload_without_any_room_is_refused_before_decoding() {
+        let mut full = mocks();
+        full.unit
+            .cars
+            .expect_image_bytes_of()
+            .once()
+            .returning(|_, _| Ok(100));
+        let (mut app, store) = full.into_app();
+        app.quotas.picture_bytes = Some(100);
+        let outcome = upload(&app, &samples::ann(), CarScope::Caller, CarId(10), Input::Absent);
+        let expected = Violation::TooManyPictureBytes { max_bytes: 100 };
+        assert_eq!(violation((outcome, store.entries())), expected);
+    }
+
+    #[test]
+    fn upload_to_a_full_disk_is_refused_before_decoding() {
+        let full = Mocks {
+            disk_is_full: true,
+            ..mocks()
+        };
+        let (outcome, _) = upload_of(1, full);
+        assert!(matches!(
+            outcome,
+            Err(Error::Car(cars::Error::Store(StoreError::NotWritable(_))))
+        ));
     }
 
     #[test]

@@ -1,11 +1,21 @@
 //! The audit log.
 
+use chrono::{DateTime, Utc};
 use mycars_domain::audit::{Entry, NewEntry};
 
 use super::StoreError;
 use crate::lists::{HistoryCount, HistoryQuery};
 
-/// The audit log. Entries are only added, never changed or deleted.
+/// Entries that were deleted from the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrunedEntries {
+    /// Number of entries.
+    pub count: u64,
+    /// Id of the last entry.
+    pub last: i64,
+}
+
+/// The audit log. Entries are only added and never changed, and only the oldest can be deleted.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait AuditLog {
     /// Stores entries in their order, with increasing ids. Objects and users of an entry may be deleted, and the
@@ -44,4 +54,15 @@ pub trait AuditLog {
     /// # Errors
     /// Those of the database.
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError>;
+
+    /// Deletes the oldest entries, at most `at_most`: those from before `before` that come before all other entries.
+    /// Returns `None` if there are none. The newest entry MUST stay, so that no id is used again.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn delete_oldest(
+        &mut self,
+        before: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<Option<PrunedEntries>, StoreError>;
 }

@@ -127,6 +127,17 @@ pub trait CarRepository {
     fn license_is_taken(&mut self, license: &LicensePlate, except: Option<CarId>)
     -> Result<bool, StoreError>;
 
+    /// Counts the cars of `owner`, and returns whether any car has this licence plate, by its [`key`](LicensePlate::key):
+    /// one query for each new car.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn count_and_license_is_taken(
+        &mut self,
+        owner: UserId,
+        license: &LicensePlate,
+    ) -> Result<(u64, bool), StoreError>;
+
     /// Stores a new car with an id that was never used for a car.
     ///
     /// # Errors
@@ -158,4 +169,22 @@ pub trait CarRepository {
     /// # Errors
     /// Those of the database.
     fn has_image(&mut self, path: &ImagePath) -> Result<bool, StoreError>;
+
+    /// Records the size of a car's picture; does nothing if the car has another picture or does not exist.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn set_image_bytes(&mut self, id: CarId, path: &ImagePath, bytes: u64) -> Result<(), StoreError>;
+
+    /// Returns the sum of the recorded sizes of the pictures of a user's cars, without the car `except`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn image_bytes_of(&mut self, owner: UserId, except: Option<CarId>) -> Result<u64, StoreError>;
+
+    /// Returns at most `at_most` cars that have a picture whose size is not recorded, and the paths of the pictures.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn unmeasured_images(&mut self, at_most: u32) -> Result<Vec<(CarId, ImagePath)>, StoreError>;
 }

@@ -1,10 +1,18 @@
 //! The store: transactions, and the repositories inside them.
 
-use mycars_domain::Field;
+use chrono::{DateTime, Utc};
+use mycars_domain::{
+    Field,
+    audit::{Entry, NewEntry},
+};
 
 use super::{
-    AuditLog, CarRepository, InstallationRepository, RefreshTokenRepository, SessionRepository,
-    UserRepository,
+    AuditLog, CarRepository, InstallationRepository, PrunedEntries, RefreshTokenRepository,
+    SessionRepository, UserRepository,
+};
+use crate::{
+    lists::{HistoryCount, HistoryQuery},
+    security_log,
 };
 
 /// The cause of an adapter's failure, for the log and never for clients.
@@ -160,7 +168,8 @@ impl dyn Store + '_ {
         outcome.unwrap_or_else(|| Err(not_called()))
     }
 
-    /// Writes: one transaction, committed if `work` returns `Ok` and rolled back if it returns `Err`.
+    /// Writes: one transaction, committed if `work` returns `Ok` and rolled back if it returns `Err`. After the commit,
+    /// security events among the new entries of the audit log are [logged](security_log).
     ///
     /// # Errors
     /// Those of `work`; those of the transaction itself.
@@ -206,11 +215,85 @@ impl dyn Store + '_ {
     ) -> Result<T, E> {
         let mut outcome = None;
         let mut work = Some(work);
+        let mut appended = Vec::new();
         self.run(mode, &mut |unit| match work.take() {
-            Some(work) => keep(&mut outcome, work(unit)),
+            Some(work) => {
+                let appended = &mut appended;
+                keep(&mut outcome, work(&mut Recorder { unit, appended }))
+            }
             None => Err(Rollback),
         })?;
+        if matches!(outcome, Some(Ok(_))) {
+            security_log::log_entries(&appended);
+        }
         outcome.unwrap_or_else(|| Err(not_called()))
+    }
+}
+
+/// A unit of work that also collects the entries that are appended to the audit log.
+struct Recorder<'a> {
+    unit: &'a mut dyn UnitOfWork,
+    appended: &'a mut Vec<NewEntry>,
+}
+
+impl UnitOfWork for Recorder<'_> {
+    fn users(&mut self) -> &mut dyn UserRepository {
+        self.unit.users()
+    }
+
+    fn cars(&mut self) -> &mut dyn CarRepository {
+        self.unit.cars()
+    }
+
+    fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository {
+        self.unit.refresh_tokens()
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self.unit.sessions()
+    }
+
+    fn audit_log(&mut self) -> &mut dyn AuditLog {
+        self
+    }
+
+    fn installation(&mut self) -> &mut dyn InstallationRepository {
+        self.unit.installation()
+    }
+}
+
+impl AuditLog for Recorder<'_> {
+    fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
+        self.appended.extend_from_slice(entries);
+        self.unit.audit_log().append(entries)
+    }
+
+    fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
+        self.unit.audit_log().list(query)
+    }
+
+    fn count(&mut self, query: &HistoryQuery) -> Result<u64, StoreError> {
+        self.unit.audit_log().count(query)
+    }
+
+    fn ids(&mut self, query: &HistoryQuery) -> Result<Vec<i64>, StoreError> {
+        self.unit.audit_log().ids(query)
+    }
+
+    fn find_all(&mut self, ids: &[i64]) -> Result<Vec<Entry>, StoreError> {
+        self.unit.audit_log().find_all(ids)
+    }
+
+    fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
+        self.unit.audit_log().counts(query)
+    }
+
+    fn delete_oldest(
+        &mut self,
+        before: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<Option<PrunedEntries>, StoreError> {
+        self.unit.audit_log().delete_oldest(before, at_most)
     }
 }
 

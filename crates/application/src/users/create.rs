@@ -26,6 +26,7 @@ pub(crate) fn make<E>(app: &App, caller: &Caller, input: &UserInput, rules: Pass
 where
     E: From<Denied> + From<Violations> + From<HashError> + From<StoreError>,
 {
+    app.disk_space.check()?;
     let fields = app
         .store
         .read(|unit| Ok::<_, E>(UserFields::check_new(unit, caller, input, rules)??))?;

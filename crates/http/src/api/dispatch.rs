@@ -7,7 +7,8 @@ use actix_web::{
     http::{self, StatusCode},
     web::{Data, Payload},
 };
-use mycars_domain::audit::Channel;
+use mycars_application::Input;
+use mycars_domain::{Field, audit::Channel};
 
 use crate::{
     api::{
@@ -20,7 +21,7 @@ use crate::{
         body::{Body, SentForm},
         context::RequestContext,
         method::Method,
-        pipeline::{self, Csrf, Rules},
+        pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
         query::Query,
     },
@@ -83,7 +84,12 @@ pub(crate) async fn dispatch(
             let method = method.filter(|_| !method_overridden || request.user.is_some());
             Ok(answer(endpoint, method, request))
         };
-        (pool, work)
+        Plan {
+            pool,
+            guess: operation.map_or(Guess::None, |operation| guess(endpoint, operation, body)),
+            checks_uniqueness: operation.is_some_and(|operation| operation.checks_uniqueness(body)),
+            work,
+        }
     };
     let outcome = pipeline::run(rules, state, http, payload, context, plan).await;
     let Answer {
@@ -103,6 +109,24 @@ pub(crate) async fn dispatch(
     // A request with a token does not end the session of the browser, which may be another user's.
     reply.ends_session &= rules.credentials.token(context)?.is_none();
     Ok(reply)
+}
+
+/// Returns the password that an operation may verify with this body.
+fn guess(endpoint: &Endpoint, operation: &Operation, body: &Body) -> Guess {
+    if operation.takes_old_password() {
+        return Guess::OldPassword;
+    }
+    if endpoint.rate != RateClass::Login {
+        return Guess::None;
+    }
+    let username = body
+        .form(operation.fields())
+        .ok()
+        .map(|form| form.text(Field::Username));
+    match username {
+        Some(Input::Given(username)) => Guess::Login(username),
+        _ => Guess::None,
+    }
 }
 
 /// The reply of an operation, and the data for its page.
@@ -146,6 +170,7 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
     } else {
         Err(ApiError::MethodNotAllowed(context.method.to_string()))
     };
+    request.settle(reply.as_ref().err());
     let object = operation
         .filter(|_| context.is_page)
         .and_then(|operation| object(endpoint, operation, &reply, handle));
@@ -213,13 +238,21 @@ pub(crate) mod tests {
     use futures_util::{poll, stream};
     use mycars_application::{
         mocks::{Mocks, samples},
-        ports::{Claims, Session},
+        ports::{Claims, Session, Undecodable},
     };
     use mycars_domain::Car;
     use serde_json::Value;
 
     use super::*;
-    use crate::{api::ENDPOINTS, request::csrf::CSRF_FIELD, state::tests::state, web::page};
+    use crate::{
+        api::ENDPOINTS,
+        request::{
+            csrf::{CSRF_FIELD, token_of_session},
+            throttle::{Share, Throttles, tests::limits},
+        },
+        state::tests::state,
+        web::page,
+    };
 
     fn endpoint(path: &str) -> &'static Endpoint {
         ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap()
@@ -298,18 +331,62 @@ pub(crate) mod tests {
     }
 
     #[actix_web::test]
+    async fn token_with_bad_signature_is_refused_before_the_body() {
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
+        let http = TestRequest::post()
+            .insert_header((header::AUTHORIZATION, "Bearer made-up"))
+            .to_http_request();
+        let mut pending: dev::Payload = dev::Payload::Stream {
+            payload: Box::pin(stream::pending()),
+        };
+        let payload = Payload::from_request(&http, &mut pending).await.unwrap();
+        let state = Data::new(State {
+            throttles: Some(Throttles::new(&limits())),
+            ..state(mocks)
+        });
+        let response = page::serve(endpoint("/api/cars/"), state, http, payload).await;
+        assert_eq!(response.status().as_u16(), 401);
+    }
+
+    #[actix_web::test]
+    async fn responses_that_say_that_a_value_is_taken_are_limited() {
+        let mut mocks = with_ann();
+        let users = &mut mocks.unit.users;
+        users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        users.expect_email_is_taken().returning(|_, _| Ok(true));
+        let state = Data::new(State {
+            throttles: Some(Throttles::new(&limits())),
+            ..state(mocks)
+        });
+        let mut statuses = Vec::new();
+        for field in ["email", "email", "email", "phone"] {
+            let (http, mut payload) = TestRequest::patch()
+                .insert_header((header::AUTHORIZATION, "Bearer token"))
+                .set_json(serde_json::json!({field: "bob@example.com", "first_name": ""}))
+                .to_http_parts();
+            let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+            let response = page::serve(endpoint("/api/me/"), state.clone(), http, payload).await;
+            statuses.push(response.status().as_u16());
+        }
+        assert_eq!(statuses, [400, 400, 429, 400]);
+    }
+
+    #[actix_web::test]
     async fn full_pool_is_503_at_once() {
         let state = Data::new(state(Mocks::new()));
         let (started, is_started) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
-        let running = state.pools.run(Pool::Passwords, move || {
+        let running = state.pools.run(Pool::Passwords, Share::ALL, move || {
             started.send(()).unwrap();
             held.recv()
         });
         let mut running = std::pin::pin!(running);
         assert!(poll!(running.as_mut()).is_pending());
         is_started.recv().unwrap();
-        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, || ()));
+        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, Share::ALL, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
         let login = serde_json::json!({"username": "ann", "password": "secret"});
@@ -343,27 +420,29 @@ pub(crate) mod tests {
         let state = Data::new(state(with_anns_session()));
         let (started, is_started) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
-        let mut running = std::pin::pin!(state.pools.run(Pool::Passwords, move || {
+        let mut running = std::pin::pin!(state.pools.run(Pool::Passwords, Share::ALL, move || {
             started.send(()).unwrap();
             held.recv()
         }));
         assert!(poll!(running.as_mut()).is_pending());
         is_started.recv().unwrap();
-        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, || ()));
+        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, Share::ALL, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
-        let token = "0123456789abcdef0123456789abcdef";
-        for (method, key, sent, status) in [
-            ("PUT", "stale", token, 401),
-            ("PUT", "key", "", 403),
-            ("PUT", "key", "wrong", 403),
-            ("PUT", "key", token, 503),
-            ("DELETE", "key", token, 405),
+        let planted = "0123456789abcdef0123456789abcdef";
+        let token = &token_of_session("key");
+        for (method, key, cookie, sent, status) in [
+            ("PUT", "stale", token.as_str(), token.as_str(), 401),
+            ("PUT", "key", token, "", 403),
+            ("PUT", "key", token, "wrong", 403),
+            ("PUT", "key", planted, planted, 403),
+            ("PUT", "key", token, token, 503),
+            ("DELETE", "key", token, token, 405),
         ] {
             let fields = [("_method", method), ("old_password", "a"), (CSRF_FIELD, sent)];
             let (http, mut payload) = TestRequest::post()
                 .insert_header((header::ACCEPT, "text/html"))
-                .insert_header((header::COOKIE, format!("sessionid={key}; csrftoken={token}")))
+                .insert_header((header::COOKIE, format!("sessionid={key}; csrftoken={cookie}")))
                 .set_form(fields)
                 .to_http_parts();
             let payload = Payload::from_request(&http, &mut payload).await.unwrap();

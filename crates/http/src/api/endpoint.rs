@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::{
     api::fields::{FieldKind, FieldSpec, Schema},
     error::ApiError,
+    messages,
     request::{
         body::{Body, Form},
         pools::Pool,
@@ -65,6 +66,9 @@ pub(crate) struct Operation {
     /// The function that runs the operation.
     pub(crate) handle: Handler,
 }
+
+/// The fields whose values are unique.
+const UNIQUE: [Field; 3] = [Field::Username, Field::Email, Field::License];
 
 /// The successful response of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +126,23 @@ impl Operation {
         } else {
             Pool::Database
         }
+    }
+
+    /// Returns whether the response may report that a value of this body is taken.
+    pub(crate) fn checks_uniqueness(&self, body: &Body) -> bool {
+        UNIQUE
+            .map(messages::name)
+            .iter()
+            .any(|name| self.takes(name) && body.may_hold(name))
+    }
+
+    /// Returns whether the body holds the caller's own password.
+    pub(crate) fn takes_old_password(&self) -> bool {
+        self.takes(messages::name(Field::OldPassword))
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        self.fields().iter().any(|spec| spec.name == name)
     }
 
     /// Returns whether some bodies are slow to process.

@@ -107,12 +107,18 @@ pub(crate) static CAR_HISTORY_ENTRY: Schema = Schema {
     ],
 };
 
+const LONG_TEXT: &str = "A text of more than 256 characters is an object: `excerpt`, its first 256 characters; `length`, the number of all; `sha256`, the hash of all in UTF-8.";
+
 static CHANGE: Schema = Schema {
     name: "FieldChange",
     fields: &[
         FieldSpec::read_only("field", "Field", FieldKind::Text).example("mileage"),
-        FieldSpec::read_only("before", "Before", FieldKind::Any).example("5"),
-        FieldSpec::read_only("after", "After", FieldKind::Any).example("900"),
+        FieldSpec::read_only("before", "Before", FieldKind::Any)
+            .help(LONG_TEXT)
+            .example("5"),
+        FieldSpec::read_only("after", "After", FieldKind::Any)
+            .help(LONG_TEXT)
+            .example("900"),
     ],
 };
 

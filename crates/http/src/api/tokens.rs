@@ -13,6 +13,7 @@ use crate::{
         fields::{FieldKind, FieldSpec, Schema},
     },
     error::{ApiError, token_message},
+    request::login,
 };
 
 pub(crate) static LOGIN: Endpoint = Endpoint {
@@ -123,7 +124,8 @@ fn obtain(request: &Request<'_>) -> Result<Reply, ApiError> {
         username: form.text(Field::Username),
         password: form.secret(Field::Password),
     };
-    let pair = accounts::log_in(request.app, &credentials).map_err(ApiError::of_login)?;
+    let result = accounts::log_in(request.app, &credentials);
+    let pair = login::conclude(request.caller, &credentials, result, |pair| &pair.user)?;
     Reply::ok(&PairView {
         refresh: pair.refresh.reveal(),
         access: pair.access.reveal(),

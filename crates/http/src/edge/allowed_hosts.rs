@@ -10,7 +10,11 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::{error::ApiError, request::headers};
+use crate::{
+    edge::{cors::is_private, monitoring},
+    error::ApiError,
+    request::headers,
+};
 
 /// The allowed hosts in Django's notation, in lower case: `example.org`, `.example.org` for it and its subdomains, `*`
 /// for all.
@@ -37,6 +41,18 @@ impl AllowedHosts {
                 None => pattern == "*" || pattern == host,
             })
     }
+
+    /// Whether a `Host` header names an allowed host by which clients outside of this machine and private networks know
+    /// the server.
+    pub(crate) fn allow_from_elsewhere(&self, header: &str) -> bool {
+        self.allow(header) && !is_local(without_port(header))
+    }
+}
+
+/// Whether a host is this machine or in a private network.
+fn is_local(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(is_private)
 }
 
 /// Returns whether a text is a host name or an IPv6 address in brackets, and nothing else: links are made from it.
@@ -66,8 +82,7 @@ pub(crate) async fn check(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let header = headers::first(request.headers(), &HOST).unwrap_or_default();
-    let is_watching = request.path().starts_with("/health/") || request.path() == "/metrics";
-    if hosts.allow(&header) || is_watching {
+    if hosts.allow(&header) || monitoring::is_path(request.path()) {
         Ok(next.call(request).await?.map_into_boxed_body())
     } else {
         Ok(request.into_response(ApiError::HostNotAllowed.response()))

@@ -125,13 +125,14 @@ fn is_local(origin: &str) -> bool {
         && match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => is_private(address.into()),
-            Some(Host::Ipv6(address)) => is_private(address.to_canonical()),
+            Some(Host::Ipv6(address)) => is_private(address.into()),
             None => false,
         }
 }
 
-fn is_private(address: IpAddr) -> bool {
-    match address {
+/// Whether an address is that of this machine or in a private network.
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
         IpAddr::V6(address) => {
             address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()

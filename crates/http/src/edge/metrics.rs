@@ -1,12 +1,14 @@
 //! Metrics for Prometheus (wire contract, section 7): number and duration of requests, and the jobs that wait for each
 //! worker pool. The names follow OpenTelemetry's semantic conventions where those define one.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use actix_web::http::{Method, StatusCode};
+use chrono::{DateTime, Utc};
+use mycars_application::housekeeping::Job;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
@@ -41,8 +43,63 @@ struct PoolLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ScopeLabels {
+    scope: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BuildLabels {
     version: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobLabels {
+    job: &'static str,
+}
+
+/// Results of the recurring jobs. Clones share their numbers.
+#[derive(Debug, Clone, Default)]
+pub struct JobMetrics {
+    last_success: Family<JobLabels, Gauge>,
+    last_items: Family<JobLabels, Gauge>,
+    failures: Family<JobLabels, Counter>,
+}
+
+impl JobMetrics {
+    /// Records that a job has processed this number of items.
+    pub fn succeeded(&self, job: Job, items: u64, at: DateTime<Utc>) {
+        let items = items.try_into().unwrap_or(i64::MAX);
+        self.last_success.get_or_create(&labels(job)).set(at.timestamp());
+        self.last_items.get_or_create(&labels(job)).set(items);
+    }
+
+    /// Counts a failure of a job.
+    pub fn failed(&self, job: Job) {
+        self.failures.get_or_create(&labels(job)).inc();
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "mycars_job_last_success_timestamp",
+            "When a recurring job last succeeded, in seconds since 1970",
+            Unit::Seconds,
+            self.last_success.clone(),
+        );
+        registry.register(
+            "mycars_job_last_items",
+            "Number of items that a recurring job processed when it last succeeded",
+            self.last_items.clone(),
+        );
+        registry.register(
+            "mycars_job_failures",
+            "Number of failures of a recurring job",
+            self.failures.clone(),
+        );
+    }
+}
+
+fn labels(job: Job) -> JobLabels {
+    JobLabels { job: job.as_str() }
 }
 
 /// The metrics.
@@ -50,12 +107,16 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
     waiting: Family<PoolLabels, Gauge>,
+    refused: Family<PoolLabels, Counter>,
+    throttled: Family<ScopeLabels, Counter>,
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(jobs: &JobMetrics) -> Self {
         let requests = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let waiting = Family::<PoolLabels, Gauge>::default();
+        let refused = Family::<PoolLabels, Counter>::default();
+        let throttled = Family::<ScopeLabels, Counter>::default();
         let build = Family::<BuildLabels, Gauge>::default();
         let version = env!("CARGO_PKG_VERSION");
         build.get_or_create(&BuildLabels { version }).set(1);
@@ -71,11 +132,24 @@ impl Metrics {
             "Pieces of work that wait for a thread",
             waiting.clone(),
         );
+        registry.register(
+            "mycars_lane_refused",
+            "Jobs that were refused because of a full queue, with 503, or because their client had too many, with 429",
+            refused.clone(),
+        );
+        registry.register(
+            "mycars_throttled",
+            "Requests refused with 429, by the setting of the rate limit",
+            throttled.clone(),
+        );
+        jobs.register(&mut registry);
         registry.register("mycars_build_info", "The program that runs", build);
         Self {
             registry,
             requests,
             waiting,
+            refused,
+            throttled,
         }
     }
 
@@ -93,6 +167,18 @@ impl Metrics {
     pub(crate) fn set_waiting(&self, pool: &'static str, jobs: usize) {
         let jobs = jobs.try_into().unwrap_or(i64::MAX);
         self.waiting.get_or_create(&PoolLabels { lane: pool }).set(jobs);
+    }
+
+    /// Sets how many jobs a pool has refused so far.
+    pub(crate) fn set_refused(&self, pool: &'static str, jobs: u64) {
+        let counter = self.refused.get_or_create(&PoolLabels { lane: pool });
+        counter.inner().store(jobs, Ordering::Relaxed);
+    }
+
+    /// Sets how many requests a rate limit has refused so far.
+    pub(crate) fn set_throttled(&self, scope: &'static str, requests: u64) {
+        let counter = self.throttled.get_or_create(&ScopeLabels { scope });
+        counter.inner().store(requests, Ordering::Relaxed);
     }
 
     /// Formats all metrics in `OpenMetrics`' text format.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use mycars_application::ports::Store;
+use mycars_application::App;
 use tokio::sync::oneshot;
 
 use crate::{error::ApiError, request::pools::PoolError};
@@ -26,16 +26,16 @@ type Outcome = Result<(), Arc<ApiError>>;
 pub(crate) struct Readiness(Sender<oneshot::Sender<Outcome>>);
 
 impl Readiness {
-    /// Starts the thread. It asks the store if its last result is older than `max_age`.
-    pub(crate) fn start(store: Arc<dyn Store>, max_age: Duration) -> io::Result<Self> {
+    /// Starts the thread. It checks again if its last result is older than `max_age`.
+    pub(crate) fn start(app: Arc<App>, max_age: Duration) -> io::Result<Self> {
         let (sender, requests) = bounded(MAX_WAITING);
         thread::Builder::new()
             .name("readiness".into())
-            .spawn(move || answer(&*store, max_age, &requests))?;
+            .spawn(move || answer(&app, max_age, &requests))?;
         Ok(Self(sender))
     }
 
-    /// Returns an error if the store does not respond or is not writable.
+    /// Returns an error if the store does not respond or is not writable, or a disk has too little free space.
     pub(crate) async fn check(&self) -> Outcome {
         let (reply, answer) = oneshot::channel();
         self.0
@@ -46,12 +46,12 @@ impl Readiness {
 }
 
 /// Answers requests until the server is gone. A client that hung up meanwhile causes no check.
-fn answer(store: &dyn Store, max_age: Duration, requests: &Receiver<oneshot::Sender<Outcome>>) {
+fn answer(app: &App, max_age: Duration, requests: &Receiver<oneshot::Sender<Outcome>>) {
     let mut last: Option<(Instant, Outcome)> = None;
     for reply in requests.iter().filter(|reply| !reply.is_closed()) {
         let fresh = last.take().filter(|(at, _)| at.elapsed() < max_age);
         let (_, outcome) = last.insert(fresh.unwrap_or_else(|| {
-            let outcome = store.ping().map_err(|error| Arc::new(error.into()));
+            let outcome = app.check_writable().map_err(|error| Arc::new(error.into()));
             (Instant::now(), outcome)
         }));
         // The client may have hung up during the check.
@@ -63,7 +63,10 @@ fn answer(store: &dyn Store, max_age: Duration, requests: &Receiver<oneshot::Sen
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use mycars_application::ports::{Mode, Rollback, StoreError, UnitOfWork};
+    use mycars_application::{
+        mocks::Mocks,
+        ports::{Mode, Rollback, Store, StoreError, UnitOfWork},
+    };
 
     use super::*;
 
@@ -88,10 +91,18 @@ mod tests {
         }
     }
 
+    fn start(store: &Arc<Counting>, max_age: Duration) -> Readiness {
+        let app = App {
+            store: Arc::clone(store) as Arc<dyn Store>,
+            ..Mocks::new().into_app().0
+        };
+        Readiness::start(Arc::new(app), max_age).unwrap()
+    }
+
     #[actix_web::test]
     async fn checks_within_the_age_are_one_ping() {
         let store = Arc::new(Counting::default());
-        let readiness = Readiness::start(store.clone(), Duration::MAX).unwrap();
+        let readiness = start(&store, Duration::MAX);
         for _ in 0..100 {
             let error = readiness.check().await.unwrap_err();
             assert!(matches!(*error, ApiError::Unavailable(_)), "{error:?}");
@@ -102,7 +113,7 @@ mod tests {
     #[actix_web::test]
     async fn check_after_the_age_pings_again() {
         let store = Arc::new(Counting::default());
-        let readiness = Readiness::start(store.clone(), Duration::ZERO).unwrap();
+        let readiness = start(&store, Duration::ZERO);
         readiness.check().await.unwrap_err();
         for _ in 0..2 {
             readiness.check().await.unwrap();

@@ -63,11 +63,6 @@ impl RequestContext {
         }
     }
 
-    /// Returns whether the request has a header or a cookie for credentials, valid or not.
-    pub(crate) fn sends_credentials(&self) -> bool {
-        self.authorization.is_some() || self.browser.session_key.is_some()
-    }
-
     /// Returns the origin of a change, as the audit log keeps it.
     pub(crate) fn origin(&self, channel: Channel) -> Origin {
         Origin {

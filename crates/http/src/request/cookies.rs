@@ -11,7 +11,8 @@ use crate::request::headers;
 /// The cookie that holds the key of a session.
 pub(crate) const SESSION_COOKIE: &str = "sessionid";
 
-/// The cookie that holds the CSRF token. Scripts of other sites can neither read nor set it.
+/// The cookie that holds the CSRF token. Scripts of other sites can neither read nor set it, but other servers below the
+/// same domain can set it.
 pub(crate) const CSRF_COOKIE: &str = "csrftoken";
 
 /// Returns the value of a cookie. As in Django, the last cookie of a name counts, quotation marks around a value are no

@@ -9,6 +9,7 @@ use actix_web::http::{
 use subtle::ConstantTimeEq as _;
 
 use crate::{
+    digest::sha256_hex,
     edge::cors::{AllowedOrigins, is_of_host},
     error::ApiError,
     request::{
@@ -29,6 +30,8 @@ pub(crate) struct Browser {
     /// The session key, if the request has one.
     pub(crate) session_key: Option<String>,
     csrf_cookie: Option<String>,
+    /// The token that the browser's requests must send back, if it has one already.
+    csrf_token: Option<String>,
     csrf_header: Option<String>,
     origin: Option<String>,
     fetch_site: Option<String>,
@@ -37,18 +40,34 @@ pub(crate) struct Browser {
 impl Browser {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let text = |name: &HeaderName| headers::first(headers, name).map(Cow::into_owned);
+        let session_key = cookie(headers, SESSION_COOKIE);
+        let csrf_cookie = cookie(headers, CSRF_COOKIE);
         Self {
-            session_key: cookie(headers, SESSION_COOKIE),
-            csrf_cookie: cookie(headers, CSRF_COOKIE),
+            csrf_token: session_key
+                .as_deref()
+                .map(token_of_session)
+                .or(csrf_cookie.clone()),
+            session_key,
+            csrf_cookie,
             csrf_header: text(&CSRF_HEADER),
             origin: text(&ORIGIN),
             fetch_site: text(&SEC_FETCH_SITE),
         }
     }
 
-    /// Returns the CSRF token in the browser's cookie, if there is one.
+    /// Returns the token that the browser's requests must send back: that of its session, or else that of its cookie;
+    /// `None` if it has neither.
     pub(crate) fn csrf_token(&self) -> Option<&str> {
-        self.csrf_cookie.as_deref()
+        self.csrf_token.as_deref()
+    }
+
+    fn is_csrf_token(&self, sent: &str) -> bool {
+        self.csrf_token().is_some_and(|token| is_same(sent, token))
+    }
+
+    /// Returns whether the browser's cookie holds this token.
+    pub(crate) fn has_csrf_cookie(&self, token: &str) -> bool {
+        self.csrf_cookie.as_deref() == Some(token)
     }
 
     /// Returns whether a page of another site made the browser send the request, unless the settings allow that site's
@@ -99,7 +118,7 @@ impl Browser {
         match (sent, self.csrf_cookie.as_deref()) {
             (None, _) => Err(ApiError::Csrf("CSRF token missing.".into())),
             (Some(_), None) => Err(ApiError::Csrf("CSRF cookie not set.".into())),
-            (Some(sent), Some(cookie)) if is_same(sent, cookie) => Ok(()),
+            (Some(sent), Some(cookie)) if is_same(sent, cookie) && self.is_csrf_token(sent) => Ok(()),
             (Some(_), Some(_)) if field.is_some_and(|field| !field.is_empty()) => {
                 Err(ApiError::Csrf("CSRF token from POST incorrect.".into()))
             }
@@ -110,6 +129,12 @@ impl Browser {
     }
 }
 
+/// Returns the token of a session. It follows from the session's key, which other sites and other servers of the same
+/// domain do not know: a token that they plant in the cookie is not valid.
+pub(crate) fn token_of_session(key: &str) -> String {
+    sha256_hex(format!("csrftoken:{key}").as_bytes(), 16)
+}
+
 /// Compares two tokens in constant time. Tokens have at least 32 characters.
 fn is_same(one: &str, other: &str) -> bool {
     one.len() >= 32 && bool::from(one.as_bytes().ct_eq(other.as_bytes()))
@@ -117,7 +142,7 @@ fn is_same(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
+    use actix_web::http::header::{COOKIE, HeaderValue};
 
     use super::*;
 
@@ -146,7 +171,45 @@ mod tests {
             ("cookie", "csrftoken=t"),
         ]);
         assert_eq!(browser.session_key.as_deref(), Some("key"));
-        assert_eq!(browser.csrf_token(), Some("t"));
+        assert!(browser.has_csrf_cookie("t"));
+    }
+
+    #[test]
+    fn token_with_session_is_the_one_of_the_session() {
+        let token = token_of_session("key");
+        assert_ne!(token, token_of_session("another key"));
+        let planted = browser(&[
+            (
+                "cookie",
+                "csrftoken=0123456789abcdef0123456789abcdef; sessionid=key",
+            ),
+            ("x-csrftoken", TOKEN),
+        ]);
+        for (method, field) in [
+            (Method::POST, Some(TOKEN)),
+            (Method::POST, Some(token.as_str())),
+            (Method::DELETE, None),
+        ] {
+            assert!(planted.check_csrf(&method, BASE, field).is_err());
+        }
+        let cookies = HeaderValue::try_from(format!("csrftoken={token}; sessionid=key")).unwrap();
+        let own = Browser::of(&[(COOKIE, cookies)].into_iter().collect());
+        assert!(own.check_csrf(&Method::POST, BASE, Some(&token)).is_ok());
+        assert!(own.check_csrf(&Method::POST, BASE, Some(TOKEN)).is_err());
+        let without_cookie = browser(&[("cookie", "sessionid=key")]);
+        assert_eq!(refusal(&without_cookie, Some(&token)), "CSRF cookie not set.");
+    }
+
+    #[test]
+    fn token_for_pages_is_that_of_session_or_else_of_cookie() {
+        for (cookies, expected) in [
+            ("", None),
+            ("csrftoken=t", Some("t".to_owned())),
+            ("csrftoken=t; sessionid=key", Some(token_of_session("key"))),
+            ("sessionid=key", Some(token_of_session("key"))),
+        ] {
+            assert_eq!(browser(&[("cookie", cookies)]).csrf_token(), expected.as_deref());
+        }
     }
 
     #[test]

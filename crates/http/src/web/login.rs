@@ -23,7 +23,9 @@ use crate::{
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie, session_cookie},
-        pipeline::{self, Csrf, Rules},
+        csrf::token_of_session,
+        login,
+        pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
         query::Query,
         throttle::RateClass,
@@ -83,9 +85,17 @@ async fn try_to_log_in(
         };
         let work = move |request: &pipeline::Request<'_>| {
             let old_key = request.context.browser.session_key.as_deref();
-            sessions::log_in(&request.state.app, &credentials, old_key).map_err(ApiError::of_login)
+            let result = sessions::log_in(&request.state.app, &credentials, old_key);
+            let login = login::conclude(request.caller, &credentials, result, |login| &login.user);
+            request.settle(login.as_ref().err());
+            login
         };
-        (Pool::Passwords, work)
+        Plan {
+            pool: Pool::Passwords,
+            guess: Guess::Login(username.clone()),
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(LOG_IN, state, http, payload, context, plan).await;
     match outcome.result {
@@ -95,8 +105,7 @@ async fn try_to_log_in(
             HttpResponse::Found()
                 .insert_header((LOCATION, local(&next)))
                 .cookie(session_cookie(&login.key, lifetime, is_https))
-                // A CSRF token that was planted before the login must not be valid after it.
-                .cookie(csrf_cookie(&state.app.random.hex(16), is_https))
+                .cookie(csrf_cookie(&token_of_session(&login.key), is_https))
                 .finish()
         }
         Err(ApiError::NoActiveAccount | ApiError::Fields(_)) => {
@@ -120,7 +129,12 @@ pub(crate) async fn log_out(state: Data<State>, http: HttpRequest, payload: Payl
             }
             Ok(next)
         };
-        (Pool::Database, work)
+        Plan {
+            pool: Pool::Database,
+            guess: Guess::None,
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(LOG_OUT, &state, &http, payload, &context, plan).await;
     match outcome.result {

@@ -3,7 +3,10 @@
 use actix_files::NamedFile;
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, HeaderValue},
+    http::header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentDisposition, DispositionType, HeaderValue,
+    },
+    mime,
     web::{Data, Path},
 };
 use mycars_application::images;
@@ -19,14 +22,20 @@ use crate::{
 /// could serve a deleted picture.
 const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 
+/// A picture that a browser shows by itself runs and loads nothing. The browser lays it out by inline styles.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
+);
+
 /// `GET /media/{path}`, with ranges and conditions.
 pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<String>) -> HttpResponse {
     let app = state.app.clone();
     let path = ImagePath::from_storage(path.into_inner());
     let name = path.to_string();
+    let share = state.share(state.proxies.client(http.head()), None);
     let opened = state
         .pools
-        .run(Pool::Database, move || {
+        .run(Pool::Database, share, move || {
             images::open(&app, &path).map_err(ApiError::from)
         })
         .await;
@@ -37,10 +46,26 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<Stri
     };
     match NamedFile::from_file(file, name) {
         Ok(file) => {
-            let mut response = file.use_last_modified(true).into_response(&http);
+            let mut response = restrict(file).use_last_modified(true).into_response(&http);
             response.headers_mut().insert(CACHE_CONTROL, CACHE);
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
             response
         }
         Err(error) => ApiError::Internal(error.into()).response(),
     }
+}
+
+/// Serves a file that is no picture by its name as a download without a type, so that no browser shows it as a page of
+/// this site. The server writes no such file, but an import may have put it into the folder.
+fn restrict(file: NamedFile) -> NamedFile {
+    let media_type = file.content_type();
+    // SVG, the picture that may hold scripts, is XML.
+    if media_type.type_() == mime::IMAGE && media_type.suffix().is_none() {
+        return file;
+    }
+    file.set_content_type(mime::APPLICATION_OCTET_STREAM)
+        .set_content_disposition(ContentDisposition {
+            disposition: DispositionType::Attachment,
+            parameters: Vec::new(),
+        })
 }

@@ -178,7 +178,7 @@ pub(crate) fn as_page(status: StatusCode, html: String, context: &RequestContext
         .insert_header((CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .insert_header((VARY, HeaderValue::from_static("Accept, Cookie")));
-    if context.browser.csrf_token().is_none() {
+    if !context.browser.has_csrf_cookie(&context.csrf_token) {
         response.cookie(csrf_cookie(&context.csrf_token, context.client.is_https));
     }
     response.body(html)

@@ -45,10 +45,11 @@ use crate::{
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, session_cookie},
-        pipeline::{self, Csrf, Rules},
-        pools::{Pool, WorkerPools},
+        csrf::token_of_session,
+        pipeline::{self, Csrf, Guess, Plan, Rules},
+        pools::Pool,
         query::Query,
-        throttle::RateClass,
+        throttle::{RateClass, Share},
     },
     state::State,
     web::{page, path_pattern, ui::links::url},
@@ -287,7 +288,17 @@ async fn dispatch(
     let plan = |body: &mut Body| {
         let pool = pool(screen, body);
         let work = move |request: &pipeline::Request<'_>| answer(view, message.as_ref(), request);
-        (pool, work)
+        let guess = if body.may_hold("old_password") {
+            Guess::OldPassword
+        } else {
+            Guess::None
+        };
+        Plan {
+            pool,
+            guess,
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(rules, &state, &http, payload, &context, plan).await;
     match (outcome.result, outcome.user) {
@@ -323,7 +334,7 @@ fn answer(
     if let Some(problem) = request.body.problem() {
         return Err(problem);
     }
-    view(&Context {
+    let answer = view(&Context {
         app: &request.state.app,
         user: request.user.ok_or(ApiError::NoCredentials)?,
         caller: request.caller,
@@ -334,7 +345,11 @@ fn answer(
         body: request.body,
         csrf_token,
         message,
-    })
+    });
+    if let Ok(Answer::LoggedIn(..)) = answer {
+        request.settle(None);
+    }
+    answer
 }
 
 /// Returns the pool of a form: slow work has pools of its own.
@@ -390,7 +405,7 @@ fn respond(answer: Answer, state: &Data<State>, caller: Caller, context: &Reques
             for cookie in [
                 message.cookie(is_https),
                 session_cookie(&key, lifetime, is_https),
-                csrf_cookie(&state.app.random.hex(16), is_https),
+                csrf_cookie(&token_of_session(&key), is_https),
             ] {
                 add_cookie(&mut response, &cookie);
             }
@@ -422,9 +437,10 @@ fn send(stream: Stream, state: &Data<State>, caller: Caller, context: &RequestCo
                 .insert(header::CONTENT_DISPOSITION, disposition);
         }
     }
+    let share = state.share(context.client, caller.user_id());
     let pieces = pieces(
-        state.pools.clone(),
-        Arc::clone(&state.app),
+        state.clone(),
+        share,
         caller.origin,
         context.browser.session_key.clone(),
         stream.step,
@@ -435,22 +451,24 @@ fn send(stream: Stream, state: &Data<State>, caller: Caller, context: &RequestCo
 }
 
 fn pieces(
-    blocking: WorkerPools,
-    app: Arc<App>,
+    state: Data<State>,
+    share: Share,
     origin: Origin,
     session_key: Option<String>,
     step: Step,
 ) -> impl futures_util::Stream<Item = Result<Bytes, io::Error>> {
     stream::try_unfold(step, move |mut step| {
-        let (blocking, app) = (blocking.clone(), Arc::clone(&app));
+        let (state, share) = (state.clone(), share.clone());
         let (origin, session_key) = (origin.clone(), session_key.clone());
         async move {
+            let app = Arc::clone(&state.app);
             let work = move || {
                 let caller = recheck_admin(&app, session_key.as_deref(), origin)?;
                 step(&app, caller.as_ref()).map(|piece| (piece, step))
             };
-            let made = blocking
-                .run(Pool::Database, work)
+            let made = state
+                .pools
+                .run(Pool::Database, share, work)
                 .await
                 .map_err(ApiError::from)
                 .flatten();
@@ -501,7 +519,8 @@ pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> Htt
         let (app, context) = (Arc::clone(&state.app), Arc::clone(&context));
         move || Credentials::Session.user(&app, &context)
     };
-    let found = state.pools.run(Pool::Database, look_up).await;
+    let share = state.share(context.client, None);
+    let found = state.pools.run(Pool::Database, share, look_up).await;
     match found.map_err(ApiError::from).flatten() {
         Ok(None) => to_login(None, &context),
         Ok(Some(user)) => {

@@ -1,6 +1,6 @@
 //! Browser sessions: login, logout, and the protection from other sites.
 
-use mycars_http::Rates;
+use mycars_http::Limits;
 use mycars_testkit::http::{
     Request,
     accounts::{PASSWORD, SUPERUSER_PASSWORD, join, log_in, new_car, plates, register},
@@ -85,6 +85,46 @@ fn session_writes_need_csrf_token() {
     assert_eq!(plates(&server, &access), ["B-AB 1"]);
     // A token in the header `Authorization` needs no CSRF token: no other site can send it.
     browser.send(new_car(&access, "B-AB 2")).json(201);
+}
+
+#[test]
+fn planted_csrf_token_is_refused_and_replaced() {
+    let server = start();
+    let access = join(&server, "ann").access;
+    register(&server, "bob");
+    let mut browser = Browser::of(&server, "ann");
+    let own = browser.token.clone();
+    let car = |plate: &str| json!({"brand": "Toyota", "model": "Camry", "year": 2023, "license": plate});
+    let strangers = Browser::of(&server, "bob").token;
+    let anonymous = Browser::new(&server).token;
+    for planted in [
+        "0123456789abcdef0123456789abcdef".to_owned(),
+        strangers,
+        anonymous,
+    ] {
+        browser.token.clone_from(&planted);
+        let by_header =
+            browser.send(Request::post("/api/cars/", &car("EVIL")).header("X-CSRFToken", &planted));
+        assert_eq!(by_header.status, 403, "{planted}");
+        for path in ["/api/cars/", "/api-auth/logout/"] {
+            let by_form = browser.submit(path, &[("brand", "Toyota")]);
+            assert_eq!(by_form.status, 403, "{path} {planted}");
+        }
+        // The page's forms hold the right token all the same, and its cookie is set again.
+        let page = browser.send(Request::get("/api/cars/").header("Accept", "text/html"));
+        assert_eq!(cookie(&page, "csrftoken").as_deref(), Some(own.as_str()));
+        assert!(page.text().contains(&own) && !page.text().contains(&planted));
+    }
+    assert!(plates(&server, &access).is_empty());
+    browser.token.clone_from(&own);
+    let sent = browser.send(Request::post("/api/cars/", &car("B-AB 1")).header("X-CSRFToken", &own));
+    sent.json(201);
+    let page = browser.send(Request::get("/api/cars/").header("Accept", "text/html"));
+    assert_eq!(
+        cookie(&page, "csrftoken"),
+        None,
+        "it is not set again if it is right"
+    );
 }
 
 #[test]
@@ -246,12 +286,19 @@ const MANY: usize = 15;
 fn cross_site_logins_do_not_use_up_own_rate_limit() {
     let server = start_with(|settings| {
         let often = "1000/min".parse().unwrap();
-        settings.throttle = Some(Rates {
+        settings.throttle = Some(Limits {
             login: "10/min".parse().unwrap(),
+            account: often,
+            account_total: often,
             register: often,
             refresh: often,
+            password: often,
+            taken: often,
             anon: often,
             user: often,
+            address: often,
+            user_jobs: 2,
+            ipv6_prefix: 56,
         });
     });
     register(&server, "ann");

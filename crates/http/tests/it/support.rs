@@ -24,7 +24,9 @@ use mycars_application::{
     ports::{Claims, Clock, ImageError, ImageUsage, Undecodable, Verification},
 };
 use mycars_domain::values::{Email, FirstName, ImagePath, LastName, Password, PasswordHash, Username};
-use mycars_http::{AllowedOrigins, ListSettings, Networks, Settings, TrustedProxies, bind, serve};
+use mycars_http::{
+    AllowedOrigins, JobMetrics, ListSettings, Networks, Settings, TrustedProxies, bind, serve,
+};
 use mycars_testkit::http::{Client, PATIENCE, TINY_JPEG, accounts::SUPERUSER_PASSWORD};
 
 /// A server on a port of its own, stopped when this is dropped. It is used through its client.
@@ -83,9 +85,11 @@ fn settings() -> Settings {
         allowed_hosts: vec!["127.0.0.1".into()],
         allowed_origins: AllowedOrigins::Listed(Vec::new()),
         trusted_proxies: TrustedProxies::default(),
+        hsts_seconds: 0,
         metrics_for: Networks::default(),
         throttle: None,
         password_queue: 64,
+        jobs: JobMetrics::default(),
         shutdown_seconds: 1,
     }
 }

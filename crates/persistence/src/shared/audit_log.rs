@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use diesel::{dsl::count_star, prelude::*, result::Error::DeserializationError, sql_types::Bool};
 use mycars_application::{
     lists::{HistoryCount, HistoryQuery, LimitOffset},
-    ports::{AuditLog, StoreError},
+    ports::{AuditLog, PrunedEntries, StoreError},
 };
 use mycars_domain::{
     UserId,
@@ -19,7 +19,7 @@ use mycars_domain::{
 
 use super::{
     DB,
-    schema::audit_log,
+    schema::{audit_log, audit_log_pruning},
     store::{IDS_AT_ONCE, Unit, contains_nul, count_of, paged, search_key, where_all},
 };
 use crate::changes;
@@ -236,6 +236,39 @@ impl AuditLog for Unit<'_> {
                     })
                 })
                 .collect()
+        })
+    }
+
+    fn delete_oldest(
+        &mut self,
+        before: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<Option<PrunedEntries>, StoreError> {
+        self.query(|conn| {
+            // One more, which stays: it may be the newest.
+            let mut oldest: Vec<(i64, DateTime<Utc>)> = audit_log::table
+                .order(audit_log::id)
+                .select((audit_log::id, audit_log::at))
+                .limit(i64::from(at_most) + 1)
+                .load(conn)?;
+            oldest.pop();
+            let Some((last, _)) = oldest.into_iter().take_while(|(_, at)| *at < before).last() else {
+                return Ok(None);
+            };
+            // The triggers let only these deletions pass.
+            let pruning = (
+                audit_log_pruning::number.eq(1),
+                audit_log_pruning::below.eq(last.saturating_add(1)),
+            );
+            diesel::insert_into(audit_log_pruning::table)
+                .values(pruning)
+                .execute(conn)?;
+            let count = diesel::delete(audit_log::table.filter(audit_log::id.le(last))).execute(conn)?;
+            diesel::delete(audit_log_pruning::table).execute(conn)?;
+            Ok(Some(PrunedEntries {
+                count: count as u64,
+                last,
+            }))
         })
     }
 }

@@ -3,11 +3,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    dsl::{case_when, count, count_star, exists},
+    dsl::{case_when, count, count_star, exists, sql},
     prelude::*,
     result::Error::NotFound,
     select,
-    sql_types::Bool,
+    sql_types::{BigInt, Bool, Nullable},
 };
 use mycars_application::{
     lists::{CarOrder, CarQuery, Direction, LimitOffset},
@@ -380,6 +380,29 @@ impl CarRepository for Unit<'_> {
         Ok(holders.into_iter().any(|id| except != Some(CarId(id))))
     }
 
+    fn count_and_license_is_taken(
+        &mut self,
+        owner: UserId,
+        license: &LicensePlate,
+    ) -> Result<(u64, bool), StoreError> {
+        let rows: Vec<(bool, i64)> = self.query(|conn| {
+            let holders = |key: String| {
+                let cars = cars::table.filter(cars::license_key.eq(key));
+                cars.select((true.into_sql::<Bool>(), cars::id))
+            };
+            let count = cars::table
+                .filter(cars::owner_id.eq(owner.0))
+                .select((false.into_sql::<Bool>(), count_star()));
+            count
+                .union_all(holders(license.key()))
+                .union_all(holders(license.as_str().to_owned()))
+                .load(conn)
+        })?;
+        let count = rows.iter().find(|(is_holder, _)| !is_holder);
+        let is_taken = rows.iter().any(|(is_holder, _)| *is_holder);
+        Ok((count.map_or(0, |(_, count)| count_of(*count)), is_taken))
+    }
+
     fn insert(&mut self, car: &NewCar) -> Result<Car, StoreError> {
         let row = self.query(|conn| {
             diesel::insert_into(cars::table)
@@ -418,5 +441,37 @@ impl CarRepository for Unit<'_> {
 
     fn has_image(&mut self, path: &ImagePath) -> Result<bool, StoreError> {
         self.query(|conn| select(exists(cars::table.filter(cars::image.eq(path.as_str())))).get_result(conn))
+    }
+
+    fn set_image_bytes(&mut self, id: CarId, path: &ImagePath, bytes: u64) -> Result<(), StoreError> {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let car = cars::table.find(id.0).filter(cars::image.eq(path.as_str()));
+        self.query(|conn| diesel::update(car).set(cars::image_bytes.eq(bytes)).execute(conn))?;
+        Ok(())
+    }
+
+    fn image_bytes_of(&mut self, owner: UserId, except: Option<CarId>) -> Result<u64, StoreError> {
+        // No car has the id 0. PostgreSQL's sum of BIGINT is NUMERIC.
+        let others = cars::table
+            .filter(cars::owner_id.eq(owner.0))
+            .filter(cars::id.ne(except.map_or(0, |car| car.0)))
+            .filter(cars::image.is_not_null())
+            .select(sql::<Nullable<BigInt>>("CAST(sum(image_bytes) AS BIGINT)"));
+        let sum: Option<i64> = self.query(|conn| others.first(conn))?;
+        Ok(sum.map_or(0, count_of))
+    }
+
+    fn unmeasured_images(&mut self, at_most: u32) -> Result<Vec<(CarId, ImagePath)>, StoreError> {
+        let unmeasured = cars::table
+            .filter(cars::image.is_not_null())
+            .filter(cars::image_bytes.is_null())
+            .order(cars::id)
+            .limit(at_most.into())
+            .select((cars::id, cars::image.assume_not_null()));
+        let rows: Vec<(i64, String)> = self.query(|conn| unmeasured.load(conn))?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, path)| (CarId(id), ImagePath::from_storage(path)))
+            .collect())
     }
 }

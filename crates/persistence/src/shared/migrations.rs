@@ -1,6 +1,6 @@
 //! Lists and applies migrations. Compiled once for each database.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use diesel::{
     QueryResult, QueryableByName, RunQueryDsl as _,
@@ -12,33 +12,12 @@ use diesel::{
 use diesel_migrations::MigrationHarness as _;
 use mycars_application::ports::BoxError;
 
-use super::{Conn, DB, HAS_MIGRATIONS, MIGRATIONS, begin_migrations, keys, store::open};
-use crate::{
-    database::{Failure, Options},
-    requirements::newer_schema,
-};
-
-/// Maximum time that an instance waits while another one applies migrations.
-const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
-
-/// Applies the migrations that are pending, all or none, and returns their names.
-pub(crate) fn migrate(address: &str) -> Result<Vec<String>, Failure> {
-    let options = Options {
-        timeout: MIGRATION_PATIENCE,
-        statement_timeout: None,
-        ..Options::default()
-    };
-    let mut conn = open(address, options)?;
-    // Diesel's own check needs the right to create tables, even if there is nothing to do.
-    if is_current(&mut conn)? {
-        return Ok(Vec::new());
-    }
-    apply_pending(&mut conn).map_err(Failure::Migrating)
-}
+use super::{Conn, DB, HAS_MIGRATIONS, MIGRATIONS, begin_migrations, keys};
+use crate::{error::Failure, requirements::newer_schema};
 
 /// Applies the pending migrations in one transaction. If this fails, the connection is closed before the commit, and
 /// the database rolls back.
-fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
+pub(super) fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
     begin_migrations(conn)?;
     let pending = conn.pending_migrations(MIGRATIONS)?;
     for migration in &pending {

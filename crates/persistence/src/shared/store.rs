@@ -1,88 +1,24 @@
-//! The store: a connection pool, the transaction of a write, and the unit of work that gives access to the
+//! The store: the connections of a pool, the transaction of a write, and the unit of work that gives access to the
 //! repositories. Compiled once for each database.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use diesel::{
     QueryResult,
     connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
-    r2d2::{
-        ConnectionManager, CustomizeConnection, Error as ConnectError, HandleError, Pool, PooledConnection,
-    },
+    r2d2::{ConnectionManager, Pool, PooledConnection},
 };
 use mycars_application::ports::{Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
-use super::{
-    BEGIN, Conn, WRITE_CHECK, WriteLock, begin_now, check, check_before_migrations, establish, is_read_only,
-    migrations, prepare, start_statement,
-};
-use crate::{
-    database::{Failure, Options},
-    error::store_error,
-};
+use super::{BEGIN, Conn, WRITE_CHECK, WriteLock, begin_now, is_read_only, start_statement};
+use crate::error::store_error;
 
-type Manager = ConnectionManager<Conn>;
+pub(super) type Manager = ConnectionManager<Conn>;
 type Work<'a> = dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback> + 'a;
-
-/// Creates a store with a filled connection pool.
-pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>, Failure> {
-    // The pool would retry until its timeout; this connection reports the error at once.
-    open(address, options)?;
-    let pool = Pool::builder()
-        .max_size(options.pool_size)
-        .connection_timeout(options.timeout)
-        // A test of each connection costs a round trip, about a quarter of the throughput. Instead, work on a broken
-        // connection is repeated on another one.
-        .test_on_check_out(false)
-        .connection_customizer(Box::new(Prepare(options)))
-        .error_handler(Box::new(LogErrors))
-        .build(Manager::new(address))
-        .map_err(|error| Failure::Opening(error.into()))?;
-    Ok(Arc::new(DieselStore {
-        pool,
-        patience: options.timeout,
-        writers: WriteLock::new(options.timeout),
-        writability: Writability::default(),
-    }))
-}
-
-/// Opens a connection, and checks the requirements on the database.
-pub(super) fn open(address: &str, options: Options) -> Result<Conn, Failure> {
-    let mut conn = establish(address)?;
-    prepare(&mut conn, options)?;
-    check(&mut conn)?;
-    if !migrations::is_current(&mut conn)? {
-        check_before_migrations(&mut conn)?;
-    }
-    Ok(conn)
-}
-
-/// Sets up each new connection of the pool.
-#[derive(Debug)]
-struct Prepare(Options);
-
-impl CustomizeConnection<Conn, ConnectError> for Prepare {
-    fn on_acquire(&self, conn: &mut Conn) -> Result<(), ConnectError> {
-        Ok(prepare(conn, self.0)?)
-    }
-}
-
-/// Logs the reason why the pool could not open a connection. Callers that wait for a connection only get a timeout.
-#[derive(Debug)]
-struct LogErrors;
-
-impl HandleError<ConnectError> for LogErrors {
-    fn handle_error(&self, error: ConnectError) {
-        tracing::warn!(%error, "could not open a connection to the database");
-    }
-}
 
 /// The behaviour of a write while other writers hold the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +29,7 @@ pub(super) enum Wait {
     Never,
 }
 
-struct DieselStore {
+pub(super) struct DieselStore {
     pool: Pool<Manager>,
     patience: Duration,
     writers: WriteLock,
@@ -162,6 +98,15 @@ impl Store for DieselStore {
 }
 
 impl DieselStore {
+    pub(super) fn new(pool: Pool<Manager>, patience: Duration) -> Self {
+        Self {
+            pool,
+            patience,
+            writers: WriteLock::new(patience),
+            writability: Writability::default(),
+        }
+    }
+
     fn read(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
         let mut conn = self.connection()?;
         let mut unit = Unit::on(&mut conn);

@@ -120,7 +120,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// All migrations, in order.
-const ALL: [&str; 8] = [
+const ALL: [&str; 10] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -129,6 +129,8 @@ const ALL: [&str; 8] = [
     "2026-11-24-000006_ended_logins",
     "2026-11-26-000007_installation",
     "2026-11-26-000008_fold_keys",
+    "2026-11-26-000009_audit_retention",
+    "2026-11-26-000010_image_bytes",
 ];
 
 #[test]
@@ -316,6 +318,54 @@ fn audit_log_is_append_only_in_the_database() {
     }
 }
 
+#[test]
+fn migration_audit_retention_keeps_entries_and_constraints() {
+    let insert = |kind: &str| {
+        format!(
+            "INSERT INTO audit_log (at, action, object_type, object_id, object_name, actor_name, channel, changes,
+                 search_key)
+             VALUES ('2026-11-23 08:30:00+00:00', 'created', '{kind}', '7', 'Golf', 'ann', 'api', '[]', '')"
+        )
+    };
+    let unknown = "audit_log_object_type_known";
+    let kinds = "SELECT object_type AS text FROM audit_log ORDER BY id";
+    for (database, mut raw) in both() {
+        raw.revert_to(8);
+        assert!(raw.refusal(&insert("audit_log")).contains(unknown));
+        database.execute(&insert("car"));
+        migrate(&database);
+        database.execute(&insert("audit_log"));
+        assert!(raw.refusal(&insert("wheel")).contains(unknown));
+        assert_eq!(raw.texts(kinds), ["car", "audit_log"]);
+
+        // Deletions by hand are refused, except of the entries that a transaction has marked.
+        let delete_all = "DELETE FROM audit_log";
+        for sql in [delete_all, "DELETE FROM audit_log WHERE object_type = 'car'"] {
+            assert!(raw.refusal(sql).contains("append-only"), "{sql}");
+        }
+        database.execute("INSERT INTO audit_log_pruning (number, below) SELECT 1, max(id) FROM audit_log");
+        assert!(raw.refusal(delete_all).contains("append-only"));
+        assert!(
+            raw.refusal("UPDATE audit_log SET changes = ''")
+                .contains("append-only")
+        );
+        assert_eq!(raw.texts(kinds), ["car", "audit_log"]);
+        database.execute("DELETE FROM audit_log_pruning");
+
+        raw.revert_to(8);
+        assert_eq!(raw.texts(kinds), ["car"]);
+        assert!(raw.refusal(&insert("audit_log")).contains(unknown));
+        assert!(raw.refusal(delete_all).contains("append-only"));
+        migrate(&database);
+        database.execute(&insert("audit_log"));
+    }
+    let (database, mut raw) = both().into_iter().next().unwrap();
+    raw.revert_to(8);
+    migrate(&database);
+    let check = "SELECT integrity_check AS text FROM pragma_integrity_check";
+    assert_eq!(raw.texts(check), ["ok"]);
+}
+
 /// Inserts rows with the keys of the former rule, lower case, instead of [`mycars_domain::fold`].
 fn insert_lower_case_rows(database: &TestDatabase) {
     for (id, username) in [
@@ -396,7 +446,7 @@ fn keys_are_folded_and_collisions_keep_their_rows() {
         // The same again, as after rows were copied from another system.
         database.execute("UPDATE users SET search_key = 'stale' WHERE id = 4");
         database.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20261126000008'");
-        assert_eq!(migrate(&database), ALL[7..]);
+        assert_eq!(migrate(&database), ALL[7..=7]);
         assert_eq!(raw.texts(KEYS), expected);
     }
 }

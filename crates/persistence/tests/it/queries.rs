@@ -373,7 +373,7 @@ type SingleQuery = (
     fn(&mut dyn UnitOfWork, &World) -> Result<(), StoreError>,
 );
 
-const SINGLE_QUERIES: [SingleQuery; 26] = [
+const SINGLE_QUERIES: [SingleQuery; 29] = [
     ("cars.count", "select count(*)", |unit, _| {
         unit.cars().count(None, &car_query(PAGE)).map(drop)
     }),
@@ -401,6 +401,18 @@ const SINGLE_QUERIES: [SingleQuery; 26] = [
     ("cars.license_is_taken", "where (cars.license_key =", |unit, _| {
         let license = LicensePlate::from_storage("B-AB".into());
         unit.cars().license_is_taken(&license, None).map(drop)
+    }),
+    ("cars.count_and_license_is_taken", "union all", |unit, world| {
+        let license = LicensePlate::from_storage("B-AB".into());
+        unit.cars()
+            .count_and_license_is_taken(world.ann.id, &license)
+            .map(drop)
+    }),
+    ("cars.image_bytes_of", "sum(image_bytes)", |unit, world| {
+        unit.cars().image_bytes_of(world.ann.id, None).map(drop)
+    }),
+    ("cars.unmeasured_images", "image_bytes is null", |unit, _| {
+        unit.cars().unmeasured_images(5).map(drop)
     }),
     ("cars.has_image", "where (cars.image =", |unit, _| {
         let path = ImagePath::from_storage("cars/1.jpg".into());

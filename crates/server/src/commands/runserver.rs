@@ -6,12 +6,13 @@ use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
-use mycars_http::{Rates, bind, serve};
+use mycars_http::{JobMetrics, Limits, bind, serve};
 use tracing::Dispatch;
 
 use crate::{
     console::Console,
     error::CommandError,
+    jobs,
     settings::{Settings, Throttle},
     wiring,
 };
@@ -31,14 +32,17 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         },
         allowed_origins: settings.allowed_origins.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
+        hsts_seconds: settings.server.hsts_seconds,
         metrics_for: settings.metrics.allowed_networks.clone(),
-        throttle: rates(&settings.throttle),
+        throttle: limits(&settings.throttle),
         password_queue: settings.passwords.queue,
+        jobs: JobMetrics::default(),
         shutdown_seconds: settings.server.shutdown_seconds,
     };
     let address = listener.local_addr()?;
     let banner = banner(settings, address)?;
     claim_media(&app, settings)?;
+    jobs::start(app.clone(), settings, http.jobs.clone())?;
     actix_web::rt::System::new().block_on(async {
         // The banner comes before the log: actix's lines about the start are dropped, our own follow it.
         let quiet = tracing::dispatcher::set_default(&Dispatch::none());
@@ -54,13 +58,20 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     Ok(())
 }
 
-fn rates(throttle: &Throttle) -> Option<Rates> {
-    throttle.enabled.then_some(Rates {
+fn limits(throttle: &Throttle) -> Option<Limits> {
+    throttle.enabled.then_some(Limits {
         login: throttle.login,
+        account: throttle.account,
+        account_total: throttle.account_total,
         register: throttle.register,
         refresh: throttle.refresh,
+        password: throttle.password,
+        taken: throttle.taken,
         anon: throttle.anon,
         user: throttle.user,
+        address: throttle.address,
+        user_jobs: throttle.user_jobs,
+        ipv6_prefix: throttle.ipv6_prefix,
     })
 }
 

@@ -9,7 +9,7 @@ use super::{
     *,
 };
 
-const KEY: &str = "0123456789abcdef0123456789abcdef";
+const KEY: &str = "b7c41f90e2a86d35c9f01e7a4d82b563";
 
 /// The minimum of settings for a server outside `DEBUG`.
 const PRODUCTION: [(&str, &str); 2] = [("SECRET_KEY", KEY), ("ALLOWED_HOSTS", "example.org")];
@@ -19,14 +19,15 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 32] = [
+const VALUES: [(&str, &str, &str); 46] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
-    ("server.bind", "[::]:80", "localhost"),
+    ("server.bind", "[::1]:80", "localhost"),
     ("server.workers", "1023", "-1"),
     ("server.shutdown_seconds", "5", "1.5"),
     ("server.trusted_proxies", "10.0.0.1", "example.org"),
+    ("server.hsts_seconds", "60", "-1"),
     ("database.pool_size", "4", "0"),
     ("database.timeout_seconds", "9", "0"),
     ("database.statement_timeout_seconds", "9", "3601"),
@@ -40,16 +41,29 @@ const VALUES: [(&str, &str, &str); 32] = [
     ("passwords.queue", "7", "yes"),
     ("throttle.enabled", "false", "auto"),
     ("throttle.login", "1/s", "10 per minute"),
+    ("throttle.account", "2/s", "2/"),
+    ("throttle.account_total", "2/s", "-2/s"),
     ("throttle.register", "2/m", "2"),
     ("throttle.refresh", "3/hour", "/min"),
+    ("throttle.password", "3/s", "3/month"),
+    ("throttle.taken", "3/s", "0/s"),
     ("throttle.anon", "4/day", "4/year"),
     ("throttle.user", "5/minute", "many"),
+    ("throttle.address", "6/s", "1.5/s"),
+    ("throttle.user_jobs", "3", "0"),
+    ("throttle.ipv6_prefix", "64", "129"),
     ("cors.allowed_origins", "http://localhost:1", "localhost"),
     ("log.level", "warn,mycars_http=debug", "inof"),
     ("log.format", "json", "xml"),
     ("metrics.allowed_networks", "10.1.0.0/16", "10.0.0.0/33"),
     ("media.max_bytes", "7", "8388609"),
     ("media.max_megapixels", "7", "1001"),
+    ("quotas.cars_per_user", "0", "-1"),
+    ("quotas.picture_bytes_per_user", "7", "2 GiB"),
+    ("storage.min_free_bytes", "0", "1.5"),
+    ("audit.keep_days", "365", "36501"),
+    ("jobs.enabled", "false", "auto"),
+    ("jobs.every_seconds", "60", "0"),
     ("lists.page_size", "7", "1000001"),
     ("lists.max_page_size", "7", "0"),
 ];
@@ -139,7 +153,7 @@ fn variables_of_secrets_lists_and_rates_are_parsed() {
         ("SECRET_KEY", KEY),
         (
             "SECRET_KEY_FALLBACKS",
-            "11111111111111112222222222345678, abcdefghijklmnopqrstuvwxyzabcdef,",
+            "d4e80c1b97f2a635e1c07b94d6a8f352, 9a3f6c20d7b1e584f02c8d95a6e3b71c,",
         ),
         ("ALLOWED_HOSTS", "Example.org, .example.com ,[::1]"),
         ("MYCARS__MEDIA__ROOT", "pictures"),
@@ -154,8 +168,8 @@ fn variables_of_secrets_lists_and_rates_are_parsed() {
     assert_eq!(
         fallbacks,
         [
-            "11111111111111112222222222345678",
-            "abcdefghijklmnopqrstuvwxyzabcdef"
+            "d4e80c1b97f2a635e1c07b94d6a8f352",
+            "9a3f6c20d7b1e584f02c8d95a6e3b71c"
         ]
     );
     assert_eq!(settings.allowed_hosts, ["example.org", ".example.com", "[::1]"]);
@@ -440,8 +454,6 @@ fn debug_auto_is_on_only_on_loopback_without_other_settings() {
             ("SECRET_KEY", KEY),
             ("DATABASE_URL", "sqlite://x"),
         ],
-        &[("DEBUG", "true"), ("MYCARS_ENVIRONMENT", "production")],
-        &[("DEBUG", "true"), ("MYCARS__SERVER__BIND", "0.0.0.0:1")],
     ] {
         assert!(settles(pairs), "{pairs:?}");
     }
@@ -476,7 +488,7 @@ fn missing_or_weak_key_outside_debug_is_refused() {
     );
     assert!(start(KEY).is_ok());
 
-    let fallbacks = format!("{KEY},django-insecure-0123456789abcdef0123456789");
+    let fallbacks = format!("{KEY},django-insecure-b7c41f90e2a86d35c9f01e7a4d");
     let weak_fallback = load(&[("SECRET_KEY_FALLBACKS", &fallbacks), PRODUCTION[0], PRODUCTION[1]]);
     assert!(
         problem(weak_fallback)
@@ -496,19 +508,48 @@ fn missing_hosts_outside_debug_are_refused() {
 }
 
 #[test]
-fn weak_key_and_public_address_in_debug_are_warnings() {
-    let settings = load(&[
-        ("DEBUG", "true"),
-        ("SECRET_KEY", "short"),
-        ("MYCARS__SERVER__BIND", "0.0.0.0:8000"),
-    ])
-    .unwrap();
+fn weak_key_in_debug_is_a_warning() {
+    let settings = load(&[("DEBUG", "true"), ("SECRET_KEY", "short")]).unwrap();
     assert_eq!(settings.secret_key.unwrap().reveal(), "short");
-    assert_eq!(settings.warnings.len(), 2, "{:?}", settings.warnings);
+    assert_eq!(settings.warnings.len(), 1, "{:?}", settings.warnings);
     assert!(
         settings.warnings[0].starts_with("SECRET_KEY holds a weak key, which has fewer than 32 characters")
     );
-    assert!(settings.warnings[1].starts_with("DEBUG is on, and 0.0.0.0:8000"));
+}
+
+#[test]
+fn debug_in_production_or_on_public_address_is_refused() {
+    let debug = |more: (&str, &str)| load(&[("DEBUG", "true"), PRODUCTION[0], PRODUCTION[1], more]);
+    assert_eq!(
+        problem(debug(("MYCARS_ENVIRONMENT", "production"))),
+        "DEBUG is on, although MYCARS_ENVIRONMENT is production: set DEBUG=false, or for development \
+         MYCARS_ENVIRONMENT=development"
+    );
+    for address in [
+        "0.0.0.0:8000",
+        "[::]:8000",
+        "192.168.1.20:8000",
+        "[2001:db8::1]:8000",
+    ] {
+        assert_eq!(
+            problem(debug(("MYCARS__SERVER__BIND", address))),
+            format!(
+                "DEBUG is on, although other machines may reach {address}: set DEBUG=false with SECRET_KEY and \
+                 ALLOWED_HOSTS, or listen on this machine alone, for example MYCARS__SERVER__BIND=127.0.0.1:8000"
+            )
+        );
+    }
+    for address in [
+        "127.0.0.1:8000",
+        "127.0.0.9:0",
+        "[::1]:8000",
+        "[::ffff:127.0.0.1]:1",
+    ] {
+        assert!(
+            debug(("MYCARS__SERVER__BIND", address)).unwrap().debug,
+            "{address}"
+        );
+    }
 }
 
 #[test]
@@ -646,13 +687,13 @@ fn database_url_takes_sqlite_and_postgres_alone() {
 fn debug_output_of_settings_hides_secrets() {
     let settings = load(&[
         ("SECRET_KEY", KEY),
-        ("SECRET_KEY_FALLBACKS", "fedcba9876543210fedcba9876543210"),
+        ("SECRET_KEY_FALLBACKS", "5e0a9d3b71c64f28a17e93d0b85c2f46"),
         ("DATABASE_URL", "postgres://me:hunter2@db/cars"),
         ("ALLOWED_HOSTS", "*"),
     ])
     .unwrap();
     let printed = format!("{settings:?} {settings:#?}");
-    for secret in [KEY, "fedcba9876543210", "hunter2"] {
+    for secret in [KEY, "5e0a9d3b71c64f28", "hunter2"] {
         assert!(!printed.contains(secret), "{printed}");
     }
 }

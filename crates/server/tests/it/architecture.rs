@@ -54,7 +54,7 @@ const DOMAIN_DEPENDS_ON: [&str; 15] = [
     "unicode-security",
 ];
 
-fn workspace() -> Metadata {
+pub(crate) fn workspace() -> Metadata {
     MetadataCommand::new()
         .cargo_path(env!("CARGO"))
         .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))

@@ -162,6 +162,8 @@ fn help_names_every_command() {
         "createsuperuser",
         "changepassword",
         "flushexpiredtokens",
+        "clearsessions",
+        "pruneaudit",
         "sweepmedia",
         "prunemedia",
         "adoptmedia",

@@ -9,12 +9,16 @@
 //! - [`openapi`]: the OpenAPI document matches the routes.
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.
+//! - [`security_events`]: the log lines of security events.
 //! - [`panel`]: the admin panel, by the forms of its pages and by forged forms.
+//! - [`attacks`]: floods, guesses and probes, with the throttles on.
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
-//! - [`attack`]: requests that are made to be expensive.
+//! - [`search_attack`]: searches that are made to be expensive.
+//! - [`quotas`]: quotas, free disk space, retention of the audit log, and recurring jobs.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
+//! - [`dependencies`]: dependencies that nothing uses.
 //! - [`documents`]: links and quotations in the documents.
 
 #![expect(
@@ -24,10 +28,11 @@
 )]
 
 mod architecture;
-mod attack;
+mod attacks;
 mod commands;
 mod contract;
 mod crash;
+mod dependencies;
 mod documents;
 mod history;
 mod matrix;
@@ -38,7 +43,10 @@ mod outage;
 mod panel;
 mod property;
 mod protocol;
+mod quotas;
 mod race;
+mod search_attack;
+mod security_events;
 mod session;
 mod start;
 mod storage;

@@ -20,6 +20,7 @@ use crate::support::{
 };
 
 on_both_databases!(
+    file_that_is_no_picture_is_a_download,
     start_on_empty_database_keeps_all_pictures,
     start_on_older_backup_keeps_all_pictures,
     start_with_folder_of_other_database_warns_once,
@@ -50,6 +51,59 @@ fn cars(installation: &Installation) -> PathBuf {
 
 fn marker(installation: &Installation) -> PathBuf {
     installation.path("data/media/.mycars-database")
+}
+
+fn file_that_is_no_picture_is_a_download(installation: &Installation) {
+    let server = installation.start();
+    fs::create_dir_all(cars(installation)).unwrap();
+    let get = |name: &str| {
+        fs::write(cars(installation).join(name), "<script>alert(1)</script>").unwrap();
+        let answer = server.send(&Request::get(&format!("/media/cars/{name}")).header("Accept", "text/html"));
+        assert_eq!(answer.status, 200, "{name}");
+        let policy = answer.header("Content-Security-Policy").unwrap();
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("sandbox"),
+            "{policy}"
+        );
+        assert_eq!(
+            answer.header("X-Content-Type-Options").as_deref(),
+            Some("nosniff")
+        );
+        let header = |name: &str| answer.header(name).unwrap();
+        (header("Content-Type"), header("Content-Disposition"))
+    };
+    for (name, media_type) in [
+        ("a.jpg", "image/jpeg"),
+        ("a.JPEG", "image/jpeg"),
+        ("a.png", "image/png"),
+        ("a.gif", "image/gif"),
+        ("a.webp", "image/webp"),
+    ] {
+        let (content_type, disposition) = get(name);
+        assert_eq!(content_type, media_type, "{name}");
+        assert!(disposition.starts_with("inline"), "{disposition}");
+    }
+    for name in [
+        "evil.html",
+        "evil.HTM",
+        "evil.xhtml",
+        "evil.svg",
+        "evil.svgz",
+        "evil.xml",
+        "evil.js",
+        "evil.mjs",
+        "evil.css",
+        "evil.txt",
+        "evil.pdf",
+        "evil.json",
+        "evil.mp4",
+        "evil.swf",
+        "evil.jpg.html",
+        "evil",
+    ] {
+        let expected = ("application/octet-stream".to_owned(), "attachment".to_owned());
+        assert_eq!(get(name), expected, "{name}");
+    }
 }
 
 /// Returns all files below a folder with their content, without following links.

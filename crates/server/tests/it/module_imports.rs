@@ -10,14 +10,24 @@ use std::{
 };
 
 use syn::{
-    Attribute, ItemMod, ItemUse, UseTree,
+    Attribute, Expr, ExprLit, ItemMod, ItemUse, Lit, Meta, MetaNameValue, UseTree,
     visit::{self, Visit},
 };
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// The folders of the crates that the test checks.
-const CRATES: [&str; 4] = ["benches", "crates/application", "crates/http", "crates/server"];
+/// The folder `src` of each crate that has one.
+fn source_folders() -> impl Iterator<Item = PathBuf> {
+    let folders = ["crates", "examples"].map(|folder| Path::new(ROOT).join(folder));
+    let crates = folders
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap());
+    crates
+        .map(|entry| entry.unwrap().path())
+        .chain([Path::new(ROOT).join("benches")])
+        .map(|folder| folder.join("src"))
+        .filter(|src| src.is_dir())
+}
 
 /// The name of a module: its path below the crate's root, which is empty.
 type Module = Vec<String>;
@@ -27,13 +37,9 @@ type Imports = BTreeMap<Module, BTreeSet<Module>>;
 
 #[test]
 fn module_imports_have_no_circles() {
-    for folder in CRATES {
-        let imports = imports(&Path::new(ROOT).join(folder).join("src"));
-        assert!(
-            imports.len() > 5,
-            "{folder}: only {} modules were found",
-            imports.len()
-        );
+    for src in source_folders() {
+        let imports = imports(&src);
+        assert!(!imports.is_empty(), "{} contains no module", src.display());
         let circles: Vec<String> = imports
             .keys()
             .filter(|module| reachable(&imports, module).contains(*module))
@@ -41,8 +47,18 @@ fn module_imports_have_no_circles() {
             .collect();
         assert!(
             circles.is_empty(),
-            "{folder}: these modules import each other in a circle: {circles:#?}"
+            "{}: these modules import each other in a circle: {circles:#?}",
+            src.display()
         );
+    }
+}
+
+#[test]
+fn files_that_another_module_includes_are_found() {
+    let imports = imports(&Path::new(ROOT).join("crates/persistence/src"));
+    let module = |path: &str| path.split("::").map(str::to_owned).collect::<Module>();
+    for database in ["postgres", "sqlite"] {
+        assert!(reachable(&imports, &module(database)).contains(&module("shared::cars")));
     }
 }
 
@@ -167,6 +183,7 @@ impl Paths {
 impl<'ast> Visit<'ast> for Paths {
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         if !item.attrs.iter().any(is_test) {
+            self.paths.extend(item.attrs.iter().find_map(included));
             self.module.push(item.ident.to_string());
             visit::visit_item_mod(self, item);
             self.module.pop();
@@ -188,6 +205,22 @@ impl<'ast> Visit<'ast> for Paths {
         self.add(&names);
         visit::visit_path(self, path);
     }
+}
+
+/// Returns the module of the file that an attribute `#[path = "…"]` in the crate's root folder names.
+fn included(attribute: &Attribute) -> Option<Module> {
+    let Meta::NameValue(MetaNameValue {
+        path,
+        value: Expr::Lit(ExprLit {
+            lit: Lit::Str(file), ..
+        }),
+        ..
+    }) = &attribute.meta
+    else {
+        return None;
+    };
+    path.is_ident("path")
+        .then(|| module(Path::new(""), Path::new(&file.value())))
 }
 
 fn is_test(attribute: &Attribute) -> bool {

@@ -19,12 +19,13 @@ use crate::support::{
 on_both_databases!(paths_accept_documented_methods_alone, example_bodies_are_accepted,);
 
 /// Routes for browsers, which are not in the document.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "/",
     "/api-auth/login/",
     "/api-auth/logout/",
     "/api/docs/",
     "/static/{name}",
+    "/favicon.ico",
 ];
 
 /// Returns the document that the program prints.
@@ -109,7 +110,7 @@ fn served_document_names_the_base_url_of_the_request() {
     let base_url = |trusted: &str, headers: &[(&str, &str)]| {
         let installation = Installation::empty()
             .with("ALLOWED_HOSTS", "cars.example.org,localhost,[::1]")
-            .with("SECRET_KEY", "0123456789abcdef0123456789abcdef")
+            .with("SECRET_KEY", "b7c41f90e2a86d35c9f01e7a4d82b563")
             .with("MYCARS__SERVER__TRUSTED_PROXIES", trusted);
         let server = installation.start();
         let request = headers

@@ -294,6 +294,31 @@ fn weak_key_outside_debug_is_refused() {
 }
 
 #[test]
+fn debug_where_others_can_reach_it_is_refused() {
+    let debugging = in_production().with("DEBUG", "true");
+    refuses(
+        &debugging.with("MYCARS__SERVER__BIND", "0.0.0.0:0"),
+        &["DEBUG=false", "0.0.0.0:0"],
+    );
+    let production = in_production().with("DEBUG", "true");
+    refuses(
+        &production.with("MYCARS_ENVIRONMENT", "production"),
+        &["DEBUG=false", "MYCARS_ENVIRONMENT"],
+    );
+}
+
+#[test]
+fn key_of_well_known_words_is_refused() {
+    for key in [
+        "changemechangemechangemechangeme",
+        "00000000000000000000000000012345",
+    ] {
+        let weak = in_production().with("SECRET_KEY", key);
+        refuses(&weak, &["SECRET_KEY", "well-known words", "openssl rand -hex 32"]);
+    }
+}
+
+#[test]
 fn missing_key_outside_debug_is_refused() {
     let keyless = in_production().without("SECRET_KEY");
     refuses(&keyless, &["SECRET_KEY", "openssl rand -hex 32"]);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use mycars_application::{
     lists::{CarQuery, HistoryCount, HistoryQuery, LimitOffset, Search},
-    ports::{Store, StoreError},
+    ports::{PrunedEntries, Store, StoreError},
 };
 use mycars_domain::{
     Field, UserId,
@@ -80,6 +80,11 @@ pub fn appended_entry_is_returned_unchanged(store: &dyn Store) {
         Value::Number(i64::MAX),
         Value::Flag(true),
         Value::Flag(false),
+        Value::Excerpt {
+            text: "🚗".repeat(Value::MAX_CHARACTERS),
+            length: 10_000,
+            sha256: "ab".repeat(32),
+        },
         Value::Hidden,
     ];
     let changes = |shift: usize| {
@@ -457,4 +462,43 @@ pub fn entry_is_rolled_back_with_its_change(store: &dyn Store) {
     let taken = change("b-ab 1", Ok(()));
     assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
     assert_eq!(there(), 1);
+}
+
+/// The oldest entries are deleted in their order, up to the first one that is young enough. The newest stays, so that no
+/// id is used again.
+pub fn oldest_entries_are_deleted_and_newest_stays(store: &dyn Store) {
+    let delete = |before: i64, at_most: u32| {
+        let deleted = store.write(|unit| unit.audit_log().delete_oldest(moment(before), at_most));
+        deleted.expect("entries can be deleted")
+    };
+    let ids = || -> Vec<i64> {
+        let all = HistoryQuery {
+            oldest_first: true,
+            ..HistoryQuery::default()
+        };
+        list(store, &all).iter().map(|entry| entry.id).collect()
+    };
+    assert_eq!(delete(100, 10), None, "there are none");
+    // The fourth is older than the third, as with servers whose clocks differ.
+    let entries = [10, 20, 40, 30, 50].map(|at| NewEntry {
+        at: moment(at),
+        ..entry(Action::Created, ObjectType::Car, "1", "a")
+    });
+    append(store, &entries);
+    let all = ids();
+    let pruned = |count, last| Some(PrunedEntries { count, last });
+    assert_eq!(delete(10, 10), None, "none is old enough");
+    assert_eq!(delete(100, 1), pruned(1, all[0]));
+    assert_eq!(delete(35, 10), pruned(1, all[1]));
+    assert_eq!(
+        delete(35, 10),
+        None,
+        "the third is younger, and the fourth comes after it"
+    );
+    assert_eq!(ids(), all[2..]);
+    assert_eq!(delete(100, 10), pruned(2, all[3]));
+    assert_eq!(delete(100, 10), None, "the newest stays");
+    append(store, &entries[..1]);
+    assert_eq!(ids()[0], all[4]);
+    assert!(ids()[1] > all[4]);
 }

@@ -734,3 +734,66 @@ fn ids_of_all_owners(store: &dyn Store, query: &CarQuery) -> Vec<CarId> {
     assert_eq!((count, &ids), (listed.len() as u64, &listed), "{query:?}");
     listed
 }
+
+/// The cars of a user are counted together with the look-up of a plate, which any user's car may have.
+pub fn cars_are_counted_with_plate_lookup(store: &dyn Store) {
+    let owner = keep_owner(store).id;
+    let other = keep_user(store, &new_user("other")).id;
+    let count = |owner, license: &str| {
+        let license = LicensePlate::from_storage(license.into());
+        let counted = store.read(|unit| unit.cars().count_and_license_is_taken(owner, &license));
+        counted.expect("cars can be counted")
+    };
+    assert_eq!(count(owner, "B-AB 1"), (0, false));
+    for license in ["B-AB 1", "B-AB 2"] {
+        keep_car(store, &new_car(owner, license));
+    }
+    assert_eq!(count(owner, "b-ab 1"), (2, true));
+    assert_eq!(count(owner, "B-AB 3"), (2, false));
+    assert_eq!(count(other, "B-AB 2"), (0, true));
+}
+
+/// The sizes of pictures are summed for each owner, and those that are not recorded can be found.
+pub fn picture_sizes_are_summed_by_owner(store: &dyn Store) {
+    let owner = keep_owner(store).id;
+    let cars = ["B-AB 1", "B-AB 2", "B-AB 3"].map(|license| {
+        let car = keep_car(store, &new_car(owner, license));
+        let image = Some(ImagePath::from_storage(format!("cars/{license}.jpg")));
+        let car = Car { image, ..car };
+        update(store, &car).expect("the car can be changed");
+        car
+    });
+    let path = |car: &Car| car.image.clone().expect("it has a picture");
+    let sum = |except: Option<CarId>| {
+        let sum = store.read(|unit| unit.cars().image_bytes_of(owner, except));
+        sum.expect("sizes can be summed")
+    };
+    let unmeasured = |at_most: u32| {
+        let found = store.read(|unit| unit.cars().unmeasured_images(at_most));
+        found.expect("pictures can be found")
+    };
+    let record = |car: &Car, path: &ImagePath, bytes: u64| {
+        let recorded = store.write(|unit| unit.cars().set_image_bytes(car.id, path, bytes));
+        recorded.expect("sizes can be recorded");
+    };
+    assert_eq!(sum(None), 0);
+    assert_eq!(
+        unmeasured(2),
+        [0, 1].map(|index: usize| (cars[index].id, path(&cars[index])))
+    );
+    record(&cars[0], &path(&cars[0]), 5_000_000_000);
+    record(&cars[1], &path(&cars[1]), 7);
+    // It has another picture by now.
+    record(&cars[2], &path(&cars[1]), 9);
+    assert_eq!(unmeasured(9), [(cars[2].id, path(&cars[2]))]);
+    assert_eq!(sum(None), 5_000_000_007);
+    assert_eq!(sum(Some(cars[0].id)), 7);
+    let without = Car {
+        image: None,
+        ..cars[1].clone()
+    };
+    update(store, &without).expect("the car can be changed");
+    assert_eq!(sum(None), 5_000_000_000);
+    delete(store, cars[0].id);
+    assert_eq!(sum(None), 0);
+}

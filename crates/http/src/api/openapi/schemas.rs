@@ -232,9 +232,13 @@ fn shown(spec: &FieldSpec) -> RefOr<Schema> {
 fn plain(spec: &FieldSpec) -> ObjectBuilder {
     let (one, format) = type_and_format(spec);
     let schema_type = match (spec.kind, spec.nullable) {
-        (FieldKind::Any, _) => {
-            SchemaType::from_iter([Type::String, Type::Integer, Type::Boolean, Type::Null])
-        }
+        (FieldKind::Any, _) => SchemaType::from_iter([
+            Type::String,
+            Type::Integer,
+            Type::Boolean,
+            Type::Object,
+            Type::Null,
+        ]),
         (_, true) => SchemaType::from_iter([one, Type::Null]),
         (_, false) => one.into(),
     };

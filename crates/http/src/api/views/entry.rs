@@ -50,6 +50,14 @@ struct ChangeView<'a> {
 /// A value of a field, as in the representation of the object.
 struct ValueView<'a>(Field, &'a Value);
 
+/// What is kept of a long text.
+#[derive(Serialize)]
+struct ExcerptView<'a> {
+    excerpt: &'a str,
+    length: u64,
+    sha256: &'a str,
+}
+
 impl<'a> EntryView<'a> {
     /// Returns all data, for admins.
     pub(crate) fn whole(entry: &'a Entry) -> Self {
@@ -114,6 +122,12 @@ impl Serialize for ValueView<'_> {
             Value::Text(text) => serializer.serialize_str(text),
             Value::Number(number) => serializer.serialize_i64(*number),
             Value::Flag(flag) => serializer.serialize_bool(*flag),
+            Value::Excerpt { text, length, sha256 } => ExcerptView {
+                excerpt: text,
+                length: *length,
+                sha256,
+            }
+            .serialize(serializer),
             Value::Hidden => serializer.serialize_str(HIDDEN),
         }
     }
@@ -175,6 +189,17 @@ mod tests {
     fn owner_entry_has_no_request() {
         let json = serde_json::to_string(&EntryView::without_request(&entry())).unwrap();
         assert_eq!(json, format!("{HEAD}{CHANGES}"));
+    }
+
+    #[test]
+    fn long_text_is_an_object_with_excerpt_length_and_hash() {
+        let value = Value::Excerpt {
+            text: "Rust".into(),
+            length: 300,
+            sha256: "ab12".into(),
+        };
+        let json = serde_json::to_string(&ValueView(Field::Notes, &value)).unwrap();
+        assert_eq!(json, r#"{"excerpt":"Rust","length":300,"sha256":"ab12"}"#);
     }
 
     #[test]

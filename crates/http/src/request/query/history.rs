@@ -17,7 +17,7 @@ const PAGE_SIZE: u32 = 100;
 pub(crate) const ACTIONS: &[&str] = &["created", "changed", "deleted", "revoked"];
 
 /// The types of objects, by their names in the API.
-pub(crate) const OBJECT_TYPES: &[&str] = &["user", "car", "refresh_token"];
+pub(crate) const OBJECT_TYPES: &[&str] = &["user", "car", "refresh_token", "audit_log"];
 
 /// The audit log.
 pub(crate) static HISTORY: ListSpec = ListSpec {

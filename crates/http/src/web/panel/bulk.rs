@@ -10,7 +10,11 @@ use std::{
 
 use actix_web::http::StatusCode;
 use askama::Template;
-use mycars_application::{App, Caller, ports::CarCount};
+use mycars_application::{
+    App, Caller,
+    ports::CarCount,
+    security_log::{Details, SecurityEvent},
+};
 use mycars_domain::audit::ObjectType;
 
 use super::{
@@ -20,12 +24,13 @@ use super::{
     render::{self, Frame},
 };
 use crate::{
+    digest::sha256_hex,
     error::ApiError,
     web::ui::{
         self,
         entries::{self, LogEntry},
         links::{Crumb, Link, url},
-        text::{counted, sha256_hex},
+        text::counted,
     },
 };
 
@@ -136,6 +141,13 @@ pub(super) fn answer<R: BulkResource>(context: &Context<'_>) -> Result<Answer, A
     }
     if let Some(format) = format {
         let file = R::LIST.plural.replace(' ', "-");
+        SecurityEvent::DataExported.log(&Details {
+            address: context.caller.origin.address,
+            account: Some(context.user.username.as_str()),
+            user_id: Some(context.user.id),
+            detail: Some(&format!("{} of {file}", ids.len())),
+            ..Details::default()
+        });
         return Ok(Answer::Stream(export::stream(
             &file,
             format,

@@ -2,6 +2,7 @@
 //! text (OWASP, CSV injection).
 
 use mycars_application::{App, Caller};
+use mycars_domain::shows_nothing;
 use serde_json::Value;
 
 use super::{Stream, forms};
@@ -116,10 +117,16 @@ const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋',
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.starts_with(FORMULA) => format!("'{text}"),
+        Value::String(text) if is_formula(text) => format!("'{text}"),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// Returns whether a spreadsheet may read a text as a formula. Some ignore invisible characters in front of it.
+fn is_formula(text: &str) -> bool {
+    let is_invisible = |c: char| shows_nothing(c.encode_utf8(&mut [0; 4]));
+    text.starts_with(FORMULA) || text.trim_start_matches(is_invisible).starts_with(FORMULA)
 }
 
 /// Writes a part of a JSON array. `has_begun` tells whether an item was written, and is updated.
@@ -164,6 +171,33 @@ mod tests {
         );
         for begin in FORMULA {
             assert!(cell(&json!(format!("{begin}x"))).starts_with('\''), "{begin:?}");
+        }
+    }
+
+    #[test]
+    fn csv_formula_after_invisible_characters_becomes_text() {
+        for invisible in [
+            " ",
+            "\u{a0}",
+            "\u{ad}",
+            "\u{200b}",
+            "\u{200e}",
+            "\u{202e}",
+            "\u{2060}",
+            "\u{2800}",
+            "\u{fe0f}",
+            "\u{feff}",
+            "\u{e0020}",
+            "\u{b}",
+            "\u{7f}",
+            "\u{feff}\u{200b} ",
+        ] {
+            for begin in FORMULA.into_iter().filter(|c| !c.is_whitespace()) {
+                let text = format!("{invisible}{begin}1+1");
+                assert_eq!(cell(&json!(text)), format!("'{text}"), "{text:?}");
+            }
+            let text = format!("{invisible}1=1");
+            assert_eq!(cell(&json!(text)), text);
         }
     }
 

@@ -49,6 +49,7 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     let asked = Instant::now();
     let ping = context.app.store.ping();
     let answered = asked.elapsed();
+    let has_space = context.app.disk_space.check().is_ok();
     let status = status::read(context.app, context.caller)?;
     let counts = logged(status.counts.map_err(ApiError::from));
     let entries = history::newest(context.app, context.caller, &HistoryQuery::default(), RECENT);
@@ -67,8 +68,12 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
             },
             usage.free_bytes.map(|free| Health {
                 part: "Disk",
-                is_good: free >= MIN_FREE_SPACE,
-                text: format!("{} free", bytes(free)),
+                is_good: free >= MIN_FREE_SPACE && has_space,
+                text: if has_space {
+                    format!("{} free", bytes(free))
+                } else {
+                    format!("{} free: nothing can be added until space is freed", bytes(free))
+                },
             }),
         ),
         Err(_) => (

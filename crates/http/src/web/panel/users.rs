@@ -8,6 +8,7 @@ use mycars_application::{
     accounts::logins,
     cars::{self, CarScope},
     lists::{CarQuery, LimitOffset, Page, UserQuery},
+    quotas::{self, Quotas},
     users::{self, Belongings, SeenUser, UserInput},
 };
 use mycars_domain::{
@@ -37,7 +38,7 @@ use crate::{
         bidi::isolated,
         forms::FormData,
         links::{Link, url_with},
-        text::Time,
+        text::{Time, bytes},
     },
 };
 
@@ -453,7 +454,7 @@ fn show(
         locked: (!may_change).then_some("Only a superuser can change a superuser."),
         tools: tools.into_iter().flatten().collect(),
         delete: tool("", "delete/", context.may(Right::DeleteUser, target)).map(|link| link.url),
-        facts: facts(user),
+        facts: facts(context, user)?,
         related: Some(related(context, user)?),
         ..FormPage::new(context, ("Users", PATH), username, "user", fieldsets)
     };
@@ -461,8 +462,10 @@ fn show(
     Ok(Answer::Page(status, ui::render(&page)))
 }
 
-fn facts(user: &User) -> Vec<(&'static str, Cell)> {
-    vec![
+fn facts(context: &Context<'_>, user: &User) -> Result<Vec<(&'static str, Cell)>, ApiError> {
+    let usage = quotas::usage(context.app, context.caller, user.id)?;
+    let Quotas { cars, picture_bytes } = context.app.quotas;
+    Ok(vec![
         ("ID", Cell::Number(user.id.0)),
         ("Role", Cell::Text(role_of(user))),
         ("Active", Cell::Flag(user.is_active)),
@@ -470,7 +473,23 @@ fn facts(user: &User) -> Vec<(&'static str, Cell)> {
         ("Last login", Cell::Time(user.last_login.map(Time))),
         ("All logins ended", Cell::Time(user.logins_ended_at.map(Time))),
         ("Changed", Cell::Time(Some(Time(user.updated_at)))),
-    ]
+        (
+            "Cars",
+            Cell::Text(used(usage.cars, cars, |count| count.to_string())),
+        ),
+        (
+            "Pictures",
+            Cell::Text(used(usage.picture_bytes, picture_bytes, bytes)),
+        ),
+    ])
+}
+
+/// Returns what is used of a quota, if there is one.
+fn used(count: u64, max: Option<u64>, text: impl Fn(u64) -> String) -> String {
+    match max {
+        Some(max) => format!("{} of {}", text(count), text(max)),
+        None => text(count),
+    }
 }
 
 /// Reads a page of a user's cars, the newest first.

@@ -14,8 +14,10 @@ use actix_web::{
 };
 use utoipa_swagger_ui::Config;
 
-use super::text::sha256_hex;
-use crate::error::{ApiError, Resource};
+use crate::{
+    digest::sha256_hex,
+    error::{ApiError, Resource},
+};
 
 /// A file that pages load.
 struct Asset {

@@ -132,6 +132,7 @@ pub(crate) fn object_type(kind: ObjectType) -> &'static str {
         ObjectType::User => "user",
         ObjectType::Car => "car",
         ObjectType::RefreshToken => "refresh token",
+        ObjectType::AuditLog => "audit log",
     }
 }
 
@@ -147,6 +148,9 @@ impl FieldChange {
             Value::Number(number) => number.to_string(),
             Value::Flag(true) => "yes".to_owned(),
             Value::Flag(false) => "no".to_owned(),
+            Value::Excerpt { text, length, sha256 } => {
+                format!("{text}… ({length} characters, SHA-256 {sha256})")
+            }
             Value::Hidden => "••••••••".to_owned(),
         };
         Self {

@@ -1,9 +1,6 @@
-//! Times, sizes, counts and hashes as text.
-
-use std::fmt::Write as _;
+//! Times, sizes and counts as text.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sha2::{Digest as _, Sha256};
 
 /// A point in time, shown in UTC.
 pub(crate) struct Time(pub(crate) DateTime<Utc>);
@@ -49,16 +46,6 @@ pub(crate) fn bytes(count: u64) -> String {
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
-}
-
-/// Returns the first `length` bytes of the SHA-256 of `data`, as hexadecimal digits.
-pub(crate) fn sha256_hex(data: &[u8], length: usize) -> String {
-    let mut hex = String::new();
-    for byte in Sha256::digest(data).iter().take(length) {
-        // Writing to a string never fails.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Tokens that a case creates itself, valid and forged ones.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Sha256, Sha512};
 
 use super::{
     Outcome,
@@ -15,7 +16,7 @@ pub(super) fn craft(recipe: &Json, world: &World<'_>) -> Outcome<String> {
     let claims = claims(part("claims").and_then(Json::as_object), world);
     let key = part("key").and_then(Json::as_text).unwrap_or(world.secret_key);
     match part("alg").and_then(Json::as_text).unwrap_or("HS256") {
-        "none" => Ok(unsigned(&claims)),
+        "none" => Ok(format!("{}.", message("none", &claims))),
         algorithm => sign(&claims, algorithm, key),
     }
 }
@@ -45,23 +46,30 @@ fn moment(name: &str, value: &Json, now: i64) -> Json {
 }
 
 fn sign(claims: &Object, algorithm: &str, key: &str) -> Outcome<String> {
-    let algorithm: Algorithm = algorithm
-        .parse()
-        .map_err(|_| format!("there is no algorithm {algorithm}"))?;
-    jsonwebtoken::encode(
-        &Header::new(algorithm),
-        claims,
-        &EncodingKey::from_secret(key.as_bytes()),
-    )
-    .map_err(|error| error.to_string())
+    let message = message(algorithm, claims);
+    let (message, key) = (message.as_bytes(), key.as_bytes());
+    let signature = match algorithm {
+        "HS256" => Hmac::<Sha256>::new_from_slice(key)
+            .map(|hmac| hmac.chain_update(message).finalize().into_bytes().to_vec()),
+        "HS512" => Hmac::<Sha512>::new_from_slice(key)
+            .map(|hmac| hmac.chain_update(message).finalize().into_bytes().to_vec()),
+        _ => return Err(format!("there is no algorithm {algorithm}")),
+    };
+    let signature = signature.map_err(|error| error.to_string())?;
+    Ok(format!(
+        "{}.{}",
+        String::from_utf8_lossy(message),
+        encode(&signature)
+    ))
 }
 
-fn unsigned(claims: &Object) -> String {
+/// The part of a token that is signed.
+fn message(algorithm: &str, claims: &Object) -> String {
     let claims = serde_json::to_vec(claims).expect("claims are JSON");
-    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    format!(
-        "{}.{}.",
-        encode(br#"{"alg":"none","typ":"JWT"}"#),
-        encode(&claims)
-    )
+    let header = format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#);
+    format!("{}.{}", encode(header.as_bytes()), encode(&claims))
+}
+
+fn encode(bytes: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }

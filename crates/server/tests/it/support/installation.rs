@@ -105,7 +105,17 @@ impl Installation {
 
     /// Starts the server with one more environment variable.
     pub(crate) fn start_with(&self, name: &str, value: &str) -> Server {
-        Server::of(Process::spawn(self.command().env(name, value)))
+        self.start_with_all(&[(name, value)])
+    }
+
+    /// The same with several environment variables for this one start.
+    pub(crate) fn start_with_all(&self, variables: &[(&str, &str)]) -> Server {
+        Server::of(Process::spawn(self.command().envs(variables.iter().copied())))
+    }
+
+    /// The same with several environment variables for this one start.
+    pub(crate) fn start_with_all(&self, variables: &[(&str, &str)]) -> Server {
+        Server::of(Process::spawn(self.command().envs(variables.iter().copied())))
     }
 
     /// Starts the server so that [`Server::fill_disk`] makes its writes fail instead of ending it.

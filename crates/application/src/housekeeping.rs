@@ -1,0 +1,123 @@
+//! Recurring jobs that keep the database and the image store from growing for ever.
+//!
+//! Each job is a use-case that can be repeated and run by several servers at once. None deletes a picture that a car may
+//! need: [`images::sweep`] stays a command for operators.
+
+use chrono::TimeDelta;
+
+use crate::{
+    App, Caller,
+    accounts::{self, sessions},
+    history, images,
+    ports::BoxError,
+};
+
+/// A recurring job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Job {
+    /// Delete the refresh tokens that have expired.
+    FlushExpiredTokens,
+    /// Delete the sessions that have expired.
+    ClearSessions,
+    /// Delete the pictures that have been in the trash for more than 30 days.
+    EmptyTrash,
+    /// Record the sizes of pictures that are not recorded.
+    MeasureImages,
+    /// Delete the entries of the audit log that are older than the retention.
+    PruneAudit,
+}
+
+impl Job {
+    /// All jobs, in the order in which they run.
+    pub const ALL: [Self; 5] = [
+        Self::FlushExpiredTokens,
+        Self::ClearSessions,
+        Self::EmptyTrash,
+        Self::MeasureImages,
+        Self::PruneAudit,
+    ];
+
+    /// Returns the name of the job in the log and in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FlushExpiredTokens => "flush_expired_tokens",
+            Self::ClearSessions => "clear_sessions",
+            Self::EmptyTrash => "empty_trash",
+            Self::MeasureImages => "measure_images",
+            Self::PruneAudit => "prune_audit",
+        }
+    }
+}
+
+/// Runs a job as the program itself, and returns the number of rows or pictures that it deleted or measured. Without a
+/// retention, the audit log keeps all entries.
+///
+/// # Errors
+/// Those of the job's use-case.
+pub fn run(app: &App, job: Job, audit_retention: Option<TimeDelta>) -> Result<u64, BoxError> {
+    let caller = Caller::system();
+    Ok(match job {
+        Job::FlushExpiredTokens => accounts::flush_expired_tokens(app, &caller)? as u64,
+        Job::ClearSessions => sessions::clear_expired(app, &caller)? as u64,
+        Job::EmptyTrash => images::empty_trash(app, &caller)?.len() as u64,
+        Job::MeasureImages => images::measure(app, &caller)?,
+        Job::PruneAudit => match audit_retention {
+            Some(retention) => history::prune(app, &caller, retention)?,
+            None => 0,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mocks::{Mocks, samples},
+        ports::PrunedEntries,
+    };
+
+    /// Mocks in which each job has something to do, once.
+    fn mocks() -> Mocks {
+        let mut mocks = Mocks::new();
+        let unit = &mut mocks.unit;
+        unit.refresh_tokens.expect_delete_expired().returning(|_| Ok(2));
+        unit.sessions.expect_delete_expired().returning(|_, _| Ok(3));
+        unit.cars.expect_unmeasured_images().returning(|_| Ok(vec![]));
+        mocks.images.expect_list_trash().returning(|| Ok(vec![]));
+        let mut pruned = [Some(PrunedEntries { count: 4, last: 9 }), None].into_iter();
+        mocks
+            .unit
+            .audit_log
+            .expect_delete_oldest()
+            .withf(|before, _| samples::now() - *before < TimeDelta::days(31))
+            .returning(move |_, _| Ok(pruned.next().flatten()));
+        mocks
+    }
+
+    #[test]
+    fn each_job_reports_its_number() {
+        let (app, _) = mocks().into_app();
+        let counts = Job::ALL.map(|job| run(&app, job, Some(TimeDelta::days(30))).unwrap());
+        assert_eq!(counts, [2, 3, 0, 0, 4]);
+    }
+
+    #[test]
+    fn without_retention_the_audit_log_is_not_touched() {
+        let (app, store) = Mocks::new().into_app();
+        assert_eq!(run(&app, Job::PruneAudit, None).unwrap(), 0);
+        assert_eq!(store.commits(), 0);
+    }
+
+    #[test]
+    fn failed_job_reports_its_error() {
+        let (app, _) = Mocks::failing_store().into_app();
+        assert!(run(&app, Job::ClearSessions, None).is_err());
+    }
+
+    #[test]
+    fn names_of_jobs_differ() {
+        let names: std::collections::BTreeSet<_> = Job::ALL.map(Job::as_str).into();
+        assert_eq!(names.len(), Job::ALL.len());
+    }
+}

@@ -1,0 +1,37 @@
+//! Configuration of a store.
+
+use std::time::Duration;
+
+/// Configuration of the connections of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Number of connections: about as many as threads that use the database. At least one.
+    pub pool_size: u32,
+    /// Maximum time that work waits for a free connection, a new connection or a lock. After that, the database is
+    /// reported as unavailable.
+    pub timeout: Duration,
+    /// Maximum time of a statement. After that, it is cancelled, and the database is reported as unavailable. On SQLite,
+    /// only searches have this limit.
+    pub statement_timeout: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            pool_size: 8,
+            timeout: Duration::from_secs(2),
+            statement_timeout: None,
+        }
+    }
+}
+
+impl Options {
+    /// Returns these options with the minimum values, because the pool panics if one of them is zero.
+    pub(crate) fn at_least_one(self) -> Self {
+        Self {
+            pool_size: self.pool_size.max(1),
+            timeout: self.timeout.max(Duration::from_millis(1)),
+            ..self
+        }
+    }
+}

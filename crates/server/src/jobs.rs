@@ -1,0 +1,52 @@
+//! The thread that runs the recurring jobs while the server serves.
+
+use std::{io, thread, time::Duration};
+
+use chrono::TimeDelta;
+use mycars_application::{
+    App,
+    housekeeping::{self, Job},
+};
+use mycars_http::JobMetrics;
+
+use crate::settings::Settings;
+
+/// Starts the thread, if the settings turn the jobs on. Their first run is one interval after the start. The thread is
+/// never joined: each job is made of transactions, so that the process can end at any moment.
+///
+/// # Errors
+/// If the operating system can't start a thread.
+pub(crate) fn start(app: App, settings: &Settings, metrics: JobMetrics) -> io::Result<()> {
+    if !settings.jobs.enabled {
+        return Ok(());
+    }
+    let every = Duration::from_secs(settings.jobs.every_seconds);
+    let retention = settings.audit.retention();
+    thread::Builder::new().name("jobs".into()).spawn(move || {
+        loop {
+            thread::sleep(every);
+            for job in Job::ALL {
+                run(&app, job, retention, &metrics);
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Runs a job, counts its result, and logs it if there is something to tell.
+fn run(app: &App, job: Job, retention: Option<TimeDelta>, metrics: &JobMetrics) {
+    let name = job.as_str();
+    match housekeeping::run(app, job, retention) {
+        Ok(count) => {
+            metrics.succeeded(job, count, app.clock.now());
+            if count > 0 {
+                tracing::info!(job = name, count, "job {name} processed {count} items");
+            }
+        }
+        Err(error) => {
+            metrics.failed(job);
+            let error = crate::error::with_causes(&*error);
+            tracing::warn!(job = name, %error, "job {name} failed and is repeated at the next interval");
+        }
+    }
+}
