@@ -198,7 +198,7 @@ mod tests {
                     UserId(1),
                     &new_user(),
                     UpdateMode::Partial,
-                ))
+                ));
             },
             |app, admin| deny(users::delete(app, admin, UserId(1), None)),
             |app, admin| deny(logins::end_all(app, admin, UserId(1))),
@@ -208,7 +208,7 @@ mod tests {
                     admin,
                     CarScope::Owner(UserId(1)),
                     &CarInput::default(),
-                ))
+                ));
             },
             |app, admin| deny(cars::delete(app, admin, CarScope::All, CarId(10), None)),
             |app, admin| deny(images::remove(app, admin, CarScope::All, CarId(10), None)),
