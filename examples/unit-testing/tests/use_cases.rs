@@ -1,10 +1,10 @@
 //! Unit tests of existing use-cases, one for each kind of rule. Each has the same three steps:
 //!
 //! 1. Set up the repositories. [`Mocks`] has one mock of each port, and an unexpected call fails the test, so calls
-//!   that must not happen need no line.
+//!    that must not happen need no line.
 //! 2. Turn the mocks into an [`App`], and call the use-case as a caller.
 //! 3. Check the result and the transaction: the store counts commits and rollbacks, and has the committed entries of
-//!   the audit log.
+//!    the audit log.
 //!
 //! The samples are Ann, a client with the id 1, and her car with the id 10. `other_user` is Bob with
 //! the given rank. The clock always returns [`samples::now`].

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mycars_domain::{Rank, User, UserId};
 
-use super::token::{self, TokenError, TokenType};
+use super::token::{self, TokenError, TokenType, Verified};
 use crate::{App, ports::StoreError};
 
 /// The reason why a token does not authenticate a user.
@@ -55,7 +55,7 @@ pub enum AuthenticationError {
 /// # Ok::<(), accounts::AuthenticationError>(())
 /// ```
 pub fn authenticate(app: &App, access_token: &str) -> Result<User, AuthenticationError> {
-    let id = verify_access(app, access_token)?;
+    let (token, id) = verify(app, access_token)?;
     let user = app
         .store
         .read(|unit| unit.users().find(id))?
@@ -84,11 +84,16 @@ fn access_ended_at(app: &App, user: &User) -> Option<DateTime<Utc>> {
 /// # Errors
 /// [`AuthenticationError`] with the reason, except inactive users.
 pub fn verify_access(app: &App, access_token: &str) -> Result<UserId, AuthenticationError> {
+    verify(app, access_token).map(|(_, id)| id)
+}
+
+fn verify(app: &App, access_token: &str) -> Result<(Verified, UserId), AuthenticationError> {
     let token = token::verify(app, access_token, Some(TokenType::Access))?;
     if !token.names_a_user {
         return Err(AuthenticationError::NamesNobody);
     }
-    token.user.ok_or(AuthenticationError::UserNotFound)
+    let id = token.user.ok_or(AuthenticationError::UserNotFound)?;
+    Ok((token, id))
 }
 
 #[cfg(test)]

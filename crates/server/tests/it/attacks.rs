@@ -6,11 +6,10 @@ use serde_json::json;
 
 use crate::support::{
     Answer, Installation, Request, Server,
-    accounts::{PASSWORD, login, new_car, registration},
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, login, new_car, registration},
     at_once,
     browser::{cookie, form},
     http::TINY_JPEG,
-    installation::SUPERUSER_PASSWORD,
     on_both_databases,
 };
 

@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Answer, Installation, Request, Server,
-    accounts::{PASSWORD, join, log_in, login, me, new_car, plates, registration},
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, join, log_in, login, me, new_car, plates, registration},
     at_once,
     browser::Browser,
     http::TINY_JPEG,
-    installation::SUPERUSER_PASSWORD,
     on_both_databases, wait_for,
 };
 

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Installation, Request, Server,
-    accounts::{PASSWORD, join, log_in, login, me},
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, join, log_in, login, me},
     browser::{Browser, form},
-    installation::SUPERUSER_PASSWORD,
     raw::Connection,
 };
 

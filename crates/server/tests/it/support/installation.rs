@@ -113,11 +113,6 @@ impl Installation {
         Server::of(Process::spawn(self.command().envs(variables.iter().copied())))
     }
 
-    /// The same with several environment variables for this one start.
-    pub(crate) fn start_with_all(&self, variables: &[(&str, &str)]) -> Server {
-        Server::of(Process::spawn(self.command().envs(variables.iter().copied())))
-    }
-
     /// Starts the server so that [`Server::fill_disk`] makes its writes fail instead of ending it.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_on_small_disk(&self) -> Server {
