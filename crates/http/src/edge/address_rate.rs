@@ -8,7 +8,7 @@ use actix_web::{
     web::Data,
 };
 
-use crate::{edge::monitoring, state::State};
+use crate::{edge::allowed_hosts::is_for_monitoring, state::State};
 
 /// Refuses requests beyond the rate of their address, except those of monitoring.
 pub(crate) async fn check(
@@ -17,7 +17,7 @@ pub(crate) async fn check(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if let Some(throttles) = &state.throttles
-        && !monitoring::is_path(request.path())
+        && !is_for_monitoring(request.path())
         && let Err(throttled) = throttles.check_address(state.proxies.client(request.head()))
     {
         return Ok(request.into_response(throttled.response()));

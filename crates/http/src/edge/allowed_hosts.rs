@@ -10,11 +10,7 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::{
-    edge::{cors::is_private, monitoring},
-    error::ApiError,
-    request::headers,
-};
+use crate::{edge::cors::is_private, error::ApiError, request::headers};
 
 /// The allowed hosts in Django's notation, in lower case: `example.org`, `.example.org` for it and its subdomains, `*`
 /// for all.
@@ -75,6 +71,11 @@ fn without_port(header: &str) -> &str {
     }
 }
 
+/// Returns whether a path is for monitoring: it is served for any host, and not throttled.
+pub(crate) fn is_for_monitoring(path: &str) -> bool {
+    path.starts_with("/health/") || path == "/metrics"
+}
+
 /// Refuses requests for other hosts, except for health checks and metrics, which are requested by address.
 pub(crate) async fn check(
     hosts: AllowedHosts,
@@ -82,7 +83,7 @@ pub(crate) async fn check(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let header = headers::first(request.headers(), &HOST).unwrap_or_default();
-    if hosts.allow(&header) || monitoring::is_path(request.path()) {
+    if hosts.allow(&header) || is_for_monitoring(request.path()) {
         Ok(next.call(request).await?.map_into_boxed_body())
     } else {
         Ok(request.into_response(ApiError::HostNotAllowed.response()))

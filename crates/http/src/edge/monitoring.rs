@@ -17,11 +17,6 @@ use crate::{
     state::State,
 };
 
-/// Returns whether a path is for monitoring: it is served for any host, and not throttled.
-pub(crate) fn is_path(path: &str) -> bool {
-    path.starts_with("/health/") || path == "/metrics"
-}
-
 /// `GET /health/live`: 200 while the process runs.
 pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
