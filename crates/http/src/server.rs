@@ -122,6 +122,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         .client_request_timeout(timeouts::HEAD)
         .keep_alive(timeouts::NEXT_REQUEST)
         .client_disconnect_timeout(timeouts::LINGER)
+        // The end of a client's bytes is the end of the client: most that send it have closed the connection, and
+        // their work would delay others'.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(settings.shutdown_seconds)
         .listen(listener)?
         .run())
@@ -131,7 +134,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
 mod tests {
     use std::{
         io::{Read as _, Write as _},
-        net::{Ipv4Addr, TcpStream},
+        net::{Ipv4Addr, Shutdown, TcpStream},
         sync::mpsc,
         thread,
     };
@@ -501,6 +504,50 @@ mod tests {
             assert!(!answer.contains("mocked"), "{answer}");
         }
         assert_eq!(status(&server.ask("GET /health/live", &[])), "200");
+    }
+
+    #[test]
+    fn login_of_closed_connection_is_not_hashed() {
+        let (looking_up, looked_up) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find_by_username()
+            .returning(move |username| {
+                looking_up.send(username.to_string()).unwrap();
+                released.recv().unwrap();
+                Ok(None)
+            });
+        mocks.hasher.expect_verify_nobody().return_const(());
+        let password_queue = 2;
+        let server = start(
+            mocks,
+            Settings {
+                password_queue,
+                ..settings()
+            },
+        );
+        let log_in = |username: &str| {
+            let body = format!("username={username}&password=x");
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            let head = "POST /api/token/ HTTP/1.1\r\nHost: localhost\r\n\
+                        Content-Type: application/x-www-form-urlencoded\r\nContent-Length";
+            write!(stream, "{head}: {}\r\n\r\n{body}", body.len()).unwrap();
+            stream
+        };
+        let _first = log_in("first");
+        assert_eq!(looked_up.recv().unwrap(), "first");
+        let mut closed = log_in("closed");
+        closed.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        closed.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "");
+        let _last = log_in("last");
+        release.send(()).unwrap();
+        assert_eq!(looked_up.recv().unwrap(), "last");
+        release.send(()).unwrap();
     }
 
     #[test]

@@ -99,6 +99,7 @@ impl WorkerPools {
         let job = Box::new(move || {
             // The connection closed before the job's turn came: no client waits for the result.
             if reply.is_closed() {
+                span.in_scope(|| tracing::debug!("skipped the work of a closed connection"));
                 return;
             }
             // A panic ends the work, not the thread.
