@@ -74,6 +74,12 @@ pub(crate) struct Server {
     pub(crate) workers: usize,
     #[serde(deserialize_with = "values::whole::<0, 3600, _, _>")]
     pub(crate) shutdown_seconds: u64,
+    #[serde(deserialize_with = "values::whole::<1, 1_000_000, _, _>")]
+    pub(crate) max_connections: usize,
+    #[serde(deserialize_with = "values::whole::<0, 1_000_000, _, _>")]
+    pub(crate) max_connections_per_address: usize,
+    #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
+    pub(crate) stall_seconds: u64,
     #[serde(deserialize_with = "values::proxies")]
     pub(crate) trusted_proxies: TrustedProxies,
 }

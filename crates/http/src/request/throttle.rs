@@ -7,7 +7,7 @@
 //! its rate in the long run, waits less, and costs one number to remember.
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     str::FromStr,
     sync::atomic::{AtomicUsize, Ordering},
@@ -22,7 +22,10 @@ use governor::{
 };
 use mycars_domain::UserId;
 
-use crate::{edge::client_addr::Client, error::ApiError};
+use crate::{
+    edge::client_addr::{Client, network_of},
+    error::ApiError,
+};
 
 /// So many requests in a period, in Django REST framework's notation: `10/min`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,12 +92,9 @@ enum Key {
 }
 
 impl Key {
-    /// The address of a client. Of IPv6 it is the first half: of the second a client has as many as it likes.
+    /// The address of a client, or its network.
     fn address(client: Client) -> Self {
-        let network = match client.address {
-            IpAddr::V4(_) => client.address,
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        };
+        let network = network_of(client.address);
         if client.is_cross_site {
             Self::CrossSite(network)
         } else {

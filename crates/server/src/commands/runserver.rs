@@ -1,6 +1,6 @@
 //! `mycars runserver`: serve until SIGINT or SIGTERM.
 
-use std::{io::ErrorKind, net::SocketAddr};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use mycars_application::{
     App, Caller,
@@ -34,6 +34,9 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         throttle: rates(&settings.throttle),
         password_queue: settings.passwords.queue,
         shutdown_seconds: settings.server.shutdown_seconds,
+        max_connections: settings.server.max_connections,
+        max_connections_per_address: settings.server.max_connections_per_address,
+        stall: Duration::from_secs(settings.server.stall_seconds),
     };
     let address = listener.local_addr()?;
     let banner = banner(settings, address)?;

@@ -4,6 +4,7 @@
 //! - [`support`]: running the binary, and sending requests to it.
 //! - [`contract`]: the recorded cases of `tests/contract/`, on which clients rely.
 //! - [`start`], [`commands`], [`race`], [`protocol`]: cases that cannot be recorded.
+//! - [`connections`]: clients that hang up, and clients that hold connections.
 //! - [`matrix`]: authorization of every route for every kind of caller.
 //! - [`media`]: the folder of pictures, from which no start deletes.
 //! - [`openapi`]: the OpenAPI document matches the routes.
@@ -24,6 +25,7 @@
 
 mod architecture;
 mod commands;
+mod connections;
 mod contract;
 mod crash;
 mod documents;
