@@ -20,7 +20,7 @@ mod superuser;
 mod token;
 mod verify_token;
 
-pub use authenticate::{AuthenticationError, authenticate};
+pub use authenticate::{AuthenticationError, authenticate, check_access_token};
 pub use change_password::{PasswordChange, change_password};
 pub use delete_account::delete_account;
 pub use flush_expired_tokens::flush_expired_tokens;

@@ -34,6 +34,7 @@ use crate::{
         security_headers, timeouts,
     },
     request::{
+        body::budget::BodyBudget,
         pools::WorkerPools,
         query::ListSettings,
         throttle::{Rates, Throttles},
@@ -71,6 +72,8 @@ pub struct Settings {
     pub max_connections_per_address: usize,
     /// The time after which a connection is closed if the client neither completes a request nor reads a response.
     pub stall: Duration,
+    /// Maximum number of bytes that the bodies of all requests take together, beyond the first 64 KiB of each.
+    pub max_body_memory: usize,
 }
 
 /// The largest body that is read, in bytes (wire contract, section 2).
@@ -115,6 +118,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
             .map(|rates| Throttles::new(rates, &DefaultClock::default())),
         max_body: MAX_BODY,
         max_upload: MAX_UPLOAD,
+        bodies: BodyBudget::new(settings.max_body_memory),
     });
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let origins = settings.allowed_origins.clone();
@@ -257,6 +261,7 @@ mod tests {
             max_connections: 100,
             max_connections_per_address: 0,
             stall: Duration::from_secs(30),
+            max_body_memory: 0,
         }
     }
 

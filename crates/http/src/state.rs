@@ -10,7 +10,7 @@ use crate::{
         cors::AllowedOrigins,
         metrics::Metrics,
     },
-    request::{pools::WorkerPools, query::ListSettings, throttle::Throttles},
+    request::{body::budget::BodyBudget, pools::WorkerPools, query::ListSettings, throttle::Throttles},
 };
 
 /// The use-cases, the worker pools, and what the settings say about requests.
@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) max_body: usize,
     /// Maximum size of a body that may hold a file, in bytes.
     pub(crate) max_upload: usize,
+    /// The memory for the bodies of all requests.
+    pub(crate) bodies: BodyBudget,
 }
 
 #[cfg(test)]
@@ -51,6 +53,7 @@ pub(crate) mod tests {
             lists: ListSettings::default(),
             max_body: 100,
             max_upload: 100,
+            bodies: BodyBudget::new(0),
         }
     }
 }

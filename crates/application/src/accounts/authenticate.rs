@@ -2,7 +2,7 @@
 
 use mycars_domain::User;
 
-use super::token::{self, TokenError, TokenType};
+use super::token::{self, TokenError, TokenType, Verified};
 use crate::{App, ports::StoreError};
 
 /// Why a token does not authenticate a user.
@@ -53,11 +53,9 @@ pub enum AuthenticationError {
 /// # Ok::<(), accounts::AuthenticationError>(())
 /// ```
 pub fn authenticate(app: &App, access_token: &str) -> Result<User, AuthenticationError> {
-    let token = token::verify(app, access_token, Some(TokenType::Access))?;
-    if !token.names_a_user {
-        return Err(AuthenticationError::NamesNobody);
-    }
-    let id = token.user.ok_or(AuthenticationError::UserNotFound)?;
+    let id = verify(app, access_token)?
+        .user
+        .ok_or(AuthenticationError::UserNotFound)?;
     let user = app
         .store
         .read(|unit| unit.users().find(id))?
@@ -66,6 +64,24 @@ pub fn authenticate(app: &App, access_token: &str) -> Result<User, Authenticatio
         Ok(user)
     } else {
         Err(AuthenticationError::UserInactive)
+    }
+}
+
+/// Checks signature, times, type and claims of an access token, without reading the store. Adapters call it before they
+/// store what an unauthenticated request sends; it does not replace [`authenticate`].
+///
+/// # Errors
+/// [`AuthenticationError::Token`] and [`AuthenticationError::NamesNobody`].
+pub fn check_access_token(app: &App, access_token: &str) -> Result<(), AuthenticationError> {
+    verify(app, access_token).map(|_| ())
+}
+
+fn verify(app: &App, access_token: &str) -> Result<Verified, AuthenticationError> {
+    let token = token::verify(app, access_token, Some(TokenType::Access))?;
+    if token.names_a_user {
+        Ok(token)
+    } else {
+        Err(AuthenticationError::NamesNobody)
     }
 }
 
@@ -98,6 +114,30 @@ mod tests {
         let refused = authenticate_with(Err(Undecodable), None);
         let error = refused.unwrap_err();
         assert!(matches!(error, AuthenticationError::Token(TokenError::Invalid)));
+    }
+
+    #[test]
+    fn token_check_reads_no_store() {
+        let check = |claims| {
+            let (app, store) = Mocks::new().with_claims(claims).into_app();
+            let checked = check_access_token(&app, "token");
+            assert_eq!(store.reads(), 0);
+            checked
+        };
+        assert!(check(Ok(claims())).is_ok());
+        let refused = check(Err(Undecodable));
+        assert!(matches!(
+            refused,
+            Err(AuthenticationError::Token(TokenError::Invalid))
+        ));
+        let anonymous = Claims {
+            user_id: None,
+            ..claims()
+        };
+        assert!(matches!(
+            check(Ok(anonymous)),
+            Err(AuthenticationError::NamesNobody)
+        ));
     }
 
     #[test]

@@ -210,10 +210,10 @@ pub(crate) mod tests {
         http::{ConnectionType, header},
         test::TestRequest,
     };
-    use futures_util::{poll, stream};
+    use futures_util::{FutureExt as _, poll, stream};
     use mycars_application::{
-        mocks::{Mocks, samples},
-        ports::{Claims, Session},
+        mocks::{MockUserRepository, Mocks, samples},
+        ports::{Claims, Session, Undecodable},
     };
     use mycars_domain::Car;
     use serde_json::Value;
@@ -336,6 +336,65 @@ pub(crate) mod tests {
         });
         mocks.random.expect_hex().return_const("0000");
         mocks
+    }
+
+    /// Sends headers and no body to `/api/cars/`. Returns the status, or `None` if the response waits for the body.
+    fn status_before_the_body(mocks: Mocks, headers: &[(&'static str, &'static str)]) -> Option<u16> {
+        let request = headers.iter().fold(TestRequest::post(), |request, header| {
+            request.append_header(*header)
+        });
+        let (http, _) = request.to_http_parts();
+        let mut payload: dev::Payload = dev::Payload::Stream {
+            payload: Box::pin(stream::pending()),
+        };
+        let payload = Payload::from_request(&http, &mut payload).now_or_never()?.ok()?;
+        let served = page::serve(endpoint("/api/cars/"), Data::new(state(mocks)), http, payload);
+        served.now_or_never().map(|response| response.status().as_u16())
+    }
+
+    #[actix_web::test]
+    async fn body_after_an_invalid_token_is_not_read() {
+        let token = ("authorization", "Bearer token");
+        let body = ("content-length", "50");
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
+        assert_eq!(status_before_the_body(mocks, &[token, body]), Some(401));
+        assert_eq!(status_before_the_body(with_ann(), &[token, body]), None);
+    }
+
+    #[actix_web::test]
+    async fn large_body_of_unknown_user_is_not_read() {
+        for header in [("content-length", "100000"), ("transfer-encoding", "chunked")] {
+            let mut mocks = with_ann();
+            mocks.unit.users = MockUserRepository::new();
+            mocks.unit.users.expect_find().returning(|_| Ok(None));
+            let (http, _) = TestRequest::post()
+                .insert_header(("authorization", "Bearer token"))
+                .insert_header(header)
+                .to_http_parts();
+            let mut payload: dev::Payload = dev::Payload::Stream {
+                payload: Box::pin(stream::pending()),
+            };
+            let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+            let response = page::serve(endpoint("/api/cars/"), Data::new(state(mocks)), http, payload).await;
+            assert_eq!(response.status().as_u16(), 401, "{header:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn large_body_without_memory_is_unavailable() {
+        let state = State {
+            max_body: 1 << 20,
+            ..state(with_ann())
+        };
+        let (http, mut payload) = TestRequest::post()
+            .insert_header(("authorization", "Bearer token"))
+            .set_json("a".repeat(100_000))
+            .to_http_parts();
+        let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+        let response = page::serve(endpoint("/api/cars/"), Data::new(state), http, payload).await;
+        assert_eq!(response.status().as_u16(), 503);
+        assert!(response.headers().contains_key("retry-after"));
     }
 
     #[actix_web::test]

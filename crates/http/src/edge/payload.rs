@@ -229,7 +229,10 @@ mod tests {
     use tokio::time::{Instant, pause, sleep};
 
     use super::*;
-    use crate::{edge::timeouts::wait_for_body, request::body::Body};
+    use crate::{
+        edge::timeouts::wait_for_body,
+        request::body::{Body, budget::BodyBudget},
+    };
 
     fn incoming(headers: &[(&'static str, &str)], chunks: &[&'static str]) -> Incoming {
         let request = headers.iter().fold(TestRequest::post(), |request, header| {
@@ -316,7 +319,8 @@ mod tests {
     }
 
     async fn read_body(http: HttpRequest, payload: web::Payload) -> HttpResponse {
-        let body = wait_for_body(http.headers(), MIB, Body::read(&http, payload, MIB)).await;
+        let mut share = BodyBudget::new(MIB).share();
+        let body = wait_for_body(http.headers(), MIB, Body::read(&http, payload, MIB, &mut share)).await;
         match body.map(|body| body.problem()) {
             Ok(None) => HttpResponse::Ok().finish(),
             Ok(Some(problem)) | Err(problem) => problem.response(),

@@ -58,6 +58,17 @@ impl Credentials {
         Ok(self.token(context)?.is_some() || context.browser.session_key.is_some())
     }
 
+    /// Checks the access token of a request, if it sends one, without reading the database.
+    ///
+    /// # Errors
+    /// Those of [`accounts::check_access_token`]; [`ApiError::BadAuthorizationHeader`].
+    pub(crate) fn check_token(self, app: &App, context: &RequestContext) -> Result<(), ApiError> {
+        match self.token(context)? {
+            Some(token) => Ok(accounts::check_access_token(app, token)?),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the user that the credentials of a request belong to; `None` without credentials, and for a session
     /// that is unknown or over. Reads the database.
     ///

@@ -3,6 +3,7 @@
 //! Reading never fails at once: an error in a body is reported when a handler asks for its fields, after the checks of
 //! user and permission.
 
+pub(crate) mod budget;
 mod charset;
 mod form;
 mod header;
@@ -26,6 +27,7 @@ use mycars_application::images;
 use tempfile::SpooledTempFile;
 
 use self::{
+    budget::Share,
     charset::{Charset, Undecodable},
     header::HeaderValue,
     multipart::MultipartError,
@@ -57,6 +59,8 @@ pub(crate) enum Body {
     BrokenOff,
     /// A file that could not be put aside.
     NotKept(io::ErrorKind),
+    /// More bytes than are left of the memory for all bodies.
+    NoMemory,
 }
 
 /// What a form holds under one name.
@@ -104,18 +108,30 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 const MULTIPART: &[u8] = b"multipart/form-data";
 
 impl Body {
-    /// Reads the body of a request, of which at most `limit` bytes are kept, and no files.
-    pub(crate) async fn read(http: &HttpRequest, payload: Payload, limit: usize) -> Self {
-        Self::read_limited(http, payload, limit, false).await
+    /// Reads the body of a request, of which at most `limit` bytes are kept, and no files. The memory comes from
+    /// `share`.
+    pub(crate) async fn read(http: &HttpRequest, payload: Payload, limit: usize, share: &mut Share) -> Self {
+        Self::read_limited(http, payload, limit, false, share).await
     }
 
     /// Reads the body of a request, of which at most `limit` bytes are kept, files too.
-    pub(crate) async fn read_with_file(http: &HttpRequest, payload: Payload, limit: usize) -> Self {
-        Self::read_limited(http, payload, limit, true).await
+    pub(crate) async fn read_with_file(
+        http: &HttpRequest,
+        payload: Payload,
+        limit: usize,
+        share: &mut Share,
+    ) -> Self {
+        Self::read_limited(http, payload, limit, true, share).await
     }
 
     /// Reads no further once the body is refused: `edge::payload` receives the rest.
-    async fn read_limited(http: &HttpRequest, mut payload: Payload, limit: usize, keep_files: bool) -> Self {
+    async fn read_limited(
+        http: &HttpRequest,
+        mut payload: Payload,
+        limit: usize,
+        keep_files: bool,
+        share: &mut Share,
+    ) -> Self {
         let given = http
             .headers()
             .get(CONTENT_TYPE)
@@ -132,6 +148,9 @@ impl Body {
             }
             if let Err(body) = reader.push(&chunk) {
                 return body;
+            }
+            if !share.grow_to(reader.memory()) {
+                return Self::NoMemory;
             }
         }
         reader.finish()
@@ -175,6 +194,7 @@ impl Body {
             Self::Malformed(why) => Some(ApiError::Malformed(why.clone())),
             Self::TooLarge(limit) => Some(ApiError::TooLarge(*limit)),
             Self::BrokenOff => Some(ApiError::Malformed("The request body ends too early.".into())),
+            Self::NoMemory => Some(ApiError::Unavailable("too many bodies take memory".into())),
             Self::NotKept(kind) => Some(images::Error::Images(io::Error::from(*kind).into()).into()),
             Self::Empty { .. } | Self::Json(_) | Self::Form(_) | Self::Unsupported(_) => None,
         }
@@ -329,6 +349,15 @@ impl BodyReader {
             Some(Err(_)) => {}
         }
         Ok(())
+    }
+
+    /// Returns the number of bytes that are kept in memory, except the first of files.
+    fn memory(&self) -> usize {
+        match &self.parts {
+            None => self.bytes.len(),
+            Some(Ok(parts)) => parts.memory(),
+            Some(Err(_)) => 0,
+        }
     }
 
     /// Returns the body once it is whole.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::{
     HttpRequest,
+    http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
     web::{Data, Payload},
 };
 use mycars_application::Caller;
@@ -15,14 +16,18 @@ use crate::{
     error::ApiError,
     request::{
         authentication::{Access, Credentials, authorize},
-        body::Body,
+        body::{Body, budget::Share},
         context::RequestContext,
         csrf::CSRF_FIELD,
+        headers,
         pools::{Pool, PoolError},
         throttle::RateClass,
     },
     state::State,
 };
+
+/// Maximum number of bytes of a body that is stored before the user is looked up.
+const CHECKED_EARLY: usize = 64 * 1024;
 
 /// The checks that a route wants, as data.
 #[derive(Debug, Clone, Copy)]
@@ -125,10 +130,14 @@ impl Checks<'_> {
         if rules.access.needs_user() && !rules.credentials.are_sent(context)? {
             return Err(ApiError::NoCredentials);
         }
-        if rules.checks_early {
+        if rules.checks_early || announced_body(http.headers()) > CHECKED_EARLY {
             self.authorize_early().await?;
         }
-        let mut body = read_body(rules, self.state, http, payload).await?;
+        if rules.access != Access::Open && announced_body(http.headers()) > 0 {
+            rules.credentials.check_token(&self.state.app, context)?;
+        }
+        let mut share = self.state.bodies.share();
+        let mut body = read_body(rules, self.state, http, payload, &mut share).await?;
         let token = body.text_of(CSRF_FIELD).map(str::to_owned);
         let (pool, work) = plan(&mut body);
         if pool != Pool::Database {
@@ -160,6 +169,7 @@ impl Checks<'_> {
                     caller: &caller,
                 })
             });
+            drop(share);
             (result, user)
         };
         let (result, user) = self.state.pools.run(pool, job).await?;
@@ -198,15 +208,26 @@ async fn read_body(
     state: &State,
     http: &HttpRequest,
     payload: Payload,
+    share: &mut Share,
 ) -> Result<Body, ApiError> {
     let headers = http.headers();
     if rules.takes_file {
         let limit = state.max_upload;
-        wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await
+        let body = Body::read_with_file(http, payload, limit, share);
+        wait_for_body(headers, limit, body).await
     } else {
         let limit = state.max_body;
-        wait_for_body(headers, limit, Body::read(http, payload, limit)).await
+        wait_for_body(headers, limit, Body::read(http, payload, limit, share)).await
     }
+}
+
+/// Returns the length of the body that a request announces; the greatest if it announces a body without a length.
+fn announced_body(headers: &HeaderMap) -> usize {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return usize::MAX;
+    }
+    let length = headers::first(headers, &CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
+    length.unwrap_or(0)
 }
 
 /// The checks that need the database: runs on a worker thread. Stores the user as soon as it is known.

@@ -36,6 +36,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         shutdown_seconds: settings.server.shutdown_seconds,
         max_connections: settings.server.max_connections,
         max_connections_per_address: settings.server.max_connections_per_address,
+        max_body_memory: settings.server.max_body_memory,
         stall: Duration::from_secs(settings.server.stall_seconds),
     };
     let address = listener.local_addr()?;

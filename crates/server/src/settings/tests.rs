@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 33] = [
+const VALUES: [(&str, &str, &str); 34] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -29,6 +29,7 @@ const VALUES: [(&str, &str, &str); 33] = [
     ("server.max_connections", "100", "0"),
     ("server.max_connections_per_address", "0", "-1"),
     ("server.stall_seconds", "5", "0"),
+    ("server.max_body_memory", "0", "-1"),
     ("server.trusted_proxies", "10.0.0.1", "example.org"),
     ("database.pool_size", "4", "0"),
     ("database.timeout_seconds", "9", "0"),
