@@ -4,4 +4,4 @@ mod list;
 mod of_car;
 
 pub use list::{counts, ids, list, newest, read_all};
-pub use of_car::of_car;
+pub use of_car::{of_car, read_all_of_car};

@@ -139,13 +139,16 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
         })
     };
     let operation = method.and_then(|method| endpoint.operation(method));
-    let reply = if context.method == http::Method::OPTIONS {
+    let mut reply = if context.method == http::Method::OPTIONS {
         is_there(endpoint, handle).and_then(|is_there| Reply::ok(&Metadata::new(endpoint, is_there)))
     } else if let Some(operation) = operation {
         handle(operation)
     } else {
         Err(ApiError::MethodNotAllowed(context.method.to_string()))
     };
+    if !context.takes_pieces {
+        reply = reply.and_then(|reply| reply.complete(&request.state.app, request.caller));
+    }
     let object = operation
         .filter(|_| context.is_page)
         .and_then(|operation| object(endpoint, operation, &reply, handle));

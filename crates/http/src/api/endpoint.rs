@@ -8,12 +8,16 @@ use mycars_domain::{Field, User};
 use serde::Serialize;
 
 use crate::{
-    api::fields::{FieldKind, FieldSpec, Schema},
+    api::{
+        fields::{FieldKind, FieldSpec, Schema},
+        items::{self, Items},
+    },
     error::ApiError,
     request::{
         body::{Body, Form},
         pools::Pool,
         query::{ListSettings, ListSpec, ListView, Query},
+        stream::Step,
     },
 };
 
@@ -211,17 +215,23 @@ impl Request<'_> {
 
     /// A list that was asked for, as a reply; in an envelope if a page was asked for, or if a page of the browsable API
     /// shows only a part of it.
-    pub(crate) fn list<T: Serialize>(
+    pub(crate) fn list<I: Items>(
         &self,
-        listed: Page<T>,
+        listed: &Page<I::Item>,
         page: Option<LimitOffset>,
+        kind: I,
     ) -> Result<Reply, ApiError> {
         let is_part = |page: &LimitOffset| {
             page.offset > 0 || listed.total.is_some_and(|total| total > page.limit.into())
         };
         let page = page.filter(|page| !self.shortens_lists || is_part(page));
         let url = format!("{}{}", self.base_url, self.canonical_path());
-        Reply::ok(&ListView::new(listed, page, self.query, &url))
+        let total = listed.total;
+        let empty = Page::<()> {
+            items: Vec::new(),
+            total,
+        };
+        Reply::items(&ListView::new(empty, page, self.query, &url), &listed.items, kind)
     }
 
     /// The body's fields.
@@ -249,6 +259,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// JSON, already written: that took its time on the blocking thread. Empty for no body.
     pub(crate) json: Vec<u8>,
+    /// Makes the rest of a long body.
+    pub(crate) rest: Option<Step>,
     pub(crate) location: Option<String>,
     /// Whether the session of the browser that sent the request has ended, so that its cookie is removed.
     pub(crate) ends_session: bool,
@@ -257,13 +269,41 @@ pub(crate) struct Reply {
 impl Reply {
     /// 200 with a body.
     pub(crate) fn ok(body: &impl Serialize) -> Result<Self, ApiError> {
-        let json = serde_json::to_vec(body).map_err(|error| ApiError::Internal(error.into()))?;
-        Ok(Self {
+        items::to_json(body).map(Self::of_json)
+    }
+
+    /// 200 with a body that is written already.
+    pub(crate) fn of_json(json: Vec<u8>) -> Self {
+        Self {
             status: 200,
             json,
+            rest: None,
             location: None,
             ends_session: false,
+        }
+    }
+
+    /// 200 with items in the empty array at the end of `container`.
+    pub(crate) fn items<I: Items>(
+        container: &impl Serialize,
+        items: &[I::Item],
+        kind: I,
+    ) -> Result<Self, ApiError> {
+        let (json, rest) = items::write(container, items, kind)?;
+        Ok(Self {
+            rest,
+            ..Self::of_json(json)
         })
+    }
+
+    /// Appends the rest of a long body.
+    pub(crate) fn complete(mut self, app: &App, caller: &Caller) -> Result<Self, ApiError> {
+        if let Some(mut rest) = self.rest.take() {
+            while let Some(piece) = rest(app, Some(caller))? {
+                self.json.extend(piece);
+            }
+        }
+        Ok(self)
     }
 
     /// 201 with a body, and where the new thing is.
@@ -279,9 +319,7 @@ impl Reply {
     pub(crate) fn no_content() -> Self {
         Self {
             status: 204,
-            json: Vec::new(),
-            location: None,
-            ends_session: false,
+            ..Self::of_json(Vec::new())
         }
     }
 }

@@ -18,7 +18,7 @@ mod render;
 mod tokens;
 mod users;
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -27,15 +27,10 @@ use actix_web::{
         Method, StatusCode,
         header::{self, ContentDisposition, DispositionParam, DispositionType, HeaderValue},
     },
-    web::{self, Bytes, Data, Payload, ServiceConfig},
+    web::{self, Data, Payload, ServiceConfig},
 };
-use futures_util::stream;
-use mycars_application::{App, Caller, accounts::sessions};
-use mycars_domain::{
-    Action, Target, User,
-    audit::{Channel, Origin},
-    policy,
-};
+use mycars_application::{App, Caller};
+use mycars_domain::{Action, Target, User, audit::Channel, policy};
 
 use crate::{
     edge::metrics::Route,
@@ -46,8 +41,9 @@ use crate::{
         context::RequestContext,
         cookies::{csrf_cookie, session_cookie},
         pipeline::{self, Csrf, Rules},
-        pools::{Pool, WorkerPools},
+        pools::Pool,
         query::Query,
+        stream::{Step, pieces},
         throttle::RateClass,
     },
     state::State,
@@ -209,10 +205,6 @@ struct Stream {
     step: Step,
 }
 
-/// Makes the next piece; `None` once everything is made. An error breaks the answer off.
-/// There is no caller if the user is no admin any more.
-type Step = Box<dyn FnMut(&App, Option<&Caller>) -> Result<Option<Vec<u8>>, ApiError> + Send>;
-
 #[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
 impl Answer {
     fn page(html: String) -> Result<Self, ApiError> {
@@ -292,10 +284,9 @@ async fn dispatch(
     };
     let outcome = pipeline::run(rules, &state, &http, payload, &context, plan).await;
     match (outcome.result, outcome.user) {
-        (Ok(answer), Some(user)) => {
+        (Ok(answer), Some(_)) => {
             let is_page = matches!(answer, Answer::Page(..));
-            let caller = Caller::user(&user, context.origin(Channel::Panel));
-            let mut response = respond(answer, &state, caller, &context);
+            let mut response = respond(answer, &state, &context);
             if has_message && is_page {
                 add_cookie(&mut response, &message::no_cookie());
             }
@@ -374,7 +365,7 @@ fn add_cookie(response: &mut HttpResponse, cookie: &Cookie<'_>) {
     drop(response.add_cookie(cookie));
 }
 
-fn respond(answer: Answer, state: &Data<State>, caller: Caller, context: &RequestContext) -> HttpResponse {
+fn respond(answer: Answer, state: &Data<State>, context: &Arc<RequestContext>) -> HttpResponse {
     let is_https = context.client.is_https;
     match answer {
         Answer::Page(status, html) => page::as_page(status, html, context),
@@ -401,13 +392,12 @@ fn respond(answer: Answer, state: &Data<State>, caller: Caller, context: &Reques
             .content_type(header::ContentType::json())
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .body(json),
-        Answer::Stream(stream) => send(stream, state, caller, context),
+        Answer::Stream(stream) => send(stream, state, context),
     }
 }
 
-/// Sends an answer as it is made. Each step waits for its turn among everybody else's work, and when the browser
-/// goes away no further one is begun.
-fn send(stream: Stream, state: &Data<State>, caller: Caller, context: &RequestContext) -> HttpResponse {
+/// Sends an answer as it is made.
+fn send(stream: Stream, state: &Data<State>, context: &Arc<RequestContext>) -> HttpResponse {
     let mut response = page::as_page(StatusCode::OK, String::new(), context);
     if let Ok(media_type) = HeaderValue::from_str(stream.media_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
@@ -423,56 +413,11 @@ fn send(stream: Stream, state: &Data<State>, caller: Caller, context: &RequestCo
                 .insert(header::CONTENT_DISPOSITION, disposition);
         }
     }
-    let pieces = pieces(
-        state.pools.clone(),
-        Arc::clone(&state.app),
-        caller.origin,
-        context.browser.session_key.clone(),
-        stream.step,
-    );
+    let (access, credentials) = (Access::Admin, Credentials::Session);
+    let pieces = pieces(state, context, access, credentials, Channel::Panel, stream.step);
     response
         .set_body(actix_web::body::BodyStream::new(Box::pin(pieces)))
         .map_into_boxed_body()
-}
-
-fn pieces(
-    blocking: WorkerPools,
-    app: Arc<App>,
-    origin: Origin,
-    session_key: Option<String>,
-    step: Step,
-) -> impl futures_util::Stream<Item = Result<Bytes, io::Error>> {
-    stream::try_unfold(step, move |mut step| {
-        let (blocking, app) = (blocking.clone(), Arc::clone(&app));
-        let (origin, session_key) = (origin.clone(), session_key.clone());
-        async move {
-            let work = move || {
-                let caller = still_admin(&app, session_key.as_deref(), origin)?;
-                step(&app, caller.as_ref()).map(|piece| (piece, step))
-            };
-            let made = blocking
-                .run(Pool::Database, work)
-                .await
-                .map_err(ApiError::from)
-                .flatten();
-            let (piece, step) = made.map_err(|error| {
-                // The log says why; the browser sees that something is missing.
-                drop(error.response());
-                io::Error::other("the answer broke off")
-            })?;
-            Ok(piece.map(|piece| (Bytes::from(piece), step)))
-        }
-    })
-}
-
-/// Returns the caller if they still are an admin: what takes long must not outlive the right to do it.
-fn still_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<Option<Caller>, ApiError> {
-    let user = match session_key {
-        Some(key) => sessions::authenticate(app, key)?,
-        None => None,
-    };
-    let admin = user.filter(|user| authorize(Access::Admin, Some(user)).is_ok());
-    Ok(admin.map(|admin| Caller::user(&admin, origin)))
 }
 
 /// Returns the page of an error.

@@ -1,10 +1,11 @@
 //! Clients that hang up, and clients that hold connections: without an account, and without progress.
 
 use mycars_testkit::TestDatabase;
+use serde_json::json;
 
 use crate::support::{
-    Installation,
-    accounts::{PASSWORD, login, register},
+    Installation, Request,
+    accounts::{PASSWORD, join, login, register},
     raw::Connection,
 };
 
@@ -100,6 +101,40 @@ fn response_that_is_not_read_ends_with_its_connection() {
     let server = installation().start();
     let mut connection = Connection::to(server.address());
     connection.send_until_closed(b"GET /api/schema/ HTTP/1.1\r\nHost: localhost\r\n\r\n");
+}
+
+#[test]
+fn long_list_in_pieces_is_the_same_as_page_and_indented() {
+    let server = installation().start();
+    let access = join(&server, "ann").access;
+    for number in 0..70 {
+        let car = json!({
+            "brand": "Toyota", "model": "Camry", "year": 2023, "license": format!("B-{number}"),
+            "notes": "ü".repeat(10_000),
+        });
+        let car = Request::post("/api/cars/", &car).bearer(&access);
+        server.send(&car).json(201);
+    }
+    let get = |path: &str, accept: &str| {
+        let request = Request::get(path).bearer(&access).header("Accept", accept);
+        server.send(&request)
+    };
+    let pieces = get("/api/cars/", "application/json");
+    assert_eq!(pieces.header("Content-Length"), None);
+    let pieces = pieces.json(200);
+    let cars = pieces.as_array().unwrap().iter();
+    let plates: Vec<_> = cars
+        .map(|car| car["license"].as_str().unwrap().to_owned())
+        .collect();
+    let expected: Vec<_> = (0..70).rev().map(|number| format!("B-{number}")).collect();
+    assert_eq!(plates, expected);
+    let indented = get("/api/cars/", "application/json; indent=2");
+    assert!(indented.header("Content-Length").is_some());
+    assert_eq!(indented.json(200), pieces);
+    let page = get("/api/cars/?limit=70", "application/json").json(200);
+    assert_eq!((&page["count"], &page["results"]), (&json!(70), &pieces));
+    let short = get("/api/cars/?limit=1", "application/json");
+    assert!(short.header("Content-Length").is_some());
 }
 
 #[test]
