@@ -81,8 +81,8 @@ fn body_without_end_is_received_up_to_a_limit() {
     let server = installation().start();
     let mut connection = Connection::to(server.address());
     connection.send("POST /nothing HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
-    let chunk = [b"10000\r\n", &[b'a'; 0x10000][..], b"\r\n"].concat();
-    let sent = connection.send_until_closed(&chunk);
+    let chunk = format!("10000\r\n{}\r\n", "a".repeat(0x10000));
+    let sent = connection.send_until_closed(chunk.as_bytes());
     assert!(sent < 100 << 20, "{sent} bytes");
 }
 
