@@ -1,4 +1,4 @@
-# Builds and packs the server. `docker build -t mycars .`; docker-compose.yml starts it with PostgreSQL.
+# Builds the image of the server. `docker build -t mycars .`; docker-compose.yml starts it with PostgreSQL.
 
 FROM rust:1-bookworm AS build
 # OpenSSL's headers, for libpq with TLS (feature `pg-tls`). libpq itself and SQLite are compiled into the binary.
@@ -15,7 +15,7 @@ COPY crates crates
 # Not built, but members of the workspace that the lock file is for.
 COPY examples examples
 COPY benches benches
-# The caches last from one build to the next; the binary must be taken out of them.
+# The caches are kept for the next build, and are not part of the image: the binary is copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --package mycars-server --no-default-features --features pg-tls \
@@ -48,7 +48,7 @@ VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# Without curl: bash speaks TCP itself. /health/ready answers for any host, and 200 only while the database does.
+# The image has no curl, but bash opens TCP connections. /health/ready accepts any host.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8000 && printf 'GET /health/ready HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ \"$status\" = 200 ]"]
 

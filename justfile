@@ -8,7 +8,7 @@ default:
 run *arguments:
     cargo run -- {{arguments}}
 
-# Runs all tests but those in a browser; arguments go to `cargo test`.
+# Runs all tests except those in a browser; arguments go to `cargo test`.
 test *arguments:
     ./scripts/test {{arguments}}
 
@@ -20,7 +20,7 @@ test-browser *arguments:
 bench *arguments:
     ./scripts/bench {{arguments}}
 
-# Checks style and the lints.
+# Checks the format and the lints.
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -41,7 +41,7 @@ fmt:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-# Packs the crates that other services reuse, and builds them from their packages.
+# Packages the crates that other services reuse, and builds them from their packages.
 package:
     cargo package -p mycars-domain -p mycars-application --locked --allow-dirty
 
@@ -63,7 +63,7 @@ deny:
 unused:
     cargo machete
 
-# Tests the server by its OpenAPI document (fetches Schemathesis from PyPI); arguments go to `schemathesis run`.
+# Tests the server against its OpenAPI document (fetches Schemathesis from PyPI); arguments go to `schemathesis run`.
 schemathesis *arguments:
     ./scripts/schemathesis {{arguments}}
 

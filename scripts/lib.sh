@@ -4,7 +4,7 @@ as_root() {
     if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-# The folders are those in which crates/testkit/src/postgres/cluster.rs looks.
+# The same folders as in crates/testkit/src/postgres/cluster.rs.
 has_postgres() {
     if [[ -n ${PG_BIN:-} ]]; then [[ -x $PG_BIN/initdb ]]; return; fi
     local folder
@@ -36,13 +36,13 @@ need_postgres() {
     if has_postgres; then return 0; fi
     echo "PostgreSQL is not installed; $1. Installing it." >&2
     if ! install_postgres || ! has_postgres; then
-        echo "PostgreSQL could not be installed. Install its server (Debian: apt-get install postgresql), or say in" \
-            "PG_BIN where initdb is$2." >&2
+        echo "PostgreSQL could not be installed. Install its server (Debian: apt-get install postgresql), or set" \
+            "PG_BIN to the folder of initdb$2." >&2
         exit 1
     fi
 }
 
-# The places are those in which crates/testkit/src/postgres/pgbouncer.rs looks.
+# The same places as in crates/testkit/src/postgres/pgbouncer.rs.
 has_pgbouncer() {
     if [[ -n ${PGBOUNCER:-} ]]; then [[ -x $PGBOUNCER ]]; return; fi
     PATH="$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin" command -v pgbouncer >/dev/null

@@ -3,7 +3,7 @@
 \set number :number + 1
 \set plate :plates * 1000000000 + :client_id * 10000000 + :number
 SELECT id, username, email, first_name, last_name, role, phone, address, is_active, is_superuser, password,
-    logins_ended_at, date_joined, last_login, created_at, updated_at
+    logins_ended_at, access_ended_at, date_joined, last_login, created_at, updated_at
 FROM users WHERE id = :buyer LIMIT 1;
 BEGIN;
 SELECT id FROM cars WHERE license_key = :plate LIMIT 1;

@@ -18,7 +18,7 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
 }
 
-/// What a load generator measured.
+/// The results of a load generator.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(crate) struct Results {
     pub(crate) requests: f64,

@@ -1,5 +1,5 @@
 //! The statements of each request and their plans, from PostgreSQL's log. The tests of the crate `persistence` check the
-//! number of statements of the use cases and the use of indexes on both databases.
+//! number of statements of the use-cases and the use of indexes on both databases.
 
 use std::{fmt::Write as _, fs};
 

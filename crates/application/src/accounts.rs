@@ -1,7 +1,7 @@
 //! Accounts and tokens (wire contract, section 4).
 //!
-//! [`register`] makes an account, [`log_in`] returns a pair of tokens, [`authenticate`] reads the user of an access
-//! token, and [`refresh`] returns the next access token. [`log_out`], a new password ([`change_password`]), a
+//! [`register`] creates an account, [`log_in`] returns a pair of tokens, [`authenticate`] returns the user of an
+//! access token, and [`refresh`] returns the next access token. [`log_out`], a new password ([`change_password`]), a
 //! deactivation and [`delete_account`] end logins.
 
 mod authenticate;
@@ -20,7 +20,7 @@ mod superuser;
 mod token;
 mod verify_token;
 
-pub use authenticate::{AuthenticationError, authenticate, check_access_token};
+pub use authenticate::{AuthenticationError, authenticate, verify_access};
 pub use change_password::{PasswordChange, change_password};
 pub use delete_account::delete_account;
 pub use flush_expired_tokens::flush_expired_tokens;
@@ -40,17 +40,17 @@ use mycars_domain::{Denied, UserId, Violation, Violations};
 
 use crate::ports::{HashError, StoreError, Unsignable};
 
-/// Why a use-case about accounts and tokens failed.
+/// The errors of use-cases about accounts and tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Fields are invalid; nothing was changed.
-    #[error("fields are wrong: {0:?}")]
+    #[error("fields are invalid: {0:?}")]
     Invalid(Violations),
     /// No active user has this username and password.
     #[error("no active account has these credentials")]
     NoActiveAccount,
-    /// The password cannot be verified. To clients this is [`NoActiveAccount`](Self::NoActiveAccount); it tells the
-    /// operator which user needs a new password, and holds nothing of the hash.
+    /// The password cannot be verified. Clients get the same error as for [`NoActiveAccount`](Self::NoActiveAccount);
+    /// operators learn which user needs a new password. The error has no part of the hash.
     #[error("the password hash of user {} cannot be verified: its algorithm is {algorithm}", user.0)]
     UnsupportedHash {
         /// The user of the login.
@@ -65,7 +65,7 @@ pub enum Error {
     #[error(transparent)]
     Token(TokenError),
     /// The user does not exist.
-    #[error("there is no such user for who asks")]
+    #[error("the user does not exist for the caller")]
     NotFound,
     /// The caller may not do this.
     #[error(transparent)]
@@ -103,7 +103,7 @@ impl From<TokenError> for Error {
 }
 
 impl From<StoreError> for Error {
-    /// Maps a value that another row has to a violation of its field, also if another request was faster.
+    /// Maps a unique value of another row to a violation of its field, also if another request was faster.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),

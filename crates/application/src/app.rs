@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
 use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, Store, TokenCodec};
 
-/// The ports and settings of the use-cases. A program makes one at its start; cloning it clones pointers.
+/// The ports and settings of the use-cases. A program creates one at its start; cloning it clones pointers.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::ports::{Clock, ImageProcessor, ImageStore, PasswordHasher, Random, St
 /// use chrono::TimeDelta;
 /// use mycars_application::{App, SessionSettings, TokenSettings, ports::*};
 ///
-/// /// Wires adapters, which know nothing of each other.
+/// /// Wires adapters, which are independent of each other.
 /// fn wire(
 ///     store: impl Store + 'static,
 ///     hasher: impl PasswordHasher + 'static,
@@ -76,13 +76,13 @@ impl App {
     }
 
     /// Returns the time of a change to a row that was last changed at `previous`: now, but always later than
-    /// `previous`, so that the time tells versions apart.
+    /// `previous`, so that the time identifies the version.
     #[must_use]
     pub fn now_after(&self, previous: DateTime<Utc>) -> DateTime<Utc> {
         self.now().max(previous + TimeDelta::microseconds(1))
     }
 
-    /// Returns the calendar year in UTC, which bounds the year of a car.
+    /// Returns the calendar year in UTC, which limits the year of a car.
     pub(crate) fn current_year(&self) -> i32 {
         self.now().year()
     }
@@ -97,15 +97,20 @@ pub struct TokenSettings {
     pub refresh_lifetime: TimeDelta,
     /// Whether a refresh token is replaced at each use, so that it is valid once.
     pub rotate_refresh: bool,
+    /// Whether clients' access tokens end when all logins of their user are ended, also by a new password or a
+    /// deactivation. Those of admins always do.
+    pub access_dies_with_login: bool,
 }
 
 impl Default for TokenSettings {
-    /// 60 minutes, 1 day, no rotation (wire contract, section 4).
+    /// 60 minutes, 1 day, no rotation, and clients' access tokens are valid until they expire (wire contract, section
+    /// 4).
     fn default() -> Self {
         Self {
             access_lifetime: TimeDelta::minutes(60),
             refresh_lifetime: TimeDelta::days(1),
             rotate_refresh: false,
+            access_dies_with_login: false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writing the audit log: each use-case that changes something calls one of these, inside its transaction.
+//! Writing the audit log: each use-case that makes a change calls one of these functions, inside its transaction.
 
 use mycars_domain::{
     Car, Field, User,
@@ -10,7 +10,7 @@ use crate::{
     ports::{Revocation, StoreError, UnitOfWork},
 };
 
-/// Makes an entry about an object.
+/// Creates an entry about an object.
 pub(crate) fn entry(
     app: &App,
     caller: &Caller,
@@ -168,7 +168,7 @@ fn append_changes(
         .append(&[entry(app, caller, Action::Changed, object, changes)])
 }
 
-/// The entries that tests expect about the samples.
+/// The expected entries about the samples, for tests.
 #[cfg(test)]
 pub(crate) mod expected {
     use mycars_domain::{
@@ -183,14 +183,14 @@ pub(crate) mod expected {
 
     pub(crate) const PASSWORD: Told = (Field::Password, Value::Hidden, Value::Hidden);
 
-    /// The changes of a new password of a user who had one login of each kind.
+    /// Returns the changes of a new password of a user with one login of each kind.
     pub(crate) const NEW_PASSWORD: [(Field, Value, Value); 3] = [
         PASSWORD,
         (Field::RefreshTokens, Value::Number(1), Value::Number(0)),
         (Field::Sessions, Value::Number(1), Value::Number(0)),
     ];
 
-    /// The changes that count the logins which were ended.
+    /// Returns the changes that count the ended logins.
     pub(crate) fn ended_logins(tokens: i64, sessions: i64) -> [Change; 2] {
         [(Field::RefreshTokens, tokens), (Field::Sessions, sessions)].map(|(field, count)| Change {
             field,
@@ -200,7 +200,7 @@ pub(crate) mod expected {
     }
 
     pub(crate) fn ann_is_new(caller: &Caller) -> NewEntry {
-        entry(caller, Action::Created, ann(), ann_told().map(is_new))
+        entry(caller, Action::Created, ann(), ann_values().map(is_new))
     }
 
     pub(crate) fn ann_changed(caller: &Caller, changes: impl IntoIterator<Item = Told>) -> NewEntry {
@@ -208,11 +208,11 @@ pub(crate) mod expected {
     }
 
     pub(crate) fn ann_is_gone(caller: &Caller) -> NewEntry {
-        entry(caller, Action::Deleted, ann(), ann_told().map(is_gone))
+        entry(caller, Action::Deleted, ann(), ann_values().map(is_gone))
     }
 
     pub(crate) fn car_is_new(caller: &Caller) -> NewEntry {
-        entry(caller, Action::Created, car(), car_told().map(is_new))
+        entry(caller, Action::Created, car(), car_values().map(is_new))
     }
 
     pub(crate) fn car_changed(caller: &Caller, changes: impl IntoIterator<Item = Told>) -> NewEntry {
@@ -220,7 +220,7 @@ pub(crate) mod expected {
     }
 
     pub(crate) fn car_is_gone(caller: &Caller) -> NewEntry {
-        entry(caller, Action::Deleted, car(), car_told().map(is_gone))
+        entry(caller, Action::Deleted, car(), car_values().map(is_gone))
     }
 
     pub(crate) fn token_died(caller: &Caller, jti: &str, before: Value, after: &str) -> NewEntry {
@@ -246,7 +246,7 @@ pub(crate) mod expected {
         }
     }
 
-    fn ann_told() -> [(Field, Value); 8] {
+    fn ann_values() -> [(Field, Value); 8] {
         [
             (Field::Username, "ann".into()),
             (Field::Email, "ann@example.com".into()),
@@ -259,7 +259,7 @@ pub(crate) mod expected {
         ]
     }
 
-    fn car_told() -> [(Field, Value); 6] {
+    fn car_values() -> [(Field, Value); 6] {
         [
             (Field::Brand, "Toyota".into()),
             (Field::Model, "Camry".into()),

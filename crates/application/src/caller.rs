@@ -1,15 +1,17 @@
 //! The caller of a use-case, and the origin of the request.
 
 use mycars_domain::{
-    Actor, User, UserId,
+    Actor, Denied, User, UserId,
     audit::{Author, Channel, Origin},
 };
 
-/// The caller of a use-case, and what the audit log records of them. Use-cases take one, except those whose argument
-/// itself authenticates, such as a token.
+use crate::ports::{StoreError, UnitOfWork};
+
+/// The caller of a use-case, with the data for the audit log. Use-cases take one, except those whose argument
+/// authenticates the caller, such as a token.
 ///
-/// Make one for a user only after authenticating them, as [`accounts::authenticate`](crate::accounts::authenticate) and
-/// [`sessions::authenticate`](crate::accounts::sessions::authenticate) do.
+/// Create one for a user only after authenticating them, as [`accounts::authenticate`](crate::accounts::authenticate)
+/// and [`sessions::authenticate`](crate::accounts::sessions::authenticate) do.
 ///
 /// ```
 /// use mycars_application::{Caller, mocks::samples};
@@ -27,7 +29,7 @@ use mycars_domain::{
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The actor, which is all that policy looks at.
+    /// The actor, on which alone policy decides.
     pub actor: Actor,
     /// The name in the audit log.
     pub name: String,
@@ -36,7 +38,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Returns an authenticated user as a caller, with the rights that they have now.
+    /// Returns an authenticated user as a caller, with their current rights.
     #[must_use]
     pub fn user(user: &User, origin: Origin) -> Self {
         Self {
@@ -70,6 +72,45 @@ impl Caller {
         }
     }
 
+    /// Locks the caller until the transaction ends, and checks that they still have their rights: since the request was
+    /// authenticated, they may have been deactivated, demoted or deleted. The program itself always has its rights.
+    ///
+    /// # Errors
+    /// [`Denied::NotAuthenticated`] if their rank is another one now, or they may not log in; [`StoreError`].
+    pub(crate) fn recheck<E: From<Denied> + From<StoreError>>(
+        &self,
+        unit: &mut dyn UnitOfWork,
+    ) -> Result<(), E> {
+        let Some(id) = self.user_id() else {
+            return Ok(());
+        };
+        let now = unit.users().find_for_update(id)?;
+        if now.is_some_and(|user| user.is_active && user.actor() == self.actor) {
+            Ok(())
+        } else {
+            Err(Denied::NotAuthenticated.into())
+        }
+    }
+
+    /// [Rechecks](Self::recheck) the caller, and locks the user `target` and returns them, if they exist. The two are
+    /// locked in the order of their ids, so that two callers who change each other cannot wait for each other.
+    ///
+    /// # Errors
+    /// Those of [`recheck`](Self::recheck).
+    pub(crate) fn recheck_with<E: From<Denied> + From<StoreError>>(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        target: UserId,
+    ) -> Result<Option<User>, E> {
+        if self.user_id().is_some_and(|id| id > target) {
+            let target = unit.users().find_for_update(target)?;
+            self.recheck::<E>(unit)?;
+            return Ok(target);
+        }
+        self.recheck::<E>(unit)?;
+        Ok(unit.users().find_for_update(target)?)
+    }
+
     /// Returns the id of the user; `None` for anonymous callers and the program itself.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
@@ -82,6 +123,121 @@ impl Caller {
         Author {
             id: self.user_id(),
             name: self.name.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{CarId, Rank};
+
+    use super::*;
+    use crate::{
+        App, UpdateMode,
+        accounts::{self, logins},
+        cars::{self, CarInput, CarScope},
+        images,
+        mocks::{Mocks, samples},
+        ports::MockUserRepository,
+        users::{self, UserInput},
+    };
+
+    /// Mocks in which the admin who calls has changed to `now` since the request was authenticated.
+    fn mocks(now: Option<User>) -> Mocks {
+        let mut users = MockUserRepository::new();
+        users.expect_find_for_update().returning(move |id| {
+            let caller = samples::admin().user_id();
+            Ok(if Some(id) == caller {
+                now.clone()
+            } else {
+                Some(samples::user())
+            })
+        });
+        let mut mocks = Mocks::new().with_hash("hash").nothing_taken();
+        users.expect_find().returning(|_| Ok(Some(samples::user())));
+        users.expect_username_is_taken().returning(|_, _| Ok(false));
+        users.expect_email_is_taken().returning(|_, _| Ok(false));
+        mocks.unit.users = users;
+        mocks
+    }
+
+    fn new_user() -> UserInput {
+        UserInput {
+            username: "jane".into(),
+            email: "jane@example.com".into(),
+            first_name: "Jane".into(),
+            last_name: "Smith".into(),
+            password: "Harbour-x7-9".into(),
+            ..UserInput::default()
+        }
+    }
+
+    fn deny<T>(result: Result<T, impl std::fmt::Debug>) {
+        let error = result.err().map(|error| format!("{error:?}"));
+        let error = error.expect("it must be denied");
+        assert!(error.contains("Denied(NotAuthenticated)"), "{error}");
+    }
+
+    #[test]
+    fn admin_whose_rights_ended_since_authentication_is_denied() {
+        let inactive = User {
+            is_active: false,
+            ..samples::bob(Rank::Admin)
+        };
+        let demoted = User {
+            role: mycars_domain::Role::Client,
+            ..samples::bob(Rank::Admin)
+        };
+        let writes: [fn(&App, &Caller); 8] = [
+            |app, admin| deny(users::create(app, admin, &new_user())),
+            |app, admin| deny(accounts::register(app, admin, &new_user())),
+            |app, admin| {
+                deny(users::update(
+                    app,
+                    admin,
+                    UserId(1),
+                    &new_user(),
+                    UpdateMode::Partial,
+                ))
+            },
+            |app, admin| deny(users::delete(app, admin, UserId(1), None)),
+            |app, admin| deny(logins::end_all(app, admin, UserId(1))),
+            |app, admin| {
+                deny(cars::create(
+                    app,
+                    admin,
+                    CarScope::Owner(UserId(1)),
+                    &CarInput::default(),
+                ))
+            },
+            |app, admin| deny(cars::delete(app, admin, CarScope::All, CarId(10), None)),
+            |app, admin| deny(images::remove(app, admin, CarScope::All, CarId(10), None)),
+        ];
+        for now in [None, Some(inactive), Some(demoted)] {
+            for write in writes {
+                let (app, store) = mocks(now.clone()).into_app();
+                write(&app, &samples::admin());
+                assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn caller_and_target_are_locked_in_the_order_of_their_ids() {
+        for (target, expected) in [(1, [1, 3]), (9, [3, 9])] {
+            let locked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+            let log = std::sync::Arc::clone(&locked);
+            let mut mocks = Mocks::default();
+            mocks.unit.users.expect_find_for_update().returning(move |id| {
+                log.lock().unwrap().push(id.0);
+                Ok((id.0 == 3).then(|| samples::bob(Rank::Admin)))
+            });
+            let (app, _) = mocks.into_app();
+            let found = app
+                .store
+                .write(|unit| samples::admin().recheck_with::<crate::Error>(unit, UserId(target)));
+            assert_eq!(found.unwrap(), None);
+            assert_eq!(*locked.lock().unwrap(), expected);
         }
     }
 }

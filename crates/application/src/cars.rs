@@ -1,7 +1,7 @@
 //! Cars: the caller's own (wire contract, section 5), those of a user for admins (section 6), and those of all users
 //! for the panel.
 //!
-//! The use-cases take a [`CarScope`], which says whose cars they are about.
+//! The use-cases take a [`CarScope`], which selects the owners of the cars.
 
 mod bulk;
 mod create;
@@ -26,20 +26,20 @@ use mycars_domain::{Action, Car, Denied, Violation, Violations};
 
 use crate::{Caller, ports::StoreError};
 
-/// Why a use-case about cars failed.
+/// The errors of use-cases about cars.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Fields are invalid; nothing was changed.
-    #[error("fields are wrong: {0:?}")]
+    #[error("fields are invalid: {0:?}")]
     Invalid(Violations),
     /// The car does not exist in the scope of the request.
-    #[error("there is no such car for who asks")]
+    #[error("the car does not exist for the caller")]
     NotFound,
     /// The caller may not do this.
     #[error(transparent)]
     Denied(Denied),
     /// The owner of the car was deleted meanwhile.
-    #[error("the owner is gone")]
+    #[error("the owner does not exist")]
     OwnerGone,
     /// Another request changed the car since the given version; nothing was changed.
     #[error("the car was changed meanwhile")]
@@ -65,7 +65,7 @@ impl From<Violations> for Error {
 }
 
 impl From<StoreError> for Error {
-    /// Maps a value that another row has to a violation of its field, also if another request was faster.
+    /// Maps a unique value of another row to a violation of its field, also if another request was faster.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),

@@ -4,12 +4,12 @@ use mycars_domain::Denied;
 
 use crate::ports::StoreError;
 
-/// Why a use-case without fields failed: [`status`](crate::status), [`history`](crate::history),
+/// The errors of use-cases without fields: [`status`](crate::status), [`history`](crate::history),
 /// [`accounts::logins`](crate::accounts::logins), reading [`users`](crate::users), and deleting expired tokens and
 /// sessions.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such user or login.
+    /// The user or login does not exist.
     #[error("not found")]
     NotFound,
     /// The caller may not do this.

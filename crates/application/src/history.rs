@@ -1,4 +1,4 @@
-//! Reading the audit log. The use-cases that change something write it, in the same transaction.
+//! Reading the audit log. Use-cases that make changes write it, in the same transaction.
 
 mod list;
 mod of_car;

@@ -1,8 +1,8 @@
 //! Pictures of cars (wire contract, section 5).
 //!
-//! The order of effects keeps every row valid: a picture is stored before its row is committed, and the old picture is
-//! deleted after that. A crash, or a store that fails half-way, leaves at most a picture without a row; [`sweep`] moves
-//! it to the trash when the operator runs it. A start deletes nothing.
+//! The order of effects keeps every row valid: a picture is stored before its row is committed, and the old picture
+//! is deleted after that. A crash, or a failure of the store, leaves at most a picture without a row. [`sweep`] moves
+//! it to the trash when the operator runs it; a start deletes nothing.
 
 mod open;
 mod owner;
@@ -20,7 +20,7 @@ use mycars_domain::{Car, CarId, values::ImagePath};
 
 use crate::{App, cars, ports::ImageStoreError};
 
-/// Why a use-case about pictures failed.
+/// The errors of use-cases about pictures.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The car or the picture is invalid: see [`cars::Error::Invalid`].
@@ -37,13 +37,12 @@ impl From<crate::ports::StoreError> for Error {
     }
 }
 
-/// Makes the path of a new picture of a car. It cannot be guessed.
+/// Returns an unguessable path for a new picture of a car.
 fn new_path(app: &App, car: CarId) -> ImagePath {
     ImagePath::from_storage(format!("{PREFIX}{car}_{}{SUFFIX}", app.random.hex(RANDOM_BYTES)))
 }
 
-/// Returns whether a path has the form of those that [`new_path`] makes. People or other programs stored the other
-/// pictures.
+/// Returns whether a path has the form of [`new_path`]. Other pictures were stored by users or by other programs.
 fn is_generated(path: &ImagePath) -> bool {
     let parts = path.as_str().strip_prefix(PREFIX);
     let parts = parts.and_then(|rest| rest.strip_suffix(SUFFIX)?.split_once('_'));
@@ -62,18 +61,18 @@ const SUFFIX: &str = ".jpg";
 /// Number of random bytes in the path of a picture.
 const RANDOM_BYTES: usize = 16;
 
-/// Deletes a picture that a committed row no longer names, unless another car names it: imported rows may share a
-/// picture. A failure is harmless: a sweep finds the picture, and the image store has logged the cause.
-pub(crate) fn forget(app: &App, image: Option<ImagePath>) {
+/// Deletes a picture that its committed row no longer refers to, unless another car does: imported rows may share a
+/// picture. A failure is harmless, because a sweep finds the picture, and the image store has logged the cause.
+pub(crate) fn delete_unused(app: &App, image: Option<ImagePath>) {
     let Some(path) = image else { return };
     if let Ok(false) = app.store.read(|unit| unit.cars().has_image(&path)) {
         drop(app.images.delete(&path));
     }
 }
 
-/// Deletes the pictures of cars whose rows are gone.
-pub(crate) fn forget_all(app: &App, cars: Vec<Car>) {
+/// Deletes the pictures of deleted cars.
+pub(crate) fn delete_unused_of(app: &App, cars: Vec<Car>) {
     for car in cars {
-        forget(app, car.image);
+        delete_unused(app, car.image);
     }
 }

@@ -1,6 +1,6 @@
-//! The input of a field, and checking it.
+//! The input of a field, and its checks.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, fmt};
 
 use mycars_domain::{Field, Violation, Violations, strip};
 
@@ -41,6 +41,16 @@ impl<T> Input<T> {
             Self::Absent | Self::Null | Self::Invalid(_) => None,
         }
     }
+
+    /// Returns this input with its value mapped.
+    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Input<U> {
+        match self {
+            Self::Absent => Input::Absent,
+            Self::Null => Input::Null,
+            Self::Invalid(violation) => Input::Invalid(violation),
+            Self::Given(value) => Input::Given(map(value)),
+        }
+    }
 }
 
 impl From<&str> for Input<String> {
@@ -49,9 +59,59 @@ impl From<&str> for Input<String> {
     }
 }
 
+impl From<&str> for Input<Secret> {
+    fn from(text: &str) -> Self {
+        Self::Given(text.into())
+    }
+}
+
 impl From<i64> for Input<i64> {
     fn from(number: i64) -> Self {
         Self::Given(number)
+    }
+}
+
+/// A password as it was sent, or a signed token: text that `Debug` does not print.
+///
+/// ```
+/// use mycars_application::{Secret, accounts::Credentials};
+///
+/// let credentials = Credentials { username: "ann".into(), password: "Harbour-x7-9".into() };
+/// assert!(!format!("{credentials:?}").contains("Harbour"));
+/// assert_eq!(Secret::from("Harbour-x7-9").reveal(), "Harbour-x7-9");
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Returns the text.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Borrow<str> for Secret {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
     }
 }
 
@@ -158,8 +218,8 @@ pub(crate) fn required_text(text: &str) -> Result<String, Vec<Violation>> {
     }
 }
 
-/// Returns how a text is read for a field that may hold a value already. A text that is sent as it is stored, apart from
-/// surrounding white space, is kept without being checked: the rules may have become stricter since it was stored.
+/// Returns the parser of a text for a field with a stored value. A text that equals the stored one, apart from
+/// surrounding white space, is not checked: the rules may have become stricter since it was stored.
 pub(crate) fn unless_stored<V: Clone>(
     stored: Option<&V>,
     as_text: impl FnOnce(&V) -> &str,
@@ -171,7 +231,7 @@ pub(crate) fn unless_stored<V: Clone>(
     }
 }
 
-/// Returns how a number is read for a field that may hold a value already: see [`unless_stored`].
+/// Returns the parser of a number for a field with a stored value: see [`unless_stored`].
 pub(crate) fn unless_stored_number<V: Copy>(
     stored: Option<V>,
     as_number: impl FnOnce(V) -> i32,
@@ -183,7 +243,7 @@ pub(crate) fn unless_stored_number<V: Copy>(
     }
 }
 
-/// Returns the value that was sent, if it is not the stored one. Only such a value can be taken by others.
+/// Returns the sent value if it differs from the stored one. Only such a value can be taken.
 pub(crate) fn changed<'a, V: PartialEq>(sent: Option<&'a V>, stored: Option<&V>) -> Option<&'a V> {
     sent.filter(|value| Some(*value) != stored)
 }

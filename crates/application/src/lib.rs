@@ -2,11 +2,12 @@
 //!
 //! A use-case is a plain function: it takes the [`App`] with its ports, the [`Caller`], and its input. It asks
 //! [`policy`](mycars_domain::policy) first, owns its transaction, and returns a domain entity or an error that is data.
-//! It knows nothing of HTTP and of databases: its tests run without either.
+//! It does not depend on HTTP or databases: its tests run without either.
 //!
 //! - [`accounts`], [`cars`], [`history`], [`images`], [`status`], [`users`]: the use-cases, one file for each.
 //! - [`ports`]: the interfaces that adapters implement.
 //! - [`lists`]: queries of lists.
+//! - [`security_log`]: log lines of security events.
 //! - `mocks` (with the feature of that name): a mock of each port, for the tests of other crates.
 //!
 //! ```
@@ -24,11 +25,11 @@
 //!
 //! # How to read it
 //!
-//! "Wire contract, section N" names where a rule comes from: the file `docs/api.md` of the project, which says what
-//! clients of its HTTP API can rely on.
+//! "Wire contract, section N" names the source of a rule: the file `docs/api.md` of the project, which describes the
+//! guarantees to clients of its HTTP API.
 //!
-//! An error `Store`, `Images`, `Hash` or `Unsignable` means that a port failed. Its cause is for the log; where it is
-//! [`StoreError::Unavailable`](ports::StoreError::Unavailable), asking again later may help. After an error nothing
+//! An error `Store`, `Images`, `Hash` or `Unsignable` means that a port failed. Its cause is for the log. After
+//! [`StoreError::Unavailable`](ports::StoreError::Unavailable), a later attempt may succeed. After an error nothing
 //! is changed, unless the store failed after it had committed.
 //!
 //! # Feature `mocks`
@@ -37,8 +38,8 @@
 //!
 //! # Feature `reference`
 //!
-//! Adds `select` to each query in [`lists`]: the definition of what the query asks for, of all rows in memory. It is for
-//! fakes of ports and for tests of stores.
+//! Adds `select` to each query in [`lists`]: the definition of the query on all rows in memory, for fakes of ports
+//! and for tests of stores.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 
@@ -55,13 +56,14 @@ pub mod lists;
 #[cfg(feature = "mocks")]
 pub mod mocks;
 pub mod ports;
+pub mod security_log;
 pub mod status;
 pub mod users;
 
 pub use app::{App, SessionSettings, TokenSettings};
 pub use caller::Caller;
 pub use error::Error;
-pub use input::{Input, UpdateMode};
+pub use input::{Input, Secret, UpdateMode};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,8 +1,8 @@
 //! Queries of lists: filters, search, ordering and pages, from fixed sets (wire contract, section 7).
 //!
 //! With the feature `reference`, each query is defined by a function `select`: of all rows in memory, it returns
-//! those that the query asks for, in order, and the page of them. Fakes of ports and the contract of all stores use it.
-//! A store on a database answers the same by queries of its own.
+//! those that match, in order, and limited to the page. Fakes of ports and the store contract use it. A store on a
+//! database implements the same with its own queries.
 
 #[cfg(feature = "reference")]
 mod reference;
@@ -30,7 +30,7 @@ pub struct LimitOffset {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Number of items on all pages; `None` if no page was asked for.
+    /// Number of items on all pages; `None` if no page was requested.
     pub total: Option<u64>,
 }
 
@@ -49,18 +49,23 @@ pub enum Direction {
     Descending,
 }
 
-/// Words to search for, all of which must be found, in any case. The words and the searched text are folded, so that
-/// both databases find the same in every script.
+/// Search terms, all of which must match, in any case. The terms and the searched text are folded, so that both
+/// databases find the same rows in every script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search(Vec<String>);
 
 impl Search {
+    /// Maximum length of a search in characters, before and after folding. It bounds the time that a database spends
+    /// for each searched character: that time may grow with the length of the words.
+    pub const MAX_LENGTH: usize = 100;
+
     /// Maximum number of words.
     pub const MAX_WORDS: usize = 32;
 
     /// Splits text at white space and commas; text in double or single quotes stays together. Words after the first
     /// [`MAX_WORDS`](Self::MAX_WORDS) are left out, because each is a condition of the query, and databases limit how
-    /// deep conditions nest. The caller limits the length of the text.
+    /// deep conditions nest. So are characters of folded words after the first [`MAX_LENGTH`](Self::MAX_LENGTH);
+    /// callers refuse a longer text.
     ///
     /// ```
     /// use mycars_application::lists::Search;
@@ -71,7 +76,7 @@ impl Search {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let is_paired = |quote: &char| text.matches(*quote).count() > 1;
-        // Counted here and not at each quote, so that a text of quotes takes no longer than any other.
+        // Quotes are counted here and not at each quote, so that a text of quotes takes no longer than any other.
         let quotes: Vec<char> = ['"', '\''].into_iter().filter(is_paired).collect();
         let mut words = Vec::new();
         let mut word = String::new();
@@ -85,10 +90,16 @@ impl Search {
             }
         }
         words.push(word);
+        let mut left = Self::MAX_LENGTH;
+        let shortened = |word: String| {
+            let word: String = fold(&word).chars().take(left).collect();
+            left -= word.chars().count();
+            word
+        };
         Self(
             words
                 .into_iter()
-                .map(|word| fold(&word))
+                .map(shortened)
                 .filter(|word| !word.is_empty())
                 .take(Self::MAX_WORDS)
                 .collect(),
@@ -330,13 +341,26 @@ mod tests {
 
     #[test]
     fn search_uses_only_the_first_words() {
-        let typed: Vec<String> = (0..40).map(|number| format!("word{number}")).collect();
+        let typed: Vec<String> = (10..50).map(|number| number.to_string()).collect();
         assert_eq!(words(&typed.join(" , ")), typed[..Search::MAX_WORDS]);
     }
 
     #[test]
+    fn search_uses_only_the_first_folded_characters() {
+        let long = "a".repeat(Search::MAX_LENGTH + 1);
+        assert_eq!(words(&long), [&long[1..]]);
+        assert_eq!(words(&format!("\u{df} {long}")), ["ss", &long[3..]]);
+        // One character that folds to 18.
+        let sum: usize = words("\u{fdfa} \u{fdfa}\u{fdfa} \u{fdfa}\u{fdfa}\u{fdfa}\u{fdfa}")
+            .iter()
+            .map(|word| word.chars().count())
+            .sum();
+        assert_eq!(sum, Search::MAX_LENGTH);
+    }
+
+    #[test]
     fn search_of_many_quotes_is_parsed_in_linear_time() {
-        // If each quote were looked for in the whole text, this test would take hours.
+        // Looking for each quote in the whole text would take hours.
         assert_eq!(words(&"''".repeat(2_000_000)), Vec::<String>::new());
     }
 }

@@ -14,7 +14,7 @@
 //! assert_eq!(store.commits(), 0);
 //! ```
 //!
-//! Entries of the audit log need no expectation: the store keeps those of committed transactions.
+//! Entries of the audit log need no expectation: the store records those of committed transactions.
 //!
 //! ```
 //! use mycars_application::{cars::{self, CarScope}, mocks::{Mocks, samples}};
@@ -40,7 +40,10 @@ use std::sync::{
 };
 
 use chrono::{DateTime, Utc};
-use mycars_domain::audit::{Entry, NewEntry};
+use mycars_domain::{
+    Rank,
+    audit::{Entry, NewEntry},
+};
 
 pub use crate::ports::{
     MockAuditLog, MockCarRepository, MockImageProcessor, MockImageStore, MockInstallationRepository,
@@ -78,10 +81,12 @@ pub struct Mocks {
 }
 
 impl Mocks {
-    /// One mock of each port, with nothing expected.
+    /// One mock of each port, with nothing expected. Only the callers of [`samples::other_user`] exist: use-cases of
+    /// admins lock their caller.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        let bobs = [Rank::Client, Rank::Admin, Rank::Superuser].map(samples::bob);
+        bobs.into_iter().fold(Self::default(), Self::with_user_locked)
     }
 
     /// Returns one mock of each port, and a store that [fails](Self::fail_store).
@@ -259,7 +264,7 @@ impl Store for MockStore {
     }
 }
 
-/// A clock that stands still.
+/// A clock with a fixed time.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedClock(pub DateTime<Utc>);
 
@@ -275,7 +280,7 @@ pub mod samples {
 
     use chrono::{DateTime, Utc};
     use mycars_domain::{
-        Actor, Car, CarId, Rank, Role, User, UserId,
+        Car, CarId, Rank, Role, User, UserId,
         audit::{Channel, Origin},
         values::{
             Brand, Email, FirstName, ImagePath, LastName, LicensePlate, Mileage, Model, PasswordHash,
@@ -316,6 +321,7 @@ pub mod samples {
             is_superuser: false,
             password: PasswordHash::from_storage("hash".into()),
             logins_ended_at: None,
+            access_ended_at: None,
             date_joined: DateTime::UNIX_EPOCH,
             last_login: None,
             created_at: DateTime::UNIX_EPOCH,
@@ -379,13 +385,14 @@ pub mod samples {
         }
     }
 
-    /// The claims of a token of this type that Ann got now, with the id `jti`; it lives for a minute.
+    /// The claims of a token of this type that was issued to Ann now, with the id `jti`; it expires after a minute.
     #[must_use]
     pub fn claims(token_type: &str) -> Claims {
         Claims {
             token_type: Some(token_type.into()),
             expires_at: Some(NOW + 60),
             issued_at: Some(NOW),
+            issued_at_micros: None,
             not_before: None,
             id: Some("jti".into()),
             user_id: Some("1".into()),
@@ -441,10 +448,25 @@ pub mod samples {
     /// Returns Bob as the caller, who is not Ann, with this rank.
     #[must_use]
     pub fn other_user(rank: Rank) -> Caller {
-        Caller {
-            actor: Actor::User { id: UserId(2), rank },
-            name: "bob".into(),
-            origin: origin(),
+        caller(&bob(rank))
+    }
+
+    /// Returns Bob with this rank. His id depends on it, so that the mocks of [`Mocks`](super::Mocks) find him with the
+    /// rank that he calls with.
+    #[must_use]
+    pub fn bob(rank: Rank) -> User {
+        let (id, role) = match rank {
+            Rank::Client => (2, Role::Client),
+            Rank::Admin => (3, Role::Admin),
+            Rank::Superuser => (4, Role::Admin),
+        };
+        User {
+            id: UserId(id),
+            username: Username::from_storage("bob".into()),
+            email: Email::from_storage("bob@example.com".into()),
+            role,
+            is_superuser: rank == Rank::Superuser,
+            ..user()
         }
     }
 }

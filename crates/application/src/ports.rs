@@ -1,27 +1,27 @@
-//! The ports: what the use-cases need from adapters, one trait for each need.
+//! The ports: the use-cases' requirements on adapters, one trait for each.
 //!
-//! All ports are synchronous and usable as `dyn`: a use-case is a plain function that blocks, its caller gives it a
-//! thread, and its tests need no runtime. `None` means that something does not exist; whether that is an error is for
-//! the use-case to decide.
+//! All ports are synchronous and usable as `dyn`: a use-case is a plain function that blocks its thread, and its
+//! tests need no runtime. `None` means that an object does not exist; the use-case decides whether that is an error.
 //!
 //! # What an implementation guarantees
 //!
-//! - It decides nothing about rights and rules: the use-cases have asked [`policy`](mycars_domain::policy) and checked
-//!   the fields. It does exactly what a method says, to what it is given.
-//! - Times are in UTC and come back to the microsecond. Texts come back as they were given; blank and absent are two
-//!   different values.
+//! - It makes no decisions about permissions and rules: the use-cases have asked [`policy`](mycars_domain::policy)
+//!   and checked the fields. It does exactly what the method's documentation states.
+//! - Times are in UTC and are returned to the microsecond. Texts are returned as they were stored; blank and absent
+//!   are different values.
 //! - In unique fields and in searches, texts are equal if [`fold`](mycars_domain::fold) makes them equal, whatever the
 //!   database compares: [`Username::key`](mycars_domain::values::Username::key),
 //!   [`Email::key`](mycars_domain::values::Email::key) and
 //!   [`LicensePlate::key`](mycars_domain::values::LicensePlate::key) are unique. Texts are ordered by code points.
 //! - A list of ids may have any length. Ids that do not exist are skipped.
 //! - The rows of a query and their order are defined by its `select` in [`lists`](crate::lists) (feature `reference`).
-//! - No method has a default: counting and finding all rows in memory is right, but too slow for a database.
-//! - A cause ([`BoxError`]) is for the log. It holds no password, hash or token.
+//! - No method has a default implementation: counting and finding all rows in memory would be correct, but too slow
+//!   for a database.
+//! - A cause ([`BoxError`]) is for the log. It contains no password, hash or token.
 //! - It does not panic; failures are errors.
 //!
-//! "MUST" marks what a use-case relies on beyond that. In the project, the crate `mycars-testkit` tests all that a
-//! [`Store`] must do; it is not published.
+//! "MUST" marks further requirements of the use-cases. In the project, the crate `mycars-testkit` tests all
+//! requirements on a [`Store`]; it is not published.
 //!
 //! ```
 //! use chrono::{DateTime, SubsecRound as _, Utc};
@@ -36,7 +36,7 @@
 //!     }
 //! }
 //!
-//! /// For tests that want ids to come in order: each byte is the number of the call.
+//! /// For tests that need predictable ids: each byte is the number of the call.
 //! #[derive(Default)]
 //! struct Counting(std::sync::atomic::AtomicU8);
 //!

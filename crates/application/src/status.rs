@@ -33,7 +33,7 @@ pub struct Counts {
 /// Reads the status. If one part fails, the others are still reported.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins.
+/// [`Error::Denied`] for callers without admin rights.
 ///
 /// ```
 /// use mycars_application::{lists::UserCount, mocks::{Mocks, samples}, ports::{CarCount, ImageUsage}, status};

@@ -23,17 +23,17 @@ use mycars_domain::{Denied, Violation, Violations};
 
 use crate::ports::{HashError, StoreError};
 
-/// Why a use-case about users failed.
+/// The errors of use-cases about users.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Fields are invalid; nothing was changed.
-    #[error("fields are wrong: {0:?}")]
+    #[error("fields are invalid: {0:?}")]
     Invalid(Violations),
     /// Another request changed the user since the given version; nothing was changed.
     #[error("the user was changed meanwhile")]
     Conflict,
     /// The user does not exist.
-    #[error("there is no such user")]
+    #[error("the user does not exist")]
     NotFound,
     /// The caller may not do this.
     #[error(transparent)]
@@ -53,7 +53,7 @@ impl From<Violations> for Error {
 }
 
 impl From<StoreError> for Error {
-    /// Maps a value that another row has to a violation of its field, also if another request was faster.
+    /// Maps a unique value of another row to a violation of its field, also if another request was faster.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),

@@ -1,4 +1,4 @@
-//! Use-cases about all users are for admins alone.
+//! Use-cases about all users, which only admins may call.
 
 use mycars_application::{
     App, Caller, Error,
@@ -12,7 +12,7 @@ use mycars_application::{
 };
 use mycars_domain::{CarId, Denied, Rank, UserId};
 
-/// A use-case, and the error with which it refuses a caller.
+/// A use-case, and the error with which it denies a caller.
 type Case = (&'static str, fn(&App, &Caller) -> Option<Denied>);
 
 const CASES: [Case; 23] = [

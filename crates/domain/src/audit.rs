@@ -401,6 +401,7 @@ mod tests {
             is_superuser: false,
             password: PasswordHash::from_storage("old".into()),
             logins_ended_at: None,
+            access_ended_at: None,
             date_joined: DateTime::UNIX_EPOCH,
             last_login: None,
             created_at: DateTime::UNIX_EPOCH,
@@ -445,7 +446,7 @@ mod tests {
     fn changes_of_new_or_deleted_objects_hold_all_fields() {
         let fields =
             |changes: Vec<Change>| -> Vec<Field> { changes.into_iter().map(|change| change.field).collect() };
-        let told = [
+        let expected = [
             Field::Username,
             Field::Email,
             Field::FirstName,
@@ -455,8 +456,8 @@ mod tests {
             Field::IsSuperuser,
             Field::Password,
         ];
-        assert_eq!(fields(user_changes(None, Some(&ann()))), told);
-        assert_eq!(fields(user_changes(Some(&ann()), None)), told);
+        assert_eq!(fields(user_changes(None, Some(&ann()))), expected);
+        assert_eq!(fields(user_changes(Some(&ann()), None)), expected);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn strip(text: &str) -> &str {
 
 /// Returns whether a text has no visible character. It may consist of white space, control, format and
 /// default-ignorable characters (zero-width spaces, bidirectional controls, variation selectors, fillers) and
-/// characters that are drawn blank. U+0000 does not count, because it has its own violation.
+/// characters that are drawn blank. U+0000 is not one of them, because it has its own violation.
 ///
 /// ```
 /// use mycars_domain::shows_nothing;

@@ -17,7 +17,7 @@ const MAX_SIMILARITY: f64 = 0.7;
 const COMMON: &str = include_str!("common-passwords.txt");
 
 /// The attributes of a password's owner, to which the password must not be similar. Empty texts are skipped, so the
-/// default has no attributes. It is made [from](From) a [`User`], or field by field for a user who is not stored yet.
+/// default has no attributes. Created [from](From) a [`User`], or field by field for a user that is not stored yet.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Owner<'a> {
     /// The username.

@@ -1,7 +1,7 @@
 //! Permissions on cars and users, as one table, read from top to bottom.
 //!
-//! Each use-case calls [`check`] before it does anything, without exceptions: start-up tasks and the command line
-//! call it as [`Actor::System`].
+//! Each use-case calls [`check`] before anything else, without exceptions: start-up tasks and the command line call
+//! it as [`Actor::System`].
 
 use crate::{Actor, Rank, UserId};
 
@@ -9,29 +9,29 @@ use crate::{Actor, Rank, UserId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Action {
-    /// Register an account for oneself.
+    /// Register an account for the caller.
     Register,
     /// Grant the admin role.
     GrantAdminRole,
-    /// Read one's own account (wire contract, section 4).
+    /// Read the caller's account (wire contract, section 4).
     ReadProfile,
-    /// Change the details of one's own account.
+    /// Change the details of the caller's account.
     ChangeProfile,
-    /// Change one's own password, with the old password as proof.
+    /// Change the caller's password, with the old password as proof.
     ChangePassword,
-    /// End one's own login by revoking its refresh token.
+    /// End a login of the caller by revoking its refresh token.
     LogOut,
-    /// Delete one's own account and its cars (wire contract, section 5).
+    /// Delete the caller's account and its cars (wire contract, section 5).
     DeleteAccount,
-    /// List one's own cars (wire contract, section 5).
+    /// List the caller's cars (wire contract, section 5).
     ListCars,
-    /// Add a car of one's own.
+    /// Add a car of the caller.
     CreateCar,
-    /// Read one's own car.
+    /// Read a car of the caller.
     ReadCar,
-    /// Change one's own car.
+    /// Change a car of the caller.
     ChangeCar,
-    /// Delete one's own car.
+    /// Delete a car of the caller.
     DeleteCar,
     /// List, read, add, change and delete the cars of any user (wire contract, section 6).
     ManageCars,
@@ -41,7 +41,7 @@ pub enum Action {
     CreateUser,
     /// Change the details of an account as an admin.
     ChangeUser,
-    /// Set a password without the old one.
+    /// Set another user's password, without the old one.
     SetPassword,
     /// Deactivate a user.
     DeactivateUser,
@@ -116,7 +116,7 @@ impl Target {
         rank: Rank::Client,
     };
 
-    /// Returns the target for one car or all cars of this user, whose rank makes no difference.
+    /// Returns the target for one car or all cars of this user. The rank of the owner makes no difference.
     #[must_use]
     pub fn car_of(owner: UserId) -> Self {
         Self {
@@ -151,6 +151,9 @@ pub enum Denied {
     /// Users may not do this to themselves, so that the last admin cannot lock everyone out.
     #[error("users may not do this to themselves")]
     NotToOneself,
+    /// Users change their own password with the old one as proof: [`Action::ChangePassword`].
+    #[error("the old password is required")]
+    OldPasswordRequired,
     /// Only a superuser may do this to a superuser.
     #[error("only a superuser may do this to a superuser")]
     SuperusersOnly,
@@ -167,10 +170,11 @@ const LOGIN: Verdict = Err(Denied::NotAuthenticated);
 const HIDDEN: Verdict = Err(Denied::NotFound);
 const NO: Verdict = Err(Denied::Forbidden);
 const NOT_SELF: Verdict = Err(Denied::NotToOneself);
+const PROOF: Verdict = Err(Denied::OldPasswordRequired);
 const SUPER: Verdict = Err(Denied::SuperusersOnly);
 
 /// A row of the table. It has the decision for anonymous callers, for each rank about its own objects and about those
-/// of others, and for an admin about another user who is a superuser. The program itself may do everything.
+/// of others, and for an admin about another user with superuser rights. The program itself may do everything.
 struct Row {
     anonymous: Verdict,
     client: [Verdict; 2],
@@ -200,7 +204,7 @@ fn row(action: Action) -> Row {
         Action::ReadUsers      => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES]),
         Action::CreateUser     => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES]),
         Action::ChangeUser     => (LOGIN,  [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES]),
-        Action::SetPassword    => (LOGIN,  [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES]),
+        Action::SetPassword    => (LOGIN,  [NO,     NO],    [PROOF,    YES,   SUPER],[PROOF,    YES]),
         Action::DeactivateUser => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
         Action::DemoteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
         Action::DeleteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
@@ -251,8 +255,8 @@ mod tests {
     const ME: UserId = UserId(1);
     const OTHER: UserId = UserId(2);
 
-    /// The whole table once more, written by hand from the wire contract, one word for each cell, so that no cell
-    /// changes unnoticed.
+    /// The whole table again, written by hand from the wire contract, one word for each cell, so that every change of
+    /// a cell fails a test.
     const EXPECTED: &str = "
         Register       | yes   | yes yes    | yes yes yes          | yes yes
         GrantAdminRole | no    | no no      | yes yes super        | yes yes
@@ -270,7 +274,7 @@ mod tests {
         ReadUsers      | login | no no      | yes yes yes          | yes yes
         CreateUser     | login | no no      | yes yes yes          | yes yes
         ChangeUser     | login | no no      | yes yes super        | yes yes
-        SetPassword    | login | no no      | yes yes super        | yes yes
+        SetPassword    | login | no no      | proof yes super      | proof yes
         DeactivateUser | login | no no      | notself yes super    | notself yes
         DemoteUser     | login | no no      | notself yes super    | notself yes
         DeleteUser     | login | no no      | notself yes super    | notself yes
@@ -288,6 +292,7 @@ mod tests {
             Err(Denied::NotFound) => "hidden",
             Err(Denied::Forbidden) => "no",
             Err(Denied::NotToOneself) => "notself",
+            Err(Denied::OldPasswordRequired) => "proof",
             Err(Denied::SuperusersOnly) => "super",
             Err(Denied::LastSuperuser) => "last",
         }

@@ -91,6 +91,7 @@ impl fmt::Display for Role {
 ///         is_superuser: false,
 ///         password: PasswordHash::unusable(),
 ///         logins_ended_at: None,
+///         access_ended_at: None,
 ///         date_joined: now,
 ///         last_login: None,
 ///         created_at: now,
@@ -124,7 +125,7 @@ pub struct User {
     pub address: Option<Address>,
     /// Whether the user may log in. Tokens of an inactive user are refused from the next request on.
     pub is_active: bool,
-    /// Whether the user has all rights. Set on the command line alone.
+    /// Whether the user has all rights. Can only be set on the command line.
     pub is_superuser: bool,
     /// The hash of the password. Never serialised.
     #[cfg_attr(feature = "serde", serde(skip))]
@@ -132,6 +133,9 @@ pub struct User {
     /// The time at which all logins were last ended, by a new password or by an admin; `None` if they never were.
     /// Refresh tokens issued before are revoked.
     pub logins_ended_at: Option<DateTime<Utc>>,
+    /// The time at which the user was last deactivated or activated; `None` if they never were. Access tokens issued
+    /// before are refused.
+    pub access_ended_at: Option<DateTime<Utc>>,
     /// The time of the registration, to the microsecond.
     pub date_joined: DateTime<Utc>,
     /// The time of the last login; `None` before the first one.
@@ -231,6 +235,7 @@ impl NewUser {
             is_superuser: self.is_superuser,
             password: self.password,
             logins_ended_at: None,
+            access_ended_at: None,
             date_joined: self.created_at,
             last_login: None,
             created_at: self.created_at,
@@ -289,6 +294,7 @@ mod tests {
             is_superuser: false,
             password: PasswordHash::from_storage("!".into()),
             logins_ended_at: None,
+            access_ended_at: None,
             date_joined: then,
             last_login: None,
             created_at: then,

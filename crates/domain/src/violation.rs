@@ -1,9 +1,9 @@
-//! Rules that a value can break, as data. An adapter turns each violation into a message for its users.
+//! Violations of rules, as data. An adapter converts each violation to a message for its users.
 
 use std::collections::BTreeMap;
 
-/// A field of a car, a user, a login or a command about them, in the order in which errors are listed. The name on
-/// the wire or in a form is chosen by the adapter.
+/// A field of a car, a user, a login or a command about them, in the order in which errors are listed. The adapter
+/// chooses the name on the wire or in a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Field {
@@ -165,6 +165,8 @@ pub enum Violation {
     InvalidVin,
     /// Another user or car already has this value, which must be unique.
     Taken,
+    /// A username looks like that of an admin.
+    Confusable,
     /// The two passwords differ.
     PasswordsDiffer,
     /// The current password in the request is wrong.
@@ -180,7 +182,7 @@ pub enum Violation {
     PasswordEntirelyNumeric,
     /// A password is too similar to an attribute of its owner; holds the field of the attribute.
     PasswordTooSimilar(Field),
-    /// The admin role was granted by a caller who is not an admin.
+    /// The admin role was granted by a caller without admin rights.
     AdminRoleNotGrantable,
     /// A token that is not valid, or belongs to another user.
     ForeignToken,

@@ -1,4 +1,4 @@
-//! Which types the feature `serde` serialises and deserialises, and in which form.
+//! The types that the feature `serde` serialises and deserialises, and their forms.
 #![expect(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 use std::{fmt::Debug, net::Ipv4Addr};
@@ -63,6 +63,7 @@ fn user() -> User {
         is_superuser: false,
         password: PasswordHash::from_storage("the hash".into()),
         logins_ended_at: None,
+        access_ended_at: None,
         date_joined: DateTime::UNIX_EPOCH,
         last_login: Some(moment()),
         created_at: DateTime::UNIX_EPOCH,
@@ -250,6 +251,7 @@ fn user_is_serialized_without_the_hash() {
             "is_active": true,
             "is_superuser": false,
             "logins_ended_at": null,
+            "access_ended_at": null,
             "date_joined": "1970-01-01T00:00:00Z",
             "last_login": "2023-11-14T22:13:20.000001Z",
             "created_at": "1970-01-01T00:00:00Z",

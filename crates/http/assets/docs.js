@@ -1,11 +1,11 @@
-// Starts Swagger UI. Tokens that are given to it end with the page.
+// Starts Swagger UI. Its tokens end with the page.
 "use strict";
 (async () => {
   const docs = document.getElementById("docs");
   const isRead = (method) => ["GET", "HEAD", "OPTIONS"].includes(method.toUpperCase());
   const csrfToken = () => (document.cookie.match(/(?:^|; )csrftoken=([^;]+)/) || [])[1];
 
-  // No script can set the cookie of a session, so that "Authorize" should not ask for it: there is a link to log in.
+  // Scripts cannot set the cookie of a session, so "Authorize" does not offer it: there is a link to log in.
   const withoutSession = (spec) => {
     delete spec.components.securitySchemes.session;
     for (const operation of Object.values(spec.paths).flatMap((item) => Object.values(item))) {
@@ -19,7 +19,7 @@
     const answer = await fetch(docs.dataset.schema + "?format=json");
     if (!answer.ok) throw new Error(answer.status);
     spec = withoutSession(await answer.json());
-    // Requests go to the origin of this page, also behind a proxy whose scheme the server does not know.
+    // Requests go to the origin of this page, also behind a proxy with a scheme that the server does not know.
     spec.servers = [{ url: location.origin }];
   } catch (error) {
     docs.textContent = "The document could not be loaded: " + error.message + ". Reload the page to try again.";
@@ -33,7 +33,7 @@
     filter: true,
     tryItOutEnabled: true,
     validatorUrl: null,
-    // Who is logged in in this browser needs no token, but must prove that the request comes from here.
+    // Logged-in users need no token, but their requests need the CSRF token.
     requestInterceptor: (request) => {
       const token = csrfToken();
       if (token && !isRead(request.method || "GET") && !request.headers.Authorization) {

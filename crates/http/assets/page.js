@@ -1,13 +1,13 @@
-// What pages can do more with a script. Without it everything is there but the copy buttons, OPTIONS and the
-// token: whatever only works with a script is hidden until it runs.
+// Script of the pages. Without it, pages lack only the copy buttons, OPTIONS and the token: controls that need the
+// script are hidden until it runs.
 "use strict";
 (() => {
-  // The access token. It lives in this variable and nowhere else, so that it ends with the page.
+  // The access token. It is stored in this variable only, so that it ends with the page.
   let token = "";
   let isBusy = false;
-  // What was refused, or is not sent yet, would be lost as well.
+  // Whether input that was refused, or is not sent yet, would be lost as well.
   let isEdited = !!document.querySelector("[data-dirty]");
-  // The page that is shown, without what stands after #.
+  // The URL of the shown page, without its fragment.
   const here = () => location.pathname + location.search;
   let shown = here();
 
@@ -18,29 +18,29 @@
     live.textContent = text;
   };
 
-  // Makes a document, or a part of it that is new, ready.
+  // Initialises a document, or a new part of it.
   const prepare = (root) => {
     all("[data-copy], [data-copy-json], [data-options], #authorize", root).forEach((it) => { it.hidden = false; });
     all("details[data-remember]", root).forEach((it) => {
       const was = recall(it);
-      // A form that was refused stays in view.
+      // The details around a refused form stay open.
       if (was !== null && !all("[aria-invalid]", it.parentElement).length) it.open = was === "open";
     });
     all("[data-focus]", root).slice(0, 1).forEach((it) => it.focus());
   };
 
-  // Which details stood open, for this tab of the browser.
+  // Stores which details are open, for this tab of the browser.
   const recall = (details) => {
     try { return sessionStorage.getItem("open:" + details.dataset.remember); } catch { return null; }
   };
   const remember = (details) => {
-    try { sessionStorage.setItem("open:" + details.dataset.remember, details.open ? "open" : ""); } catch { /* Then not. */ }
+    try { sessionStorage.setItem("open:" + details.dataset.remember, details.open ? "open" : ""); } catch { /* Storage is disabled. */ }
   };
 
-  // Only what this API serves is asked for with the token; its documents are no such pages.
+  // The token is sent only to pages of this API, which its documents are not.
   const isOurs = (url) => url.origin === location.origin && /^\/api\/(?!docs\b|schema\b)/.test(url.pathname);
 
-  // Asks for a page as a person would, and returns its document.
+  // Requests a page as a user would, and returns its document.
   const ask = async (url, options = {}) => {
     if (isBusy) return null;
     isBusy = true;
@@ -61,7 +61,7 @@
     }
   };
 
-  // Puts a part of another page in the place of the same part of this one.
+  // Replaces a part of this page with the same part of another page.
   const replace = (id, page) => {
     const fresh = page.getElementById(id);
     const old = document.getElementById(id);
@@ -72,7 +72,7 @@
     return adopted;
   };
 
-  // Goes to a page with the token, which a load of the page would lose.
+  // Opens a page with the token, which a load of the page would lose.
   const visit = async (url, options, keep) => {
     const answer = await ask(url, options);
     if (!answer) return;
@@ -100,7 +100,7 @@
 
   const showOptions = async (button) => {
     const answer = await ask(new URL(button.dataset.options, location.href), { method: "OPTIONS" });
-    // The forms stay as they are, with what was typed.
+    // The forms keep their input.
     const shown = answer && replace("answer", answer.page);
     if (shown) {
       shown.tabIndex = -1;
@@ -108,7 +108,7 @@
     }
   };
 
-  // The address of a form that asks, with only what was filled in.
+  // Returns the URL of a GET form, with only the fields that are filled in.
   const filtered = (form) => {
     const url = new URL(form.action);
     const filled = [...new FormData(form)].filter(([, value]) => value !== "");
@@ -168,7 +168,7 @@
     }
   });
 
-  // Says whether there is a token, and shows the page as it is with or without it.
+  // Shows whether there is a token, and the page with or without it.
   const authorized = () => {
     const menu = document.getElementById("authorize");
     menu.open = false;
@@ -197,7 +197,7 @@
     if (token) visit(new URL(location.href), {}, true);
     else location.reload();
   });
-  // Back from another page: the one that was left is as it was.
+  // After a return from another page, this page is in its previous state.
   addEventListener("pageshow", () => {
     isBusy = false;
     document.body.removeAttribute("aria-busy");

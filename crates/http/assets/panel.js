@@ -1,10 +1,10 @@
-// What the panel can do more with a script: tick a page or a range at once, find an owner while one types, and
-// show a picture before it is sent. Without it everything is there but these.
+// Script of the panel: selects a page or a range of rows at once, suggests owners during input, and previews pictures.
+// Everything else works without it.
 "use strict";
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  // Ticking rows.
+  // Selection of rows.
   const form = document.querySelector("[data-bulk]");
   const ticks = form ? all("[data-tick]", form) : [];
   const head = form && form.querySelector("[data-tick-all]");
@@ -33,12 +33,12 @@
       last = index;
       tell();
     }));
-    // Back from another page, browsers tick again what was ticked.
+    // After a return from another page, browsers restore the checkboxes.
     addEventListener("pageshow", tell);
     tell();
   }
 
-  // Finding an owner.
+  // Suggestions of owners.
   all("[data-find]").forEach((field) => {
     const found = document.getElementById(field.getAttribute("list"));
     let asked = 0;
@@ -59,7 +59,7 @@
     });
   });
 
-  // Showing a picture.
+  // Preview of pictures.
   all("[data-preview]").forEach((canvas) => {
     const field = document.getElementById(canvas.dataset.preview);
     field.addEventListener("change", async () => {

@@ -25,7 +25,7 @@ use crate::api::{
     fields::{FieldKind, FieldSpec},
 };
 
-/// Every endpoint, in the order in which the API's root names them.
+/// Every endpoint, in the order of the links in the API root.
 pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
     &root::ROOT,
     &registration::REGISTER,
@@ -49,18 +49,18 @@ pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
     &history::LIST,
 ];
 
-/// A sentence, where there is nothing else to answer.
+/// The field of responses that hold only a message.
 const DETAIL: FieldSpec = FieldSpec::read_only("detail", "Detail", FieldKind::Text);
 
-/// Returns the method and the path of every operation, for tests and documents. HEAD goes
-/// with GET, and OPTIONS with everything.
+/// Returns the method and the path of every operation, for tests and documents. HEAD is served with GET, and OPTIONS by
+/// every endpoint.
 #[must_use]
 pub fn routes() -> Vec<(&'static str, &'static str)> {
     let operations = |endpoint: &'static Endpoint| {
         endpoint
             .operations
             .iter()
-            .map(|one| (one.verb.as_str(), endpoint.path))
+            .map(|one| (one.method.as_str(), endpoint.path))
     };
     ENDPOINTS.into_iter().flat_map(operations).collect()
 }

@@ -1,6 +1,7 @@
-//! What surrounds every request: limits of connections, client address, allowed hosts, CORS, security headers, timeouts,
-//! the request log, metrics and health checks.
+//! Limits of connections, client address, allowed hosts, CORS, security headers, timeouts, the request log, metrics and
+//! health checks.
 
+pub(crate) mod address_rate;
 pub(crate) mod allowed_hosts;
 pub(crate) mod client_addr;
 pub(crate) mod connections;
@@ -8,6 +9,7 @@ pub(crate) mod cors;
 pub(crate) mod metrics;
 pub(crate) mod monitoring;
 pub(crate) mod payload;
+pub(crate) mod readiness;
 pub(crate) mod request_id;
 pub(crate) mod request_log;
 pub(crate) mod security_headers;

@@ -1,5 +1,4 @@
-//! Every error that a client can see, and the one place where it becomes a status and a body (wire contract,
-//! section 2).
+//! All errors that clients can see, and their conversion to a status and a body (wire contract, section 2).
 
 use actix_web::{
     HttpResponse,
@@ -16,68 +15,68 @@ use serde::{Serialize, Serializer};
 
 use crate::messages;
 
-/// Why a request did not get what it asked for.
+/// The reason why a request failed.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// Fields are wrong.
+    /// Fields are invalid.
     Fields(Violations),
-    /// Parameters of the query are wrong: the name and what is said of each.
+    /// Query parameters are invalid; holds their names and messages.
     Parameters(Vec<(&'static str, String)>),
-    /// Something is wrong that belongs to no field.
+    /// An error that belongs to no field.
     NonField(String),
-    /// The body can't be read.
+    /// The body is malformed; holds the message.
     Malformed(String),
-    /// The server does not answer for the host that the request names.
+    /// The host in the request is not allowed.
     HostNotAllowed,
-    /// The origin whose script asks may not.
+    /// The origin of the request is not allowed.
     OriginNotAllowed,
-    /// There are no credentials, and there must be.
+    /// The request needs credentials and has none.
     NoCredentials,
-    /// The header `Authorization` can't be read.
+    /// The header `Authorization` is malformed.
     BadAuthorizationHeader,
-    /// The access token is not good.
+    /// The access token is invalid.
     AccessToken(TokenError),
-    /// The access token names no user.
-    TokenNamesNobody,
-    /// The user whom the access token names is not there.
+    /// The access token has no user id.
+    TokenWithoutUserId,
+    /// The user of the access token does not exist.
     UserNotFound,
-    /// The user whom the access token names may not log in.
+    /// The user of the access token is inactive.
     UserInactive,
     /// The credentials of a login are wrong.
     NoActiveAccount,
-    /// The owner of a refresh token may not log in.
+    /// The owner of a refresh token does not exist or is inactive.
     NoActiveAccountForToken,
-    /// A token in the body is not good.
+    /// A token in the body is invalid.
     Token(TokenError),
-    /// A browser's request does not come from our own pages; says why.
+    /// The CSRF check failed; holds the reason.
     Csrf(String),
     /// The user lacks the permission.
     Forbidden(&'static str),
-    /// There is no such thing.
+    /// The object does not exist.
     NotFound(Resource),
-    /// Another user changed the object meanwhile.
+    /// Another user changed the object in the meantime.
     Conflict,
-    /// The endpoint has no such method.
+    /// The endpoint does not serve the method.
     MethodNotAllowed(String),
-    /// The client accepts no form in which this could be answered.
+    /// No renderer satisfies the header `Accept`.
     NotAcceptable,
-    /// The body is of a type that is not read.
+    /// The media type of the body is not supported.
     UnsupportedMediaType(String),
     /// The body is too large; holds the limit in bytes.
     TooLarge(usize),
     /// The body did not arrive in time.
     TooSlow,
-    /// The client asks too often; holds how many seconds it should wait.
+    /// The client exceeds its rate; holds the time to wait, in seconds.
     Throttled(u64),
-    /// The service can't answer now and may be able to soon.
+    /// The service is temporarily unavailable.
     Unavailable(BoxError),
-    /// The service can't save anything now and may be able to soon.
+    /// The service temporarily cannot save changes.
     NotWritable(BoxError),
-    /// A fault that is not the client's.
+    /// An internal error.
     Internal(BoxError),
 }
 
-/// What is not there.
+/// The missing object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resource {
     Car,
@@ -85,7 +84,7 @@ pub(crate) enum Resource {
     Route,
 }
 
-/// How long a client should wait before it asks again, in seconds.
+/// Value of `Retry-After`, in seconds.
 const RETRY_AFTER: &str = "2";
 
 impl ApiError {
@@ -99,7 +98,7 @@ impl ApiError {
             Self::NoCredentials
             | Self::BadAuthorizationHeader
             | Self::AccessToken(_)
-            | Self::TokenNamesNobody
+            | Self::TokenWithoutUserId
             | Self::UserNotFound
             | Self::UserInactive
             | Self::NoActiveAccount
@@ -119,7 +118,7 @@ impl ApiError {
         }
     }
 
-    /// Returns the error of a failed login, and logs a password hash that cannot be verified: only the operator can
+    /// Returns the error of a failed login. Logs a password hash that cannot be verified, because only the operator can
     /// help that user.
     pub(crate) fn of_login(error: accounts::Error) -> Self {
         if let accounts::Error::UnsupportedHash { user, algorithm } = &error {
@@ -134,12 +133,12 @@ impl ApiError {
         error.into()
     }
 
-    /// The answer that a client gets. The cause of a 5xx goes to the log, here and nowhere else.
+    /// Returns the response. The cause of a 5xx is logged here and nowhere else.
     pub(crate) fn response(&self) -> HttpResponse {
         let status = self.status();
         match self {
             Self::Unavailable(cause) | Self::NotWritable(cause) => {
-                tracing::warn!(error = %causes(cause), "not available");
+                tracing::warn!(error = %causes(cause), "service unavailable");
             }
             Self::Internal(cause) => tracing::error!(error = %causes(cause), "internal error"),
             _ => {}
@@ -163,12 +162,12 @@ impl ApiError {
         response.json(self.body())
     }
 
-    /// The body of the answer.
+    /// Returns the body of the response.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::to_value(self.body()).unwrap_or_default()
     }
 
-    /// The same for a person, in one line.
+    /// Returns the messages in one line, for pages.
     pub(crate) fn sentence(&self) -> String {
         let body = self.json();
         match &body["detail"] {
@@ -217,7 +216,7 @@ impl ApiError {
                     message: token_message(*error),
                 }],
             },
-            Self::TokenNamesNobody => ErrorBody::coded(
+            Self::TokenWithoutUserId => ErrorBody::coded(
                 "Token contained no recognizable user identification",
                 "token_not_valid",
             ),
@@ -254,7 +253,7 @@ impl ApiError {
     }
 }
 
-/// What is said of a token: simplejwt's words.
+/// Returns simplejwt's message for an error of a token.
 pub(crate) fn token_message(error: TokenError) -> &'static str {
     match error {
         TokenError::Invalid => "Token is invalid",
@@ -267,7 +266,7 @@ pub(crate) fn token_message(error: TokenError) -> &'static str {
     }
 }
 
-/// An error and all its causes, in one line.
+/// Formats an error and all its causes in one line.
 fn causes(error: &BoxError) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
@@ -367,6 +366,9 @@ impl From<Denied> for ApiError {
             Denied::NotFound => Self::NotFound(Resource::Route),
             Denied::Forbidden => Self::Forbidden("You do not have permission to perform this action."),
             Denied::NotToOneself => Self::Forbidden("You can't do this to your own account."),
+            Denied::OldPasswordRequired => Self::Forbidden(
+                "Change your own password at /api/change-password/, which asks for the old one.",
+            ),
             Denied::SuperusersOnly => Self::Forbidden("Only a superuser can do this to a superuser."),
             Denied::LastSuperuser => Self::Forbidden("The last active superuser has to stay."),
         }
@@ -377,7 +379,7 @@ impl From<AuthenticationError> for ApiError {
     fn from(error: AuthenticationError) -> Self {
         match error {
             AuthenticationError::Token(error) => Self::AccessToken(error),
-            AuthenticationError::NamesNobody => Self::TokenNamesNobody,
+            AuthenticationError::NamesNobody => Self::TokenWithoutUserId,
             AuthenticationError::UserNotFound => Self::UserNotFound,
             AuthenticationError::UserInactive => Self::UserInactive,
             AuthenticationError::Store(error) => error.into(),
@@ -460,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn a_5xx_tells_nothing_of_its_cause() {
+    fn server_errors_do_not_leak_their_cause() {
         let cause = || BoxError::from("password=hunter2");
         for error in [
             ApiError::Internal(cause()),
@@ -493,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_throttled_is_told_for_how_long() {
+    fn throttled_response_tells_the_time_to_wait() {
         for (seconds, detail) in [
             (1, "Request was throttled. Expected available in 1 second."),
             (42, "Request was throttled. Expected available in 42 seconds."),
@@ -508,13 +510,13 @@ mod tests {
     }
 
     #[test]
-    fn an_error_and_its_causes_are_one_line_for_the_log() {
+    fn error_and_its_causes_are_one_line() {
         let error = BoxError::from(StoreError::Other("disk full".into()));
         assert_eq!(causes(&error), "the database failed: disk full");
     }
 
     #[test]
-    fn fields_are_named_in_order_with_all_their_messages() {
+    fn field_errors_are_in_order_with_all_messages() {
         let mut violations = Violations::new();
         violations.add(Field::Year, Violation::NotAnInteger);
         violations.add(Field::Brand, Violation::TooLong { max: 100 });
@@ -526,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_access_token_says_why_in_simplejwts_shape() {
+    fn invalid_access_token_has_simplejwts_response() {
         assert_eq!(
             written(&ApiError::AccessToken(TokenError::Expired)),
             r#"{"detail":"Given token not valid for any token type","code":"token_not_valid","messages":[{"token_class":"AccessToken","token_type":"access","message":"Token is expired"}]}"#

@@ -1,10 +1,10 @@
-//! Reading of bodies, for the fuzz targets in `fuzz/`.
+//! Parses bodies, for the fuzz targets in `fuzz/`.
 
 use std::io::{Read as _, Seek as _};
 
 use crate::request::body::{Body, BodyReader, Part};
 
-/// Reads a body in chunks of at most `size` bytes. Returns what was read, as text that can be compared.
+/// Reads a body in chunks of at most `size` bytes. Returns the result as text, for comparisons.
 #[must_use]
 pub fn read_body(content_type: &[u8], body: &[u8], size: usize) -> String {
     let mut reader = BodyReader::new(content_type, true);

@@ -1,4 +1,4 @@
-//! The HTTP face of My Cars: the only crate that names actix.
+//! The HTTP interface of My Cars: the only crate that uses actix.
 //!
 //! A request passes the middleware of `edge` and the checks of `request::pipeline`, which reads the body and runs the
 //! rest on a worker thread: an endpoint's handler reads the fields by their description, calls a use-case, and writes
@@ -26,7 +26,7 @@ pub use edge::{
 };
 pub use request::{
     query::ListSettings,
-    throttle::{NoRate, Rate, Rates},
+    throttle::{Limits, NoRate, Rate},
 };
 pub use routes::paths;
 pub use server::{Settings, bind, serve};

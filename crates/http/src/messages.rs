@@ -1,8 +1,8 @@
-//! Fields and violations in the words of Django REST framework.
+//! Names of fields and messages of violations, as in Django REST framework.
 
 use mycars_domain::{Field, UnsupportedFormat, Violation};
 
-/// The name of a field in bodies and in answers.
+/// Returns the name of a field in requests and responses.
 #[must_use]
 pub const fn name(field: Field) -> &'static str {
     match field {
@@ -37,7 +37,7 @@ pub const fn name(field: Field) -> &'static str {
     }
 }
 
-/// What is said to a person of a violation of `field`.
+/// Returns the message of a violation of `field`.
 #[must_use]
 pub fn violation(field: Field, violation: &Violation) -> String {
     match violation {
@@ -70,6 +70,7 @@ pub fn violation(field: Field, violation: &Violation) -> String {
             "Enter a valid VIN: 17 characters, the letters A to Z without I, O and Q, and digits.".into()
         }
         Violation::Taken => taken(field).into(),
+        Violation::Confusable => "This username looks too much like another one.".into(),
         Violation::PasswordsDiffer => "Passwords do not match.".into(),
         Violation::WrongPassword => "Wrong password.".into(),
         Violation::PasswordTooShort { min } => {
@@ -103,7 +104,7 @@ pub fn violation(field: Field, violation: &Violation) -> String {
     }
 }
 
-/// What files of a format are called.
+/// Returns the plural of a file format.
 fn plural(format: UnsupportedFormat) -> &'static str {
     match format {
         UnsupportedFormat::Heic => "HEIC images",
@@ -119,7 +120,7 @@ fn plural(format: UnsupportedFormat) -> &'static str {
     }
 }
 
-/// A number of bytes, in the largest unit that it is a whole number of.
+/// Formats a number of bytes in the largest unit that divides it.
 fn bytes(count: u64) -> String {
     const KIB: u64 = 1024;
     const MIB: u64 = KIB * KIB;
@@ -139,7 +140,7 @@ fn taken(field: Field) -> &'static str {
     }
 }
 
-/// Django's `verbose_name` of the fields that a password may be like.
+/// Returns Django's `verbose_name` of a field that a password may be similar to.
 fn verbose_name(field: Field) -> &'static str {
     match field {
         Field::Email => "email address",

@@ -28,8 +28,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .default_service(web::to(no_such_route));
 }
 
-/// Every route but those of the admin panel, with its canonical path. What ends in a slash is served without it,
-/// too.
+/// Adds every route but those of the admin panel, with its canonical path. Paths that end in a slash are also served
+/// without it.
 fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
     for endpoint in ENDPOINTS {
         let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
@@ -52,12 +52,12 @@ fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
     add("/", get("/", to_api));
 }
 
-/// A path with the slash at its end and without.
+/// Returns the resource of a path, with and without the slash at its end.
 fn resource(path: &str) -> Resource {
     web::resource([path, path.trim_end_matches('/')].map(str::to_owned))
 }
 
-/// What can only be read.
+/// Returns a resource that can only be read.
 fn get<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
@@ -69,7 +69,7 @@ where
         .route(web::head().to(handler))
 }
 
-/// The paths of all routes but those of the admin panel.
+/// Returns the paths of all routes but those of the admin panel.
 #[must_use]
 pub fn paths() -> Vec<&'static str> {
     let mut paths = Vec::new();
@@ -83,7 +83,7 @@ async fn to_api() -> HttpResponse {
         .finish()
 }
 
-/// Answers a path without a route: with a page to browsers below `/api/`, with JSON otherwise.
+/// Responds to a path without a route: with a page to browsers below `/api/`, otherwise with JSON.
 async fn no_such_route(state: Data<State>, http: HttpRequest) -> HttpResponse {
     if http.path().starts_with("/admin/") {
         return panel::no_such_page(&state, &http).await;

@@ -1,4 +1,4 @@
-//! The server: workers, middleware, and what handlers share.
+//! The server: workers, middleware, and the state that handlers share.
 
 use std::{
     io,
@@ -16,19 +16,20 @@ use actix_service::{
 };
 use actix_web::{App as Actix, Error, dev::AppConfig, middleware::from_fn, rt::net::TcpStream, web::Data};
 use futures_util::future::select;
-use governor::clock::DefaultClock;
 use mycars_application::App;
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     edge::{
+        address_rate,
         allowed_hosts::{self, AllowedHosts},
         client_addr::{Networks, TrustedProxies},
         connections::{Connection, Connections},
         cors::{self, AllowedOrigins, RefusedOrigins},
         metrics::Metrics,
         payload,
+        readiness::{MAX_AGE, Readiness},
         request_id::RequestIds,
         request_log::log,
         security_headers, timeouts,
@@ -37,34 +38,34 @@ use crate::{
         body::budget::BodyBudget,
         pools::WorkerPools,
         query::ListSettings,
-        throttle::{Rates, Throttles},
+        throttle::{Limits, Throttles},
     },
     routes,
     state::State,
 };
 
-/// What can be set about the server.
+/// The settings of the server.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How many threads serve requests.
+    /// Number of threads that serve requests.
     pub workers: usize,
-    /// How many connections to the database there are: as many threads use them.
+    /// Number of connections to the database, and of the threads that use them.
     pub connections: usize,
-    /// The hosts that requests may name: `example.org`, `.example.org` for it and everything below it, `*`.
+    /// Allowed hosts: `example.org`, `.example.org` for it and its subdomains, `*` for all.
     pub allowed_hosts: Vec<String>,
-    /// How long lists are.
+    /// Page sizes of lists.
     pub lists: ListSettings,
-    /// The origins whose scripts may read answers.
+    /// Origins with scripts that may read responses.
     pub allowed_origins: AllowedOrigins,
-    /// The proxies that may say where requests come from.
+    /// Proxies that may set forwarding headers.
     pub trusted_proxies: TrustedProxies,
-    /// Where the metrics may be asked for.
+    /// Networks that may read the metrics.
     pub metrics_for: Networks,
-    /// How often clients may ask; `None` for as often as they like.
-    pub throttle: Option<Rates>,
-    /// How many logins may wait for the thread that hashes passwords.
+    /// Limits of requests; `None` for no limits.
+    pub throttle: Option<Limits>,
+    /// Maximum number of logins that wait for the thread that hashes passwords.
     pub password_queue: usize,
-    /// How long requests may take to end once the server is told to stop, in seconds.
+    /// Time for requests to end when the server is stopped, in seconds.
     pub shutdown_seconds: u64,
     /// Maximum number of open connections; further ones wait until another is closed.
     pub max_connections: usize,
@@ -76,20 +77,20 @@ pub struct Settings {
     pub max_body_memory: usize,
 }
 
-/// The largest body that is read, in bytes (wire contract, section 2).
+/// Maximum size of a body, in bytes (wire contract, section 2).
 const MAX_BODY: usize = 1024 * 1024;
 
-/// The largest body that is read where a picture may come, in bytes.
+/// Maximum size of a body that may hold a picture, in bytes.
 const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 
-/// How many threads of each worker read pictures from the disk, in small pieces.
+/// Number of threads of each worker that read pictures from the disk, in small pieces.
 const FILE_THREADS: usize = 4;
 
 /// Number of open files beside connections: of the database, pictures and the program itself.
 #[cfg(unix)]
 const OTHER_FILES: u64 = 256;
 
-/// Takes an address, before anything is served there.
+/// Binds an address, before anything is served there.
 ///
 /// # Errors
 /// Those of the operating system: the address is in use, not this machine's, or not allowed.
@@ -97,14 +98,15 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address)
 }
 
-/// Serves `app` at an address that was taken with [`bind`]. Ends, after the requests in hand, on SIGINT and
-/// SIGTERM. Must be called inside an actix runtime.
+/// Serves `app` at an address that was bound with [`bind`]. On SIGINT and SIGTERM, ends after the current requests.
+/// Must be called inside an actix runtime.
 ///
 /// # Errors
 /// Those of the operating system.
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(State {
+        readiness: Readiness::start(app.store.clone(), MAX_AGE)?,
         app: Arc::new(app),
         pools: WorkerPools::start(settings.connections, settings.password_queue)?,
         lists: settings.lists,
@@ -112,10 +114,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         origins: settings.allowed_origins.clone(),
         metrics: Metrics::new(),
         metrics_for: settings.metrics_for.clone(),
-        throttles: settings
-            .throttle
-            .as_ref()
-            .map(|rates| Throttles::new(rates, &DefaultClock::default())),
+        throttles: settings.throttle.as_ref().map(Throttles::new),
         max_body: MAX_BODY,
         max_upload: MAX_UPLOAD,
         bodies: BodyBudget::new(settings.max_body_memory),
@@ -126,11 +125,15 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let stall = settings.stall;
     let linger = timeouts::LINGER.min(stall);
     let app = move || {
-        let (ids, hosts, watched) = (Arc::clone(&ids), hosts.clone(), state.clone());
+        let (ids, hosts) = (Arc::clone(&ids), hosts.clone());
+        let (watched, counted) = (state.clone(), state.clone());
         let (allowed, refused) = (origins.clone(), Arc::clone(&refused));
         Actix::new()
             .app_data(state.clone())
             .configure(routes::configure)
+            .wrap(from_fn(move |request, next| {
+                address_rate::check(counted.clone(), request, next)
+            }))
             .wrap(origins.middleware())
             .wrap(from_fn(move |request, next| {
                 cors::around(allowed.clone(), Arc::clone(&refused), request, next)
@@ -231,9 +234,9 @@ mod tests {
     use mycars_application::{mocks::Mocks, ports::Undecodable};
 
     use super::*;
-    use crate::api::dispatch::tests::with_ann;
+    use crate::{Rate, api::dispatch::tests::with_ann, request::throttle::tests::limits};
 
-    /// A server on a port of its own; stopped when it is dropped.
+    /// A server on its own port, stopped on drop.
     struct Running {
         address: SocketAddr,
         handle: ServerHandle,
@@ -282,7 +285,7 @@ mod tests {
     }
 
     impl Running {
-        /// The whole answer to a request without a body: its method and path, and further headers.
+        /// Sends a request without a body: its method and path, and further headers. Returns the whole response.
         fn ask(&self, line: &str, headers: &[&str]) -> String {
             let line = format!("{line} HTTP/1.1");
             let mut lines = vec![line.as_str(), "Connection: close"];
@@ -309,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_tells_browsers_to_be_careful() {
+    fn every_response_has_security_headers() {
         let server = start(Mocks::new(), settings());
         for (request, host) in [
             ("GET /api/", "Host: localhost"),
@@ -331,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_begin_as_the_client_wrote_them_to_the_trusted_proxy() {
+    fn absolute_urls_have_the_scheme_of_the_trusted_proxy() {
         let server = start(Mocks::new(), settings());
         let answer = server.ask("GET /api/", &["X-Forwarded-Proto: https"]);
         assert!(
@@ -345,24 +348,14 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_too_often_waits_and_bad_credentials_matter_more() {
-        let once = "1/hour".parse().unwrap();
-        let mut mocks = Mocks::new();
-        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
-        let throttle = Some(Rates {
-            login: once,
-            register: once,
-            refresh: once,
-            anon: once,
-            user: once,
+    fn requests_beyond_a_rate_are_told_to_wait() {
+        let server = start_with(Limits {
+            login: once(),
+            register: once(),
+            refresh: once(),
+            address: plenty(),
+            ..limits()
         });
-        let server = start(
-            mocks,
-            Settings {
-                throttle,
-                ..settings()
-            },
-        );
         for path in ["/api/token/", "/api/token/refresh/", "/api/register/"] {
             let line = format!("POST {path}");
             assert_eq!(status(&server.ask(&line, &[])), "400");
@@ -375,15 +368,113 @@ mod tests {
             );
             assert_eq!(status(&server.ask(&line, &["X-Forwarded-For: 192.0.2.7"])), "400");
         }
-        let bad = ["Authorization: Bearer bad"];
-        assert_eq!(status(&server.ask("POST /api/register/", &bad)), "401");
         for _ in 0..2 {
             assert_eq!(status(&server.ask("GET /api/me/", &[])), "401");
             assert_eq!(status(&server.ask("GET /health/ready", &[])), "200");
         }
     }
 
-    fn start_for_watchers(trusted_proxies: &[String]) -> Running {
+    fn once() -> Rate {
+        "1/hour".parse().unwrap()
+    }
+
+    fn plenty() -> Rate {
+        "1000/s".parse().unwrap()
+    }
+
+    /// A server that knows no token and no session.
+    fn start_with(limits: Limits) -> Running {
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
+        mocks.unit.sessions.expect_find().returning(|_| Ok(None));
+        start(
+            mocks,
+            Settings {
+                throttle: Some(limits),
+                ..settings()
+            },
+        )
+    }
+
+    #[test]
+    fn made_up_credentials_do_not_skip_the_rate_of_an_address() {
+        for made_up in [
+            "Cookie: sessionid=x",
+            "Authorization: Bearer x",
+            "Authorization: Basic x",
+        ] {
+            let server = start_with(Limits {
+                register: once(),
+                address: plenty(),
+                ..limits()
+            });
+            server.ask("POST /api/register/", &[made_up]);
+            let answer = server.ask("POST /api/register/", &[made_up]);
+            assert_eq!(status(&answer), "429", "{made_up}: {answer}");
+        }
+    }
+
+    #[test]
+    fn every_path_but_monitoring_counts_to_the_rate_of_its_address() {
+        for line in [
+            "GET /",
+            "GET /api/me/",
+            "GET /api/schema/",
+            "GET /api/docs/",
+            "GET /api-auth/login/",
+            "POST /api-auth/logout/",
+            "GET /admin/",
+            "GET /admin/login/",
+            "GET /admin/nothing/",
+            "GET /media/cars/nothing.jpg",
+            "GET /static/nothing.css",
+            "GET /nothing",
+        ] {
+            let server = start_with(Limits {
+                address: once(),
+                ..limits()
+            });
+            assert_ne!(status(&server.ask(line, &[])), "429", "{line}");
+            let answer = server.ask(line, &["Origin: http://localhost:3000"]);
+            assert_eq!(status(&answer), "429", "{line}: {answer}");
+            assert!(
+                header(&answer, "Access-Control-Allow-Origin").is_some(),
+                "{answer}"
+            );
+            let other = ["X-Forwarded-For: 192.0.2.7"];
+            assert_ne!(status(&server.ask(line, &other)), "429", "{line}");
+            assert_eq!(status(&server.ask("GET /health/live", &[])), "200");
+        }
+    }
+
+    #[test]
+    fn refusals_are_in_the_metrics_by_rate_and_by_lane() {
+        let server = start(
+            Mocks::new(),
+            Settings {
+                throttle: Some(Limits {
+                    register: once(),
+                    ..limits()
+                }),
+                trusted_proxies: TrustedProxies::default(),
+                metrics_for: Networks::new(&["127.0.0.1".into()]).unwrap(),
+                ..settings()
+            },
+        );
+        for _ in 0..3 {
+            server.ask("POST /api/register/", &[]);
+        }
+        let metrics = server.ask("GET /metrics", &[]);
+        for line in [
+            "mycars_throttled_total{scope=\"register\"} 2\n",
+            "mycars_throttled_total{scope=\"account_total\"} 0\n",
+            "mycars_lane_refused_total{lane=\"passwords\"} 0\n",
+        ] {
+            assert!(metrics.contains(line), "{line}{metrics}");
+        }
+    }
+
+    fn start_with_metrics(trusted_proxies: &[String]) -> Running {
         start(
             Mocks::new(),
             Settings {
@@ -395,8 +486,8 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_counted_by_method_route_and_status_whatever_they_name() {
-        let server = start_for_watchers(&[]);
+    fn metrics_count_requests_by_method_route_and_status() {
+        let server = start_with_metrics(&[]);
         for line in [
             "GET /api/",
             "GET /api",
@@ -438,16 +529,16 @@ mod tests {
     }
 
     #[test]
-    fn metrics_are_for_those_who_may_watch_and_not_for_whom_a_strangers_proxy_forwards() {
-        let behind_nothing = start_for_watchers(&[]);
-        let behind_a_proxy = start_for_watchers(&["127.0.0.1".into()]);
-        let for_nobody = start(Mocks::new(), settings());
+    fn metrics_are_404_outside_of_the_allowed_networks() {
+        let without_proxy = start_with_metrics(&[]);
+        let with_proxy = start_with_metrics(&["127.0.0.1".into()]);
+        let without_networks = start(Mocks::new(), settings());
         for (server, header, expected) in [
-            (&behind_nothing, "Accept: */*", "200"),
-            (&behind_nothing, "X-Forwarded-For: 127.0.0.1", "404"),
-            (&behind_nothing, "Forwarded: for=127.0.0.1", "404"),
-            (&behind_a_proxy, "X-Forwarded-For: 192.0.2.7", "404"),
-            (&for_nobody, "Accept: */*", "404"),
+            (&without_proxy, "Accept: */*", "200"),
+            (&without_proxy, "X-Forwarded-For: 127.0.0.1", "404"),
+            (&without_proxy, "Forwarded: for=127.0.0.1", "404"),
+            (&with_proxy, "X-Forwarded-For: 192.0.2.7", "404"),
+            (&without_networks, "Accept: */*", "404"),
         ] {
             assert_eq!(
                 status(&server.ask("GET /metrics", &[header])),
@@ -470,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn only_scripts_of_allowed_origins_may_read_answers() {
+    fn only_scripts_of_allowed_origins_may_read_responses() {
         let listed = start_for(AllowedOrigins::Listed(vec!["https://app.example".into()]));
         let local = start_for(AllowedOrigins::Local);
         let any = start_for(AllowedOrigins::Any);
@@ -513,7 +604,7 @@ mod tests {
     }
 
     #[test]
-    fn preflights_allow_every_method_that_the_api_has() {
+    fn preflights_allow_every_method_of_the_api() {
         let server = start_for(AllowedOrigins::Local);
         for (method, expected) in [
             ("GET", "200"),
@@ -533,7 +624,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_may_read_our_own_headers_and_caches_heed_origin_and_accept() {
+    fn own_headers_are_exposed_and_vary_names_origin_and_accept() {
         let server = start_for(AllowedOrigins::Local);
         let answer = server.ask("GET /api/me/", &["Origin: http://localhost"]);
         let exposed = header(&answer, "Access-Control-Expose-Headers").unwrap();
@@ -550,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_only_count_to_origins_that_are_listed() {
+    fn credentials_are_allowed_for_listed_origins_only() {
         for (origins, origin, credentials) in [
             (
                 AllowedOrigins::Listed(vec!["https://app.example".into()]),
@@ -576,7 +667,7 @@ mod tests {
     }
 
     #[test]
-    fn an_options_request_that_is_no_preflight_describes_the_endpoint() {
+    fn options_without_preflight_describes_the_endpoint() {
         let server = start_for(AllowedOrigins::Local);
         for headers in [&["Origin: http://localhost"][..], &[PREFLIGHT], &[]] {
             let answer = server.ask("OPTIONS /api/register/", headers);
@@ -585,7 +676,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_away_is_503_and_a_time_to_ask_again() {
+    fn unavailable_store_is_503_with_retry_after() {
         let mut mocks = with_ann();
         mocks.fail_store = true;
         let server = start(mocks, settings());
@@ -643,7 +734,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_of_the_api_is_kept_by_browsers() {
+    fn responses_of_the_api_are_not_stored_by_browsers() {
         let server = start(Mocks::new(), settings());
         for request in ["GET /api/", "GET /api/me/", "POST /api/token/"] {
             let answer = server.ask(request, &[]);

@@ -8,8 +8,7 @@ pub(crate) mod page;
 pub(crate) mod panel;
 pub(crate) mod ui;
 
-/// Returns a path as the router wants it. An id is written in digits, perhaps with a minus; for anything else there is no
-/// such route.
+/// Returns a path as a pattern of the router. Ids are digits, perhaps with a minus; no route matches anything else.
 pub(crate) fn path_pattern(path: &str) -> String {
     path.replace('}', ":-?[0-9]+}")
 }

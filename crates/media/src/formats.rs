@@ -1,5 +1,5 @@
-//! Recognises formats that are not supported, so that the error can name them: a user whose phone sends HEIC needs to
-//! know that another format is required.
+//! Recognises formats that are not supported, so that the error can name them, for example for a phone that sends
+//! HEIC.
 
 use mycars_domain::UnsupportedFormat;
 

@@ -22,7 +22,7 @@ const BYTES_PER_PIXEL: u64 = 8;
 /// attack.
 const PNG_METADATA_BYTES: u64 = 16 << 20;
 
-/// Converts JPEG, PNG, WebP and GIF to baseline JPEGs that hold nothing but pixels.
+/// Converts JPEG, PNG, WebP and GIF to baseline JPEGs that contain only pixels.
 ///
 /// Colours are converted to sRGB from the colour space of an ICC profile or of a PNG's `cICP` chunk, because the JPEG
 /// has no profile. The chunks `gAMA` and `cHRM` of a PNG are ignored, as in Pillow: in practice they only repeat,

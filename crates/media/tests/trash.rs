@@ -137,7 +137,7 @@ fn restore_never_overwrites_a_picture() {
 }
 
 #[test]
-fn restoring_what_is_no_picture_does_nothing() {
+fn restore_of_other_files_does_nothing() {
     let world = World::new();
     assert_eq!(world.restore("a.jpg"), Ok(true), "there is no trash");
     fs::create_dir_all(world.trash_of_day().join("folder.jpg")).unwrap();

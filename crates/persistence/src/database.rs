@@ -14,6 +14,9 @@ pub struct Options {
     /// Maximum time that work waits for a free connection, a new connection or a lock. After that, the database is
     /// reported as unavailable.
     pub timeout: Duration,
+    /// Maximum time of a statement. After that, it is cancelled, and the database is reported as unavailable. On SQLite,
+    /// only searches have this limit.
+    pub statement_timeout: Option<Duration>,
 }
 
 impl Default for Options {
@@ -21,6 +24,7 @@ impl Default for Options {
         Self {
             pool_size: 8,
             timeout: Duration::from_secs(2),
+            statement_timeout: None,
         }
     }
 }
@@ -31,6 +35,7 @@ impl Options {
         Self {
             pool_size: self.pool_size.max(1),
             timeout: self.timeout.max(Duration::from_millis(1)),
+            ..self
         }
     }
 }
@@ -62,7 +67,7 @@ pub enum OpenError {
     #[error("the database URL is malformed: {0}")]
     Malformed(&'static str),
     /// The folder of the SQLite file is missing.
-    #[error("the folder `{0}` of the SQLite database does not exist: make it, or correct the database URL")]
+    #[error("the folder `{0}` of the SQLite database does not exist: create it, or correct the database URL")]
     NoFolder(String),
     /// The database does not respond or refuses access.
     #[error("{database} can't be opened: {reason} ({advice})")]
@@ -231,9 +236,9 @@ impl Database {
     fn advice(&self) -> &'static str {
         match self.0 {
             Kind::Sqlite { .. } => {
-                "check that it is a SQLite file which this user may write, in such a folder"
+                "check that it is a SQLite file, and that this user may write the file and its folder"
             }
-            Kind::Postgres { .. } => "check the database URL, and that the server runs and lets this user in",
+            Kind::Postgres { .. } => "check the database URL, and that the server runs and accepts this user",
         }
     }
 }
@@ -322,7 +327,7 @@ fn postgres_place(rest: &str) -> Result<String, &'static str> {
     }
     if !options.is_none_or(|options| options.split('&').all(is_option)) {
         return Err(
-            "what follows `?` must be options such as `sslmode=require`, joined by `&`; \
+            "the part after `?` must be options such as `sslmode=require`, joined by `&`; \
              write `&` and `=` in a password as `%26` and `%3D`",
         );
     }

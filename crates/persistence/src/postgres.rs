@@ -8,10 +8,12 @@ use diesel::{
     dsl::sql,
     pg::Pg as DB,
     select,
-    sql_types::Bool,
+    sql_types::{Bool, Text},
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mycars_application::ports::StoreError;
+
+use crate::database::Options;
 
 /// The type of connection in the shared files.
 type Conn = diesel::PgConnection;
@@ -25,7 +27,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postg
 /// Returns whether the table of applied migrations exists.
 const HAS_MIGRATIONS: &str = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS found";
 
-/// Writes a new file and forgets it. A role that may not create temporary tables writes a large object instead.
+/// Writes a new file and drops it. A role that may not create temporary tables writes a large object instead.
 const WRITE_CHECK: &str = "DO $$ BEGIN
         IF has_database_privilege(current_database(), 'TEMPORARY') THEN
             CREATE TEMPORARY TABLE mycars_write_check ON COMMIT DROP AS SELECT 1 AS filler;
@@ -42,6 +44,13 @@ mod schema {
 macro_rules! for_update {
     ($query:expr) => {
         $query.for_update()
+    };
+}
+
+/// The condition that a text contains a word.
+macro_rules! contains {
+    ($text:expr, $word:expr) => {
+        super::strpos($text, $word).gt(0)
     };
 }
 
@@ -69,26 +78,31 @@ pub(crate) use migrations::migrate;
 pub(crate) use store::connect;
 use store::{Wait, begin};
 
-/// Minimum of the statement timeout. Statements of My Cars never take so long in normal operation.
-const LEAST_STATEMENT_TIME: Duration = Duration::from_secs(30);
+diesel::define_sql_function! {
+    /// Returns the position of a word in a text, or 0. In contrast to `LIKE`, its time for a text of one repeated letter
+    /// is a third, and wildcards need no escape.
+    fn strpos(text: Text, word: Text) -> Integer;
+}
 
-/// Sets up a new connection. A statement fails if it waits longer than `patience` for a lock, or if it runs so long
-/// that it would occupy the connection for ever.
+/// Sets up a new connection. A statement fails if it waits longer than the timeout for a lock, or runs longer than the
+/// statement timeout.
 ///
 /// Messages are set to English if the role may do so, because `error.rs` recognises some errors by their messages.
-fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
-    let statement = patience.saturating_mul(15).max(LEAST_STATEMENT_TIME);
+fn prepare(conn: &mut Conn, options: Options) -> QueryResult<()> {
     conn.batch_execute(&format!(
         "SET lock_timeout = {}; SET statement_timeout = {};
          DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$",
-        milliseconds(patience),
-        milliseconds(statement)
+        milliseconds(options.timeout),
+        options.statement_timeout.map_or(0, milliseconds)
     ))
 }
 
-/// Converts a time limit to PostgreSQL's unit.
+/// Does nothing, because the server measures the time of each statement.
+fn start_statement() {}
+
+/// Converts a time limit to PostgreSQL's unit. Zero would be no limit.
 fn milliseconds(limit: Duration) -> i32 {
-    i32::try_from(limit.as_millis()).unwrap_or(i32::MAX)
+    i32::try_from(limit.as_millis()).unwrap_or(i32::MAX).max(1)
 }
 
 /// Begins the transaction of a write that fails instead of waiting for a row. A limit of zero would be none.
@@ -96,10 +110,9 @@ fn begin_now(conn: &mut Conn, _patience: Duration) -> QueryResult<()> {
     AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN; SET LOCAL lock_timeout = 1")
 }
 
-/// Begins the transaction for migrations, which only one instance at a time can hold. Migrations have no time limit.
+/// Begins the transaction for migrations, which only one instance at a time can hold.
 fn begin_migrations(conn: &mut Conn) -> QueryResult<()> {
     begin(conn)?;
-    conn.batch_execute("SET LOCAL statement_timeout = 0")?;
     // The number is arbitrary. It identifies the migrations of My Cars among the advisory locks of the database.
     conn.batch_execute("SELECT pg_advisory_xact_lock(7266292631)")
 }
@@ -139,7 +152,7 @@ struct Turn;
 
 #[cfg(test)]
 mod tests {
-    use diesel::{Connection as _, sql_types::Text};
+    use diesel::Connection as _;
     use mycars_testkit::TestDatabase;
 
     use super::*;
@@ -156,7 +169,7 @@ mod tests {
         database.execute(&format!("ALTER DATABASE {name} SET lc_messages = 'POSIX'"));
         let mut conn = Conn::establish(&database.url()).unwrap();
         assert_eq!(setting(&mut conn, "lc_messages"), "POSIX");
-        prepare(&mut conn, Duration::from_secs(2)).unwrap();
+        prepare(&mut conn, Options::default()).unwrap();
         assert_eq!(setting(&mut conn, "lc_messages"), "C");
     }
 
@@ -166,25 +179,27 @@ mod tests {
         let mut conn = Conn::establish(&database.url()).unwrap();
         conn.batch_execute("SET lc_messages = 'POSIX'; SET ROLE pg_monitor")
             .unwrap();
-        prepare(&mut conn, Duration::from_secs(2)).unwrap();
+        prepare(&mut conn, Options::default()).unwrap();
         assert_eq!(setting(&mut conn, "lc_messages"), "POSIX");
         assert_eq!(setting(&mut conn, "lock_timeout"), "2s");
     }
 
     #[test]
-    fn statements_except_migrations_have_a_timeout() {
+    fn statements_have_the_timeout_of_the_options() {
         let database = TestDatabase::empty_postgres();
         let mut conn = Conn::establish(&database.url()).unwrap();
-        for (patience, expected) in [
-            (Duration::from_millis(1), "30s"),
-            (Duration::from_secs(2), "30s"),
-            (Duration::from_mins(1), "15min"),
-            (Duration::MAX, "2147483647ms"),
+        for (statement_timeout, expected) in [
+            (Some(Duration::ZERO), "1ms"),
+            (Some(Duration::from_secs(5)), "5s"),
+            (Some(Duration::MAX), "2147483647ms"),
+            (None, "0"),
         ] {
-            prepare(&mut conn, patience).unwrap();
+            let options = Options {
+                statement_timeout,
+                ..Options::default()
+            };
+            prepare(&mut conn, options).unwrap();
             assert_eq!(setting(&mut conn, "statement_timeout"), expected);
         }
-        begin_migrations(&mut conn).unwrap();
-        assert_eq!(setting(&mut conn, "statement_timeout"), "0");
     }
 }

@@ -102,8 +102,8 @@ pub(crate) mod postgres {
 
     /// Opens another connection and returns it with its session, or `None` if there is none in time.
     ///
-    /// A pooler without a free session lets the client wait without an answer, which only another thread can limit. The
-    /// thread ends when the pooler answers, at the latest after the first connection is closed.
+    /// A pooler without a free session lets the client wait without a response, so the connection is opened by
+    /// another thread. The thread ends when the pooler responds, at the latest after the first connection is closed.
     fn second_session(address: &str) -> Option<(PgConnection, String)> {
         let (sender, receiver) = mpsc::channel();
         let address = address.to_owned();

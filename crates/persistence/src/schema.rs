@@ -20,6 +20,7 @@ macro_rules! schema {
                 password -> Text,
                 search_key -> Text,
                 logins_ended_at -> Nullable<$Time>,
+                access_ended_at -> Nullable<$Time>,
                 date_joined -> $Time,
                 last_login -> Nullable<$Time>,
                 created_at -> $Time,

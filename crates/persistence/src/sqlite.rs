@@ -1,11 +1,22 @@
 //! The parts of the store that differ for SQLite; `shared/` has the rest.
 
-use std::time::Duration;
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
-use diesel::{QueryResult, RunQueryDsl as _, connection::SimpleConnection as _, sqlite::Sqlite as DB};
+use diesel::{
+    QueryResult, RunQueryDsl as _,
+    connection::SimpleConnection as _,
+    serialize::{self, IsNull, Output, ToSql},
+    sql_types::{Bool, Text},
+    sqlite::Sqlite as DB,
+};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mycars_application::ports::StoreError;
 use parking_lot::{Mutex, MutexGuard};
+
+use crate::database::Options;
 
 /// The type of connection in the shared files.
 type Conn = diesel::SqliteConnection;
@@ -36,6 +47,13 @@ macro_rules! for_update {
     };
 }
 
+/// The condition that a text contains a word.
+macro_rules! contains {
+    ($text:expr, $word:expr) => {
+        super::contains($text, $word)
+    };
+}
+
 #[path = "shared/audit_log.rs"]
 mod audit_log;
 #[path = "shared/cars.rs"]
@@ -60,17 +78,64 @@ pub(crate) use migrations::migrate;
 pub(crate) use store::connect;
 use store::{Wait, begin};
 
+thread_local! {
+    /// The start of this thread's last statement. SQLite calls functions on the thread that runs the statement.
+    static STARTED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Starts measuring the time of a statement.
+fn start_statement() {
+    STARTED.set(Some(Instant::now()));
+}
+
+/// SQLite has no statement timeout: its progress handler is not available in safe code. So searches, the only
+/// statements whose clients choose both the text and the work for each of its characters, check the time for each row.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("canceling statement due to statement timeout")]
+struct TimedOut;
+
+/// The result of the function `contains`.
+#[derive(Debug)]
+struct Contains(Result<bool, TimedOut>);
+
+impl ToSql<Bool, DB> for Contains {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        out.set_value(i32::from(self.0?));
+        Ok(IsNull::No)
+    }
+}
+
+diesel::define_sql_function! {
+    /// Returns whether a text contains a word. In contrast to `LIKE`, its time is linear in the length of the text,
+    /// whatever the word, and wildcards need no escape.
+    fn contains(text: Text, word: Text) -> Bool;
+}
+
+/// Registers the function `contains`.
+fn register_contains(conn: &mut Conn, statement_timeout: Option<Duration>) -> QueryResult<()> {
+    contains_utils::register_impl(conn, move |text: String, word: String| {
+        let timed_out = statement_timeout
+            .is_some_and(|limit| STARTED.get().is_some_and(|start| start.elapsed() >= limit));
+        Contains(if timed_out {
+            Err(TimedOut)
+        } else {
+            Ok(text.contains(&word))
+        })
+    })
+}
+
 /// Sets up a new connection. The time limit is set first, because the other settings may have to wait.
 ///
 /// In WAL mode, readers and the writer do not block each other. With `synchronous = FULL`, an acknowledged write
 /// survives a power failure, as in PostgreSQL.
-fn prepare(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
+fn prepare(conn: &mut Conn, options: Options) -> QueryResult<()> {
+    register_contains(conn, options.statement_timeout)?;
     conn.batch_execute(&format!(
         "PRAGMA busy_timeout = {};
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;",
-        patience.as_millis()
+        options.timeout.as_millis()
     ))
 }
 
@@ -94,7 +159,7 @@ fn begin_migrations(conn: &mut Conn) -> QueryResult<()> {
 
 #[derive(diesel::QueryableByName)]
 struct Trigger {
-    #[diesel(sql_type = diesel::sql_types::Text)]
+    #[diesel(sql_type = Text)]
     sql: String,
 }
 

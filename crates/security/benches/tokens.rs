@@ -12,6 +12,7 @@ fn tokens(criterion: &mut Criterion) {
     let claims = Claims {
         token_type: Some("access".to_owned()),
         expires_at: Some(4_102_444_800),
+        issued_at_micros: None,
         issued_at: Some(1_795_000_000),
         not_before: None,
         id: Some("0123456789abcdef0123456789abcdef".to_owned()),

@@ -54,7 +54,7 @@ pub struct DjangoHasher {
 
 /// The cost is outside bcrypt's range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("bcrypt has no cost {0}: it goes from {min} to {max}", min = COSTS.start(), max = COSTS.end())]
+#[error("the bcrypt cost {0} is not from {min} to {max}", min = COSTS.start(), max = COSTS.end())]
 pub struct CostOutOfRange(pub u32);
 
 impl DjangoHasher {
@@ -116,8 +116,8 @@ impl PasswordHasher for DjangoHasher {
     }
 }
 
-/// Returns why a hash cannot be verified. By Django's convention, an account whose hash is empty or begins with `!`
-/// has no password.
+/// Returns the outcome for a hash that cannot be verified. By Django's convention, an account with an empty hash or
+/// one that begins with `!` has no password.
 fn unverifiable(hash: &str) -> Verification {
     if hash.is_empty() || hash.starts_with('!') {
         return Verification::Wrong;
@@ -499,7 +499,7 @@ mod tests {
         }
         assert_eq!(
             CostOutOfRange(3).to_string(),
-            "bcrypt has no cost 3: it goes from 4 to 31"
+            "the bcrypt cost 3 is not from 4 to 31"
         );
     }
 }

@@ -8,7 +8,7 @@ use mycars_http::messages;
 
 use crate::settings::SettingsError;
 
-/// The reason for which a command failed. Its text is one line that says what to do.
+/// The reason why a command failed. Its text is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     #[error(transparent)]

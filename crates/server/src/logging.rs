@@ -18,7 +18,11 @@ pub(crate) fn start(log: &Log) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// Parses a level or the directives of an `EnvFilter`; `None` if the text is neither.
+/// Directives that those of the settings override. The HTTP library logs an error for each malformed request, without
+/// its address.
+const DEFAULT_DIRECTIVES: &str = "actix_http::h1::dispatcher=off";
+
+/// Parses a level or the directives of an `EnvFilter`, and adds the default directives; `None` if the text is neither.
 pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
     // `EnvFilter` takes a single word that is not a level for a module. It is more likely to be a mistyped level.
     let level = level.trim();
@@ -27,7 +31,8 @@ pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
     if is_word && !is_level {
         return None;
     }
-    EnvFilter::try_new(level).ok()
+    EnvFilter::try_new(level).ok()?;
+    EnvFilter::try_new(format!("{DEFAULT_DIRECTIVES},{level}")).ok()
 }
 
 fn dispatch<W>(log: &Log, writer: W, is_terminal: bool) -> Result<Dispatch, SettingsError>
@@ -69,7 +74,7 @@ mod tests {
         }
     }
 
-    /// Returns the log of three events at different levels.
+    /// Returns the log of three events at different levels, and of the library's error about a malformed request.
     fn written(level: &str, format: LogFormat) -> String {
         let buffer = Buffer::default();
         let log = Log {
@@ -82,6 +87,7 @@ mod tests {
             tracing::debug!("a detail");
             tracing::info_span!("request", id = "a-1").in_scope(|| tracing::info!(car = 7, "some news"));
             tracing::error!("a failure");
+            tracing::error!(target: "actix_http::h1::dispatcher", "stream error");
         });
         String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
     }
@@ -124,6 +130,8 @@ mod tests {
             ("debug", 3),
             ("mycars::logging=debug", 3),
             ("error,mycars=info", 2),
+            ("info,actix_http::h1::dispatcher=error", 3),
+            ("off,actix_http::h1::dispatcher=trace", 1),
         ] {
             assert_eq!(written(level, LogFormat::Text).lines().count(), lines, "{level}");
         }

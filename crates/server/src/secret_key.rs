@@ -16,7 +16,7 @@ use crate::settings::{Secret, Settings, SettingsError, weakness};
 const FILE_NAME: &str = "secret_key";
 
 /// Returns the key that signs tokens, with a warning if other users of the machine can read it. It is the key in the
-/// settings. While debugging without one, the first call generates a key and keeps it in the data folder.
+/// settings. In `DEBUG` without one, the first call generates a key and stores it in the data folder.
 ///
 /// # Errors
 /// [`SettingsError::File`] if the key can't be read or generated, or is weak.

@@ -1,5 +1,5 @@
-//! The settings. `config/default.toml` says what each means and holds its default; the types here say what each takes.
-//! [`layers`] merges files and variables, and [`values`] parses single values.
+//! The settings. `config/default.toml` describes each setting and has its default; the types here define the allowed
+//! values. [`layers`] merges files and variables, and [`values`] parses single values.
 
 mod layers;
 mod secret;
@@ -21,10 +21,10 @@ use serde::Deserialize;
 
 pub(crate) use self::secret::{Secret, weakness};
 
-/// The hosts that are allowed while debugging, if none are set.
+/// Allowed hosts in `DEBUG`, if none are set.
 const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// The file in which Django projects keep their variables. This server reads the environment alone.
+/// The file in which Django projects keep their variables. This server only reads the environment.
 const DOTENV: &str = ".env";
 
 const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your container (--env-file .env)";
@@ -45,7 +45,7 @@ pub(crate) type Variables = BTreeMap<String, String>;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) debug: bool,
-    /// Signs tokens; `None` only while debugging.
+    /// Signs tokens; `None` only in `DEBUG`.
     pub(crate) secret_key: Option<Secret>,
     pub(crate) secret_key_fallbacks: Vec<Secret>,
     /// Patterns in lower case; never empty.
@@ -96,6 +96,8 @@ pub(crate) struct Database {
     pub(crate) pool_size: u32,
     #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
     pub(crate) timeout_seconds: u64,
+    #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
+    pub(crate) statement_timeout_seconds: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,6 +109,8 @@ pub(crate) struct Tokens {
     pub(crate) refresh_minutes: i64,
     #[serde(deserialize_with = "values::flag")]
     pub(crate) rotate_refresh: bool,
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) access_dies_with_login: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,13 +139,27 @@ pub(crate) struct Throttle {
     #[serde(deserialize_with = "values::rate")]
     pub(crate) login: Rate,
     #[serde(deserialize_with = "values::rate")]
+    pub(crate) account: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) account_total: Rate,
+    #[serde(deserialize_with = "values::rate")]
     pub(crate) register: Rate,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) refresh: Rate,
     #[serde(deserialize_with = "values::rate")]
+    pub(crate) password: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) taken: Rate,
+    #[serde(deserialize_with = "values::rate")]
     pub(crate) anon: Rate,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) user: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) address: Rate,
+    #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
+    pub(crate) user_jobs: usize,
+    #[serde(deserialize_with = "values::whole::<1, 128, _, _>")]
+    pub(crate) ipv6_prefix: u8,
 }
 
 #[derive(Deserialize)]
@@ -152,7 +170,7 @@ struct Cors {
 }
 
 impl Cors {
-    /// Allows front ends on this machine while debugging, if no origins are set.
+    /// Allows front ends on this machine in `DEBUG`, if no origins are set.
     fn settle(self, debug: bool) -> AllowedOrigins {
         match self.allowed_origins {
             AllowedOrigins::Listed(origins) if debug && origins.is_empty() => AllowedOrigins::Local,
@@ -203,7 +221,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The reason for which settings are refused. Its text is one line that says what to do.
+/// The reason why settings are refused. Its text is one line that says what to do.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SettingsError {
     #[error("Unknown setting {name}. {advice}")]

@@ -27,16 +27,18 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
     let options = Options {
         pool_size: settings.database.pool_size,
         timeout: Duration::from_secs(settings.database.timeout_seconds),
+        statement_timeout: None,
     };
     Ok((database, options))
 }
 
-/// Returns the use-cases with the adapters of the settings. Applies pending migrations, and logs them.
+/// Returns the use-cases with the adapters of the settings, for a command: its statements may take any time. Applies
+/// pending migrations, and logs them.
 ///
 /// # Errors
 /// If the database can't be opened or migrated, or there is no key.
 pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
-    let (app, applied) = migrated_app(settings)?;
+    let (app, applied) = migrated_app(settings, None)?;
     log_migrations(&applied);
     Ok(app)
 }
@@ -50,9 +52,17 @@ pub(crate) fn log_migrations(applied: &[String]) {
     }
 }
 
-/// Does the same as [`app`], but returns the names of the applied migrations instead of logging them.
-pub(crate) fn migrated_app(settings: &Settings) -> Result<(App, Vec<String>), CommandError> {
+/// Does the same as [`app`], but returns the names of the applied migrations instead of logging them, and limits the
+/// time of statements.
+pub(crate) fn migrated_app(
+    settings: &Settings,
+    statement_timeout: Option<Duration>,
+) -> Result<(App, Vec<String>), CommandError> {
     let (database, options) = database(settings)?;
+    let options = Options {
+        statement_timeout,
+        ..options
+    };
     let (key, warning) = secret_key::signing_key(settings)?;
     for warning in settings.warnings.iter().chain(&warning) {
         tracing::warn!("{warning}");
@@ -74,6 +84,7 @@ pub(crate) fn migrated_app(settings: &Settings) -> Result<(App, Vec<String>), Co
             access_lifetime: TimeDelta::minutes(settings.tokens.access_minutes),
             refresh_lifetime: TimeDelta::minutes(settings.tokens.refresh_minutes),
             rotate_refresh: settings.tokens.rotate_refresh,
+            access_dies_with_login: settings.tokens.access_dies_with_login,
         },
         session_settings: SessionSettings {
             idle: TimeDelta::minutes(settings.sessions.idle_minutes),

@@ -8,13 +8,12 @@ use mycars_persistence::{Database, Options};
 use tempfile::TempDir;
 
 use crate::{
-    postgres::{NOBODY_ELSE, PostgresDatabase, until},
+    postgres::{NO_OTHER_SESSION, PostgresDatabase, until},
     scratch,
     store_contract::Fixture,
 };
 
-/// A database of its own for one test, gone when it is dropped. Other processes can use it as well, by its
-/// [`url`](Self::url).
+/// A database for one test, deleted on drop. Other processes can connect to it by its [`url`](Self::url).
 pub struct TestDatabase {
     kept: Kept,
 }
@@ -25,7 +24,7 @@ enum Kept {
 }
 
 impl TestDatabase {
-    /// A SQLite database with the tables of My Cars.
+    /// Creates a SQLite database with the tables of My Cars.
     #[must_use]
     pub fn sqlite() -> Self {
         let database = Self::empty_sqlite();
@@ -36,7 +35,7 @@ impl TestDatabase {
         database
     }
 
-    /// A PostgreSQL database with the tables of My Cars.
+    /// Creates a PostgreSQL database with the tables of My Cars.
     #[must_use]
     pub fn postgres() -> Self {
         Self {
@@ -44,7 +43,7 @@ impl TestDatabase {
         }
     }
 
-    /// A SQLite database without tables.
+    /// Creates a SQLite database without tables.
     #[must_use]
     pub fn empty_sqlite() -> Self {
         Self {
@@ -52,13 +51,13 @@ impl TestDatabase {
         }
     }
 
-    /// A PostgreSQL database without tables.
+    /// Creates a PostgreSQL database without tables.
     #[must_use]
     pub fn empty_postgres() -> Self {
         Self::empty_postgres_with("")
     }
 
-    /// A PostgreSQL database without tables, made with these options of CREATE DATABASE.
+    /// Creates a PostgreSQL database without tables, with these options of CREATE DATABASE.
     #[must_use]
     pub fn empty_postgres_with(options: &str) -> Self {
         Self {
@@ -66,7 +65,7 @@ impl TestDatabase {
         }
     }
 
-    /// The URL by which anybody reaches it.
+    /// Returns the URL of the database.
     #[must_use]
     pub fn url(&self) -> String {
         match &self.kept {
@@ -75,7 +74,7 @@ impl TestDatabase {
         }
     }
 
-    /// It, opened as a store that waits long, so that a slow machine changes no answer.
+    /// Opens the database as a store with a long timeout, so that a slow machine does not change the results.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         self.store_with(&Options {
@@ -84,7 +83,7 @@ impl TestDatabase {
         })
     }
 
-    /// It, opened as a store with these options.
+    /// Opens the database as a store with these options.
     #[must_use]
     pub fn store_with(&self, options: &Options) -> Arc<dyn Store> {
         self.parsed()
@@ -92,7 +91,7 @@ impl TestDatabase {
             .expect("the database can be opened")
     }
 
-    /// Does to it with SQL what no port does.
+    /// Executes SQL, for changes that no port offers.
     pub fn execute(&self, sql: &str) {
         let done = match &self.kept {
             Kept::Sqlite(folder) => {
@@ -110,16 +109,16 @@ impl TestDatabase {
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// Waits until nobody is connected to it: PostgreSQL goes on for a moment with what a client that was
-    /// killed had begun. SQLite has no life of its own.
-    pub fn wait_until_left(&self) {
+    /// Waits until no other session is connected: PostgreSQL finishes the current statement of a client that was
+    /// killed. On SQLite, returns at once.
+    pub fn wait_until_unused(&self) {
         if matches!(self.kept, Kept::Postgres(_)) {
-            self.execute(&until(NOBODY_ELSE));
+            self.execute(&until(NO_OTHER_SESSION));
         }
     }
 
     fn parsed(&self) -> Database {
-        Database::parse(&self.url()).expect("the URL is one")
+        Database::parse(&self.url()).expect("the URL is valid")
     }
 }
 

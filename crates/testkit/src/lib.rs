@@ -1,14 +1,14 @@
-//! What the tests of My Cars share. Not published, and allowed to panic.
+//! Shared parts of My Cars' tests. Not published, and allowed to panic.
 //!
-//! - [`store_contract!`]: the rules that every store keeps, one test for each.
-//! - [`samples`]: users, cars and tokens for tests that do not care what they look like.
-//! - [`random`]: chance that can be repeated, for tests that make up what they try.
+//! - [`store_contract!`]: the rules for every store, one test for each.
+//! - [`samples`]: users, cars and tokens for tests that do not depend on their values.
+//! - [`random`]: repeatable random numbers, for tests that generate their input.
 //!
 //! And with the feature `databases`, which is on by default:
 //!
-//! - `TestDatabase`: a database of its own for one test, on SQLite or PostgreSQL, gone when it is dropped.
-//! - `PostgresServer`: a server of its own for one test, which can be stopped and started again.
-//! - `PgBouncer`: a connection pooler before such a server.
+//! - `TestDatabase`: a database for one test, on SQLite or PostgreSQL, deleted on drop.
+//! - `PostgresServer`: a server for one test, which can be stopped and started again.
+//! - `PgBouncer`: a connection pooler in front of such a server.
 
 #[cfg(feature = "databases")]
 mod database;

@@ -1,6 +1,6 @@
 //! PostgreSQL for tests: one server for each test process, one database for each test.
 //!
-//! The server is a throw-away one of this process ([`cluster`]), or that of `TEST_DATABASE_URL`.
+//! The server is a temporary one of this process ([`cluster`]), or that of `TEST_DATABASE_URL`.
 
 mod cluster;
 mod embedded;
@@ -26,28 +26,28 @@ static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
 
 /// The PostgreSQL server that the tests of this process use.
 struct Server {
-    /// A URL of it, with any database: the others are reached by putting their names there.
+    /// URL of one of its databases. The URLs of the others differ only in the name of the database.
     url: String,
-    /// Present if it is ours alone.
+    /// The temporary server; `None` with `TEST_DATABASE_URL`.
     cluster: Option<Cluster>,
-    /// How a database is copied from another one fastest.
+    /// Options of CREATE DATABASE for the fastest way to copy a template.
     copying: &'static str,
     next: AtomicU32,
 }
 
-/// A database of its own for one test; dropped when this is.
+/// A database for one test, deleted on drop.
 pub(crate) struct PostgresDatabase {
     name: String,
 }
 
 impl PostgresDatabase {
-    /// A database with the tables of My Cars.
+    /// Creates a database with the tables of My Cars.
     pub(crate) fn migrated() -> Self {
         let server = server();
         Self::create(server, &format!("TEMPLATE {} {}", template(), server.copying))
     }
 
-    /// A database without tables. `options` are those of CREATE DATABASE.
+    /// Creates a database without tables. `options` are those of CREATE DATABASE.
     pub(crate) fn empty(options: &str) -> Self {
         Self::create(server(), options)
     }
@@ -71,12 +71,12 @@ impl Drop for PostgresDatabase {
     }
 }
 
-/// Holds when no other session uses the database.
-pub(crate) const NOBODY_ELSE: &str = "NOT EXISTS (
+/// SQL condition: no other session uses the database.
+pub(crate) const NO_OTHER_SESSION: &str = "NOT EXISTS (
     SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 )";
 
-/// SQL that waits until a condition holds, and fails if it never does.
+/// Returns SQL that waits until a condition holds, and fails after a minute.
 pub(crate) fn until(condition: &str) -> String {
     format!(
         "DO $$
@@ -88,7 +88,7 @@ pub(crate) fn until(condition: &str) -> String {
                 END IF;
                 PERFORM pg_sleep(0.01);
             END LOOP;
-            RAISE 'waited in vain';
+            RAISE 'the condition did not hold within a minute';
         END
         $$"
     )
@@ -119,7 +119,7 @@ impl Server {
         Ok(Self {
             url,
             cluster,
-            // Older servers know no other way.
+            // Older servers have only this method.
             copying: if version >= 150_000 {
                 "STRATEGY file_copy"
             } else {
@@ -141,7 +141,7 @@ impl Server {
     }
 }
 
-/// The name of the database that the others are copied from. Nobody is connected to it.
+/// Returns the name of the database that the others are copied from. No session is connected to it.
 fn template() -> &'static str {
     static TEMPLATE: OnceLock<String> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
@@ -158,7 +158,7 @@ fn template_name() -> String {
     format!("mycars_test_{}_template", std::process::id())
 }
 
-/// Leaves nothing behind. A `static` is never dropped, so this runs when the process ends.
+/// Stops the server or deletes the template when the process ends: a `static` is never dropped.
 extern "C" fn stop() {
     let Some(Ok(server)) = SERVER.get() else { return };
     match &server.cluster {
@@ -167,7 +167,7 @@ extern "C" fn stop() {
     }
 }
 
-/// Takes the template away from a server that stays. It must not panic: nobody is left to catch it.
+/// Deletes the template on a server that keeps running. Must not panic, because no caller could catch it.
 fn drop_template(server: &Server) {
     if let Ok(mut conn) = PgConnection::establish(&server.url) {
         conn.batch_execute(&format!("DROP DATABASE IF EXISTS {}", template_name()))
@@ -175,7 +175,7 @@ fn drop_template(server: &Server) {
     }
 }
 
-/// The same URL with another database.
+/// Returns the URL with another database.
 fn with_database(url: &str, database: &str) -> String {
     let (address, options) = url
         .split_once('?')
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_database_of_a_url_is_replaced_and_nothing_else() {
+    fn only_database_of_url_is_replaced() {
         for (url, expected) in [
             ("postgres://ann:x@db:5432/old", "postgres://ann:x@db:5432/new"),
             ("postgres://db", "postgres://db/new"),

@@ -1,5 +1,5 @@
-//! Users, cars and tokens for tests that do not care what they look like. All fields are public: a test that
-//! cares about one writes `NewCar { vin: None, ..samples::new_car(owner, "B-AB 12") }`.
+//! Users, cars and tokens for tests that do not depend on their values. All fields are public: a test of one field
+//! writes `NewCar { vin: None, ..samples::new_car(owner, "B-AB 12") }`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::ports::RefreshToken;
@@ -11,13 +11,13 @@ use mycars_domain::{
     },
 };
 
-/// The moment that is so many microseconds after the one at which samples are made.
+/// Returns the time of the samples plus this number of microseconds.
 #[must_use]
 pub fn moment(microseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_422_600, 0).expect("it is a time") + TimeDelta::microseconds(microseconds)
 }
 
-/// An active client of this name, whose e-mail address is made of it, with every field set.
+/// Returns an active client with this username, an e-mail address that contains it, and every field set.
 #[must_use]
 pub fn new_user(username: &str) -> NewUser {
     NewUser {
@@ -35,7 +35,7 @@ pub fn new_user(username: &str) -> NewUser {
     }
 }
 
-/// A car with this plate and every field set.
+/// Returns a car with this plate and every field set.
 #[must_use]
 pub fn new_car(owner: UserId, license: &str) -> NewCar {
     NewCar {
@@ -52,7 +52,7 @@ pub fn new_car(owner: UserId, license: &str) -> NewCar {
     }
 }
 
-/// A refresh token that is issued at [`moment`] 0 and expires a day later.
+/// Returns a refresh token that is issued at [`moment`] 0 and expires a day later.
 #[must_use]
 pub fn refresh_token(id: &str, user: UserId) -> RefreshToken {
     RefreshToken {

@@ -1,18 +1,18 @@
-//! Folders that tests leave behind for nobody: in memory where there is room, removed when they are no longer
-//! needed, and swept by a later process where an earlier one was killed.
+//! Temporary folders: in memory if there is room, and removed on drop. If a process was killed, a later one removes
+//! its folders.
 
 use std::{env, fs, path::PathBuf, sync::Once};
 
 use tempfile::TempDir;
 
-/// How the name of each folder begins; the id of the process that made it follows.
+/// Prefix of the folders' names; the id of the process follows.
 const PREFIX: &str = "mycars-test-";
 
-/// How much room there must be in memory: for a database server and what a few tests add to it.
+/// Minimum free memory, in bytes, for a folder in memory: enough for a database server and the data of a few tests.
 #[cfg(target_os = "linux")]
 const ROOM: u64 = 512 << 20;
 
-/// A new folder, removed when it is dropped.
+/// Creates a folder that is removed on drop.
 pub(crate) fn folder() -> TempDir {
     static SWEPT: Once = Once::new();
     SWEPT.call_once(sweep);
@@ -22,12 +22,12 @@ pub(crate) fn folder() -> TempDir {
         .expect("a folder for tests can be made")
 }
 
-/// Where the folders are: in memory, because tests write much and keep nothing.
+/// Returns the parent folder: in memory if possible, because tests write a lot and keep no data.
 fn root() -> PathBuf {
     memory_with_room().unwrap_or_else(env::temp_dir)
 }
 
-/// Removes the folders of processes that are gone.
+/// Removes the folders of processes that have ended.
 fn sweep() {
     let Ok(entries) = fs::read_dir(root()) else { return };
     for entry in entries.flatten() {
@@ -36,21 +36,21 @@ fn sweep() {
             .to_str()
             .and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
         if pid.is_some_and(|pid| !is_alive(pid)) {
-            // Another user's folder can't be removed, and two processes may sweep at once.
+            // Folders of other users can't be removed, and two processes may remove the same one.
             fs::remove_dir_all(entry.path()).ok();
         }
     }
 }
 
-/// Whether there is a process with this id.
+/// Returns whether a process with this id exists.
 pub(crate) fn is_alive(pid: i32) -> bool {
     // SAFETY: signal 0 is never delivered; the call only checks.
     let found = unsafe { libc::kill(pid, 0) } == 0;
-    // A process of another user is there, too.
+    // A process of another user exists as well.
     found || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
-/// The folder that Linux keeps in memory. A container's may be too small.
+/// Linux's folder in memory, if it is large enough. That of a container may be too small.
 #[cfg(target_os = "linux")]
 fn memory_with_room() -> Option<PathBuf> {
     // SAFETY: the struct is plain numbers, for which all zeros is a value.

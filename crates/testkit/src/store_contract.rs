@@ -1,5 +1,5 @@
-//! The rules that every store keeps, whatever the database behind it: one function for each, which panics if
-//! the store it is given breaks the rule. Each wants a store without users.
+//! The rules for every store, on any database: one function for each, which panics if the given store breaks
+//! the rule. Each needs a store without users.
 //!
 //! [`store_contract!`](crate::store_contract!) makes one test of each rule.
 
@@ -28,10 +28,10 @@ use mycars_domain::{Car, Field, NewCar, NewUser, User, values::Username};
 
 use crate::samples;
 
-/// What a test of a rule begins with: a store without users, and whatever must live as long as it is used, such as
-/// the database behind it.
+/// The fixture of a test: a store without users, and all resources that must live as long as the store, such as the
+/// database behind it.
 pub trait Fixture {
-    /// The store.
+    /// Returns the store.
     fn store(&self) -> Arc<dyn Store>;
 }
 
@@ -41,8 +41,8 @@ impl Fixture for Arc<dyn Store> {
     }
 }
 
-/// Makes one test of each rule that every store keeps. It is given the name of a function that makes a [`Fixture`]
-/// for one test: a store by itself, or a `TestDatabase`.
+/// Generates one test for each rule. The argument is the name of a function that creates a [`Fixture`] for one test:
+/// a store by itself, or a `TestDatabase`.
 ///
 /// ```
 /// mod sqlite {
@@ -54,84 +54,85 @@ impl Fixture for Arc<dyn Store> {
 macro_rules! store_contract {
     ($fixture:path) => {
         $crate::store_contract! { $fixture:
-            an_entry_is_kept_as_it_was_given
-            entries_are_listed_newest_first_or_oldest_first
-            entries_are_filtered_exactly
-            entries_are_found_by_words_whatever_their_case
-            entries_come_in_pages
-            entries_are_counted_by_action_and_kind
-            many_entries_are_kept_and_found_at_once
-            an_entry_outlives_what_it_is_about_and_who_wrote_it
-            a_change_and_its_entry_are_one
-            a_car_can_be_changed_in_every_field
-            a_car_is_kept_as_it_was_given
-            a_car_of_nobody_has_lost_its_owner
-            a_car_that_is_not_there_can_not_be_changed
-            a_deleted_car_is_gone_and_deleting_it_again_does_nothing
-            a_plate_is_unique_whatever_its_case
-            a_plate_is_not_taken_by_its_own_car
-            cars_are_listed_newest_first_and_by_id_among_equals
-            cars_are_found_by_words_whatever_their_case
-            cars_are_filtered_exactly
-            cars_are_ordered_the_same_everywhere
-            cars_come_in_pages
-            a_users_cars_are_locked_together_and_pictures_are_found
-            users_are_found_filtered_and_ordered_the_same_everywhere
-            everybodys_cars_are_one_list
-            everybodys_cars_are_found_by_their_owners_too
-            brands_are_counted_the_most_frequent_first
-            many_cars_are_found_at_once
-            cars_and_pictures_are_counted_of_some_users_and_of_all
-            car_versions_of_users_are_those_of_their_cars
-            a_deleted_user_takes_their_cars_along
-            no_car_gets_the_id_of_another_one_that_was_deleted
-            only_the_cars_of_their_owner_are_listed
-            unset_and_blank_are_two_things_for_a_car
+            appended_entry_is_returned_unchanged
+            entries_are_ordered_by_id_in_both_directions
+            entry_filters_match_exactly
+            entry_search_ignores_case
+            entry_count_ignores_page
+            entries_are_counted_by_action_and_object_type
+            entries_are_found_by_many_ids
+            entry_of_deleted_car_and_user_is_kept
+            entry_is_rolled_back_with_its_change
+            car_update_stores_every_field
+            inserted_car_is_returned_unchanged
+            car_of_missing_owner_is_refused
+            update_of_missing_car_is_an_error
+            delete_of_car_is_idempotent
+            plate_is_unique_ignoring_case
+            own_plate_is_not_taken
+            cars_are_listed_newest_first_then_by_id
+            car_search_ignores_case
+            long_words_are_found_in_long_notes
+            car_filters_match_exactly
+            car_text_is_ordered_by_code_points
+            car_count_ignores_page
+            cars_of_user_are_locked_in_order_of_ids
+            users_are_searched_filtered_and_ordered
+            cars_of_all_owners_are_one_list
+            search_in_all_cars_covers_owners
+            brand_counts_are_ordered_by_frequency
+            cars_are_found_by_many_ids
+            cars_and_pictures_are_counted_by_owner
+            car_versions_change_with_each_car
+            delete_of_user_deletes_cars_and_keeps_tokens
+            id_of_deleted_car_is_not_reused
+            car_list_has_only_cars_of_owner
+            blank_color_differs_from_unset
             identity_is_kept_once
-            identity_of_undone_write_is_not_kept
-            several_at_once_get_one_identity
-            all_live_tokens_of_a_user_can_be_revoked
-            tokens_are_listed_by_their_state_and_by_their_user
-            tokens_are_found_by_their_jti_and_their_owner
-            tokens_are_ordered_and_come_in_pages
-            many_tokens_are_found_at_once_with_the_names_of_their_owners
-            a_token_can_be_revoked
-            a_token_is_kept_as_it_was_given
-            a_token_is_recorded_once
-            a_token_of_nobody_that_is_there_is_refused
+            identity_of_rolled_back_write_is_not_kept
+            concurrent_callers_get_one_identity
+            revoke_all_affects_live_tokens_of_user
+            tokens_are_filtered_by_state_and_user
+            token_search_covers_jti_and_owner
+            tokens_are_ordered_and_paginated
+            tokens_are_found_by_many_ids_with_owner_names
+            revoked_token_has_reason
+            recorded_token_is_returned_unchanged
+            second_record_of_token_changes_nothing
+            token_of_missing_user_is_refused
             expired_tokens_are_deleted_and_counted
-            sessions_are_counted_of_some_users
-            a_session_is_kept_as_it_was_given
+            sessions_are_counted_by_user
+            inserted_session_is_returned_unchanged
             expired_sessions_are_deleted_and_counted
-            sessions_end_one_by_one_and_all_of_a_user
-            a_committed_write_is_kept
-            write_now_is_kept_or_undone
-            a_failed_statement_undoes_the_whole_write
-            a_read_sees_only_what_was_committed
-            a_write_that_fails_is_undone_and_answers_its_own_error
-            a_write_that_panics_is_undone_and_blocks_nobody
-            fifty_at_once_get_one_plate_once
-            it_gives_a_sign_of_life
-            two_writers_at_once_lose_no_update
-            users_are_numbered_as_they_are_listed
+            sessions_are_deleted_one_by_one_and_by_user
+            committed_write_is_kept
+            write_now_commits_or_rolls_back
+            failed_statement_rolls_back_whole_write
+            read_sees_only_committed_changes
+            failed_write_is_rolled_back_and_returns_error
+            panicking_write_is_rolled_back_and_unlocks
+            concurrent_inserts_of_one_plate_succeed_once
+            ping_of_running_database_succeeds
+            concurrent_writers_lose_no_update
+            user_ids_have_order_of_list
             users_are_counted_by_role_and_activity
-            many_users_are_found_at_once
-            a_user_can_be_changed_in_every_field
-            superusers_are_locked_in_the_order_of_their_ids
-            two_superusers_who_look_for_another_at_once_do_not_both_go
-            a_user_is_kept_as_it_was_given
-            a_user_who_is_not_there_can_not_be_changed
-            a_username_and_an_email_are_not_taken_by_their_own_user
-            a_username_finds_its_user_to_the_letter
-            a_username_in_any_case_finds_its_user
-            an_email_is_unique_whatever_its_case
-            a_username_is_unique_whatever_its_case
-            points_in_time_are_kept_to_the_microsecond
-            unset_and_blank_are_two_things_for_a_user
-            any_query_finds_the_cars_that_it_means
-            any_query_finds_the_users_that_it_means
-            any_query_finds_the_entries_that_it_means
-            any_query_finds_the_tokens_that_it_means
+            users_are_found_by_many_ids
+            user_update_stores_every_field
+            superusers_are_locked_in_order_of_ids
+            concurrent_deletes_leave_one_superuser
+            inserted_user_is_returned_unchanged
+            update_of_missing_user_is_an_error
+            own_username_and_email_are_not_taken
+            find_by_username_is_case_sensitive
+            find_in_any_case_ignores_case
+            email_is_unique_ignoring_case
+            username_is_unique_ignoring_case
+            timestamps_are_kept_to_the_microsecond
+            blank_phone_differs_from_unset
+            generated_car_queries_match_reference
+            generated_user_queries_match_reference
+            generated_entry_queries_match_reference
+            generated_token_queries_match_reference
         }
     };
     ($fixture:path: $($rule:ident)*) => {
@@ -145,30 +146,30 @@ macro_rules! store_contract {
     };
 }
 
-/// Keeps a new user and answers them.
+/// Inserts a user, and returns it as stored.
 fn keep_user(store: &dyn Store, user: &NewUser) -> User {
-    insert_user(store, user).expect("the user can be kept")
+    insert_user(store, user).expect("the user can be stored")
 }
 
 fn insert_user(store: &dyn Store, user: &NewUser) -> Result<User, StoreError> {
     store.write(|unit| unit.users().insert(user))
 }
 
-/// Keeps a new car and answers it.
+/// Inserts a car, and returns it as stored.
 fn keep_car(store: &dyn Store, car: &NewCar) -> Car {
-    insert_car(store, car).expect("the car can be kept")
+    insert_car(store, car).expect("the car can be stored")
 }
 
 fn insert_car(store: &dyn Store, car: &NewCar) -> Result<Car, StoreError> {
     store.write(|unit| unit.cars().insert(car))
 }
 
-/// Some user whom cars and tokens can belong to.
+/// Inserts a user, as the owner of cars and tokens.
 fn keep_owner(store: &dyn Store) -> User {
     keep_user(store, &samples::new_user("owner"))
 }
 
-/// Somebody whose username is not all ASCII.
+/// Returns a user with a username that is not all ASCII.
 fn asa() -> NewUser {
     NewUser {
         username: Username::from_storage("Åsa".into()),
@@ -187,7 +188,7 @@ fn assert_taken<T: std::fmt::Debug>(outcome: Result<T, StoreError>, expected: Fi
 #[cfg(test)]
 mod tests {
     #[test]
-    fn no_rule_is_forgotten() {
+    fn macro_lists_every_rule() {
         let macro_text = include_str!("store_contract.rs");
         let rules = [
             include_str!("store_contract/audit_log.rs"),
@@ -206,7 +207,7 @@ mod tests {
             {
                 assert!(
                     macro_text.contains(&format!("            {rule}\n")),
-                    "{rule} is no test"
+                    "{rule} is missing in the macro"
                 );
             }
         }

@@ -102,6 +102,7 @@ fn violation(violation: &Violation) -> String {
             "is no vehicle identification number: 17 digits and letters, none of them I, O or Q".into()
         }
         Violation::Taken => "is taken by another car".into(),
+        Violation::Confusable => "looks too much like another one".into(),
         // Violations that no column of a file of cars can have.
         Violation::NotAString
         | Violation::AmbiguousNumber

@@ -1,7 +1,7 @@
-//! A store in memory: everything that My Cars keeps, without a database. It is the least that an adapter of the
-//! port [`Store`] can be, and keeps the same contract as SQLite and PostgreSQL.
+//! A store in memory, without a database: a minimal adapter of the port [`Store`], which keeps the same contract as
+//! SQLite and PostgreSQL.
 //!
-//! Here are its transactions; what is kept and found is in `repositories.rs`.
+//! This file has the transactions; `repositories.rs` has the rows and the queries.
 #![warn(missing_docs)]
 
 mod repositories;
@@ -16,18 +16,18 @@ use crate::repositories::State;
 type Result<T> = std::result::Result<T, StoreError>;
 type Work<'a> = dyn FnMut(&mut dyn UnitOfWork) -> std::result::Result<(), Rollback> + 'a;
 
-/// A store in memory. What it keeps is gone when it is dropped.
+/// A store in memory. Its data are lost on drop.
 pub struct MemoryStore {
-    /// What everybody sees. A commit puts another state in its place, and never changes the one that is there.
+    /// The committed state. A commit replaces it by another state, and never changes it in place.
     ///
-    /// Whoever writes holds the lock so that others can read meanwhile, but not write.
+    /// A writer holds the upgradable lock, which allows readers but no other writers.
     committed: RwLock<Arc<State>>,
-    /// How long a write waits for its turn.
+    /// Maximum time that a write waits for other writers.
     patience: Duration,
 }
 
 impl MemoryStore {
-    /// An empty store, in which a write waits so long for those before it.
+    /// Creates an empty store, in which a write waits at most for `patience`.
     #[must_use]
     pub fn new(patience: Duration) -> Self {
         Self {
@@ -36,15 +36,15 @@ impl MemoryStore {
         }
     }
 
-    /// Does work whose changes are committed or forgotten together. If it panics, nothing needs to be undone: its
-    /// unit is dropped, and with it what was changed.
+    /// Runs work whose changes are committed or dropped together. A panic needs no clean-up: its unit is dropped with
+    /// its changes.
     fn write(&self, patience: Duration, work: &mut Work<'_>) -> Result<()> {
         let turn = self.committed.try_upgradable_read_for(patience);
-        let turn = turn.ok_or_else(|| StoreError::Unavailable("others wrote all the time".into()))?;
+        let turn = turn.ok_or_else(|| StoreError::Unavailable("waited too long for writers".into()))?;
         let mut unit = Unit::on(&turn);
         match (work(&mut unit), unit.failed) {
             (Ok(()), false) => *RwLockUpgradableReadGuard::upgrade(turn) = unit.state,
-            (Ok(()), true) => return Err(StoreError::Other("the work went on after a failure".into())),
+            (Ok(()), true) => return Err(StoreError::Other("a statement failed before".into())),
             (Err(Rollback), _) => {}
         }
         Ok(())
@@ -56,7 +56,7 @@ impl Store for MemoryStore {
         match mode {
             Mode::Read => {
                 let mut unit = Unit::on(&self.committed.read());
-                // How it went is known to the work itself, and what it changed, if it did, to nobody.
+                // The work keeps its own result, and its changes are dropped.
                 work(&mut unit).ok();
                 Ok(())
             }
@@ -70,7 +70,7 @@ impl Store for MemoryStore {
     }
 }
 
-/// The state as one piece of work sees it. All repositories are implemented for it, which makes it a [`UnitOfWork`].
+/// A copy of the state for one piece of work. It implements all repositories, so it is a [`UnitOfWork`].
 struct Unit {
     state: Arc<State>,
     failed: bool,
@@ -84,7 +84,7 @@ impl Unit {
         }
     }
 
-    /// Changes the state. The first change makes a copy of it, because what is committed is others' as well.
+    /// Changes the state. The first change copies it, because the committed state is shared.
     fn change<T>(&mut self, statement: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let outcome = statement(Arc::make_mut(&mut self.state));
         self.failed |= outcome.is_err();

@@ -1,4 +1,4 @@
-//! The rows, and the repositories on them. What a query asks for is the `select` of the query.
+//! The rows, and their repositories. The `select` of each query finds the rows.
 
 use std::{
     cmp::Reverse,
@@ -22,10 +22,10 @@ use mycars_domain::{
 
 use crate::{Result, Unit};
 
-/// Everything that is kept.
+/// The rows of all tables.
 #[derive(Clone, Default)]
 pub(crate) struct State {
-    /// The number that was given last, to whatever it was. It only grows, so that none is used again.
+    /// The last assigned id of any table. It only grows, so ids are never reused.
     last_id: i64,
     users: BTreeMap<UserId, User>,
     cars: BTreeMap<CarId, Car>,
@@ -41,7 +41,7 @@ impl State {
         self.last_id
     }
 
-    /// Keeps a user, new or changed, whose username and address are nobody else's.
+    /// Stores a new or changed user, unless another user has the username or the address.
     fn keep_user(&mut self, user: User) -> Result<User> {
         for other in self.users.values().filter(|other| other.id != user.id) {
             if other.username.key() == user.username.key() {
@@ -55,7 +55,7 @@ impl State {
         Ok(user)
     }
 
-    /// Keeps a car, new or changed, whose plate is no other's and whose owner is there.
+    /// Stores a new or changed car, unless another car has the plate or the owner does not exist.
     fn keep_car(&mut self, car: Car) -> Result<Car> {
         let mut others = self.cars.values().filter(|other| other.id != car.id);
         if others.any(|other| other.license.key() == car.license.key()) {
@@ -66,7 +66,7 @@ impl State {
         Ok(car)
     }
 
-    /// That whatever belongs to a user belongs to one who is there.
+    /// Checks that the user of a row exists.
     fn check_owner(&self, owner: Option<UserId>) -> Result<()> {
         let is_gone = owner.is_some_and(|owner| !self.users.contains_key(&owner));
         if is_gone {
@@ -329,7 +329,7 @@ impl RefreshTokenRepository for Unit {
 
     fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>> {
         let numbers: BTreeSet<&i64> = numbers.iter().collect();
-        // The time makes no difference, because no state is asked for.
+        // The time makes no difference, because the query has no state.
         let mut tokens = RefreshTokenRepository::list(self, &TokenQuery::at(DateTime::UNIX_EPOCH))?;
         tokens.retain(|listed| numbers.contains(&listed.number));
         Ok(tokens)
@@ -346,7 +346,7 @@ impl RefreshTokenRepository for Unit {
 }
 
 impl Unit {
-    /// Says of tokens why they are dead, and answers how many they are.
+    /// Revokes tokens, and returns their number.
     fn end(&mut self, why: Revocation, which: impl Fn(&RefreshToken) -> bool) -> Result<usize> {
         self.change(|state| {
             let tokens = state.refresh_tokens.values_mut().filter(|token| which(token));
@@ -354,7 +354,7 @@ impl Unit {
         })
     }
 
-    /// Ends sessions, and answers how many they are.
+    /// Deletes sessions, and returns their number.
     fn log_out(&mut self, which: impl Fn(&Session) -> bool) -> Result<usize> {
         self.change(|state| Ok(state.sessions.extract_if(.., |_, session| which(session)).count()))
     }

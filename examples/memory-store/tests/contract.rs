@@ -1,11 +1,11 @@
-//! The store in memory keeps the rules of every store.
+//! The store contract for the store in memory.
 
 use std::{sync::Arc, time::Duration};
 
 use memory_store::MemoryStore;
 use mycars_application::ports::Store;
 
-/// An empty store that waits long, so that a slow machine changes no answer.
+/// Creates an empty store with a long timeout, so that a slow machine does not change the results.
 fn in_memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new(Duration::from_mins(1)))
 }

@@ -1,9 +1,5 @@
-//! Use-cases on the store in memory: what somebody does, from their registration to the list of their cars.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test ends with a panic where something is not as it should be"
-)]
+//! Use-cases on the store in memory: from the registration of a user to the list of their cars.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed test panics")]
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +18,7 @@ use mycars_domain::{
     values::PasswordHash,
 };
 
-/// The use-cases on a store in memory. The other ports are mocks: here they hash passwords, and nothing else.
+/// Returns the use-cases with a store in memory. The other ports are mocks, which only hash passwords.
 fn app() -> App {
     let mut mocks = Mocks::new();
     let hash = || PasswordHash::from_storage("a hash".into());
@@ -62,7 +58,7 @@ fn plates(app: &App, caller: &Caller, query: &CarQuery) -> Vec<String> {
 }
 
 #[test]
-fn who_registers_adds_cars_and_lists_them_finds_their_own_alone() {
+fn list_has_only_cars_of_the_caller() {
     let app = app();
     let john = samples::caller(&register(&app, "john"));
     let jane = samples::caller(&register(&app, "jane"));
@@ -79,7 +75,7 @@ fn who_registers_adds_cars_and_lists_them_finds_their_own_alone() {
 }
 
 #[test]
-fn a_plate_that_is_taken_is_refused_and_leaves_no_entry_in_the_log() {
+fn taken_plate_is_refused_and_not_logged() {
     let app = app();
     let john = samples::caller(&register(&app, "john"));
     cars::create(&app, &john, CarScope::Caller, &golf("B-JD 1")).unwrap();
@@ -89,11 +85,11 @@ fn a_plate_that_is_taken_is_refused_and_leaves_no_entry_in_the_log() {
 
     let admin = samples::other_user(Rank::Admin);
     let log = history::list(&app, &admin, &HistoryQuery::default()).unwrap();
-    let told: Vec<_> = log
+    let logged: Vec<_> = log
         .items
         .iter()
         .map(|kept| (kept.entry.action, kept.entry.object.kind))
         .collect();
     let newest_first = [ObjectType::Car, ObjectType::User].map(|kind| (Action::Created, kind));
-    assert_eq!(told, newest_first);
+    assert_eq!(logged, newest_first);
 }

@@ -1,4 +1,4 @@
-//! What the contract can't see of the store in memory, because it is about time: who waits too long is told so.
+//! Waiting, which the contract does not test: a write that waits too long fails.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ fn count(store: &dyn Store) -> Result<u64, StoreError> {
 }
 
 #[test]
-fn a_write_that_waits_too_long_is_told_so_and_the_one_before_goes_on() {
+fn write_that_waits_too_long_is_unavailable() {
     let memory = MemoryStore::new(Duration::from_millis(10));
     let store: &dyn Store = &memory;
     let outer = store.write(|_| {
-        // One inside another would wait for itself; so it ends as any that waits too long.
+        // A write inside a write waits for itself until its timeout.
         let inner = store.write(|_| Ok::<_, StoreError>(()));
         assert!(matches!(inner, Err(StoreError::Unavailable(_))), "{inner:?}");
-        assert_eq!(count(store)?, 0, "who reads waits for nobody");
+        assert_eq!(count(store)?, 0, "reads do not wait");
         Ok::<_, StoreError>(())
     });
     outer.unwrap();

@@ -1,4 +1,4 @@
-//! Note what a car's odometer shows. A use-case is a plain function; this one follows the steps that all of them do.
+//! Record the reading of a car's odometer, with the usual steps of a use-case.
 
 use mycars_application::{
     App, Caller,
@@ -12,33 +12,32 @@ use mycars_domain::{
     values::Mileage,
 };
 
-/// Notes that the odometer of a car shows so many `kilometres`, and answers the car as it is then. Odometers don't run
-/// backwards: a reading below the last one is a mistake, or a fraud.
+/// Sets the mileage of a car to the reading of its odometer, in kilometres, and returns the car. A reading below the
+/// last one is refused.
 ///
 /// # Errors
-/// [`Error::NotFound`] if there is no such car for who asks, [`Error::Denied`] for nobody, [`Error::Invalid`] for a
-/// reading that can't be, [`Error::Store`].
+/// [`Error::NotFound`] if the caller has no such car; [`Error::Denied`] for anonymous callers; [`Error::Invalid`] for
+/// an invalid reading; [`Error::Store`].
 pub fn note(app: &App, caller: &Caller, id: CarId, kilometres: i64) -> Result<Car, Error> {
-    // All of it is one transaction. `Ok` commits, `Err` undoes, and `?` leaves with either kind of error.
+    // One transaction: `Ok` commits, `Err` rolls back, and `?` converts both kinds of errors.
     app.store.write(|unit| {
-        // Who reads in order to write locks the row, or two readings at once could overwrite each other.
-        let before = permitted(caller, unit.cars().find_for_update(id)?)?;
+        // The row is locked, because concurrent readings could otherwise overwrite each other.
+        let before = authorize_car(caller, unit.cars().find_for_update(id)?)?;
         let after = Car {
             mileage: reading(kilometres, before.mileage)?,
-            // The time comes from a port, so that a test can say what time it is. It is also the car's version, so
-            // that it must be later than the last one.
+            // The time comes from a port, so that tests can set it. It is also the version of the car, so it must be
+            // later than the last one.
             updated_at: app.now_after(before.updated_at),
             ..before.clone()
         };
         unit.cars().update(&after)?;
-        write_down(app, unit, caller, &before, &after)?;
+        append_entry(app, unit, caller, &before, &after)?;
         Ok(after)
     })
 }
 
-/// The car, if it is there and `caller` may change it. What one may not see is not found: the policy says so, and this
-/// only has to ask it before it says anything else.
-fn permitted(caller: &Caller, car: Option<Car>) -> Result<Car, Error> {
+/// Returns the car if it exists and `caller` may change it. The policy reports another user's car as not found.
+fn authorize_car(caller: &Caller, car: Option<Car>) -> Result<Car, Error> {
     let target = car
         .as_ref()
         .map_or(Target::NOTHING, |car| Target::car_of(car.owner));
@@ -46,7 +45,7 @@ fn permitted(caller: &Caller, car: Option<Car>) -> Result<Car, Error> {
     car.ok_or(Error::NotFound)
 }
 
-/// The reading as a mileage. What is wrong is said as data: the words for it are an adapter's.
+/// Parses the reading as a mileage. Violations are data; an adapter has the messages.
 fn reading(kilometres: i64, last: Mileage) -> Result<Mileage, Violations> {
     let mileage = Mileage::parse(kilometres).map_err(|wrong| Violations::several(Field::Mileage, wrong))?;
     if mileage < last {
@@ -56,8 +55,8 @@ fn reading(kilometres: i64, last: Mileage) -> Result<Mileage, Violations> {
     Ok(mileage)
 }
 
-/// Writes into the audit log what became of the car, in the transaction of the change: neither is without the other.
-fn write_down(
+/// Appends the changes to the audit log, in the transaction of the change.
+fn append_entry(
     app: &App,
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
@@ -88,10 +87,10 @@ mod tests {
 
     use super::*;
 
-    /// The id of the sample car, which is Ann's.
+    /// The id of the sample car, which belongs to Ann.
     const CAR: CarId = CarId(10);
 
-    /// Ann's car, which has been driven so far.
+    /// Returns Ann's car with this mileage.
     fn driven(kilometres: i32) -> Car {
         Car {
             mileage: Mileage::from_storage(kilometres),
@@ -99,8 +98,8 @@ mod tests {
         }
     }
 
-    /// Mocks of a store with this car and no other, in which nothing may be changed: a mock fails the test at each
-    /// call that it was not told to expect.
+    /// Returns mocks of a store with only this car, which fail the test at every change: unexpected calls of a mock
+    /// panic.
     fn mocks_with(car: Option<Car>) -> Mocks {
         match car {
             Some(car) => Mocks::new().with_car_locked(car),
@@ -108,13 +107,13 @@ mod tests {
         }
     }
 
-    /// The same, but the car may be changed once.
+    /// Returns the same mocks, but expects one change of the car.
     fn mocks_that_change(car: Car) -> Mocks {
         mocks_with(Some(car)).expect_car_update(|_| true)
     }
 
     #[test]
-    fn a_reading_is_kept_with_the_time_and_written_down() {
+    fn reading_is_stored_and_logged() {
         let (app, store) = mocks_that_change(driven(5)).into_app();
         let car = note(&app, &samples::ann(), CAR, 900).unwrap();
         let expected = Car {
@@ -125,7 +124,7 @@ mod tests {
         assert_eq!((store.commits(), store.rollbacks()), (1, 0));
 
         let [entry] = &store.entries()[..] else {
-            panic!("there is one entry")
+            panic!("expected one entry")
         };
         let change = Change {
             field: Field::Mileage,
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_below_the_last_one_is_refused_and_undone() {
+    fn lower_reading_is_refused_and_rolled_back() {
         let (app, store) = mocks_with(Some(driven(900))).into_app();
         let refused = note(&app, &samples::ann(), CAR, 899);
         let too_small = Violations::one(Field::Mileage, Violation::TooSmall { min: 900 });
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_that_is_no_mileage_is_refused_as_everywhere() {
+    fn reading_over_the_maximum_is_refused() {
         let (app, _) = mocks_with(Some(driven(0))).into_app();
         let refused = note(&app, &samples::ann(), CAR, 3_000_000_000);
         let max = i32::MAX.into();
@@ -156,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn the_same_reading_again_is_no_change_to_write_down() {
+    fn equal_reading_is_not_logged() {
         let (app, store) = mocks_that_change(driven(900)).into_app();
         assert!(note(&app, &samples::ann(), CAR, 900).is_ok());
         assert_eq!((store.commits(), store.entries().len()), (1, 0));
     }
 
     #[test]
-    fn somebody_elses_car_is_not_found_whatever_ones_rank() {
+    fn other_users_car_is_not_found_for_any_rank() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
             let (app, store) = mocks_with(Some(driven(5))).into_app();
             let refused = note(&app, &samples::other_user(rank), CAR, 900);
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_asked_to_log_in_whether_the_car_is_there_or_not() {
+    fn anonymous_caller_is_denied_for_any_car() {
         for car in [Some(driven(5)), None] {
             let (app, _) = mocks_with(car).into_app();
             let refused = note(&app, &samples::anonymous(), CAR, 900);
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_away_is_an_error_and_no_missing_car() {
+    fn unavailable_store_is_not_a_missing_car() {
         let (app, _) = Mocks::failing_store().into_app();
         let failed = note(&app, &samples::ann(), CAR, 900);
         assert!(matches!(failed, Err(Error::Store(StoreError::Unavailable(_)))));

@@ -1,13 +1,13 @@
-//! Unit tests of use-cases that My Cars has, one for each kind of rule. Each has the same three steps:
+//! Unit tests of existing use-cases, one for each kind of rule. Each has the same three steps:
 //!
-//! 1. Say what the repositories answer. [`Mocks`] has one mock of each port, and a call that nobody announced fails the
-//!    test: what may not happen needs no line.
-//! 2. Turn the mocks into an [`App`], and call the use-case as somebody.
-//! 3. Look at the answer, and at what became of the transaction: the store counts commits and rollbacks, and has the
-//!    entries of the audit log that were committed.
+//! 1. Set up the repositories. [`Mocks`] has one mock of each port, and an unexpected call fails the test, so calls
+//!   that must not happen need no line.
+//! 2. Turn the mocks into an [`App`], and call the use-case as a caller.
+//! 3. Check the result and the transaction: the store counts commits and rollbacks, and has the committed entries of
+//!   the audit log.
 //!
-//! The samples are of Ann, a client with the id 1, and her car with the id 10. `other_user` is Bob, who has the id 2
-//! and whatever rank a test gives him. It is always the same time, [`samples::now`].
+//! The samples are Ann, a client with the id 1, and her car with the id 10. `other_user` is Bob with
+//! the given rank. The clock always returns [`samples::now`].
 
 use mycars_application::{
     App, Input, UpdateMode,
@@ -24,12 +24,12 @@ use mycars_domain::{
 const ANN: UserId = UserId(1);
 const CAR: CarId = CarId(10);
 
-/// Mocks in which Ann's car is there, for whoever reads it in order to write.
+/// Returns mocks with Ann's car, for use-cases that lock it.
 fn mocks_with_anns_car() -> Mocks {
     Mocks::new().with_car_locked(samples::car())
 }
 
-/// A change of nothing but the mileage.
+/// Returns an input that only changes the mileage.
 fn mileage(kilometres: i64) -> CarInput {
     CarInput {
         mileage: kilometres.into(),
@@ -37,7 +37,7 @@ fn mileage(kilometres: i64) -> CarInput {
     }
 }
 
-/// Ann changes her car.
+/// Changes Ann's car as Ann.
 fn change(app: &App, input: &CarInput) -> Result<Car, cars::Error> {
     cars::update(
         app,
@@ -49,12 +49,12 @@ fn change(app: &App, input: &CarInput) -> Result<Car, cars::Error> {
     )
 }
 
-/// A rule about ownership. Not even an admin sees somebody else's car among their own, and the answer is that of a car
-/// that is not there, so that it tells nobody which cars there are.
+/// A rule about ownership. For the caller's own cars, another user's car is not found, even for admins. So the error
+/// does not show which cars exist.
 #[test]
-fn somebody_elses_car_is_not_found() {
+fn delete_of_other_users_car_is_not_found() {
     for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
-        // `delete` was not announced, so that this test also proves that nothing is deleted.
+        // `delete` is not expected, so this test also proves that nothing is deleted.
         let (app, store) = mocks_with_anns_car().into_app();
         let refused = cars::delete(&app, &samples::other_user(rank), CarScope::Caller, CAR, None);
         assert!(matches!(refused, Err(cars::Error::NotFound)), "{rank:?}");
@@ -62,10 +62,10 @@ fn somebody_elses_car_is_not_found() {
     }
 }
 
-/// A rule about rights. What admins may do with Ann's cars, Ann herself may not do in that way: it is the way of who
-/// asks that counts, and not only the car.
+/// A rule about permissions. Ann may delete her car in the scope of her own cars, but only admins may use the scope
+/// of another owner.
 #[test]
-fn only_an_admin_deletes_a_car_as_one_of_ann() {
+fn delete_in_owner_scope_requires_an_admin() {
     let (app, store) = mocks_with_anns_car().into_app();
     let refused = cars::delete(&app, &samples::ann(), CarScope::Owner(ANN), CAR, None);
     assert!(matches!(refused, Err(cars::Error::Denied(Denied::Forbidden))));
@@ -77,10 +77,9 @@ fn only_an_admin_deletes_a_car_as_one_of_ann() {
     assert_eq!(store.commits(), 1);
 }
 
-/// What is wrong is data: the field, and how it breaks its rule. There are no sentences to compare, and everything that
-/// is wrong is there at once.
+/// Violations are data: the field and the broken rule, without messages. All of them are reported at once.
 #[test]
-fn everything_that_is_wrong_with_a_new_car_is_said_at_once() {
+fn create_reports_all_violations_at_once() {
     let mut mocks = Mocks::new();
     mocks
         .unit
@@ -97,7 +96,7 @@ fn everything_that_is_wrong_with_a_new_car_is_said_at_once() {
     };
     let Err(cars::Error::Invalid(violations)) = cars::create(&app, &samples::ann(), CarScope::Caller, &input)
     else {
-        panic!("such a car must be refused")
+        panic!("the car must be refused")
     };
     assert_eq!(violations.of(Field::Brand), [Violation::Blank]);
     assert_eq!(violations.of(Field::Model), [Violation::Null]);
@@ -105,10 +104,10 @@ fn everything_that_is_wrong_with_a_new_car_is_said_at_once() {
     assert_eq!(violations.of(Field::License), [Violation::Taken]);
 }
 
-/// A write that is rolled back. The check before found the plate free, and then somebody else was faster: the store says
-/// so, the use-case makes the same violation of it as the check would have, and nothing is kept, the log included.
+/// A write that is rolled back. After the check, another request took the plate: the store returns `Taken`, the
+/// use-case returns the same violation as for the check, and neither the change nor its entry is stored.
 #[test]
-fn a_plate_that_somebody_took_a_moment_ago_undoes_the_write() {
+fn plate_taken_during_the_write_rolls_back() {
     let mut mocks = mocks_with_anns_car().nothing_taken();
     mocks
         .unit
@@ -128,10 +127,10 @@ fn a_plate_that_somebody_took_a_moment_ago_undoes_the_write() {
     assert_eq!(store.entries(), []);
 }
 
-/// An entry of the audit log: who did what to what, and what each field was before and is after. The repository of the
-/// log needs no mock for that: whatever a committed transaction wrote is with the store.
+/// An entry of the audit log with its author, object, old and new values. The repository of the audit log needs no
+/// mock: the store has the entries of committed transactions.
 #[test]
-fn what_was_changed_is_written_down_with_the_change() {
+fn change_is_logged_in_the_same_transaction() {
     let is_right = |car: &Car| car.mileage == Mileage::from_storage(900) && car.updated_at == samples::now();
     let (app, store) = mocks_with_anns_car().expect_car_update(is_right).into_app();
     change(&app, &mileage(900)).unwrap();

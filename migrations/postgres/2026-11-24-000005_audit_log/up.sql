@@ -1,5 +1,5 @@
--- What became of users, cars and logins. Nothing here refers to another table: an entry outlives what it is
--- about and who wrote it. search_key holds everything that is searched, folded as the application folds it.
+-- The audit log of users, cars and logins. It has no foreign keys, because entries are kept after their object and
+-- author are deleted. search_key has the searchable text, folded by the application.
 CREATE TABLE audit_log (
     id BIGINT GENERATED ALWAYS AS IDENTITY CONSTRAINT audit_log_pkey PRIMARY KEY,
     at TIMESTAMPTZ NOT NULL,
@@ -22,11 +22,11 @@ CREATE TABLE audit_log (
 
 CREATE INDEX audit_log_of_object ON audit_log (object_id, object_type, id);
 CREATE INDEX audit_log_of_actor ON audit_log (actor_id, id);
--- Entries come in the order of time, more or less: then this kind of index costs next to nothing.
+-- Entries are inserted almost in the order of time, so a BRIN index costs almost nothing.
 CREATE INDEX audit_log_at ON audit_log USING brin (at);
 
--- Entries are only added: this keeps the program, and whoever looks around in the database, from changing one by
--- mistake. Who owns the table can still drop the triggers; grant others no more than INSERT and SELECT.
+-- Entries are append-only: these triggers prevent accidental changes by the program and by users of the database. The
+-- owner of the table can drop the triggers; grant other roles only INSERT and SELECT.
 CREATE FUNCTION audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the audit log is append-only';

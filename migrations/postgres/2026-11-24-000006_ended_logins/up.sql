@@ -1,4 +1,4 @@
--- Not only a new password ends all logins of a user: an admin can.
+-- An admin can end all logins of a user, as a new password does.
 ALTER TABLE users RENAME COLUMN password_changed_at TO logins_ended_at;
 ALTER TABLE refresh_tokens
     DROP CONSTRAINT refresh_tokens_revocation_known,

@@ -1,5 +1,5 @@
--- The identity of this database, in at most one row. The folder of pictures holds the same id, so that pictures are
--- not taken for those of another database.
+-- The identity of this database, in at most one row. The media folder has the same id, so that pictures are not
+-- confused with those of another database.
 CREATE TABLE installation (
     number BIGINT NOT NULL CONSTRAINT installation_pkey PRIMARY KEY
         CONSTRAINT installation_is_one_row CHECK (number = 1),

@@ -1,8 +1,7 @@
--- Times are text in UTC, `2026-11-23 08:30:00.123456+00:00`, without digits of the fraction that say nothing:
--- such texts sort as the times do. AUTOINCREMENT keeps the id of a deleted row from being used again.
--- The *_key columns hold usernames and e-mail addresses in lower case, as the domain writes them: what is
--- unique is then the same on every database, whatever its collation. search_key holds everything that is
--- searched, folded the same way.
+-- Times are text in UTC, `2026-11-23 08:30:00.123456+00:00`, without trailing zeros of the
+-- fraction, so that the texts sort in the order of time. AUTOINCREMENT prevents the reuse of ids of deleted rows.
+-- The *_key columns have usernames and e-mail addresses in lower case, computed by the domain, so that uniqueness does
+-- not depend on the database and its collation. search_key has the searchable text, folded the same way.
 CREATE TABLE users (
     id INTEGER NOT NULL CONSTRAINT users_pkey PRIMARY KEY AUTOINCREMENT,
     username TEXT NOT NULL,

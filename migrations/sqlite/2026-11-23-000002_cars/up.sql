@@ -1,4 +1,4 @@
--- search_key holds everything that is searched, in lower case, as the application folds it.
+-- search_key has the searchable text, in lower case, folded by the application.
 CREATE TABLE cars (
     id INTEGER NOT NULL CONSTRAINT cars_pkey PRIMARY KEY AUTOINCREMENT,
     owner_id INTEGER NOT NULL CONSTRAINT cars_owner_fkey REFERENCES users (id) ON DELETE CASCADE,
@@ -17,8 +17,8 @@ CREATE TABLE cars (
     updated_at TEXT NOT NULL
 );
 
--- The order in which the cars of a user are listed.
+-- The order of the list of a user's cars.
 CREATE INDEX cars_of_owner ON cars (owner_id, created_at DESC, id DESC);
 
--- Which car has a picture is asked for each picture when orphans are swept.
+-- The sweep of orphans looks up the car of each picture.
 CREATE INDEX cars_image ON cars (image);

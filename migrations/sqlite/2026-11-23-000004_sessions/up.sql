@@ -1,5 +1,4 @@
--- The logins of browsers. The key that a browser holds is not kept, only its hash: who reads this table can't
--- log in with it.
+-- Browser sessions. The table has the hash of the cookie's key, so readers of the table can't log in with it.
 CREATE TABLE sessions (
     id INTEGER NOT NULL CONSTRAINT sessions_pkey PRIMARY KEY AUTOINCREMENT,
     key_hash TEXT NOT NULL CONSTRAINT sessions_key_hash_unique UNIQUE,

@@ -1,7 +1,7 @@
--- What became of users, cars and logins. Nothing here refers to another table: an entry outlives what it is
--- about and who wrote it. search_key holds everything that is searched, folded as the application folds it.
--- No entry is deleted, so that no number is given out twice, and they come in the order of time: neither needs
--- AUTOINCREMENT or an index, for which each write would have to pay.
+-- The audit log of users, cars and logins. It has no foreign keys, because entries are kept after their object and
+-- author are deleted. search_key has the searchable text, folded by the application.
+-- Entries are never deleted, so ids are not reused without AUTOINCREMENT. They are inserted in the order of time, so no
+-- index by time is needed, which would make each write slower.
 CREATE TABLE audit_log (
     id INTEGER NOT NULL CONSTRAINT audit_log_pkey PRIMARY KEY,
     at TEXT NOT NULL,
@@ -25,8 +25,8 @@ CREATE TABLE audit_log (
 CREATE INDEX audit_log_of_object ON audit_log (object_id, object_type, id);
 CREATE INDEX audit_log_of_actor ON audit_log (actor_id, id);
 
--- Entries are only added: this keeps the program, and whoever looks around in the database, from changing one by
--- mistake. Who owns the table can still drop the triggers; grant others no more than INSERT and SELECT.
+-- Entries are append-only: these triggers prevent accidental changes by the program and by users of the database. The
+-- owner of the table can drop the triggers; grant other roles only INSERT and SELECT.
 CREATE TRIGGER audit_log_stays_as_it_is BEFORE UPDATE ON audit_log
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
@@ -35,7 +35,7 @@ CREATE TRIGGER audit_log_stays BEFORE DELETE ON audit_log
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
 END;
--- INSERT OR REPLACE deletes without asking the trigger above.
+-- INSERT OR REPLACE deletes rows without running the trigger above.
 CREATE TRIGGER audit_log_replaces_nothing BEFORE INSERT ON audit_log
     WHEN EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id)
 BEGIN

@@ -1,4 +1,4 @@
--- Not only a new password ends all logins of a user: an admin can. SQLite changes a constraint by copying the
+-- An admin can end all logins of a user, as a new password does. SQLite changes a constraint by copying the
 -- table.
 ALTER TABLE users RENAME COLUMN password_changed_at TO logins_ended_at;
 CREATE TABLE new_refresh_tokens (

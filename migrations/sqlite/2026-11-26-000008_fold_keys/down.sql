@@ -1,2 +1,2 @@
--- The keys stay: they are unique by the old rule as well, and each row gets its old key when it is written again.
+-- The keys stay: they are also unique by the old rule, and each row gets its old key at its next update.
 SELECT 1;

@@ -1,24 +1,25 @@
 //! Authenticate a user by an access token.
 
-use mycars_domain::User;
+use chrono::{DateTime, Utc};
+use mycars_domain::{Rank, User, UserId};
 
 use super::token::{self, TokenError, TokenType, Verified};
 use crate::{App, ports::StoreError};
 
-/// Why a token does not authenticate a user.
+/// The reason why a token does not authenticate a user.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
     /// The token is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token names no user.
-    #[error("the token names nobody")]
+    /// The token identifies no user.
+    #[error("the token identifies no user")]
     NamesNobody,
     /// The user does not exist.
-    #[error("the user whom the token names is not there")]
+    #[error("the user of the token does not exist")]
     UserNotFound,
     /// The user is inactive.
-    #[error("the user whom the token names may not log in")]
+    #[error("the user of the token is inactive")]
     UserInactive,
     /// The store failed.
     #[error(transparent)]
@@ -26,7 +27,8 @@ pub enum AuthenticationError {
 }
 
 /// Returns the user of an access token, as stored now: deactivating, demoting or deleting a user takes effect at the
-/// next request, even if their token is still valid.
+/// next request, even if their token is still valid. A token from before a deactivation is not valid again after the next
+/// activation, and one of an admin ends with their logins.
 ///
 /// # Errors
 /// [`AuthenticationError`] with the reason.
@@ -53,42 +55,54 @@ pub enum AuthenticationError {
 /// # Ok::<(), accounts::AuthenticationError>(())
 /// ```
 pub fn authenticate(app: &App, access_token: &str) -> Result<User, AuthenticationError> {
-    let id = verify(app, access_token)?
-        .user
-        .ok_or(AuthenticationError::UserNotFound)?;
+    let (token, id) = verify(app, access_token)?;
     let user = app
         .store
         .read(|unit| unit.users().find(id))?
         .ok_or(AuthenticationError::UserNotFound)?;
-    if user.is_active {
-        Ok(user)
+    if !user.is_active {
+        return Err(AuthenticationError::UserInactive);
+    }
+    if token.may_be_older_than(access_ended_at(app, &user)) {
+        return Err(TokenError::Blacklisted.into());
+    }
+    Ok(user)
+}
+
+/// Returns the time up to which access tokens of a user are refused.
+fn access_ended_at(app: &App, user: &User) -> Option<DateTime<Utc>> {
+    if user.rank() == Rank::Client && !app.token_settings.access_dies_with_login {
+        user.access_ended_at
     } else {
-        Err(AuthenticationError::UserInactive)
+        user.logins_ended_at
     }
 }
 
-/// Checks signature, times, type and claims of an access token, without reading the store. Adapters call it before they
-/// store what an unauthenticated request sends; it does not replace [`authenticate`].
+/// Returns the id of the user that an access token names, without reading the store: the user may be deleted or inactive.
+/// This authenticates no request; it is for counting requests before they cost anything.
 ///
 /// # Errors
-/// [`AuthenticationError::Token`] and [`AuthenticationError::NamesNobody`].
-pub fn check_access_token(app: &App, access_token: &str) -> Result<(), AuthenticationError> {
-    verify(app, access_token).map(|_| ())
+/// [`AuthenticationError`] with the reason, except inactive users.
+pub fn verify_access(app: &App, access_token: &str) -> Result<UserId, AuthenticationError> {
+    verify(app, access_token).map(|(_, id)| id)
 }
 
-fn verify(app: &App, access_token: &str) -> Result<Verified, AuthenticationError> {
+fn verify(app: &App, access_token: &str) -> Result<(Verified, UserId), AuthenticationError> {
     let token = token::verify(app, access_token, Some(TokenType::Access))?;
-    if token.names_a_user {
-        Ok(token)
-    } else {
-        Err(AuthenticationError::NamesNobody)
+    if !token.names_a_user {
+        return Err(AuthenticationError::NamesNobody);
     }
+    let id = token.user.ok_or(AuthenticationError::UserNotFound)?;
+    Ok((token, id))
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
     use crate::{
+        TokenSettings,
         mocks::{Mocks, samples},
         ports::{Claims, Undecodable},
     };
@@ -120,7 +134,7 @@ mod tests {
     fn token_check_reads_no_store() {
         let check = |claims| {
             let (app, store) = Mocks::new().with_claims(claims).into_app();
-            let checked = check_access_token(&app, "token");
+            let checked = verify_access(&app, "token");
             assert_eq!(store.reads(), 0);
             checked
         };
@@ -177,6 +191,66 @@ mod tests {
     fn token_of_deleted_user_is_refused() {
         let refused = authenticate_with(Ok(claims()), None);
         assert!(matches!(refused, Err(AuthenticationError::UserNotFound)));
+    }
+
+    /// Authenticates with a token that was issued `micros` after the logins of `user` were ended.
+    fn authenticate_after_the_end(micros: i64, mut user: User, settings: TokenSettings) -> bool {
+        let ended = samples::now() - TimeDelta::seconds(9);
+        user.logins_ended_at = Some(ended);
+        user.access_ended_at = user.access_ended_at.map(|_| ended);
+        let issued = ended + TimeDelta::microseconds(micros);
+        let claims = Claims {
+            issued_at: Some(issued.timestamp()),
+            issued_at_micros: Some(issued.timestamp_micros()),
+            ..claims()
+        };
+        let mut mocks = Mocks::new().with_claims(Ok(claims)).with_user_read(user);
+        mocks.token_settings = settings;
+        match authenticate(&mocks.into_app().0, "token") {
+            Ok(_) => true,
+            Err(AuthenticationError::Token(TokenError::Blacklisted)) => false,
+            Err(other) => panic!("must be blacklisted: {other}"),
+        }
+    }
+
+    #[test]
+    fn token_older_than_the_end_of_logins_is_refused() {
+        let standard = TokenSettings::default();
+        let strict = TokenSettings {
+            access_dies_with_login: true,
+            ..standard
+        };
+        let reactivated = User {
+            access_ended_at: Some(samples::now()),
+            ..samples::user()
+        };
+        for (user, settings) in [
+            (samples::admin_user(), standard),
+            (samples::superuser(), standard),
+            (samples::user(), strict),
+            (reactivated, standard),
+        ] {
+            let is_valid = |micros| authenticate_after_the_end(micros, user.clone(), settings);
+            assert_eq!([-1, 0, 1].map(is_valid), [false, false, true], "{user:?}");
+        }
+        assert!(
+            authenticate_after_the_end(-1, samples::user(), standard),
+            "as in the contract"
+        );
+    }
+
+    /// Tokens of the Django system have no microseconds.
+    #[test]
+    fn token_of_the_second_of_the_end_is_refused() {
+        let user = User {
+            logins_ended_at: Some(samples::now() + TimeDelta::milliseconds(1)),
+            ..samples::admin_user()
+        };
+        let refused = authenticate_with(Ok(claims()), Some(user));
+        assert!(matches!(
+            refused,
+            Err(AuthenticationError::Token(TokenError::Blacklisted))
+        ));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Change one's own password, given the old one.
+//! Change the caller's password, with the old one as proof.
 
 use mycars_domain::{
     Action, Denied, Field, Rank, Target, User, Violation, password, policy, values::Password,
@@ -6,18 +6,18 @@ use mycars_domain::{
 
 use super::{Error, set_password::replace_password};
 use crate::{
-    App, Caller, Input, UpdateMode, audit,
+    App, Caller, Input, Secret, UpdateMode, audit,
     input::{Checker, required_text},
     ports::Verification,
 };
 
-/// The fields of a password change. By default, none was sent.
+/// The input of a password change. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PasswordChange {
     /// The current password.
-    pub old_password: Input<String>,
+    pub old_password: Input<Secret>,
     /// The new password.
-    pub new_password: Input<String>,
+    pub new_password: Input<Secret>,
 }
 
 /// Changes the password of `caller` (wire contract, section 4) and revokes all their refresh tokens. Access tokens stay

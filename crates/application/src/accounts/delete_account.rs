@@ -1,4 +1,4 @@
-//! Delete one's own account.
+//! Delete the caller's account.
 
 use mycars_domain::{Action, Denied};
 
@@ -32,7 +32,7 @@ use crate::{App, Caller, images, ports::Revocation, users};
 pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
     let id = own(caller, Action::DeleteAccount)?;
     let cars = app.store.write(|unit| {
-        let is_last_superuser = users::superusers::is_last(unit, id)?;
+        let is_last_superuser = users::superusers::is_last(unit, caller, id)?;
         let user = unit.users().find_for_update(id)?;
         let user = user.filter(|user| user.is_active).ok_or(Error::NotFound)?;
         if is_last_superuser {
@@ -42,7 +42,7 @@ pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
         users::erase(app, unit, caller, &user, &cars, Revocation::LoggedOut)?;
         Ok::<_, Error>(cars)
     })?;
-    images::forget_all(app, cars);
+    images::delete_unused_of(app, cars);
     Ok(())
 }
 
@@ -65,7 +65,7 @@ mod tests {
         }
     }
 
-    /// Mocks in which this user has no cars and is deleted, with three refresh tokens and two sessions.
+    /// Returns mocks in which this user has no cars and is deleted, with three refresh tokens and two sessions.
     fn deletable(user: User) -> Mocks {
         Mocks::new()
             .with_user(user)

@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, policy};
 
 use crate::{App, Caller, Error};
 
-/// Deletes the expired refresh tokens, which are refused whether they are recorded or not, and returns their number.
+/// Deletes the expired refresh tokens and returns their number. They are refused with or without a record.
 ///
 /// # Errors
 /// [`Error::Denied`] for all callers but the program itself; [`Error::Store`].

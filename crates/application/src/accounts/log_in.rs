@@ -7,28 +7,30 @@ use mycars_domain::{
 
 use super::{Error, token};
 use crate::{
-    App, Input, UpdateMode,
+    App, Input, Secret, UpdateMode,
     input::{Checker, required_text},
     ports::{UnitOfWork, Verification},
 };
 
-/// The fields of a login. By default, none was sent.
+/// The input of a login. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// The username.
     pub username: Input<String>,
     /// The password.
-    pub password: Input<String>,
+    pub password: Input<Secret>,
 }
 
-/// The result of a login: two signed tokens.
+/// The result of a login: two signed tokens, and their user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenPair {
     /// The refresh token, which gets new access tokens.
-    pub refresh: String,
+    pub refresh: Secret,
     /// The access token, which authenticates requests.
-    pub access: String,
+    pub access: Secret,
+    /// The user.
+    pub user: User,
 }
 
 /// Logs a user in (wire contract, section 4). Sets `last_login`, and replaces an outdated password hash.
@@ -63,14 +65,19 @@ pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> 
     let proof = verify_credentials(app, credentials)?;
     let access = token::issue_access(app, proof.user.id)?;
     let (refresh, record) = token::issue_refresh(app, proof.user.id)?;
-    app.store.write(|unit| {
-        proof.accept(app, unit)?;
-        Ok::<_, Error>(token::keep(unit, &record)?)
+    let user = app.store.write(|unit| {
+        let user = proof.accept(app, unit)?;
+        token::keep(unit, &record)?;
+        Ok::<_, Error>(user)
     })?;
-    Ok(TokenPair { refresh, access })
+    Ok(TokenPair {
+        refresh,
+        access,
+        user,
+    })
 }
 
-/// The proof that credentials are right. It is made outside a transaction, because verifying takes long.
+/// The proof of valid credentials. It is created outside a transaction, because verifying takes long.
 pub(crate) struct Proof {
     user: User,
     new_hash: Option<PasswordHash>,
@@ -157,7 +164,7 @@ mod tests {
         }
     }
 
-    /// Mocks that know this user and verify their password.
+    /// Returns mocks with this user, whose password is verified.
     fn mocks(user: User, verification: Verification) -> Mocks {
         let mut mocks = Mocks::new().with_user_read(user);
         mocks
@@ -169,7 +176,7 @@ mod tests {
         mocks
     }
 
-    /// Mocks in which Ann's password is right and tokens are signed: the token of each type is its type.
+    /// Returns mocks in which Ann's password is right and tokens are signed: each token is the name of its type.
     fn signing(verification: Verification) -> Mocks {
         let mut mocks = mocks(samples::user(), verification).with_random("jti");
         mocks.tokens.expect_encode().returning(|claims| {
@@ -287,7 +294,7 @@ mod tests {
             .into_app();
         let pair = log_in(&app, &credentials()).unwrap();
         assert_eq!(
-            (pair.refresh.as_str(), pair.access.as_str()),
+            (pair.refresh.reveal(), pair.access.reveal()),
             ("refresh", "access")
         );
         assert_eq!(store.commits(), 1);

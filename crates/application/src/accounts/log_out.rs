@@ -84,7 +84,7 @@ mod tests {
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
-    /// Mocks in which the token is known and `revoked`.
+    /// Returns mocks with the recorded token, which is `revoked`.
     fn known(revoked: Option<Revocation>) -> Mocks {
         Mocks::new()
             .with_claims(Ok(claims()))

@@ -1,4 +1,4 @@
-//! Read and change one's own profile.
+//! Read and change the caller's profile.
 
 use mycars_domain::{
     Action, Denied, Field, Rank, Target, User, UserId, policy,
@@ -14,7 +14,7 @@ use crate::{
     users::fields::check_unique,
 };
 
-/// The fields of a change of one's own profile. By default, none was sent.
+/// The input of a profile change. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileInput {
     /// The e-mail address.
@@ -40,7 +40,7 @@ pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
         .ok_or(Error::NotFound)
 }
 
-/// Changes the fields that were sent in the account of `caller` (wire contract, section 4) and returns it.
+/// Changes the sent fields of the account of `caller` (wire contract, section 4) and returns it.
 ///
 /// # Errors
 /// [`Error::Invalid`] with all violations; [`Error::Denied`] for anonymous callers; [`Error::NotFound`] if the user was

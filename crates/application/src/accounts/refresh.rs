@@ -10,9 +10,10 @@ use super::{
     token::{self, TokenError, TokenType, Verified},
 };
 use crate::{
-    App, Caller, Input, UpdateMode, audit,
+    App, Caller, Input, Secret, UpdateMode, audit,
     input::{Checker, required_text},
     ports::{RefreshToken, Revocation},
+    security_log::{Details, SecurityEvent},
 };
 
 /// The result of a refresh: signed tokens.
@@ -20,9 +21,9 @@ use crate::{
 #[non_exhaustive]
 pub struct Refreshed {
     /// The access token, which authenticates requests.
-    pub access: String,
+    pub access: Secret,
     /// The refresh token that replaces the one sent, if tokens are rotated.
-    pub refresh: Option<String>,
+    pub refresh: Option<Secret>,
 }
 
 /// Returns a new access token (wire contract, section 4). A correctly signed token that is not recorded is valid. If
@@ -40,7 +41,7 @@ pub fn refresh(app: &App, origin: Origin, refresh_token: &Input<String>) -> Resu
     if app.token_settings.rotate_refresh {
         rotate(app, origin, &token)
     } else {
-        reuse(app, &token)
+        reuse(app, &origin, &token)
     }
 }
 
@@ -52,14 +53,14 @@ pub(super) fn required(field: Field, input: &Input<String>) -> Result<String, Er
     Ok(token.unwrap_or_default())
 }
 
-fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
+fn reuse(app: &App, origin: &Origin, token: &Verified) -> Result<Refreshed, Error> {
     let user = app.store.read(|unit| {
         let known = unit.refresh_tokens().find(&token.id)?;
         let user = match token.user {
             Some(id) => unit.users().find(id)?,
             None => None,
         };
-        owner(token, known.as_ref(), user)
+        owner(origin, token, known.as_ref(), user)
     })?;
     Ok(Refreshed {
         access: token::issue_access(app, user.id)?,
@@ -67,8 +68,8 @@ fn reuse(app: &App, token: &Verified) -> Result<Refreshed, Error> {
     })
 }
 
-/// Rotates a token. The user is locked first, as by everything that ends a user's logins: a password change either
-/// waits until the new token is recorded, and revokes it, or came before, and revoked the old one.
+/// Rotates a token. The user is locked first, as in all use-cases that end a user's logins. So a password change
+/// either waits until the new token is recorded and revokes it, or has revoked the old token before.
 fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Error> {
     app.store.write(|unit| {
         let user = match token.user {
@@ -76,7 +77,7 @@ fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Erro
             None => None,
         };
         let known = unit.refresh_tokens().find_for_update(&token.id)?;
-        let user = owner(token, known.as_ref(), user)?;
+        let user = owner(&origin, token, known.as_ref(), user)?;
         unit.refresh_tokens().record(&token.record())?;
         unit.refresh_tokens()
             .revoke(&token.id, Revocation::Rotated, app.now())?;
@@ -97,12 +98,26 @@ fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Erro
     })
 }
 
-/// Returns the owner of a token, if they may log in and it was not ended. The owner is checked first: deleting and
-/// deactivating a user ends their tokens too, and the wire contract has an error of its own for such owners.
-fn owner(token: &Verified, known: Option<&RefreshToken>, user: Option<User>) -> Result<User, Error> {
+/// Returns the owner of a token, if they may log in and the token is not revoked. The owner is checked first:
+/// deleting and deactivating a user ends their tokens too, and the wire contract has a separate error for such
+/// owners. A token that was rotated and is presented again may have been stolen: that is a security event.
+fn owner(
+    origin: &Origin,
+    token: &Verified,
+    known: Option<&RefreshToken>,
+    user: Option<User>,
+) -> Result<User, Error> {
     let user = user
         .filter(|user| user.is_active)
         .ok_or(Error::NoActiveAccountForToken)?;
+    if known.is_some_and(|known| known.revoked == Some(Revocation::Rotated)) {
+        SecurityEvent::RefreshTokenReused.log(&Details {
+            address: origin.address,
+            account: Some(user.username.as_str()),
+            user_id: Some(user.id),
+            ..Details::default()
+        });
+    }
     let was_ended = match known {
         Some(known) => known.revoked.is_some(),
         None => token.may_have_been_ended(&user),
@@ -233,11 +248,12 @@ mod tests {
     fn valid_token_gets_an_access_token_and_stays_valid() {
         for known in [Some(known(None)), None] {
             let answer = refreshed(mocks(claims(), known, Some(samples::user()))).unwrap();
-            assert_eq!((answer.access.as_str(), answer.refresh), ("access", None));
+            assert_eq!((answer.access.reveal(), answer.refresh), ("access", None));
         }
     }
 
-    /// Mocks in which tokens are rotated. Locking the token before the user could deadlock with a password change.
+    /// Returns mocks in which tokens are rotated. Locking the token before the user could deadlock with a password
+    /// change.
     fn rotating(known: Option<RefreshToken>) -> Mocks {
         let mut order = mockall::Sequence::new();
         let mut mocks = mocks(claims(), None, None);
@@ -259,8 +275,8 @@ mod tests {
             .expect_token_record(|token| token.id == "new")
             .into_app();
         let answer = refresh(&app, samples::origin(), &"token".into()).unwrap();
-        let refresh = Some("refresh".to_owned());
-        assert_eq!((answer.access.as_str(), answer.refresh), ("access", refresh));
+        let refresh = Some("refresh".into());
+        assert_eq!((answer.access.reveal(), answer.refresh), ("access", refresh));
         assert_eq!(store.commits(), 1);
         let entry = expected::token_died(&samples::ann(), "jti", Value::Nothing, "rotated");
         assert_eq!(store.entries(), [entry]);

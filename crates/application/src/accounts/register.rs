@@ -22,6 +22,7 @@ use crate::{
 /// let users = &mut mocks.unit.users;
 /// users.expect_username_is_taken().returning(|_, _| Ok(false));
 /// users.expect_email_is_taken().returning(|_, _| Ok(false));
+/// users.expect_list().returning(|_| Ok(vec![]));
 /// users.expect_insert().returning(|new| {
 ///     Ok(User { username: new.username.clone(), ..samples::user() })
 /// });
@@ -76,6 +77,29 @@ mod tests {
     }
 
     #[test]
+    fn username_that_looks_like_that_of_an_admin_is_refused() {
+        let input = UserInput {
+            username: "j\u{43e}hn_doe".into(),
+            ..john()
+        };
+        let mocks = || {
+            let mut mocks = Mocks::default();
+            mocks.unit.users.expect_list().returning(|query| {
+                assert_eq!(query.role, Some(Role::Admin));
+                Ok(vec![User {
+                    username: mycars_domain::values::Username::from_storage("John_Doe".into()),
+                    ..samples::admin_user()
+                }])
+            });
+            mocks.nothing_taken()
+        };
+        for caller in [samples::anonymous(), samples::other_user(Rank::Client)] {
+            let confusable = Violations::one(Field::Username, Violation::Confusable);
+            assert_eq!(refused(mocks(), &caller, &input), confusable);
+        }
+    }
+
+    #[test]
     fn admin_role_requires_an_admin() {
         let input = UserInput {
             role: "admin".into(),
@@ -119,6 +143,7 @@ mod tests {
         let mut mocks = Mocks::new();
         let users = &mut mocks.unit.users;
         users.expect_username_is_taken().returning(|_, _| Ok(true));
+        users.expect_list().returning(|_| Ok(vec![]));
         let input = UserInput {
             email: "nonsense".into(),
             last_name: Input::Null,

@@ -23,8 +23,8 @@ pub fn find_for_password(app: &App, caller: &Caller, username: &str) -> Result<U
         .ok_or(Error::NotFound)
 }
 
-/// Sets a user's password and revokes all their refresh tokens. Whether the password is strong enough is for the caller
-/// to check: see [`mycars_domain::password`].
+/// Sets a user's password and revokes all their refresh tokens. The caller must check the strength of the password:
+/// see [`mycars_domain::password`].
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for callers who may not do this to this user; [`Error::Hash`];
@@ -33,7 +33,7 @@ pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password)
     policy::check(&caller.actor, Action::SetPassword, Target::NOTHING)?;
     let hash = app.hasher.hash(password)?;
     app.store.write(|unit| {
-        let before = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let before = caller.recheck_with::<Error>(unit, id)?.ok_or(Error::NotFound)?;
         policy::check(
             &caller.actor,
             Action::SetPassword,

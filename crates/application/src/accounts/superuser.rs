@@ -8,7 +8,7 @@ use mycars_domain::{
 use super::Error;
 use crate::{App, Caller, UpdateMode, audit, input::Checker, users::fields::check_unique};
 
-/// The fields of a new superuser. Whether the password is strong enough is for the caller to check: see
+/// The fields of a new superuser. The caller must check the strength of the password: see
 /// [`mycars_domain::password`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSuperuser {
@@ -27,7 +27,7 @@ pub struct NewSuperuser {
 /// Creates a superuser with the role of an admin (wire contract, section 6) and returns them.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the username or the e-mail address is taken; [`Error::Denied`] for callers who are not admins;
+/// [`Error::Invalid`] if the username or the e-mail address is taken; [`Error::Denied`] for callers without admin rights;
 /// [`Error::Hash`]; [`Error::Store`].
 pub fn create_superuser(app: &App, caller: &Caller, superuser: NewSuperuser) -> Result<User, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
@@ -58,7 +58,7 @@ pub fn create_superuser(app: &App, caller: &Caller, superuser: NewSuperuser) -> 
     })
 }
 
-/// Parses the username of a new user, before other fields are asked for.
+/// Parses the username of a new user, before the prompts for other fields.
 ///
 /// # Errors
 /// [`Error::Invalid`] if it is invalid or taken; [`Error::Denied`]; [`Error::Store`].
@@ -75,7 +75,7 @@ pub fn check_username(app: &App, caller: &Caller, text: &str) -> Result<Username
     Ok(username)
 }
 
-/// Parses the e-mail address of a new user, before other fields are asked for.
+/// Parses the e-mail address of a new user, before the prompts for other fields.
 ///
 /// # Errors
 /// [`Error::Invalid`] if it is invalid or taken; [`Error::Denied`]; [`Error::Store`].

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use mycars_domain::{User, UserId};
 
 use crate::{
-    App,
+    App, Secret,
     ports::{Claims, RefreshToken, UnitOfWork, Unsignable},
 };
 
@@ -26,23 +26,23 @@ impl TokenType {
     }
 }
 
-/// Why a token is invalid.
+/// The reason why a token is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It is not signed with our key, or not valid yet.
+    /// It is not signed with the server's key, or not valid yet.
     #[error("the token is invalid")]
     Invalid,
     /// It has expired.
     #[error("the token has expired")]
     Expired,
     /// It has no expiry.
-    #[error("the token does not say when it expires")]
+    #[error("the token has no expiry")]
     NoExpiry,
     /// It has no id.
     #[error("the token has no id")]
     NoId,
     /// It has no type.
-    #[error("the token does not say of which type it is")]
+    #[error("the token has no type")]
     NoType,
     /// It is of the other type.
     #[error("the token is of the wrong type")]
@@ -56,15 +56,16 @@ pub enum TokenError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verified {
     pub(super) id: String,
+    /// In microseconds, or in whole seconds if the token has no finer time.
     pub(super) issued_at: Option<DateTime<Utc>>,
     pub(super) expires_at: DateTime<Utc>,
-    /// The user that it names; `None` if it names none or not by an id.
+    /// The id of the user in the token; `None` if it has none or not a number.
     pub(super) user: Option<UserId>,
-    /// Whether it names a user at all.
+    /// Whether the token has a user at all.
     pub(super) names_a_user: bool,
 }
 
-/// Decodes a token and checks everything that needs no store. `None` as `expected` accepts both types.
+/// Decodes a token and does all checks that need no store. `None` as `expected` accepts both types.
 pub(super) fn verify(app: &App, token: &str, expected: Option<TokenType>) -> Result<Verified, TokenError> {
     let claims = app.tokens.decode(token).map_err(|_| TokenError::Invalid)?;
     check(claims, expected, app.now().timestamp())
@@ -89,8 +90,9 @@ fn check(claims: Claims, expected: Option<TokenType>, now: i64) -> Result<Verifi
     Ok(Verified {
         id,
         issued_at: claims
-            .issued_at
-            .and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+            .issued_at_micros
+            .and_then(DateTime::from_timestamp_micros)
+            .or_else(|| DateTime::from_timestamp(claims.issued_at?, 0)),
         expires_at: DateTime::from_timestamp(expires_at, 0).unwrap_or(DateTime::<Utc>::MAX_UTC),
         user: claims
             .user_id
@@ -113,26 +115,26 @@ impl Verified {
         }
     }
 
-    /// Returns whether this refresh token of `user`, which is not recorded, may be from before all their logins were
-    /// ended.
-    ///
-    /// A token that was issued here is recorded, and everything that ends all logins revokes it. A token of another
-    /// system with the same key has its issue time in whole seconds only: in doubt it counts as older.
+    /// Returns whether this unrecorded refresh token of `user` may have been issued before all their logins were
+    /// ended. Tokens of this server are recorded, so a use-case that ends all logins revokes them.
     pub(super) fn may_have_been_ended(&self, user: &User) -> bool {
-        user.logins_ended_at.is_some_and(|changed| {
-            self.issued_at
-                .is_none_or(|issued| issued.timestamp() <= changed.timestamp())
-        })
+        self.may_be_older_than(user.logins_ended_at)
+    }
+
+    /// Returns whether this token may have been issued at or before `ended`, if that ever happened. A token of another
+    /// system with the same key has its issue time in whole seconds only, or has none: in doubt it counts as older.
+    pub(super) fn may_be_older_than(&self, ended: Option<DateTime<Utc>>) -> bool {
+        ended.is_some_and(|ended| self.issued_at.is_none_or(|issued| issued <= ended))
     }
 }
 
 /// Issues an access token for `user`.
-pub(super) fn issue_access(app: &App, user: UserId) -> Result<String, Unsignable> {
+pub(super) fn issue_access(app: &App, user: UserId) -> Result<Secret, Unsignable> {
     issue(app, TokenType::Access, user, app.token_settings.access_lifetime).map(|(token, _)| token)
 }
 
 /// Issues a refresh token for `user`, and returns it with its record.
-pub(super) fn issue_refresh(app: &App, user: UserId) -> Result<(String, RefreshToken), Unsignable> {
+pub(super) fn issue_refresh(app: &App, user: UserId) -> Result<(Secret, RefreshToken), Unsignable> {
     issue(app, TokenType::Refresh, user, app.token_settings.refresh_lifetime)
 }
 
@@ -141,7 +143,7 @@ fn issue(
     token_type: TokenType,
     user: UserId,
     lifetime: TimeDelta,
-) -> Result<(String, RefreshToken), Unsignable> {
+) -> Result<(Secret, RefreshToken), Unsignable> {
     let now = app.now();
     let record = RefreshToken {
         id: app.random.hex(16),
@@ -154,11 +156,12 @@ fn issue(
         token_type: Some(token_type.as_str().to_owned()),
         expires_at: Some(record.expires_at.timestamp()),
         issued_at: Some(now.timestamp()),
+        issued_at_micros: (token_type == TokenType::Access).then(|| now.timestamp_micros()),
         not_before: None,
         id: Some(record.id.clone()),
         user_id: Some(user.to_string()),
     };
-    Ok((app.tokens.encode(&claims)?, record))
+    Ok((app.tokens.encode(&claims)?.into(), record))
 }
 
 /// Records a new refresh token, so that a password change can revoke it.
@@ -278,12 +281,12 @@ mod tests {
         })
         .unwrap();
         assert_eq!((stranger.user, stranger.names_a_user), (None, true));
-        let nobody = checked(Claims {
+        let anonymous = checked(Claims {
             user_id: None,
             ..good()
         })
         .unwrap();
-        assert_eq!((nobody.user, nobody.names_a_user), (None, false));
+        assert_eq!((anonymous.user, anonymous.names_a_user), (None, false));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use crate::{
     ports::CarCount,
 };
 
-/// Returns the ids of all users' cars that `query` asks for, in its order, on all its pages.
+/// Returns the ids of all users' cars that match `query`, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, Error> {
     CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().ids(None, query))?)
@@ -21,7 +21,7 @@ pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, E
 /// Returns the cars in the scope with these ids, in this order. Ids that do not exist are skipped.
 ///
 /// # Errors
-/// [`Error::Denied`]; [`Error::Store`].
+/// [`Error::Denied`] for callers who may not list the cars of the scope; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, scope: CarScope, ids: &[CarId]) -> Result<Vec<Car>, Error> {
     let owner = scope.owner(caller, Action::ListCars)?;
     let mut cars = app.store.read(|unit| unit.cars().find_all(ids))?;
@@ -33,17 +33,17 @@ pub fn read_all(app: &App, caller: &Caller, scope: CarScope, ids: &[CarId]) -> R
 /// Counts the cars with these ids, and those of them with a picture.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn count(app: &App, caller: &Caller, ids: &[CarId]) -> Result<CarCount, Error> {
     CarScope::All.owner(caller, Action::ManageCars)?;
     Ok(app.store.read(|unit| unit.cars().count_among(ids))?)
 }
 
-/// Returns the most frequent brands of the cars that `query` asks for without its own brand, and the number of cars of
+/// Returns the most frequent brands of the cars that match `query` without its own brand, and the number of cars of
 /// each, the most frequent first.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn brands(
     app: &App,
     caller: &Caller,

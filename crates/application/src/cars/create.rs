@@ -18,7 +18,7 @@ use crate::{App, Caller, UpdateMode, audit};
 /// let mut mocks = Mocks::new();
 /// mocks.unit.cars.expect_license_is_taken().returning(|_, _| Ok(false));
 /// mocks.unit.cars.expect_insert().returning(|new| {
-///     assert_eq!(new.owner, UserId(1), "an admin adds it to Ann's");
+///     assert_eq!(new.owner, UserId(1), "an admin adds a car of Ann");
 ///     Ok(samples::car())
 /// });
 /// let (app, _) = mocks.into_app();
@@ -38,6 +38,7 @@ use crate::{App, Caller, UpdateMode, audit};
 pub fn create(app: &App, caller: &Caller, scope: CarScope, input: &CarInput) -> Result<Car, Error> {
     let owner = scope.owner(caller, Action::CreateCar)?;
     app.store.write(|unit| {
+        scope.recheck(unit, caller)?;
         let fields = CarFields::check(app, unit, scope, input, UpdateMode::Full, None)?;
         let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
         audit::car_created(app, unit, caller, &car)?;
@@ -67,7 +68,7 @@ mod tests {
         }
     }
 
-    /// Adds a car to Ann's for Ann.
+    /// Adds a car of Ann as Ann.
     fn create_own(app: &App, input: &CarInput) -> Result<Car, Error> {
         create(app, &samples::ann(), CarScope::Caller, input)
     }

@@ -19,6 +19,7 @@ pub fn delete(
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let image = app.store.write(|unit| {
+        scope.recheck(unit, caller)?;
         let car = authorize_car(caller, Action::DeleteCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&car, version)?;
         unit.cars().delete(id)?;
@@ -26,7 +27,7 @@ pub fn delete(
             .append(&[audit::car_deleted(app, caller, &car)])?;
         Ok::<_, Error>(car.image)
     })?;
-    images::forget(app, image);
+    images::delete_unused(app, image);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::{
     ports::{StoreError, UnitOfWork},
 };
 
-/// The fields of a car as they were sent. By default, none was sent.
+/// The input of a car. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CarInput {
     /// The brand.
@@ -32,7 +32,7 @@ pub struct CarInput {
     pub mileage: Input<i64>,
     /// Notes.
     pub notes: Input<String>,
-    /// The owner. Used with [`CarScope::All`] alone: any other scope has an owner.
+    /// The owner. Only used with [`CarScope::All`]: any other scope has an owner.
     pub owner: Input<UserId>,
     /// The expected version: the time of the last change. `None` changes any version.
     pub version: Option<DateTime<Utc>>,

@@ -8,7 +8,7 @@ use crate::{
     lists::{CarQuery, Page},
 };
 
-/// Returns the cars in the scope that `query` asks for, in a fixed number of queries.
+/// Returns the cars in the scope that match `query`, in a fixed number of queries.
 ///
 /// # Errors
 /// [`Error::Denied`]; [`Error::Store`].
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn list_in_caller_scope_has_only_own_cars_for_any_rank() {
-        let (app, _) = lists(Mocks::new(), UserId(2)).into_app();
+        let (app, _) = lists(Mocks::new(), UserId(4)).into_app();
         let admin = samples::other_user(Rank::Superuser);
         let cars = list(&app, &admin, CarScope::Caller, &CarQuery::default()).unwrap();
         assert_eq!((cars.items, cars.total), (vec![samples::car()], None));

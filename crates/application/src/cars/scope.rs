@@ -1,12 +1,12 @@
-//! Whose cars a use-case is about.
+//! The cars that a use-case is about.
 
 use mycars_domain::{Action, Denied, Target, UserId, policy};
 
 use super::Error;
-use crate::Caller;
+use crate::{Caller, ports::UnitOfWork};
 
-/// Whose cars a use-case is about, and in which capacity the caller asks. A car outside the scope is not found, whatever
-/// the caller's rank.
+/// The cars that a use-case is about, and the capacity in which the caller acts. A car outside the scope is not
+/// found, for any rank of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CarScope {
     /// The caller's own cars, as their owner (wire contract, section 5).
@@ -28,5 +28,17 @@ impl CarScope {
         let target = owner.map_or(Target::NOTHING, Target::car_of);
         policy::check(&caller.actor, action, target)?;
         Ok(owner)
+    }
+
+    /// [Rechecks](Caller::recheck) an admin who changes cars of others. Owners are not rechecked: they gain nothing by
+    /// a last change of their own cars.
+    pub(crate) fn recheck(self, unit: &mut dyn UnitOfWork, caller: &Caller) -> Result<(), Error> {
+        match self {
+            Self::Caller => Ok(()),
+            Self::Owner(_) | Self::All => {
+                policy::check(&caller.actor, Action::ManageCars, Target::NOTHING)?;
+                caller.recheck(unit)
+            }
+        }
     }
 }

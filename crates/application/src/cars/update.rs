@@ -29,7 +29,7 @@ use crate::{App, Caller, UpdateMode, audit};
 /// assert_eq!((car.mileage.get(), car.brand.as_str()), (17_000, "Toyota"));
 ///
 /// let Err(cars::Error::Invalid(violations)) = update(UpdateMode::Full) else {
-///     panic!("the brand must be there");
+///     panic!("the brand is required");
 /// };
 /// assert_eq!(violations.of(Field::Brand), [Violation::Required]);
 /// # Ok::<(), cars::Error>(())
@@ -43,6 +43,7 @@ pub fn update(
     completeness: UpdateMode,
 ) -> Result<Car, Error> {
     app.store.write(|unit| {
+        scope.recheck(unit, caller)?;
         let before = authorize_car(caller, Action::ChangeCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&before, input.version)?;
         let mut car = before.clone();
@@ -82,7 +83,7 @@ mod tests {
         ports::StoreError,
     };
 
-    /// Mocks that find Ann's car. No other car has its plate.
+    /// Returns mocks with Ann's car. No other car has its plate.
     fn mocks() -> Mocks {
         let mut mocks = Mocks::new().with_car_locked(samples::car());
         mocks.unit.cars.expect_license_is_taken().returning(|_, except| {
@@ -92,7 +93,7 @@ mod tests {
         mocks
     }
 
-    /// Updates Ann's car for Ann.
+    /// Updates Ann's car as Ann.
     fn update_own(app: &App, input: &CarInput, mode: UpdateMode) -> Result<Car, Error> {
         update(app, &samples::ann(), CarScope::Caller, CarId(10), input, mode)
     }
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(store.entries(), [expected::car_changed(&samples::ann(), changes)]);
     }
 
-    /// A car that today's rules refuse: it was stored before they were made, or copied from another system.
+    /// A car that the current rules refuse: it was stored before, or copied from another system.
     fn legacy() -> Car {
         Car {
             brand: Brand::from_storage("\u{200b}".into()),

@@ -8,19 +8,19 @@ use crate::{
     ports::UnitOfWork,
 };
 
-/// Returns the entries of the audit log that `query` asks for, in a fixed number of queries.
+/// Returns the entries of the audit log that match `query`, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn list(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Page<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     app.store.read(|unit| entries(unit, query))
 }
 
-/// Returns at most `at_most` of the newest entries that `query` asks for, without counting the rest.
+/// Returns at most `at_most` of the newest entries that match `query`, without counting the rest.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn newest(app: &App, caller: &Caller, query: &HistoryQuery, at_most: u32) -> Result<Vec<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     let query = HistoryQuery {
@@ -34,19 +34,19 @@ pub fn newest(app: &App, caller: &Caller, query: &HistoryQuery, at_most: u32) ->
     Ok(app.store.read(|unit| unit.audit_log().list(&query))?)
 }
 
-/// Counts the entries of each action and type of object that `query` asks for without its own action and type.
+/// Counts the entries of each action and type of object that match `query` without its own action and type.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn counts(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<HistoryCount>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.audit_log().counts(query))?)
 }
 
-/// Returns the numbers of all entries that `query` asks for, in its order, on all its pages.
+/// Returns the numbers of all entries that match `query`, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<i64>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.audit_log().ids(query))?)
@@ -55,7 +55,7 @@ pub fn ids(app: &App, caller: &Caller, query: &HistoryQuery) -> Result<Vec<i64>,
 /// Returns the entries with these numbers, in this order.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Entry>, Error> {
     policy::check(&caller.actor, Action::ReadHistory, Target::NOTHING)?;
     let mut entries = app.store.read(|unit| unit.audit_log().find_all(ids))?;

@@ -12,7 +12,7 @@ use crate::{
     lists::{HistoryQuery, LimitOffset, Page, in_order_of},
 };
 
-/// Returns the entries about a car in the scope from the time of its present owner, the newest first.
+/// Returns the entries about a car in the scope from the time of its present owner, newest first.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`]; [`Error::Store`].
@@ -81,7 +81,7 @@ mod tests {
         mocks::{Mocks, samples},
     };
 
-    /// Mocks that find Ann's car and its history while it was hers, and no other history.
+    /// Returns mocks with Ann's car and its history while it was hers, and no other history.
     fn mocks() -> Mocks {
         let page = Some(LimitOffset { limit: 5, offset: 0 });
         let while_it_is_anns = HistoryQuery {

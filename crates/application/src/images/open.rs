@@ -7,7 +7,7 @@ use mycars_domain::values::ImagePath;
 use super::Error;
 use crate::App;
 
-/// Opens a picture; `None` if it does not exist. Its path, which cannot be guessed, is enough to read it.
+/// Opens a picture; `None` if it does not exist. Its unguessable path is enough to read it.
 ///
 /// # Errors
 /// [`Error::Images`].

@@ -11,7 +11,7 @@ use crate::{
 /// Number of random bytes in the id of an installation.
 const ID_BYTES: usize = 16;
 
-/// Maximum number of pictures that are looked up in the database. If it names none of them, it counts as another
+/// Maximum number of pictures that are looked up in the database. If it refers to none of them, it counts as another
 /// database.
 const MAX_LOOKUPS: usize = 1000;
 
@@ -20,17 +20,16 @@ const MAX_LOOKUPS: usize = 1000;
 pub enum Ownership {
     /// The image store has the id of this database.
     Same,
-    /// The image store has no id, and it has no pictures or the database names one of them.
+    /// The image store has no id, and either has no pictures or the database refers to one of them.
     Unclaimed,
-    /// The image store has no id, and the database names none of its pictures.
+    /// The image store has no id, and the database refers to none of its pictures.
     Unproven,
     /// The image store has the id of another database.
     Other,
 }
 
-/// Gives the image store the id of this database if it is [`Ownership::Unclaimed`], and returns the state
-/// afterwards.
-/// Never replaces another id.
+/// Stores the id of this database in the image store if it is [`Ownership::Unclaimed`], and returns the state
+/// afterwards. Never replaces another id.
 ///
 /// # Errors
 /// [`cars::Error::Denied`] for all callers but the program itself; [`Error::Images`]; [`cars::Error::Store`].
@@ -45,7 +44,7 @@ pub fn claim(app: &App, caller: &Caller) -> Result<Ownership, Error> {
     self::ownership(app)
 }
 
-/// Gives the image store the id of this database, whatever it had before.
+/// Stores the id of this database in the image store, and replaces any other.
 ///
 /// # Errors
 /// [`cars::Error::Denied`] for all callers but the program itself; [`Error::Images`]; [`cars::Error::Store`].
@@ -65,7 +64,7 @@ pub(super) fn ownership(app: &App) -> Result<Ownership, Error> {
     }
 }
 
-/// Whether the database names one of the stored pictures, or there are none.
+/// Returns whether the database refers to one of the stored pictures, or there are none.
 fn names_one_if_any(app: &App) -> Result<bool, Error> {
     let images = app.images.list()?;
     for image in images.iter().take(MAX_LOOKUPS) {
@@ -76,7 +75,7 @@ fn names_one_if_any(app: &App) -> Result<bool, Error> {
     Ok(images.is_empty())
 }
 
-/// Returns the id of this database, which is made at the first call.
+/// Returns the id of this database, which is created at the first call.
 fn installation_id(app: &App) -> Result<String, StoreError> {
     let new = Installation {
         id: app.random.hex(ID_BYTES),
@@ -101,7 +100,7 @@ pub(super) mod tests {
     /// The id of the database in these tests.
     pub(in crate::images) const ID: &str = "this database";
 
-    /// Mocks of a database with [`ID`] and an image store with this owner.
+    /// Returns mocks of a database with [`ID`] and an image store with this owner.
     pub(in crate::images) fn owned_by(owner: Option<&'static str>) -> Mocks {
         let kept = |id: &str| Installation {
             id: id.into(),
@@ -121,7 +120,8 @@ pub(super) mod tests {
         mocks
     }
 
-    /// Mocks in which the image store has no owner but these pictures, of which the database names some.
+    /// Returns mocks of an image store without an owner but with these pictures, some of which the database refers
+    /// to.
     fn unowned(images: usize, is_named: fn(&ImagePath) -> bool) -> Mocks {
         let mut mocks = owned_by(None);
         let stored = move |number| StoredImage {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, CarId};
 
-use super::{Error, forget};
+use super::{Error, delete_unused};
 use crate::{
     App, Caller, audit,
     cars::{self, CarScope, authorize_car, check_version},
@@ -23,6 +23,7 @@ pub fn remove(
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let old = app.store.write(|unit| {
+        scope.recheck(unit, caller)?;
         let car = unit.cars().find_for_update(id)?;
         let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;
@@ -37,7 +38,7 @@ pub fn remove(
         }
         Ok::<_, cars::Error>(before.image)
     })?;
-    forget(app, old);
+    delete_unused(app, old);
     Ok(())
 }
 

@@ -1,9 +1,9 @@
-//! Give a car a picture.
+//! Set the picture of a car.
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Car, CarId, Field, Violation, Violations};
 
-use super::{Error, forget, new_path};
+use super::{Error, delete_unused, new_path};
 use crate::{
     App, Caller, Input, audit,
     cars::{self, CarScope, authorize_car, check_version},
@@ -18,7 +18,7 @@ pub struct UploadedFile<'a> {
     pub size: u64,
 }
 
-/// Sets the picture of a car in the scope, in place of the one that it may have, and returns the car.
+/// Sets or replaces the picture of a car in the scope, and returns the car.
 ///
 /// # Errors
 /// [`cars::Error::NotFound`] and [`cars::Error::Denied`], before the file is read; [`cars::Error::Invalid`] if the file
@@ -70,8 +70,8 @@ pub fn prepare(app: &App, file: Input<UploadedFile<'_>>) -> Result<Picture, Erro
     process(app, file).map(Picture)
 }
 
-/// Stores a picture and sets it as the picture of a car in the scope, in place of the one that it may have. Returns the
-/// car. With `version`, the time of a car's last change, only that version is changed.
+/// Stores a picture, sets or replaces the picture of a car in the scope with it, and returns the car. With `version`,
+/// the time of a car's last change, only that version is changed.
 ///
 /// # Errors
 /// [`cars::Error::NotFound`]; [`cars::Error::Denied`]; [`cars::Error::Conflict`] if the car has another version;
@@ -87,6 +87,7 @@ pub fn attach(
     let path = new_path(app, id);
     app.images.put(&path, &picture.0)?;
     let written = app.store.write(|unit| {
+        scope.recheck(unit, caller)?;
         let car = unit.cars().find_for_update(id)?;
         let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;
@@ -101,14 +102,14 @@ pub fn attach(
     });
     match written {
         Ok((car, old)) => {
-            forget(app, old);
+            delete_unused(app, old);
             Ok(car)
         }
         Err(error) => {
-            // A store that failed may have committed before: then a row names the new picture. If none does, a sweep
-            // finds it.
+            // The store may have committed before it failed: then a row refers to the new picture. If none does, a
+            // sweep finds it.
             if !matches!(error, cars::Error::Store(_)) {
-                forget(app, Some(path));
+                delete_unused(app, Some(path));
             }
             Err(error.into())
         }
@@ -366,7 +367,7 @@ mod tests {
         }
     }
 
-    /// Mocks in which a picture is stored, and then the car is read again.
+    /// Returns mocks in which a picture is stored, and then the car is read again.
     fn put_then_find(found: impl Fn() -> Result<Option<Car>, StoreError> + Send + 'static) -> Mocks {
         let mut mocks = mocks().with_random("random");
         mocks.image_processor.expect_process().returning(|_| Ok(vec![1]));

@@ -1,7 +1,7 @@
 //! The definition of queries on rows in memory: which rows, in which order, and which page.
 //!
-//! Stores in memory and fakes in tests use it. Stores on databases answer the same by queries of their own, which the
-//! contract of all stores compares with it.
+//! Stores in memory and fakes in tests use it. Stores on databases have their own queries; the store contract
+//! compares the results.
 
 use std::{
     borrow::Borrow,
@@ -50,7 +50,7 @@ impl Search {
 }
 
 impl CarQuery {
-    /// Returns those of these cars, given in any order, that the query asks for: of `owner`, or of all users if it is
+    /// Returns those of these cars, given in any order, that match the query: of `owner`, or of all users if it is
     /// `None`.
     ///
     /// `user` returns the user with an id: if the cars of several users are searched, words are also looked for in the
@@ -70,7 +70,7 @@ impl CarQuery {
     ///     ..CarQuery::default()
     /// };
     /// assert_eq!(query.select(None, [&new, &driven], |id| (id == ann.id).then_some(&ann)), [&driven, &new]);
-    /// assert!(query.select(Some(ann.id), [&new, &driven], |_| None).is_empty(), "not in the owner of one's own");
+    /// assert!(query.select(Some(ann.id), [&new, &driven], |_| None).is_empty(), "a search in one owner's cars does not cover the owner");
     /// ```
     pub fn select<'u, C: Borrow<Car>>(
         &self,
@@ -124,7 +124,7 @@ impl CarOrder {
 }
 
 impl UserQuery {
-    /// Returns those of these users, given in any order, that the query asks for. Ties are by id.
+    /// Returns those of these users, given in any order, that match the query. Ties are by id.
     ///
     /// ```
     /// use mycars_application::{lists::{Direction, UserOrder, UserQuery}, mocks::samples};
@@ -138,7 +138,7 @@ impl UserQuery {
     ///     ordering: vec![(UserOrder::LastLogin, Direction::Ascending)],
     ///     ..UserQuery::default()
     /// };
-    /// assert_eq!(query.select([&once, &gone, &ann]), [&ann, &once], "who never logged in comes first");
+    /// assert_eq!(query.select([&once, &gone, &ann]), [&ann, &once], "users who never logged in come first");
     /// ```
     pub fn select<U: Borrow<User>>(&self, users: impl IntoIterator<Item = U>) -> Vec<U> {
         let is_asked_for = |user: &User| {
@@ -165,7 +165,7 @@ impl UserOrder {
 }
 
 impl HistoryQuery {
-    /// Returns those of these entries, given in any order, that the query asks for.
+    /// Returns those of these entries, given in any order, that match the query.
     ///
     /// ```
     /// # use mycars_domain::audit::{Author, NewEntry, Object};
@@ -211,7 +211,7 @@ impl HistoryQuery {
 }
 
 impl TokenQuery {
-    /// Returns those of these numbered tokens, given in any order, that the query asks for. `user` returns the user
+    /// Returns those of these numbered tokens, given in any order, that match the query. `user` returns the user
     /// with an id: words are also looked for in the fields of owners. Ties are newest first: by descending number.
     ///
     /// ```

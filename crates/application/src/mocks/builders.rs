@@ -18,7 +18,7 @@ impl Mocks {
         self.with_user_read(user.clone()).with_user_locked(user)
     }
 
-    /// Finds this user where nothing is locked.
+    /// Finds this user where it is read without a lock.
     #[must_use]
     pub fn with_user_read(mut self, user: User) -> Self {
         let (id, username, named) = (user.id, user.username.to_string(), user.clone());
@@ -34,7 +34,7 @@ impl Mocks {
         self
     }
 
-    /// Finds this user where a transaction locks them.
+    /// Finds this user where it is locked.
     #[must_use]
     pub fn with_user_locked(mut self, user: User) -> Self {
         let id = user.id;
@@ -56,7 +56,7 @@ impl Mocks {
         self
     }
 
-    /// Finds these superusers, where a transaction locks all of them.
+    /// Finds these superusers where all of them are locked.
     #[must_use]
     pub fn with_superusers(mut self, superusers: Vec<User>) -> Self {
         self.unit
@@ -72,7 +72,7 @@ impl Mocks {
         self.with_car_read(car.clone()).with_car_locked(car)
     }
 
-    /// Finds this car where nothing is locked.
+    /// Finds this car where it is read without a lock.
     #[must_use]
     pub fn with_car_read(mut self, car: Car) -> Self {
         let id = car.id;
@@ -84,7 +84,7 @@ impl Mocks {
         self
     }
 
-    /// Finds this car where a transaction locks it.
+    /// Finds this car where it is locked.
     #[must_use]
     pub fn with_car_locked(mut self, car: Car) -> Self {
         let id = car.id;
@@ -96,7 +96,7 @@ impl Mocks {
         self
     }
 
-    /// Finds these cars where a transaction locks all cars of a user.
+    /// Finds these cars where all cars of a user are locked.
     #[must_use]
     pub fn with_cars(mut self, cars: Vec<Car>) -> Self {
         self.unit
@@ -114,12 +114,13 @@ impl Mocks {
         self
     }
 
-    /// Leaves every username, e-mail address and licence plate free.
+    /// Leaves every username, e-mail address and licence plate free, and lists no user.
     #[must_use]
     pub fn nothing_taken(mut self) -> Self {
         let (users, cars) = (&mut self.unit.users, &mut self.unit.cars);
         users.expect_username_is_taken().returning(|_, _| Ok(false));
         users.expect_email_is_taken().returning(|_, _| Ok(false));
+        users.expect_list().returning(|_| Ok(vec![]));
         cars.expect_license_is_taken().returning(|_, _| Ok(false));
         self
     }
@@ -155,7 +156,7 @@ impl Mocks {
         self
     }
 
-    /// Decodes the one token that is sent to these claims.
+    /// Decodes the sent token to these claims.
     #[must_use]
     pub fn with_claims(mut self, claims: Result<Claims, Undecodable>) -> Self {
         self.tokens.expect_decode().return_once(|_| claims);

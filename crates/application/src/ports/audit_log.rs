@@ -8,26 +8,26 @@ use crate::lists::{HistoryCount, HistoryQuery};
 /// The audit log. Entries are only added, never changed or deleted.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait AuditLog {
-    /// Stores entries in their order, under growing numbers. The objects and users that an entry names may be deleted,
-    /// and the entry MUST outlive them.
+    /// Stores entries in their order, with increasing ids. Objects and users of an entry may be deleted, and the
+    /// entry MUST be kept.
     ///
     /// # Errors
     /// Those of the database.
     fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError>;
 
-    /// Returns the entries that a query asks for, in its order.
+    /// Returns the entries that match a query, in its order.
     ///
     /// # Errors
     /// Those of the database.
     fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError>;
 
-    /// Counts the entries that a query asks for, on all its pages.
+    /// Counts the entries that match a query, on all its pages.
     ///
     /// # Errors
     /// Those of the database.
     fn count(&mut self, query: &HistoryQuery) -> Result<u64, StoreError>;
 
-    /// Returns the numbers of all entries that a query asks for, in its order, on all its pages.
+    /// Returns the numbers of all entries that match a query, in its order, on all its pages.
     ///
     /// # Errors
     /// Those of the database.
@@ -39,7 +39,7 @@ pub trait AuditLog {
     /// Those of the database.
     fn find_all(&mut self, ids: &[i64]) -> Result<Vec<Entry>, StoreError>;
 
-    /// Counts the entries of each action and type of object that a query asks for without its own action and type.
+    /// Counts the entries of each action and type of object that match a query without its own action and type.
     ///
     /// # Errors
     /// Those of the database.

@@ -58,32 +58,32 @@ pub trait CarRepository {
     fn find(&mut self, id: CarId) -> Result<Option<Car>, StoreError>;
 
     /// Returns the car with this id and locks it until the transaction ends: other calls of this method wait, reads
-    /// don't.
+    /// do not.
     ///
     /// # Errors
     /// Those of the database.
     fn find_for_update(&mut self, id: CarId) -> Result<Option<Car>, StoreError>;
 
-    /// Returns the cars that a query asks for, in its order: those of `owner`, or of all users if it is `None`. Among
+    /// Returns the cars that match a query, in its order: those of `owner`, or of all users if it is `None`. Among
     /// the cars of all users, ties are by descending id, and words are also looked for in the fields of their owners.
     ///
     /// # Errors
     /// Those of the database.
     fn list(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<Car>, StoreError>;
 
-    /// Counts the cars that a query asks for, on all its pages.
+    /// Counts the cars that match a query, on all its pages.
     ///
     /// # Errors
     /// Those of the database.
     fn count(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<u64, StoreError>;
 
-    /// Returns the ids of all cars that a query asks for, in its order, on all its pages.
+    /// Returns the ids of all cars that match a query, in its order, on all its pages.
     ///
     /// # Errors
     /// Those of the database.
     fn ids(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<CarId>, StoreError>;
 
-    /// Returns the most frequent brands of the cars that a query asks for without its own brand, and the number of cars
+    /// Returns the most frequent brands of the cars that match a query without its own brand, and the number of cars
     /// of each: at most `at_most` brands, the most frequent first, ties by name.
     ///
     /// # Errors
@@ -127,18 +127,18 @@ pub trait CarRepository {
     fn license_is_taken(&mut self, license: &LicensePlate, except: Option<CarId>)
     -> Result<bool, StoreError>;
 
-    /// Stores a new car under an id that no car ever had.
+    /// Stores a new car with an id that was never used for a car.
     ///
     /// # Errors
-    /// MUST be [`StoreError::Taken`] with [`Field::License`](mycars_domain::Field::License) where the plate is taken,
-    /// and [`StoreError::OwnerGone`] where the owner is no user.
+    /// MUST be [`StoreError::Taken`] with [`Field::License`](mycars_domain::Field::License) if the plate is taken,
+    /// and [`StoreError::OwnerGone`] if the owner does not exist.
     fn insert(&mut self, car: &NewCar) -> Result<Car, StoreError>;
 
     /// Stores all fields of an existing car except the time of its creation.
     ///
     /// # Errors
-    /// MUST be [`StoreError::Taken`] where the plate is taken, [`StoreError::OwnerGone`] where the owner is no user,
-    /// and [`StoreError::Other`] where there is no such car.
+    /// MUST be [`StoreError::Taken`] if the plate is taken, [`StoreError::OwnerGone`] if the owner does not exist,
+    /// and [`StoreError::Other`] if the car does not exist.
     fn update(&mut self, car: &Car) -> Result<(), StoreError>;
 
     /// Deletes a car; does nothing if it does not exist.

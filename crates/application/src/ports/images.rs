@@ -11,16 +11,16 @@ use mycars_domain::{UnsupportedFormat, values::ImagePath};
 
 use super::BoxError;
 
-/// An upload: bytes that can be read more than once. Every reader that can seek is one.
+/// An upload: bytes that can be read more than once. Every reader that implements `Seek` is one.
 pub trait Upload: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Upload for T {}
 
-/// Why an upload is refused.
+/// The reason why an upload is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The upload is not an image, or a corrupted one.
-    #[error("this is not a picture that can be read")]
+    #[error("the file is not a readable picture")]
     NotAnImage,
     /// The upload is an image or video in a format that is not supported.
     #[error("the format {0:?} is not supported")]
@@ -39,9 +39,9 @@ pub enum ImageError {
 /// Decodes and encodes pictures (wire contract, section 5).
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait ImageProcessor: Send + Sync {
-    /// Returns the picture's pixels, upright and in sRGB, encoded as a new JPEG: nothing else of the upload is left.
-    /// The format is detected by decoding, only the first of several frames is used, and transparent pixels become
-    /// white. MUST refuse too large pictures before they take time or memory.
+    /// Returns the pixels of the picture, upright and in sRGB, encoded as a new JPEG without any other data of the
+    /// upload. The format is detected by decoding, only the first of several frames is used, and transparent pixels
+    /// become white. MUST refuse too large pictures before they take time or memory.
     ///
     /// # Errors
     /// [`ImageError`] with the reason.
@@ -51,10 +51,10 @@ pub trait ImageProcessor: Send + Sync {
 /// The image store failed. The cause is for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageStoreError {
-    /// The disk is full or read-only. Trying again later may help.
+    /// The disk is full or read-only. A later attempt may succeed.
     #[error("pictures cannot be written")]
     NotWritable(#[source] BoxError),
-    /// Anything else.
+    /// Any other failure.
     #[error("the image store failed")]
     Other(#[source] BoxError),
 }
@@ -99,7 +99,7 @@ pub struct StoredImage {
     pub path: ImagePath,
     /// The size of the picture in bytes.
     pub bytes: u64,
-    /// When the picture was last modified.
+    /// Time of the last modification.
     pub modified: SystemTime,
 }
 
@@ -114,11 +114,11 @@ pub struct TrashedImage {
     pub day: NaiveDate,
 }
 
-/// The store of pictures. It takes no part in transactions: a picture is stored before its row is committed, and deleted
-/// after.
+/// The store of pictures. It takes no part in transactions: a picture is stored before its row is committed, and
+/// deleted after.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait ImageStore: Send + Sync {
-    /// Stores a picture under a path that was never used before. MUST store it whole or not at all, also after a crash.
+    /// Stores a picture at a path that was never used. MUST store it completely or not at all, also after a crash.
     ///
     /// # Errors
     /// Those of the image store.
@@ -130,8 +130,8 @@ pub trait ImageStore: Send + Sync {
     /// Those of the image store.
     fn delete(&self, path: &ImagePath) -> Result<(), ImageStoreError>;
 
-    /// Opens a picture at its beginning; `None` if it does not exist. Paths come from clients: one that
-    /// [`put`](Self::put) never stores (with `..` in it, for example) MUST return `None`.
+    /// Opens a picture at its beginning; `None` if it does not exist. Paths come from clients: paths that
+    /// [`put`](Self::put) never stores, such as one with `..`, MUST return `None`.
     ///
     /// # Errors
     /// Those of the image store.
@@ -178,15 +178,15 @@ pub trait ImageStore: Send + Sync {
     /// Those of the image store.
     fn delete_unfinished(&self, before: SystemTime) -> Result<(), ImageStoreError>;
 
-    /// Returns the id of the [installation](super::Installation) whose pictures are kept here, or `None` if the store
-    /// was not given one.
+    /// Returns the id of the [installation](super::Installation) that the pictures belong to, or `None` if none was
+    /// stored.
     ///
     /// # Errors
     /// Those of the image store.
     fn owner(&self) -> Result<Option<String>, ImageStoreError>;
 
-    /// Stores the id of the installation whose pictures are kept here. An existing id is replaced only with
-    /// `overwrite`. MUST store it whole or not at all, also after a crash.
+    /// Stores the id of the installation that the pictures belong to. An existing id is replaced only with
+    /// `overwrite`. MUST store it completely or not at all, also after a crash.
     ///
     /// # Errors
     /// Those of the image store.

@@ -4,20 +4,20 @@ use chrono::{DateTime, Utc};
 
 use super::StoreError;
 
-/// The identity of a database: the same as long as its content is, also after a backup is restored.
+/// The identity of a database. It is part of its content, so it stays the same after a backup is restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
-    /// Random text that no other database has.
+    /// Random text, unique for each database.
     pub id: String,
-    /// When the database was given it.
+    /// Time at which the id was stored.
     pub created_at: DateTime<Utc>,
 }
 
-/// Keeps the identity of the database. Errors are those of the database; see [`StoreError`].
+/// The repository of the database's identity. Errors are those of the database; see [`StoreError`].
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait InstallationRepository {
-    /// Returns the identity of the database, and keeps `new` as its identity if it has none. If several servers call
-    /// this at the same time, all of them MUST get the same answer.
+    /// Returns the identity of the database, and stores `new` as its identity if it has none. If several servers call
+    /// this concurrently, all of them MUST get the same identity.
     ///
     /// # Errors
     /// Those of the database.

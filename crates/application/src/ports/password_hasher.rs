@@ -9,8 +9,8 @@ use super::BoxError;
 pub enum Verification {
     /// The password is wrong.
     Wrong,
-    /// The hash cannot be verified, whatever the password is: its format is not supported, or it is malformed. Names
-    /// the algorithm, as Django does, and never holds anything of the hash.
+    /// The hash cannot be verified with any password: its format is not supported, or it is malformed. Names the
+    /// algorithm, as Django does, and contains no part of the hash.
     Unsupported(&'static str),
     /// The password is right.
     Right,
@@ -23,18 +23,18 @@ pub enum Verification {
 #[error("the password could not be hashed")]
 pub struct HashError(#[source] pub BoxError);
 
-/// Hashes passwords, slowly on purpose. Callers must not hold a transaction meanwhile.
+/// Hashes passwords, deliberately slowly. Callers must not hold a transaction meanwhile.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait PasswordHasher: Send + Sync {
     /// Hashes a password with a new salt.
     ///
     /// # Errors
-    /// [`HashError`] if there is no randomness for a salt.
+    /// [`HashError`] if there is no random salt.
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
 
     /// Verifies a password as it was sent, which may be longer than allowed, against `hash`. A hash that cannot be
     /// verified MUST be [`Verification::Unsupported`], and that of [`PasswordHash::unusable`] [`Verification::Wrong`].
-    /// Either MUST take about the same time as a wrong password, whatever the hash is.
+    /// Either MUST take about the same time as a wrong password, for any hash.
     fn verify(&self, password: &str, hash: &PasswordHash) -> Verification;
 
     /// Takes as long as [`verify`](Self::verify) with a new hash and discards the result: for logins of unknown users,

@@ -6,16 +6,16 @@ use mycars_domain::UserId;
 use super::StoreError;
 use crate::lists::TokenQuery;
 
-/// Why a refresh token was revoked.
+/// The reason why a refresh token was revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
-    /// The user logged out with it.
+    /// The user logged out with the token.
     LoggedOut,
-    /// It was rotated.
+    /// The token was rotated.
     Rotated,
     /// The user's password was changed.
     PasswordChanged,
-    /// An admin revoked it, or the user was deactivated or activated.
+    /// An admin revoked the token, or the user was deactivated or activated.
     Revoked,
 }
 
@@ -48,18 +48,18 @@ impl Revocation {
     }
 }
 
-/// The record of a refresh token: enough to refuse it, not enough to use it.
+/// The record of a refresh token, which is enough to refuse the token, but not to use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// The token's own id: its claim `jti`.
+    /// The claim `jti` of the token.
     pub id: String,
-    /// The user; `None` once they are deleted.
+    /// The user; `None` after the user was deleted.
     pub user: Option<UserId>,
     /// Time of issue.
     pub issued_at: DateTime<Utc>,
     /// Time of expiry.
     pub expires_at: DateTime<Utc>,
-    /// Why it was revoked, if it was.
+    /// The reason for the revocation; `None` if the token is not revoked.
     pub revoked: Option<Revocation>,
 }
 
@@ -95,7 +95,8 @@ pub trait RefreshTokenRepository {
     /// Those of the database.
     fn find_for_update(&mut self, id: &str) -> Result<Option<RefreshToken>, StoreError>;
 
-    /// Revokes a token at this time, for this reason, whatever reason it had before; does nothing if it does not exist.
+    /// Revokes a token at this time, for this reason, and replaces a former reason; does nothing if it does not
+    /// exist.
     ///
     /// # Errors
     /// Those of the database.
@@ -112,19 +113,19 @@ pub trait RefreshTokenRepository {
         at: DateTime<Utc>,
     ) -> Result<usize, StoreError>;
 
-    /// Returns the tokens that a query asks for, in its order.
+    /// Returns the tokens that match a query, in its order.
     ///
     /// # Errors
     /// Those of the database.
     fn list(&mut self, query: &TokenQuery) -> Result<Vec<ListedToken>, StoreError>;
 
-    /// Counts the tokens that a query asks for, on all its pages.
+    /// Counts the tokens that match a query, on all its pages.
     ///
     /// # Errors
     /// Those of the database.
     fn count(&mut self, query: &TokenQuery) -> Result<u64, StoreError>;
 
-    /// Returns the numbers of all tokens that a query asks for, in its order, on all its pages.
+    /// Returns the numbers of all tokens that match a query, in its order, on all its pages.
     ///
     /// # Errors
     /// Those of the database.

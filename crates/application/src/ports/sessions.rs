@@ -8,7 +8,7 @@ use super::StoreError;
 /// The record of a browser's session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// The hash of the browser's key: enough to recognise it, not enough to use it.
+    /// The hash of the browser's key, which is enough to recognise the key, but not to use it.
     pub key_hash: String,
     /// The user.
     pub user: UserId,

@@ -1,44 +1,51 @@
 //! The store: transactions, and the repositories inside them.
 
-use mycars_domain::Field;
+use mycars_domain::{
+    Field,
+    audit::{Entry, NewEntry},
+};
 
 use super::{
     AuditLog, CarRepository, InstallationRepository, RefreshTokenRepository, SessionRepository,
     UserRepository,
 };
+use crate::{
+    lists::{HistoryCount, HistoryQuery},
+    security_log,
+};
 
-/// The cause of an adapter's failure, for the log and never for a client.
+/// The cause of an adapter's failure, for the log and never for clients.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why the store failed.
+/// The errors of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database can't be reached, or no connection became free in time. Trying again later may help.
+    /// The database can't be reached, or no connection became free in time. A later attempt may succeed.
     #[error("the database is not available")]
     Unavailable(#[source] BoxError),
-    /// The database can be reached, but not written: its disk is full or fails, or it is read-only. Trying again later
-    /// may help.
+    /// The database can be read but not written: its disk is full or fails, or it is read-only. A later attempt may
+    /// succeed.
     #[error("the database cannot be written")]
     NotWritable(#[source] BoxError),
     /// Another row has the value of this unique field.
     #[error("the value of {0:?} is taken")]
     Taken(Field),
     /// The user that the row belongs to does not exist.
-    #[error("the user whom this was to belong to is gone")]
+    #[error("the owner of the row does not exist")]
     OwnerGone,
     /// Any other failure of the program or the database.
     #[error("the database failed")]
     Other(#[source] BoxError),
 }
 
-/// Tells the store that the work failed and must be rolled back. Only the use-case knows the cause.
+/// Tells the store that the work failed and must be rolled back. Only the use-case has the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rollback;
 
-/// Whether work reads or writes.
+/// The mode of a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Single statements that change nothing: no transaction, and so no round trips for one.
+    /// Single statements without changes: no transaction, which would cost two round trips.
     Read,
     /// One transaction.
     Write,
@@ -121,8 +128,8 @@ pub trait Store: Send + Sync {
         work: &mut dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback>,
     ) -> Result<(), StoreError>;
 
-    /// Checks that the database answers and, as far as that is known without writing, can be written. After a write
-    /// that failed with [`StoreError::NotWritable`], this reports the same until a write of its own has succeeded.
+    /// Checks that the database responds and, as far as possible without writing, can be written. After a write that
+    /// failed with [`StoreError::NotWritable`], this returns the same error until a test write has succeeded.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; [`StoreError::NotWritable`].
@@ -160,7 +167,8 @@ impl dyn Store + '_ {
         outcome.unwrap_or_else(|| Err(not_called()))
     }
 
-    /// Writes: one transaction, committed if `work` returns `Ok` and rolled back if it returns `Err`.
+    /// Writes: one transaction, committed if `work` returns `Ok` and rolled back if it returns `Err`. After the commit,
+    /// security events among the new entries of the audit log are [logged](security_log).
     ///
     /// # Errors
     /// Those of `work`; those of the transaction itself.
@@ -187,11 +195,11 @@ impl dyn Store + '_ {
         self.write_in(Mode::Write, work)
     }
 
-    /// Writes like [`write`](#method.write), but does not wait while others write: for what may as well be written
+    /// Writes like [`write`](#method.write), but does not wait for other writers. For changes that can be repeated
     /// later.
     ///
     /// # Errors
-    /// Those of `work`; those of the transaction itself; [`StoreError::Unavailable`] if others write.
+    /// Those of `work`; those of the transaction itself; [`StoreError::Unavailable`] if there are other writers.
     pub fn write_now<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&mut dyn UnitOfWork) -> Result<T, E>,
@@ -206,11 +214,77 @@ impl dyn Store + '_ {
     ) -> Result<T, E> {
         let mut outcome = None;
         let mut work = Some(work);
+        let mut appended = Vec::new();
         self.run(mode, &mut |unit| match work.take() {
-            Some(work) => keep(&mut outcome, work(unit)),
+            Some(work) => {
+                let appended = &mut appended;
+                keep(&mut outcome, work(&mut Recorder { unit, appended }))
+            }
             None => Err(Rollback),
         })?;
+        if matches!(outcome, Some(Ok(_))) {
+            security_log::log_entries(&appended);
+        }
         outcome.unwrap_or_else(|| Err(not_called()))
+    }
+}
+
+/// A unit of work that also collects the entries that are appended to the audit log.
+struct Recorder<'a> {
+    unit: &'a mut dyn UnitOfWork,
+    appended: &'a mut Vec<NewEntry>,
+}
+
+impl UnitOfWork for Recorder<'_> {
+    fn users(&mut self) -> &mut dyn UserRepository {
+        self.unit.users()
+    }
+
+    fn cars(&mut self) -> &mut dyn CarRepository {
+        self.unit.cars()
+    }
+
+    fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository {
+        self.unit.refresh_tokens()
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self.unit.sessions()
+    }
+
+    fn audit_log(&mut self) -> &mut dyn AuditLog {
+        self
+    }
+
+    fn installation(&mut self) -> &mut dyn InstallationRepository {
+        self.unit.installation()
+    }
+}
+
+impl AuditLog for Recorder<'_> {
+    fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
+        self.appended.extend_from_slice(entries);
+        self.unit.audit_log().append(entries)
+    }
+
+    fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {
+        self.unit.audit_log().list(query)
+    }
+
+    fn count(&mut self, query: &HistoryQuery) -> Result<u64, StoreError> {
+        self.unit.audit_log().count(query)
+    }
+
+    fn ids(&mut self, query: &HistoryQuery) -> Result<Vec<i64>, StoreError> {
+        self.unit.audit_log().ids(query)
+    }
+
+    fn find_all(&mut self, ids: &[i64]) -> Result<Vec<Entry>, StoreError> {
+        self.unit.audit_log().find_all(ids)
+    }
+
+    fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
+        self.unit.audit_log().counts(query)
     }
 }
 

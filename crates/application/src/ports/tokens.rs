@@ -1,28 +1,31 @@
-//! Writing and reading signed tokens.
+//! Signing and decoding tokens.
 
 use super::BoxError;
 
-/// The claims of a token that are used here. The use-cases check them. Their names in a token are noted, because tokens
-/// of the Django system are read as well.
+/// The claims of a token. The use-cases check them. Their names in a token are stated, because tokens of the Django
+/// system are decoded as well.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
-    /// `access` or `refresh`; anything else, or nothing, in a token from elsewhere.
+    /// `access` or `refresh`; may be different or missing in a token of another system.
     pub token_type: Option<String>,
-    /// `exp`: when the token expires, in seconds since 1970 (RFC 7519, 4.1.4).
+    /// `exp`: time of expiry, in seconds since 1970 (RFC 7519, 4.1.4).
     pub expires_at: Option<i64>,
-    /// `iat`: when it was issued, in seconds since 1970 (RFC 7519, 4.1.6).
+    /// `iat`: time of issue, in seconds since 1970 (RFC 7519, 4.1.6).
     pub issued_at: Option<i64>,
-    /// `nbf`: from when on it is valid, in seconds since 1970 (RFC 7519, 4.1.5). Never in tokens of ours.
+    /// `iat_us`: time of issue, in microseconds since 1970. Only in access tokens of My Cars: tells a token that was
+    /// issued just before all logins were ended from one that was issued just after, in the same second.
+    pub issued_at_micros: Option<i64>,
+    /// `nbf`: start of validity, in seconds since 1970 (RFC 7519, 4.1.5). My Cars never sets it.
     pub not_before: Option<i64>,
-    /// `jti`: the token's own id (RFC 7519, 4.1.7).
+    /// `jti`: the id of the token (RFC 7519, 4.1.7).
     pub id: Option<String>,
     /// `user_id`: the id of the user, as text.
     pub user_id: Option<String>,
 }
 
-/// The text is no token, or is not signed with one of our keys.
+/// The text is no token, or is not signed with one of the server's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a token of ours")]
+#[error("the token is malformed or not signed with one of the server's keys")]
 pub struct Undecodable;
 
 /// A token could not be signed.

@@ -17,8 +17,8 @@ pub trait UserRepository {
     /// Those of the database.
     fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
 
-    /// Returns the user with this id and locks them until the transaction ends: other calls of this method wait, reads
-    /// don't.
+    /// Returns the user with this id and locks them until the transaction ends: other calls of this method wait,
+    /// reads do not.
     ///
     /// # Errors
     /// Those of the database.
@@ -55,7 +55,7 @@ pub trait UserRepository {
     /// Those of the database.
     fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool, StoreError>;
 
-    /// Stores a new user under an id that no user ever had.
+    /// Stores a new user with an id that was never used for a user.
     ///
     /// # Errors
     /// MUST be [`StoreError::Taken`] with the field if the username or the e-mail address is taken.
@@ -64,8 +64,8 @@ pub trait UserRepository {
     /// Stores all fields of an existing user.
     ///
     /// # Errors
-    /// MUST be [`StoreError::Taken`] with the field where the username or the e-mail address is taken, and
-    /// [`StoreError::Other`] where there is no such user.
+    /// MUST be [`StoreError::Taken`] with the field if the username or the e-mail address is taken, and
+    /// [`StoreError::Other`] if the user does not exist.
     fn update(&mut self, user: &User) -> Result<(), StoreError>;
 
     /// Deletes a user, their cars and their sessions; does nothing if the user does not exist.
@@ -74,25 +74,25 @@ pub trait UserRepository {
     /// Those of the database.
     fn delete(&mut self, id: UserId) -> Result<(), StoreError>;
 
-    /// Returns the users that a query asks for, in its order.
+    /// Returns the users that match a query, in its order.
     ///
     /// # Errors
     /// Those of the database.
     fn list(&mut self, query: &UserQuery) -> Result<Vec<User>, StoreError>;
 
-    /// Counts the users that a query asks for, on all its pages.
+    /// Counts the users that match a query, on all its pages.
     ///
     /// # Errors
     /// Those of the database.
     fn count(&mut self, query: &UserQuery) -> Result<u64, StoreError>;
 
-    /// Returns the ids of all users that a query asks for, in its order, on all its pages.
+    /// Returns the ids of all users that match a query, in its order, on all its pages.
     ///
     /// # Errors
     /// Those of the database.
     fn ids(&mut self, query: &UserQuery) -> Result<Vec<UserId>, StoreError>;
 
-    /// Counts the users of each role, active and inactive, that a query asks for without its own role and activity.
+    /// Counts the users of each role, active and inactive, that match a query without its own role and activity.
     ///
     /// # Errors
     /// Those of the database.

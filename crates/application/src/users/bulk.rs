@@ -8,10 +8,10 @@ use crate::{
     ports::CarCount,
 };
 
-/// Returns the ids of all users that `query` asks for, in its order, on all its pages.
+/// Returns the ids of all users that match `query`, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn ids(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserId>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.users().ids(query))?)
@@ -20,7 +20,7 @@ pub fn ids(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserId>,
 /// Returns the users with these ids, in this order. Ids that do not exist are skipped.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Vec<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let mut users = app.store.read(|unit| unit.users().find_all(ids))?;
@@ -31,7 +31,7 @@ pub fn read_all(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Vec<User>,
 /// Returns the first `at_most` users that a search finds, without counting the rest.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn search(app: &App, caller: &Caller, search: Search, at_most: u32) -> Result<Vec<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let query = UserQuery {
@@ -45,29 +45,29 @@ pub fn search(app: &App, caller: &Caller, search: Search, at_most: u32) -> Resul
     Ok(app.store.read(|unit| unit.users().list(&query))?)
 }
 
-/// Counts the users of each role, active and inactive, that `query` asks for without its own role and activity.
+/// Counts the users of each role, active and inactive, that match `query` without its own role and activity.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn counts(app: &App, caller: &Caller, query: &UserQuery) -> Result<Vec<UserCount>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.users().counts(query))?)
 }
 
-/// What is deleted with users.
+/// The objects that are deleted with users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Belongings {
-    /// Their cars, and the pictures of these.
+    /// Their cars, with the number of pictures.
     pub cars: CarCount,
     /// Number of their sessions.
     pub sessions: u64,
 }
 
-/// Counts what is deleted with these users.
+/// Counts the objects that are deleted with these users.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn belongings(app: &App, caller: &Caller, ids: &[UserId]) -> Result<Belongings, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     app.store.read(|unit| {

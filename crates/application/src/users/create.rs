@@ -1,6 +1,6 @@
 //! Create a user.
 
-use mycars_domain::{Action, Target, User, Violations, policy};
+use mycars_domain::{Action, Denied, Target, User, Violations, policy};
 
 use super::{
     Error,
@@ -14,7 +14,7 @@ use crate::{
 /// Creates a user and returns them. Of the rules for passwords, only the length is checked.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Invalid`] with all violations; [`Error::Hash`];
+/// [`Error::Denied`] for callers without admin rights; [`Error::Invalid`] with all violations; [`Error::Hash`];
 /// [`Error::Store`].
 pub fn create(app: &App, caller: &Caller, input: &UserInput) -> Result<User, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
@@ -24,7 +24,7 @@ pub fn create(app: &App, caller: &Caller, input: &UserInput) -> Result<User, Err
 /// Creates a user from the input of `caller`, whose rights are checked before. The password is checked by `rules`.
 pub(crate) fn make<E>(app: &App, caller: &Caller, input: &UserInput, rules: PasswordRules) -> Result<User, E>
 where
-    E: From<Violations> + From<HashError> + From<StoreError>,
+    E: From<Denied> + From<Violations> + From<HashError> + From<StoreError>,
 {
     let fields = app
         .store
@@ -32,6 +32,7 @@ where
     let hash = fields.hash::<E>(app)?;
     let user = fields.into_new(app, hash)?;
     app.store.write(|unit| {
+        caller.recheck::<E>(unit)?;
         let user = unit.users().insert(&user)?;
         audit::user_created(app, unit, caller, &user)?;
         Ok(user)
@@ -40,7 +41,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Field, Rank, Role, Violation};
+    use mycars_domain::{Field, Rank, Role, Violation};
 
     use super::*;
     use crate::{

@@ -13,12 +13,12 @@ use crate::{
     ports::{CarVersion, Revocation, StoreError, UnitOfWork},
 };
 
-/// The state of a user that a caller has seen and means to delete.
+/// The state of a user that a caller saw before a deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenUser {
     /// The time of the last change of the user.
     pub version: DateTime<Utc>,
-    /// The [digest](car_digests) of the user's cars; `None` where any cars may be deleted.
+    /// The [digest](car_digests) of the user's cars; `None` accepts any cars.
     pub cars: Option<String>,
 }
 
@@ -52,14 +52,14 @@ fn digest(mut cars: Vec<CarVersion>) -> String {
 /// Deletes a user with their cars, and then the cars' pictures. With `seen`, only that state is deleted.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who delete
+/// [`Error::Denied`] for callers without admin rights, for admins if the user is a superuser, for callers who delete
 /// themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the state differs from
 /// `seen`; [`Error::Store`].
 pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -> Result<(), Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let cars = app.store.write(|unit| {
-        let is_last_superuser = superusers::is_last(unit, id)?;
-        let user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let is_last_superuser = superusers::is_last(unit, caller, id)?;
+        let user = caller.recheck_with::<Error>(unit, id)?.ok_or(Error::NotFound)?;
         policy::check(
             &caller.actor,
             Action::DeleteUser,
@@ -75,7 +75,7 @@ pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -
         erase(app, unit, caller, &user, &cars, Revocation::Revoked)?;
         Ok::<_, Error>(cars)
     })?;
-    images::forget_all(app, cars);
+    images::delete_unused_of(app, cars);
     Ok(())
 }
 

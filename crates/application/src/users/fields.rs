@@ -7,12 +7,13 @@ use mycars_domain::{
 };
 
 use crate::{
-    App, Caller, Input, UpdateMode,
+    App, Caller, Input, Secret, UpdateMode,
     input::{Checker, changed, required_text, set, unless_stored},
+    lists::UserQuery,
     ports::{StoreError, UnitOfWork},
 };
 
-/// The fields of a user as they were sent. By default, none was sent.
+/// The input of a user. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserInput {
     /// The name to log in with.
@@ -24,9 +25,9 @@ pub struct UserInput {
     /// The last name.
     pub last_name: Input<String>,
     /// The password.
-    pub password: Input<String>,
+    pub password: Input<Secret>,
     /// The password again; optional, but must match if it is sent.
-    pub password_confirmation: Input<String>,
+    pub password_confirmation: Input<Secret>,
     /// The role, by its name.
     pub role: Input<String>,
     /// Whether the user may log in.
@@ -39,12 +40,12 @@ pub struct UserInput {
     pub version: Option<DateTime<Utc>>,
 }
 
-/// Which rules hold for a password (wire contract, section 4).
+/// The rules for a password (wire contract, section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PasswordRules {
     /// All rules: users choose their own password.
     Chosen,
-    /// The length alone: an admin sets another user's password.
+    /// The length only: an admin sets another user's password.
     Given,
 }
 
@@ -96,14 +97,8 @@ impl UserFields {
         let mut checker = Checker::new(completeness);
         let password = checker.optional(Field::Password, &input.password, Password::parse);
         check_confirmation(&mut checker, input);
-        let is_own = caller.user_id() == Some(user.id);
-        let rules = if is_own {
-            PasswordRules::Chosen
-        } else {
-            PasswordRules::Given
-        };
         let owner = owner(input, user.into());
-        let password = password.map(|password| (password, rules, owner));
+        let password = password.map(|password| (password, PasswordRules::Given, owner));
         Self::check(unit, caller, checker, input, password, Some(user))
     }
 
@@ -183,10 +178,14 @@ impl UserFields {
         if fields.role == Some(Role::Admin) && !may_grant {
             checker.add(Field::Role, Violation::AdminRoleNotGrantable);
         }
+        let username = changed(fields.username.as_ref(), before.map(|user| &user.username));
+        if before.is_none() && policy::check(&caller.actor, Action::CreateUser, Target::NOTHING).is_err() {
+            check_confusable(unit, &mut checker, username)?;
+        }
         check_unique(
             unit,
             &mut checker,
-            changed(fields.username.as_ref(), before.map(|user| &user.username)),
+            username,
             changed(fields.email.as_ref(), before.map(|user| &user.email)),
             before.map(|user| user.id),
         )?;
@@ -238,6 +237,26 @@ impl UserFields {
     }
 }
 
+/// Adds a violation to `checker` for a name that looks like that of an admin, which readers would trust.
+fn check_confusable(
+    unit: &mut dyn UnitOfWork,
+    checker: &mut Checker,
+    username: Option<&Username>,
+) -> Result<(), StoreError> {
+    let Some(username) = username else {
+        return Ok(());
+    };
+    let admins = UserQuery {
+        role: Some(Role::Admin),
+        ..UserQuery::default()
+    };
+    let is_confusable = |admin: &User| username.is_confusable_with(&admin.username);
+    if unit.users().list(&admins)?.iter().any(is_confusable) {
+        checker.add(Field::Username, Violation::Confusable);
+    }
+    Ok(())
+}
+
 /// Adds violations to `checker` for values that a user other than `except` has.
 pub(crate) fn check_unique(
     unit: &mut dyn UnitOfWork,
@@ -259,8 +278,8 @@ pub(crate) fn check_unique(
     Ok(())
 }
 
-/// Returns the known values of a password's owner: those that were sent, valid or not, since the password must not be
-/// similar to them either way, and else the stored ones.
+/// Returns the known values of a password's owner: the sent ones, valid or not, and otherwise the stored ones. The
+/// password must not be similar to any of them.
 fn owner<'a>(input: &'a UserInput, before: password::Owner<'a>) -> password::Owner<'a> {
     fn sent_or<'a>(input: &'a Input<String>, before: &'a str) -> &'a str {
         input.given().map_or(before, |text| strip(text))
@@ -281,7 +300,7 @@ fn check_confirmation(checker: &mut Checker, input: &UserInput) {
             let differs = input
                 .password
                 .given()
-                .is_some_and(|password| strip(password) != strip(text));
+                .is_some_and(|password| strip(password.reveal()) != strip(text));
             required_text(text)?;
             if differs {
                 Err(vec![Violation::PasswordsDiffer])

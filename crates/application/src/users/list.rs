@@ -7,10 +7,10 @@ use crate::{
     lists::{Page, UserQuery},
 };
 
-/// Returns the users that `query` asks for, in a fixed number of queries.
+/// Returns the users that match `query`, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{Error, lists::{Search, UserQuery}, mocks::{Mocks, samples}, users};

@@ -7,7 +7,7 @@ use crate::{App, Caller, Error, lists::CarQuery};
 /// Returns a user.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins, whether the user exists or not; [`Error::NotFound`];
+/// [`Error::Denied`] for callers without admin rights, whether the user exists or not; [`Error::NotFound`];
 /// [`Error::Store`].
 pub fn read(app: &App, caller: &Caller, id: UserId) -> Result<User, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
@@ -19,7 +19,7 @@ pub fn read(app: &App, caller: &Caller, id: UserId) -> Result<User, Error> {
 /// Returns the user with this username, in any case.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn find(app: &App, caller: &Caller, username: &str) -> Result<Option<User>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let username = Username::from_storage(Username::normalize(username));

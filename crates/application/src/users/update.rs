@@ -15,12 +15,12 @@ use crate::{
 };
 
 /// Changes the fields that were sent in a user, and returns the user. With [`UpdateMode::Full`] (PUT), the required
-/// fields must be sent. A new password or a change of `is_active` ends the user's logins. For an admin's own password
-/// all rules are checked.
+/// fields must be sent. A new password or a change of `is_active` ends the user's logins.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins, for admins if the user is a superuser, for callers who deactivate
-/// or demote themselves, and for the last active superuser; [`Error::NotFound`]; [`Error::Conflict`] if the user has
+/// [`Error::Denied`] for callers without admin rights, for admins if the user is a superuser, for callers who
+/// deactivate or demote themselves or set their own password, and for the last active superuser; [`Error::NotFound`];
+/// [`Error::Conflict`] if the user has
 /// another version than the input expects; [`Error::Invalid`] with all violations; [`Error::Hash`]; [`Error::Store`].
 ///
 /// ```
@@ -54,8 +54,9 @@ pub fn update(
         None => None,
     };
     app.store.write(|unit| {
-        let is_last_superuser = input.is_active == Input::Given(false) && superusers::is_last(unit, id)?;
-        let user = unit.users().find_for_update(id)?;
+        let is_last_superuser =
+            input.is_active == Input::Given(false) && superusers::is_last(unit, caller, id)?;
+        let user = caller.recheck_with::<Error>(unit, id)?;
         let (before, fields) = checked(unit, caller, user, input, completeness)?;
         if is_last_superuser {
             return Err(Denied::LastSuperuser.into());
@@ -76,8 +77,8 @@ pub fn update(
 }
 
 /// Updates a user without a new password, and ends their logins if `is_active` changes: logins from before a
-/// deactivation must not be valid again after the next activation. An activation ends logins that an earlier version,
-/// or another program, left.
+/// deactivation must not be valid again after the next activation. An activation ends logins that were left by an
+/// earlier version or by another program.
 fn write_and_end_logins(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -88,12 +89,13 @@ fn write_and_end_logins(
         unit.users().update(after)?;
         return Ok(EndedLogins::default());
     }
+    after.access_ended_at = Some(app.now());
     Ok(logins::update_and_end(app, unit, after, Revocation::Revoked)?)
 }
 
-/// Returns whether an input with a version changes nothing. Then no new version is made, which would look like a change
-/// to other clients. Without a version, the time of the last change is that of the request, as in Django REST
-/// framework.
+/// Returns whether an input with a version changes nothing. Then the version stays the same, because a new one would
+/// look like a change to other clients. Without a version, the time of the last change is that of the request, as in
+/// Django REST framework.
 fn is_unchanged(before: &User, after: &User, input: &UserInput) -> bool {
     let after = User {
         updated_at: before.updated_at,
@@ -389,7 +391,8 @@ mod tests {
                     ..samples::user()
                 })
                 .expect_user_update(move |user| {
-                    user.is_active == is_active && user.logins_ended_at == Some(samples::now())
+                    let now = Some(samples::now());
+                    (user.is_active, user.logins_ended_at, user.access_ended_at) == (is_active, now, now)
                 })
                 .expect_logins_ended(Revocation::Revoked, 2, 1)
                 .into_app();
@@ -515,14 +518,14 @@ mod tests {
     }
 
     #[test]
-    fn own_password_is_checked_by_all_rules() {
-        let ann = samples::admin_user();
-        let (app, _) = mocks(&ann).into_app();
-        let input = set_password();
-        let violations = update(&app, &samples::caller(&ann), ann.id, &input, UpdateMode::Partial)
-            .unwrap_err()
-            .violations();
-        assert_eq!(violations.of(Field::Password), [Violation::PasswordTooCommon]);
+    fn own_password_requires_the_old_one() {
+        for user in [samples::admin_user(), samples::superuser()] {
+            let caller = samples::caller(&user);
+            assert_eq!(
+                denied(&user, &caller, &set_password()),
+                Denied::OldPasswordRequired
+            );
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl<'a> Inspection<'a> {
     /// Inspects the current page.
     pub(crate) fn look(&mut self, name: &str) {
         self.found.extend(self.site.inspect(name));
-        self.site.dress(1280, 800, "light");
+        self.site.set_appearance(1280, 800, "light");
     }
 
     #[track_caller]
@@ -182,12 +182,20 @@ fn pages_work_with_the_keyboard_alone() {
     let rest = "return document.activeElement.closest('#main') === null";
     let seen = "const box = document.activeElement.getBoundingClientRect();
         return box.width > 1 && box.height > 1 && box.top >= 0 && box.left >= 0";
-    assert_eq!(site.browser.run(seen, &[]), true, "one sees where one is");
+    assert_eq!(
+        site.browser.run(seen, &[]),
+        true,
+        "the focused element is visible"
+    );
     site.browser
         .element("return document.activeElement", &[])
         .unwrap()
         .type_in("\u{e007}");
-    assert_eq!(site.browser.run(rest, &[]), false, "it leads to the content");
+    assert_eq!(
+        site.browser.run(rest, &[]),
+        false,
+        "the link leads to the content"
+    );
 
     // After loading, the focus is on the faulty field.
     site.form("POST").press("POST");

@@ -6,15 +6,15 @@ use crate::support::{CLIENT, Site, cars};
 
 #[test]
 fn user_creates_changes_and_deletes_a_car() {
-    makes_changes_and_deletes(&Site::open());
+    creates_changes_and_deletes(&Site::open());
 }
 
 #[test]
 fn without_scripts_user_creates_changes_and_deletes_a_car() {
-    makes_changes_and_deletes(&Site::without_scripts());
+    creates_changes_and_deletes(&Site::without_scripts());
 }
 
-fn makes_changes_and_deletes(site: &Site) {
+fn creates_changes_and_deletes(site: &Site) {
     site.log_in(CLIENT);
     let api = site.api_of(CLIENT);
     assert_eq!(site.visit("/api/cars/"), 200);
@@ -27,7 +27,7 @@ fn makes_changes_and_deletes(site: &Site) {
     assert_eq!(form.press("POST"), 201, "{}", site.browser.text());
     let made = site.json();
     assert_eq!(made["brand"], "Škoda");
-    assert_eq!(made["color"], Value::Null, "what is left empty is not there");
+    assert_eq!(made["color"], Value::Null, "empty fields are null");
     let page = format!("/api/cars/{}/", made["id"]);
     assert_eq!(site.follow(&site.link("Open it")), 200);
     assert_eq!(site.path(), page);
@@ -48,7 +48,7 @@ fn makes_changes_and_deletes(site: &Site) {
     );
 
     let form = site.form("PUT or PATCH");
-    assert_eq!(form.value("Color"), "Red", "the form shows what is there now");
+    assert_eq!(form.value("Color"), "Red", "the form shows the stored value");
     form.fill("Mileage", "77");
     assert_eq!(form.press("PATCH"), 200, "{}", site.browser.text());
     assert_eq!(api.get(&page)["mileage"], 77);
@@ -68,7 +68,7 @@ fn makes_changes_and_deletes(site: &Site) {
     let text = site.browser.text();
     assert!(text.contains("Deleted.") && text.contains("204"), "{text}");
     assert_eq!(api.status(&page), 404);
-    assert_eq!(site.follow(&site.link("Cars")), 200, "one is led on");
+    assert_eq!(site.follow(&site.link("Cars")), 200, "the page links to the list");
     assert_eq!(site.json(), json!([]));
     site.assert_quiet();
 }
@@ -108,15 +108,15 @@ fn uploads(site: &Site, page: &str) {
 
 #[test]
 fn invalid_form_shows_errors_and_keeps_the_input() {
-    says_what_is_wrong(&Site::open());
+    shows_errors(&Site::open());
 }
 
 #[test]
 fn without_scripts_invalid_form_keeps_the_input() {
-    says_what_is_wrong(&Site::without_scripts());
+    shows_errors(&Site::without_scripts());
 }
 
-fn says_what_is_wrong(site: &Site) {
+fn shows_errors(site: &Site) {
     site.log_in(CLIENT);
     let car = site.api_of(CLIENT).create("/api/cars/", &cars::car("B-AB 1"));
     site.visit("/api/cars/");
@@ -128,7 +128,7 @@ fn says_what_is_wrong(site: &Site) {
     assert_eq!(form.press("POST"), 400);
     let form = site.form("POST");
     for label in ["Model", "Year", "License", "VIN"] {
-        assert!(!form.error(label).is_empty(), "nothing is said at {label}");
+        assert!(!form.error(label).is_empty(), "{label} has no error");
     }
     for (label, value) in [
         ("Brand", "Fiat"),

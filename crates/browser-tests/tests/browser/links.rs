@@ -50,7 +50,7 @@ fn walk(site: &Site) -> BTreeMap<String, u16> {
         if statuses.contains_key(&path) {
             continue;
         }
-        assert!(statuses.len() < 300, "this never ends: {statuses:?}");
+        assert!(statuses.len() < 300, "too many links: {statuses:?}");
         let status = site.visit(&path);
         statuses.insert(path.clone(), status);
         // A fragment that begins with `#/` is not an anchor, but a view of the documentation's script.

@@ -7,7 +7,7 @@ use crate::support::{CLIENT, PASSWORD, ROOT, Site};
 const REFUSED: &str = "Please enter a correct username and password.";
 
 /// A page that needs a login, and is not the default page after login.
-const ASKED_FOR: &str = "/api/cars/?limit=2&ordering=-year";
+const REQUESTED: &str = "/api/cars/?limit=2&ordering=-year";
 
 #[test]
 fn login_and_logout_work() {
@@ -20,7 +20,7 @@ fn without_scripts_login_and_logout_work() {
 }
 
 fn logs_in_and_out(site: &Site) {
-    assert_eq!(site.visit(ASKED_FOR), 401);
+    assert_eq!(site.visit(REQUESTED), 401);
     assert_eq!(site.follow(&site.link("Log in")), 200);
     site.fill_in_login(CLIENT, "wrong");
     assert!(site.browser.text().contains(REFUSED), "{}", site.browser.text());
@@ -30,12 +30,16 @@ fn logs_in_and_out(site: &Site) {
     assert!(site.browser.cookie("sessionid").is_none());
 
     site.fill_in_login(CLIENT, PASSWORD);
-    assert_eq!(site.path(), ASKED_FOR);
+    assert_eq!(site.path(), REQUESTED);
     assert_eq!(site.status(), 200);
     assert_eq!(site.browser.find(".username").text(), CLIENT);
 
-    assert_eq!(site.follow(&site.button("Log out")), 401, "one stays on the page");
-    assert_eq!(site.path(), ASKED_FOR);
+    assert_eq!(
+        site.follow(&site.button("Log out")),
+        401,
+        "the page stays the same"
+    );
+    assert_eq!(site.path(), REQUESTED);
     assert!(site.browser.cookie("sessionid").is_none());
     site.assert_quiet();
 }
@@ -83,17 +87,21 @@ fn each_login_has_its_own_session() {
     for list in [&mut keys.clone(), &mut texts(&tokens)] {
         list.sort();
         list.dedup();
-        assert_eq!(list.len(), 3, "one was kept: {list:?}");
+        assert_eq!(list.len(), 3, "a session was reused: {list:?}");
     }
     let status = |key: &str| {
         site.api()
             .status_with_cookie("/api/me/", &format!("sessionid={key}"))
     };
     assert_eq!(status(&keys[2]), 200);
-    assert_eq!(status(&keys[1]), 401, "a login ends what this browser had before");
+    assert_eq!(
+        status(&keys[1]),
+        401,
+        "a login ends the previous session of the browser"
+    );
     site.browser.go(&format!("{}/api/", site.url()));
     site.follow(&site.button("Log out"));
-    assert_eq!(status(&keys[2]), 401, "the server forgets it as well");
+    assert_eq!(status(&keys[2]), 401, "the session is deleted on the server");
 }
 
 fn session(site: &Site) -> Value {

@@ -14,15 +14,15 @@ const FRESH: &str = "Walnut-harbour-38";
 
 #[test]
 fn admin_finds_and_deactivates_a_user() {
-    finds_and_shuts_out(&Site::open());
+    finds_and_deactivates(&Site::open());
 }
 
 #[test]
 fn without_scripts_admin_finds_and_deactivates_a_user() {
-    finds_and_shuts_out(&Site::without_scripts());
+    finds_and_deactivates(&Site::without_scripts());
 }
 
-fn finds_and_shuts_out(site: &Site) {
+fn finds_and_deactivates(site: &Site) {
     for username in ["bert", "cleo"] {
         site.register(username);
     }
@@ -46,11 +46,14 @@ fn finds_and_shuts_out(site: &Site) {
         "{}",
         site.notice()
     );
-    assert_eq!(site.path(), found, "one is back where one was");
+    assert_eq!(site.path(), found, "the same list is shown again");
     assert_eq!(site.column("Active"), ["no"]);
     assert_eq!(ann.status("/api/me/"), 401, "at once");
     assert_eq!(site.visit(&found), 200);
-    assert!(site.browser.try_to_find(".notice").is_none(), "it is said once");
+    assert!(
+        site.browser.try_to_find(".notice").is_none(),
+        "the message is shown once"
+    );
 
     // The user is activated again by a bulk action.
     site.tick(CLIENT).click();
@@ -163,15 +166,15 @@ fn saves_car(site: &Site) {
 
 #[test]
 fn invalid_form_shows_errors_and_keeps_the_input() {
-    says_what_is_wrong(&Site::open());
+    shows_errors(&Site::open());
 }
 
 #[test]
 fn without_scripts_invalid_form_keeps_the_input() {
-    says_what_is_wrong(&Site::without_scripts());
+    shows_errors(&Site::without_scripts());
 }
 
-fn says_what_is_wrong(site: &Site) {
+fn shows_errors(site: &Site) {
     let ann = site.api_of(CLIENT);
     ann.create("/api/cars/", &cars::car("B-AB 1"));
     ann.create("/api/cars/", &cars::car("B-AB 2"));
@@ -266,7 +269,7 @@ fn deletes_many(site: &Site) {
     all.field("All 150 that match, on every page").click();
     assert_eq!(site.choose_action("Delete"), 200);
     assert_eq!(site.browser.find("h1").text(), "Delete: 150 cars?");
-    assert_eq!(tally(site), ["Cars 150", "Pictures 0"]);
+    assert_eq!(counts(site), ["Cars 150", "Pictures 0"]);
     assert_eq!(site.texts(".items li").last().unwrap(), "and 130 more");
 
     // Only the confirmed rows are deleted: if there is one more row, confirmation is required again.
@@ -288,7 +291,7 @@ fn deletes_many(site: &Site) {
         json!(["50 of 151", "100 of 151", "150 of 151", "151 of 151"])
     );
     assert_eq!(site.texts(".working [role=status]"), ["151 cars deleted."]);
-    assert!(site.texts(".progress").is_empty(), "it is over");
+    assert!(site.texts(".progress").is_empty(), "the action has ended");
     assert_eq!(site.follow(&site.link("Back to the list")), 200);
     assert!(site.rows().is_empty(), "{:?}", site.rows());
     assert!(site.path().contains("brand=Toyota"), "{}", site.path());
@@ -310,8 +313,8 @@ fn deletes_many(site: &Site) {
     site.assert_quiet();
 }
 
-fn tally(site: &Site) -> Vec<String> {
-    let counts = site.texts(".tally > div");
+fn counts(site: &Site) -> Vec<String> {
+    let counts = site.texts(".counts > div");
     counts.iter().map(|count| count.replace('\n', " ")).collect()
 }
 
@@ -365,7 +368,7 @@ fn reads_history(site: &Site) {
 
     // The global history also has the entry, and keeps it after the car is deleted.
     site.visit("/admin/cars/1/delete/");
-    assert_eq!(tally(site), ["Cars 1", "Pictures 0"]);
+    assert_eq!(counts(site), ["Cars 1", "Pictures 0"]);
     assert_eq!(site.follow(&site.button("Yes, delete it")), 200);
     assert_eq!(site.follow(&site.link("Its history")), 200);
     assert!(site.browser.find("h1").text().ends_with("which is gone"));
@@ -423,7 +426,7 @@ fn sets_password(site: &Site) {
     site.fill_in_login(CLIENT, PASSWORD);
     assert!(
         site.browser.cookie("sessionid").is_none(),
-        "the old one is no more"
+        "the old password is refused"
     );
     site.fill_in_login(CLIENT, FRESH);
     assert_eq!(site.path(), "/api/");
@@ -471,7 +474,11 @@ fn changes_own_password(site: &Site) {
         site.api().status_with_cookie("/api/me/", &cookie)
     };
     assert_eq!((with(&before), with(&key())), (401, 200), "the old login is over");
-    assert_eq!(site.follow(&site.link("Users")), 200, "one is still there");
+    assert_eq!(
+        site.follow(&site.link("Users")),
+        200,
+        "the admin is still logged in"
+    );
     assert_eq!(site.path(), "/admin/users/");
     // The forms of the following pages have the CSRF token of the new login.
     site.visit("/admin/users/2/");
@@ -483,15 +490,15 @@ fn changes_own_password(site: &Site) {
 
 #[test]
 fn edit_conflict_is_shown_and_can_be_resolved() {
-    decides_about_conflicts(&Site::open());
+    resolves_conflicts(&Site::open());
 }
 
 #[test]
 fn without_scripts_edit_conflict_can_be_resolved() {
-    decides_about_conflicts(&Site::without_scripts());
+    resolves_conflicts(&Site::without_scripts());
 }
 
-fn decides_about_conflicts(site: &Site) {
+fn resolves_conflicts(site: &Site) {
     let ann = site.api_of(CLIENT);
     ann.create("/api/cars/", &cars::car("B-AB 1"));
     site.enter_panel(ROOT);
@@ -573,15 +580,15 @@ fn decides_about_conflicts(site: &Site) {
 
 #[test]
 fn list_keeps_its_filters_and_page() {
-    finds_list_again(&Site::open());
+    returns_to_list(&Site::open());
 }
 
 #[test]
 fn without_scripts_list_keeps_its_filters_and_page() {
-    finds_list_again(&Site::without_scripts());
+    returns_to_list(&Site::without_scripts());
 }
 
-fn finds_list_again(site: &Site) {
+fn returns_to_list(site: &Site) {
     let ann = site.api_of(CLIENT);
     for number in 0..7 {
         let mut car = cars::car(&format!("B-{number}"));
@@ -691,7 +698,7 @@ fn rows_are_selected_by_page_or_range() {
     site.click_with(SHIFT, &site.tick("B-5"));
     assert_eq!((counter.text().as_str(), ticked()), ("5 of 8 chosen", json!(5)));
     site.click_with(SHIFT, &site.tick("B-4"));
-    assert_eq!(counter.text(), "3 of 8 chosen", "a range can be taken back");
+    assert_eq!(counter.text(), "3 of 8 chosen", "a range can be deselected");
     assert_eq!(site.choose_action("Delete"), 200);
     assert_eq!(site.browser.find("h1").text(), "Delete: 3 cars?");
     site.follow(&site.link("No, go back"));

@@ -1,4 +1,4 @@
-//! Access to the panel: who may use it, and what is refused.
+//! Access to the panel: permissions and refused requests.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ const ELSEWHERE: [&str; 5] = [
 ];
 
 /// Creates an admin and returns their id.
-fn hire(site: &Site) -> u64 {
+fn create_admin(site: &Site) -> u64 {
     let boss = json!({
         "username": BOSS, "email": "boss@example.com", "first_name": "Bo", "last_name": "Ss",
         "password": PASSWORD, "password2": PASSWORD, "role": "admin",
@@ -87,7 +87,7 @@ fn panel_refuses_clients() {
 #[test]
 fn panel_offers_admins_only_allowed_actions() {
     let site = Site::open();
-    hire(&site);
+    create_admin(&site);
     site.enter_panel(BOSS);
     assert_eq!(site.visit("/admin/users/1/"), 200);
     assert!(
@@ -165,7 +165,7 @@ fn post(site: &Site, path: &str, fields: &Value) -> u16 {
 #[test]
 fn demoted_admin_cannot_use_an_open_page() {
     let site = Site::open();
-    let boss = hire(&site);
+    let boss = create_admin(&site);
     site.enter_panel(BOSS);
     for is_click in [true, false] {
         let root = site.api_of(ROOT);
@@ -272,7 +272,7 @@ fn foreign_form_changes_nothing_in_the_panel() {
             }
         }
     }
-    assert_eq!(site.visit("/admin/"), 200, "one is still logged in");
+    assert_eq!(site.visit("/admin/"), 200, "the admin is still logged in");
     assert_eq!(site.browser.find(".username").text(), ROOT);
 }
 

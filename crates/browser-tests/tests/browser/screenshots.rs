@@ -164,7 +164,7 @@ fn take(site: &Site, folder: &Path, name: &str) {
             shoot(site, folder, name, size, scheme);
         }
     }
-    site.dress(1280, 900, "light");
+    site.set_appearance(1280, 900, "light");
 }
 
 /// Takes a screenshot of a page of the panel, in one colour scheme for the phone.
@@ -173,13 +173,13 @@ fn take_of_panel(site: &Site, folder: &Path, name: &str) {
     for (size, scheme) in [(DESKTOP, SCHEMES[0]), (DESKTOP, SCHEMES[1]), (PHONE, SCHEMES[0])] {
         shoot(site, folder, &name, size, scheme);
     }
-    site.dress(1280, 900, "light");
+    site.set_appearance(1280, 900, "light");
 }
 
 fn shoot(site: &Site, folder: &Path, name: &str, (device, width, height): Size, scheme: &str) {
     let hidden = json!({"hidden": true});
     site.browser.devtools("Emulation.setScrollbarsHidden", &hidden);
-    site.dress(width, height, scheme);
+    site.set_appearance(width, height, scheme);
     site.browser.run("scrollTo(0, 0)", &[]);
     let path = folder.join(format!("{name}-{device}-{scheme}.png"));
     fs::write(&path, site.browser.screenshot()).unwrap();

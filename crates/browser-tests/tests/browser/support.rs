@@ -20,7 +20,7 @@ use std::{
 };
 
 /// Maximum time to wait for an expected event. Only failing tests wait so long.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// Returns a path from an environment variable of `scripts/test-browser`.
 #[track_caller]
@@ -39,12 +39,12 @@ pub(crate) fn named_path(variable: &str) -> PathBuf {
 /// Polls until there is a result. Panics after a timeout.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     loop {
         if let Some(answer) = poll() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }

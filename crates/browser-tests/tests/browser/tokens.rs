@@ -40,13 +40,13 @@ fn pages_work_with_a_token_instead_of_a_session() {
     wait_for_status(&site, "200");
     assert_eq!(api.get("/api/cars/1/")["year"], 1986);
 
-    assert_nowhere(&site, api.token());
+    assert_not_stored(&site, api.token());
     assert!(site.browser.cookie("sessionid").is_none());
     site.assert_quiet();
 
     site.browser.reload();
     assert_eq!(site.status(), 401, "the token ends with the page");
-    assert_nowhere(&site, api.token());
+    assert_not_stored(&site, api.token());
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn token_can_be_removed() {
     site.browser.find("#authorize summary").click();
     site.button("Forget it").click();
     wait_for_status(&site, "401");
-    assert_nowhere(&site, api.token());
+    assert_not_stored(&site, api.token());
     assert!(site.button("Authorize").is_shown());
     site.assert_quiet();
 }
@@ -124,7 +124,7 @@ fn wait_for_status(site: &Site, status: &str) {
 
 /// Asserts that a token is neither stored nor in the page or the URL.
 #[track_caller]
-fn assert_nowhere(site: &Site, token: &str) {
+fn assert_not_stored(site: &Site, token: &str) {
     let script = "return [
         JSON.stringify(localStorage), JSON.stringify(sessionStorage), JSON.stringify(history.state), document.cookie,
         location.href, document.documentElement.outerHTML,

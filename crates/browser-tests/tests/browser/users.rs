@@ -6,15 +6,15 @@ use crate::support::{PASSWORD, ROOT, Site};
 
 #[test]
 fn admin_creates_changes_and_deletes_a_user() {
-    makes_changes_and_deletes(&Site::open());
+    creates_changes_and_deletes(&Site::open());
 }
 
 #[test]
 fn without_scripts_admin_creates_changes_and_deletes_a_user() {
-    makes_changes_and_deletes(&Site::without_scripts());
+    creates_changes_and_deletes(&Site::without_scripts());
 }
 
-fn makes_changes_and_deletes(site: &Site) {
+fn creates_changes_and_deletes(site: &Site) {
     site.log_in(ROOT);
     let api = site.api_of(ROOT);
     assert_eq!(site.visit("/api/admin/users/"), 200);
@@ -30,7 +30,7 @@ fn makes_changes_and_deletes(site: &Site) {
     assert!(!form.error("Email address").is_empty());
     assert_eq!(form.value("Username"), "bob");
     assert_eq!(form.value("Email address"), "not an address");
-    assert_eq!(form.value("Password"), "", "a password does not travel twice");
+    assert_eq!(form.value("Password"), "", "passwords are not sent back");
 
     form.fill("Email address", "bob@example.com")
         .fill("Password", PASSWORD)

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn all_violations_are_reported_at_once() {
         assert_eq!(
             Color::parse(&"\0".repeat(51)),
             Err(vec![Violation::TooLong { max: 50 }, Violation::NullCharacter])

@@ -1,13 +1,14 @@
 //! The username of a user.
 
 use unicode_normalization::UnicodeNormalization as _;
+use unicode_security::confusable_detection::skeleton;
 
 use super::text::{Rule, text_type};
 use crate::{Violation, fold, strip};
 
 text_type! {
-    /// The name that a user logs in with: 1 to 150 letters and digits of any script and `@.+-_`. It is stored as
-    /// written, in Unicode's normal form NFKC, so that different encodings of one text are equal. Unique ignoring
+    /// The name that a user logs in with: 1 to 150 letters and digits of any script and `@.+-_`, but not `.` or `..`,
+    /// which URLs cannot hold as a segment (RFC 3986, section 5.2.4). It is stored as written, in Unicode's normal form NFKC, so that different encodings of one text are equal. Unique ignoring
     /// case.
     ///
     /// Two usernames are the same if their [`key`](Self::key)s are equal.
@@ -34,7 +35,8 @@ impl Username {
         let text = Self::normalize(text);
         let allowed = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
         let mut violations = Vec::new();
-        if !text.chars().all(allowed) {
+        let is_path_segment = matches!(text.as_str(), "." | "..");
+        if is_path_segment || !text.chars().all(allowed) {
             violations.push(Violation::InvalidUsername);
         }
         match (Rule {
@@ -69,6 +71,23 @@ impl Username {
     pub fn key(&self) -> String {
         fold(self.as_str())
     }
+
+    /// Returns whether this name looks like `other` without being the same: by the skeletons of UTS 39, section 4,
+    /// ignoring case.
+    ///
+    /// ```
+    /// # use mycars_domain::values::Username;
+    /// let name = |text| Username::parse(text).unwrap();
+    /// assert!(name("\u{430}dmin").is_confusable_with(&name("Admin")), "a Cyrillic letter");
+    /// assert!(!name("admin").is_confusable_with(&name("Admin")), "the same name");
+    /// assert!(!name("admin2").is_confusable_with(&name("admin")));
+    /// ```
+    #[must_use]
+    pub fn is_confusable_with(&self, other: &Self) -> bool {
+        let (key, other) = (self.key(), other.key());
+        let looks = |key: &str| fold(&skeleton(key).collect::<String>());
+        key != other && looks(&key) == looks(&other)
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +103,7 @@ mod tests {
 
     #[test]
     fn username_with_other_signs_is_refused() {
-        for name in ["two words", "a/b", "a\tb", "a!", "<b>", "a\u{200b}b"] {
+        for name in ["two words", "a/b", "a\tb", "a!", "<b>", "a\u{200b}b", ".", ".."] {
             assert_eq!(
                 Username::parse(name),
                 Err(vec![Violation::InvalidUsername]),

@@ -1,4 +1,4 @@
-//! `/api/delete-account/`: delete one's own account.
+//! `/api/delete-account/`: deletes the caller's own account.
 
 use mycars_application::accounts;
 

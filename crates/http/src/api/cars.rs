@@ -1,5 +1,5 @@
-//! Cars: those of the caller under `/api/cars/`, and for admins those of a user under `/api/admin/users/{user_id}/cars/`. Both
-//! are served by the same functions; whose cars it is about stands in the path.
+//! Cars: those of the caller under `/api/cars/`, and for admins those of a user under
+//! `/api/admin/users/{user_id}/cars/`. The same functions serve both; the path selects the owner.
 
 use std::borrow::Cow;
 
@@ -85,7 +85,7 @@ const fn list_operations(list_id: &'static str, create_id: &'static str) -> [Ope
         Operation {
             id: create_id,
             summary: "Add a car",
-            verb: Method::Post,
+            method: Method::Post,
             body: Some(&CAR),
             answer: ResponseSpec::Created(&CAR),
             handle: create,
@@ -99,7 +99,7 @@ const fn detail_operations([read_id, replace_id, change_id, delete_id]: [&'stati
         Operation {
             id: replace_id,
             summary: "Replace a car",
-            verb: Method::Put,
+            method: Method::Put,
             body: Some(&CAR),
             answer: ResponseSpec::One(&CAR),
             handle: replace,
@@ -107,7 +107,7 @@ const fn detail_operations([read_id, replace_id, change_id, delete_id]: [&'stati
         Operation {
             id: change_id,
             summary: "Change some of a car",
-            verb: Method::Patch,
+            method: Method::Patch,
             body: Some(&CAR),
             answer: ResponseSpec::One(&CAR),
             handle: change,
@@ -122,7 +122,7 @@ const fn detail_operations([read_id, replace_id, change_id, delete_id]: [&'stati
     ]
 }
 
-/// A car, as it is sent and answered.
+/// A car, in requests and responses.
 pub(crate) static CAR: Schema = Schema {
     name: "Car",
     fields: &FIELDS,
@@ -172,17 +172,17 @@ pub(crate) static FIELDS: [FieldSpec; 15] = [
     FieldSpec::read_only("updated_at", "Updated at", FieldKind::DateTime),
 ];
 
-/// What [`Vin`] takes.
+/// Regular expression of the texts that [`Vin`] accepts.
 const VIN: &str = "[A-HJ-NPR-Za-hj-npr-z0-9]{17}";
 
-/// Whose cars a request is about.
+/// The owner of the cars that a request concerns.
 pub(super) struct Scope<'a> {
     pub(super) garage: CarScope,
     owner: Cow<'a, User>,
 }
 
 impl<'a> Scope<'a> {
-    /// The user whose id stands in the path, or the caller if none does.
+    /// Reads the user with the id in the path; without one, it is the caller.
     pub(super) fn of(request: &'a Request<'_>) -> Result<Self, ApiError> {
         match request.id("user_id") {
             None => Ok(Self {
@@ -199,7 +199,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The car whose id stands in the path.
+    /// Reads the car with the id in the path.
     pub(super) fn find(&self, request: &Request<'_>) -> Result<Car, ApiError> {
         Ok(cars::read(request.app, request.caller, self.garage, id(request))?)
     }
@@ -209,7 +209,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The car that the path names; without one, none that there is.
+/// Returns the car id in the path; without one, an id that no car has.
 pub(super) fn id(request: &Request<'_>) -> CarId {
     CarId(request.id("car_id").unwrap_or(-1))
 }

@@ -1,4 +1,4 @@
-//! Requests to endpoints: finds the operation, runs it, and keeps what its page needs.
+//! Dispatches requests to endpoints: finds the operation, runs it, and collects the data for its page.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use actix_web::{
     http::{self, StatusCode},
     web::{Data, Payload},
 };
-use mycars_domain::audit::Channel;
+use mycars_application::Input;
+use mycars_domain::{Field, UserId, audit::Channel};
 
 use crate::{
     api::{
@@ -20,31 +21,33 @@ use crate::{
         body::{Body, SentForm},
         context::RequestContext,
         method::Method,
-        pipeline::{self, Csrf, Rules},
+        pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
         query::Query,
     },
     state::State,
 };
 
-/// What the page of a response shows beside it.
+/// Data that a page shows in addition to the response.
 #[derive(Default)]
 pub(crate) struct PageData {
-    /// The method that was carried out: that of the request, or the one that a form names.
+    /// The method that was executed: that of the request, or the one that a form names.
     pub(crate) method: Option<Method>,
-    /// What a form of the page sent.
+    /// The form of the page that was sent.
     pub(crate) sent: SentForm,
-    /// The user who is logged in.
+    /// The id of the user, whose share of the worker pools the rest of a long response counts to.
+    pub(crate) user: Option<UserId>,
+    /// The logged-in user.
     pub(crate) username: Option<String>,
     /// Whether that user may use the admin panel.
     pub(crate) is_admin: bool,
     /// The present state of the object as JSON, if the endpoint can change it.
     pub(crate) object: Option<Vec<u8>>,
-    /// Whether a long list is shown in pages that the API would answer whole.
+    /// Whether a list that the API returns whole is shown in pages.
     pub(crate) is_shortened: bool,
 }
 
-/// Answers a request to an endpoint, whatever its method.
+/// Handles a request to an endpoint, with any method.
 pub(crate) async fn dispatch(
     endpoint: &'static Endpoint,
     state: &Data<State>,
@@ -79,11 +82,16 @@ pub(crate) async fn dispatch(
         let operation = method.and_then(|method| endpoint.operation(method));
         let pool = operation.map_or(Pool::Database, |operation| operation.pool(body));
         let work = move |request: &pipeline::Request<'_>| {
-            // A form may name a method only if a user is logged in: only then it has proved to be ours.
+            // A form may override the method only if a user is logged in: only then was its CSRF token checked.
             let method = method.filter(|_| !method_overridden || request.user.is_some());
             Ok(answer(endpoint, method, request))
         };
-        (pool, work)
+        Plan {
+            pool,
+            guess: operation.map_or(Guess::None, |operation| guess(endpoint, operation, body)),
+            checks_uniqueness: operation.is_some_and(|operation| operation.checks_uniqueness(body)),
+            work,
+        }
     };
     let outcome = pipeline::run(rules, state, http, payload, context, plan).await;
     let Answer {
@@ -91,31 +99,50 @@ pub(crate) async fn dispatch(
         object,
         is_shortened,
     } = outcome.result?;
-    // The page after the end of a session is shown to a browser that is not logged in.
+    // The page after the end of a session is shown to an anonymous user.
     let user = outcome
         .user
         .filter(|_| !reply.as_ref().is_ok_and(|reply| reply.ends_session));
     page.is_admin = authorize(Access::Admin, user.as_ref()).is_ok();
+    page.user = user.as_ref().map(|user| user.id);
     page.username = user.map(|user| user.username.to_string());
     page.object = object;
     page.is_shortened = is_shortened;
     let mut reply = reply?;
-    // A token leaves the browser's session, which may be another user's, as it is.
+    // A request with a token does not end the session of the browser, which may be another user's.
     reply.ends_session &= rules.credentials.token(context)?.is_none();
     Ok(reply)
 }
 
-/// The reply of an operation, and what its page shows beside it.
+/// Returns the password that an operation may verify with this body.
+fn guess(endpoint: &Endpoint, operation: &Operation, body: &Body) -> Guess {
+    if operation.takes_old_password() {
+        return Guess::OldPassword;
+    }
+    if endpoint.rate != RateClass::Login {
+        return Guess::None;
+    }
+    let username = body
+        .form(operation.fields())
+        .ok()
+        .map(|form| form.text(Field::Username));
+    match username {
+        Some(Input::Given(username)) => Guess::Login(username),
+        _ => Guess::None,
+    }
+}
+
+/// The reply of an operation, and the data for its page.
 struct Answer {
     reply: Result<Reply, ApiError>,
     object: Option<Vec<u8>>,
     is_shortened: bool,
 }
 
-/// Carries out the operation that serves `method`, or describes the endpoint to OPTIONS.
+/// Runs the operation for `method`, or describes the endpoint for OPTIONS.
 fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipeline::Request<'_>) -> Answer {
     let context = request.context;
-    // In pages people type the numbers of filters.
+    // In pages, users type the numbers of filters.
     let query = if context.is_page {
         Query::typed(&context.query)
     } else {
@@ -149,6 +176,7 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
     if !context.takes_pieces {
         reply = reply.and_then(|reply| reply.complete(&request.state.app, request.caller));
     }
+    request.settle(reply.as_ref().err());
     let object = operation
         .filter(|_| context.is_page)
         .and_then(|operation| object(endpoint, operation, &reply, handle));
@@ -159,8 +187,8 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
     }
 }
 
-/// Tells whether a list is shown in pages although the API would answer all of it: a browser takes long to show
-/// thousands of items.
+/// Returns whether a list is shown in pages although the API returns it whole: browsers are slow with thousands of
+/// items.
 fn shortens_lists(endpoint: &Endpoint, request: &pipeline::Request<'_>, query: &Query) -> bool {
     request.context.is_page
         && request.state.lists.page_size.is_none()
@@ -168,7 +196,7 @@ fn shortens_lists(endpoint: &Endpoint, request: &pipeline::Request<'_>, query: &
         && !query.has_limit()
 }
 
-/// Returns the present state of an object, for the forms that change it.
+/// Returns the stored object, for the forms that change it.
 fn object(
     endpoint: &'static Endpoint,
     operation: &'static Operation,
@@ -179,7 +207,7 @@ fn object(
         .operation(Method::Put)
         .or(endpoint.operation(Method::Patch));
     let read = endpoint.operation(Method::Get).filter(|_| can_change.is_some())?;
-    match (operation.verb, reply) {
+    match (operation.method, reply) {
         (Method::Get | Method::Put | Method::Patch, Ok(reply)) => Some(reply.json.clone()),
         (Method::Put | Method::Patch, Err(error)) if error.status() == StatusCode::BAD_REQUEST => {
             handle(read).ok().map(|reply| reply.json)
@@ -188,7 +216,7 @@ fn object(
     }
 }
 
-/// Tells whether the user can read what a PUT to this path would replace.
+/// Returns whether the user can read the object that a PUT to this path would replace.
 fn is_there(
     endpoint: &'static Endpoint,
     handle: impl FnOnce(&'static Operation) -> Result<Reply, ApiError>,
@@ -222,13 +250,21 @@ pub(crate) mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{api::ENDPOINTS, request::csrf::CSRF_FIELD, state::tests::state, web::page};
+    use crate::{
+        api::ENDPOINTS,
+        request::{
+            csrf::CSRF_FIELD,
+            throttle::{Share, Throttles, tests::limits},
+        },
+        state::tests::state,
+        web::page,
+    };
 
     fn endpoint(path: &str) -> &'static Endpoint {
         ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap()
     }
 
-    /// Mocks that know Ann by the token `token`.
+    /// Returns mocks in which the token `token` belongs to Ann.
     pub(crate) fn with_ann() -> Mocks {
         let mut mocks = Mocks::new();
         mocks.tokens.expect_decode().returning(|_| {
@@ -248,7 +284,7 @@ pub(crate) mod tests {
         mocks
     }
 
-    /// The status and the body of the response to an OPTIONS request of Ann's for car 10.
+    /// Returns the status and the body of the response to Ann's OPTIONS request for car 10.
     async fn options(path: &str, mocks: Mocks) -> (u16, Value) {
         let (http, mut payload) = TestRequest::default()
             .method(http::Method::OPTIONS)
@@ -301,18 +337,62 @@ pub(crate) mod tests {
     }
 
     #[actix_web::test]
+    async fn token_with_bad_signature_is_refused_before_the_body() {
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
+        let http = TestRequest::post()
+            .insert_header((header::AUTHORIZATION, "Bearer made-up"))
+            .to_http_request();
+        let mut pending: dev::Payload = dev::Payload::Stream {
+            payload: Box::pin(stream::pending()),
+        };
+        let payload = Payload::from_request(&http, &mut pending).await.unwrap();
+        let state = Data::new(State {
+            throttles: Some(Throttles::new(&limits())),
+            ..state(mocks)
+        });
+        let response = page::serve(endpoint("/api/cars/"), state, http, payload).await;
+        assert_eq!(response.status().as_u16(), 401);
+    }
+
+    #[actix_web::test]
+    async fn responses_that_say_that_a_value_is_taken_are_limited() {
+        let mut mocks = with_ann();
+        let users = &mut mocks.unit.users;
+        users
+            .expect_find_for_update()
+            .returning(|_| Ok(Some(samples::user())));
+        users.expect_email_is_taken().returning(|_, _| Ok(true));
+        let state = Data::new(State {
+            throttles: Some(Throttles::new(&limits())),
+            ..state(mocks)
+        });
+        let mut statuses = Vec::new();
+        for field in ["email", "email", "email", "phone"] {
+            let (http, mut payload) = TestRequest::patch()
+                .insert_header((header::AUTHORIZATION, "Bearer token"))
+                .set_json(serde_json::json!({field: "bob@example.com", "first_name": ""}))
+                .to_http_parts();
+            let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+            let response = page::serve(endpoint("/api/me/"), state.clone(), http, payload).await;
+            statuses.push(response.status().as_u16());
+        }
+        assert_eq!(statuses, [400, 400, 429, 400]);
+    }
+
+    #[actix_web::test]
     async fn full_pool_is_503_at_once() {
         let state = Data::new(state(Mocks::new()));
         let (started, is_started) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
-        let running = state.pools.run(Pool::Passwords, move || {
+        let running = state.pools.run(Pool::Passwords, Share::ALL, move || {
             started.send(()).unwrap();
             held.recv()
         });
         let mut running = std::pin::pin!(running);
         assert!(poll!(running.as_mut()).is_pending());
         is_started.recv().unwrap();
-        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, || ()));
+        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, Share::ALL, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
         let login = serde_json::json!({"username": "ann", "password": "secret"});
@@ -324,7 +404,7 @@ pub(crate) mod tests {
         drop(release);
     }
 
-    /// Mocks in which the session `key` is Ann's.
+    /// Returns mocks in which the session `key` belongs to Ann.
     fn with_anns_session() -> Mocks {
         let mut mocks = with_ann();
         // SHA-256 of `key`.
@@ -405,13 +485,13 @@ pub(crate) mod tests {
         let state = Data::new(state(with_anns_session()));
         let (started, is_started) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
-        let mut running = std::pin::pin!(state.pools.run(Pool::Passwords, move || {
+        let mut running = std::pin::pin!(state.pools.run(Pool::Passwords, Share::ALL, move || {
             started.send(()).unwrap();
             held.recv()
         }));
         assert!(poll!(running.as_mut()).is_pending());
         is_started.recv().unwrap();
-        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, || ()));
+        let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, Share::ALL, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
         let token = "0123456789abcdef0123456789abcdef";

@@ -1,4 +1,4 @@
-//! What an endpoint is: data that the dispatcher, the router, OPTIONS and the documents read.
+//! Endpoints as data: the dispatcher, the router, OPTIONS and the documents read it.
 
 use mycars_application::{
     App, Caller,
@@ -13,6 +13,7 @@ use crate::{
         items::{self, Items},
     },
     error::ApiError,
+    messages,
     request::{
         body::{Body, Form},
         pools::Pool,
@@ -23,23 +24,23 @@ use crate::{
 
 pub(crate) use crate::request::{authentication::Access, method::Method, throttle::RateClass};
 
-/// One resource and what can be done to it.
+/// A resource and its operations.
 pub(crate) struct Endpoint {
     /// The canonical path, which ends in a slash.
     pub(crate) path: &'static str,
-    /// What it is called, for OPTIONS and for people.
+    /// Name, for OPTIONS and pages.
     pub(crate) name: &'static str,
-    /// One sentence about it.
+    /// Description in one sentence.
     pub(crate) description: &'static str,
-    /// The group that documents put it into.
+    /// Group in the documents.
     pub(crate) tag: Tag,
     /// The users that may call it.
     pub(crate) access: Access,
-    /// The rate that its POST requests count to; all others count to the standard rate.
+    /// The rate that POST requests count to; all other requests count to the standard rate.
     pub(crate) rate: RateClass,
-    /// What it can be asked for, where it is a list.
+    /// Search, filters and orderings, if the endpoint is a list.
     pub(crate) list: Option<&'static ListSpec>,
-    /// What can be done to it, one operation for each method.
+    /// One operation for each method.
     pub(crate) operations: &'static [Operation],
 }
 
@@ -55,65 +56,67 @@ pub(crate) enum Tag {
     AdminHistory,
 }
 
-/// What one method does to an endpoint.
+/// The operation of one method.
 pub(crate) struct Operation {
-    /// Its name in the OpenAPI document, of which generated clients make that of a method.
+    /// Id in the OpenAPI document, from which generated clients name a method.
     pub(crate) id: &'static str,
-    /// What it does, in a few words.
+    /// Summary in a few words.
     pub(crate) summary: &'static str,
-    pub(crate) verb: Method,
-    /// What the body is, where there is one.
+    pub(crate) method: Method,
+    /// The body, if the operation has one.
     pub(crate) body: Option<&'static Schema>,
-    /// What the answer is when all went well.
+    /// The successful response.
     pub(crate) answer: ResponseSpec,
-    /// Does it.
+    /// The function that runs the operation.
     pub(crate) handle: Handler,
 }
 
-/// What an operation answers when all went well.
+/// The fields whose values are unique.
+const UNIQUE: [Field; 3] = [Field::Username, Field::Email, Field::License];
+
+/// The successful response of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponseSpec {
-    /// 200 with one thing.
+    /// 200 with one object.
     One(&'static Schema),
-    /// 201 with a new thing, and where it is.
+    /// 201 with a new object, and its URL.
     Created(&'static Schema),
-    /// 200 with many things, or a page of them: the endpoint's list says which.
+    /// 200 with a list or a page of it, as the endpoint's list defines.
     Many(&'static Schema),
-    /// 200 with URLs by their names.
+    /// 200 with URLs by name.
     Links,
     /// 204.
     Nothing,
 }
 
-/// Does what an operation does.
+/// A function that runs an operation.
 pub(crate) type Handler = fn(&Request<'_>) -> Result<Reply, ApiError>;
 
 impl Operation {
-    /// An operation without a body.
+    /// Creates an operation without a body.
     pub(crate) const fn plain(
         id: &'static str,
         summary: &'static str,
-        verb: Method,
+        method: Method,
         answer: ResponseSpec,
         handle: Handler,
     ) -> Self {
         Self {
             id,
             summary,
-            verb,
+            method,
             body: None,
             answer,
             handle,
         }
     }
 
-    /// The fields of the body; none where there is no body.
+    /// Returns the fields of the body; none if there is no body.
     pub(crate) fn fields(&self) -> &'static [FieldSpec] {
         self.body.map_or(&[], |body| body.fields)
     }
 
-    /// Where the operation runs with this body: away from the others if it takes time. The description says
-    /// which fields make it do so.
+    /// Returns the pool for this body: slow work has pools of its own. The fields of the body determine it.
     pub(crate) fn pool(&self, body: &Body) -> Pool {
         let is_sent = |kind| {
             self.fields()
@@ -129,12 +132,29 @@ impl Operation {
         }
     }
 
-    /// Whether there are bodies with which it takes long.
+    /// Returns whether the response may report that a value of this body is taken.
+    pub(crate) fn checks_uniqueness(&self, body: &Body) -> bool {
+        UNIQUE
+            .map(messages::name)
+            .iter()
+            .any(|name| self.takes(name) && body.may_hold(name))
+    }
+
+    /// Returns whether the body holds the caller's own password.
+    pub(crate) fn takes_old_password(&self) -> bool {
+        self.takes(messages::name(Field::OldPassword))
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        self.fields().iter().any(|spec| spec.name == name)
+    }
+
+    /// Returns whether some bodies are slow to process.
     pub(crate) fn may_be_slow(&self) -> bool {
         self.takes_file() || self.fields().iter().any(|spec| spec.kind == FieldKind::Password)
     }
 
-    /// Whether the body may hold a file.
+    /// Returns whether the body may hold a file.
     pub(crate) fn takes_file(&self) -> bool {
         self.fields()
             .iter()
@@ -143,17 +163,19 @@ impl Operation {
 }
 
 impl Endpoint {
-    /// The operation that answers a verb.
-    pub(crate) fn operation(&self, verb: Method) -> Option<&'static Operation> {
-        self.operations.iter().find(|operation| operation.verb == verb)
+    /// Returns the operation of a method.
+    pub(crate) fn operation(&self, method: Method) -> Option<&'static Operation> {
+        self.operations
+            .iter()
+            .find(|operation| operation.method == method)
     }
 
-    /// Whether its list comes in pages even where no page is asked for.
+    /// Returns whether the list has pages even if the client sends no limit.
     pub(crate) fn always_has_pages(&self) -> bool {
         self.list.is_some_and(|list| list.page_size.is_some())
     }
 
-    /// The value of the header `Allow`, in Django REST framework's order.
+    /// Returns the value of the `Allow` header, in Django REST framework's order.
     pub(crate) fn allow(&self) -> String {
         let mut methods: Vec<&str> = [
             Method::Get,
@@ -163,7 +185,7 @@ impl Endpoint {
             Method::Delete,
         ]
         .into_iter()
-        .filter(|verb| self.operation(*verb).is_some())
+        .filter(|method| self.operation(*method).is_some())
         .map(Method::as_str)
         .collect();
         if self.operation(Method::Get).is_some() {
@@ -174,7 +196,7 @@ impl Endpoint {
     }
 }
 
-/// A request, as an operation sees it.
+/// A request, as handlers see it.
 pub(crate) struct Request<'a> {
     pub(crate) app: &'a App,
     pub(crate) operation: &'static Operation,
@@ -182,25 +204,25 @@ pub(crate) struct Request<'a> {
     pub(crate) caller: &'a Caller,
     /// The authenticated user, if there is one.
     pub(crate) user: Option<&'a User>,
-    /// The numbers in the path, by their names.
+    /// The numbers in the path, by name.
     pub(crate) ids: &'a [(String, i64)],
     /// `http://host`, as the client wrote it.
     pub(crate) base_url: &'a str,
     pub(crate) path: &'a str,
     pub(crate) query: &'a Query,
     pub(crate) lists: ListSettings,
-    /// Whether `lists` has a page size for browsers alone: a list of which a page shows a part would be whole in JSON.
+    /// Whether `lists` has a page size for browsers only: the API returns the list whole.
     pub(crate) shortens_lists: bool,
     pub(crate) body: &'a Body,
 }
 
 impl Request<'_> {
-    /// Returns the user, on endpoints that admit only users.
+    /// Returns the user, on endpoints that require one.
     pub(crate) fn user(&self) -> Result<&User, ApiError> {
         self.user.ok_or(ApiError::NoCredentials)
     }
 
-    /// The number that stands in the path under this name.
+    /// Returns the number with this name in the path.
     pub(crate) fn id(&self, name: &str) -> Option<i64> {
         self.ids
             .iter()
@@ -208,13 +230,13 @@ impl Request<'_> {
             .map(|(_, id)| *id)
     }
 
-    /// The path as it is written: with a slash at its end.
+    /// Returns the path with a slash at its end.
     pub(crate) fn canonical_path(&self) -> String {
         format!("{}/", self.path.trim_end_matches('/'))
     }
 
-    /// A list that was asked for, as a reply; in an envelope if a page was asked for, or if a page of the browsable API
-    /// shows only a part of it.
+    /// Returns a list as a reply: in an envelope if the client requests a page, or if a page of the browsable API shows
+    /// only a part.
     pub(crate) fn list<I: Items>(
         &self,
         listed: &Page<I::Item>,
@@ -234,13 +256,13 @@ impl Request<'_> {
         Reply::items(&ListView::new(empty, page, self.query, &url), &listed.items, kind)
     }
 
-    /// The body's fields.
+    /// Returns the fields of the body.
     pub(crate) fn form(&self) -> Result<Form<'_>, ApiError> {
         self.body.form(self.operation.fields())
     }
 
-    /// The body's fields, where a thing that is not there matters more than a body that can't be read: if it
-    /// can't be, `find` may say that there is no such thing (wire contract, section 1: 404 before 415 and 400).
+    /// Returns the fields of the body. If the body can't be read, the error of `find` comes first (wire contract,
+    /// section 1: 404 before 415 and 400).
     pub(crate) fn form_unless_missing<T>(
         &self,
         find: impl FnOnce() -> Result<T, ApiError>,
@@ -248,31 +270,31 @@ impl Request<'_> {
         self.form().or_else(|unreadable| find().and(Err(unreadable)))
     }
 
-    /// The only field of a body, as text.
+    /// Returns the text of the only field of a body.
     pub(crate) fn single_text(&self, field: Field) -> Result<mycars_application::Input<String>, ApiError> {
         Ok(self.form()?.text(field))
     }
 }
 
-/// What an operation answers.
+/// The reply of an operation.
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// JSON, already written: that took its time on the blocking thread. Empty for no body.
+    /// Serialized JSON; empty for no body. It is serialized on the worker thread, because that takes time.
     pub(crate) json: Vec<u8>,
     /// Makes the rest of a long body.
     pub(crate) rest: Option<Step>,
     pub(crate) location: Option<String>,
-    /// Whether the session of the browser that sent the request has ended, so that its cookie is removed.
+    /// Whether the session of the browser has ended, so that its cookie is removed.
     pub(crate) ends_session: bool,
 }
 
 impl Reply {
-    /// 200 with a body.
+    /// Returns a 200 with a body.
     pub(crate) fn ok(body: &impl Serialize) -> Result<Self, ApiError> {
         items::to_json(body).map(Self::of_json)
     }
 
-    /// 200 with a body that is written already.
+    /// Returns a 200 with a body of serialized JSON.
     pub(crate) fn of_json(json: Vec<u8>) -> Self {
         Self {
             status: 200,
@@ -283,7 +305,7 @@ impl Reply {
         }
     }
 
-    /// 200 with items in the empty array at the end of `container`.
+    /// Returns a 200 with items in the empty array at the end of `container`.
     pub(crate) fn items<I: Items>(
         container: &impl Serialize,
         items: &[I::Item],
@@ -306,7 +328,7 @@ impl Reply {
         Ok(self)
     }
 
-    /// 201 with a body, and where the new thing is.
+    /// Returns a 201 with a body and the URL of the new object.
     pub(crate) fn created(body: &impl Serialize, location: String) -> Result<Self, ApiError> {
         Ok(Self {
             status: 201,
@@ -315,7 +337,7 @@ impl Reply {
         })
     }
 
-    /// 204.
+    /// Returns a 204.
     pub(crate) fn no_content() -> Self {
         Self {
             status: 204,

@@ -1,68 +1,68 @@
-//! The description of a body's fields: ONE for each body. Reading a body, OPTIONS metadata, forms and the
-//! OpenAPI document all come from it, so that they can't say different things.
+//! The description of a body's fields: one for each body. Body parsing, OPTIONS metadata, forms and the OpenAPI
+//! document are made from it, so that they cannot differ.
 //!
-//! What a value must be is the domain's to say; a description repeats none of it but takes its constants.
+//! The domain validates values; a description repeats only its constants.
 
 use mycars_domain::Field;
 
 use crate::messages;
 
-/// What a body or an answer is called, and its fields. One description serves both ways: a body has the fields
-/// that clients write, an answer those that they read.
+/// A name and fields, for requests and responses: a body has the fields that clients can write, a response those that
+/// they can read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Schema {
-    /// Its name in the OpenAPI document.
+    /// Name in the OpenAPI document.
     pub(crate) name: &'static str,
     pub(crate) fields: &'static [FieldSpec],
 }
 
 impl Schema {
-    /// The fields that clients can write.
+    /// Returns the fields that clients can write.
     pub(crate) fn writable(&self) -> impl Iterator<Item = &'static FieldSpec> + use<> {
         self.fields.iter().filter(|spec| !spec.is_read_only())
     }
 
-    /// The fields that clients are shown: all but secrets and files.
+    /// Returns the fields in responses: all but secrets and files.
     pub(crate) fn readable(&self) -> impl Iterator<Item = &'static FieldSpec> + use<> {
         let is_shown = |spec: &&FieldSpec| !matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload);
         self.fields.iter().filter(is_shown)
     }
 }
 
-/// What kind of value a field holds: what is read from a body, and what OPTIONS calls it.
+/// The type of a field: how it is parsed, and its name in OPTIONS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldKind {
     /// Text.
     Text,
-    /// Text that is not shown while it is typed.
+    /// Text that is hidden while it is typed.
     Password,
     /// An e-mail address.
     Email,
     /// A whole number.
     Integer,
-    /// One of several texts: each with the name that it is shown by.
+    /// One of several texts, each with its label.
     Choice(&'static [(&'static str, &'static str)]),
-    /// A date and time; only ever read.
+    /// A date and time; read-only.
     DateTime,
     /// True or false.
     Boolean,
-    /// A picture, shown as its path; only ever read.
+    /// A picture, as its path; read-only.
     Image,
-    /// A picture to be uploaded.
+    /// An uploaded picture.
     ImageUpload,
-    /// One of several codes; only ever read.
+    /// One of several codes; read-only.
     Code(&'static [&'static str]),
-    /// The id of something else; only ever read.
+    /// The id of another object; read-only.
     Reference,
-    /// Text that is made of something else; only ever read.
+    /// Computed text; read-only.
     Computed,
-    /// Any value that a field can have; only ever read.
+    /// A value of any field; read-only.
     Any,
-    /// Several things of one shape; only ever read.
+    /// A list of objects; read-only.
     List(&'static Schema),
 }
 
-/// The description of one field. Made by the constructors and the methods that narrow it.
+/// The description of one field. Made by the constructors and the methods that refine it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -70,7 +70,7 @@ pub(crate) enum FieldKind {
 )]
 pub(crate) struct FieldSpec {
     pub(crate) name: &'static str,
-    /// Which field of the domain it is; `None` for what is only ever read.
+    /// The field of the domain; `None` for read-only fields.
     pub(crate) field: Option<Field>,
     pub(crate) label: &'static str,
     pub(crate) kind: FieldKind,
@@ -79,21 +79,21 @@ pub(crate) struct FieldSpec {
     pub(crate) may_be_blank: bool,
     pub(crate) min_length: Option<usize>,
     pub(crate) max_length: Option<usize>,
-    /// A regular expression that no blank text matches, for clients that check before they send. The domain decides.
+    /// Regular expression that no blank text matches, for clients that validate before they send. The domain decides.
     pub(crate) pattern: Option<&'static str>,
     pub(crate) min: Option<i32>,
     pub(crate) max: Option<i32>,
     pub(crate) help: &'static str,
-    /// A good value, as text. Only documents show it.
+    /// A valid example as text, for documents only.
     pub(crate) example: Option<&'static str>,
-    /// What it is in a new thing if it is left out, as text. Only documents show it.
+    /// The default in a new object as text, for documents only.
     pub(crate) default: Option<&'static str>,
-    /// Whether an answer may come without it.
+    /// Whether responses may leave the field out.
     pub(crate) may_be_missing: bool,
 }
 
 impl FieldSpec {
-    /// A field that must be there, is not null and not blank.
+    /// Creates a field that is required, not null and not blank.
     pub(crate) const fn required(field: Field, label: &'static str, kind: FieldKind) -> Self {
         Self {
             name: messages::name(field),
@@ -115,7 +115,7 @@ impl FieldSpec {
         }
     }
 
-    /// A field that may be left out.
+    /// Creates an optional field.
     pub(crate) const fn optional(field: Field, label: &'static str, kind: FieldKind) -> Self {
         Self {
             required: false,
@@ -123,7 +123,7 @@ impl FieldSpec {
         }
     }
 
-    /// A field that clients read and can't write.
+    /// Creates a read-only field.
     pub(crate) const fn read_only(name: &'static str, label: &'static str, kind: FieldKind) -> Self {
         Self {
             name,
@@ -132,7 +132,7 @@ impl FieldSpec {
         }
     }
 
-    /// It may be null, and blank.
+    /// Allows null and blank values.
     pub(crate) const fn nullable(self) -> Self {
         Self {
             nullable: true,
@@ -141,7 +141,7 @@ impl FieldSpec {
         }
     }
 
-    /// It has at most so many characters.
+    /// Sets the maximum length in characters.
     pub(crate) const fn at_most(self, characters: usize) -> Self {
         Self {
             max_length: Some(characters),
@@ -149,7 +149,7 @@ impl FieldSpec {
         }
     }
 
-    /// It has at least so many characters.
+    /// Sets the minimum length in characters.
     pub(crate) const fn at_least(self, characters: usize) -> Self {
         Self {
             min_length: Some(characters),
@@ -157,7 +157,7 @@ impl FieldSpec {
         }
     }
 
-    /// What is not blank matches this regular expression, as JSON Schema writes them (ECMA-262).
+    /// Sets the regular expression of values that are not blank, in the syntax of JSON Schema (ECMA-262).
     pub(crate) const fn matching(self, pattern: &'static str) -> Self {
         Self {
             pattern: Some(pattern),
@@ -165,7 +165,7 @@ impl FieldSpec {
         }
     }
 
-    /// It is at least this number.
+    /// Sets the minimum.
     pub(crate) const fn from(self, min: i32) -> Self {
         Self {
             min: Some(min),
@@ -173,7 +173,7 @@ impl FieldSpec {
         }
     }
 
-    /// It is at most this number.
+    /// Sets the maximum.
     pub(crate) const fn to(self, max: i32) -> Self {
         Self {
             max: Some(max),
@@ -181,12 +181,12 @@ impl FieldSpec {
         }
     }
 
-    /// One sentence of help for users of the form.
+    /// Sets one sentence of help for users of the form.
     pub(crate) const fn help(self, help: &'static str) -> Self {
         Self { help, ..self }
     }
 
-    /// A good value, as text.
+    /// Sets a valid example.
     pub(crate) const fn example(self, example: &'static str) -> Self {
         Self {
             example: Some(example),
@@ -194,7 +194,7 @@ impl FieldSpec {
         }
     }
 
-    /// What it is in a new thing if it is left out, as text.
+    /// Sets the default in a new object.
     pub(crate) const fn default(self, default: &'static str) -> Self {
         Self {
             default: Some(default),
@@ -202,7 +202,7 @@ impl FieldSpec {
         }
     }
 
-    /// It may be left out of a body.
+    /// Makes the field optional in bodies.
     pub(crate) const fn not_required(self) -> Self {
         Self {
             required: false,
@@ -210,7 +210,7 @@ impl FieldSpec {
         }
     }
 
-    /// An answer may come without it.
+    /// Makes the field optional in responses.
     pub(crate) const fn sometimes(self) -> Self {
         Self {
             may_be_missing: true,
@@ -218,7 +218,7 @@ impl FieldSpec {
         }
     }
 
-    /// Whether clients can't write it.
+    /// Returns whether clients can't write the field.
     pub(crate) const fn is_read_only(&self) -> bool {
         self.field.is_none()
     }

@@ -1,4 +1,4 @@
-//! What became of things: everything for admins, and of a car for its owner.
+//! The audit log: all entries for admins, and those of a car for its owner.
 
 use mycars_application::{App, Caller, cars::CarScope, history};
 use mycars_domain::{CarId, audit::Entry};
@@ -67,7 +67,7 @@ pub(crate) static USERS: Endpoint = Endpoint {
     )],
 };
 
-/// An entry, as admins see it.
+/// An entry for admins.
 pub(crate) static ENTRY: Schema = Schema {
     name: "HistoryEntry",
     fields: &[
@@ -92,7 +92,7 @@ pub(crate) static ENTRY: Schema = Schema {
     ],
 };
 
-/// An entry, as the car's owner sees it.
+/// An entry for the owner of the car.
 pub(crate) static CAR_HISTORY_ENTRY: Schema = Schema {
     name: "CarHistoryEntry",
     fields: &[

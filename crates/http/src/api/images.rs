@@ -1,4 +1,4 @@
-//! `…/upload-image/`: the picture of a car of the caller, or of another user for admins.
+//! `…/upload-image/`: the picture of a car of the caller or, for admins, of any user.
 
 use mycars_application::{
     Input,
@@ -42,7 +42,7 @@ const fn operations(upload_id: &'static str, delete_id: &'static str) -> [Operat
         Operation {
             id: upload_id,
             summary: "Give a car a picture",
-            verb: Method::Post,
+            method: Method::Post,
             body: Some(&UPLOAD),
             answer: ResponseSpec::One(&CAR),
             handle: upload,

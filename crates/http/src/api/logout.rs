@@ -1,4 +1,4 @@
-//! `/api/logout/`: end a login.
+//! `/api/logout/`: ends a login.
 
 use mycars_application::accounts;
 use mycars_domain::Field;
@@ -24,7 +24,7 @@ pub(crate) static LOGOUT: Endpoint = Endpoint {
     operations: &[Operation {
         id: "logout",
         summary: "Give up a refresh token",
-        verb: Method::Post,
+        method: Method::Post,
         body: Some(&Schema {
             name: "Logout",
             fields: &[FieldSpec::required(Field::Refresh, "Refresh", FieldKind::Text).example(TOKEN)],

@@ -1,4 +1,4 @@
-//! What OPTIONS answers: Django REST framework's metadata, made from the field descriptions.
+//! Responses to OPTIONS: Django REST framework's metadata, made from the field descriptions.
 
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
@@ -10,7 +10,7 @@ use crate::{
     request::negotiation::RENDERERS,
 };
 
-/// What an endpoint is called, what it reads and writes, and the fields of what may be sent to it.
+/// Name, description, media types and writable fields of an endpoint.
 #[derive(Serialize)]
 pub(crate) struct Metadata {
     name: &'static str,
@@ -22,14 +22,15 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// Of an endpoint. `is_there` says whether there is what PUT would replace: if not, PUT is not described.
+    /// Returns the metadata of an endpoint. PUT is described only if `is_there`: if the object that it would replace
+    /// exists.
     pub(crate) fn new(endpoint: &'static Endpoint, is_there: bool) -> Self {
-        let verbs = [Method::Put, Method::Post]
+        let methods = [Method::Put, Method::Post]
             .into_iter()
-            .filter(|verb| is_there || *verb != Method::Put);
-        let described = verbs.filter_map(|verb| {
-            let body = endpoint.operation(verb)?.body?;
-            Some((verb, body.fields))
+            .filter(|method| is_there || *method != Method::Put);
+        let described = methods.filter_map(|method| {
+            let body = endpoint.operation(method)?.body?;
+            Some((method, body.fields))
         });
         Self {
             name: endpoint.name,
@@ -58,7 +59,7 @@ impl Serialize for Actions {
         serializer.collect_map(
             self.0
                 .iter()
-                .map(|(verb, fields)| (verb.as_str(), Fields(fields))),
+                .map(|(method, fields)| (method.as_str(), Fields(fields))),
         )
     }
 }
@@ -112,7 +113,7 @@ struct Choice {
     display_name: &'static str,
 }
 
-/// What Django REST framework calls a kind of field.
+/// Returns Django REST framework's name of a type of field.
 fn type_name(kind: FieldKind) -> &'static str {
     match kind {
         FieldKind::Text | FieldKind::Password => "string",
@@ -137,12 +138,12 @@ mod tests {
     use super::*;
 
     fn described(spec: FieldSpec) -> String {
-        // A description lives as long as the program; that of a test is let go.
+        // Descriptions are static, so that of the test is leaked.
         serde_json::to_string(&Described(Box::leak(Box::new(spec)))).unwrap()
     }
 
     #[test]
-    fn a_field_says_what_it_takes_in_django_rest_frameworks_order() {
+    fn field_metadata_is_in_drf_order() {
         let spec = FieldSpec::required(Field::Brand, "Brand", FieldKind::Text)
             .at_most(100)
             .help("Who made it.");
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn choices_are_only_named_where_one_can_be_made() {
+    fn choices_of_read_only_fields_are_not_listed() {
         let role = FieldKind::Choice(&[("client", "Client")]);
         assert_eq!(
             described(FieldSpec::optional(Field::Role, "Role", role)),

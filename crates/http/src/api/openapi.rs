@@ -1,12 +1,11 @@
-//! The OpenAPI 3.1 document (wire contract, section 7). It is made from what the server itself works with: the
-//! endpoints, the descriptions of fields and lists, and the errors. So there is nothing in it that could be
-//! forgotten when they change.
+//! The OpenAPI 3.1 document (wire contract, section 7). It is made from data that the server itself uses: the
+//! endpoints, the descriptions of fields and lists, and the errors.
 //!
-//! - `operations`: what can be done, by the endpoints.
-//! - `schemas`: what is sent and answered, by the field descriptions.
-//! - `responses`: what is answered when something is wrong, by the errors.
-//! - `examples`: good values of all these.
-//! - `beside`: what is served and is no endpoint.
+//! - `operations`: operations of the endpoints.
+//! - `schemas`: schemas of requests and responses, from the field descriptions.
+//! - `responses`: error responses, from the errors.
+//! - `examples`: examples for all these.
+//! - `service_paths`: paths outside of the API.
 
 mod examples;
 mod operations;
@@ -62,16 +61,16 @@ pub const RELATIVE_SERVER: &str = "/";
 /// Stands for the base URL in the serialized document. URLs need no quotes in JSON strings and YAML scalars.
 const SERVER_PLACEHOLDER: &str = "http://server.invalid";
 
-/// Where the document is.
+/// Path of the document.
 pub(crate) const SCHEMA_PATH: &str = "/api/schema/";
 
-/// Where people read it.
+/// Path of the interactive documentation.
 pub(crate) const DOCS_PATH: &str = "/api/docs/";
 
-/// Proof by an access token in the header `Authorization`.
+/// Name of the security scheme for access tokens in the header `Authorization`.
 const BEARER: &str = "bearer";
 
-/// Proof by the session of a logged-in browser.
+/// Name of the security scheme for sessions of browsers.
 const SESSION: &str = "session";
 
 fn document() -> OpenApi {
@@ -93,7 +92,7 @@ fn info() -> Info {
         .title("My Cars API")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(include_str!("openapi/description.md").trim_end()))
-        // openapi-generator 7 refuses an OpenAPI 3.1 document whose license has no identifier.
+        // openapi-generator 7 refuses an OpenAPI 3.1 document if its license has no identifier.
         .license(Some(
             LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build(),
         ))
@@ -110,7 +109,7 @@ const TAGS: [Tag; 7] = [
     Tag::Root,
 ];
 
-/// What a group is called, and what is in it.
+/// Returns the name and the description of a group.
 fn named(tag: Tag) -> (&'static str, &'static str) {
     match tag {
         Tag::Root => ("root", "Where everything is."),

@@ -1,4 +1,4 @@
-//! `/api/change-password/`: change one's own password.
+//! `/api/change-password/`: changes the caller's own password.
 
 use mycars_application::accounts::{self, PasswordChange};
 use mycars_domain::{Field, password::MIN_LENGTH, values::Password};
@@ -24,7 +24,7 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
     operations: &[Operation {
         id: "change_password",
         summary: "Change your own password",
-        verb: Method::Put,
+        method: Method::Put,
         body: Some(&Schema {
             name: "ChangePassword",
             fields: &[
@@ -50,8 +50,8 @@ const CHANGED: &str = "Password updated successfully.";
 fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
     let form = request.form()?;
     let input = PasswordChange {
-        old_password: form.text(Field::OldPassword),
-        new_password: form.text(Field::NewPassword),
+        old_password: form.secret(Field::OldPassword),
+        new_password: form.secret(Field::NewPassword),
     };
     accounts::change_password(request.app, request.caller, &input)?;
     Reply::ok(&json!({"detail": CHANGED}))

@@ -1,4 +1,4 @@
-//! `/api/me/`: one's own account.
+//! `/api/me/`: the caller's own account.
 
 use mycars_application::accounts::{self, ProfileInput};
 use mycars_domain::Field;
@@ -35,7 +35,7 @@ pub(crate) static ME: Endpoint = Endpoint {
         Operation {
             id: "update_me",
             summary: "Change some of your own account",
-            verb: Method::Patch,
+            method: Method::Patch,
             body: Some(&Schema {
                 name: "Profile",
                 fields: &FIELDS,

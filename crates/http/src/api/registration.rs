@@ -1,4 +1,4 @@
-//! `/api/register/`: make an account.
+//! `/api/register/`: creates an account.
 
 use mycars_application::{accounts, users::UserInput};
 use mycars_domain::Field;
@@ -27,7 +27,7 @@ pub(crate) static REGISTER: Endpoint = Endpoint {
     operations: &[Operation {
         id: "register",
         summary: "Make an account",
-        verb: Method::Post,
+        method: Method::Post,
         body: Some(&Schema {
             name: "Registration",
             fields: &FIELDS,
@@ -61,8 +61,8 @@ fn input(form: &Form<'_>) -> UserInput {
         email: form.text(Field::Email),
         first_name: form.text(Field::FirstName),
         last_name: form.text(Field::LastName),
-        password: form.text(Field::Password),
-        password_confirmation: form.text(Field::PasswordConfirmation),
+        password: form.secret(Field::Password),
+        password_confirmation: form.secret(Field::PasswordConfirmation),
         role: form.text(Field::Role),
         phone: form.text(Field::Phone),
         address: form.text(Field::Address),

@@ -1,4 +1,4 @@
-//! `/api/`: where everything is.
+//! `/api/`: the URLs of the endpoints.
 
 use serde::{Serialize, Serializer};
 
@@ -34,7 +34,7 @@ fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
     })
 }
 
-/// The absolute URL of each endpoint without a number in its path, under its path's own name.
+/// The absolute URL of each endpoint without a number in its path, by the name of the path.
 struct Links<'a> {
     base_url: &'a str,
 }

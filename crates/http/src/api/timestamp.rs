@@ -3,7 +3,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serializer;
 
-/// RFC 3339 in UTC with `Z`; microseconds only when they are not zero (wire contract, section 1).
+/// Formats a time as RFC 3339 in UTC with `Z`, and with microseconds only if they are not zero (wire contract, section
+/// 1).
 pub(crate) fn write(time: DateTime<Utc>) -> String {
     let precision = if time.timestamp_subsec_micros() == 0 {
         SecondsFormat::Secs
@@ -13,12 +14,12 @@ pub(crate) fn write(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(precision, true)
 }
 
-/// For `#[serde(serialize_with)]`.
+/// Serializes a time, for `#[serde(serialize_with)]`.
 pub(crate) fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&write(*time))
 }
 
-/// For `#[serde(serialize_with)]` on a time that may be missing.
+/// Serializes an optional time, for `#[serde(serialize_with)]`.
 #[expect(clippy::ref_option, reason = "serde passes a reference")]
 pub(crate) fn serialize_option<S: Serializer>(
     time: &Option<DateTime<Utc>>,

@@ -1,6 +1,9 @@
-//! `/api/token/`, `/api/token/refresh/`, `/api/token/verify/`: log in, and stay logged in.
+//! `/api/token/`, `/api/token/refresh/`, `/api/token/verify/`: obtain, refresh and verify tokens.
 
-use mycars_application::accounts::{self, Credentials, TokenError};
+use mycars_application::{
+    Secret,
+    accounts::{self, Credentials, TokenError},
+};
 use mycars_domain::Field;
 use serde::Serialize;
 
@@ -10,6 +13,7 @@ use crate::{
         fields::{FieldKind, FieldSpec, Schema},
     },
     error::{ApiError, token_message},
+    request::login,
 };
 
 pub(crate) static LOGIN: Endpoint = Endpoint {
@@ -23,7 +27,7 @@ pub(crate) static LOGIN: Endpoint = Endpoint {
     operations: &[Operation {
         id: "obtain_token",
         summary: "Log in",
-        verb: Method::Post,
+        method: Method::Post,
         body: Some(&Schema {
             name: "TokenObtainPair",
             fields: &[
@@ -50,7 +54,7 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
     operations: &[Operation {
         id: "refresh_token",
         summary: "Get a new access token",
-        verb: Method::Post,
+        method: Method::Post,
         body: Some(&Schema {
             name: "TokenRefresh",
             fields: &[FieldSpec::required(Field::Refresh, "Refresh", FieldKind::Text).example(TOKEN)],
@@ -79,7 +83,7 @@ pub(crate) static VERIFY: Endpoint = Endpoint {
     operations: &[Operation {
         id: "verify_token",
         summary: "Say whether a token is good",
-        verb: Method::Post,
+        method: Method::Post,
         body: Some(&Schema {
             name: "TokenVerify",
             fields: &[FieldSpec::required(Field::Token, "Token", FieldKind::Text).example(TOKEN)],
@@ -118,12 +122,13 @@ fn obtain(request: &Request<'_>) -> Result<Reply, ApiError> {
     let form = request.form()?;
     let credentials = Credentials {
         username: form.text(Field::Username),
-        password: form.text(Field::Password),
+        password: form.secret(Field::Password),
     };
-    let pair = accounts::log_in(request.app, &credentials).map_err(ApiError::of_login)?;
+    let result = accounts::log_in(request.app, &credentials);
+    let pair = login::conclude(request.caller, &credentials, result, |pair| &pair.user)?;
     Reply::ok(&PairView {
-        refresh: &pair.refresh,
-        access: &pair.access,
+        refresh: pair.refresh.reveal(),
+        access: pair.access.reveal(),
     })
 }
 
@@ -134,15 +139,15 @@ fn refresh(request: &Request<'_>) -> Result<Reply, ApiError> {
         &request.single_text(Field::Refresh)?,
     )?;
     Reply::ok(&RefreshedView {
-        access: &refreshed.access,
-        refresh: refreshed.refresh.as_deref(),
+        access: refreshed.access.reveal(),
+        refresh: refreshed.refresh.as_ref().map(Secret::reveal),
     })
 }
 
 fn verify(request: &Request<'_>) -> Result<Reply, ApiError> {
     match accounts::verify_token(request.app, &request.single_text(Field::Token)?) {
         Ok(()) => Reply::ok(&serde_json::Map::new()),
-        // Here, and only here, simplejwt makes this an error of the body.
+        // Only here, simplejwt reports this as an error of the body.
         Err(accounts::Error::Token(error @ TokenError::Blacklisted)) => {
             Err(ApiError::NonField(token_message(error).into()))
         }

@@ -1,4 +1,4 @@
-//! `/api/admin/users/` and `/api/admin/users/{user_id}/`: everybody's accounts, for admins.
+//! `/api/admin/users/` and `/api/admin/users/{user_id}/`: the accounts of all users, for admins.
 
 use mycars_application::{
     App, Caller, UpdateMode,
@@ -43,7 +43,7 @@ pub(crate) static LIST: Endpoint = Endpoint {
         Operation {
             id: "create_user",
             summary: "Add a user",
-            verb: Method::Post,
+            method: Method::Post,
             body: Some(&NEW_USER),
             answer: ResponseSpec::Created(&USER),
             handle: create,
@@ -70,7 +70,7 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
         Operation {
             id: "replace_user",
             summary: "Replace a user",
-            verb: Method::Put,
+            method: Method::Put,
             body: Some(&USER),
             answer: ResponseSpec::One(&USER_WITH_CARS),
             handle: replace,
@@ -78,7 +78,7 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
         Operation {
             id: "update_user",
             summary: "Change some of a user",
-            verb: Method::Patch,
+            method: Method::Patch,
             body: Some(&USER),
             answer: ResponseSpec::One(&USER_WITH_CARS),
             handle: change,
@@ -93,29 +93,29 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
     ],
 };
 
-/// A user, as one is changed and answered.
+/// A user, in requests that change one and in responses.
 pub(crate) static USER: Schema = Schema {
     name: "User",
     fields: &CHANGED,
 };
 
-/// A user, as one is made.
+/// A user, in requests that create one.
 static NEW_USER: Schema = Schema {
     name: "NewUser",
     fields: &NEW,
 };
 
-/// A user, as one is looked at.
+/// A user with all cars, in responses.
 pub(crate) static USER_WITH_CARS: Schema = Schema {
     name: "UserWithCars",
     fields: &WITH_CARS,
 };
 
-/// The roles, and how they are shown.
+/// The roles with their labels.
 const ROLES: FieldKind = FieldKind::Choice(&[("client", "Client"), ("admin", "Admin")]);
 
-/// Of ASCII what [`Username`] takes. Which letters and digits there are besides, the dialects of regular expressions
-/// don't agree on.
+/// Regular expression of the ASCII texts that [`Username`] accepts. Other letters and digits all match, because the
+/// dialects of regular expressions differ in them.
 const USERNAME_PATTERN: &str = r"[^\s\x00-*,/:-?\[-^`{-\x7F]+";
 
 pub(super) const USERNAME: FieldSpec = FieldSpec::required(Field::Username, "Username", FieldKind::Text)
@@ -253,7 +253,7 @@ impl Items for UserItems {
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
     let form = request.form()?;
     let input = UserInput {
-        password_confirmation: form.text(Field::PasswordConfirmation),
+        password_confirmation: form.secret(Field::PasswordConfirmation),
         ..input(&form)
     };
     let user = users::create(request.app, request.caller, &input)?;
@@ -308,14 +308,14 @@ fn id(request: &Request<'_>) -> UserId {
     UserId(request.id("user_id").unwrap_or(-1))
 }
 
-/// The fields that new and changed users have in common.
+/// Reads the fields that new and changed users share.
 pub(crate) fn input(form: &Form<'_>) -> UserInput {
     UserInput {
         username: form.text(Field::Username),
         email: form.text(Field::Email),
         first_name: form.text(Field::FirstName),
         last_name: form.text(Field::LastName),
-        password: form.text(Field::Password),
+        password: form.secret(Field::Password),
         role: form.text(Field::Role),
         is_active: form.boolean(Field::IsActive),
         phone: form.text(Field::Phone),

@@ -10,12 +10,12 @@ use serde::Serialize;
 pub(crate) use self::entry::EntryView;
 use crate::api::timestamp;
 
-/// Where a picture is, by the path under which it is kept.
+/// Returns the URL of a picture with this path in the storage.
 fn image_url(path: &str) -> String {
     format!("/media/{path}")
 }
 
-/// A car, with what its owner is called.
+/// A car, with the name of its owner.
 #[derive(Serialize)]
 pub(crate) struct CarView<'a> {
     id: i64,
@@ -37,7 +37,7 @@ pub(crate) struct CarView<'a> {
     updated_at: DateTime<Utc>,
 }
 
-/// What is shown of a car's owner in the car. Made once for a list of their cars.
+/// The data of a car's owner, made once for a list of their cars.
 pub(crate) struct OwnerView {
     name: String,
     username: String,
@@ -74,7 +74,7 @@ impl<'a> CarView<'a> {
     }
 }
 
-/// A user. The password is no part of it in any form.
+/// A user, without the password.
 #[derive(Serialize)]
 pub(crate) struct UserView<'a> {
     id: i64,

@@ -1,5 +1,4 @@
-//! Which hosts the server answers for. A request for any other is somebody's attempt to have links made to a
-//! place of theirs.
+//! Checks the `Host` header. Otherwise a forged header would put links to another host into responses.
 
 use std::sync::Arc;
 
@@ -11,10 +10,10 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::{error::ApiError, request::headers};
+use crate::{edge::monitoring, error::ApiError, request::headers};
 
-/// The hosts that are allowed, in Django's notation, lower-case: `example.org`, `.example.org` for it and
-/// everything below it, `*` for all.
+/// The allowed hosts in Django's notation, in lower case: `example.org`, `.example.org` for it and its subdomains, `*`
+/// for all.
 #[derive(Debug, Clone)]
 pub(crate) struct AllowedHosts(Arc<[String]>);
 
@@ -23,7 +22,7 @@ impl AllowedHosts {
         Self(patterns.into())
     }
 
-    /// Whether a `Host` header names a host that is allowed, whatever its port.
+    /// Returns whether a `Host` header names an allowed host, with any port.
     fn allow(&self, header: &str) -> bool {
         let host = without_port(header).to_ascii_lowercase();
         let host = host.strip_suffix('.').unwrap_or(&host);
@@ -40,7 +39,7 @@ impl AllowedHosts {
     }
 }
 
-/// Whether this is the name of a host, or an IPv6 address in brackets, and nothing else: links are made of it.
+/// Returns whether a text is a host name or an IPv6 address in brackets, and nothing else: links are made from it.
 fn is_host(host: &str) -> bool {
     match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
@@ -60,15 +59,14 @@ fn without_port(header: &str) -> &str {
     }
 }
 
-/// Refuses requests for hosts that are not allowed; but for signs of life and metrics, which are asked for by address.
+/// Refuses requests for other hosts, except for health checks and metrics, which are requested by address.
 pub(crate) async fn check(
     hosts: AllowedHosts,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let header = headers::first(request.headers(), &HOST).unwrap_or_default();
-    let is_watching = request.path().starts_with("/health/") || request.path() == "/metrics";
-    if hosts.allow(&header) || is_watching {
+    if hosts.allow(&header) || monitoring::is_path(request.path()) {
         Ok(next.call(request).await?.map_into_boxed_body())
     } else {
         Ok(request.into_response(ApiError::HostNotAllowed.response()))
@@ -85,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_allowed_by_its_name_whatever_its_port_and_case() {
+    fn host_is_allowed_with_any_port_and_case() {
         for header in ["example.org", "EXAMPLE.org:8000", "example.org."] {
             assert!(allows(&["example.org"], header), "{header}");
         }
@@ -103,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dot_at_the_start_allows_everything_below() {
+    fn leading_dot_allows_subdomains() {
         for header in ["example.org", "a.example.org", "a.b.example.org:1"] {
             assert!(allows(&[".example.org"], header), "{header}");
         }
@@ -120,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_allows_everything_and_nothing_allows_nothing() {
+    fn star_allows_all_hosts_and_empty_list_none() {
         assert!(allows(&["*"], "evil.example"));
         assert!(allows(&["*"], "127.0.0.1:8000"));
         assert!(!allows(&[], "localhost"));

@@ -1,5 +1,4 @@
-//! Where a request comes from. Forwarding headers are anybody's to send: only those that a trusted proxy added
-//! are believed.
+//! The address of the client. Clients can forge forwarding headers: only those of trusted proxies are used.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -14,13 +13,13 @@ use ipnet::IpNet;
 
 use crate::request::headers;
 
-/// Where a request comes from.
+/// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client {
     pub(crate) address: IpAddr,
-    /// Whether the client speaks HTTPS, with a proxy that does not speak it with us.
+    /// Whether the client uses HTTPS, possibly up to a proxy that forwards requests without it.
     pub(crate) is_https: bool,
-    /// Whether a page of another site made the client, a browser, send the request.
+    /// Whether a page of another site made the browser send the request.
     pub(crate) is_cross_site: bool,
 }
 
@@ -29,7 +28,7 @@ pub(crate) struct Client {
 pub struct Networks(Arc<[IpNet]>);
 
 impl Networks {
-    /// Addresses (`10.0.0.1`, `::1`) and networks (`10.0.0.0/8`); `None` if one of them is neither.
+    /// Parses addresses (`10.0.0.1`, `::1`) and networks (`10.0.0.0/8`); returns `None` if one of them is invalid.
     #[must_use]
     pub fn new(networks: &[String]) -> Option<Self> {
         let networks: Option<Vec<IpNet>> = networks.iter().map(|text| network(text)).collect();
@@ -41,13 +40,12 @@ impl Networks {
     }
 }
 
-/// The proxies whose word is taken for where requests come from.
+/// The proxies that may set forwarding headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(pub Networks);
 
 impl TrustedProxies {
-    /// Where a request comes from: from who is connected, or from where that one says it comes from, if it is
-    /// a trusted proxy.
+    /// Returns the client of a request: the connected peer or, if that is a trusted proxy, the client in its headers.
     pub(crate) fn client(&self, head: &RequestHead) -> Client {
         let peer = head
             .peer_addr
@@ -72,8 +70,8 @@ impl TrustedProxies {
         self.0.contain(address)
     }
 
-    /// The last address that no trusted proxy has, or the first if they are all trusted. What stands before
-    /// the last untrusted one may be made up; garbage makes all of it worthless.
+    /// Returns the last address that is not a trusted proxy, or the first if all are. Addresses before it may be
+    /// forged. `None` if an address up to it is invalid.
     fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let mut furthest = None;
         for text in values(headers, &X_FORWARDED_FOR) {
@@ -95,7 +93,7 @@ pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The values of a list header, the last first: each proxy adds its own at the end.
+/// Returns the elements of a list header, the last first: each proxy appends its own.
 fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<_> = headers.get_all(name).collect();
     lines
@@ -110,7 +108,7 @@ fn network(text: &str) -> Option<IpNet> {
         .ok()
 }
 
-/// An address as proxies write it: some add the port.
+/// Parses an address in a forwarding header: some proxies add the port.
 fn address(text: &str) -> Option<IpAddr> {
     let with_port = || text.parse().map(|address: std::net::SocketAddr| address.ip());
     let address: IpAddr = text.parse().or_else(|_| with_port()).ok()?;
@@ -123,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// The client of a request from `peer`, where the networks 10.0.0.0/8 and `fd00::/8` are trusted.
+    /// Returns the client of a request from `peer`; the networks 10.0.0.0/8 and `fd00::/8` are trusted.
     fn client(peer: &str, headers: &[(&'static str, &str)]) -> (String, bool) {
         let networks = ["10.0.0.0/8".to_owned(), "fd00::/8".to_owned()];
         let mut request = TestRequest::default().peer_addr(peer.parse().unwrap());
@@ -144,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_trusted_proxy_is_the_client_whatever_it_says() {
+    fn untrusted_peer_is_the_client() {
         let headers = [("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-Proto", "https")];
         assert_eq!(client("9.9.9.9:1", &headers), ("9.9.9.9".into(), false));
         assert_eq!(client("[::ffff:9.9.9.9]:1", &headers).0, "9.9.9.9");
     }
 
     #[test]
-    fn behind_trusted_proxies_the_client_is_the_last_who_is_none_of_them() {
+    fn last_untrusted_address_is_the_client() {
         for (headers, expected) in [
             (&["1.1.1.1"][..], "1.1.1.1"),
             (&["6.6.6.6, 1.1.1.1"], "1.1.1.1"),
@@ -170,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_good_header_the_proxy_itself_is_the_client() {
+    fn proxy_without_valid_header_is_the_client() {
         for headers in [
             &[][..],
             &[""],
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn https_is_what_the_nearest_trusted_proxy_says_it_is() {
+    fn scheme_is_that_of_the_nearest_trusted_proxy() {
         let is_https = |scheme| client("10.0.0.1:1", &[("X-Forwarded-Proto", scheme)]).1;
         assert!(is_https("https"));
         assert!(is_https("HTTPS"));
@@ -195,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_are_addresses_and_networks() {
+    fn networks_are_parsed_from_addresses_and_prefixes() {
         let new = |text: &str| Networks::new(&[text.to_owned()]).is_some();
         for text in ["10.0.0.1", "10.0.0.0/8", "::1", "fd00::/8", "0.0.0.0/0"] {
             assert!(new(text), "{text}");

@@ -1,4 +1,4 @@
-//! Which other sites' scripts may read answers (CORS). None may unless the settings name them.
+//! Cross-origin resource sharing (CORS): scripts of other origins may read responses only if a setting allows it.
 
 use std::{
     collections::HashSet,
@@ -18,38 +18,38 @@ use url::{Host, Url};
 
 use crate::{edge::request_id::REQUEST_ID, error::ApiError, request::headers};
 
-/// The origins whose scripts may read answers.
+/// The origins with scripts that may read responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedOrigins {
-    /// These and no others. To them cookies count, too.
+    /// These origins, also with cookies.
     Listed(Vec<String>),
-    /// What is served from this machine and from private networks, on any port.
+    /// Origins on this machine and in private networks, on any port.
     Local,
-    /// All. Cookies count to none of them.
+    /// All origins, without cookies.
     Any,
 }
 
-/// A text is not an origin as browsers send it, and so never equal to one.
+/// The text is not an origin as browsers send it, so that no request can match it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadOrigin {
     /// Browsers write this origin differently.
     #[error("{0}, as browsers write it")]
     Written(String),
-    /// There is a wildcard within an origin.
+    /// The text is an origin with a wildcard in it.
     #[error(
         "a list of all origins in full, such as https://app.example.org: * stands alone, for all of them"
     )]
     Wildcard,
-    /// The text names no origin.
+    /// The text is not an origin.
     #[error("origins such as https://app.example.org or http://localhost:3000, without a path, or *")]
     NoOrigin,
 }
 
 impl AllowedOrigins {
-    /// Reads origins such as `https://example.org`, or `*` for all. Upper case is read as lower case.
+    /// Parses origins such as `https://example.org`, or `*` for all. Upper case is read as lower case.
     ///
     /// # Errors
-    /// [`BadOrigin`] if one of them can never be equal to an origin that a browser sends.
+    /// [`BadOrigin`] if one of them can never match the origin that a browser sends.
     pub fn new(origins: &[String]) -> Result<Self, BadOrigin> {
         if origins.iter().any(|origin| origin == "*") {
             return Ok(Self::Any);
@@ -60,7 +60,7 @@ impl AllowedOrigins {
         Ok(Self::Listed(origins))
     }
 
-    /// Whether scripts of an origin may read answers.
+    /// Returns whether scripts of an origin may read responses.
     pub(crate) fn allow(&self, origin: &str) -> bool {
         match self {
             Self::Listed(origins) => origins.iter().any(|listed| listed == origin),
@@ -69,7 +69,7 @@ impl AllowedOrigins {
         }
     }
 
-    /// Returns the middleware that answers preflights and names the allowed origins in all other responses.
+    /// Returns the middleware that responds to preflights and names the allowed origins in all other responses.
     pub(crate) fn middleware(&self) -> Cors {
         let closed = Cors::default()
             .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -88,10 +88,10 @@ impl AllowedOrigins {
     }
 }
 
-/// How long browsers may remember the answer to a preflight, in seconds.
+/// Time for which browsers may cache the response to a preflight, in seconds.
 const MAX_AGE: usize = 60 * 60;
 
-/// Checks that a text is written as browsers write an origin: a scheme and a host, and a port if it is not the default.
+/// Checks that a text is an origin as browsers write it: scheme, host, and port if it is not the default.
 fn check(text: &str) -> Result<(), BadOrigin> {
     let url = Url::parse(text).map_err(|_| BadOrigin::NoOrigin)?;
     let host = url
@@ -114,8 +114,8 @@ fn check(text: &str) -> Result<(), BadOrigin> {
     }
 }
 
-/// Whether an origin is on this machine or in a private network: a development server, opened on this machine or on a
-/// phone beside it.
+/// Returns whether an origin is on this machine or in a private network, such as a development server that is opened on
+/// this machine or on a phone.
 fn is_local(origin: &str) -> bool {
     let Some(url) = Url::parse(origin).ok().filter(|_| check(origin).is_ok()) else {
         return false;
@@ -139,7 +139,8 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Whether an origin names the host and port of this URL. The scheme may differ where a proxy does not tell it.
+/// Returns whether an origin has the host and port of this URL. The scheme may differ behind a proxy that does not
+/// forward it.
 pub(crate) fn is_of_host(origin: &str, base_url: &str) -> bool {
     let authority = |url: &str| {
         url.split_once("://")
@@ -149,7 +150,7 @@ pub(crate) fn is_of_host(origin: &str, base_url: &str) -> bool {
     origin.is_some() && origin == own
 }
 
-/// The origins whose refusal has been logged.
+/// The refused origins that have been logged.
 #[derive(Debug, Default)]
 pub(crate) struct RefusedOrigins(Mutex<HashSet<String>>);
 
@@ -160,8 +161,8 @@ const MAX_REFUSED: usize = 100;
 const MAX_LOGGED: usize = 200;
 
 impl RefusedOrigins {
-    /// Remembers a refused origin. Returns the number of origins that are remembered now, `None` if this one was
-    /// remembered before or there are [`MAX_REFUSED`].
+    /// Stores a refused origin. Returns the number of stored origins, or `None` if it was stored before or there are
+    /// [`MAX_REFUSED`].
     fn add(&self, origin: &str) -> Option<usize> {
         let mut origins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = origins.len() < MAX_REFUSED && origins.insert(origin.to_owned());
@@ -170,7 +171,7 @@ impl RefusedOrigins {
 }
 
 /// Logs once that the origin of a request is not allowed.
-fn note_refusal(allowed: &AllowedOrigins, refused: &RefusedOrigins, head: &RequestHead) {
+fn log_refusal(allowed: &AllowedOrigins, refused: &RefusedOrigins, head: &RequestHead) {
     let Some(origin) = headers::first(head.headers(), &ORIGIN) else {
         return;
     };
@@ -195,8 +196,8 @@ fn note_refusal(allowed: &AllowedOrigins, refused: &RefusedOrigins, head: &Reque
     }
 }
 
-/// Goes around the middleware: says in our own words that a preflight is refused, and keeps an OPTIONS without
-/// an origin from being taken for one.
+/// Wraps the CORS middleware: refused preflights get the error response of the API, and OPTIONS requests without an
+/// origin are not preflights.
 pub(crate) async fn around(
     allowed: AllowedOrigins,
     refused: Arc<RefusedOrigins>,
@@ -204,7 +205,7 @@ pub(crate) async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if request.headers().contains_key(ORIGIN) {
-        note_refusal(&allowed, &refused, request.head());
+        log_refusal(&allowed, &refused, request.head());
     } else {
         request.headers_mut().remove(ACCESS_CONTROL_REQUEST_METHOD);
     }
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn origin_as_browsers_send_it_is_taken() {
+    fn origin_as_browsers_send_it_is_accepted() {
         for text in [
             "https://example.org",
             "https://example.org:8443",
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn origin_that_can_never_match_is_refused_with_what_to_write() {
+    fn origin_that_never_matches_is_refused_with_a_correction() {
         for (text, origin) in [
             ("https://example.com:443", "https://example.com"),
             ("http://example.com:80", "http://example.com"),

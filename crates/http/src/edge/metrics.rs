@@ -1,29 +1,29 @@
-//! What Prometheus can watch (wire contract, section 7): how many requests there were, how long they took, and how much
-//! work waits for each worker pool. The names are those of OpenTelemetry's semantic conventions, where it has some.
+//! Metrics for Prometheus (wire contract, section 7): number and duration of requests, and the jobs that wait for each
+//! worker pool. The names follow OpenTelemetry's semantic conventions where those define one.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use actix_web::http::{Method, StatusCode};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
-/// The canonical path of a route, among the data of its resource.
+/// The canonical path of a route, in the data of its resource.
 pub(crate) struct Route(pub(crate) &'static str);
 
-/// The bounds of the histogram, in seconds. Below those that OpenTelemetry recommends are four more, because most
-/// requests take less than its first.
+/// Bounds of the histogram, in seconds: four below those that OpenTelemetry recommends, because most requests take less
+/// than its first.
 const BUCKETS: [f64; 18] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
     7.5, 10.0,
 ];
 
-/// OpenMetrics' text format.
+/// Media type of OpenMetrics' text format.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What requests are told apart by: only what there are few of, because each combination is remembered for ever.
+/// Labels of requests. Each label has few values, because every combination is stored until the server stops.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 #[expect(
     clippy::struct_field_names,
@@ -36,8 +36,13 @@ struct RequestLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LaneLabels {
+struct PoolLabels {
     lane: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ScopeLabels {
+    scope: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,17 +50,21 @@ struct BuildLabels {
     version: &'static str,
 }
 
-/// What is counted.
+/// The metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
-    waiting: Family<LaneLabels, Gauge>,
+    waiting: Family<PoolLabels, Gauge>,
+    refused: Family<PoolLabels, Counter>,
+    throttled: Family<ScopeLabels, Counter>,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
         let requests = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
-        let waiting = Family::<LaneLabels, Gauge>::default();
+        let waiting = Family::<PoolLabels, Gauge>::default();
+        let refused = Family::<PoolLabels, Counter>::default();
+        let throttled = Family::<ScopeLabels, Counter>::default();
         let build = Family::<BuildLabels, Gauge>::default();
         let version = env!("CARGO_PKG_VERSION");
         build.get_or_create(&BuildLabels { version }).set(1);
@@ -71,11 +80,23 @@ impl Metrics {
             "Pieces of work that wait for a thread",
             waiting.clone(),
         );
+        registry.register(
+            "mycars_lane_refused",
+            "Jobs that were refused because of a full queue, with 503, or because their client had too many, with 429",
+            refused.clone(),
+        );
+        registry.register(
+            "mycars_throttled",
+            "Requests refused with 429, by the setting of the rate limit",
+            throttled.clone(),
+        );
         registry.register("mycars_build_info", "The program that runs", build);
         Self {
             registry,
             requests,
             waiting,
+            refused,
+            throttled,
         }
     }
 
@@ -92,17 +113,29 @@ impl Metrics {
     /// Sets how many jobs wait for a thread of a pool.
     pub(crate) fn set_waiting(&self, pool: &'static str, jobs: usize) {
         let jobs = jobs.try_into().unwrap_or(i64::MAX);
-        self.waiting.get_or_create(&LaneLabels { lane: pool }).set(jobs);
+        self.waiting.get_or_create(&PoolLabels { lane: pool }).set(jobs);
     }
 
-    /// Writes everything in `OpenMetrics`' text format.
+    /// Sets how many jobs a pool has refused so far.
+    pub(crate) fn set_refused(&self, pool: &'static str, jobs: u64) {
+        let counter = self.refused.get_or_create(&PoolLabels { lane: pool });
+        counter.inner().store(jobs, Ordering::Relaxed);
+    }
+
+    /// Sets how many requests a rate limit has refused so far.
+    pub(crate) fn set_throttled(&self, scope: &'static str, requests: u64) {
+        let counter = self.throttled.get_or_create(&ScopeLabels { scope });
+        counter.inner().store(requests, Ordering::Relaxed);
+    }
+
+    /// Formats all metrics in `OpenMetrics`' text format.
     pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry).map(|()| text)
     }
 }
 
-/// A method's name; `_OTHER` for those that anybody can make up.
+/// Returns a method's name; `_OTHER` for methods that HTTP does not define.
 fn name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

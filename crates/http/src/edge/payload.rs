@@ -1,4 +1,4 @@
-//! Where the body of a request ends, and what happens to a body that no handler has read.
+//! Limits the bodies of requests, and discards those that no handler has read.
 //!
 //! actix reads the body of `CONNECT` and of `Upgrade: websocket` until the client closes the connection, whatever
 //! `Content-Length` says, and it reads on without a time limit after a response to a chunked request whose body was
@@ -35,13 +35,12 @@ use crate::{
 /// Maximum number of bytes that are read of a body, including those that are discarded.
 const MAX_RECEIVED: usize = 24 * 1024 * 1024;
 
-/// The rest of a body has the time that a body of this many bytes has, unless the client pauses.
+/// The rest of a body has the timeout of a body with this number of bytes, unless the client pauses.
 const TIMED_AS: usize = 1024 * 1024;
 
-/// Goes around everything else: hands on a body that ends, and reads the rest of it before the response is sent.
-/// A client that listens only after it has sent everything then gets the response and not a reset connection. If the
-/// body does not end within the limits, or nothing of it arrives for `pause`, the connection is closed after the
-/// response.
+/// Middleware that passes on a body with an end, and reads the rest of it before the response is sent. A client that
+/// reads only after it has sent everything then gets the response instead of a connection reset. If the body does not
+/// end within the limits, or nothing of it arrives for `pause`, the connection is closed after the response.
 pub(crate) async fn bound(
     pause: Duration,
     mut request: ServiceRequest,
@@ -71,7 +70,7 @@ pub(crate) async fn bound(
     }
 }
 
-/// Receives the rest of the request's body, as far as it comes in time, and prepares the connection for what is next.
+/// Receives the rest of the request's body within the time limit, and prepares the connection for the next request.
 async fn finish(
     mut response: HttpResponse,
     unread: Option<Incoming>,
@@ -87,7 +86,7 @@ async fn finish(
     let Some(mut incoming) = unread else {
         return response;
     };
-    // A body that was too slow has had its time.
+    // The time of a body that was too slow is over.
     if response.status() != StatusCode::REQUEST_TIMEOUT {
         drop(timeout(time_for_rest, incoming.discard(pause)).await);
     }
@@ -99,7 +98,7 @@ async fn finish(
         .map_into_boxed_body()
 }
 
-/// Whether the client asks for another protocol, so that actix would not use the connection for another request.
+/// Returns whether the client requests another protocol, so that actix would not reuse the connection.
 fn is_upgrade(head: &RequestHead) -> bool {
     head.method == Method::CONNECT
         || head.connection_type() == ConnectionType::Upgrade
@@ -143,7 +142,7 @@ impl Incoming {
         self.0.borrow().is_over
     }
 
-    /// Reads the rest and forgets it, until nothing arrives for `pause`.
+    /// Reads the rest and discards it, until nothing arrives for `pause`.
     async fn discard(&mut self, pause: Duration) {
         while self.0.borrow().received <= MAX_RECEIVED
             && matches!(timeout(pause, self.next()).await, Ok(Some(_)))
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn body_ends_where_its_head_says() {
+    async fn body_ends_at_its_declared_length() {
         let five = ("Content-Length", "5");
         let chunked = ("Transfer-Encoding", "chunked");
         for (headers, chunks, expected) in [
@@ -319,8 +318,13 @@ mod tests {
     }
 
     async fn read_body(http: HttpRequest, payload: web::Payload) -> HttpResponse {
-        let mut share = BodyBudget::new(MIB).share();
-        let body = wait_for_body(http.headers(), MIB, Body::read(&http, payload, MIB, &mut share)).await;
+        let mut reservation = BodyBudget::new(MIB).reserve();
+        let body = wait_for_body(
+            http.headers(),
+            MIB,
+            Body::read(&http, payload, MIB, &mut reservation),
+        )
+        .await;
         match body.map(|body| body.problem()) {
             Ok(None) => HttpResponse::Ok().finish(),
             Ok(Some(problem)) | Err(problem) => problem.response(),
@@ -359,7 +363,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn body_that_never_ends_outlives_the_response_of_a_failing_service() {
+    async fn endless_body_outlives_response_of_failing_service() {
         pause();
         let start = Instant::now();
         let alive = Rc::new(());
@@ -375,7 +379,8 @@ mod tests {
         assert_eq!(Rc::strong_count(&alive), 1);
     }
 
-    /// Uploads one MiB in 20 seconds where one is allowed. Returns the status and how many have been received.
+    /// Uploads one MiB every 20 seconds to a path that reads one MiB. Returns the status and the number of MiB
+    /// received.
     async fn upload(announced: (HeaderName, &str), mebibytes: usize) -> (u16, usize) {
         let received = Rc::new(Cell::new(0));
         let body = stream::iter(0..mebibytes * 8).then({
@@ -405,7 +410,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn body_that_no_handler_reads_is_received_before_the_response() {
+    async fn unread_body_is_received_before_the_response() {
         let received = Rc::new(Cell::new(0));
         let body = stream::iter(0..10).map({
             let received = Rc::clone(&received);
@@ -419,7 +424,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn body_that_never_ends_is_given_up_and_outlives_the_response() {
+    async fn endless_body_is_abandoned_and_outlives_response() {
         pause();
         let start = Instant::now();
         let alive = Rc::new(());

@@ -1,4 +1,4 @@
-//! The id of a request, which joins its response to its lines in the log.
+//! Request ids, which link a response to its lines in the log.
 
 use std::sync::{
     Arc,
@@ -7,15 +7,14 @@ use std::sync::{
 
 use actix_web::http::header::HeaderName;
 
-/// The response header that names a request's id.
+/// The response header with the request id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request, among its extensions.
+/// The id of a request, in its extensions.
 #[derive(Clone)]
 pub(crate) struct RequestId(pub(crate) String);
 
-/// Makes ids for requests: some random digits for the process, so that those of several don't mix, and a
-/// number.
+/// Generates request ids: random digits for the process, so that those of several processes differ, and a number.
 pub(crate) struct RequestIds {
     process: String,
     next: AtomicU64,

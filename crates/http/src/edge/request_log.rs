@@ -29,8 +29,8 @@ use crate::{
     state::State,
 };
 
-/// Gives the request an id, handles it inside a span of that id, counts it in the metrics, and logs it with the status of
-/// its response. The query is not logged: it may hold what people searched for.
+/// Assigns an id to the request, handles it inside a span with that id, counts it in the metrics, and logs it with the
+/// status of its response. The query is not logged: it may hold search terms.
 pub(crate) async fn log(
     ids: Arc<RequestIds>,
     state: Data<State>,
@@ -41,7 +41,7 @@ pub(crate) async fn log(
     let started = Instant::now();
     let span = tracing::info_span!("request", %id);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let asked = Asked {
+    let logged = LoggedRequest {
         address: state.proxies.client(request.head()).address,
         method: request.method().clone(),
         path: request.path().to_owned(),
@@ -52,30 +52,30 @@ pub(crate) async fn log(
     match result {
         Ok(mut response) => {
             let route = response.request().app_data::<Route>().map_or("", |route| route.0);
-            asked.note(&state, route, response.status(), took);
+            logged.record(&state, route, response.status(), took);
             name_request(response.headers_mut(), &id);
             Ok(response)
         }
-        // A service that fails instead of answering takes the request with it, and actix makes a response of the error.
+        // If a service fails, the request is dropped, and actix makes a response from the error.
         Err(error) => {
             let mut response = respond_to(&error);
-            asked.note(&state, "", response.status(), took);
+            logged.record(&state, "", response.status(), took);
             name_request(response.headers_mut(), &id);
             Err(InternalError::from_response(error, response).into())
         }
     }
 }
 
-/// What the log says of a request.
-struct Asked {
+/// The data of a request that are logged.
+struct LoggedRequest {
     address: IpAddr,
     method: Method,
     path: String,
 }
 
-impl Asked {
+impl LoggedRequest {
     /// Counts and logs the request.
-    fn note(&self, state: &State, route: &'static str, status: StatusCode, took: Duration) {
+    fn record(&self, state: &State, route: &'static str, status: StatusCode, took: Duration) {
         state.metrics.count(&self.method, route, status, took);
         tracing::info!(
             address = %self.address,
@@ -94,7 +94,7 @@ fn name_request(headers: &mut HeaderMap, id: &str) {
     }
 }
 
-/// The response to an error of a service. Nothing internal leaks from it.
+/// Returns the response to an error of a service, without internal details.
 fn respond_to(error: &Error) -> HttpResponse {
     let response = error.error_response();
     if response.status().is_server_error() {
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::state::tests::state;
 
-    /// The status, the request id and the body of the response to a request whose service fails with an error.
+    /// Returns the status, the request id and the body of the response if the service fails with this error.
     async fn fail(state: &Data<State>, error: fn() -> Error) -> (u16, String, String) {
         let (ids, state) = (RequestIds::new("p".into()), state.clone());
         let app = App::new()

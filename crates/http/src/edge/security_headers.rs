@@ -1,11 +1,11 @@
-//! Headers that tell browsers to be careful with every answer: those that Django sends.
+//! Security headers of all responses: those that Django sends.
 
 use actix_web::{
     http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
     middleware::DefaultHeaders,
 };
 
-/// Adds the headers to answers that don't say otherwise themselves.
+/// Adds the headers to responses that do not set them.
 pub(crate) fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add((X_FRAME_OPTIONS, "DENY"))

@@ -1,4 +1,4 @@
-//! Read timeouts, against slow clients (slowloris): each one holds a connection.
+//! Read timeouts, because each slow client holds a connection (slowloris).
 
 use std::time::Duration;
 
@@ -7,26 +7,27 @@ use tokio::time::timeout;
 
 use crate::{error::ApiError, request::headers};
 
-/// For the head of a request.
+/// Timeout for the head of a request.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
 
-/// Until the next request on the same connection. Proxies keep connections for a minute; they, and not we, are
-/// to be the first to close one, or else a request may be on its way to a connection that is gone.
+/// Timeout for the next request on the same connection. Proxies keep connections for a minute. If the server closed one
+/// first, a request of the proxy could get lost.
 pub(crate) const NEXT_REQUEST: Duration = Duration::from_secs(75);
 
-/// To hear the answer to a request that was refused before it was read, and to hang up.
+/// Time for the client to read the response to a request that was refused before it was read, and to close the
+/// connection.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
 
-/// For any body.
+/// Minimum timeout for a body.
 const BODY: Duration = Duration::from_secs(30);
 
-/// For so many bytes of a body, a second more: a slow line for our time.
+/// Number of bytes of a body that extend its timeout by a second.
 const BODY_BYTES_PER_SECOND: usize = 32 * 1024;
 
-/// Waits for the body of a request, of which at most `limit` bytes are wanted.
+/// Waits for the body of a request, with a timeout for at most `limit` bytes.
 ///
 /// # Errors
-/// [`ApiError::TooSlow`] if the time is over before the body is there.
+/// [`ApiError::TooSlow`] if the body does not arrive in time.
 pub(crate) async fn wait_for_body<T>(
     headers: &HeaderMap,
     limit: usize,
@@ -37,7 +38,7 @@ pub(crate) async fn wait_for_body<T>(
         .map_err(|_| ApiError::TooSlow)
 }
 
-/// Returns the time for as many bytes as the request announces, at most `limit`; for `limit` bytes if it announces none.
+/// Returns the timeout for the announced number of bytes, at most `limit`; for `limit` bytes if none is announced.
 pub(crate) fn time_for_body(headers: &HeaderMap, limit: usize) -> Duration {
     let announced = headers::first(headers, &CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
     let bytes = announced.unwrap_or(limit).min(limit);
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_body_has_its_time_and_no_more() {
+    async fn slow_body_times_out() {
         pause();
         let headers = announcing("100");
         let slow = |seconds| async move {
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn large_bodies_have_more_time_as_far_as_they_are_wanted() {
+    fn timeout_grows_with_the_body_up_to_the_limit() {
         let seconds = |headers: &HeaderMap| time_for_body(headers, 8 * MIB).as_secs();
         assert_eq!(seconds(&announcing("0")), 30);
         assert_eq!(seconds(&announcing("1048576")), 62);

@@ -1,4 +1,4 @@
-//! The user that a request belongs to, and whether a route admits them.
+//! Authentication of requests, and access to routes.
 
 use actix_web::http::header::HeaderValue;
 use mycars_application::{
@@ -9,12 +9,12 @@ use mycars_domain::{Action, Target, User, policy};
 
 use crate::{error::ApiError, request::context::RequestContext};
 
-/// The users that may call a route, before any use-case is asked.
+/// The users that may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// All clients; credentials are ignored, so that bad ones do not matter.
+    /// All clients; credentials are ignored, even invalid ones.
     Open,
-    /// All clients, but credentials must be valid if there are some.
+    /// All clients, but credentials must be valid if they are sent.
     Optional,
     /// Users.
     Authenticated,
@@ -23,7 +23,7 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    /// Tells whether only requests of users are admitted.
+    /// Returns whether only requests of users are admitted.
     pub(crate) fn needs_user(self) -> bool {
         matches!(self, Self::Authenticated | Self::Admin)
     }
@@ -50,23 +50,12 @@ impl Credentials {
         }
     }
 
-    /// Tells whether a request has credentials at all.
+    /// Returns whether a request has credentials.
     ///
     /// # Errors
     /// [`ApiError::BadAuthorizationHeader`].
     pub(crate) fn are_sent(self, context: &RequestContext) -> Result<bool, ApiError> {
         Ok(self.token(context)?.is_some() || context.browser.session_key.is_some())
-    }
-
-    /// Checks the access token of a request, if it sends one, without reading the database.
-    ///
-    /// # Errors
-    /// Those of [`accounts::check_access_token`]; [`ApiError::BadAuthorizationHeader`].
-    pub(crate) fn check_token(self, app: &App, context: &RequestContext) -> Result<(), ApiError> {
-        match self.token(context)? {
-            Some(token) => Ok(accounts::check_access_token(app, token)?),
-            None => Ok(()),
-        }
     }
 
     /// Returns the user that the credentials of a request belong to; `None` without credentials, and for a session
@@ -112,7 +101,7 @@ fn bearer_token(authorization: Option<&HeaderValue>) -> Result<Option<&str>, Api
     }
     match (words.next(), words.next()) {
         (Some(token), None) => {
-            // Bytes that are not UTF-8 are no token, which decoding reports.
+            // Bytes that are not UTF-8 cannot be a token; decoding reports the error.
             Ok(Some(std::str::from_utf8(token).unwrap_or_default()))
         }
         _ => Err(ApiError::BadAuthorizationHeader),

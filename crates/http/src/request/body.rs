@@ -1,7 +1,6 @@
-//! Request bodies: reading them within their limit, and reading fields from them.
+//! Request bodies: reads them within their limit, and reads fields from them.
 //!
-//! Reading never fails at once: an error in a body is reported when a handler asks for its fields, after the checks of
-//! user and permission.
+//! An error in a body is reported when a handler reads its fields, after the checks of user and permission.
 
 pub(crate) mod budget;
 mod charset;
@@ -27,7 +26,7 @@ use mycars_application::images;
 use tempfile::SpooledTempFile;
 
 use self::{
-    budget::Share,
+    budget::Reservation,
     charset::{Charset, Undecodable},
     header::HeaderValue,
     multipart::MultipartError,
@@ -41,66 +40,65 @@ use crate::{
     request::{csrf::CSRF_FIELD, method::Method},
 };
 
-/// A body as it came, not yet read as fields.
+/// A body; its fields are not read yet.
 pub(crate) enum Body {
-    /// There was none, of whatever type.
+    /// No body, of any media type.
     Empty { is_form: bool },
     /// `application/json`, decoded to UTF-8.
     Json(Bytes),
     /// `application/x-www-form-urlencoded` or `multipart/form-data`.
     Form(Vec<(String, Part)>),
-    /// A body that can't be read; says why.
+    /// A malformed body; holds the message.
     Malformed(String),
     /// Any other type.
     Unsupported(String),
-    /// More bytes than the limit, which it holds.
+    /// A body that exceeds the limit; holds the limit.
     TooLarge(usize),
-    /// A part of a body whose rest never came.
+    /// A body that is incomplete.
     BrokenOff,
-    /// A file that could not be put aside.
+    /// A body with a file that could not be stored temporarily.
     NotKept(io::ErrorKind),
     /// More bytes than are left of the memory for all bodies.
     NoMemory,
 }
 
-/// What a form holds under one name.
+/// A value of a form.
 pub(crate) enum Part {
     /// Text.
     Text(String),
-    /// A file, put aside: in memory while it is small, on disk when it is not. Where no file may come it is
-    /// empty.
+    /// A file, in memory if it is small and otherwise on disk. It is empty where files are not accepted.
     File(RefCell<File>),
     /// Text that is not valid in its encoding.
     Undecodable(Undecodable),
 }
 
-/// What a form of our own pages sent.
+/// A form of the server's own pages.
 #[derive(Debug, Default)]
 pub(crate) enum SentForm {
     #[default]
     Nothing,
-    /// Its fields.
+    /// Names and values of the fields.
     Fields(Vec<(String, String)>),
     /// The media type and the text of a raw body.
     Raw(String, String),
 }
 
-/// The field in which a form names the verb that it stands for.
-const VERB_FIELD: &str = "_method";
-/// The fields in which a form carries a raw body.
+/// The form field that overrides the method.
+const METHOD_FIELD: &str = "_method";
+/// The form fields that hold a raw body.
 const CONTENT_FIELD: &str = "_content";
 const CONTENT_TYPE_FIELD: &str = "_content_type";
 
-/// A file that was sent.
+/// An uploaded file.
 pub(crate) struct File {
     pub(crate) content: SpooledTempFile,
     pub(crate) size: u64,
 }
 
-/// Maximum number of fields of a form, as in Django. No form here has as many.
+/// Maximum number of fields of a form, as in Django.
 const MAX_PARTS: usize = 1000;
 
-/// Files up to so many bytes are kept in memory.
+/// Maximum size of a file that is kept in memory, in bytes.
 const MAX_FILE_IN_MEMORY: usize = 64 * 1024;
 
 const JSON: &[u8] = b"application/json";
@@ -108,29 +106,33 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 const MULTIPART: &[u8] = b"multipart/form-data";
 
 impl Body {
-    /// Reads the body of a request, of which at most `limit` bytes are kept, and no files. The memory comes from
-    /// `share`.
-    pub(crate) async fn read(http: &HttpRequest, payload: Payload, limit: usize, share: &mut Share) -> Self {
-        Self::read_limited(http, payload, limit, false, share).await
+    /// Reads the body of a request. Keeps at most `limit` bytes, and no files. The memory comes from `reservation`.
+    pub(crate) async fn read(
+        http: &HttpRequest,
+        payload: Payload,
+        limit: usize,
+        reservation: &mut Reservation,
+    ) -> Self {
+        Self::read_limited(http, payload, limit, false, reservation).await
     }
 
-    /// Reads the body of a request, of which at most `limit` bytes are kept, files too.
+    /// Reads the body of a request. Keeps at most `limit` bytes, with files.
     pub(crate) async fn read_with_file(
         http: &HttpRequest,
         payload: Payload,
         limit: usize,
-        share: &mut Share,
+        reservation: &mut Reservation,
     ) -> Self {
-        Self::read_limited(http, payload, limit, true, share).await
+        Self::read_limited(http, payload, limit, true, reservation).await
     }
 
-    /// Reads no further once the body is refused: `edge::payload` receives the rest.
+    /// Stops when the body is refused: `edge::payload` receives the rest.
     async fn read_limited(
         http: &HttpRequest,
         mut payload: Payload,
         limit: usize,
         keep_files: bool,
-        share: &mut Share,
+        reservation: &mut Reservation,
     ) -> Self {
         let given = http
             .headers()
@@ -149,14 +151,14 @@ impl Body {
             if let Err(body) = reader.push(&chunk) {
                 return body;
             }
-            if !share.grow_to(reader.memory()) {
+            if !reservation.grow_to(reader.memory()) {
                 return Self::NoMemory;
             }
         }
         reader.finish()
     }
 
-    /// Reads a body of which every byte is there.
+    /// Parses a complete body.
     fn whole(media_type: &MediaType, bytes: Vec<u8>) -> Self {
         match media_type.value.essence.as_slice() {
             essence if bytes.is_empty() => Self::Empty {
@@ -188,7 +190,7 @@ impl Body {
         }
     }
 
-    /// What is wrong with the body itself, if it is not whole, or could not be taken apart or put aside.
+    /// Returns the error of a body that is incomplete, malformed or could not be stored.
     pub(crate) fn problem(&self) -> Option<ApiError> {
         match self {
             Self::Malformed(why) => Some(ApiError::Malformed(why.clone())),
@@ -200,7 +202,7 @@ impl Body {
         }
     }
 
-    /// The body's fields, to be read by their description.
+    /// Returns the body as a form with these fields.
     pub(crate) fn form(&self, specs: &'static [FieldSpec]) -> Result<Form<'_>, ApiError> {
         match (self, self.problem()) {
             (_, Some(problem)) => Err(problem),
@@ -212,7 +214,7 @@ impl Body {
         }
     }
 
-    /// The text under a name in a form.
+    /// Returns the text under a name in a form.
     pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
         let Self::Form(parts) = self else { return None };
         parts.iter().rev().find_map(|(known, part)| match part {
@@ -221,10 +223,10 @@ impl Body {
         })
     }
 
-    /// Reads what a form of our own pages says beside its fields: the verb that it stands for, and the raw body
-    /// that it carries, which takes the form's place. What was sent is noted, to be shown again if it is refused.
+    /// Reads the control fields of a form of the server's own pages: the method, and a raw body, which replaces the
+    /// form. Stores the input in `sent`, to show it again if it is refused.
     pub(crate) fn take_page_form(&mut self, sent: &mut SentForm) -> Option<Method> {
-        let verb = self.text_of(VERB_FIELD).and_then(Method::named);
+        let method = self.text_of(METHOD_FIELD).and_then(Method::named);
         if let Some(malformed) = self.undecodable_page_field() {
             *self = malformed;
         } else if let Some(content) = self.text_of(CONTENT_FIELD).map(str::to_owned) {
@@ -236,22 +238,22 @@ impl Body {
             *sent = SentForm::Raw(media_type, content);
         } else if let Self::Form(parts) = self {
             let fields = parts.iter().filter_map(|(name, part)| match part {
-                Part::Text(text) if name != CSRF_FIELD && name != VERB_FIELD => {
+                Part::Text(text) if name != CSRF_FIELD && name != METHOD_FIELD => {
                     Some((name.clone(), text.clone()))
                 }
                 _ => None,
             });
             *sent = SentForm::Fields(fields.collect());
         }
-        verb
+        method
     }
 
-    /// Returns the malformed body that a page's form is if one of the fields beside its own fields can't be decoded.
+    /// Returns a malformed body if a control field of a page's form can't be decoded.
     fn undecodable_page_field(&self) -> Option<Self> {
         let Self::Form(parts) = self else { return None };
         parts.iter().find_map(|(name, part)| match part {
             Part::Undecodable(error)
-                if [VERB_FIELD, CONTENT_FIELD, CONTENT_TYPE_FIELD].contains(&&**name) =>
+                if [METHOD_FIELD, CONTENT_FIELD, CONTENT_TYPE_FIELD].contains(&&**name) =>
             {
                 let why = format!("Form parse error - the field \"{name}\" {error}");
                 Some(Self::Malformed(why))
@@ -260,12 +262,12 @@ impl Body {
         })
     }
 
-    /// Whether the body holds a file.
+    /// Returns whether the body holds a file.
     pub(crate) fn has_file(&self) -> bool {
         matches!(self, Self::Form(parts) if parts.iter().any(|(_, part)| matches!(part, Part::File(_))))
     }
 
-    /// Every text under a name in a form.
+    /// Returns all texts under a name in a form.
     pub(crate) fn texts_of(&self, name: &str) -> Vec<&str> {
         let Self::Form(parts) = self else {
             return Vec::new();
@@ -277,10 +279,10 @@ impl Body {
         texts.collect()
     }
 
-    /// Whether the body may hold a field of this name. In doubt it does.
+    /// Returns whether the body may hold a field of this name. In doubt it does.
     pub(crate) fn may_hold(&self, name: &str) -> bool {
         match self {
-            // A name can be written with escapes.
+            // JSON can write a name with escapes.
             Self::Json(bytes) => {
                 bytes.contains(&b'\\') || bytes.windows(name.len()).any(|window| window == name.as_bytes())
             }
@@ -290,14 +292,14 @@ impl Body {
     }
 }
 
-/// A media type as a client gives it.
+/// The media type that a client sent.
 struct MediaType {
     given: String,
     value: HeaderValue,
 }
 
 impl MediaType {
-    /// Reads the header `Content-Type`. Bytes that are not ASCII are ISO 8859-1, as in Django.
+    /// Parses the header `Content-Type`. Bytes that are not ASCII are ISO 8859-1, as in Django.
     fn of_header(given: &[u8]) -> Self {
         Self {
             given: decode_latin1(given).into_owned(),
@@ -305,7 +307,7 @@ impl MediaType {
         }
     }
 
-    /// The media type of text that is decoded already, so that its parameter `charset` says nothing.
+    /// Parses the media type of text that is decoded already: its parameter `charset` is ignored.
     fn of_text(given: &str) -> Self {
         let essence = given.split(';').next().unwrap_or("");
         Self {
@@ -326,7 +328,7 @@ pub(crate) struct BodyReader {
 }
 
 impl BodyReader {
-    /// Starts to read a body with this `Content-Type`.
+    /// Starts a body with this `Content-Type`.
     pub(crate) fn new(content_type: &[u8], keep_files: bool) -> Self {
         let media_type = MediaType::of_header(content_type);
         let is_multipart = media_type.value.essence == MULTIPART;
@@ -340,7 +342,7 @@ impl BodyReader {
         }
     }
 
-    /// Reads a chunk. If that fails, the body is of no use, and this says so.
+    /// Reads a chunk. Returns the failed body if the chunk is invalid.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), Body> {
         self.is_empty &= chunk.is_empty();
         match &mut self.parts {
@@ -360,7 +362,7 @@ impl BodyReader {
         }
     }
 
-    /// Returns the body once it is whole.
+    /// Returns the body after its last chunk.
     pub(crate) fn finish(self) -> Body {
         let charset = self.media_type.value.charset();
         match self.parts {

@@ -1,4 +1,4 @@
-//! What is known of a request before its body is read.
+//! The data of a request that are known before its body is read.
 
 use actix_web::{
     HttpMessage as _, HttpRequest,
@@ -15,13 +15,13 @@ use crate::{
     state::State,
 };
 
-/// The request as all faces of the server see it: the API, its pages, the panel and the login.
+/// The request context of the API, its pages, the panel and the login.
 pub(crate) struct RequestContext {
     pub(crate) method: Method,
     pub(crate) path: String,
     /// The query as it stands in the URL.
     pub(crate) query: String,
-    /// The ids in the path, by their names.
+    /// The ids in the path, by name.
     pub(crate) ids: Vec<(String, i64)>,
     pub(crate) client: Client,
     /// `http://host`, as the client wrote it.
@@ -29,8 +29,8 @@ pub(crate) struct RequestContext {
     pub(crate) authorization: Option<HeaderValue>,
     /// The session and the CSRF proof of a browser.
     pub(crate) browser: Browser,
-    /// The CSRF token that the forms of the response send back: the browser's, or a new one for its cookie. Empty if
-    /// the response is no page.
+    /// The CSRF token for the forms of the response: the browser's, or a new one for its cookie. Empty if the response
+    /// is not a page.
     pub(crate) csrf_token: String,
     request_id: Option<String>,
     /// Whether the response is a page.
@@ -64,11 +64,6 @@ impl RequestContext {
             is_page,
             takes_pieces: false,
         }
-    }
-
-    /// Tells whether the request has a header or a cookie for credentials, valid or not.
-    pub(crate) fn sends_credentials(&self) -> bool {
-        self.authorization.is_some() || self.browser.session_key.is_some()
     }
 
     /// Returns the origin of a change, as the audit log keeps it.

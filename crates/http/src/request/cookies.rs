@@ -30,8 +30,8 @@ pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The cookie of a login. Scripts can't read it, other sites' forms don't send it, and it goes over HTTPS alone
-/// where the site does. It lives as long as a login may.
+/// Returns the cookie of a session. Scripts can't read it, forms of other sites don't send it, and it is sent over
+/// HTTPS only if the site uses HTTPS. It expires with the session.
 pub(crate) fn session_cookie(key: &str, lifetime: TimeDelta, is_https: bool) -> Cookie<'static> {
     build(SESSION_COOKIE, key, is_https)
         .http_only(true)
@@ -39,7 +39,7 @@ pub(crate) fn session_cookie(key: &str, lifetime: TimeDelta, is_https: bool) -> 
         .finish()
 }
 
-/// The cookie that ends a login.
+/// Returns the cookie that removes that of a session.
 pub(crate) fn no_session_cookie(is_https: bool) -> Cookie<'static> {
     build(SESSION_COOKIE, "", is_https)
         .http_only(true)
@@ -47,7 +47,7 @@ pub(crate) fn no_session_cookie(is_https: bool) -> Cookie<'static> {
         .finish()
 }
 
-/// The cookie with the token that our pages send back.
+/// Returns the cookie with the CSRF token.
 pub(crate) fn csrf_cookie(token: &str, is_https: bool) -> Cookie<'static> {
     build(CSRF_COOKIE, token, is_https)
         .max_age(Duration::weeks(52))
@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    /// The cookie `sessionid` of a request with these `Cookie` headers.
+    /// Returns the cookie `sessionid` of a request with these `Cookie` headers.
     fn session_key(headers: &[&[u8]]) -> Option<String> {
         let mut map = HeaderMap::new();
         for header in headers {

@@ -1,4 +1,4 @@
-//! The proof that a request of a browser comes from this site's own pages (CSRF), as Django wants it.
+//! CSRF protection, as in Django: requests of browsers must come from this site's own pages.
 
 use std::borrow::Cow;
 
@@ -17,16 +17,16 @@ use crate::{
     },
 };
 
-/// The form field that sends the token back.
+/// The form field with the CSRF token.
 pub(crate) const CSRF_FIELD: &str = "csrfmiddlewaretoken";
 
 const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrftoken");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What a request says about the browser that sent it. Not for printing: it holds keys.
+/// The browser's cookies and headers in a request. Must not be printed: it holds keys.
 #[derive(Clone, Default)]
 pub(crate) struct Browser {
-    /// The key of a session, if it holds one.
+    /// The session key, if the request has one.
     pub(crate) session_key: Option<String>,
     csrf_cookie: Option<String>,
     csrf_header: Option<String>,
@@ -46,12 +46,13 @@ impl Browser {
         }
     }
 
-    /// The token that our pages send back, if the browser has one already.
+    /// Returns the CSRF token in the browser's cookie, if there is one.
     pub(crate) fn csrf_token(&self) -> Option<&str> {
         self.csrf_cookie.as_deref()
     }
 
-    /// Whether a page of another site made the browser send the request, unless the settings allow that site's origin.
+    /// Returns whether a page of another site made the browser send the request, unless the settings allow that site's
+    /// origin.
     pub(crate) fn is_cross_site(&self, base_url: &str, origins: &AllowedOrigins) -> bool {
         match (self.fetch_site.as_deref(), self.origin.as_deref()) {
             (Some("same-origin" | "none"), _) | (None, None) => false,
@@ -60,11 +61,10 @@ impl Browser {
         }
     }
 
-    /// Whether a request that changes something comes from our own pages. `field` is what the form sent as
-    /// its token.
+    /// Checks that a request that changes something comes from this site's own pages. `field` is the token in the form.
     ///
     /// # Errors
-    /// [`ApiError::Csrf`] says why not, in Django's words.
+    /// [`ApiError::Csrf`] with the reason, in Django's words.
     pub(crate) fn check_csrf(
         &self,
         method: &Method,
@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn reading_needs_no_token() {
+    fn safe_methods_need_no_token() {
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
             assert!(Browser::default().check_csrf(&method, BASE, None).is_ok());
         }
     }
 
     #[test]
-    fn a_token_must_be_sent_back_by_form_or_header() {
+    fn token_must_be_in_the_form_or_header() {
         let with_cookie = browser(&[("cookie", "csrftoken=0123456789abcdef0123456789abcdef")]);
         assert_eq!(refusal(&with_cookie, None), "CSRF token missing.");
         assert_eq!(
@@ -213,14 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_short_token_is_none() {
+    fn empty_or_short_token_is_refused() {
         let short = browser(&[("cookie", "csrftoken=abc")]);
         assert_eq!(refusal(&short, Some("abc")), "CSRF token from POST incorrect.");
         assert_eq!(refusal(&short, Some("")), "CSRF token missing.");
     }
 
     #[test]
-    fn another_origin_is_refused_even_with_the_token() {
+    fn foreign_origin_is_refused_even_with_the_token() {
         let cookie = ("cookie", "csrftoken=0123456789abcdef0123456789abcdef");
         let evil = browser(&[cookie, ("origin", "https://evil.example")]);
         assert!(refusal(&evil, Some(TOKEN)).starts_with("Origin checking failed - https://evil.example"));

@@ -1,7 +1,7 @@
-//! Reading the values of request headers, whatever bytes they hold.
+//! Reads the values of request headers, with any bytes.
 //!
 //! A header may hold any byte but control characters, and `HeaderValue::to_str` fails for a whole header if one byte is
-//! not ASCII. These functions read it all the same, so that a bad byte spoils only the element that holds it.
+//! not ASCII. With these functions, an invalid byte affects only the element that holds it.
 
 use std::borrow::Cow;
 
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_lose_only_the_one_with_a_bad_byte() {
+    fn invalid_byte_affects_only_its_element() {
         let header = value(b" a , \xff\xfe,c\xc3\xbc,,d");
         let found: Vec<&str> = elements(&header, b',').collect();
         assert_eq!(found, ["a", "", "c\u{fc}", "", "d"]);

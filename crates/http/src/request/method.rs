@@ -2,7 +2,7 @@
 
 use actix_web::http;
 
-/// The methods that operations have. HEAD goes with GET, and OPTIONS goes with everything.
+/// The methods of operations. HEAD is served with GET, and OPTIONS by every endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     Get,
@@ -23,14 +23,14 @@ impl Method {
         }
     }
 
-    /// The verb of this name, for what changes something.
+    /// Returns the method with this name, if HTML forms need an override for it.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Put, Self::Patch, Self::Delete]
             .into_iter()
-            .find(|verb| verb.as_str().eq_ignore_ascii_case(name))
+            .find(|method| method.as_str().eq_ignore_ascii_case(name))
     }
 
-    /// The verb that answers a method: GET answers HEAD.
+    /// Returns the method that serves a request: GET also serves HEAD.
     pub(crate) fn answering(method: &http::Method) -> Option<Self> {
         match *method {
             http::Method::GET | http::Method::HEAD => Some(Self::Get),

@@ -1,7 +1,7 @@
-//! What an answer is written in: content negotiation by Django REST framework's rules.
+//! Content negotiation by Django REST framework's rules.
 //!
-//! Its rules are simpler than HTTP's: the more specific of the client's media ranges go first, `q` counts for
-//! nothing, and of several renderers that fit equally well the first is taken.
+//! They are simpler than HTTP's: more specific media ranges come first, `q` is ignored, and of several renderers that
+//! match equally well the first is taken.
 
 use std::cmp::Reverse;
 
@@ -17,15 +17,15 @@ use crate::{
     request::{headers, urlencoded},
 };
 
-/// A form in which answers can be written.
+/// A renderer of responses.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Renderer {
-    /// Its name in `?format=`.
+    /// Name in `?format=`.
     pub(crate) format: &'static str,
     pub(crate) media_type: &'static str,
 }
 
-/// Every form in which answers can be written, the preferred one first.
+/// All renderers, the preferred one first.
 pub(crate) static RENDERERS: [Renderer; 2] = [
     Renderer {
         format: "json",
@@ -40,30 +40,30 @@ pub(crate) static RENDERERS: [Renderer; 2] = [
 /// The format of the browsable API.
 const PAGE: &str = "api";
 
-/// What a client gets.
+/// The negotiated renderer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Accepted {
     pub(crate) renderer: &'static Renderer,
-    /// By how many spaces the client wants JSON indented.
+    /// Number of spaces that indent JSON, if the client requests it.
     pub(crate) indent: Option<usize>,
 }
 
 impl Accepted {
-    /// Whether the answer is a page of the browsable API.
+    /// Returns whether the response is a page of the browsable API.
     pub(crate) fn is_page(&self) -> bool {
         self.renderer.format == PAGE
     }
 }
 
-/// Chooses how a request is answered.
+/// Negotiates the renderer of a response.
 ///
 /// # Errors
-/// 404 if `?format=` names no renderer, 406 if the client accepts none of those that are left.
+/// 404 if `?format=` names no renderer, 406 if the client accepts none of the remaining ones.
 pub(crate) fn negotiate(http: &HttpRequest) -> Result<Accepted, ApiError> {
     choose(&RENDERERS, http.query_string(), &accept(http.headers()))
 }
 
-/// The same among other renderers.
+/// Negotiates among other renderers.
 ///
 /// # Errors
 /// Those of [`negotiate`].
@@ -74,7 +74,7 @@ pub(crate) fn negotiate_among(
     choose(renderers, http.query_string(), &accept(http.headers())).map(|accepted| accepted.renderer)
 }
 
-/// What the client accepts; without a word of it, everything.
+/// Returns the header `Accept`; everything if there is none.
 fn accept(headers: &HeaderMap) -> String {
     let values: Vec<_> = headers.get_all(ACCEPT).map(headers::text).collect();
     if values.is_empty() {
@@ -109,7 +109,7 @@ fn choose(renderers: &'static [Renderer], query: &str, accept: &str) -> Result<A
         .ok_or(ApiError::NotAcceptable)
 }
 
-/// The format that the query names; the last one, as everywhere in Django.
+/// Returns the format in the query; the last one, as everywhere in Django.
 fn format(query: &str) -> Option<Vec<u8>> {
     urlencoded::pairs(query.as_bytes())
         .filter(|(name, _)| name == b"format")
@@ -118,7 +118,7 @@ fn format(query: &str) -> Option<Vec<u8>> {
         .filter(|format| !format.is_empty())
 }
 
-/// One part of the header `Accept`, such as `application/*;q=0.5`.
+/// A media range in the header `Accept`, such as `application/*;q=0.5`.
 struct MediaRange {
     kind: String,
     subtype: String,
@@ -151,7 +151,7 @@ impl MediaRange {
             .is_some_and(|(kind, subtype)| fits(&self.kind, kind) && fits(&self.subtype, subtype))
     }
 
-    /// How much it says, from nothing to everything.
+    /// Returns how specific the range is.
     fn precedence(&self) -> u8 {
         let has_parameters = self.parameters.iter().any(|(name, _)| name != "q");
         match (self.kind.as_str(), self.subtype.as_str()) {
@@ -162,7 +162,7 @@ impl MediaRange {
         }
     }
 
-    /// The parameter `indent`, at most 8. None at all is meant by 0 and less, too.
+    /// Returns the parameter `indent`, at most 8; `None` for 0 and less.
     fn indent(&self) -> Option<usize> {
         let (_, value) = self.parameters.iter().find(|(name, _)| name == "indent")?;
         let indent: i64 = value.trim().parse().ok()?;
@@ -178,7 +178,7 @@ impl Accepted {
         !self.is_page() && self.indent.is_none()
     }
 
-    /// Indents an answer's JSON if the client asked for that. An answer without a body stays as it is.
+    /// Indents the JSON of a response if the client requests it. A response without a body stays as it is.
     pub(crate) fn indent(&self, response: HttpResponse) -> HttpResponse {
         let Some(indent) = self.indent else {
             return response;
@@ -219,7 +219,7 @@ mod tests {
         },
     ];
 
-    /// The format that is chosen of JSON and HTML, or the status of the refusal.
+    /// Returns the format that is chosen from JSON and HTML, or the status of the refusal.
     fn chosen(query: &str, accept: &str) -> Result<&'static str, u16> {
         choose(&JSON_AND_HTML, query, accept)
             .map(|accepted| accepted.renderer.format)
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_range_wins_and_then_the_first_renderer() {
+    fn most_specific_range_wins_then_the_first_renderer() {
         for (accept, format) in [
             ("*/*", "json"),
             ("text/html", "api"),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_serves_is_406() {
+    fn media_type_without_renderer_is_406() {
         for accept in [
             "application/xml",
             "",
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_query_narrows_what_may_be_served_and_accept_must_still_match() {
+    fn format_parameter_must_match_accept() {
         assert_eq!(chosen("format=api", "*/*"), Ok("api"));
         assert_eq!(chosen("format=json", "text/html, */*;q=0.8"), Ok("json"));
         assert_eq!(chosen("format=json", "text/html"), Err(406));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_format_is_404_whatever_is_accepted() {
+    fn unknown_format_is_404() {
         assert_eq!(chosen("format=xml", "*/*"), Err(404));
         assert_eq!(chosen("format=xml", "image/png"), Err(404));
         assert_eq!(chosen("format=JSON", "*/*"), Err(404));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_nothing_accepts_everything_and_several_headers_are_one() {
+    fn accept_headers_are_joined_and_default_to_all() {
         let mut headers = HeaderMap::new();
         assert_eq!(accept(&headers), "*/*");
         headers.append(ACCEPT, "text/csv".parse().unwrap());
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_indent_is_a_parameter_of_the_range_that_was_chosen() {
+    fn indent_is_read_from_the_chosen_range() {
         let indent = |accept| choose(&RENDERERS, "", accept).unwrap().indent;
         for (accept, expected) in [
             ("application/json; indent=2", Some(2)),

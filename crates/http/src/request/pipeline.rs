@@ -1,5 +1,5 @@
-//! The checks that a request passes before its work is done, in one order for the API, its pages, the panel and the
-//! login (wire contract, section 1, "Order of checks"). [`Rules`] say which checks a route wants.
+//! The checks of a request before its work runs, in one order for the API, its pages, the panel and the login (wire
+//! contract, section 1, "Order of checks"). [`Rules`] select the checks of a route.
 
 use std::sync::Arc;
 
@@ -8,20 +8,23 @@ use actix_web::{
     http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
     web::{Data, Payload},
 };
-use mycars_application::Caller;
-use mycars_domain::{User, audit::Channel};
+use mycars_application::{
+    Caller, accounts,
+    security_log::{Details, SecurityEvent},
+};
+use mycars_domain::{Action, Target, User, UserId, Violation, audit::Channel, policy};
 
 use crate::{
     edge::timeouts::wait_for_body,
     error::ApiError,
     request::{
         authentication::{Access, Credentials, authorize},
-        body::{Body, budget::Share},
+        body::{Body, budget::Reservation},
         context::RequestContext,
         csrf::CSRF_FIELD,
         headers,
         pools::{Pool, PoolError},
-        throttle::RateClass,
+        throttle::{Attempt, Charges, RateClass, Share},
     },
     state::State,
 };
@@ -29,7 +32,7 @@ use crate::{
 /// Maximum number of bytes of a body that is stored before the user is looked up.
 const CHECKED_EARLY: usize = 64 * 1024;
 
-/// The checks that a route wants, as data.
+/// The checks of a route, as data.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) access: Access,
@@ -37,22 +40,41 @@ pub(crate) struct Rules {
     /// The rate that the request counts to; `None` if it is not counted.
     pub(crate) rate: Option<RateClass>,
     pub(crate) csrf: Csrf,
-    /// Whether the body may hold a file, and be as large as one.
+    /// Whether the body may hold a file, with the size limit for files.
     pub(crate) takes_file: bool,
     /// Whether credentials and permission are checked before the body is read, at the cost of reading the user twice.
     pub(crate) checks_early: bool,
     pub(crate) channel: Channel,
 }
 
-/// When a request must prove that it comes from this site's own pages.
+/// The condition under which a request must come from this site's own pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Csrf {
-    /// If it is authenticated by a session alone.
+    /// If only a session authenticates it.
     IfSession,
-    /// In any case, also without a login.
+    /// Always, also without a login.
     Always,
-    /// Never: nothing is done.
+    /// Never: the route changes nothing.
     Never,
+}
+
+/// The work of a request, as its body and its route decide.
+pub(crate) struct Plan<W> {
+    pub(crate) pool: Pool,
+    /// The password that the work may verify.
+    pub(crate) guess: Guess,
+    /// Whether the response may say that a value is taken.
+    pub(crate) checks_uniqueness: bool,
+    pub(crate) work: W,
+}
+
+/// A password that a request may guess.
+pub(crate) enum Guess {
+    None,
+    /// That of the user with this username.
+    Login(String),
+    /// The caller's own.
+    OldPassword,
 }
 
 /// A request that has passed all checks.
@@ -63,25 +85,53 @@ pub(crate) struct Request<'a> {
     /// The authenticated user; always there if [`Access::needs_user`].
     pub(crate) user: Option<&'a User>,
     pub(crate) caller: &'a Caller,
+    attempt: &'a Charges,
+    probe: &'a Charges,
 }
 
-/// What came of a request, and its user as far as they became known.
+impl Request<'_> {
+    /// Gives the charges back, unless the password was wrong or the response reports that a value is taken. Without this
+    /// call, the request counts as both.
+    pub(crate) fn settle(&self, error: Option<&ApiError>) {
+        let Some(throttles) = &self.state.throttles else {
+            return;
+        };
+        let is_wrong = matches!(error, Some(ApiError::NoActiveAccount));
+        if !is_wrong && !reports(error, &Violation::WrongPassword) {
+            throttles.give_back(self.attempt);
+        }
+        if !reports(error, &Violation::Taken) {
+            throttles.give_back(self.probe);
+        }
+    }
+}
+
+/// Returns whether an error reports this violation of a field.
+fn reports(error: Option<&ApiError>, violation: &Violation) -> bool {
+    let Some(ApiError::Fields(violations)) = error else {
+        return false;
+    };
+    let mut all = violations.iter().flat_map(|(_, violations)| violations);
+    all.any(|reported| reported == violation)
+}
+
+/// The result of a request, and its user if it is known.
 pub(crate) struct Outcome<T> {
     pub(crate) user: Option<User>,
     pub(crate) result: Result<T, ApiError>,
 }
 
-/// Checks a request, reads its body, and runs its work on the pool that `plan` names.
+/// Checks a request, reads its body, and runs its work as `plan` says.
 ///
-/// `plan` sees the body as soon as it is read, before it is known whether the request is admitted: it may only look at
-/// it. What is wrong with a body is reported when the work asks for its fields.
+/// `plan` gets the body before it is known whether the request is admitted: it may only inspect the body. Errors in the
+/// body are reported when the work reads its fields.
 pub(crate) async fn run<T, W>(
     rules: Rules,
     state: &Data<State>,
     http: &HttpRequest,
     payload: Payload,
     context: &Arc<RequestContext>,
-    plan: impl FnOnce(&mut Body) -> (Pool, W),
+    plan: impl FnOnce(&mut Body) -> Plan<W>,
 ) -> Outcome<T>
 where
     T: Send + 'static,
@@ -91,21 +141,27 @@ where
         rules,
         state,
         context,
+        token_user: None,
         user: None,
         is_counted: false,
     };
     let result = checks.run(http, payload, plan).await;
+    if let Err(ApiError::Csrf(reason)) = &result {
+        log_forgery(context, checks.user.as_ref(), reason);
+    }
     Outcome {
         user: checks.user,
         result,
     }
 }
 
-/// The checks of one request, and what they have found out.
+/// The checks of one request, and their results.
 struct Checks<'a> {
     rules: Rules,
     state: &'a Data<State>,
     context: &'a Arc<RequestContext>,
+    /// The user that a token with a valid signature names.
+    token_user: Option<UserId>,
     user: Option<User>,
     is_counted: bool,
 }
@@ -115,31 +171,29 @@ impl Checks<'_> {
         &mut self,
         http: &HttpRequest,
         payload: Payload,
-        plan: impl FnOnce(&mut Body) -> (Pool, W),
+        plan: impl FnOnce(&mut Body) -> Plan<W>,
     ) -> Result<T, ApiError>
     where
         T: Send + 'static,
         W: FnOnce(&Request<'_>) -> Result<T, ApiError> + Send + 'static,
     {
         let Self { rules, context, .. } = *self;
-        let sends_credentials = rules.access != Access::Open && context.sends_credentials();
-        if !rules.access.needs_user() && !sends_credentials && rules.csrf != Csrf::Always {
-            // An excess request takes no place in the queue for passwords.
-            self.count()?;
-        }
+        self.count_early()?;
         if rules.access.needs_user() && !rules.credentials.are_sent(context)? {
             return Err(ApiError::NoCredentials);
         }
         if rules.checks_early || announced_body(http.headers()) > CHECKED_EARLY {
             self.authorize_early().await?;
         }
-        if rules.access != Access::Open && announced_body(http.headers()) > 0 {
-            rules.credentials.check_token(&self.state.app, context)?;
-        }
-        let mut share = self.state.bodies.share();
-        let mut body = read_body(rules, self.state, http, payload, &mut share).await?;
+        let mut reservation = self.state.bodies.reserve();
+        let mut body = read_body(rules, self.state, http, payload, &mut reservation).await?;
         let token = body.text_of(CSRF_FIELD).map(str::to_owned);
-        let (pool, work) = plan(&mut body);
+        let Plan {
+            pool,
+            guess,
+            checks_uniqueness,
+            work,
+        } = plan(&mut body);
         if pool != Pool::Database {
             self.authorize_early().await?;
         }
@@ -147,11 +201,16 @@ impl Checks<'_> {
             check_csrf(rules, self.state, context, &body, token.as_deref())?;
             self.count()?;
         }
+        if pool == Pool::Passwords {
+            self.count_password()?;
+        }
+        let attempt = self.charge(guess)?;
+        let share = self.share();
         let (state, context) = (Data::clone(self.state), Arc::clone(context));
         let is_counted = self.is_counted;
         let job = move || {
             let mut user = None;
-            let admitted = admit(
+            let admitted = check_access(
                 rules,
                 &state,
                 &context,
@@ -161,29 +220,93 @@ impl Checks<'_> {
                 &mut user,
             );
             let result = admitted.and_then(|caller| {
+                let probe = if checks_uniqueness {
+                    charge_probe(&state, &context, &caller)?
+                } else {
+                    Charges::default()
+                };
                 work(&Request {
                     state: &state,
                     context: &context,
                     body: &body,
                     user: user.as_ref(),
                     caller: &caller,
+                    attempt: &attempt,
+                    probe: &probe,
                 })
             });
-            drop(share);
+            drop(reservation);
             (result, user)
         };
-        let (result, user) = self.state.pools.run(pool, job).await?;
+        let (result, user) = self.state.pools.run(pool, share, job).await?;
         self.user = user;
         result
+    }
+
+    /// Counts the request before its body is read, with any credentials: by address, or by user if it has a token with a
+    /// valid signature. Sessions are looked up in the database first; until then, the request counts only to the rate of
+    /// all requests of its address, and to the address's share of the database pool.
+    fn count_early(&mut self) -> Result<(), ApiError> {
+        let Rules {
+            access,
+            credentials,
+            rate,
+            csrf,
+            ..
+        } = self.rules;
+        if csrf == Csrf::Always {
+            return Ok(());
+        }
+        if rate.is_some_and(RateClass::is_by_address) {
+            self.count()?;
+        }
+        if access == Access::Open || !(access.needs_user() || credentials.are_sent(self.context)?) {
+            return self.count();
+        }
+        if let Some(token) = credentials.token(self.context)? {
+            self.token_user = Some(accounts::verify_access(&self.state.app, token)?);
+            self.count()?;
+        }
+        Ok(())
     }
 
     /// Counts the request, unless it is counted already.
     fn count(&mut self) -> Result<(), ApiError> {
         if !self.is_counted {
             self.is_counted = true;
-            count(self.rules, self.state, self.context, self.user.as_ref())?;
+            count(self.rules, self.state, self.context, self.user_id())?;
         }
         Ok(())
+    }
+
+    /// Counts a request of a user that hashes a password. Others are counted by address.
+    fn count_password(&self) -> Result<(), ApiError> {
+        match (&self.state.throttles, self.user_id()) {
+            (Some(throttles), Some(user)) => throttles.check_password(self.context.client, user),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts the attempt to guess a password, until it succeeds.
+    fn charge(&self, guess: Guess) -> Result<Charges, ApiError> {
+        let attempt = match (guess, self.user_id()) {
+            (Guess::Login(username), _) => Attempt::Login(username),
+            (Guess::OldPassword, Some(user)) => Attempt::OldPassword(user),
+            (Guess::OldPassword, None) | (Guess::None, _) => return Ok(Charges::default()),
+        };
+        match &self.state.throttles {
+            Some(throttles) => throttles.charge_attempt(&attempt, self.context.client),
+            None => Ok(Charges::default()),
+        }
+    }
+
+    fn user_id(&self) -> Option<UserId> {
+        self.user.as_ref().map(|user| user.id).or(self.token_user)
+    }
+
+    /// Returns the share of the worker pools that the request counts to.
+    fn share(&self) -> Share {
+        self.state.share(self.context.client, self.user_id())
     }
 
     /// Looks the user up and refuses those who are not admitted, so that no body is stored and no place in a slow queue
@@ -192,12 +315,12 @@ impl Checks<'_> {
         let Rules {
             access, credentials, ..
         } = self.rules;
-        if !access.needs_user() || self.user.is_some() {
+        if access == Access::Open || self.user.is_some() || !credentials.are_sent(self.context)? {
             return Ok(());
         }
         let (state, context) = (Data::clone(self.state), Arc::clone(self.context));
         let job = move || credentials.user(&state.app, &context);
-        self.user = self.state.pools.run(Pool::Database, job).await??;
+        self.user = self.state.pools.run(Pool::Database, self.share(), job).await??;
         authorize(access, self.user.as_ref())
     }
 }
@@ -208,16 +331,16 @@ async fn read_body(
     state: &State,
     http: &HttpRequest,
     payload: Payload,
-    share: &mut Share,
+    reservation: &mut Reservation,
 ) -> Result<Body, ApiError> {
     let headers = http.headers();
     if rules.takes_file {
         let limit = state.max_upload;
-        let body = Body::read_with_file(http, payload, limit, share);
+        let body = Body::read_with_file(http, payload, limit, reservation);
         wait_for_body(headers, limit, body).await
     } else {
         let limit = state.max_body;
-        wait_for_body(headers, limit, Body::read(http, payload, limit, share)).await
+        wait_for_body(headers, limit, Body::read(http, payload, limit, reservation)).await
     }
 }
 
@@ -230,8 +353,8 @@ fn announced_body(headers: &HeaderMap) -> usize {
     length.unwrap_or(0)
 }
 
-/// The checks that need the database: runs on a worker thread. Stores the user as soon as it is known.
-fn admit(
+/// Runs the checks that need the database, on a worker thread. Stores the user as soon as it is known.
+fn check_access(
     rules: Rules,
     state: &State,
     context: &RequestContext,
@@ -249,7 +372,7 @@ fn admit(
     }
     authorize(rules.access, user)?;
     if !is_counted {
-        count(rules, state, context, user)?;
+        count(rules, state, context, user.map(|user| user.id))?;
     }
     let origin = context.origin(rules.channel);
     Ok(match user {
@@ -259,10 +382,24 @@ fn admit(
 }
 
 /// Counts a request as that of its user, or else of its address.
-fn count(rules: Rules, state: &State, context: &RequestContext, user: Option<&User>) -> Result<(), ApiError> {
+fn count(
+    rules: Rules,
+    state: &State,
+    context: &RequestContext,
+    user: Option<UserId>,
+) -> Result<(), ApiError> {
     match (&state.throttles, rules.rate) {
-        (Some(throttles), Some(rate)) => throttles.check(rate, context.client, user.map(|user| user.id)),
+        (Some(throttles), Some(rate)) => throttles.check(rate, context.client, user),
         _ => Ok(()),
+    }
+}
+
+/// Counts a request that may be told that a value is taken, unless its user may read all values anyway.
+fn charge_probe(state: &State, context: &RequestContext, caller: &Caller) -> Result<Charges, ApiError> {
+    let may_read_all = policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING).is_ok();
+    match (&state.throttles, caller.user_id()) {
+        (Some(throttles), Some(user)) if !may_read_all => throttles.charge_probe(context.client, user),
+        _ => Ok(Charges::default()),
     }
 }
 
@@ -288,16 +425,30 @@ fn check_csrf(
             .map(|throttles| throttles.check_anonymous(context.client));
         match counted {
             Some(Err(throttled)) => throttled,
-            // The token of a form that was too large is not missing: it was not read.
+            // The token of a form that exceeds the limit was not read.
             _ => body.problem().unwrap_or(forged),
         }
     })
 }
 
+fn log_forgery(context: &RequestContext, user: Option<&User>, reason: &str) {
+    SecurityEvent::CsrfRefused.log(&Details {
+        address: Some(context.client.address),
+        account: user.map(|user| user.username.as_str()),
+        user_id: user.map(|user| user.id),
+        detail: Some(reason),
+        ..Details::default()
+    });
+}
+
+/// Time until a request of a client with too many waiting ones should be repeated, in seconds.
+const SHARE_WAIT: u64 = 2;
+
 impl From<PoolError> for ApiError {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Busy => Self::Unavailable(error.into()),
+            PoolError::ShareUsedUp => Self::Throttled(SHARE_WAIT),
             PoolError::Panicked => Self::Internal(error.into()),
         }
     }

@@ -1,10 +1,15 @@
-//! Where pools work runs. Everything that waits for the database or takes time goes through here, and
-//! everything here is bounded: work that would have to wait too long is refused at once. Only files are read
-//! and written elsewhere, in small pieces: pictures that are served, by actix itself, and uploads that are put
-//! aside while they arrive.
+//! Pools of worker threads. Work that waits for the database or takes time runs here, on bounded queues: if a queue is
+//! full, work is refused at once. Only files are read and written elsewhere, in small pieces: pictures by actix itself,
+//! and uploads while they arrive.
+
+mod queue;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
 };
 
@@ -12,25 +17,31 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-/// Where a piece of work runs.
+use self::queue::{Entry, FairQueue};
+use crate::request::throttle::Share;
+
+/// The pool on which work runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pool {
-    /// On the threads that talk to the database: work of milliseconds.
+    /// Work with the database, which takes milliseconds.
     Database,
-    /// On the one thread that hashes passwords, which takes a quarter of a second each time. On the database's
-    /// pool, a few logins at once would keep all other requests waiting.
+    /// Password hashing, on one thread, which takes a quarter of a second each time. On the database's pool, a few
+    /// logins at once would delay all other requests.
     Passwords,
-    /// On the one thread that decodes pictures, which takes time and memory: one at a time bounds both.
+    /// Decoding of pictures, on one thread, which bounds time and memory.
     Images,
 }
 
-/// Why work was not done.
+/// The reason why work was not done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PoolError {
-    /// Too much is waiting already.
+    /// The queue is full.
     #[error("too many requests are waiting")]
     Busy,
-    /// The work panicked; what it said is on standard error already.
+    /// Too many jobs of the same user or address are waiting or running.
+    #[error("too many requests of the same user or address are waiting")]
+    ShareUsedUp,
+    /// The work panicked; the message was written to standard error.
     #[error("the work panicked")]
     Panicked,
 }
@@ -38,116 +49,191 @@ pub(crate) enum PoolError {
 /// The worker pools.
 #[derive(Clone)]
 pub(crate) struct WorkerPools {
-    database: Sender<Job>,
-    passwords: Sender<Job>,
-    images: Sender<Job>,
+    database: Workers,
+    passwords: Workers,
+    images: Workers,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+/// The threads of a pool and their queue.
+#[derive(Clone)]
+struct Workers {
+    queue: Arc<Mutex<FairQueue<Job>>>,
+    /// Wakes the threads up, with at most one message for each.
+    wake: Sender<()>,
+    is_slow: bool,
+    refused: Arc<AtomicU64>,
+}
 
-/// How many requests may wait for a thread that talks to the database.
+/// Runs the work, or tells the client why it is not done.
+type Job = Box<dyn FnOnce(Result<(), PoolError>) + Send>;
+
+/// Maximum number of requests that wait for a database thread.
 const MAX_WAITING: usize = 512;
 
-/// How many uploads may wait for the thread that decodes pictures.
+/// Maximum number of uploads that wait for the thread that decodes pictures.
 const MAX_WAITING_IMAGES: usize = 64;
 
 impl WorkerPools {
-    /// Starts the threads, one for each of so many connections to the database: one hashes passwords, one decodes
-    /// pictures, and all others, or else one, do the rest. At most `max_passwords` pieces of work may wait for the one
-    /// that hashes.
+    /// Starts one thread for each of `connections` to the database, except the one for the readiness check: one hashes
+    /// passwords, one decodes pictures, and the others, at least one, do everything else. At most `max_passwords` jobs
+    /// wait for the thread that hashes.
     ///
-    /// So no thread waits for a connection, if there are at least three. A slow one would wait for long: others, who go
-    /// first, would take it away again and again.
+    /// If there are at least four connections, no thread waits for one. A slow thread would wait long, because the
+    /// others overtake it.
     pub(crate) fn start(connections: usize, max_passwords: usize) -> std::io::Result<Self> {
-        let (database, jobs) = bounded(MAX_WAITING);
-        for _ in 0..connections.saturating_sub(2).max(1) {
-            start_thread("database", jobs.clone(), run_jobs)?;
-        }
-        let slow = |name, max_waiting| {
-            let (sender, jobs) = bounded(max_waiting);
-            start_thread(name, jobs, run_slow_jobs).map(|()| sender)
-        };
+        let threads = connections.saturating_sub(3).max(1);
         Ok(Self {
-            database,
-            passwords: slow("passwords", max_passwords)?,
-            images: slow("images", MAX_WAITING_IMAGES)?,
+            database: Workers::start("database", threads, MAX_WAITING)?,
+            passwords: Workers::start_slow("passwords", max_passwords)?,
+            images: Workers::start_slow("images", MAX_WAITING_IMAGES)?,
         })
     }
 
-    /// How many pieces of work wait for a thread, by the name of the pool.
+    /// Returns the number of jobs that wait for a thread of each pool, by its name.
     pub(crate) fn waiting(&self) -> [(&'static str, usize); 3] {
+        self.named()
+            .map(|(name, workers)| (name, workers.queue().waiting()))
+    }
+
+    /// Returns the number of jobs that each pool has refused, by its name.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); 3] {
+        self.named()
+            .map(|(name, workers)| (name, workers.refused.load(Ordering::Relaxed)))
+    }
+
+    fn named(&self) -> [(&'static str, &Workers); 3] {
         [
-            ("database", self.database.len()),
-            ("passwords", self.passwords.len()),
-            ("images", self.images.len()),
+            ("database", &self.database),
+            ("passwords", &self.passwords),
+            ("images", &self.images),
         ]
     }
 
-    /// Runs `work` on a pool, inside the present span, and returns its result.
+    /// Runs `work` on a pool, inside the current span, and returns its result. Clients take turns, each with its share.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         pool: Pool,
+        share: Share,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let span = Span::current();
-        let queue = match pool {
+        let workers = match pool {
             Pool::Database => &self.database,
             Pool::Passwords => &self.passwords,
             Pool::Images => &self.images,
         };
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(move || {
-            // The connection closed before the job's turn came: no client waits for the result.
+        let job = Box::new(move |turn: Result<(), PoolError>| {
+            // The client closed the connection while the job was queued, so that its result is not needed.
             if reply.is_closed() {
                 span.in_scope(|| tracing::debug!("skipped the work of a closed connection"));
+                return;
+            }
+            if let Err(refused) = turn {
+                drop(reply.send(Err(refused)));
                 return;
             }
             // A panic ends the work, not the thread.
             span.in_scope(|| {
                 if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
-                    drop(reply.send(result));
+                    drop(reply.send(Ok(result)));
                 } else {
-                    tracing::error!("the work of a request panicked");
+                    tracing::error!("request handler panicked");
                 }
             });
         });
-        queue.try_send(job).map_err(|_| PoolError::Busy)?;
-        answer.await.map_err(|_| PoolError::Panicked)
+        workers.push(share, job);
+        answer.await.map_err(|_| PoolError::Panicked)?
     }
 }
 
-/// Starts a thread that works jobs off.
-fn start_thread(name: &str, jobs: Receiver<Job>, run_jobs: fn(Receiver<Job>)) -> std::io::Result<()> {
-    thread::Builder::new()
-        .name(name.into())
-        .spawn(move || run_jobs(jobs))?;
-    Ok(())
-}
+impl Workers {
+    /// Starts threads of normal priority. At most half of them work for one share at the same time.
+    fn start(name: &str, threads: usize, max_waiting: usize) -> std::io::Result<Self> {
+        let (workers, woken) = Self::new(threads, max_waiting, false);
+        for _ in 0..threads {
+            workers.start_thread(name, woken.clone())?;
+        }
+        Ok(workers)
+    }
 
-/// Does one piece of work after the other until the server is gone.
-fn run_jobs(jobs: Receiver<Job>) {
-    for job in jobs {
-        job();
+    /// Starts a thread for slow jobs, with a lower priority than all other threads.
+    fn start_slow(name: &str, max_waiting: usize) -> std::io::Result<Self> {
+        let (workers, woken) = Self::new(1, max_waiting, true);
+        workers.start_thread(name, woken)?;
+        Ok(workers)
+    }
+
+    fn new(threads: usize, max_waiting: usize, is_slow: bool) -> (Self, Receiver<()>) {
+        let (wake, woken) = bounded(threads);
+        let queue = FairQueue::new(max_waiting, (threads / 2).max(1));
+        let workers = Self {
+            queue: Arc::new(Mutex::new(queue)),
+            wake,
+            is_slow,
+            refused: Arc::default(),
+        };
+        (workers, woken)
+    }
+
+    /// Starts a thread that runs one job after the other until the server stops.
+    fn start_thread(&self, name: &str, woken: Receiver<()>) -> std::io::Result<()> {
+        let (queue, is_slow) = (Arc::clone(&self.queue), self.is_slow);
+        let run_jobs = move || {
+            if is_slow {
+                lower_priority();
+            }
+            for () in woken {
+                while let Some(Entry { key, job }) = next(&queue) {
+                    job(Ok(()));
+                    lock(&queue).finish(&key);
+                }
+            }
+        };
+        thread::Builder::new().name(name.into()).spawn(run_jobs)?;
+        Ok(())
+    }
+
+    /// Queues a job, and refuses it or another one if there are too many.
+    fn push(&self, share: Share, job: Job) {
+        let max_jobs = if self.is_slow { share.max_jobs } else { usize::MAX };
+        let entry = Entry { key: share.key, job };
+        let refused = self.queue().push(entry, max_jobs);
+        if let Some((job, error)) = refused {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            job(Err(error));
+        }
+        // If there is no room, each thread is woken up already.
+        let _ = self.wake.try_send(());
+    }
+
+    fn queue(&self) -> MutexGuard<'_, FairQueue<Job>> {
+        lock(&self.queue)
     }
 }
 
-/// The same, where work takes so long that all other threads are to go first.
-fn run_slow_jobs(jobs: Receiver<Job>) {
-    lower_priority();
-    run_jobs(jobs);
+/// Takes the next job, without holding the lock while it runs.
+fn next(queue: &Mutex<FairQueue<Job>>) -> Option<Entry<Job>> {
+    lock(queue).next()
 }
 
-/// Low enough that slow work gets a tenth of what a thread that serves requests gets, and high enough that
-/// logins don't wait for ever on a machine that is busy with something else.
+fn lock(queue: &Mutex<FairQueue<Job>>) -> MutexGuard<'_, FairQueue<Job>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nice value of threads for slow work. They get a tenth of the processor time of a thread that serves requests, and
+/// logins still finish on a machine that is busy with other programs.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// Lets every other thread go first: slow work can wait, other requests can't. On Linux the nice value is the calling
-/// thread's own; elsewhere it would be the whole program's, and is left alone.
+/// Lowers the priority of the calling thread, because slow work can wait and other requests can't. On Linux the nice
+/// value applies to a thread; elsewhere it applies to the whole process and is not changed.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::warn!(%error, "a thread for slow work keeps its priority");
+        let current = thread::current();
+        let name = current.name().unwrap_or_default();
+        tracing::warn!(%error, name, "could not lower the priority of worker thread {name}");
     }
 }
 
@@ -158,28 +244,33 @@ mod tests {
         sync::{Arc, Barrier, mpsc},
     };
 
+    use mycars_domain::UserId;
+
     use super::*;
+    use crate::request::throttle::Key;
 
     #[actix_web::test]
-    async fn every_lane_answers_what_the_work_answers() {
+    async fn every_pool_returns_the_result_of_the_work() {
         let pools = WorkerPools::start(1, 1).unwrap();
-        assert_eq!(pools.run(Pool::Database, || 1).await.unwrap(), 1);
-        assert_eq!(pools.run(Pool::Passwords, || 2).await.unwrap(), 2);
-        assert_eq!(pools.run(Pool::Images, || 3).await.unwrap(), 3);
+        assert_eq!(pools.run(Pool::Database, Share::ALL, || 1).await.unwrap(), 1);
+        assert_eq!(pools.run(Pool::Passwords, Share::ALL, || 2).await.unwrap(), 2);
+        assert_eq!(pools.run(Pool::Images, Share::ALL, || 3).await.unwrap(), 3);
     }
 
     #[actix_web::test]
     async fn panic_ends_the_work_and_not_the_thread() {
         let pools = WorkerPools::start(1, 1).unwrap();
         for lane in [Pool::Database, Pool::Passwords, Pool::Images] {
-            let panicked = pools.run(lane, || -> u8 { panic!("on purpose") }).await;
+            let panicked = pools
+                .run(lane, Share::ALL, || -> u8 { panic!("on purpose") })
+                .await;
             assert!(matches!(panicked, Err(PoolError::Panicked)), "{lane:?}");
-            assert_eq!(pools.run(lane, || 1).await.unwrap(), 1, "{lane:?}");
+            assert_eq!(pools.run(lane, Share::ALL, || 1).await.unwrap(), 1, "{lane:?}");
         }
     }
 
     #[actix_web::test]
-    async fn a_full_password_queue_refuses_at_once_while_the_database_lane_goes_on() {
+    async fn full_password_queue_does_not_block_the_database_pool() {
         let pools = WorkerPools::start(1, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
@@ -187,7 +278,7 @@ mod tests {
             let pools = pools.clone();
             async move {
                 pools
-                    .run(Pool::Passwords, move || {
+                    .run(Pool::Passwords, Share::ALL, move || {
                         started.send(()).unwrap();
                         held.recv().unwrap();
                     })
@@ -195,54 +286,108 @@ mod tests {
             }
         });
         pools
-            .run(Pool::Database, move || is_started.recv().unwrap())
+            .run(Pool::Database, Share::ALL, move || is_started.recv().unwrap())
             .await
             .unwrap();
 
-        let second = pools.run(Pool::Passwords, || "waited");
+        let second = pools.run(Pool::Passwords, Share::ALL, || "waited");
         let mut second = std::pin::pin!(second);
         assert!(
             futures_util::poll!(second.as_mut()).is_pending(),
             "it waits in the queue"
         );
-        let third = pools.run(Pool::Passwords, || "never").await;
+        let third = pools.run(Pool::Passwords, Share::ALL, || "never").await;
         assert!(matches!(third, Err(PoolError::Busy)));
-        assert_eq!(pools.run(Pool::Database, || 1).await.unwrap(), 1);
+        assert_eq!(pools.run(Pool::Database, Share::ALL, || 1).await.unwrap(), 1);
 
         release.send(()).unwrap();
         first.await.unwrap().unwrap();
         assert_eq!(second.await.unwrap(), "waited");
     }
 
+    fn share(user: i64) -> Share {
+        Share {
+            key: Key::User(UserId(user)),
+            max_jobs: 2,
+        }
+    }
+
+    #[actix_web::test]
+    async fn users_take_turns_and_have_two_jobs_on_a_slow_pool() {
+        let pools = WorkerPools::start(1, 8).unwrap();
+        let (release, held) = mpsc::channel::<()>();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut jobs: Vec<Pin<Box<dyn Future<Output = _>>>> = Vec::new();
+        let first = move || held.recv().unwrap();
+        jobs.push(Box::pin(pools.run(Pool::Passwords, share(1), first)));
+        assert!(futures_util::poll!(&mut jobs[0]).is_pending());
+        for (user, name) in [(1, "attacker"), (2, "victim"), (3, "other")] {
+            let order = Arc::clone(&order);
+            let work = move || order.lock().unwrap().push(name);
+            let mut job = Box::pin(pools.run(Pool::Passwords, share(user), work));
+            assert!(futures_util::poll!(&mut job).is_pending());
+            jobs.push(job);
+        }
+        let third = pools.run(Pool::Passwords, share(1), || ()).await;
+        assert!(matches!(third, Err(PoolError::ShareUsedUp)));
+        assert_eq!(
+            pools.refused(),
+            [("database", 0), ("passwords", 1), ("images", 0)]
+        );
+        release.send(()).unwrap();
+        for job in jobs {
+            job.await.unwrap();
+        }
+        assert_eq!(order.lock().unwrap().len(), 3);
+        pools.run(Pool::Passwords, share(1), || ()).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn one_user_never_has_all_database_threads() {
+        let pools = WorkerPools::start(5, 1).unwrap();
+        let (release, held) = mpsc::channel::<()>();
+        let slow = pools.run(Pool::Database, share(1), move || held.recv().unwrap());
+        let mut slow = std::pin::pin!(slow);
+        assert!(futures_util::poll!(slow.as_mut()).is_pending());
+        let waiting = pools.run(Pool::Database, share(1), || ());
+        let mut waiting = std::pin::pin!(waiting);
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        pools.run(Pool::Database, share(2), || ()).await.unwrap();
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        release.send(()).unwrap();
+        slow.await.unwrap();
+        waiting.await.unwrap();
+    }
+
     #[actix_web::test]
     async fn connections_beyond_the_slow_pools_have_database_threads() {
-        let pools = WorkerPools::start(4, 1).unwrap();
+        let pools = WorkerPools::start(5, 1).unwrap();
         let barrier = Arc::new(Barrier::new(2));
         let meet = || {
             let barrier = Arc::clone(&barrier);
-            pools.run(Pool::Database, move || barrier.wait())
+            pools.run(Pool::Database, Share::ALL, move || barrier.wait())
         };
         let (one, other) = futures_util::future::join(meet(), meet()).await;
         assert_ne!(one.unwrap().is_leader(), other.unwrap().is_leader());
     }
 
     #[actix_web::test]
-    async fn a_full_database_queue_refuses_at_once() {
+    async fn full_database_queue_refuses_at_once() {
         let pools = WorkerPools::start(1, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
-        let mut waiting = vec![Box::pin(pools.run(Pool::Database, move || {
+        let mut waiting = vec![Box::pin(pools.run(Pool::Database, Share::ALL, move || {
             started.send(()).unwrap();
             held.recv().unwrap();
         })) as Pin<Box<dyn Future<Output = _>>>];
         assert!(futures_util::poll!(&mut waiting[0]).is_pending());
         is_started.recv().unwrap();
         for _ in 0..MAX_WAITING {
-            let mut next = Box::pin(pools.run(Pool::Database, || ()));
+            let mut next = Box::pin(pools.run(Pool::Database, Share::ALL, || ()));
             assert!(futures_util::poll!(&mut next).is_pending());
             waiting.push(next);
         }
-        let refused = pools.run(Pool::Database, || ()).await;
+        let refused = pools.run(Pool::Database, Share::ALL, || ()).await;
         assert!(matches!(refused, Err(PoolError::Busy)));
 
         release.send(()).unwrap();
@@ -252,23 +397,25 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn work_that_nobody_waits_for_any_more_when_its_turn_comes_is_not_done() {
+    async fn abandoned_work_is_not_run() {
         let pools = WorkerPools::start(1, 2).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let (done, is_done) = mpsc::channel::<&str>();
-        let first = pools.run(Pool::Passwords, move || held.recv().unwrap());
+        let first = pools.run(Pool::Passwords, Share::ALL, move || held.recv().unwrap());
         let mut first = std::pin::pin!(first);
         assert!(futures_util::poll!(first.as_mut()).is_pending());
         {
             let abandoned = done.clone();
-            let hung_up = pools.run(Pool::Passwords, move || abandoned.send("abandoned").unwrap());
+            let hung_up = pools.run(Pool::Passwords, Share::ALL, move || {
+                abandoned.send("abandoned").unwrap();
+            });
             let mut hung_up = std::pin::pin!(hung_up);
             assert!(futures_util::poll!(hung_up.as_mut()).is_pending());
         }
         release.send(()).unwrap();
         first.await.unwrap();
         pools
-            .run(Pool::Passwords, move || done.send("last").unwrap())
+            .run(Pool::Passwords, Share::ALL, move || done.send("last").unwrap())
             .await
             .unwrap();
         assert_eq!(is_done.try_iter().collect::<Vec<_>>(), ["last"]);

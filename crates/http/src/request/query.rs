@@ -54,7 +54,7 @@ impl ListSettings {
 /// The search, filters and orderings of a list, from which its page's forms and the documents are made.
 #[derive(Debug)]
 pub(crate) struct ListSpec {
-    /// What `?search=` looks at; empty if the list has no search.
+    /// Names of the fields that `?search=` covers; empty if the list has no search.
     pub(crate) searched: &'static str,
     pub(crate) filters: &'static [FilterSpec],
     /// The names that `?ordering=` accepts.
@@ -245,7 +245,7 @@ impl Query {
             Some(name) => Some((order(name)?, Direction::Descending)),
             None => Some((order(name)?, Direction::Ascending)),
         });
-        // There are fewer names than these.
+        // There are fewer names than this limit.
         orders.take(16).collect()
     }
 
@@ -326,9 +326,6 @@ fn user_order(name: &str) -> Option<UserOrder> {
     })
 }
 
-/// Maximum length of a search term, in characters.
-pub(crate) const MAX_SEARCH_LENGTH: usize = 1000;
-
 /// Reads parameters and collects their errors.
 struct Reader<'a> {
     query: &'a Query,
@@ -361,8 +358,8 @@ impl<'a> Reader<'a> {
         let Some(text) = self.text("search") else {
             return Search::default();
         };
-        if text.chars().count() > MAX_SEARCH_LENGTH {
-            let message = format!("Ensure this value has at most {MAX_SEARCH_LENGTH} characters.");
+        if text.chars().count() > Search::MAX_LENGTH {
+            let message = format!("Ensure this value has at most {} characters.", Search::MAX_LENGTH);
             self.errors.push(("search", message));
             return Search::default();
         }
@@ -631,15 +628,26 @@ mod tests {
     }
 
     #[test]
-    fn search_over_1000_characters_is_refused() {
-        assert_eq!(errors(&format!("search={}", "a+".repeat(501)))[0].0, "search");
-        assert!(
-            cars(&format!("search={}", "a".repeat(1000)))
-                .search
-                .words()
-                .next()
-                .is_some()
-        );
+    fn search_over_100_characters_is_refused_in_every_list() {
+        let long = format!("search={}", "\u{f6}+".repeat(51));
+        let message = "Ensure this value has at most 100 characters.";
+        let expected = [("search", message.to_owned())];
+        let lists = ListSettings::default();
+        let query = Query::parse(&long);
+        for refused in [
+            query.cars(lists).err(),
+            query.users(lists).err(),
+            query.history(lists).err(),
+            query.search().err(),
+        ] {
+            assert!(
+                matches!(&refused, Some(ApiError::Parameters(errors)) if *errors == expected),
+                "{refused:?}"
+            );
+        }
+        let longest = "\u{f6}".repeat(100);
+        let search = cars(&format!("search={longest}")).search;
+        assert_eq!(search.words().collect::<Vec<_>>(), [longest]);
     }
 
     #[test]

@@ -13,12 +13,13 @@ use crate::{
         authentication::{Access, Credentials, authorize},
         context::RequestContext,
         pools::Pool,
+        throttle::Share,
     },
     state::State,
 };
 
-/// Makes the next piece; `None` once everything is made. An error breaks the response off. There is no caller if the
-/// user has lost the right to the response.
+/// Generates the next piece; `None` after the last one. An error aborts the response. There is no caller if the user has
+/// lost the right to the response.
 pub(crate) type Step = Box<dyn FnMut(&App, Option<&Caller>) -> Result<Option<Vec<u8>>, ApiError> + Send>;
 
 /// Returns what `step` makes. Each step is a job of its own on the database's pool, and none begins before the client
@@ -27,6 +28,7 @@ pub(crate) type Step = Box<dyn FnMut(&App, Option<&Caller>) -> Result<Option<Vec
 pub(crate) fn pieces(
     state: &Data<State>,
     context: &Arc<RequestContext>,
+    share: Share,
     access: Access,
     credentials: Credentials,
     channel: Channel,
@@ -34,7 +36,7 @@ pub(crate) fn pieces(
 ) -> impl Stream<Item = Result<Bytes, io::Error>> + use<> {
     let (state, context) = (Data::clone(state), Arc::clone(context));
     stream::try_unfold(step, move |mut step| {
-        let (state, context) = (Data::clone(&state), Arc::clone(&context));
+        let (state, context, share) = (Data::clone(&state), Arc::clone(&context), share.clone());
         async move {
             let pools = state.pools.clone();
             let work = move || {
@@ -44,12 +46,12 @@ pub(crate) fn pieces(
                 step(&state.app, caller.as_ref()).map(|piece| (piece, step))
             };
             let made = pools
-                .run(Pool::Database, work)
+                .run(Pool::Database, share, work)
                 .await
                 .map_err(ApiError::from)
                 .flatten();
             let (piece, step) = made.map_err(|error| {
-                // The log says why; the client sees that something is missing.
+                // The log has the cause; the client sees that the response is incomplete.
                 drop(error.response());
                 io::Error::other("the response broke off")
             })?;

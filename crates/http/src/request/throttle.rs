@@ -1,72 +1,53 @@
-//! How often clients may ask.
+//! Throttling of requests.
 //!
-//! Counted by GCRA (a leaky bucket): a client may use up its whole number at once, and gets one request back
-//! each time that its share of the period has passed: at `10/min`, one every six seconds. Django REST framework
-//! remembers each request of the last period instead, so that who used up its number waits for the period to
-//! pass. Here a client may begin with nearly twice its number in the first period, but never does better than
-//! its rate in the long run, waits less, and costs one number to remember.
+//! A request is counted before it waits for a worker. Rates that only failures use up are taken before the work as well,
+//! and given back after it ([`Charges`]). So they limit the number of simultaneous attempts, too.
+
+mod limiter;
 
 use std::{
-    net::IpAddr,
-    num::NonZeroU32,
-    str::FromStr,
+    collections::hash_map::RandomState,
+    hash::BuildHasher as _,
+    net::{IpAddr, Ipv6Addr},
     sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use governor::{
-    NotUntil, Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-    middleware::NoOpMiddleware,
-    state::keyed::HashMapStateStore,
-};
-use mycars_domain::UserId;
+use ipnet::Ipv6Net;
+use mycars_application::security_log::{Details, SecurityEvent};
+use mycars_domain::{UserId, values::Username};
 
-use crate::{
-    edge::client_addr::{Client, network_of},
-    error::ApiError,
-};
+use self::limiter::Limiter;
+pub use self::limiter::{NoRate, Rate};
+use crate::{edge::client_addr::Client, error::ApiError};
 
-/// So many requests in a period, in Django REST framework's notation: `10/min`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate(Quota);
-
-/// The text is no rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no rate such as 10/min")]
-pub struct NoRate;
-
-impl FromStr for Rate {
-    type Err = NoRate;
-
-    fn from_str(text: &str) -> Result<Self, NoRate> {
-        let (number, period) = text.split_once('/').ok_or(NoRate)?;
-        let number: NonZeroU32 = number.trim().parse().map_err(|_| NoRate)?;
-        let seconds = match period.trim() {
-            "s" | "sec" | "second" => 1,
-            "m" | "min" | "minute" => 60,
-            "h" | "hour" => 60 * 60,
-            "d" | "day" => 24 * 60 * 60,
-            _ => return Err(NoRate),
-        };
-        let quota = Quota::with_period(Duration::from_secs(seconds) / number.get()).ok_or(NoRate)?;
-        Ok(Self(quota.allow_burst(number)))
-    }
-}
-
-/// How often clients may ask, by what they ask for.
+/// The limits of requests.
 #[derive(Debug, Clone, Copy)]
-pub struct Rates {
-    /// For a token, per address.
+pub struct Limits {
+    /// Logins from one address; those that succeed are given back.
     pub login: Rate,
-    /// For an account, per address.
+    /// Failed logins to one account from one address, and wrong old passwords of one user.
+    pub account: Rate,
+    /// Failed logins to one account from all addresses. Beyond it, each address has one attempt at a time.
+    pub account_total: Rate,
+    /// Registrations from one address.
     pub register: Rate,
-    /// For a fresh token, per address.
+    /// Uses of refresh tokens from one address.
     pub refresh: Rate,
-    /// For all other requests without a login, per address.
+    /// Requests of one user that hash a password.
+    pub password: Rate,
+    /// Responses to one user, and to one address, that say that a value is taken.
+    pub taken: Rate,
+    /// All other requests without credentials from one address.
     pub anon: Rate,
-    /// For anything else, per user.
+    /// All other requests of one user.
     pub user: Rate,
+    /// All requests from one address together.
+    pub address: Rate,
+    /// Maximum number of jobs of one user that wait or run on a slow worker pool.
+    pub user_jobs: usize,
+    /// Number of bits of the IPv6 networks that count as one address, at most 128.
+    pub ipv6_prefix: u8,
 }
 
 /// The rate that a request counts to.
@@ -82,52 +63,155 @@ pub(crate) enum RateClass {
     Standard,
 }
 
-/// Whose requests are counted together.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
-    Address(IpAddr),
-    /// What pages of other sites make the browsers at an address send: it must not use up the rate of their users.
-    CrossSite(IpAddr),
-    User(UserId),
+impl RateClass {
+    /// Returns whether requests of users are counted by address, too.
+    pub(crate) fn is_by_address(self) -> bool {
+        self != Self::Standard
+    }
 }
 
-impl Key {
-    /// The address of a client, or its network.
-    fn address(client: Client) -> Self {
-        let network = network_of(client.address);
-        if client.is_cross_site {
-            Self::CrossSite(network)
-        } else {
-            Self::Address(network)
+/// A rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Login,
+    Account,
+    AccountTotal,
+    Register,
+    Refresh,
+    Password,
+    Taken,
+    Anon,
+    User,
+    Address,
+}
+
+impl Scope {
+    const ALL: [Self; 10] = [
+        Self::Login,
+        Self::Account,
+        Self::AccountTotal,
+        Self::Register,
+        Self::Refresh,
+        Self::Password,
+        Self::Taken,
+        Self::Anon,
+        Self::User,
+        Self::Address,
+    ];
+
+    /// Returns the name of its setting.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Account => "account",
+            Self::AccountTotal => "account_total",
+            Self::Register => "register",
+            Self::Refresh => "refresh",
+            Self::Password => "password",
+            Self::Taken => "taken",
+            Self::Anon => "anon",
+            Self::User => "user",
+            Self::Address => "address",
+        }
+    }
+
+    /// Returns the security event that a refusal is.
+    fn event(self) -> SecurityEvent {
+        match self {
+            Self::Login | Self::Account | Self::AccountTotal => SecurityEvent::LoginThrottled,
+            _ => SecurityEvent::RateExceeded,
         }
     }
 }
 
-type Limiter<C> = RateLimiter<Key, HashMapStateStore<Key>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+/// The client or the account whose requests are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// All clients together: the throttles are off.
+    All,
+    /// A network.
+    Address(IpAddr),
+    /// Requests that pages of other sites make the browsers of a network send. They must not use up the rate of the
+    /// users there.
+    CrossSite(IpAddr),
+    User(UserId),
+    /// The hash of a username, which may belong to no user.
+    Account(u64),
+    /// The same, from one network.
+    AccountFrom(u64, Box<Key>),
+}
+
+/// A client's share of the worker pools.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    pub(crate) key: Key,
+    /// Maximum number of jobs that wait or run on a slow pool.
+    pub(crate) max_jobs: usize,
+}
+
+impl Share {
+    /// The share of all clients together, which has no limit.
+    pub(crate) const ALL: Self = Self {
+        key: Key::All,
+        max_jobs: usize::MAX,
+    };
+}
+
+/// An attempt to guess a password, until it succeeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// A login with this username.
+    Login(String),
+    /// The user's own old password.
+    OldPassword(UserId),
+}
+
+/// Requests that were taken from buckets and are given back if the work succeeds.
+#[derive(Debug, Default)]
+pub(crate) struct Charges(Vec<(Scope, Key)>);
 
 /// Counts requests.
-pub(crate) struct Throttles<C: Clock = DefaultClock> {
-    login: Limiter<C>,
-    register: Limiter<C>,
-    refresh: Limiter<C>,
-    anon: Limiter<C>,
-    user: Limiter<C>,
+pub(crate) struct Throttles {
+    limiters: [Limiter; Scope::ALL.len()],
+    user_jobs: usize,
+    ipv6_prefix: u8,
+    usernames: RandomState,
+    clock: Clock,
     checks: AtomicUsize,
 }
 
-/// After so many requests, clients that have their whole number again are forgotten. So what is remembered
-/// stays small, and forgetting takes next to nothing of each request's time.
+/// Returns the time since some moment in the past.
+type Clock = Box<dyn Fn() -> Duration + Send + Sync>;
+
+/// Number of checks between two removals of clients with a whole bucket. It limits the memory, and hardly delays
+/// requests.
 const CHECKS_BEFORE_FORGETTING: usize = 4096;
 
-impl<C: Clock + Clone> Throttles<C> {
-    pub(crate) fn new(rates: &Rates, clock: &C) -> Self {
-        let limiter = |rate: Rate| RateLimiter::hashmap_with_clock(rate.0, clock.clone());
+impl Throttles {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let start = Instant::now();
+        Self::with_clock(limits, Box::new(move || start.elapsed()))
+    }
+
+    fn with_clock(limits: &Limits, clock: Clock) -> Self {
+        let rate = |scope| match scope {
+            Scope::Login => limits.login,
+            Scope::Account => limits.account,
+            Scope::AccountTotal => limits.account_total,
+            Scope::Register => limits.register,
+            Scope::Refresh => limits.refresh,
+            Scope::Password => limits.password,
+            Scope::Taken => limits.taken,
+            Scope::Anon => limits.anon,
+            Scope::User => limits.user,
+            Scope::Address => limits.address,
+        };
         Self {
-            login: limiter(rates.login),
-            register: limiter(rates.register),
-            refresh: limiter(rates.refresh),
-            anon: limiter(rates.anon),
-            user: limiter(rates.user),
+            limiters: Scope::ALL.map(|scope| Limiter::new(rate(scope))),
+            user_jobs: limits.user_jobs,
+            ipv6_prefix: limits.ipv6_prefix,
+            usernames: RandomState::new(),
+            clock,
             checks: AtomicUsize::new(0),
         }
     }
@@ -135,75 +219,239 @@ impl<C: Clock + Clone> Throttles<C> {
     /// Counts a request.
     ///
     /// # Errors
-    /// [`ApiError::Throttled`] if it is one too many.
+    /// [`ApiError::Throttled`] if the rate is exceeded.
     pub(crate) fn check(
         &self,
         rate: RateClass,
         client: Client,
         user: Option<UserId>,
     ) -> Result<(), ApiError> {
-        let address = Key::address(client);
-        let (limiter, key) = match (rate, user) {
-            (RateClass::Login, _) => (&self.login, address),
-            (RateClass::Register, _) => (&self.register, address),
-            (RateClass::Refresh, _) => (&self.refresh, address),
-            (RateClass::Standard, Some(user)) => (&self.user, Key::User(user)),
-            (RateClass::Standard, None) => (&self.anon, address),
+        let scope = match (rate, user) {
+            (RateClass::Login, _) => Scope::Login,
+            (RateClass::Register, _) => Scope::Register,
+            (RateClass::Refresh, _) => Scope::Refresh,
+            (RateClass::Standard, Some(id)) => {
+                return self.take(Scope::User, &Key::User(id), &sender(client, user));
+            }
+            (RateClass::Standard, None) => Scope::Anon,
         };
-        self.take(limiter, &key)
+        self.take(scope, &self.address(client), &sender(client, user))
     }
 
-    /// Counts a request that is refused before it is known what it asks for.
+    /// Counts a request that is refused before its route is known.
+    ///
+    /// # Errors
+    /// [`ApiError::Throttled`] if the rate is exceeded.
+    pub(crate) fn check_anonymous(&self, client: Client) -> Result<(), ApiError> {
+        self.take(Scope::Anon, &self.address(client), &sender(client, None))
+    }
+
+    /// Counts any request by its address.
     ///
     /// # Errors
     /// [`ApiError::Throttled`] if it is one too many.
-    pub(crate) fn check_anonymous(&self, client: Client) -> Result<(), ApiError> {
-        self.take(&self.anon, &Key::address(client))
+    pub(crate) fn check_address(&self, client: Client) -> Result<(), ApiError> {
+        self.take(Scope::Address, &self.address(client), &sender(client, None))
     }
 
-    fn take(&self, limiter: &Limiter<C>, key: &Key) -> Result<(), ApiError> {
-        self.forget_now_and_then();
-        limiter
-            .check_key(key)
-            .map_err(|until| refusal(&until, limiter.clock()))
+    /// Counts a request of a user that hashes a password.
+    ///
+    /// # Errors
+    /// [`ApiError::Throttled`] if it is one too many.
+    pub(crate) fn check_password(&self, client: Client, user: UserId) -> Result<(), ApiError> {
+        self.take(Scope::Password, &Key::User(user), &sender(client, Some(user)))
     }
 
-    fn forget_now_and_then(&self) {
+    /// Counts an attempt to guess a password as failed, until it is given back. A login must have been counted with
+    /// [`check`](Self::check).
+    ///
+    /// # Errors
+    /// [`ApiError::Throttled`] after too many failures.
+    pub(crate) fn charge_attempt(&self, attempt: &Attempt, client: Client) -> Result<Charges, ApiError> {
+        let username = match attempt {
+            Attempt::Login(username) => username,
+            Attempt::OldPassword(user) => {
+                return self.take_all([(Scope::Account, Key::User(*user))], &sender(client, Some(*user)));
+            }
+        };
+        let sender = Details {
+            account: Some(username),
+            ..sender(client, None)
+        };
+        let address = self.address(client);
+        let account = self.usernames.hash_one(Username::normalize(username));
+        let here = Key::AccountFrom(account, Box::new(address.clone()));
+        let mut charges = Charges(vec![(Scope::Login, address)]);
+        // Others must not be able to lock the user out: an address that has not failed always has one attempt.
+        let limiter = self.limiter(Scope::Account);
+        let (total, now) = (Key::Account(account), (self.clock)());
+        let taken = if self.limiter(Scope::AccountTotal).take(&total, now).is_ok() {
+            charges.0.push((Scope::AccountTotal, total));
+            limiter.take(&here, now)
+        } else {
+            SecurityEvent::AccountAttacked.log(&sender);
+            limiter.take_only(&here, now)
+        };
+        if let Err(wait) = taken {
+            // No password was tried. The login itself stays counted.
+            self.give_back(&Charges(charges.0.split_off(1)));
+            return Err(refusal(Scope::Account, &sender, wait));
+        }
+        charges.0.push((Scope::Account, here));
+        Ok(charges)
+    }
+
+    /// Counts a request of a user that may be told that a value is taken, as if it were, until it is given back.
+    ///
+    /// # Errors
+    /// [`ApiError::Throttled`] after too many such responses.
+    pub(crate) fn charge_probe(&self, client: Client, user: UserId) -> Result<Charges, ApiError> {
+        let keys = [Key::User(user), self.address(client)];
+        self.take_all(keys.map(|key| (Scope::Taken, key)), &sender(client, Some(user)))
+    }
+
+    /// Gives back the requests that were taken.
+    pub(crate) fn give_back(&self, charges: &Charges) {
+        for (scope, key) in &charges.0 {
+            self.limiter(*scope).give_back(key);
+        }
+    }
+
+    /// Returns the share of the worker pools that a request counts to.
+    pub(crate) fn share(&self, client: Client, user: Option<UserId>) -> Share {
+        match user {
+            Some(user) => Share {
+                key: Key::User(user),
+                max_jobs: self.user_jobs,
+            },
+            None => Share {
+                key: self.address(client),
+                max_jobs: usize::MAX,
+            },
+        }
+    }
+
+    /// Returns the number of requests that each rate limit has refused, by the name of its setting.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); Scope::ALL.len()] {
+        Scope::ALL.map(|scope| (scope.name(), self.limiter(scope).refused()))
+    }
+
+    /// Takes from several buckets, or from none.
+    fn take_all<const N: usize>(
+        &self,
+        charges: [(Scope, Key); N],
+        sender: &Details<'_>,
+    ) -> Result<Charges, ApiError> {
+        let mut taken = Charges::default();
+        for (scope, key) in charges {
+            if let Err(error) = self.take(scope, &key, sender) {
+                self.give_back(&taken);
+                return Err(error);
+            }
+            taken.0.push((scope, key));
+        }
+        Ok(taken)
+    }
+
+    fn take(&self, scope: Scope, key: &Key, sender: &Details<'_>) -> Result<(), ApiError> {
+        self.remove_idle_clients();
+        let taken = self.limiter(scope).take(key, (self.clock)());
+        taken.map_err(|wait| refusal(scope, sender, wait))
+    }
+
+    fn limiter(&self, scope: Scope) -> &Limiter {
+        &self.limiters[scope as usize]
+    }
+
+    /// Returns the key of a client without a user. An IPv6 client has as many addresses of its network as it likes.
+    fn address(&self, client: Client) -> Key {
+        let network = match client.address {
+            IpAddr::V4(_) => client.address,
+            IpAddr::V6(address) => network(address, self.ipv6_prefix).into(),
+        };
+        if client.is_cross_site {
+            Key::CrossSite(network)
+        } else {
+            Key::Address(network)
+        }
+    }
+
+    fn remove_idle_clients(&self) {
         let checks = self.checks.fetch_add(1, Ordering::Relaxed);
         if checks % CHECKS_BEFORE_FORGETTING == CHECKS_BEFORE_FORGETTING - 1 {
-            for limiter in [&self.login, &self.register, &self.refresh, &self.anon, &self.user] {
-                limiter.retain_recent();
-                limiter.shrink_to_fit();
+            let now = (self.clock)();
+            for limiter in &self.limiters {
+                limiter.forget(now);
             }
         }
     }
 }
 
-/// Tells the client to wait, in whole seconds, rounded up.
-fn refusal<C: Clock>(until: &NotUntil<C::Instant>, clock: &C) -> ApiError {
-    let wait = until.wait_time_from(clock.now());
+fn network(address: Ipv6Addr, prefix: u8) -> Ipv6Addr {
+    Ipv6Net::new(address, prefix).map_or(address, |net| net.network())
+}
+
+/// Returns the sender of a request, for the security log.
+fn sender(client: Client, user: Option<UserId>) -> Details<'static> {
+    Details {
+        address: Some(client.address),
+        user_id: user,
+        ..Details::default()
+    }
+}
+
+/// Logs a refusal, and returns the error with the time to wait in whole seconds, rounded up.
+fn refusal(scope: Scope, sender: &Details<'_>, wait: Duration) -> ApiError {
+    scope.event().log(&Details {
+        detail: Some(scope.name()),
+        ..*sender
+    });
     ApiError::Throttled((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
 }
 
 #[cfg(test)]
-mod tests {
-    use governor::clock::FakeRelativeClock;
+pub(crate) mod tests {
+    use std::sync::{Arc, atomic::AtomicU64};
 
     use super::{RateClass::*, *};
 
     const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
-    fn throttles() -> (Throttles<FakeRelativeClock>, FakeRelativeClock) {
-        let clock = FakeRelativeClock::default();
+    /// A clock that stands still until it is advanced.
+    #[derive(Clone, Default)]
+    struct FakeClock(Arc<AtomicU64>);
+
+    impl FakeClock {
+        fn advance(&self, time: Duration) {
+            let nanoseconds = time.as_nanos().try_into().unwrap();
+            self.0.fetch_add(nanoseconds, Ordering::Relaxed);
+        }
+    }
+
+    fn throttles() -> (Throttles, FakeClock) {
+        let clock = FakeClock::default();
+        let nanoseconds = Arc::clone(&clock.0);
+        let now = move || Duration::from_nanos(nanoseconds.load(Ordering::Relaxed));
+        (Throttles::with_clock(&limits(), Box::new(now)), clock)
+    }
+
+    /// Returns small limits, each of another number.
+    pub(crate) fn limits() -> Limits {
         let rate = |text: &str| text.parse().unwrap();
-        let rates = Rates {
+        Limits {
             login: rate("2/min"),
+            account: rate("3/hour"),
+            account_total: rate("5/hour"),
             register: rate("1/hour"),
             refresh: rate("3/min"),
+            password: rate("6/min"),
+            taken: rate("2/hour"),
             anon: rate("4/min"),
             user: rate("5/min"),
-        };
-        (Throttles::new(&rates, &clock), clock)
+            address: rate("9/min"),
+            user_jobs: 2,
+            ipv6_prefix: 56,
+        }
     }
 
     fn client(address: IpAddr) -> Client {
@@ -214,68 +462,40 @@ mod tests {
         }
     }
 
-    impl Throttles<FakeRelativeClock> {
-        /// Asks once; answers how long to wait if that is refused.
-        fn ask(&self, rate: RateClass, address: IpAddr, user: Option<i64>) -> Option<u64> {
-            self.ask_as(client(address), rate, user)
-        }
+    fn address(number: u32) -> Client {
+        client(IpAddr::V4(number.into()))
+    }
 
-        fn ask_as(&self, client: Client, rate: RateClass, user: Option<i64>) -> Option<u64> {
-            match self.check(rate, client, user.map(UserId)) {
-                Ok(()) => None,
-                Err(ApiError::Throttled(seconds)) => Some(seconds),
-                Err(error) => panic!("{error:?}"),
-            }
+    /// Returns the seconds to wait if this is a refusal.
+    fn seconds<T>(result: Result<T, ApiError>) -> Option<u64> {
+        match result {
+            Ok(_) => None,
+            Err(ApiError::Throttled(seconds)) => Some(seconds),
+            Err(error) => panic!("{error:?}"),
         }
+    }
 
-        /// How often one may ask at once.
+    /// Counts the requests that are allowed at once.
+    fn burst<T>(ask: impl FnMut() -> Result<T, ApiError>) -> usize {
+        std::iter::repeat_with(ask).take_while(Result::is_ok).count()
+    }
+
+    impl Throttles {
         fn burst(&self, rate: RateClass, user: Option<i64>) -> usize {
-            let asking = || self.ask(rate, ADDRESS, user);
-            std::iter::repeat_with(asking).take_while(Option::is_none).count()
+            burst(|| self.check(rate, client(ADDRESS), user.map(UserId)))
+        }
+
+        fn attempt(&self, username: &str, client: Client) -> Result<Charges, ApiError> {
+            self.charge_attempt(&Attempt::Login(username.into()), client)
         }
 
         fn remembered(&self) -> usize {
-            self.login.len() + self.anon.len()
+            self.limiters.iter().map(Limiter::remembered).sum()
         }
     }
 
     #[test]
-    fn rates_are_written_as_in_django_rest_framework() {
-        let rate = |text: &str| text.parse::<Rate>();
-        for (texts, seconds) in [
-            (["5/s", "5/sec", " 5 / second "], 1),
-            (["5/m", "5/min", "5/minute"], 60),
-            (["5/h", "5/hour", "05/hour"], 3600),
-            (["5/d", "5/day", "+5/day"], 86400),
-        ] {
-            for text in texts {
-                let Rate(quota) = rate(text).unwrap();
-                assert_eq!(quota.burst_size().get(), 5, "{text}");
-                assert_eq!(
-                    quota.replenish_interval() * 5,
-                    Duration::from_secs(seconds),
-                    "{text}"
-                );
-            }
-        }
-        for text in [
-            "",
-            "6",
-            "6/",
-            "/min",
-            "0/min",
-            "-1/min",
-            "1.5/min",
-            "6/week",
-            "6/min/2",
-            "4294967295/s",
-        ] {
-            assert_eq!(rate(text), Err(NoRate), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_asked_for_decides_which_rate_counts() {
+    fn each_class_of_requests_has_a_rate_of_its_own() {
         let (throttles, _) = throttles();
         assert_eq!(throttles.burst(Login, None), 2);
         assert_eq!(throttles.burst(Register, None), 1);
@@ -283,10 +503,12 @@ mod tests {
         assert_eq!(throttles.burst(Standard, None), 4);
         assert_eq!(throttles.burst(Standard, Some(1)), 5);
         assert_eq!(throttles.burst(Standard, None), 0, "anon is used up");
+        assert_eq!(burst(|| throttles.check_password(client(ADDRESS), UserId(1))), 6);
+        assert_eq!(burst(|| throttles.check_address(client(ADDRESS))), 9);
     }
 
     #[test]
-    fn users_are_counted_each_and_others_by_address() {
+    fn users_are_counted_by_id_and_others_by_address() {
         let (throttles, _) = throttles();
         assert_eq!(throttles.burst(Standard, Some(1)), 5);
         assert_eq!(throttles.burst(Standard, Some(1)), 0);
@@ -296,50 +518,52 @@ mod tests {
     }
 
     #[test]
-    fn cross_site_requests_leave_the_rates_of_an_address_alone() {
+    fn cross_site_requests_do_not_use_up_an_addresss_rates() {
         let (throttles, _) = throttles();
         let cross_site = Client {
             is_cross_site: true,
             ..client(ADDRESS)
         };
         for (rate, limit) in [(Login, 2), (Register, 1), (Refresh, 3), (Standard, 4)] {
-            let asking = || throttles.ask_as(cross_site, rate, None);
-            let allowed = std::iter::repeat_with(asking).take_while(Option::is_none).count();
+            let allowed = burst(|| throttles.check(rate, cross_site, None));
             assert_eq!(allowed, limit, "{rate:?} has the same limit");
             assert_eq!(throttles.burst(rate, None), limit, "{rate:?}");
         }
+        assert_eq!(burst(|| throttles.attempt("ann", cross_site)), 3);
+        assert_eq!(
+            burst(|| throttles.attempt("ann", client(ADDRESS))),
+            2,
+            "of five in all"
+        );
     }
 
     #[test]
     fn refused_requests_count_as_anonymous() {
         let (throttles, _) = throttles();
-        let refused = || throttles.check_anonymous(client(ADDRESS));
-        assert_eq!(
-            std::iter::repeat_with(refused).take_while(Result::is_ok).count(),
-            4
-        );
+        assert_eq!(burst(|| throttles.check_anonymous(client(ADDRESS))), 4);
         assert_eq!(throttles.burst(Standard, None), 0);
         assert_eq!(throttles.burst(Login, None), 2);
     }
 
     #[test]
-    fn an_ipv6_client_is_its_network() {
+    fn ipv6_client_is_its_network() {
         let (throttles, _) = throttles();
         let register = |address: &str| {
-            let address = address.parse().unwrap();
-            throttles.ask(Register, address, None).is_none()
+            let client = client(address.parse().unwrap());
+            throttles.check(Register, client, None).is_ok()
         };
         assert!(register("2001:db8:1:1::1"));
         assert!(!register("2001:db8:1:1:ffff::2"));
-        assert!(register("2001:db8:1:2::1"));
+        assert!(!register("2001:db8:1:ff::1"), "the same 56 bits");
+        assert!(register("2001:db8:1:100::1"));
         assert!(register("192.0.2.1"));
         assert!(register("192.0.2.2"));
     }
 
     #[test]
-    fn who_waits_as_long_as_told_may_ask_again() {
+    fn throttled_client_may_ask_again_after_the_wait() {
         let (throttles, clock) = throttles();
-        let log_in = || throttles.ask(Login, ADDRESS, None);
+        let log_in = || seconds(throttles.check(Login, client(ADDRESS), None));
         assert_eq!((log_in(), log_in(), log_in()), (None, None, Some(30)));
         clock.advance(Duration::from_millis(500));
         assert_eq!(log_in(), Some(30), "rounded up");
@@ -352,16 +576,93 @@ mod tests {
     }
 
     #[test]
+    fn successful_logins_from_one_address_are_not_limited() {
+        let (throttles, _) = throttles();
+        for user in 0..60 {
+            throttles.check(Login, client(ADDRESS), None).unwrap();
+            let charges = throttles
+                .attempt(&format!("user{user}"), client(ADDRESS))
+                .unwrap();
+            throttles.give_back(&charges);
+        }
+        assert_eq!(throttles.burst(Login, None), 2);
+    }
+
+    #[test]
+    fn failed_logins_to_one_account_from_one_address_are_limited() {
+        let (throttles, clock) = throttles();
+        assert_eq!(burst(|| throttles.attempt("ann", client(ADDRESS))), 3);
+        assert_eq!(
+            seconds(throttles.attempt(" \u{ff41}nn ", client(ADDRESS))),
+            Some(1200),
+            "ann"
+        );
+        assert_eq!(seconds(throttles.attempt("bob", client(ADDRESS))), None);
+        assert_eq!(seconds(throttles.attempt("ann", address(1))), None);
+        clock.advance(Duration::from_mins(20));
+        assert_eq!(burst(|| throttles.attempt("ann", client(ADDRESS))), 1);
+    }
+
+    #[test]
+    fn attacked_account_has_one_attempt_from_each_other_address() {
+        let (throttles, _) = throttles();
+        for number in 0..5 {
+            throttles.attempt("ann", address(number)).unwrap();
+        }
+        assert_eq!(
+            burst(|| throttles.attempt("ann", address(0))),
+            0,
+            "it has failed already"
+        );
+        for number in 5..10 {
+            assert_eq!(burst(|| throttles.attempt("ann", address(number))), 1);
+        }
+        let own = throttles.attempt("ann", client(ADDRESS)).unwrap();
+        throttles.give_back(&own);
+        assert_eq!(burst(|| throttles.attempt("ann", client(ADDRESS))), 1);
+    }
+
+    #[test]
+    fn wrong_old_passwords_of_one_user_are_limited() {
+        let (throttles, _) = throttles();
+        let attempt = |user| throttles.charge_attempt(&Attempt::OldPassword(UserId(user)), client(ADDRESS));
+        throttles.give_back(&attempt(1).unwrap());
+        assert_eq!(burst(|| attempt(1)), 3);
+        assert_eq!(burst(|| attempt(2)), 3);
+    }
+
+    #[test]
+    fn taken_values_are_counted_by_user_and_by_address() {
+        let (throttles, _) = throttles();
+        let probe = |client, user| throttles.charge_probe(client, UserId(user));
+        throttles.give_back(&probe(address(1), 1).unwrap());
+        assert_eq!(burst(|| probe(address(1), 1)), 2);
+        assert_eq!(burst(|| probe(address(2), 1)), 0, "the same user");
+        assert_eq!(burst(|| probe(address(1), 2)), 0, "the same address");
+        assert_eq!(burst(|| probe(address(2), 2)), 2);
+    }
+
+    #[test]
+    fn refusals_are_counted_by_setting() {
+        let (throttles, _) = throttles();
+        throttles.burst(Login, None);
+        throttles.burst(Standard, Some(1));
+        let refused = throttles.refused();
+        let refused: Vec<_> = refused.iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(refused, [&("login", 1), &("user", 1)]);
+    }
+
+    #[test]
     fn clients_that_stay_away_are_forgotten() {
         let (throttles, clock) = throttles();
         for number in 0..1000 {
-            throttles.ask(Login, IpAddr::V4(number.into()), None);
+            throttles.check(Login, address(number), None).unwrap();
         }
         assert_eq!(throttles.remembered(), 1000);
         clock.advance(Duration::from_hours(1));
         for _ in 0..CHECKS_BEFORE_FORGETTING {
-            throttles.ask(Standard, ADDRESS, Some(1));
+            drop(throttles.check(Standard, client(ADDRESS), Some(UserId(1))));
         }
-        assert_eq!(throttles.remembered(), 0);
+        assert_eq!(throttles.remembered(), 1, "the client that asked last");
     }
 }

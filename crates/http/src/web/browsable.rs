@@ -52,7 +52,7 @@ pub(crate) struct Page<'a> {
     pub(crate) headers: &'a [(&'static str, String)],
     /// The response's body; may be empty.
     pub(crate) json: &'a [u8],
-    /// Username of the user who is logged in.
+    /// Username of the logged-in user.
     pub(crate) username: Option<&'a str>,
     /// Whether the user may use the admin panel.
     pub(crate) is_admin: bool,
@@ -181,7 +181,7 @@ impl<'a> PageTemplate<'a> {
     fn new(page: &'a Page<'a>) -> Self {
         let has_answer = matches!(page.status, 200 | 201);
         let query = Query::parse(page.query);
-        let offers = |verb| page.operations.iter().any(|operation| operation.verb == verb);
+        let offers = |method| page.operations.iter().any(|operation| operation.method == method);
         Self {
             page,
             url: url(page.path, page.query),
@@ -320,7 +320,7 @@ fn text(json: &[u8]) -> &str {
     std::str::from_utf8(json).unwrap_or_default()
 }
 
-/// Returns the path of the list whose items have pages.
+/// Returns the path of the list, if its items have pages.
 fn list_path<'a>(page: &Page<'a>) -> Option<&'a str> {
     let is_canonical = page.path.ends_with('/') && page.path == local_path(page.path);
     (page.list.is_some() && is_canonical && navigation::has_items(page.path)).then_some(page.path)

@@ -1,5 +1,4 @@
-//! The API's documents: `/api/schema/`, the OpenAPI document, and `/api/docs/`, the page on which people read it
-//! and try it out.
+//! The documentation of the API: `/api/schema/`, the OpenAPI document, and `/api/docs/`, the interactive documentation.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -21,7 +20,7 @@ use crate::{
     web::{browsable, page},
 };
 
-/// What the document is written in: the media types that are registered for it as well as the plain ones.
+/// The renderers of the document: its registered media types as well as the plain ones.
 pub(crate) static RENDERERS: [Renderer; 4] = [
     Renderer {
         format: "json",
@@ -48,7 +47,7 @@ pub(crate) async fn schema(state: Data<State>, http: HttpRequest) -> HttpRespons
     match written(&state, &http) {
         Ok((media_type, document)) => HttpResponse::Ok()
             .content_type(media_type)
-            // A later request must get the document of the version that runs then.
+            // A later request must get the document of the server's version at that time.
             .insert_header((CACHE_CONTROL, "no-cache"))
             .insert_header((VARY, "Accept"))
             .body(document),
@@ -56,8 +55,8 @@ pub(crate) async fn schema(state: Data<State>, http: HttpRequest) -> HttpRespons
     }
 }
 
-/// Returns the media type and the document, with the base URL that the client used: Postman and generated clients
-/// don't know what a relative one is relative to.
+/// Returns the media type and the document, with the base URL that the client used: Postman and generated clients do
+/// not resolve relative URLs.
 fn written(state: &State, http: &HttpRequest) -> Result<(&'static str, String), ApiError> {
     must_read(http)?;
     let renderer = negotiate_among(&RENDERERS, http)?;
@@ -76,7 +75,7 @@ pub(crate) async fn docs(state: Data<State>, http: HttpRequest) -> HttpResponse 
         Ok(()) => {
             let html = browsable::render_docs(openapi::SCHEMA_PATH);
             let mut response = page::as_page(StatusCode::OK, html, &RequestContext::new(&state, &http, true));
-            // Swagger UI has some of its signs in its style sheet; else this is the policy of all pages.
+            // The style sheet of Swagger UI embeds some icons; otherwise this is the policy of all pages.
             let policy = page::POLICY.replace("img-src 'self'", "img-src 'self' data:");
             if let Ok(policy) = HeaderValue::try_from(policy) {
                 response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);

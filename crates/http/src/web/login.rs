@@ -23,7 +23,8 @@ use crate::{
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie, session_cookie},
-        pipeline::{self, Csrf, Rules},
+        login,
+        pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
         query::Query,
         throttle::RateClass,
@@ -39,8 +40,8 @@ use crate::{
 const REFUSED: &str =
     "Please enter a correct username and password. Note that both fields may be case-sensitive.";
 
-/// The rules of the login. It has no user yet, but must come from our own page: otherwise another site could log a
-/// visitor in as another user, or use up the logins of an address.
+/// The rules of the login. It has no user yet, but must come from this site's own page: otherwise another site could
+/// log a visitor in as another user, or use up the logins of an address.
 const LOG_IN: Rules = Rules {
     access: Access::Open,
     credentials: authentication::Credentials::Session,
@@ -79,13 +80,21 @@ async fn try_to_log_in(
         (username, next) = (field("username"), field("next"));
         let credentials = Credentials {
             username: Input::Given(username.clone()),
-            password: Input::Given(field("password")),
+            password: Input::Given(field("password").into()),
         };
         let work = move |request: &pipeline::Request<'_>| {
             let old_key = request.context.browser.session_key.as_deref();
-            sessions::log_in(&request.state.app, &credentials, old_key).map_err(ApiError::of_login)
+            let result = sessions::log_in(&request.state.app, &credentials, old_key);
+            let login = login::conclude(request.caller, &credentials, result, |login| &login.user);
+            request.settle(login.as_ref().err());
+            login
         };
-        (Pool::Passwords, work)
+        Plan {
+            pool: Pool::Passwords,
+            guess: Guess::Login(username.clone()),
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(LOG_IN, state, http, payload, context, plan).await;
     match outcome.result {
@@ -120,7 +129,12 @@ pub(crate) async fn log_out(state: Data<State>, http: HttpRequest, payload: Payl
             }
             Ok(next)
         };
-        (Pool::Database, work)
+        Plan {
+            pool: Pool::Database,
+            guess: Guess::None,
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(LOG_OUT, &state, &http, payload, &context, plan).await;
     match outcome.result {
@@ -155,7 +169,7 @@ fn refuse_method(context: &RequestContext, allow: &'static str) -> HttpResponse 
     response
 }
 
-/// Where to go after a login or logout: a place on this site, or the API's root.
+/// Returns the URL after a login or logout: a path on this site, or the API's root.
 pub(crate) fn local(next: &str) -> &str {
     let is_local = next.starts_with('/')
         && !next.starts_with("//")
@@ -169,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_a_login_one_stays_on_this_site() {
+    fn login_redirects_to_this_site_only() {
         assert_eq!(local("/api/cars/?limit=2"), "/api/cars/?limit=2");
         for elsewhere in [
             "",

@@ -1,5 +1,4 @@
-//! `/media/`: the pictures of cars. All clients that know the unguessable path may read them; there is no list
-//! of them.
+//! `/media/`: the pictures of cars. All clients that know the unguessable path may read them; there is no list.
 
 use actix_files::NamedFile;
 use actix_web::{
@@ -16,8 +15,8 @@ use crate::{
     state::State,
 };
 
-/// A picture never changes under its path. Only the viewer's own cache may keep it: when it is deleted, no one
-/// else's should still hand it out.
+/// Cache control of pictures, which never change under their path. Only private caches may store them: a shared cache
+/// could serve a deleted picture.
 const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 
 /// `GET /media/{path}`, with ranges and conditions.
@@ -25,9 +24,10 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<Stri
     let app = state.app.clone();
     let path = ImagePath::from_storage(path.into_inner());
     let name = path.to_string();
+    let share = state.share(state.proxies.client(http.head()), None);
     let opened = state
         .pools
-        .run(Pool::Database, move || {
+        .run(Pool::Database, share, move || {
             images::open(&app, &path).map_err(ApiError::from)
         })
         .await;

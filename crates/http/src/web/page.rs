@@ -20,7 +20,7 @@ use actix_web::{
     web::{Bytes, Data, Payload},
 };
 use futures_util::{StreamExt as _, stream};
-use mycars_domain::audit::Channel;
+use mycars_domain::{UserId, audit::Channel};
 
 use crate::{
     api::{
@@ -40,11 +40,11 @@ use crate::{
     web::browsable::{self, Page, Sent},
 };
 
-/// Nothing but our own files, no script or style in the page itself, and no frame around it.
+/// Content-Security-Policy of pages: only files of this server, no inline script or style, and no framing.
 pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The headers of an answer that matter to a person.
+/// The response headers that pages show.
 const SHOWN: [&str; 6] = [
     "Allow",
     "Content-Type",
@@ -54,7 +54,7 @@ const SHOWN: [&str; 6] = [
     "Retry-After",
 ];
 
-/// Answers a request to an endpoint, whatever its method.
+/// Handles a request to an endpoint, with any method.
 pub(crate) async fn serve(
     endpoint: &'static Endpoint,
     state: Data<State>,
@@ -72,7 +72,7 @@ pub(crate) async fn serve(
         Ok(accepted) => {
             let reply = dispatch(endpoint, &state, &http, payload, &context, &mut page).await;
             accepted.indent(match reply {
-                Ok(reply) => write(reply, endpoint, &state, &context),
+                Ok(reply) => write(reply, endpoint, &state, page.user, &context),
                 Err(error) => error.response(),
             })
         }
@@ -80,8 +80,8 @@ pub(crate) async fn serve(
     };
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("Accept, Cookie"));
-    // Django REST framework leaves this out. But nearly every response holds a token or personal data, which no browser
-    // should keep on disk; and a rule without exceptions cannot be forgotten.
+    // Django REST framework does not send this header. But nearly every response holds a token or personal data, which
+    // browsers should not store on disk; and a rule without exceptions cannot be forgotten.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
         headers.insert(ALLOW, allow);
@@ -108,6 +108,7 @@ fn write(
     reply: Reply,
     endpoint: &'static Endpoint,
     state: &Data<State>,
+    user: Option<UserId>,
     context: &Arc<RequestContext>,
 ) -> HttpResponse {
     let status = StatusCode::from_u16(reply.status).unwrap_or_default();
@@ -130,7 +131,8 @@ fn write(
         return response.streaming(first);
     }
     let (access, credentials) = (endpoint.access, Credentials::TokenOrSession);
-    let rest = pieces(state, context, access, credentials, Channel::Api, rest);
+    let share = state.share(context.client, user);
+    let rest = pieces(state, context, share, access, credentials, Channel::Api, rest);
     response.streaming(Box::pin(first.chain(rest)))
 }
 
@@ -193,7 +195,7 @@ fn present(
     response
 }
 
-/// A page, with the token that its forms send back.
+/// Returns a page, with the cookie of the CSRF token in its forms.
 pub(crate) fn as_page(status: StatusCode, html: String, context: &RequestContext) -> HttpResponse {
     let mut response = HttpResponse::build(status);
     response
@@ -215,7 +217,7 @@ fn shown(answer: &HttpResponse) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// What may be done here: nothing where the answer says that it can't be.
+/// Returns the operations that the user may use; none if the response refuses them.
 fn offered(endpoint: &'static Endpoint, status: StatusCode, page: &PageData) -> Vec<&'static Operation> {
     let is_gone = status == StatusCode::NO_CONTENT && page.method == Some(Method::Delete);
     let is_open = status.is_success()
@@ -226,7 +228,7 @@ fn offered(endpoint: &'static Endpoint, status: StatusCode, page: &PageData) -> 
                 | StatusCode::PAYLOAD_TOO_LARGE
                 | StatusCode::UNSUPPORTED_MEDIA_TYPE
         );
-    // These endpoints check tokens, not the user: a wrong token is no reason to hide the form.
+    // These endpoints check tokens, not the user: after a wrong token, the form is still shown.
     let is_login = status == StatusCode::UNAUTHORIZED && endpoint.access == Access::Open;
     if is_gone || !(is_open || is_login) {
         return Vec::new();
@@ -234,12 +236,12 @@ fn offered(endpoint: &'static Endpoint, status: StatusCode, page: &PageData) -> 
     endpoint.operations.iter().collect()
 }
 
-/// Whether there is a list to be asked for something else: also where a filter was wrong.
+/// Returns whether the page shows the controls of a list: also if a filter was invalid.
 fn shows_list(status: StatusCode, context: &RequestContext) -> bool {
     status.is_success() || (status == StatusCode::BAD_REQUEST && context.method.is_safe())
 }
 
-/// What was sent, where it was refused.
+/// Returns the refused body.
 fn sent(status: StatusCode, page: &PageData) -> Sent<'_> {
     let method = page.method.filter(|_| status.is_client_error());
     match (method, &page.sent) {

@@ -1,9 +1,9 @@
-//! The admin panel at `/admin/`: what admins do every day, as pages.
+//! The admin panel at `/admin/`: pages for the everyday tasks of admins.
 //!
-//! A [`Screen`] is data, as an endpoint is: a path and what answers GET and POST. What holds for all of them is
-//! data, too: access, the CSRF check and the pool are [`Rules`] of the pipeline, and [`dispatch`] decides what an
-//! error looks like. A view is a plain function that calls the same use-cases as the API and answers an
-//! [`Answer`]. Pages work without a script; `panel.js` adds comfort.
+//! A [`Screen`] is data, as an endpoint is: a path and the views for GET and POST. The common checks are data, too:
+//! access, the CSRF check and the pool are [`Rules`] of the pipeline, and [`dispatch`] renders errors. A view is a
+//! function that calls the same use-cases as the API and returns an [`Answer`]. Pages work without a script; `panel.js`
+//! adds convenience.
 
 mod account;
 mod bulk;
@@ -30,7 +30,7 @@ use actix_web::{
     web::{self, Data, Payload, ServiceConfig},
 };
 use mycars_application::{App, Caller};
-use mycars_domain::{Action, Target, User, audit::Channel, policy};
+use mycars_domain::{Action, Target, User, UserId, audit::Channel, policy};
 
 use crate::{
     edge::metrics::Route,
@@ -40,7 +40,7 @@ use crate::{
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, session_cookie},
-        pipeline::{self, Csrf, Rules},
+        pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
         query::Query,
         stream::{Step, pieces},
@@ -52,17 +52,17 @@ use crate::{
 use message::Message;
 use render::Frame;
 
-/// One page of the panel and what its forms do.
+/// A page of the panel and its forms.
 struct Screen {
     /// Ends in a slash; served without it as well.
     path: &'static str,
     get: Option<View>,
     post: Option<View>,
-    /// Whether a form of it may hold a picture.
+    /// Whether a form of the page may hold a picture.
     takes_file: bool,
 }
 
-/// Answers a request of an admin.
+/// Handles a request of an admin.
 type View = fn(&Context<'_>) -> Result<Answer, ApiError>;
 
 const fn form(path: &'static str, get: View, post: View) -> Screen {
@@ -131,13 +131,13 @@ static SCREENS: [Screen; 21] = [
     done("/admin/tokens/bulk/", tokens::bulk),
 ];
 
-/// What a view knows of a request.
+/// The request, as views see it.
 struct Context<'a> {
     app: &'a App,
     /// The authenticated admin.
     user: &'a User,
     caller: &'a Caller,
-    /// The number in the path; one that nothing has where there is none.
+    /// The number in the path; without one, an id that no object has.
     id: i64,
     path: &'a str,
     /// The query as it stands in the URL.
@@ -159,7 +159,7 @@ impl Context<'_> {
         Ok(policy::check(&self.caller.actor, action, target)?)
     }
 
-    /// What a form sent under a name, without the space around it.
+    /// Returns the value of a form field, without surrounding white space.
     fn sent(&self, name: &str) -> &str {
         self.body
             .text_of(name)
@@ -167,7 +167,7 @@ impl Context<'_> {
             .trim_matches(mycars_domain::is_space)
     }
 
-    /// The query of the list that one came from, to go back to it as it was. What no header can hold is none.
+    /// Returns the query of the list that linked to this page. Empty if a header cannot hold it.
     fn back(&self) -> &str {
         self.query
             .text("back")
@@ -175,37 +175,37 @@ impl Context<'_> {
             .unwrap_or("")
     }
 
-    /// The list that one came from, as it was.
+    /// Returns the URL of the list that linked to this page, with its query.
     fn back_to(&self, list: &str) -> String {
         url(list, self.back())
     }
 
-    /// Another page of the same thing, from which one still finds back.
+    /// Returns the URL of another page of the same object, with the way back to the list.
     fn with_back(&self, path: &str) -> String {
         lists::with_back(path, self.back())
     }
 }
 
-/// What a view answers.
+/// The response of a view.
 enum Answer {
     Page(StatusCode, String),
-    /// Go there, where the message is shown.
+    /// Redirects to a page, which shows the message.
     Redirect(String, Option<Message>),
-    /// The same, logged in anew with this key.
+    /// Redirects, with the session key of a new login.
     LoggedIn(String, Message, String),
     Json(Vec<u8>),
     Stream(Stream),
 }
 
-/// An answer that takes time: it is made step by step, and sent as it is made.
+/// A response that is generated in steps, and sent meanwhile.
 struct Stream {
     media_type: &'static str,
-    /// Under which name it is saved; it is shown if there is none.
+    /// The name under which browsers save it; `None` shows it.
     file_name: Option<String>,
     step: Step,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+#[expect(clippy::unnecessary_wraps, reason = "views return a result")]
 impl Answer {
     fn page(html: String) -> Result<Self, ApiError> {
         Ok(Self::Page(StatusCode::OK, html))
@@ -216,8 +216,7 @@ impl Answer {
     }
 }
 
-/// Returns the method and the path of each screen, for tests and documents.
-/// HEAD goes with GET.
+/// Returns the method and the path of each screen, for tests and documents. HEAD is served with GET.
 #[must_use]
 pub fn screens() -> Vec<(&'static str, &'static str)> {
     let methods = |screen: &'static Screen| {
@@ -228,7 +227,7 @@ pub fn screens() -> Vec<(&'static str, &'static str)> {
     SCREENS.iter().flat_map(methods).collect()
 }
 
-/// Every page of the panel.
+/// Adds the routes of the panel.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     let login = web::resource(["/admin/login/", "/admin/login"]).app_data(Route("/admin/login/"));
     config.service(login.to(log_in));
@@ -243,12 +242,12 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     }
 }
 
-/// Where Django's admin has its login, and where bookmarks lead.
+/// Redirects from the path of the login in Django's admin, which bookmarks may have.
 async fn log_in() -> HttpResponse {
     redirect("/api-auth/login/?next=/admin/")
 }
 
-/// Answers a request to a screen, whatever its method.
+/// Handles a request to a screen, with any method.
 async fn dispatch(
     screen: &'static Screen,
     state: Data<State>,
@@ -280,13 +279,23 @@ async fn dispatch(
     let plan = |body: &mut Body| {
         let pool = pool(screen, body);
         let work = move |request: &pipeline::Request<'_>| answer(view, message.as_ref(), request);
-        (pool, work)
+        let guess = if body.may_hold("old_password") {
+            Guess::OldPassword
+        } else {
+            Guess::None
+        };
+        Plan {
+            pool,
+            guess,
+            checks_uniqueness: false,
+            work,
+        }
     };
     let outcome = pipeline::run(rules, &state, &http, payload, &context, plan).await;
     match (outcome.result, outcome.user) {
-        (Ok(answer), Some(_)) => {
+        (Ok(answer), Some(user)) => {
             let is_page = matches!(answer, Answer::Page(..));
-            let mut response = respond(answer, &state, &context);
+            let mut response = respond(answer, &state, user.id, &context);
             if has_message && is_page {
                 add_cookie(&mut response, &message::no_cookie());
             }
@@ -297,7 +306,7 @@ async fn dispatch(
     }
 }
 
-/// Runs a view. What is wrong with the body of its form is said first.
+/// Runs a view. Errors in the body of its form are reported first.
 fn answer(
     view: Option<View>,
     message: Option<&Message>,
@@ -315,7 +324,7 @@ fn answer(
     if let Some(problem) = request.body.problem() {
         return Err(problem);
     }
-    view(&Context {
+    let answer = view(&Context {
         app: &request.state.app,
         user: request.user.ok_or(ApiError::NoCredentials)?,
         caller: request.caller,
@@ -326,10 +335,14 @@ fn answer(
         body: request.body,
         csrf_token,
         message,
-    })
+    });
+    if let Ok(Answer::LoggedIn(..)) = answer {
+        request.settle(None);
+    }
+    answer
 }
 
-/// Returns the pool of a form: slow work runs apart from the rest.
+/// Returns the pool of a form: slow work has pools of its own.
 fn pool(screen: &Screen, body: &Body) -> Pool {
     if screen.takes_file && body.has_file() {
         Pool::Images
@@ -340,7 +353,7 @@ fn pool(screen: &Screen, body: &Body) -> Pool {
     }
 }
 
-/// To the login, and from there back: where there is nothing to be seen, to the list above it.
+/// Redirects to the login, which leads back to the page, or to the list above it if the page has no GET.
 fn to_login(screen: Option<&Screen>, context: &RequestContext) -> HttpResponse {
     let path = match screen {
         Some(Screen { get: None, path, .. }) => path.trim_end_matches("bulk/"),
@@ -361,11 +374,11 @@ fn redirect(to: &str) -> HttpResponse {
 }
 
 fn add_cookie(response: &mut HttpResponse, cookie: &Cookie<'_>) {
-    // It fails for a cookie that is no header, and ours are.
+    // This fails only for a cookie that is not a valid header.
     drop(response.add_cookie(cookie));
 }
 
-fn respond(answer: Answer, state: &Data<State>, context: &Arc<RequestContext>) -> HttpResponse {
+fn respond(answer: Answer, state: &Data<State>, user: UserId, context: &Arc<RequestContext>) -> HttpResponse {
     let is_https = context.client.is_https;
     match answer {
         Answer::Page(status, html) => page::as_page(status, html, context),
@@ -392,12 +405,12 @@ fn respond(answer: Answer, state: &Data<State>, context: &Arc<RequestContext>) -
             .content_type(header::ContentType::json())
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .body(json),
-        Answer::Stream(stream) => send(stream, state, context),
+        Answer::Stream(stream) => send(stream, state, user, context),
     }
 }
 
-/// Sends an answer as it is made.
-fn send(stream: Stream, state: &Data<State>, context: &Arc<RequestContext>) -> HttpResponse {
+/// Sends a response while it is generated.
+fn send(stream: Stream, state: &Data<State>, user: UserId, context: &Arc<RequestContext>) -> HttpResponse {
     let mut response = page::as_page(StatusCode::OK, String::new(), context);
     if let Ok(media_type) = HeaderValue::from_str(stream.media_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
@@ -413,8 +426,9 @@ fn send(stream: Stream, state: &Data<State>, context: &Arc<RequestContext>) -> H
                 .insert(header::CONTENT_DISPOSITION, disposition);
         }
     }
-    let (access, credentials) = (Access::Admin, Credentials::Session);
-    let pieces = pieces(state, context, access, credentials, Channel::Panel, stream.step);
+    let (access, credentials, channel) = (Access::Admin, Credentials::Session, Channel::Panel);
+    let share = state.share(context.client, Some(user));
+    let pieces = pieces(state, context, share, access, credentials, channel, stream.step);
     response
         .set_body(actix_web::body::BodyStream::new(Box::pin(pieces)))
         .map_into_boxed_body()
@@ -440,14 +454,15 @@ fn refuse(error: &ApiError, user: Option<&User>, context: &RequestContext) -> Ht
     response
 }
 
-/// Answers a request to a path below `/admin/` that does not exist.
+/// Responds to a request for a path below `/admin/` that does not exist.
 pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> HttpResponse {
     let context = Arc::new(RequestContext::new(state, http, true));
     let look_up = {
         let (app, context) = (Arc::clone(&state.app), Arc::clone(&context));
         move || Credentials::Session.user(&app, &context)
     };
-    let found = state.pools.run(Pool::Database, look_up).await;
+    let share = state.share(context.client, None);
+    let found = state.pools.run(Pool::Database, share, look_up).await;
     match found.map_err(ApiError::from).flatten() {
         Ok(None) => to_login(None, &context),
         Ok(Some(user)) => {

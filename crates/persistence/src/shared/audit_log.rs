@@ -20,7 +20,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::audit_log,
-    store::{IDS_AT_ONCE, Unit, containing, contains_nul, count_of, paged, search_key, where_all},
+    store::{IDS_AT_ONCE, Unit, contains_nul, count_of, paged, search_key, where_all},
 };
 use crate::changes;
 
@@ -127,9 +127,7 @@ fn conditions(query: &HistoryQuery) -> Vec<Condition<'_>> {
     }
     let mut all: Vec<Condition<'_>> = Vec::new();
     for word in query.search.words() {
-        all.push(Box::new(
-            audit_log::search_key.like(containing(word)).escape('\\'),
-        ));
+        all.push(Box::new(contains!(audit_log::search_key, word)));
     }
     if let Some(action) = query.action {
         all.push(Box::new(audit_log::action.eq(action.as_str())));

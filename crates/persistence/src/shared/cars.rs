@@ -21,7 +21,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::{cars, users},
-    store::{IDS_AT_ONCE, Unit, containing, contains_nul, count_of, kept_key, paged, search_key, where_all},
+    store::{IDS_AT_ONCE, Unit, contains_nul, count_of, kept_key, paged, search_key, where_all},
 };
 
 #[derive(Queryable, Selectable)]
@@ -158,12 +158,12 @@ fn conditions(owner: Option<UserId>, query: &CarQuery) -> Vec<Condition<'_>> {
         all.push(Box::new(cars::owner_id.eq(owner.0)));
     }
     for word in query.search.words() {
-        let has_word = cars::search_key.like(containing(word)).escape('\\');
+        let has_word = contains!(cars::search_key, word);
         if owner.is_some() {
             all.push(Box::new(has_word));
         } else {
             let owners = users::table
-                .filter(users::search_key.like(containing(word)).escape('\\'))
+                .filter(contains!(users::search_key, word))
                 .select(users::id);
             all.push(Box::new(has_word.or(cars::owner_id.eq_any(owners))));
         }

@@ -13,14 +13,22 @@ use diesel_migrations::MigrationHarness as _;
 use mycars_application::ports::BoxError;
 
 use super::{Conn, DB, HAS_MIGRATIONS, MIGRATIONS, begin_migrations, keys, store::open};
-use crate::{database::Failure, requirements::newer_schema};
+use crate::{
+    database::{Failure, Options},
+    requirements::newer_schema,
+};
 
 /// Maximum time that an instance waits while another one applies migrations.
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
 
 /// Applies the migrations that are pending, all or none, and returns their names.
 pub(crate) fn migrate(address: &str) -> Result<Vec<String>, Failure> {
-    let mut conn = open(address, MIGRATION_PATIENCE)?;
+    let options = Options {
+        timeout: MIGRATION_PATIENCE,
+        statement_timeout: None,
+        ..Options::default()
+    };
+    let mut conn = open(address, options)?;
     // Diesel's own check needs the right to create tables, even if there is nothing to do.
     if is_current(&mut conn)? {
         return Ok(Vec::new());

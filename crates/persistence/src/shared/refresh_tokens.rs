@@ -13,7 +13,7 @@ use mycars_domain::UserId;
 use super::{
     Conn, DB,
     schema::{refresh_tokens, users},
-    store::{IDS_AT_ONCE, Unit, containing, contains_nul, count_of, paged},
+    store::{IDS_AT_ONCE, Unit, contains_nul, count_of, paged},
 };
 
 diesel::define_sql_function! {
@@ -59,14 +59,10 @@ fn filtered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
     }
     for word in query.search.words() {
         let owners = users::table
-            .filter(users::search_key.like(containing(word)).escape('\\'))
+            .filter(contains!(users::search_key, word))
             .select(users::id.nullable());
-        found = found.filter(
-            lower(refresh_tokens::jti)
-                .like(containing(word))
-                .escape('\\')
-                .or(refresh_tokens::user_id.eq_any(owners)),
-        );
+        let has_word = contains!(lower(refresh_tokens::jti), word);
+        found = found.filter(has_word.or(refresh_tokens::user_id.eq_any(owners)));
     }
     if let Some(user) = query.user {
         found = found.filter(refresh_tokens::user_id.eq(user.0));

@@ -21,7 +21,7 @@ use mycars_domain::fold;
 
 use super::{
     BEGIN, Conn, WRITE_CHECK, WriteLock, begin_now, check, check_before_migrations, establish, is_read_only,
-    migrations, prepare,
+    migrations, prepare, start_statement,
 };
 use crate::{
     database::{Failure, Options},
@@ -34,16 +34,14 @@ type Work<'a> = dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback> + 'a;
 /// Creates a store with a filled connection pool.
 pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>, Failure> {
     // The pool would retry until its timeout; this connection reports the error at once.
-    open(address, options.timeout)?;
+    open(address, options)?;
     let pool = Pool::builder()
         .max_size(options.pool_size)
         .connection_timeout(options.timeout)
         // A test of each connection costs a round trip, about a quarter of the throughput. Instead, work on a broken
         // connection is repeated on another one.
         .test_on_check_out(false)
-        .connection_customizer(Box::new(Prepare {
-            patience: options.timeout,
-        }))
+        .connection_customizer(Box::new(Prepare(options)))
         .error_handler(Box::new(LogErrors))
         .build(Manager::new(address))
         .map_err(|error| Failure::Opening(error.into()))?;
@@ -55,10 +53,10 @@ pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>,
     }))
 }
 
-/// Opens a connection, and checks what the program needs of the database.
-pub(super) fn open(address: &str, patience: Duration) -> Result<Conn, Failure> {
+/// Opens a connection, and checks the requirements on the database.
+pub(super) fn open(address: &str, options: Options) -> Result<Conn, Failure> {
     let mut conn = establish(address)?;
-    prepare(&mut conn, patience)?;
+    prepare(&mut conn, options)?;
     check(&mut conn)?;
     if !migrations::is_current(&mut conn)? {
         check_before_migrations(&mut conn)?;
@@ -68,17 +66,15 @@ pub(super) fn open(address: &str, patience: Duration) -> Result<Conn, Failure> {
 
 /// Sets up each new connection of the pool.
 #[derive(Debug)]
-struct Prepare {
-    patience: Duration,
-}
+struct Prepare(Options);
 
 impl CustomizeConnection<Conn, ConnectError> for Prepare {
     fn on_acquire(&self, conn: &mut Conn) -> Result<(), ConnectError> {
-        Ok(prepare(conn, self.patience)?)
+        Ok(prepare(conn, self.0)?)
     }
 }
 
-/// Logs why the pool could not open a connection. Callers that wait for a connection only get a timeout.
+/// Logs the reason why the pool could not open a connection. Callers that wait for a connection only get a timeout.
 #[derive(Debug)]
 struct LogErrors;
 
@@ -88,12 +84,12 @@ impl HandleError<ConnectError> for LogErrors {
     }
 }
 
-/// How long a write waits for other writers.
+/// The behaviour of a write while other writers hold the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// As long as the store's time limit.
+    /// Waits for the store's time limit.
     UntilTimeout,
-    /// It fails instead.
+    /// Fails at once.
     Never,
 }
 
@@ -313,6 +309,7 @@ impl<'a> Unit<'a> {
         &mut self,
         query: impl FnOnce(&mut Conn) -> QueryResult<T>,
     ) -> Result<T, StoreError> {
+        start_statement();
         query(self.conn).map_err(|error| {
             self.failed = true;
             let error = store_error(error);
@@ -348,14 +345,8 @@ macro_rules! kept_key {
 }
 pub(super) use kept_key;
 
-/// Returns the `LIKE` pattern for texts that contain a word, with wildcards escaped.
-pub(super) fn containing(word: &str) -> String {
-    let escaped = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
-}
-
 /// Returns whether a text contains U+0000, which no row can contain. Such a text must not be sent: PostgreSQL refuses
-/// it as malformed, and for SQLite it ends a pattern, which then matches everything.
+/// it as malformed.
 pub(super) fn contains_nul(text: &str) -> bool {
     text.contains('\0')
 }

@@ -20,9 +20,7 @@ use mycars_domain::{
 use super::{
     DB,
     schema::users,
-    store::{
-        IDS_AT_ONCE, Unit, containing, contains_nul, count_of, kept_key, paged, same, search_key, where_all,
-    },
+    store::{IDS_AT_ONCE, Unit, contains_nul, count_of, kept_key, paged, same, search_key, where_all},
 };
 
 #[derive(Queryable, Selectable)]
@@ -40,6 +38,7 @@ struct Row {
     is_superuser: bool,
     password: String,
     logins_ended_at: Option<DateTime<Utc>>,
+    access_ended_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -65,6 +64,7 @@ impl TryFrom<Row> for User {
             is_superuser: row.is_superuser,
             password: PasswordHash::from_storage(row.password),
             logins_ended_at: row.logins_ended_at,
+            access_ended_at: row.access_ended_at,
             date_joined: row.date_joined,
             last_login: row.last_login,
             created_at: row.created_at,
@@ -89,6 +89,7 @@ struct Values<'a> {
     password: &'a str,
     search_key: String,
     logins_ended_at: Option<DateTime<Utc>>,
+    access_ended_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -139,6 +140,7 @@ impl<'a> From<&'a NewUser> for Values<'a> {
         values! {
             user,
             logins_ended_at: None,
+            access_ended_at: None,
             date_joined: user.created_at,
             last_login: None,
             updated_at: user.created_at
@@ -151,6 +153,7 @@ impl<'a> From<&'a User> for Values<'a> {
         values! {
             user,
             logins_ended_at: user.logins_ended_at,
+            access_ended_at: user.access_ended_at,
             date_joined: user.date_joined,
             last_login: user.last_login,
             updated_at: user.updated_at
@@ -167,7 +170,7 @@ fn conditions(query: &UserQuery) -> Vec<Condition<'_>> {
     }
     let mut all: Vec<Condition<'_>> = Vec::new();
     for word in query.search.words() {
-        all.push(Box::new(users::search_key.like(containing(word)).escape('\\')));
+        all.push(Box::new(contains!(users::search_key, word)));
     }
     if let Some(role) = query.role {
         all.push(Box::new(users::role.eq(role.as_str())));

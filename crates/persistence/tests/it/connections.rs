@@ -7,14 +7,17 @@ use std::{
 };
 
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
-use mycars_application::ports::{Store, StoreError};
+use mycars_application::{
+    lists::{CarQuery, Search, UserQuery},
+    ports::{Store, StoreError},
+};
 use mycars_domain::{Car, CarId, UserId, values::ImagePath};
 use mycars_persistence::{Database, Options};
 use mycars_testkit::{PostgresServer, TestDatabase, samples};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// More than the maximum time until a caller is told that the database is unavailable.
+/// A time longer than the maximum wait of a caller.
 const TOO_LONG: Duration = Duration::from_secs(10);
 
 fn both() -> [TestDatabase; 2] {
@@ -35,6 +38,7 @@ fn pool_without_free_connection_times_out() {
         let store = database.store_with(&Options {
             pool_size: 1,
             timeout: PATIENCE,
+            ..Options::default()
         });
         store
             .read(|_| {
@@ -80,6 +84,7 @@ fn write_now_does_not_wait_for_another_writer() {
         let options = Options {
             timeout: patience,
             pool_size: 3,
+            ..Options::default()
         };
         let (store, other) = (database.store_with(&options), database.store_with(&options));
         let ann = store
@@ -141,12 +146,79 @@ fn list_for_update_blocks_new_pictures() {
     }
 }
 
+/// Searches for cars.
+fn search(store: &dyn Store) -> Result<Vec<Car>, StoreError> {
+    let query = CarQuery {
+        search: Search::parse("octavia"),
+        ..CarQuery::default()
+    };
+    store.read(|unit| unit.cars().list(None, &query))
+}
+
+fn assert_timed_out(outcome: &Result<Vec<Car>, StoreError>) {
+    assert!(
+        matches!(outcome, Err(StoreError::Unavailable(cause)) if cause.to_string().contains("statement timeout")),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn postgres_statement_over_its_timeout_is_unavailable() {
+    let database = TestDatabase::postgres();
+    let store = database.store_with(&Options {
+        pool_size: 1,
+        timeout: Duration::from_mins(1),
+        statement_timeout: Some(Duration::from_secs(1)),
+    });
+    let mut other = PgConnection::establish(&database.url()).unwrap();
+    other.batch_execute("BEGIN; LOCK TABLE cars").unwrap();
+    assert_timed_out(&search(&*store));
+    let written = store.write(|unit| unit.cars().list(None, &CarQuery::default()));
+    assert_timed_out(&written);
+    other.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(search(&*store).unwrap(), []);
+}
+
+#[test]
+fn sqlite_search_over_its_timeout_is_unavailable() {
+    let database = TestDatabase::sqlite();
+    let store = database.store_with(&Options {
+        pool_size: 1,
+        timeout: Duration::from_mins(1),
+        statement_timeout: Some(Duration::ZERO),
+    });
+    let car = store
+        .write(|unit| {
+            let ann = unit.users().insert(&samples::new_user("ann"))?;
+            unit.cars().insert(&samples::new_car(ann.id, "B-AB 1"))
+        })
+        .unwrap();
+    assert_timed_out(&search(&*store));
+    let written = store.write(|unit| {
+        let query = CarQuery {
+            search: Search::parse("octavia"),
+            ..CarQuery::default()
+        };
+        unit.cars().list(Some(car.owner), &query)
+    });
+    assert_timed_out(&written);
+    let users = UserQuery {
+        search: Search::parse("ann"),
+        ..UserQuery::default()
+    };
+    let users = store.read(|unit| unit.users().count(&users));
+    assert!(matches!(users, Err(StoreError::Unavailable(_))), "{users:?}");
+    let all = store.read(|unit| unit.cars().list(None, &CarQuery::default()));
+    assert_eq!(all.unwrap(), [car]);
+}
+
 #[test]
 fn waiting_writers_hold_no_connections() {
     let database = TestDatabase::sqlite();
     let store = database.store_with(&Options {
         pool_size: 2,
         timeout: Duration::from_mins(1),
+        ..Options::default()
     });
     let writing = Arc::new(Barrier::new(2));
     thread::scope(|scope| {
@@ -241,6 +313,7 @@ fn full_server_is_unavailable_until_it_has_room() {
     let options = Options {
         pool_size: 1,
         timeout: PATIENCE,
+        ..Options::default()
     };
     database.migrate(&options).unwrap();
     let store = database.connect(&options).unwrap();
@@ -253,7 +326,7 @@ fn full_server_is_unavailable_until_it_has_room() {
         }
     };
     assert!(refusal.contains("too many clients"), "{refusal}");
-    // The place of the store's only connection is taken as soon as it is dead.
+    // Another session takes the place of the store's only connection as soon as that is closed.
     let kill = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
         WHERE query LIKE '%lc_messages%' AND pid <> pg_backend_pid()";
     admin.batch_execute(kill).unwrap();

@@ -16,6 +16,7 @@ use mycars_testkit::{PgBouncer, PoolMode, PostgresServer, TestDatabase, samples}
 const OPTIONS: Options = Options {
     pool_size: 2,
     timeout: Duration::from_secs(1),
+    statement_timeout: None,
 };
 
 /// Returns the error of opening a database. It must be the same for `connect` and `migrate`, in one line and without
@@ -35,7 +36,7 @@ fn missing_folder_is_reported() {
     let line = refusal("sqlite:///no/such/folder/mycars.sqlite3");
     assert_eq!(
         line,
-        "the folder `/no/such/folder` of the SQLite database does not exist: make it, or correct the database URL"
+        "the folder `/no/such/folder` of the SQLite database does not exist: create it, or correct the database URL"
     );
 }
 
@@ -97,6 +98,7 @@ fn zero_connections_and_timeout_are_raised_to_the_minimum() {
     let nothing = Options {
         pool_size: 0,
         timeout: Duration::ZERO,
+        statement_timeout: None,
     };
     // The pool panics if one of them is zero. With a timeout of a millisecond, opening may fail with an error.
     Database::parse(&database.url())
@@ -294,6 +296,7 @@ fn pooler_that_keeps_sessions_works_at_every_start() {
 const ONE_CONNECTION: Options = Options {
     pool_size: 1,
     timeout: Duration::from_secs(2),
+    statement_timeout: None,
 };
 
 #[test]

@@ -1,8 +1,8 @@
-//! Query tests: each use-case makes a fixed number of queries, whatever the number of rows. The store overrides the
-//! provided methods of the ports. Both databases use their indexes for an owner's cars and a car's history.
+//! Query tests: each use-case makes a fixed number of queries, for any number of rows. Both databases use their
+//! indexes for an owner's cars and a car's history.
 //!
-//! Diesel reports each query on the thread that makes it. Each test has its own thread, so concurrent tests do not
-//! count.
+//! Diesel reports each query on the thread that makes it. Each test has its own thread, so concurrent tests are not
+//! counted.
 
 use std::cell::RefCell;
 
@@ -237,10 +237,10 @@ const CASES: [Case; 23] = [
             search: Search::parse("ann octavia"),
             ..CarQuery::default()
         };
-        list_everybodys_cars(world, &query)
+        list_all_cars(world, &query)
     }),
     ("everybody's cars, a page of those searched for", 2, |world| {
-        list_everybodys_cars(world, &car_query(PAGE))
+        list_all_cars(world, &car_query(PAGE))
     }),
     ("the ids of everybody's cars", 1, |world| {
         cars::ids(&world.app, &admin(), &car_query(PAGE)).unwrap().len()
@@ -304,7 +304,7 @@ fn list_users(world: &World, query: &UserQuery) -> usize {
     users::list(&world.app, &admin(), query).unwrap().items.len()
 }
 
-fn list_everybodys_cars(world: &World, query: &CarQuery) -> usize {
+fn list_all_cars(world: &World, query: &CarQuery) -> usize {
     let listed = cars::list(&world.app, &admin(), CarScope::All, query).unwrap();
     assert_eq!(listed.total.is_some(), query.page.is_some());
     listed.items.len()
@@ -366,7 +366,7 @@ fn on_postgres_use_cases_make_a_fixed_number_of_queries() {
     use_cases_make_a_fixed_number_of_queries(TestDatabase::postgres);
 }
 
-/// A method of a port, what its one query must say instead of reading everything, and a call.
+/// A method of a port, a part of its one query, and a call.
 type SingleQuery = (
     &'static str,
     &'static str,

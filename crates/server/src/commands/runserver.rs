@@ -6,7 +6,7 @@ use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
-use mycars_http::{Rates, bind, serve};
+use mycars_http::{Limits, bind, serve};
 use tracing::Dispatch;
 
 use crate::{
@@ -19,7 +19,8 @@ use crate::{
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let address = settings.server.bind;
     let listener = bind(address).map_err(|error| listen_error(address, error.kind(), &error.to_string()))?;
-    let (app, applied) = wiring::migrated_app(settings)?;
+    let statement_timeout = Duration::from_secs(settings.database.statement_timeout_seconds);
+    let (app, applied) = wiring::migrated_app(settings, Some(statement_timeout))?;
     let http = mycars_http::Settings {
         workers: settings.server.workers,
         connections: settings.database.pool_size as usize,
@@ -31,7 +32,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         allowed_origins: settings.allowed_origins.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
         metrics_for: settings.metrics.allowed_networks.clone(),
-        throttle: rates(&settings.throttle),
+        throttle: limits(&settings.throttle),
         password_queue: settings.passwords.queue,
         shutdown_seconds: settings.server.shutdown_seconds,
         max_connections: settings.server.max_connections,
@@ -57,13 +58,20 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     Ok(())
 }
 
-fn rates(throttle: &Throttle) -> Option<Rates> {
-    throttle.enabled.then_some(Rates {
+fn limits(throttle: &Throttle) -> Option<Limits> {
+    throttle.enabled.then_some(Limits {
         login: throttle.login,
+        account: throttle.account,
+        account_total: throttle.account_total,
         register: throttle.register,
         refresh: throttle.refresh,
+        password: throttle.password,
+        taken: throttle.taken,
         anon: throttle.anon,
         user: throttle.user,
+        address: throttle.address,
+        user_jobs: throttle.user_jobs,
+        ipv6_prefix: throttle.ipv6_prefix,
     })
 }
 
@@ -78,7 +86,7 @@ fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
             format!("the media folder `{folder}` belongs to another database than {database}")
         }
         Ok(Ownership::Unproven) => {
-            format!("{database} names none of the pictures in the media folder `{folder}`")
+            format!("{database} refers to none of the pictures in the media folder `{folder}`")
         }
         Err(error) => {
             let error = CommandError::from(error);
@@ -89,7 +97,7 @@ fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
         }
     };
     tracing::warn!(
-        "{problem}: no picture is deleted by this; correct DATABASE_URL or MYCARS__MEDIA__ROOT, \
+        "{problem}: no picture is deleted; correct DATABASE_URL or MYCARS__MEDIA__ROOT, \
          or run `mycars adoptmedia` if they belong together"
     );
     Ok(())

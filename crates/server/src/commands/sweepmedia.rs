@@ -48,7 +48,7 @@ fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     }
     for image in &plan.restored {
         console.print(&format!(
-            "{} ({} bytes) would be restored, because a car names it",
+            "{} ({} bytes) would be restored, because a car refers to it",
             trashed(&image.path, image.day),
             image.bytes
         ));
@@ -74,7 +74,7 @@ fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
 fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     for image in &plan.restored {
         console.print(&format!(
-            "Restored {} to {}, because a car names it.",
+            "Restored {} to {}, because a car refers to it.",
             trashed(&image.path, image.day),
             image.path
         ));
@@ -145,15 +145,15 @@ fn reason(refusal: Refusal, root: &Path, database: &Database) -> String {
             "run `mycars adoptmedia` if they belong together",
         ),
         Refusal::UnprovenDatabase => (
-            format!("{database} names none of the pictures in the media folder `{folder}`"),
+            format!("{database} refers to none of the pictures in the media folder `{folder}`"),
             "run `mycars adoptmedia` if they belong together",
         ),
         Refusal::NoPictures { affected } => (
             format!(
-                "{database} names no picture, and {affected} pictures in the media folder `{folder}` would be \
+                "{database} refers to no picture, and {affected} pictures in the media folder `{folder}` would be \
                  moved or deleted"
             ),
-            "restore the database if it should name them",
+            "restore the database if its cars should have these pictures",
         ),
         Refusal::TooMany { orphans, pictures } => (
             format!(

@@ -1,6 +1,6 @@
 //! Compares documents with the settings. The second half of `docs/configuration.md` is generated from `default.toml`
-//! (what each setting means, its default), the types of the settings (what each takes) and the files of the
-//! environments (where they differ). With `UPDATE_DOCS=1`, the test writes it.
+//! (descriptions and defaults), the types of the settings (allowed values) and the files of the environments
+//! (differences). With `UPDATE_DOCS=1`, the test writes it.
 
 use std::{collections::BTreeSet, env, fmt::Write as _, fs, mem, path::Path};
 
@@ -50,7 +50,7 @@ fn configuration_reference_has_every_setting() {
 #[test]
 fn variables_in_documents_name_settings() {
     let variables: BTreeSet<String> = layers::keys().unwrap().into_values().collect();
-    let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
+    let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     for (path, text) in documents() {
         for (start, prefix) in text.match_indices("MYCARS__") {
             let rest = &text[start + prefix.len()..];
@@ -220,7 +220,7 @@ fn value(toml: &str, key: &str) -> Option<String> {
     })
 }
 
-/// Returns what a setting takes, in the words of the error for another value: no setting takes a fraction.
+/// Returns the allowed values of a setting, as in the error for another value. No setting allows a fraction.
 pub(super) fn expected(key: &str) -> String {
     let config = Config::builder().add_source(parsed(layers::DEFAULT));
     let config = config.set_override(key, 0.5).unwrap().build().unwrap();
@@ -232,7 +232,7 @@ pub(super) fn expected(key: &str) -> String {
     }
 }
 
-/// Marks values, names of files and names of settings as code: all that is not a word.
+/// Marks values, file names and settings' names as code: everything except words.
 fn with_code(text: &str) -> String {
     let is_word = |word: &str| word.chars().all(|c| c.is_alphanumeric() || "'-".contains(c));
     let marked = text.split(' ').map(|part| {

@@ -38,7 +38,7 @@ const WITHOUT_PREFIX: [&str; 5] = [
     "database_url",
 ];
 
-/// The settings whose values error messages do not show.
+/// Settings with secret values, which error messages do not show.
 const SECRET: [&str; 3] = ["secret_key", "secret_key_fallbacks", "database_url"];
 
 /// Returns the environment variables of a process that are settings.

@@ -23,7 +23,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Returns what makes a key too easy to guess; `None` if it is strong. Django warns about the same keys, and about those
+/// Returns why a key is too easy to guess; `None` if it is strong. Django warns about the same keys, and about those
 /// of fewer than 50 characters.
 pub(crate) fn weakness(key: &str) -> Option<&'static str> {
     let mut characters: Vec<char> = key.chars().collect();

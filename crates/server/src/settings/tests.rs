@@ -11,7 +11,7 @@ use super::{
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// The least that a server outside `DEBUG` needs.
+/// The minimum of settings for a server outside `DEBUG`.
 const PRODUCTION: [(&str, &str); 2] = [("SECRET_KEY", KEY), ("ALLOWED_HOSTS", "example.org")];
 
 /// A folder that does not exist.
@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 34] = [
+const VALUES: [(&str, &str, &str); 43] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -33,19 +33,28 @@ const VALUES: [(&str, &str, &str); 34] = [
     ("server.trusted_proxies", "10.0.0.1", "example.org"),
     ("database.pool_size", "4", "0"),
     ("database.timeout_seconds", "9", "0"),
+    ("database.statement_timeout_seconds", "9", "3601"),
     ("tokens.access_minutes", "5", "0"),
     ("tokens.refresh_minutes", "50", "99999999999999999999"),
     ("tokens.rotate_refresh", "true", "auto"),
+    ("tokens.access_dies_with_login", "true", "auto"),
     ("sessions.idle_minutes", "5", "52560001"),
     ("sessions.lifetime_minutes", "50", "0"),
     ("passwords.bcrypt_cost", "10", "3"),
     ("passwords.queue", "7", "yes"),
     ("throttle.enabled", "false", "auto"),
     ("throttle.login", "1/s", "10 per minute"),
+    ("throttle.account", "2/s", "2/"),
+    ("throttle.account_total", "2/s", "-2/s"),
     ("throttle.register", "2/m", "2"),
     ("throttle.refresh", "3/hour", "/min"),
+    ("throttle.password", "3/s", "3/month"),
+    ("throttle.taken", "3/s", "0/s"),
     ("throttle.anon", "4/day", "4/year"),
     ("throttle.user", "5/minute", "many"),
+    ("throttle.address", "6/s", "1.5/s"),
+    ("throttle.user_jobs", "3", "0"),
+    ("throttle.ipv6_prefix", "64", "129"),
     ("cors.allowed_origins", "http://localhost:1", "localhost"),
     ("log.level", "warn,mycars_http=debug", "inof"),
     ("log.format", "json", "xml"),

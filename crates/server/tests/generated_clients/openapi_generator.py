@@ -1,4 +1,4 @@
-"""What a client does, with the Python client that openapi-generator makes of the OpenAPI document.
+"""A client's workflow with the Python client that openapi-generator generates from the OpenAPI document.
 
 Run by scripts/generated-client against a server of its own, whose URL is in the document.
 """
@@ -70,7 +70,7 @@ def upload_picture(cars: CarsApi, car: mycars_client.Car) -> None:
 
 
 def list_and_change(cars: CarsApi, car: mycars_client.Car) -> None:
-    # None takes a value away, and what is not named stays.
+    # None removes a value, and missing fields stay unchanged.
     changed = cars.update_car(
         car.id, patched_car_request=mycars_client.PatchedCarRequest(color=None, mileage=17_000)
     )

@@ -1,4 +1,4 @@
-"""What a client does, with the Python client that openapi-python-client makes of the OpenAPI document.
+"""A client's workflow with the Python client that openapi-python-client generates from the OpenAPI document.
 
 Run by scripts/generated-client against a server of its own.
 """
@@ -35,7 +35,7 @@ BASE_URL = os.environ["MYCARS_URL"]
 PICTURE = Path(__file__).parent.parent / "contract" / "files" / "tiny.png"
 PASSWORD = "Meadow-lark-77"
 
-# What the document does not know would be an exception.
+# Statuses that are not in the document raise an exception.
 anybody = Client(base_url=BASE_URL, raise_on_unexpected_status=True)
 
 
@@ -99,7 +99,7 @@ def uploads_a_picture(client: AuthenticatedClient, car: Car) -> None:
 
 
 def changes_it(client: AuthenticatedClient, car: Car) -> None:
-    # None takes a value away, and what is not named stays.
+    # None removes a value, and missing fields stay unchanged.
     changed = update_car.sync(car.id, client=client, body=PatchedCarRequest(color=None, mileage=17_000))
     assert isinstance(changed, Car) and (changed.color, changed.mileage) == (None, 17_000)
     assert changed.notes == "Winter tyres" and changed.updated_at > car.updated_at

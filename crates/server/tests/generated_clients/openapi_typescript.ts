@@ -1,5 +1,5 @@
-// What a client does, with the types that openapi-typescript makes of the OpenAPI document, and openapi-fetch.
-// Checked and run by scripts/generated-client against a server of its own.
+// A client's workflow with openapi-fetch and the types that openapi-typescript generates from the OpenAPI document.
+// Checked and run by scripts/generated-client against a temporary server.
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -56,7 +56,7 @@ async function uploadPicture(client: Client, car: Car): Promise<void> {
   const file = new Blob([await readFile(picture!)], { type: "image/png" });
   const { data } = await client.POST("/api/cars/{car_id}/upload-image/", {
     params: { path: { car_id: car.id } },
-    // The types have text where a file is sent.
+    // The types declare files as text.
     body: { image: "" },
     bodySerializer: () => {
       const form = new FormData();
@@ -74,7 +74,7 @@ async function uploadPicture(client: Client, car: Car): Promise<void> {
 }
 
 async function changeCar(client: Client, car: Car): Promise<void> {
-  // Null takes a value away, and what is not named stays.
+  // Null removes a value, and missing fields stay unchanged.
   const { data } = await client.PATCH("/api/cars/{car_id}/", {
     params: { path: { car_id: car.id } },
     body: { color: null, mileage: 17_000 },

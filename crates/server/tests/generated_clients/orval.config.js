@@ -1,4 +1,4 @@
-// How orval makes a client of the OpenAPI document: see ../../../../scripts/generated-client.
+// The configuration of orval, which generates a client from the OpenAPI document: see ../../../../scripts/generated-client.
 export default {
   mycars: {
     input: "../openapi.json",

@@ -1,5 +1,5 @@
-// What a client does, with the functions on fetch that orval makes of the OpenAPI document.
-// Checked and run by scripts/generated-client against a server of its own, whose URL is in the document.
+// A client's workflow with the fetch functions that orval generates from the OpenAPI document.
+// Checked and run by scripts/generated-client against a temporary server, whose URL is in the document.
 
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { readFile } from "node:fs/promises";

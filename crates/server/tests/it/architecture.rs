@@ -6,11 +6,11 @@ use std::{collections::BTreeSet, process::Command};
 
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package};
 
-/// The crates that know nothing of the world outside.
+/// The crates without I/O, which define rules and use-cases.
 const INSIDE: [&str; 2] = ["mycars-domain", "mycars-application"];
 
-/// The crates that are no adapters, though not inside: the one that joins all, the one that tests share, and the one
-/// that measures. Every other one, however new, is an adapter, unless it is an example.
+/// The crates outside the core that are not adapters: the server, the tests' shared crate and the benchmark. All
+/// others, also new ones, are adapters, unless they are examples.
 const NO_ADAPTERS: [&str; 3] = ["mycars-server", "mycars-testkit", BENCHMARK];
 
 /// The benchmark. It contains a bare server of its own, which names the dependencies that it needs.
@@ -33,7 +33,7 @@ const EXAMPLES: [(&str, &[&str], &[&str]); 3] = [
 
 /// The crates that the domain may depend on, directly or not. Derive macros for errors run only at compile
 /// time.
-const DOMAIN_DEPENDS_ON: [&str; 13] = [
+const DOMAIN_DEPENDS_ON: [&str; 15] = [
     "caseless",
     "chrono",
     "num-traits",
@@ -47,6 +47,8 @@ const DOMAIN_DEPENDS_ON: [&str; 13] = [
     "unicode-general-category",
     "unicode-ident",
     "unicode-normalization",
+    "unicode-script",
+    "unicode-security",
 ];
 
 fn workspace() -> Metadata {
@@ -71,12 +73,12 @@ fn named(package: &Package, kind: Option<DependencyKind>) -> impl Iterator<Item 
         .filter(|name| *name != package.name.as_str())
 }
 
-/// The crates of the workspace that a crate's own code uses.
+/// Returns the workspace crates that the code of a crate uses.
 fn used_of_workspace(package: &Package) -> BTreeSet<&str> {
     of_workspace(package, DependencyKind::Normal)
 }
 
-/// The crates of the workspace that a crate names as one kind of dependencies.
+/// Returns the workspace crates that the manifest of a crate names as one kind of dependencies.
 fn of_workspace(package: &Package, kind: DependencyKind) -> BTreeSet<&str> {
     named(package, Some(kind))
         .filter(|name| name.starts_with("mycars-"))
@@ -110,7 +112,7 @@ fn crates_that_name<'m>(workspace: &'m Metadata, prefixes: &[&str]) -> BTreeSet<
         .collect()
 }
 
-/// Everything that a crate gets, itself left out, by dependencies of these kinds.
+/// Returns all direct and indirect dependencies of these kinds, without the crate itself.
 fn tree(package: &str, kinds: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -290,6 +292,6 @@ fn server_binary_contains_no_test_crates() {
     assert!(served.contains("mycars-domain"), "{served:?}");
     let found: Vec<_> = for_tests.iter().filter(|name| served.contains(**name)).collect();
     assert!(found.is_empty(), "the binary contains {found:?}");
-    // With the tests' own dependencies it is there: the name is right, and the tree can show it.
+    // The dependencies of the tests include it, so the name is right, and `cargo tree` can show it.
     assert!(tree("mycars-server", "normal,dev").contains("mockall"));
 }

@@ -28,7 +28,7 @@ on_both_databases!(responses_match_recorded_cases);
 /// listed case that passes fails the test, too: it must be removed from the list.
 const NOT_SERVED_YET: &[(&str, &str, &str)] = &[];
 
-/// How many cases run at a time.
+/// Number of cases that run at a time.
 const THREADS: usize = 4;
 
 /// The failures of a case.

@@ -16,7 +16,7 @@ fn links_in_documents_have_targets() {
     let broken: Vec<String> = documents
         .iter()
         .flat_map(|path| links(&prose(path)).into_iter().map(move |link| (path, link)))
-        .filter(|(path, link)| !leads_somewhere(path, link))
+        .filter(|(path, link)| !has_target(path, link))
         .map(|(path, link)| format!("{}: {link}", path.strip_prefix(ROOT).unwrap().display()))
         .collect();
     assert!(
@@ -24,11 +24,7 @@ fn links_in_documents_have_targets() {
         "only {} documents were found",
         documents.len()
     );
-    assert!(
-        broken.is_empty(),
-        "links that lead nowhere:\n{}",
-        broken.join("\n")
-    );
+    assert!(broken.is_empty(), "broken links:\n{}", broken.join("\n"));
 }
 
 #[test]
@@ -62,14 +58,14 @@ fn code_quoted_in_guides_is_current() {
             let source = fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
             assert!(
                 without_indentation(&source).contains(&without_indentation(&quote)),
-                "{guide}: {file} does not say:\n{quote}"
+                "{guide}: {file} does not contain:\n{quote}"
             );
         }
     }
 }
 
 #[test]
-fn errors_of_openapi_document_are_in_error_list() {
+fn errors_of_openapi_document_are_in_errors_md() {
     let document = fs::read_to_string(format!("{ROOT}/docs/openapi.json")).unwrap();
     let document: Value = serde_json::from_str(&document).unwrap();
     let listed = blocks("errors.md", "json");
@@ -95,7 +91,7 @@ fn errors_of_openapi_document_are_in_error_list() {
     }
 }
 
-/// The blocks of Rust in a document, and the line of text before each.
+/// Returns the blocks of Rust in a document, each with the line of text before it.
 fn quotes(document: &str) -> Vec<(String, String)> {
     let text = fs::read_to_string(format!("{ROOT}/docs/{document}")).unwrap();
     let before = text
@@ -105,7 +101,7 @@ fn quotes(document: &str) -> Vec<(String, String)> {
     before.into_iter().zip(blocks(document, "rust")).collect()
 }
 
-/// The blocks of code in a document of this language.
+/// Returns the code blocks of this language in a document.
 fn blocks(document: &str, language: &str) -> Vec<String> {
     let text = fs::read_to_string(format!("{ROOT}/docs/{document}")).unwrap();
     text.split(&format!("\n```{language}\n"))
@@ -115,7 +111,7 @@ fn blocks(document: &str, language: &str) -> Vec<String> {
         .collect()
 }
 
-/// All documents of the repository.
+/// Returns all documents of the repository.
 fn markdown() -> Vec<PathBuf> {
     let root = Path::new(ROOT);
     let below = ["docs", "crates", "examples"].map(|folder| files(&root.join(folder), usize::MAX, "md"));
@@ -142,7 +138,7 @@ fn files(folder: &Path, depth: usize, extension: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A document without its code.
+/// Returns a document without its code.
 fn prose(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let blocks = text.split("\n```").step_by(2);
@@ -150,7 +146,7 @@ fn prose(path: &Path) -> String {
     spans.collect::<Vec<_>>().join("` `")
 }
 
-/// Where the links and pictures of a text lead, other sites left out.
+/// Returns the targets of the links and pictures in a text, without other sites.
 fn links(prose: &str) -> Vec<String> {
     prose
         .split("](")
@@ -161,7 +157,7 @@ fn links(prose: &str) -> Vec<String> {
         .collect()
 }
 
-/// The file that a link names; the document itself where it names none.
+/// Returns the file of a link; the document itself if the link has only an anchor.
 fn target(document: &Path, link: &str) -> PathBuf {
     match link.split('#').next() {
         None | Some("") => document.to_owned(),
@@ -169,7 +165,7 @@ fn target(document: &Path, link: &str) -> PathBuf {
     }
 }
 
-fn leads_somewhere(document: &Path, link: &str) -> bool {
+fn has_target(document: &Path, link: &str) -> bool {
     let target = target(document, link);
     match link.split_once('#') {
         Some((_, anchor)) => target.is_file() && anchors(&target).contains(anchor),
@@ -177,7 +173,7 @@ fn leads_somewhere(document: &Path, link: &str) -> bool {
     }
 }
 
-/// The names of a document's headings, as GitHub makes them.
+/// Returns the anchors of a document's headings, as GitHub generates them.
 fn anchors(document: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(document).unwrap();
     let blocks = text.split("\n```").step_by(2);

@@ -52,20 +52,20 @@ impl<'s> Reader<'s> {
         self.server.send(&Request::get(path).bearer(&self.access))
     }
 
-    /// The entries that a query finds.
+    /// Returns the entries that a query finds.
     #[track_caller]
     fn find(&self, query: &str) -> Vec<Value> {
         let envelope = self.get(&format!("{ALL}?{query}")).json(200);
         envelope["results"].as_array().unwrap().clone()
     }
 
-    /// The newest entry.
+    /// Returns the newest entry.
     #[track_caller]
     fn newest(&self) -> Value {
         self.find("limit=1").remove(0)
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     #[track_caller]
     fn count(&self) -> u64 {
         self.get(ALL).json(200)["count"].as_u64().unwrap()
@@ -84,7 +84,7 @@ struct Author<'r> {
 }
 
 impl Author<'_> {
-    /// Sends a request that changes one thing, and checks that this is written down and nothing else.
+    /// Sends a request that makes one change, and checks that it has exactly one entry.
     #[track_caller]
     fn expect(
         &self,
@@ -130,7 +130,7 @@ fn delete(path: &str, access: &str) -> Request {
     Request::new("DELETE", path).bearer(access)
 }
 
-/// The recorded change of a password.
+/// Returns the recorded change of a password.
 fn hidden() -> Value {
     json!("********")
 }
@@ -180,11 +180,7 @@ fn changes_of_own_account_are_recorded(installation: &Installation) {
     ann.expect(&request, 200, "changed", ("user", id), &phone);
     let unchanged = reader.count();
     server.send(&request).json(200);
-    assert_eq!(
-        reader.count(),
-        unchanged,
-        "what is the same as before is no change"
-    );
+    assert_eq!(reader.count(), unchanged, "equal values are no change");
 
     let refresh = json!({"refresh": tokens.refresh});
     server
@@ -269,7 +265,7 @@ fn changes_of_own_cars_are_recorded(installation: &Installation) {
     ann.expect(&delete(&path, access), 204, "deleted", object, &told);
 }
 
-/// Gives a car a picture, another one, and none.
+/// Uploads a picture of a car, replaces it, and removes it.
 fn expect_pictures(author: &Author<'_>, path: &str, car: i64, access: &str) {
     let reader = author.reader;
     let path = format!("{path}upload-image/");
@@ -493,10 +489,7 @@ fn entries_survive_deletion_of_object_and_actor(installation: &Installation) {
     deleted.sort();
     let expected =
         ["B-AB 1", "B-AB 2", "B-AB 3"].map(|plate| entry("deleted", &format!("Toyota Camry ({plate})")));
-    assert_eq!(
-        deleted, expected,
-        "each car of somebody who is deleted has an entry"
-    );
+    assert_eq!(deleted, expected, "each car of a deleted user has an entry");
     assert_eq!(told.len(), 5);
     let of_car = reader.find(&format!("object_type=car&object_id={}", cars[0]));
     assert_eq!(of_car.len(), 3);
@@ -703,7 +696,7 @@ fn filters_select_entries_and_wrong_ones_are_refused(installation: &Installation
     assert_eq!(
         objects("search=BOB,camry"),
         ["created Toyota Camry (B-AB 2)"],
-        "the author is searched, too"
+        "the search covers the author"
     );
     assert_eq!(
         objects(&format!("actor={bob_id}&action=deleted")),
@@ -713,7 +706,7 @@ fn filters_select_entries_and_wrong_ones_are_refused(installation: &Installation
     assert_eq!(
         objects("action=&actor=&unknown=1").len(),
         7,
-        "what is left empty does not count"
+        "empty filters are ignored"
     );
 
     let at = reader.find("action=changed")[0]["at"]
@@ -724,7 +717,7 @@ fn filters_select_entries_and_wrong_ones_are_refused(installation: &Installation
     assert_eq!(
         objects(&format!("at_min={at}&at_max={at}")),
         [of_ann[1]],
-        "both ends count"
+        "both bounds are inclusive"
     );
     assert_eq!(
         objects(&format!("at_min={day}&at_max={day}")).len(),
@@ -868,7 +861,7 @@ fn owner_reads_history_of_own_car(installation: &Installation) {
     assert_eq!(
         keys(newest),
         without,
-        "an owner is not told from where others asked"
+        "owners do not see addresses of other users"
     );
     assert_eq!(
         read(&format!("{own}?limit=1"), &ann).json(200)["results"][0],
@@ -905,7 +898,7 @@ fn owner_reads_history_of_own_car(installation: &Installation) {
     assert_eq!(
         read(&own, &ann).json(404),
         not_found,
-        "a car that is gone is nobody's"
+        "a deleted car is not found"
     );
 }
 

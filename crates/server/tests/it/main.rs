@@ -6,14 +6,17 @@
 //! - [`start`], [`commands`], [`race`], [`protocol`]: cases that cannot be recorded.
 //! - [`connections`]: clients that hang up, and clients that hold connections.
 //! - [`matrix`]: authorization of every route for every kind of caller.
-//! - [`media`]: the folder of pictures, from which no start deletes.
+//! - [`media`]: the media folder, which no start changes.
 //! - [`openapi`]: the OpenAPI document matches the routes.
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.
+//! - [`security_events`]: the log lines of security events.
 //! - [`panel`]: the admin panel, by the forms of its pages and by forged forms.
+//! - [`attacks`]: floods, guesses and probes, with the throttles on.
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
+//! - [`attack`]: requests that are made to be expensive.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
 //! - [`documents`]: links and quotations in the documents.
 
@@ -24,6 +27,7 @@
 )]
 
 mod architecture;
+mod attacks;
 mod commands;
 mod connections;
 mod contract;
@@ -39,6 +43,8 @@ mod panel;
 mod property;
 mod protocol;
 mod race;
+mod search_attack;
+mod security_events;
 mod session;
 mod start;
 mod storage;

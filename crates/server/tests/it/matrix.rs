@@ -19,8 +19,8 @@ on_both_databases!(
     other_methods_are_authorized_like_listed_ones,
 );
 
-/// The columns of the tables. `deactivated` holds an access token from before; `superuser` and `admin` have
-/// nothing to do with the owner.
+/// The columns of the tables. `deactivated` has an access token from before the deactivation; `superuser` and `admin`
+/// do not own the car.
 const CALLERS: [&str; 6] = ["anonymous", "owner", "other", "admin", "superuser", "deactivated"];
 
 /// One row for each method of each route. `{user_id}` and `{car_id}` are the owner and their car.
@@ -128,9 +128,9 @@ fn row(line: &'static str) -> Row {
 fn table_matches_routes() {
     let routes: BTreeSet<_> = mycars_http::routes().into_iter().collect();
     let table: BTreeSet<_> = rows(ROUTES).iter().map(|row| (row.method, row.path)).collect();
-    let missing = routes
-        .difference(&table)
-        .map(|(method, path)| format!("add a row for `{method} {path}` to ROUTES: who may call it?"));
+    let missing = routes.difference(&table).map(|(method, path)| {
+        format!("add a row for `{method} {path}` to ROUTES: which callers are allowed?")
+    });
     let needless = table
         .difference(&routes)
         .map(|(method, path)| format!("there is no route `{method} {path}`: take its row out of ROUTES"));
@@ -164,7 +164,7 @@ struct Cast<'s> {
     superuser: i64,
     /// The OpenAPI document of the server, which each response must match.
     document: Document,
-    /// How many victims there were.
+    /// Number of victims so far.
     victims: Cell<u32>,
 }
 
@@ -207,7 +207,7 @@ impl<'s> Cast<'s> {
         }
     }
 
-    /// A new user with a car and a picture.
+    /// Creates a user with a car and a picture.
     fn victim(&self) -> Victim {
         let number = self.victims.get();
         self.victims.set(number + 1);
@@ -251,9 +251,9 @@ impl<'s> Cast<'s> {
 
     /// Creates a user of the same kind for a request that deletes its caller; `None` for a caller that is
     /// refused.
-    fn stand_in(&self, who: &str) -> Option<Caller> {
-        let name = format!("{who}{}", self.victims.get());
-        let access = match who {
+    fn stand_in(&self, kind: &str) -> Option<Caller> {
+        let name = format!("{kind}{}", self.victims.get());
+        let access = match kind {
             "other" | "admin" => join(self.server, &name).access,
             "superuser" => {
                 self.installation.create_superuser(&name);
@@ -262,7 +262,7 @@ impl<'s> Cast<'s> {
             _ => return None,
         };
         let caller = caller(self.server, access);
-        if who == "admin" {
+        if kind == "admin" {
             let root = self.callers[4].access.as_deref().unwrap();
             change(self.server, root, &caller, &json!({"role": "admin"}));
         }
@@ -283,13 +283,13 @@ impl<'s> Cast<'s> {
         self.server.send(&Request::get(path).bearer(access)).json(200)
     }
 
-    /// Asks as one of the callers.
+    /// Sends a request as one of the callers.
     fn ask(&self, method: &str, path: &str, column: usize, victim: &Victim) -> (Request, Answer) {
         let stand_in;
         let caller = match CALLERS[column] {
             "owner" => &victim.owner,
-            who if (method, path) == ("DELETE", "/api/delete-account/") => {
-                stand_in = self.stand_in(who);
+            kind if (method, path) == ("DELETE", "/api/delete-account/") => {
+                stand_in = self.stand_in(kind);
                 stand_in.as_ref().unwrap_or(&self.callers[column])
             }
             _ => &self.callers[column],

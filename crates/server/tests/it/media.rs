@@ -37,10 +37,10 @@ on_both_databases!(
     delete_car_keeps_picture_of_another_car,
 );
 
-/// Pictures that are older than the hour in which the sweep leaves them alone.
+/// A time longer than the hour in which the sweep ignores pictures.
 const LONG_AGO: Duration = Duration::from_hours(2);
 
-/// Names that the server gives to pictures.
+/// Returns a name as the server generates them for pictures.
 fn generated(number: usize) -> String {
     format!("car_{number}_{number:032x}.jpg")
 }
@@ -53,7 +53,7 @@ fn marker(installation: &Installation) -> PathBuf {
     installation.path("data/media/.mycars-database")
 }
 
-/// All files below a folder with their content; links are not followed.
+/// Returns all files below a folder with their content, without following links.
 fn tree(folder: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
     let Ok(entries) = fs::read_dir(folder) else {
         return BTreeSet::new();
@@ -72,7 +72,7 @@ fn tree(folder: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
-/// The day by the clock of the file system.
+/// Returns the current day by the clock of the file system.
 fn today(installation: &Installation) -> String {
     let file = File::create(installation.path("clock")).unwrap();
     let now = file.metadata().unwrap().modified().unwrap();
@@ -98,7 +98,7 @@ fn make_old(file: &Path) {
     file.set_modified(modified - LONG_AGO).unwrap();
 }
 
-/// Gives Ann so many cars with an old picture each, and returns the ids of the cars.
+/// Creates this number of cars of Ann, each with an old picture, and returns their ids.
 fn add_pictures(installation: &Installation, server: &Server, count: usize) -> Vec<i64> {
     let access = join(server, "ann").access;
     let ids = (0..count).map(|number| {
@@ -128,7 +128,7 @@ fn warnings(log: &str) -> Vec<&str> {
     log.lines().filter(|line| line.contains("WARN")).collect()
 }
 
-/// A stopped installation with this many pictures.
+/// Returns the pictures of a stopped installation with this number of them.
 fn with_pictures(installation: &Installation, count: usize) -> BTreeSet<(PathBuf, Vec<u8>)> {
     let server = installation.start();
     add_pictures(installation, &server, count);
@@ -138,7 +138,7 @@ fn with_pictures(installation: &Installation, count: usize) -> BTreeSet<(PathBuf
     before
 }
 
-/// An empty database of the same kind as that of an installation.
+/// Creates an empty database of the same kind as that of an installation.
 fn empty_like(installation: &Installation) -> TestDatabase {
     if installation.database().url().starts_with("sqlite:") {
         TestDatabase::empty_sqlite()
@@ -147,7 +147,7 @@ fn empty_like(installation: &Installation) -> TestDatabase {
     }
 }
 
-/// Uploads a picture and removes it again. By then whatever a start does in the background has begun.
+/// Uploads a picture and removes it again. Background work of the start has begun by then.
 fn use_for_a_while(server: &Server, username: &str) {
     let access = join(server, username).access;
     let car = server.send(&new_car(&access, &format!("C-{username}"))).json(201);
@@ -226,7 +226,7 @@ fn sweep_on_empty_database_is_refused(installation: &Installation) {
     let before = with_pictures(installation, 2);
     installation.database().execute("DELETE FROM cars");
     let refusal = installation.run(&["sweepmedia"]).refusal();
-    for part in ["names no picture", "2 pictures", "data/media", "--force"] {
+    for part in ["refers to no picture", "2 pictures", "data/media", "--force"] {
         assert!(refusal.contains(part), "{part:?} is not in {refusal}");
     }
     assert_eq!(tree(&installation.path("data/media")), before);
@@ -257,7 +257,7 @@ fn sweep_of_more_than_a_tenth_is_refused_unless_forced(installation: &Installati
     assert_eq!(names(&cars(installation)).len(), 10);
 }
 
-/// Names that the server does not give to pictures, and of which each is a picture to the folder.
+/// Names that the server does not generate. The media store accepts each as the name of a picture.
 const FOREIGN: [&str; 12] = [
     "camry.jpg",
     "car_1.jpg",
@@ -486,7 +486,7 @@ fn adopted_folder_is_swept_and_starts_without_warning(installation: &Installatio
     let refusal = installation
         .run_with(&["sweepmedia"], "DATABASE_URL", &other.url())
         .refusal();
-    assert!(refusal.contains("names no picture"), "{refusal}");
+    assert!(refusal.contains("refers to no picture"), "{refusal}");
     assert_eq!(warnings(&log_of(installation.start())).len(), 1);
 }
 
@@ -494,7 +494,7 @@ fn delete_car_keeps_picture_of_another_car(installation: &Installation) {
     installation.create_superuser("root");
     let server = installation.start();
     let ids = add_pictures(installation, &server, 3);
-    // Rows that were imported may share a picture, such as a default one.
+    // Imported rows may share a picture, such as a default one.
     installation
         .database()
         .execute("UPDATE cars SET image = (SELECT image FROM (SELECT min(image) AS image FROM cars) AS one)");

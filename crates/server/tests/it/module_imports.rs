@@ -1,8 +1,7 @@
-//! Modules of a crate import each other in one direction only: a reader can begin at any file and never comes back to
-//! it by following its imports.
+//! Modules of a crate import each other without circles.
 //!
-//! A module and the modules below it count as one step apart and may use each other: a parent names its children and
-//! re-exports them, and they use its types.
+//! A module and the modules below it count as one, and may use each other: a parent names its children and re-exports
+//! them, and they use its types.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +26,7 @@ type Module = Vec<String>;
 type Imports = BTreeMap<Module, BTreeSet<Module>>;
 
 #[test]
-fn modules_of_a_crate_import_each_other_without_circles() {
+fn module_imports_have_no_circles() {
     for folder in CRATES {
         let imports = imports(&Path::new(ROOT).join(folder).join("src"));
         assert!(
@@ -93,7 +92,7 @@ fn imports(src: &Path) -> Imports {
         .collect()
 }
 
-/// Returns the module that holds the item at `path`; `None` if it is in the crate's root or in another crate.
+/// Returns the module with the item at `path`; `None` if it is in the crate's root or in another crate.
 fn owner(modules: &BTreeSet<Module>, mut path: Module) -> Option<Module> {
     while !path.is_empty() && !modules.contains(&path) {
         path.pop();
@@ -107,7 +106,7 @@ fn module(src: &Path, file: &Path) -> Module {
     names.filter(|name| name != "lib" && name != "main").collect()
 }
 
-/// The source files of a crate, without its tests and without further binaries, which are crates of their own.
+/// Returns the source files of a crate, without its tests and further binaries, which are crates of their own.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths

@@ -28,7 +28,7 @@ const PAGES: [&str; 5] = [
     "/static/{name}",
 ];
 
-/// The document that the program prints.
+/// Returns the document that the program prints.
 fn printed() -> String {
     Installation::empty().run(&["openapi"]).success()
 }
@@ -204,7 +204,7 @@ fn response_unlike_document_is_reported() {
     assert_eq!(
         faults("/api/cars/7/", 200, &json!({"id": 7})),
         14,
-        "one for each field that is missing"
+        "one for each missing field"
     );
     assert_eq!(faults("/api/cars/7/", 418, &json!({})), 1);
     assert_eq!(faults("/health/live", 200, &json!({"status": "ill"})), 1);
@@ -344,12 +344,12 @@ fn links_provide_parameters_of_operations() {
     assert_eq!(
         from("/api/admin/users/"),
         6,
-        "all that can be done with a user, and with the list of their cars"
+        "links to all operations on a user and on their cars"
     );
     assert_eq!(from("/api/admin/users/{user_id}/cars/"), 7);
 }
 
-/// Every body that is described in JSON, wherever it stands.
+/// Returns all bodies that are described as JSON, at any depth.
 fn contents(value: &Value) -> Vec<&Value> {
     let inner = match value {
         Value::Object(object) => object.values().collect(),
@@ -364,7 +364,7 @@ fn contents(value: &Value) -> Vec<&Value> {
         .collect()
 }
 
-/// Asks as an admin about things that are not there, so that nothing is changed.
+/// Sends requests of an admin about missing objects, so that nothing is changed.
 fn paths_accept_documented_methods_alone(installation: &Installation) {
     let (server, access) = start(installation);
     let document = Document::of(server.client());
@@ -447,7 +447,7 @@ fn example_bodies_are_accepted(installation: &Installation) {
     let delete = Request::new("DELETE", &at(detail)).bearer(&root);
     assert_eq!(server.send(&delete).status, 204);
     send("POST", list, &at(list), Some(&root), 201);
-    // The administrator changed her password, which ended her logins and may end a token, but not this one.
+    // The administrator changed her password, which may have ended other tokens, but not this one.
     send(
         "PUT",
         "/api/change-password/",
@@ -460,7 +460,7 @@ fn example_bodies_are_accepted(installation: &Installation) {
     send("POST", "/api/admin/users/", "/api/admin/users/", Some(&root), 201);
 }
 
-/// A server, and the access token of its superuser.
+/// Starts a server, and returns it with the access token of its superuser.
 fn start(installation: &Installation) -> (Server, String) {
     installation.create_superuser("root");
     let server = installation.start();

@@ -20,10 +20,10 @@ use crate::support::{
 
 const CLIENTS: usize = 4;
 
-/// How many kinds of things a client asks for, one after the other.
+/// Number of requests in the cycle of a client.
 const KINDS: usize = 7;
 
-/// How soon the server is back after its database. It tries every second at least.
+/// Maximum time until the server is ready after the database is back. It retries at least every second.
 const BACK: Duration = Duration::from_secs(20);
 
 #[test]
@@ -32,27 +32,27 @@ fn database_outage_returns_503_and_recovers() {
     let installation = Installation::at(&postgres.url()).with("MYCARS__DATABASE__TIMEOUT_SECONDS", "1");
     let server = installation.start();
     let ann = Ann::on(&server);
-    let weather = Weather::default();
+    let outage = Outage::default();
     let mut clients: Vec<_> = (0..CLIENTS).map(|number| Client::new(&server, number)).collect();
     thread::scope(|scope| {
         for client in &mut clients {
-            scope.spawn(|| client.ask_until_over(&server, &weather));
+            scope.spawn(|| client.send_until_over(&server, &outage));
         }
-        // Whatever goes wrong here, the clients come to an end.
-        let _over = Over(&weather);
+        // Ends the clients even after a failed assertion.
+        let _stop = StopClients(&outage);
         for how in [Shutdown::Fast, Shutdown::Immediate] {
-            weather.lasts_until_asked(CLIENTS * KINDS);
-            weather.change();
-            ann.is_cut_off_in_the_middle(&server, &postgres, how);
-            weather.change();
-            ann.is_told_to_wait(&server, how);
-            weather.lasts_until_asked(CLIENTS);
-            weather.change();
+            outage.wait_for_responses(CLIENTS * KINDS);
+            outage.change();
+            ann.check_interrupted_write(&server, &postgres, how);
+            outage.change();
+            ann.check_unavailable(&server, how);
+            outage.wait_for_responses(CLIENTS);
+            outage.change();
             postgres.start_again();
-            ann.is_served_again(&server, how);
-            weather.change();
+            ann.check_recovery(&server, how);
+            outage.change();
         }
-        weather.lasts_until_asked(CLIENTS * KINDS);
+        outage.wait_for_responses(CLIENTS * KINDS);
     });
     let faults: Vec<_> = clients
         .iter()
@@ -71,23 +71,23 @@ fn database_outage_returns_503_and_recovers() {
 
 /// The state of the database, which cycles: available, stopping, stopped, starting.
 #[derive(Default)]
-struct Weather {
+struct Outage {
     changes: AtomicUsize,
-    /// How much was asked and answered since the last change.
-    asked: AtomicUsize,
+    /// Number of responses since the last change.
+    responses: AtomicUsize,
     is_over: AtomicBool,
 }
 
-impl Weather {
+impl Outage {
     fn change(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
-        self.asked.store(0, Ordering::SeqCst);
+        self.responses.store(0, Ordering::SeqCst);
     }
 
-    /// Waits until the clients have asked for so much in this weather.
-    fn lasts_until_asked(&self, times: usize) {
-        wait_for("the clients to ask", || {
-            (self.asked.load(Ordering::SeqCst) >= times).then_some(())
+    /// Waits until the clients have received this number of responses in this state.
+    fn wait_for_responses(&self, times: usize) {
+        wait_for("the responses of the clients", || {
+            (self.responses.load(Ordering::SeqCst) >= times).then_some(())
         });
     }
 
@@ -96,10 +96,10 @@ impl Weather {
     }
 }
 
-/// Ends the work of the clients when it is dropped.
-struct Over<'w>(&'w Weather);
+/// Ends the work of the clients on drop.
+struct StopClients<'w>(&'w Outage);
 
-impl Drop for Over<'_> {
+impl Drop for StopClients<'_> {
     fn drop(&mut self) {
         self.0.is_over.store(true, Ordering::SeqCst);
     }
@@ -126,21 +126,21 @@ impl Ann {
     }
 
     /// Stops the database during a write that waits for a locked row.
-    fn is_cut_off_in_the_middle(&self, server: &Server, postgres: &PostgresServer, how: Shutdown) {
+    fn check_interrupted_write(&self, server: &Server, postgres: &PostgresServer, how: Shutdown) {
         let id = &self.car["id"];
         let drive = Request::new("PATCH", &format!("/api/cars/{id}/"));
         let drive = drive.json(&json!({"mileage": 1})).bearer(&self.access);
         let _locked = postgres.begin(&format!("SELECT FROM cars WHERE id = {id} FOR UPDATE"));
         let answer = thread::scope(|scope| {
             let waiting = scope.spawn(|| server.send(&drive));
-            postgres.wait_until_somebody_is_locked_out();
+            postgres.wait_until_session_is_blocked();
             postgres.stop(how);
             waiting.join().unwrap()
         });
         assert!(
-            is_come_back_later(&answer),
-            "{how:?}, cut off: {}",
-            say(&drive, &answer)
+            is_unavailable(&answer),
+            "{how:?}, interrupted: {}",
+            describe(&drive, &answer)
         );
     }
 
@@ -149,7 +149,7 @@ impl Ann {
         let car = format!("/api/cars/{}/", self.car["id"]);
         let passwords = json!({"old_password": PASSWORD, "new_password": "Velvet-harbor-42"});
         let refresh = json!({"refresh": self.refresh});
-        let hers = [
+        let private = [
             Request::get("/api/me/"),
             Request::new("PATCH", "/api/me/").json(&json!({"phone": "1"})),
             Request::get("/api/cars/"),
@@ -164,19 +164,19 @@ impl Ann {
             Request::new("PUT", "/api/change-password/").json(&passwords),
             Request::post("/api/logout/", &refresh),
         ];
-        let anybodys = [
+        let public = [
             Request::get("/health/ready"),
             login("ann", PASSWORD),
             registration("eve", "eve@example.com"),
             Request::post("/api/token/refresh/", &refresh),
             Request::post("/api/token/verify/", &json!({"token": self.refresh})),
         ];
-        let mut all: Vec<_> = hers
+        let mut all: Vec<_> = private
             .into_iter()
             .map(|request| request.bearer(&self.access))
             .collect();
         all.push(new_car(&self.access, "B-AB 2"));
-        all.extend(anybodys);
+        all.extend(public);
         all
     }
 
@@ -194,27 +194,31 @@ impl Ann {
         ]
     }
 
-    fn is_told_to_wait(&self, server: &Server, how: Shutdown) {
+    fn check_unavailable(&self, server: &Server, how: Shutdown) {
         for (request, expected) in self.needs_no_database() {
             let status = server.send(&request).status;
             assert_eq!(status, expected, "{how:?}: {} {}", request.method, request.path);
         }
+        // The result of a check is used for a second.
+        wait_for("the check to notice", || {
+            (server.send(&Request::get("/health/ready")).status != 200).then_some(())
+        });
         let requests = self.needs_the_database();
         let answers = at_once(requests.len(), |number| server.send(&requests[number]));
         let faults: Vec<_> = requests
             .iter()
             .zip(&answers)
-            .filter(|(_, answer)| !is_come_back_later(answer))
-            .map(|(request, answer)| say(request, answer))
+            .filter(|(_, answer)| !is_unavailable(answer))
+            .map(|(request, answer)| describe(request, answer))
             .collect();
-        assert!(faults.is_empty(), "{how:?}, away:\n{}", faults.join("\n"));
+        assert!(faults.is_empty(), "{how:?}, unavailable:\n{}", faults.join("\n"));
     }
 
-    /// The server finds the database again by itself; from then on all is well, whichever connection is used.
-    fn is_served_again(&self, server: &Server, how: Shutdown) {
+    /// Waits until the server has reconnected by itself. From then on, all requests succeed on every connection.
+    fn check_recovery(&self, server: &Server, how: Shutdown) {
         let begun = Instant::now();
         wait_for("the server to be ready", || {
-            assert!(begun.elapsed() < BACK, "{how:?}: still away");
+            assert!(begun.elapsed() < BACK, "{how:?}: still unavailable");
             (server.send(&Request::get("/health/ready")).status == 200).then_some(())
         });
         let car = format!("/api/cars/{}/", self.car["id"]);
@@ -224,21 +228,26 @@ impl Ann {
                 Request::new("PATCH", &car).json(&json!({"mileage": mileage})),
             ] {
                 let answer = server.send(&request.clone().bearer(&self.access));
-                assert_eq!(answer.status, 200, "{how:?}, back: {}", say(&request, &answer));
+                assert_eq!(
+                    answer.status,
+                    200,
+                    "{how:?}, recovered: {}",
+                    describe(&request, &answer)
+                );
             }
         }
     }
 }
 
 /// Returns whether a response is a 503 that tells the client to retry.
-fn is_come_back_later(answer: &Answer) -> bool {
+fn is_unavailable(answer: &Answer) -> bool {
     answer.status == 503
         && answer
             .header("Retry-After")
             .is_some_and(|seconds| seconds.parse::<u32>().is_ok())
 }
 
-fn say(request: &Request, answer: &Answer) -> String {
+fn describe(request: &Request, answer: &Answer) -> String {
     format!(
         "{} {}: {} {}",
         request.method,
@@ -253,11 +262,11 @@ struct Client {
     number: usize,
     access: String,
     car: i64,
-    asked: usize,
-    /// The plates of the cars that were made, as far as it was answered.
+    sent: usize,
+    /// The plates of the cars whose creation was acknowledged.
     plates: BTreeSet<String>,
     /// The mileage in the last response, and the last one that was sent.
-    told: usize,
+    acknowledged: usize,
     wanted: usize,
     /// Number of responses by status and state.
     statuses: BTreeMap<(&'static str, u16), usize>,
@@ -272,40 +281,41 @@ impl Client {
             number,
             access,
             car: car["id"].as_i64().unwrap(),
-            asked: 0,
+            sent: 0,
             plates: BTreeSet::new(),
-            told: 0,
+            acknowledged: 0,
             wanted: 0,
             statuses: BTreeMap::new(),
             faults: Vec::new(),
         }
     }
 
-    fn ask_until_over(&mut self, server: &Server, weather: &Weather) {
-        while !weather.is_over.load(Ordering::SeqCst) {
-            self.asked += 1;
+    fn send_until_over(&mut self, server: &Server, outage: &Outage) {
+        while !outage.is_over.load(Ordering::SeqCst) {
+            self.sent += 1;
             let request = self.request();
-            let before = weather.changes();
+            let before = outage.changes();
             let answer = server.send(&request);
-            let after = weather.changes();
+            let after = outage.changes();
             if before == after {
-                weather.asked.fetch_add(1, Ordering::SeqCst);
+                outage.responses.fetch_add(1, Ordering::SeqCst);
             }
             self.note(&answer);
-            let when = when(before, after);
+            let when = state_during(before, after);
             *self.statuses.entry((when, answer.status)).or_default() += 1;
-            if !is_fine(when, &answer) {
-                self.faults.push(format!("{when}: {}", say(&request, &answer)));
+            if !is_allowed(when, &answer) {
+                self.faults
+                    .push(format!("{when}: {}", describe(&request, &answer)));
             }
         }
     }
 
     fn request(&mut self) -> Request {
         let car = format!("/api/cars/{}/", self.car);
-        let request = match self.asked % KINDS {
-            0 => return new_car(&self.access, &format!("C{} {}", self.number, self.asked)),
+        let request = match self.sent % KINDS {
+            0 => return new_car(&self.access, &format!("C{} {}", self.number, self.sent)),
             1 => {
-                self.wanted = self.asked;
+                self.wanted = self.sent;
                 Request::new("PATCH", &car).json(&json!({"mileage": self.wanted}))
             }
             2 => return login(&format!("client{}", self.number), PASSWORD),
@@ -319,11 +329,11 @@ impl Client {
 
     /// Records the write if it was acknowledged.
     fn note(&mut self, answer: &Answer) {
-        match (self.asked % KINDS, answer.status) {
+        match (self.sent % KINDS, answer.status) {
             (0, 201) => {
-                self.plates.insert(format!("C{} {}", self.number, self.asked));
+                self.plates.insert(format!("C{} {}", self.number, self.sent));
             }
-            (1, 200) => self.told = self.wanted,
+            (1, 200) => self.acknowledged = self.wanted,
             _ => {}
         }
     }
@@ -342,40 +352,37 @@ impl Client {
         let mileage = car["mileage"]
             .as_u64()
             .and_then(|mileage| mileage.try_into().ok());
-        if ![Some(self.told), Some(self.wanted)].contains(&mileage) {
+        if ![Some(self.acknowledged), Some(self.wanted)].contains(&mileage) {
             faults.push(format!(
                 "{mileage:?} is neither {} nor {}",
-                self.told, self.wanted
+                self.acknowledged, self.wanted
             ));
         }
         faults
     }
 }
 
-/// When something was asked, by the weather before and after.
-fn when(before: usize, after: usize) -> &'static str {
+/// Returns the state of the database before and after a request.
+fn state_during(before: usize, after: usize) -> &'static str {
     match before % 4 {
-        0 if before == after => "there",
-        2 if before == after => "away",
-        _ => "between",
+        0 if before == after => "available",
+        2 if before == after => "unavailable",
+        _ => "changing",
     }
 }
 
-/// While the database goes and comes, some get through and others don't.
-fn is_fine(when: &str, answer: &Answer) -> bool {
+/// Returns whether a response is allowed: while the database stops or starts, both success and 503 are.
+fn is_allowed(when: &str, answer: &Answer) -> bool {
     let is_done = matches!(answer.status, 200 | 201);
     match when {
-        "there" => is_done,
-        "away" => is_come_back_later(answer),
-        _ => is_done || is_come_back_later(answer),
+        "available" => is_done,
+        "unavailable" => is_unavailable(answer),
+        _ => is_done || is_unavailable(answer),
     }
 }
 
 /// Prints the result for `--nocapture`, and checks that the outage happened under load.
-#[expect(
-    clippy::print_stderr,
-    reason = "only whoever asks for it sees what a test prints"
-)]
+#[expect(clippy::print_stderr, reason = "shown only with --nocapture")]
 fn report(clients: &[Client]) {
     let mut statuses: BTreeMap<_, usize> = BTreeMap::new();
     for client in clients {
@@ -385,7 +392,7 @@ fn report(clients: &[Client]) {
     }
     let made: usize = clients.iter().map(|client| client.plates.len()).sum();
     eprintln!("answers by time and status: {statuses:?}; {made} cars were made");
-    for key in [("there", 200), ("there", 201), ("away", 503)] {
+    for key in [("available", 200), ("available", 201), ("unavailable", 503)] {
         assert!(
             statuses.contains_key(&key),
             "{key:?} was never seen: {statuses:?}"

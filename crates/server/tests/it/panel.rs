@@ -1,4 +1,4 @@
-//! The admin panel, as browsers use it: by the forms of its pages, and by forms that somebody made up.
+//! The admin panel, through the forms of its pages and through forged forms.
 
 use std::collections::BTreeMap;
 
@@ -15,37 +15,37 @@ use crate::support::{
 };
 
 on_both_databases!(
-    nobody_is_let_in_but_admins_who_are_logged_in,
-    a_demotion_and_a_deactivation_count_at_once,
-    a_form_must_be_ours,
-    an_admin_does_nothing_to_a_superuser,
-    nobody_takes_their_own_rights_away,
-    of_two_editors_the_second_is_told,
-    what_a_delete_page_counts_is_what_is_deleted,
-    delete_of_what_changed_meanwhile_is_asked_again,
-    delete_and_change_at_once_do_not_both_succeed,
-    bulk_delete_of_what_changed_meanwhile_is_asked_again,
-    what_is_counted_of_many_is_what_is_deleted,
-    who_will_stay_is_not_counted_as_deleted,
-    a_picture_that_is_too_large_is_said_to_be,
-    many_are_done_over_all_pages_while_one_watches,
-    some_are_refused_and_the_others_are_done,
-    who_ends_everybodys_logins_ends_their_own_last,
-    a_selection_that_has_changed_is_asked_about_again,
-    an_export_has_every_row_and_no_formula,
-    an_empty_export_is_a_header_line_or_an_empty_array,
-    ones_own_new_password_keeps_this_browser_alone,
-    a_password_that_is_set_ends_all_logins,
-    a_deactivation_refuses_tokens_at_once,
-    logins_that_are_ended_stay_ended,
-    a_car_has_its_picture_and_its_owner_in_one_form,
+    panel_without_admin_session_redirects_or_is_forbidden,
+    demotion_and_deactivation_take_effect_at_once,
+    form_without_csrf_proof_is_forbidden,
+    change_of_superuser_by_admin_is_forbidden,
+    own_demotion_and_deactivation_are_forbidden,
+    form_with_old_version_returns_conflict,
+    delete_removes_objects_counted_on_page,
+    delete_with_old_version_returns_conflict,
+    concurrent_delete_and_change_do_not_both_succeed,
+    bulk_delete_with_old_versions_asks_again,
+    bulk_delete_removes_objects_counted_on_page,
+    bulk_delete_does_not_count_undeletable_users,
+    upload_of_too_large_picture_returns_413,
+    bulk_action_on_all_pages_streams_progress,
+    bulk_action_skips_refused_rows,
+    bulk_end_of_all_logins_ends_own_last,
+    bulk_action_on_changed_selection_asks_again,
+    export_has_every_row_and_escapes_formulas,
+    empty_export_is_header_line_or_empty_array,
+    own_new_password_keeps_only_this_session,
+    set_password_ends_all_logins,
+    deactivation_ends_logins_and_is_logged,
+    ended_logins_stay_ended,
+    car_form_saves_picture_and_owner,
     ambiguous_numbers_are_refused_at_their_fields,
     names_with_bidi_controls_are_isolated,
-    nothing_leads_elsewhere,
-    what_is_not_there_is_said_on_a_page,
+    redirects_and_links_stay_on_this_site,
+    errors_are_shown_as_pages,
 );
 
-/// What the other password is in tests that need one.
+/// The new password, in tests that set one.
 const OTHER_PASSWORD: &str = "Meadow-x-55";
 
 fn start(installation: &Installation) -> Server {
@@ -53,13 +53,13 @@ fn start(installation: &Installation) -> Server {
     installation.start()
 }
 
-/// The panel as somebody uses it who is logged in.
+/// A session in the panel.
 struct Panel<'s> {
     browser: Browser<'s>,
 }
 
 impl<'s> Panel<'s> {
-    /// As the superuser.
+    /// Logs in as the superuser.
     fn of_root(server: &'s Server) -> Self {
         Self::of(server, "root", SUPERUSER_PASSWORD)
     }
@@ -76,7 +76,7 @@ impl<'s> Panel<'s> {
         Self { browser }
     }
 
-    /// A page.
+    /// Returns a page.
     #[track_caller]
     fn page(&self, path: &str) -> String {
         let answer = self.browser.get(path);
@@ -88,7 +88,7 @@ impl<'s> Panel<'s> {
         self.browser.submit(path, fields)
     }
 
-    /// Sends a form that must be taken, and answers where it leads.
+    /// Sends a form that must be accepted, and returns the target of the redirect.
     #[track_caller]
     fn save(&self, path: &str, fields: &[(&str, &str)]) -> String {
         let answer = self.submit(path, fields);
@@ -96,7 +96,7 @@ impl<'s> Panel<'s> {
         answer.header("Location").unwrap()
     }
 
-    /// Does an action with those that are chosen, after confirming it.
+    /// Runs an action on the selection and confirms it.
     #[track_caller]
     fn bulk(&self, path: &str, action: &str, chosen: (&str, &str)) -> Answer {
         let asked = self.submit(path, &[("action", action), chosen]);
@@ -104,7 +104,7 @@ impl<'s> Panel<'s> {
         self.submit(path, &confirmed(action, chosen, &hidden(&asked.text(), "digest")))
     }
 
-    /// The entries of the history, the newest first.
+    /// Returns the entries of the audit log, newest first.
     fn history(&self, query: &str) -> Value {
         let path = format!("/api/admin/history/?{query}");
         self.browser.get(&path).json(200)
@@ -118,7 +118,7 @@ impl<'s> Panel<'s> {
         self.browser.get(&format!("/api/admin/users/{id}/")).json(200)
     }
 
-    /// What the form of a user would send if nothing were changed.
+    /// Returns the unchanged fields of the form of a user.
     fn user_form(&self, id: i64) -> BTreeMap<String, String> {
         let user = self.user(id);
         let names = [
@@ -140,7 +140,7 @@ impl<'s> Panel<'s> {
         fields
     }
 
-    /// What the form of a car would send if nothing were changed.
+    /// Returns the unchanged fields of the form of a car.
     fn car_form(&self, owner: i64, id: i64) -> BTreeMap<String, String> {
         let car = self
             .browser
@@ -168,7 +168,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// A form with other values for some fields.
+/// Returns the fields with other values for some of them.
 fn with<'f>(fields: &'f BTreeMap<String, String>, others: &[(&'f str, &'f str)]) -> Vec<(&'f str, &'f str)> {
     let kept = fields
         .iter()
@@ -177,12 +177,12 @@ fn with<'f>(fields: &'f BTreeMap<String, String>, others: &[(&'f str, &'f str)])
     kept.chain(others.iter().copied()).collect()
 }
 
-/// What the page sends that asks whether one is sure.
+/// Returns the fields of the confirmation page of an action.
 fn confirmed<'f>(action: &'f str, chosen: (&'f str, &'f str), digest: &'f str) -> [(&'f str, &'f str); 4] {
     [("action", action), ("confirmed", "1"), ("digest", digest), chosen]
 }
 
-/// The value of a field that one doesn't see.
+/// Returns the value of a hidden field.
 #[track_caller]
 fn hidden(html: &str, name: &str) -> String {
     let begin = format!("name=\"{name}\" value=\"");
@@ -192,7 +192,7 @@ fn hidden(html: &str, name: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-/// How many of what a page counts before something is deleted.
+/// Returns the counts on the page that confirms a deletion.
 fn tally(html: &str) -> Vec<(String, u64)> {
     let counts = html.split("<div><dt>").skip(1).filter_map(|part| {
         let (label, rest) = part.split_once("</dt><dd>")?;
@@ -208,7 +208,7 @@ fn counted(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
         .collect()
 }
 
-/// The message that an answer takes along to the next page.
+/// Returns the message for the next page.
 fn message(answer: &Answer) -> String {
     let message = cookie(answer, "messages").unwrap_or_else(|| panic!("{} {}", answer.status, answer.text()));
     message.replace('+', " ")
@@ -218,14 +218,14 @@ fn id_of(server: &Server, access: &str) -> i64 {
     me(server, access).json(200)["id"].as_i64().unwrap()
 }
 
-/// Registers a client, and answers their tokens and id.
+/// Registers a client, and returns their tokens and id.
 fn client(server: &Server, username: &str) -> (Tokens, i64) {
     let tokens = join(server, username);
     let id = id_of(server, &tokens.access);
     (tokens, id)
 }
 
-/// Registers an admin, and answers their id.
+/// Registers an admin, and returns their id.
 fn admin(server: &Server, username: &str) -> i64 {
     let (_, id) = client(server, username);
     patch_user(server, id, &json!({"role": "admin"}));
@@ -244,7 +244,7 @@ fn add_car(server: &Server, access: &str, plate: &str) -> i64 {
         .unwrap()
 }
 
-/// Gives a car a picture, and answers where it is.
+/// Uploads a picture of a car, and returns its path.
 fn add_picture(server: &Server, access: &str, car: i64) -> String {
     let upload = Request::upload(&format!("/api/cars/{car}/upload-image/"), TINY_JPEG);
     text(&server.send(&upload.bearer(access)).json(200)["image"])
@@ -255,7 +255,7 @@ fn refresh(server: &Server, token: &str) -> u16 {
     server.send(&request).status
 }
 
-/// Every screen, with the ids of a user and of a car where its path has one.
+/// Returns every screen, with the ids of this user or car in its path.
 fn screens(user: i64, car: i64) -> Vec<(&'static str, String)> {
     let path = |path: &str| {
         let id = if path.starts_with("/admin/cars/") {
@@ -273,7 +273,7 @@ fn screens(user: i64, car: i64) -> Vec<(&'static str, String)> {
     screens
 }
 
-fn nobody_is_let_in_but_admins_who_are_logged_in(installation: &Installation) {
+fn panel_without_admin_session_redirects_or_is_forbidden(installation: &Installation) {
     let server = start(installation);
     let (ann, id) = client(&server, "ann");
     let car = add_car(&server, &ann.access, "B-AB 1");
@@ -283,16 +283,16 @@ fn nobody_is_let_in_but_admins_who_are_logged_in(installation: &Installation) {
     let before = panel.entries();
     for (method, path) in screens(id, car) {
         for path in [path.as_str(), path.trim_end_matches('/')] {
-            // Where there is nothing to be seen, one comes back to the list.
+            // A login leads from an action back to the list.
             let back = path.trim_end_matches('/').strip_suffix("bulk").unwrap_or(path);
             let place = format!("/api-auth/login/?next={}", back.replace('/', "%2F"));
             let request = || Request::new(method, path).header("Accept", "text/html");
-            for nobody in [
+            for anonymous in [
                 request(),
                 request().bearer(&root),
                 request().header("Cookie", "sessionid=nonsense"),
             ] {
-                let answer = server.send(&nobody);
+                let answer = server.send(&anonymous);
                 let location = answer.header("Location");
                 assert_eq!(
                     (answer.status, location.as_deref()),
@@ -315,7 +315,7 @@ fn nobody_is_let_in_but_admins_who_are_logged_in(installation: &Installation) {
             );
             assert!(
                 !html.contains("/admin/users/"),
-                "nothing is offered that is refused: {html}"
+                "refused actions are not offered: {html}"
             );
         }
     }
@@ -337,7 +337,7 @@ fn nobody_is_let_in_but_admins_who_are_logged_in(installation: &Installation) {
     assert_eq!(server.send(&Request::get("/admin/nonsense/")).status, 303);
 }
 
-fn a_demotion_and_a_deactivation_count_at_once(installation: &Installation) {
+fn demotion_and_deactivation_take_effect_at_once(installation: &Installation) {
     let server = start(installation);
     let id = admin(&server, "ann");
     let panel = Panel::of(&server, "ann", PASSWORD);
@@ -353,7 +353,7 @@ fn a_demotion_and_a_deactivation_count_at_once(installation: &Installation) {
     assert_eq!(panel.browser.get("/admin/").status, 303);
 }
 
-fn a_form_must_be_ours(installation: &Installation) {
+fn form_without_csrf_proof_is_forbidden(installation: &Installation) {
     let server = start(installation);
     let (ann, id) = client(&server, "ann");
     let car = add_car(&server, &ann.access, "B-AB 1");
@@ -412,7 +412,7 @@ fn a_form_must_be_ours(installation: &Installation) {
     );
 }
 
-fn an_admin_does_nothing_to_a_superuser(installation: &Installation) {
+fn change_of_superuser_by_admin_is_forbidden(installation: &Installation) {
     let server = start(installation);
     let tokens = log_in(&server, "root", SUPERUSER_PASSWORD);
     let root = id_of(&server, &tokens.access);
@@ -473,7 +473,7 @@ fn an_admin_does_nothing_to_a_superuser(installation: &Installation) {
     assert!(page.contains(&format!("{own}password/")), "a superuser can");
 }
 
-fn nobody_takes_their_own_rights_away(installation: &Installation) {
+fn own_demotion_and_deactivation_are_forbidden(installation: &Installation) {
     let server = start(installation);
     let ann = admin(&server, "ann");
     let root = id_of(&server, &log_in(&server, "root", SUPERUSER_PASSWORD).access);
@@ -489,7 +489,7 @@ fn nobody_takes_their_own_rights_away(installation: &Installation) {
             "{page}"
         );
         let mut fields = panel.user_form(id);
-        // Who was made on the command line has no names yet.
+        // A superuser created on the command line has no first and last name.
         for name in ["first_name", "last_name"] {
             fields.insert(name.to_owned(), "Lee".to_owned());
         }
@@ -521,7 +521,7 @@ fn nobody_takes_their_own_rights_away(installation: &Installation) {
     }
 }
 
-fn of_two_editors_the_second_is_told(installation: &Installation) {
+fn form_with_old_version_returns_conflict(installation: &Installation) {
     let server = start(installation);
     let (bob, bob_id) = client(&server, "bob");
     let car = add_car(&server, &bob.access, "B-AB 1");
@@ -549,7 +549,7 @@ fn of_two_editors_the_second_is_told(installation: &Installation) {
     );
     assert_eq!(ann.car_form(bob_id, car)["mileage"], "5");
     let nonsense = ann.submit(&path, &with(&seen, &[("version", "nonsense")]));
-    assert_eq!(nonsense.status, 409, "a version that there never was");
+    assert_eq!(nonsense.status, 409, "an unknown version");
 
     let path = format!("/admin/users/{bob_id}/");
     let seen = root.user_form(bob_id);
@@ -569,7 +569,7 @@ fn of_two_editors_the_second_is_told(installation: &Installation) {
         ),
     );
     assert_eq!(root.user(bob_id)["phone"], "555-2");
-    // The API counts as an editor as well.
+    // A change by the API conflicts as well.
     let seen = root.user_form(ann_id);
     patch_user(&server, ann_id, &json!({"phone": "555-3"}));
     assert_eq!(
@@ -579,8 +579,8 @@ fn of_two_editors_the_second_is_told(installation: &Installation) {
     );
 }
 
-/// Somebody with so many cars, some of them with pictures, who is logged in in some browsers.
-fn somebody<'s>(
+/// Creates a user with this number of cars, some of them with pictures, and a session.
+fn user_with_cars<'s>(
     server: &'s Server,
     name: &str,
     cars: usize,
@@ -597,10 +597,10 @@ fn somebody<'s>(
     (id, paths, Browser::of(server, name))
 }
 
-fn what_a_delete_page_counts_is_what_is_deleted(installation: &Installation) {
+fn delete_removes_objects_counted_on_page(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
-    let (id, pictures, browser) = somebody(&server, "ann", 3, 2);
+    let (id, pictures, browser) = user_with_cars(&server, "ann", 3, 2);
     Browser::of(&server, "ann");
     let path = format!("/admin/users/{id}/delete/");
     let page = panel.page(&path);
@@ -646,11 +646,11 @@ fn what_a_delete_page_counts_is_what_is_deleted(installation: &Installation) {
     assert_eq!(
         panel.browser.get(&path).status,
         404,
-        "what is gone is not deleted again"
+        "a second delete is not found"
     );
 }
 
-/// What the page of a deletion sends.
+/// Returns the hidden fields of the page that confirms a deletion.
 fn seen(html: &str, names: &[&'static str]) -> Vec<(&'static str, String)> {
     names.iter().map(|name| (*name, hidden(html, name))).collect()
 }
@@ -662,7 +662,7 @@ fn as_fields<'f>(fields: &'f [(&'static str, String)]) -> Vec<(&'f str, &'f str)
         .collect()
 }
 
-fn delete_of_what_changed_meanwhile_is_asked_again(installation: &Installation) {
+fn delete_with_old_version_returns_conflict(installation: &Installation) {
     let server = start(installation);
     let (ann, ann_id) = client(&server, "ann");
     let car = add_car(&server, &ann.access, "B-AB 1");
@@ -718,7 +718,7 @@ fn delete_of_what_changed_meanwhile_is_asked_again(installation: &Installation) 
     assert_eq!(plates(&server, &ann.access).len(), 3);
     let malformed = panel.submit(&path, &[("version", &hidden(&page, "version")), ("cars", "3")]);
     assert_eq!(malformed.status, 409);
-    // A login changes nothing that the page is about.
+    // A login does not change the version.
     log_in(&server, "ann", PASSWORD);
     panel.save(&path, &as_fields(&seen(&page, &names)));
     assert_eq!(me(&server, &ann.access).status, 401);
@@ -726,8 +726,8 @@ fn delete_of_what_changed_meanwhile_is_asked_again(installation: &Installation) 
     assert_eq!(gone.status, 404);
 }
 
-/// Of a change and a deletion of what was seen before, one succeeds, whichever comes first.
-fn delete_and_change_at_once_do_not_both_succeed(installation: &Installation) {
+/// Of a concurrent change and deletion, one succeeds.
+fn concurrent_delete_and_change_do_not_both_succeed(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let mut outcomes: BTreeMap<[u16; 2], usize> = BTreeMap::new();
@@ -767,7 +767,7 @@ fn delete_and_change_at_once_do_not_both_succeed(installation: &Installation) {
     assert!(outcomes.values().sum::<usize>() >= 40, "{outcomes:?}");
 }
 
-fn bulk_delete_of_what_changed_meanwhile_is_asked_again(installation: &Installation) {
+fn bulk_delete_with_old_versions_asks_again(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, ann_id) = client(&server, "ann");
@@ -810,7 +810,7 @@ fn bulk_delete_of_what_changed_meanwhile_is_asked_again(installation: &Installat
             assert!(page.contains("what was chosen has changed meanwhile."), "{page}");
             assert_eq!(panel.entries(), entries);
         }
-        // A login changes nothing that the page is about.
+        // A login does not change the digest.
         log_in(&server, "ann", PASSWORD);
         let answer = panel.submit(list, &confirmed("delete", chosen, &hidden(&page, "digest")));
         assert!(message(&answer).contains("deleted."), "{}", message(&answer));
@@ -818,12 +818,12 @@ fn bulk_delete_of_what_changed_meanwhile_is_asked_again(installation: &Installat
     assert_eq!(me(&server, &ann.access).status, 401);
 }
 
-fn what_is_counted_of_many_is_what_is_deleted(installation: &Installation) {
+fn bulk_delete_removes_objects_counted_on_page(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
-    let (ann, of_ann, _) = somebody(&server, "ann", 3, 1);
-    let (bob, of_bob, _) = somebody(&server, "bob", 2, 2);
-    let (eve, of_eve, browser) = somebody(&server, "eve", 1, 1);
+    let (ann, of_ann, _) = user_with_cars(&server, "ann", 3, 1);
+    let (bob, of_bob, _) = user_with_cars(&server, "bob", 2, 2);
+    let (eve, of_eve, browser) = user_with_cars(&server, "eve", 1, 1);
     let chosen = format!("{ann},{bob}");
     let asked = panel.submit(
         "/admin/users/bulk/",
@@ -876,12 +876,12 @@ fn what_is_counted_of_many_is_what_is_deleted(installation: &Installation) {
     assert_eq!(panel.history("action=deleted")["count"], 7);
 }
 
-fn who_will_stay_is_not_counted_as_deleted(installation: &Installation) {
+fn bulk_delete_does_not_count_undeletable_users(installation: &Installation) {
     let server = start(installation);
     let ann = admin(&server, "ann");
     let access = log_in(&server, "ann", PASSWORD).access;
     add_car(&server, &access, "B-AB 1");
-    let (bob, _, _) = somebody(&server, "bob", 2, 0);
+    let (bob, _, _) = user_with_cars(&server, "bob", 2, 0);
     let panel = Panel::of(&server, "ann", PASSWORD);
     let counts = |chosen: (&str, &str)| {
         let page = panel.submit("/admin/users/bulk/", &[("action", "delete"), chosen]);
@@ -897,7 +897,7 @@ fn who_will_stay_is_not_counted_as_deleted(installation: &Installation) {
     assert_eq!(
         counts(("all", "1")),
         counted(&expected),
-        "oneself and the superuser stay"
+        "the admin and the superuser stay"
     );
     let expected = [
         ("Users", 1),
@@ -909,7 +909,7 @@ fn who_will_stay_is_not_counted_as_deleted(installation: &Installation) {
     assert_eq!(
         counts(("selected", &format!("{bob},999999"))),
         counted(&expected),
-        "and who is not there"
+        "and a missing user"
     );
     let answer = panel.bulk("/admin/users/bulk/", "delete", ("all", "1"));
     assert!(
@@ -921,7 +921,7 @@ fn who_will_stay_is_not_counted_as_deleted(installation: &Installation) {
     assert_eq!(panel.user(ann)["cars"][0]["license"], "B-AB 1");
 }
 
-fn a_picture_that_is_too_large_is_said_to_be(installation: &Installation) {
+fn upload_of_too_large_picture_returns_413(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, _) = client(&server, "ann");
@@ -943,7 +943,7 @@ fn a_picture_that_is_too_large_is_said_to_be(installation: &Installation) {
     assert_eq!(panel.entries(), before);
 }
 
-fn many_are_done_over_all_pages_while_one_watches(installation: &Installation) {
+fn bulk_action_on_all_pages_streams_progress(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, _) = client(&server, "ann");
@@ -970,7 +970,7 @@ fn many_are_done_over_all_pages_while_one_watches(installation: &Installation) {
     assert_eq!(
         answer.header("Content-Length"),
         None,
-        "it is sent while it is done"
+        "it is sent during the action"
     );
     let html = answer.text();
     for step in [
@@ -994,7 +994,7 @@ fn many_are_done_over_all_pages_while_one_watches(installation: &Installation) {
     }
 }
 
-fn some_are_refused_and_the_others_are_done(installation: &Installation) {
+fn bulk_action_skips_refused_rows(installation: &Installation) {
     let server = start(installation);
     for number in 0..60 {
         register(&server, &format!("user{number}"));
@@ -1011,7 +1011,7 @@ fn some_are_refused_and_the_others_are_done(installation: &Installation) {
     assert_eq!(
         html.matches("1 refused: ").count(),
         2,
-        "oneself and the superuser: {html}"
+        "the admin and the superuser: {html}"
     );
     assert_eq!(server.send(&login("user7", PASSWORD)).status, 401);
     let changed = panel.history("action=changed&search=user&limit=1000");
@@ -1030,13 +1030,13 @@ fn some_are_refused_and_the_others_are_done(installation: &Installation) {
     assert_eq!(server.send(&login("user7", PASSWORD)).status, 401);
 }
 
-fn who_ends_everybodys_logins_ends_their_own_last(installation: &Installation) {
+fn bulk_end_of_all_logins_ends_own_last(installation: &Installation) {
     let server = start(installation);
     for number in 0..60 {
         register(&server, &format!("user{number}"));
     }
     let panel = Panel::of_root(&server);
-    // The first of all is root: everybody else would be left logged in.
+    // The first user of the list is root: the others would stay logged in if its login ended first.
     let html = panel
         .bulk("/admin/users/bulk/", "end_logins", ("all", "1"))
         .text();
@@ -1050,7 +1050,7 @@ fn who_ends_everybodys_logins_ends_their_own_last(installation: &Installation) {
     assert_eq!(root.history("action=revoked&object_type=user")["count"], 61);
 }
 
-fn a_selection_that_has_changed_is_asked_about_again(installation: &Installation) {
+fn bulk_action_on_changed_selection_asks_again(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, _) = client(&server, "ann");
@@ -1087,7 +1087,7 @@ fn a_selection_that_has_changed_is_asked_about_again(installation: &Installation
     assert!(plates(&server, &ann.access).is_empty());
 }
 
-fn an_export_has_every_row_and_no_formula(installation: &Installation) {
+fn export_has_every_row_and_escapes_formulas(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, _) = client(&server, "ann");
@@ -1117,7 +1117,7 @@ fn an_export_has_every_row_and_no_formula(installation: &Installation) {
         Some("attachment; filename=\"cars.csv\"")
     );
     let csv = csv.text();
-    // The mark before it tells spreadsheets that this is UTF-8.
+    // The byte order mark tells spreadsheets that the file is UTF-8.
     assert!(csv.starts_with("\u{feff}id,brand,model,year,"), "{csv}");
     assert_eq!(csv.matches(",Toyota,Camry,").count(), 60);
     for cell in [
@@ -1159,7 +1159,7 @@ fn an_export_has_every_row_and_no_formula(installation: &Installation) {
     assert_eq!(panel.entries(), entries, "reading changes nothing");
 }
 
-fn an_empty_export_is_a_header_line_or_an_empty_array(installation: &Installation) {
+fn empty_export_is_header_line_or_empty_array(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, _) = client(&server, "ann");
@@ -1195,12 +1195,12 @@ fn an_empty_export_is_a_header_line_or_an_empty_array(installation: &Installatio
         );
         assert_eq!(empty.json(200), json!([]));
     }
-    // Where a selection was forgotten, there is nothing to export.
+    // An export without a selection is refused.
     let forgotten = panel.submit("/admin/cars/bulk/", &[("action", "export_csv")]);
     assert_eq!(forgotten.status, 303);
 }
 
-fn ones_own_new_password_keeps_this_browser_alone(installation: &Installation) {
+fn own_new_password_keeps_only_this_session(installation: &Installation) {
     let server = start(installation);
     let id = admin(&server, "ann");
     let tokens = log_in(&server, "ann", PASSWORD);
@@ -1269,7 +1269,7 @@ fn ones_own_new_password_keeps_this_browser_alone(installation: &Installation) {
     assert_eq!(changes.len(), 3);
 }
 
-fn a_password_that_is_set_ends_all_logins(installation: &Installation) {
+fn set_password_ends_all_logins(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, id) = client(&server, "ann");
@@ -1291,7 +1291,7 @@ fn a_password_that_is_set_ends_all_logins(installation: &Installation) {
     assert_eq!(refresh(&server, &ann.refresh), 401);
     assert_eq!(server.send(&login("ann", PASSWORD)).status, 401);
     log_in(&server, "ann", OTHER_PASSWORD);
-    // The form of a user changes no password, even if one is made up.
+    // The form of a user cannot change the password, even with a forged field.
     let fields = panel.user_form(id);
     panel.save(
         &format!("/admin/users/{id}/"),
@@ -1300,13 +1300,13 @@ fn a_password_that_is_set_ends_all_logins(installation: &Installation) {
     log_in(&server, "ann", OTHER_PASSWORD);
 }
 
-fn a_deactivation_refuses_tokens_at_once(installation: &Installation) {
+fn deactivation_ends_logins_and_is_logged(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, id) = client(&server, "ann");
     let browser = Browser::of(&server, "ann");
     let path = format!("/admin/users/{id}/");
-    // As browsers send it: the box that is not ticked sends nothing, and a field that one doesn't see says so.
+    // Browsers send no value for a box that is not ticked, so a hidden field has the value.
     panel.save(&path, &with(&panel.user_form(id), &[("is_active", "false")]));
     assert_eq!(me(&server, &ann.access).status, 401);
     assert_eq!(refresh(&server, &ann.refresh), 401);
@@ -1319,7 +1319,7 @@ fn a_deactivation_refuses_tokens_at_once(installation: &Installation) {
     assert_eq!(panel.history("limit=1")["results"][0]["changes"], ended);
     let twice = [("is_active", "false"), ("is_active", "true")];
     panel.save(&path, &with(&panel.user_form(id), &twice));
-    assert_eq!(me(&server, &ann.access).status, 200, "until it expires");
+    assert_eq!(me(&server, &ann.access).status, 401, "it was ended");
     assert_eq!(refresh(&server, &ann.refresh), 401, "it was ended");
     assert_eq!(browser.get("/api/me/").status, 401, "it was ended");
     let again = log_in(&server, "ann", PASSWORD);
@@ -1336,7 +1336,7 @@ fn a_deactivation_refuses_tokens_at_once(installation: &Installation) {
     assert_eq!(entry["channel"], "panel");
     panel.bulk("/admin/users/bulk/", "activate", ("selected", &id.to_string()));
     assert_eq!(refresh(&server, &again.refresh), 401);
-    // The same holds for both ways of the API.
+    // PUT and PATCH of the API do the same.
     let whole =
         json!({"username": "ann", "email": "ann@example.com", "first_name": "Ann", "last_name": "Lee"});
     for (method, fields) in [("PATCH", json!({})), ("PUT", whole)] {
@@ -1352,7 +1352,7 @@ fn a_deactivation_refuses_tokens_at_once(installation: &Installation) {
     }
 }
 
-fn logins_that_are_ended_stay_ended(installation: &Installation) {
+fn ended_logins_stay_ended(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, id) = client(&server, "ann");
@@ -1401,7 +1401,7 @@ fn logins_that_are_ended_stay_ended(installation: &Installation) {
     assert_eq!(listed.matches("ended: by an admin").count(), 2, "{listed}");
 }
 
-/// A form with a file, as browsers send it.
+/// Returns a form with a file, as browsers send it.
 fn multipart(path: &str, fields: &[(&str, &str)], file: &[u8]) -> Request {
     const BOUNDARY: &str = "----form-7d1c93ab50e2f864";
     let mut body = Vec::new();
@@ -1424,7 +1424,7 @@ fn multipart(path: &str, fields: &[(&str, &str)], file: &[u8]) -> Request {
     request
 }
 
-fn a_car_has_its_picture_and_its_owner_in_one_form(installation: &Installation) {
+fn car_form_saves_picture_and_owner(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (ann, ann_id) = client(&server, "ann");
@@ -1454,9 +1454,9 @@ fn a_car_has_its_picture_and_its_owner_in_one_form(installation: &Installation) 
         "{}",
         refused.text()
     );
-    let mut nobodys = new;
-    nobodys[0] = ("owner", "nobody");
-    let refused = send(add, &nobodys, b"");
+    let mut without_owner = new;
+    without_owner[0] = ("owner", "nobody");
+    let refused = send(add, &without_owner, b"");
     assert_eq!(refused.status, 400);
     assert!(
         refused.text().contains("No user has the username “nobody”."),
@@ -1496,12 +1496,12 @@ fn a_car_has_its_picture_and_its_owner_in_one_form(installation: &Installation) 
     let of_bob = history(&bob.access).json(200);
     assert_eq!(
         of_bob["count"], 1,
-        "what was before it was theirs is not theirs to know"
+        "earlier entries are hidden from the new owner"
     );
     assert_eq!(
         of_bob["results"][0]["changes"],
         json!([{"field": "owner", "before": "********", "after": bob_id}]),
-        "nor is whose it was"
+        "and so is the former owner"
     );
 
     let fields = panel.car_form(bob_id, car);
@@ -1549,7 +1549,7 @@ fn ambiguous_numbers_are_refused_at_their_fields(installation: &Installation) {
     assert_eq!(filtered.status, 400);
     assert!(filtered.text().contains(message), "{}", filtered.text());
 
-    // In a page of the API as well, and not in a program's form.
+    // The same holds for pages of the API, but not for forms of programs.
     let api = format!("/api/cars/{}/", car_of_root(&root));
     let refused = root.submit(&api, &[("_method", "PATCH"), ("mileage", "125.000")]);
     assert_eq!(refused.status, 400);
@@ -1561,7 +1561,7 @@ fn ambiguous_numbers_are_refused_at_their_fields(installation: &Installation) {
     assert_eq!(server.send(&program).json(200)["mileage"], 125);
 }
 
-/// Adds a car of the superuser, and answers its id.
+/// Adds a car of the superuser, and returns its id.
 fn car_of_root(root: &Panel<'_>) -> i64 {
     let (fields, plate) = (
         [("brand", "VW"), ("model", "Golf"), ("year", "2001")],
@@ -1600,7 +1600,7 @@ fn names_with_bidi_controls_are_isolated(installation: &Installation) {
     }
 }
 
-fn nothing_leads_elsewhere(installation: &Installation) {
+fn redirects_and_links_stay_on_this_site(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     let (_, id) = client(&server, "ann");
@@ -1660,7 +1660,7 @@ fn nothing_leads_elsewhere(installation: &Installation) {
     }
 }
 
-fn what_is_not_there_is_said_on_a_page(installation: &Installation) {
+fn errors_are_shown_as_pages(installation: &Installation) {
     let server = start(installation);
     let panel = Panel::of_root(&server);
     for path in [

@@ -85,7 +85,7 @@ fn routes(server: &Server) -> Vec<String> {
     paths
 }
 
-/// Returns the parts of a response that equal requests share: all but the times of writes.
+/// Returns the parts of a response that are equal for equal requests: all except the times of writes.
 fn shape(answer: &Answer) -> String {
     let body = answer.json(answer.status).to_string();
     let is_moment = |part: &&str| part.starts_with("\"updated_at\":");
@@ -115,7 +115,7 @@ fn too_large_body_is_refused_with_response(installation: &Installation) {
     assert!(body.contains("\"detail\""), "{answer}");
 }
 
-/// The head of a request with a chunked body. The server closes the connection after its response.
+/// Returns the head of a request with a chunked body. The server closes the connection after its response.
 fn chunked_head(path: &str, access: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {access}\r\n\
@@ -306,7 +306,7 @@ fn host_that_is_not_allowed_is_refused(installation: &Installation) {
     for host in ["localhost", "LOCALHOST:1234", "127.0.0.1"] {
         ask("/api/", host).json(200);
     }
-    // Probes ask by address.
+    // Health checks send the address as host.
     ask("/health/live", "10.1.2.3").json(200);
 }
 
@@ -419,7 +419,7 @@ fn pagination_links_keep_the_trailing_slash(installation: &Installation) {
     }
 }
 
-/// How long a request may take that waits for nothing.
+/// Maximum time of a request that does not wait.
 const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// Sends the bytes of a request on a connection of its own and returns the response, which must not take long.
@@ -645,7 +645,7 @@ fn login_in_flight_is_answered_before_shutdown(installation: &Installation) {
          Content-Length: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
         body.len()
     ));
-    // The server asks for the body: the request is in its hands.
+    // `100 Continue` shows that the server handles the request.
     let go_on = connection.read_until("\r\n\r\n");
     assert!(go_on.starts_with("HTTP/1.1 100 "), "{go_on}");
     connection.send(&body);

@@ -21,7 +21,7 @@ on_both_databases!(
     concurrent_deletes_of_account_succeed_once,
 );
 
-/// Number of responses with a status.
+/// Returns the number of responses by status.
 fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
     for answer in answers {
@@ -88,12 +88,12 @@ fn rotated_refresh_token_is_used_once(installation: &Installation) {
             .json(401);
         assert_eq!(lost["detail"], "Token is blacklisted");
     }
-    // Those of other logins are none of its business.
+    // The messages for other logins do not appear here.
     let refresh = Request::post("/api/token/refresh/", &json!({"refresh": used}));
     server.send(&refresh).json(200);
 }
 
-/// Each of two superusers is deleted or deactivated, by themselves or by the other one.
+/// Each of two superusers is deleted or deactivated, by themselves or by the other.
 fn last_superuser_stays_after_concurrent_changes(installation: &Installation) {
     type Attack = fn(own: i64, other: i64) -> Request;
     let leave: Attack = |_, _| Request::new("DELETE", "/api/delete-account/");

@@ -26,7 +26,7 @@ on_both_databases!(
     long_list_in_browser_is_paginated,
     delete_account_by_session_needs_csrf_token,
     delete_account_by_page_shows_a_page_without_login,
-    delete_account_by_token_leaves_another_users_session,
+    delete_account_by_token_keeps_other_users_session,
 );
 
 fn browser_login_needs_own_form(installation: &Installation) {
@@ -98,7 +98,7 @@ fn session_writes_need_csrf_token(installation: &Installation) {
         .send(Request::post("/api/cars/", &car).header("X-CSRFToken", &browser.token))
         .json(201);
     assert_eq!(plates(&server, &access), ["B-AB 1"]);
-    // A token in the header `Authorization` needs no proof: no other site can send it.
+    // A token in the header `Authorization` needs no CSRF token: no other site can send it.
     browser.send(new_car(&access, "B-AB 2")).json(201);
 }
 
@@ -132,33 +132,25 @@ fn form_overrides_method_on_own_pages_only(installation: &Installation) {
     assert_eq!(
         server.send(&form(&path, &delete).bearer(&access)).status,
         405,
-        "a program names no verb so"
+        "programs cannot override the method"
     );
     assert_eq!(
         browser
             .send(form(&path, &delete).header("Accept", "text/html"))
             .status,
         403,
-        "without the token"
+        "without the CSRF token"
     );
     let mut smuggled = form(&path, &delete).header("Accept", "text/html");
     "GET".clone_into(&mut smuggled.method);
-    assert_eq!(
-        browser.send(smuggled).status,
-        200,
-        "a GET reads, whatever it carries"
-    );
+    assert_eq!(browser.send(smuggled).status, 200, "a GET only reads");
     assert_eq!(plates(&server, &access), ["B-AB 1"]);
 
     let edited = browser.submit(&path, &[("_method", "PATCH"), ("brand", "Honda"), ("color", "")]);
     assert_eq!(edited.status, 200, "{}", edited.text());
     let car = server.send(&Request::get(&path).bearer(&access)).json(200);
     assert_eq!((&car["brand"], &car["color"]), (&json!("Honda"), &json!(null)));
-    assert_eq!(
-        browser.submit(&path, &delete).status,
-        200,
-        "a page stands for 204"
-    );
+    assert_eq!(browser.submit(&path, &delete).status, 200, "a page replaces 204");
     assert!(plates(&server, &access).is_empty());
 }
 
@@ -181,7 +173,7 @@ fn login_replaces_session_key(installation: &Installation) {
     assert_eq!(
         server.send(&attacker).status,
         401,
-        "a key that was planted is nobody's login"
+        "a planted key is not used for a login"
     );
 }
 
@@ -212,13 +204,10 @@ fn session_ends_at_logout_password_change_deactivation(installation: &Installati
     active(false);
     assert_eq!(browser.get("/api/me/").status, 401);
     active(true);
-    assert_eq!(
-        browser.get("/api/me/").status,
-        401,
-        "it does not come back to life"
-    );
+    assert_eq!(browser.get("/api/me/").status, 401, "it stays ended");
 
     let browser = Browser::of(&server, "ann");
+    let ann = log_in(&server, "ann", PASSWORD).access;
     let change = json!({"old_password": PASSWORD, "new_password": "Meadow-x-55"});
     server
         .send(
@@ -261,7 +250,7 @@ fn cookies_of_other_programs_keep_the_session(installation: &Installation) {
     assert_eq!(logged_in.status, 302, "{}", logged_in.text());
 }
 
-/// More logins than a minute allows.
+/// A number of logins above the rate of a minute.
 const MANY: usize = 15;
 
 fn cross_site_logins_do_not_use_up_own_rate_limit(installation: &Installation) {
@@ -302,7 +291,7 @@ fn form_that_names_a_slow_method_is_refused_early(installation: &Installation) {
     let page = || form("/api/change-password/", &change).header("Accept", "text/html");
     let stale = page().header("Cookie", "sessionid=00000000000000000000000000000000");
     assert_eq!(server.send(&stale).status, 401);
-    assert_eq!(browser.send(page()).status, 403, "without the token");
+    assert_eq!(browser.send(page()).status, 403, "without the CSRF token");
     let wrong = browser.submit("/api/change-password/", &change);
     assert_eq!(wrong.status, 400, "{}", wrong.text());
 }
@@ -418,7 +407,7 @@ fn delete_account_by_page_shows_a_page_without_login(installation: &Installation
     assert_eq!(browser.get("/api/me/").status, 401);
 }
 
-fn delete_account_by_token_leaves_another_users_session(installation: &Installation) {
+fn delete_account_by_token_keeps_other_users_session(installation: &Installation) {
     let server = installation.start();
     let ann = join(&server, "ann").access;
     register(&server, "bob");

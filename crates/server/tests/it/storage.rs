@@ -1,5 +1,5 @@
-//! A database that can be read and not written, or not read as a whole: requests that write are answered with 503, reads
-//! with 200, and the readiness and the panel report it.
+//! A database that cannot be written, or not be read as a whole: requests that write get 503, reads 200, and the
+//! readiness check and the panel report it.
 
 #[cfg(target_os = "linux")]
 use std::{fs, path::Path};
@@ -26,10 +26,10 @@ on_both_databases!(
 const NOT_WRITABLE: &str =
     r#"{"detail":"The service cannot save changes right now. Please try again later."}"#;
 
-/// The line that is logged once, with advice.
+/// The line with the remedy, which is logged once.
 const LOGGED: &str = "free space on its disk";
 
-/// Ann's tokens and the path of her car, and a browser in which the superuser is logged in.
+/// Ann's tokens and the path of her car, and a session of the superuser.
 struct People<'s> {
     tokens: Tokens,
     car: String,
@@ -82,7 +82,7 @@ impl<'s> People<'s> {
         ]
     }
 
-    /// The panel's first page.
+    /// Returns the first page of the panel.
     fn panel(&self) -> String {
         let answer = self.root.get("/admin/");
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -90,7 +90,7 @@ impl<'s> People<'s> {
     }
 }
 
-/// Makes logins minutes old, so that a read with a session records when it was seen.
+/// Moves the last use of all sessions into the past, so that a read records it again.
 fn age_sessions(installation: &Installation) {
     let minutes_ago = if installation.database().url().starts_with("sqlite") {
         "strftime('%Y-%m-%d %H:%M:%f000+00:00', 'now', '-5 minutes')"
@@ -119,14 +119,19 @@ fn assert_reads_only(server: &Server, people: &People<'_>) {
         let answer = server.send(&request);
         assert_eq!(answer.status, 200, "{}: {}", request.path, answer.text());
     }
+    // The result of a check is used for a second.
+    let ready = Request::get("/health/ready");
+    wait_for("the check to notice", || {
+        (server.send(&ready).status != 200).then_some(())
+    });
     for _ in 0..3 {
-        assert_not_writable(server, &Request::get("/health/ready"));
+        assert_not_writable(server, &ready);
     }
     let panel = people.root.get("/admin/").text();
     assert!(panel.contains("can be read, but not written"), "{panel}");
 }
 
-/// Whether a folder holds no file: a picture that could not be written leaves nothing behind.
+/// Returns whether a folder has no file: a picture that could not be written leaves none.
 #[cfg(target_os = "linux")]
 fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).unwrap().next().is_none()
@@ -139,7 +144,7 @@ fn assert_writes_again(server: &Server) {
     assert_eq!(server.send(&login("ann", PASSWORD)).status, 200);
 }
 
-/// The log has one line for each of two times that the database could not be written.
+/// Checks that the log has one line for each of the two times without writes.
 fn assert_logged(log: &str) {
     assert_eq!(log.matches(LOGGED).count(), 2, "{log}");
     assert_eq!(log.matches("can be written again").count(), 2, "{log}");

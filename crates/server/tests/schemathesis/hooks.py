@@ -1,11 +1,11 @@
-"""What Schemathesis can't know from the OpenAPI document of My Cars.
+"""Additions to the OpenAPI document of My Cars for Schemathesis.
 
-- Who asks, and with which credentials: a user of each case's own, wherever a case that shall work ends a login.
-- Which values are taken already, and where a picture is.
-- How the server reads what is not quite as the document says: the document tells clients what to send, and the wire
-  contract (docs/api.md, section 1) lets them send a little more, as Django REST framework does.
+- Credentials: a valid case that ends a login uses a new user.
+- Values that are taken already, and the paths of pictures.
+- The server's coercions: the wire contract (docs/api.md, section 1) accepts a little more than the document, as Django
+  REST framework does.
 
-A failure is dropped only for the reasons at the end of this file.
+Failures are ignored only for the reasons at the end of this file.
 """
 
 import itertools
@@ -36,7 +36,7 @@ MULTIPART = "multipart/form-data"
 counter = itertools.count(1)
 
 
-# --- What is answered
+# --- Responses
 
 
 @schemathesis.deserializer("image/jpeg")
@@ -47,7 +47,7 @@ def read_jpeg(context, response):
     return "a picture"
 
 
-# --- Who asks
+# --- Credentials
 
 
 @schemathesis.auth(refresh_interval=None)
@@ -64,7 +64,7 @@ def authorize(case, token):
 
 
 def new_user():
-    """Somebody who has just registered and logged in: their name and tokens."""
+    """Registers a user and logs in; returns the username and the tokens."""
     number = next(counter)
     name = f"throw-away-{number}"
     person = {"username": name, "email": f"{name}@example.com", "first_name": "Ann", "last_name": "Lee"}
@@ -123,8 +123,8 @@ def name_picture(case):
     case.path_parameters = {"file": car["image"].removeprefix("/media/cars/")}
 
 
-# What only works with something that really is there. Logging out and changing a password end the logins of whoever
-# does it, so that somebody else must.
+# Operations that need existing objects. A logout and a password change end the logins of their caller, so they need
+# another user.
 NEEDS = {
     "obtain_token": log_in,
     "refresh_token": refresh,
@@ -136,9 +136,9 @@ NEEDS = {
     "get_media": name_picture,
 }
 
-# --- What is taken
+# --- Unique values
 
-# The users that scripts/with-server makes.
+# The users that scripts/with-server creates.
 taken = {("username", "ann"), ("email", "ann@example.com"), ("username", "root"), ("email", "root@example.com")}
 
 
@@ -148,7 +148,7 @@ def fresh(field):
 
 
 def unique(body):
-    """The fields of a body of which no two things may have the same, with what decides whether they are."""
+    """Yields the unique fields of a body, each with the key by which values are compared."""
     if isinstance(body, dict):
         for field in ("license", "username", "email"):
             if isinstance(value := body.get(field), str):
@@ -165,43 +165,43 @@ def before_call(context, case, kwargs):
         case.body = {name: value for name, value in case.body.items() if can_name_part(name)}
     if isinstance(case.body, dict) and isinstance(username := case.body.get("username"), str):
         case.body = {**case.body, "username": possible(username)}
-    # Else all but the first of the cases that share a value would be refused for it, and prove nothing.
+    # Otherwise all cases after the first one with the same value would be refused for it, and prove nothing.
     for field, key in list(unique(case.body)):
         if key in taken and prepare is not log_in:
             case.body = {**case.body, field: fresh(field)}
 
 
 def can_name_part(name):
-    """The name of a part stands in a header: in quotation marks, where a backslash quotes what follows, and without
-    control characters, which no header can hold."""
+    """Returns whether a header can hold the name of a part: in quotation marks, a backslash is an escape, and control
+    characters are not allowed."""
     return not any(character == "\\" or unicodedata.category(character) == "Cc" for character in name)
 
 
 def possible(username):
-    """The pattern of usernames does not say what the letters and digits of other alphabets are."""
+    """Removes characters that the pattern of usernames allows, but that are no letters or digits of any script."""
     known = "".join(one for one in username if one.isascii() or unicodedata.normalize("NFKC", one).isalnum())
     return known if known or not username else fresh("username")
 
 
 @schemathesis.hook
 def after_call(context, case, response):
-    # The answer says what is kept: numbers are texts there, and texts are trimmed.
+    # The response has the stored values: numbers as text, and text trimmed.
     if response.status_code in (200, 201) and response.headers["content-type"] == [JSON]:
         taken.update(key for _, key in unique(response.json()))
 
 
-# --- What must hold besides
+# --- Further checks
 
 
 @schemathesis.check
 def login_lasts(context, response, case):
-    """Nothing that is tried may end the login by which it is tried, or else the rest would prove nothing."""
+    """No case may end the login of the run, because the remaining cases would prove nothing."""
     sent = response.request.headers.get("Authorization") == f"Bearer {ACCESS_TOKEN}"
     asks_for_token = case.operation.path.startswith("/api/token/")
     assert not (sent and response.status_code == 401) or asks_for_token, "The login has ended."
 
 
-# --- Which failures are none
+# --- Ignored failures
 
 
 @schemathesis.hook
@@ -209,15 +209,15 @@ def filter_failure(context, failure, case, response):
     if isinstance(failure, AcceptedNegativeData):
         return not Reading(case, response.request).is_valid()
     if isinstance(failure, RejectedPositiveData):
-        # Which bytes there are depends on the picture.
+        # The valid ranges depend on the picture.
         if response.status_code == 416:
             return False
-        # Trimmed, a text may be too short.
+        # After trimming, a text may be too short.
         return Reading(case, response.request).is_valid() and not breaks_rules_alone(response)
     return True
 
 
-# What no schema can say: it depends on other fields, on who asks, on a list of passwords, or on the year.
+# Rules that no schema can express: they depend on other fields, on the caller, on a list of passwords, or on the year.
 RULES = re.compile(
     r"This password is (too common|entirely numeric)\."
     r"|The password is too similar to the .*\."
@@ -234,7 +234,7 @@ def breaks_rules_alone(response):
 
 
 class Reading:
-    """A request as the server reads it: whether it is as the document says once it is read."""
+    """A request after the server's coercions, to be compared with the document."""
 
     def __init__(self, case, request):
         self.document = case.operation.schema.raw_schema
@@ -249,10 +249,10 @@ class Reading:
         sent = texts(urlsplit(self.request.url).query)
         for parameter in self.operation.get("parameters", []):
             name, schema = parameter["name"], parameter["schema"]
-            # What is none of these is ignored.
+            # Invalid values of these are ignored.
             if name in ("limit", "offset", "ordering"):
                 continue
-            # Blank is as if it were not there.
+            # A blank value counts as absent.
             if (value := sent.get(name, "").strip()) and not self.fits(read_parameter(value, schema), schema):
                 return False
         return True
@@ -269,7 +269,7 @@ class Reading:
         fields = {}
         for name, value in body.items():
             is_known = name in schema["properties"]
-            # A form that leaves a field blank leaves it out, where it may.
+            # In a form, a blank optional field counts as absent.
             is_left_out = media_type != JSON and value == "" and name not in schema.get("required", [])
             if is_known and not is_left_out:
                 fields[name] = read_field(value, self.resolve(schema["properties"][name]))
@@ -286,12 +286,12 @@ class Reading:
 
 
 def texts(query):
-    """The texts of a query; of several with one name the last counts."""
+    """Returns the parameters of a query; of several with the same name, the last one."""
     return {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
 
 
 def read_body(request):
-    """The body, and what it is written in."""
+    """Returns the body and its media type."""
     body = request.body or b""
     body = body.encode() if isinstance(body, str) else body
     content_type = request.headers.get("Content-Type", "")
@@ -302,12 +302,12 @@ def read_body(request):
         message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
         parts = message.iter_parts()
         return {part.get_param("name", header="content-disposition"): part.get_content() for part in parts}, MULTIPART
-    # Without a body no type is looked at.
+    # The type does not matter without a body.
     return None if body else {}, JSON
 
 
 def read_parameter(text, schema):
-    """Filters take any number, and true and false as Django's forms read them."""
+    """Converts a filter: any number is accepted, and booleans as in Django's forms."""
     if schema.get("type") == "integer":
         return int(float(text)) if is_number(text) else text
     if schema.get("type") == "boolean":
@@ -323,7 +323,7 @@ def is_number(text):
 
 
 def read_field(value, schema):
-    """Text is trimmed, a number is taken for text, an integer may be text, and a boolean many things."""
+    """Converts a field: trims text, and accepts numbers as text, integers in text, and the spellings of booleans."""
     types = schema.get("type", "string")
     types = [types] if isinstance(types, str) else types
     value = value.strip() if isinstance(value, str) else value

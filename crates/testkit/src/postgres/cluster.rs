@@ -1,5 +1,5 @@
-//! A throw-away PostgreSQL server: made from the binaries that are installed, in a folder of its own, reached
-//! through a socket there that only this user can open, and gone when this process is, however it ends.
+//! A temporary PostgreSQL server, started from the installed binaries in a temporary folder. It is reached through a
+//! socket there that only this user can open, and ends with this process, even if that is killed.
 
 use std::{
     env,
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::scratch;
 
-/// Settings of a server whose data nobody wants to keep.
+/// Settings of a server whose data need not be durable.
 const SETTINGS: [&str; 8] = [
     "listen_addresses=",
     "fsync=off",
@@ -34,21 +34,21 @@ const SETTINGS: [&str; 8] = [
     "shared_buffers=32MB",
 ];
 
-/// How long the server may take to start, in steps of [`STEP`].
+/// Maximum time for the start of the server, in steps of [`STEP`].
 const STEPS: u32 = 2000;
 const STEP: Duration = Duration::from_millis(10);
 
-/// What to do where there is no PostgreSQL.
+/// Error message if the binaries of PostgreSQL are missing.
 const MISSING: &str = "these tests need PostgreSQL's server binaries: run ./scripts/test, which installs them, \
     or install them (`apt-get install postgresql`), or say in PG_BIN where they are, or in TEST_DATABASE_URL \
     which server to use";
 
-/// Whether what was committed survives the server.
+/// Durability of commits when the server stops.
 #[derive(Clone, Copy)]
 pub(super) enum Commits {
-    /// The faster way, where the server is stopped once and for all.
+    /// Commits may be lost. Faster, for servers that are never started again.
     MayBeLost,
-    /// Where the server is to be started again. A crash of the whole machine loses them all the same.
+    /// Commits survive a crash of the server, but not of the machine. For servers that are started again.
     OutliveTheServer,
 }
 
@@ -61,12 +61,12 @@ impl Commits {
     }
 }
 
-/// How a server is stopped.
+/// PostgreSQL's shutdown modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shutdown {
-    /// It ends every session, writes down what it has in memory, and ends.
+    /// Ends every session, writes a checkpoint, and ends.
     Fast,
-    /// It ends at once, as if it had crashed, and repairs its data when it starts.
+    /// Ends at once, as in a crash; the next start recovers the data.
     Immediate,
 }
 
@@ -79,18 +79,18 @@ impl Shutdown {
     }
 }
 
-/// A server, which runs or can be started again.
+/// A server that is running or can be started again.
 pub(super) struct Cluster {
     folder: TempDir,
     binaries: PathBuf,
     user: Option<User>,
     commits: Commits,
-    /// Zero while it does not run.
+    /// Process id; 0 while the server is stopped.
     pid: AtomicI32,
 }
 
 impl Cluster {
-    /// Makes a server and starts it.
+    /// Initialises a server and starts it.
     pub(super) fn start(commits: Commits) -> Result<Self, String> {
         let binaries = binaries().ok_or(MISSING)?;
         let folder = scratch::folder();
@@ -111,7 +111,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts the server on the data that it has.
+    /// Starts the server again with its existing data.
     pub(super) fn start_again(&self) -> Result<(), String> {
         let postgres = command(&self.binaries.join("postgres"), self.user);
         let pid = spawn(server(postgres, self.folder.path(), self.commits)?)?;
@@ -119,19 +119,19 @@ impl Cluster {
         self.wait_until_ready().inspect_err(|_| self.remove())
     }
 
-    /// The URL of the server's own database. The socket's folder stands where a host would, and its slashes
-    /// are encoded.
+    /// Returns the URL of the server's default database. The socket's folder takes the place of the host, with
+    /// encoded slashes.
     pub(super) fn url(&self) -> String {
         let socket = self.folder.path().display().to_string().replace('/', "%2F");
         format!("postgres://postgres@{socket}/postgres")
     }
 
-    /// The folder of the server's socket.
+    /// Returns the folder of the server's socket.
     pub(super) fn socket_folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Stops the server, and answers whether it has ended.
+    /// Stops the server, and returns whether it has ended.
     pub(super) fn stop(&self, how: Shutdown) -> bool {
         let pid = self.pid.swap(0, Ordering::Relaxed);
         if pid == 0 {
@@ -171,22 +171,23 @@ impl Cluster {
     }
 }
 
-/// The folder with `initdb` and `postgres`: what `PG_BIN` says and nothing else, or where they usually are.
+/// Returns the folder with `initdb` and `postgres`: only that of `PG_BIN` if it is set, otherwise that of `pg_config`
+/// or a usual one.
 fn binaries() -> Option<PathBuf> {
     let has_initdb = |folder: &PathBuf| folder.join("initdb").is_file();
     match env::var_os("PG_BIN") {
         Some(folder) => Some(PathBuf::from(folder)).filter(has_initdb),
-        None => told_by_pg_config().filter(has_initdb).or_else(newest_installed),
+        None => from_pg_config().filter(has_initdb).or_else(newest_installed),
     }
 }
 
-fn told_by_pg_config() -> Option<PathBuf> {
+fn from_pg_config() -> Option<PathBuf> {
     let output = Command::new("pg_config").arg("--bindir").output().ok()?;
     let folder = String::from_utf8(output.stdout).ok()?;
     Some(PathBuf::from(folder.trim()))
 }
 
-/// The newest version in the folders where Debian, Red Hat, Alpine and Homebrew keep one for each.
+/// Returns the newest version in the folders where Debian, Red Hat, Alpine and Homebrew install PostgreSQL.
 fn newest_installed() -> Option<PathBuf> {
     let parents = [
         "/usr/lib/postgresql",
@@ -206,7 +207,7 @@ fn newest_installed() -> Option<PathBuf> {
         .map(|version| version.path().join("bin"))
 }
 
-/// The number in `15`, `postgresql15`, `pgsql-15` and `postgresql@15`.
+/// Returns the version in `15`, `postgresql15`, `pgsql-15` and `postgresql@15`.
 fn version_number(folder: &OsStr) -> u32 {
     let digits: String = folder
         .to_string_lossy()
@@ -222,7 +223,7 @@ pub(super) struct User {
     pub(super) group: u32,
 }
 
-/// Whom to run PostgreSQL as, because it refuses to run as root.
+/// Returns the user that runs PostgreSQL if this process belongs to root, because PostgreSQL refuses to run as root.
 pub(super) fn unprivileged_user() -> Option<User> {
     static USER: OnceLock<Option<User>> = OnceLock::new();
     // SAFETY: the call has no preconditions.
@@ -234,8 +235,8 @@ pub(super) fn unprivileged_user() -> Option<User> {
 
 fn user_named(name: &str) -> Option<User> {
     let name = CString::new(name).ok()?;
-    // SAFETY: the name is a C string. Only one thread ever asks, so nobody overwrites the answer, which is null
-    // where there is no such user.
+    // SAFETY: the name is a C string. Only one thread calls this function, so that the result is not overwritten. It
+    // is null if there is no such user.
     let entry = unsafe { libc::getpwnam(name.as_ptr()).as_ref() }?;
     Some(User {
         id: entry.pw_uid,
@@ -245,7 +246,7 @@ fn user_named(name: &str) -> Option<User> {
 
 pub(super) fn command(program: &Path, user: Option<User>) -> Command {
     let mut command = Command::new(program);
-    // Some folder that the other user may enter, too.
+    // A folder that the other user can enter as well.
     command.current_dir("/").env_remove("PGDATA");
     if let Some(user) = user {
         command.uid(user.id).gid(user.group);
@@ -288,10 +289,10 @@ fn server(mut postgres: Command, folder: &Path, commits: Commits) -> Result<Comm
     Ok(postgres)
 }
 
-/// Makes the system stop the server if this process is killed.
+/// Makes Linux stop the server if this process is killed.
 #[cfg(target_os = "linux")]
 pub(super) fn end_with_this_process(command: &mut Command) {
-    // SAFETY: between fork and exec, the closure does nothing but one system call.
+    // SAFETY: between fork and exec, the closure only makes one system call.
     unsafe {
         command.pre_exec(|| {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGQUIT);
@@ -300,12 +301,12 @@ pub(super) fn end_with_this_process(command: &mut Command) {
     }
 }
 
-/// Other systems know no such thing; there, a server whose process was killed stays.
+/// Other systems have no such signal: if the process is killed, its server keeps running.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn end_with_this_process(_command: &mut Command) {}
 
-/// Starts the server and answers its process id. Linux stops it when the *thread* that started it ends, and
-/// the threads of tests do, so it is started by one that lives as long as the server.
+/// Starts the server and returns its process id. Linux stops it when the *thread* that started it ends, which the
+/// threads of tests do. Therefore a thread that ends with the server starts it.
 pub(super) fn spawn(mut command: Command) -> Result<i32, String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

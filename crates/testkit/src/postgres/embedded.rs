@@ -1,4 +1,4 @@
-//! A PostgreSQL server of its own for one test, which is away for as long as the test likes.
+//! A PostgreSQL server for one test, which can stop and start it.
 
 use std::path::Path;
 
@@ -9,32 +9,32 @@ use super::{
     until,
 };
 
-/// Holds when some session wants what another one has locked.
-const SOMEBODY_LOCKED_OUT: &str = "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')";
+/// SQL condition: a session waits for a lock of another session.
+const BLOCKED_SESSION: &str = "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')";
 
-/// A PostgreSQL server of its own for one test, gone when it is dropped. It needs the server's binaries, also
-/// where `TEST_DATABASE_URL` names a server for all other tests: that one is not ours to stop.
+/// A PostgreSQL server for one test, removed on drop. It needs the server's binaries even with `TEST_DATABASE_URL`,
+/// because tests must not stop that server.
 pub struct PostgresServer(Cluster);
 
 impl PostgresServer {
-    /// A server with an empty database.
+    /// Starts a server with an empty database.
     #[must_use]
     pub fn start() -> Self {
         Self(Cluster::start(Commits::OutliveTheServer).unwrap_or_else(|error| panic!("{error}")))
     }
 
-    /// The URL of its database, the same whenever it runs.
+    /// Returns the URL of its database, which stays the same after a restart.
     #[must_use]
     pub fn url(&self) -> String {
         self.0.url()
     }
 
-    /// The folder of its socket.
+    /// Returns the folder of its socket.
     pub(super) fn socket_folder(&self) -> &Path {
         self.0.socket_folder()
     }
 
-    /// Does this in a transaction that stays open: what it locks stays locked.
+    /// Executes SQL in a transaction that stays open and keeps its locks.
     #[must_use]
     pub fn begin(&self, sql: &str) -> Session {
         let mut conn = self.connection();
@@ -43,9 +43,9 @@ impl PostgresServer {
         Session { _conn: conn }
     }
 
-    /// Waits until somebody waits for what a session has locked.
-    pub fn wait_until_somebody_is_locked_out(&self) {
-        let waited = self.connection().batch_execute(&until(SOMEBODY_LOCKED_OUT));
+    /// Waits until a session waits for a lock of another session.
+    pub fn wait_until_session_is_blocked(&self) {
+        let waited = self.connection().batch_execute(&until(BLOCKED_SESSION));
         waited.unwrap_or_else(|error| panic!("{error}"));
     }
 
@@ -53,18 +53,18 @@ impl PostgresServer {
         PgConnection::establish(&self.url()).expect("PostgreSQL answers")
     }
 
-    /// Stops it, and waits until it has ended.
+    /// Stops the server, and waits until it has ended.
     pub fn stop(&self, how: Shutdown) {
         assert!(self.0.stop(how), "PostgreSQL does not end");
     }
 
-    /// Starts it on the same data, and waits until it answers.
+    /// Starts the server with the same data, and waits until it accepts connections.
     pub fn start_again(&self) {
         self.0.start_again().unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
-/// An open transaction, undone when this is dropped.
+/// An open transaction, rolled back on drop.
 pub struct Session {
     _conn: PgConnection,
 }

@@ -1,4 +1,4 @@
-//! PgBouncer before a PostgreSQL server, for tests of what a connection pooler changes.
+//! PgBouncer in front of a PostgreSQL server, for tests of connection poolers.
 
 use std::{
     env, fs,
@@ -18,25 +18,25 @@ use super::{
 };
 use crate::scratch;
 
-/// What to do where there is no PgBouncer.
+/// Error message if PgBouncer is missing.
 const MISSING: &str = "this test needs PgBouncer: run ./scripts/test, which installs it, install it \
     (`apt-get install pgbouncer`), or say in PGBOUNCER where its binary is";
 
 /// The port in the name of the socket.
 const PORT: u16 = 6432;
 
-/// How long PgBouncer may take to start, in steps of [`STEP`].
+/// Maximum time for the start of PgBouncer, in steps of [`STEP`].
 const STEPS: u32 = 1000;
 const STEP: Duration = Duration::from_millis(10);
 
-/// When a client gives a server connection back.
+/// PgBouncer's `pool_mode`: the event after which a server connection returns to the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolMode {
-    /// When it disconnects.
+    /// The client disconnects.
     Session,
-    /// After each transaction.
+    /// The transaction ends.
     Transaction,
-    /// After each statement.
+    /// The statement ends.
     Statement,
 }
 
@@ -50,14 +50,14 @@ impl PoolMode {
     }
 }
 
-/// A PgBouncer before a server; ends when it is dropped.
+/// A PgBouncer in front of a server; ends on drop.
 pub struct PgBouncer {
     folder: TempDir,
     pid: i32,
 }
 
 impl PgBouncer {
-    /// Starts one before the server. `settings` are further lines of the section `pgbouncer`.
+    /// Starts PgBouncer in front of the server. `settings` are further lines of the section `pgbouncer`.
     #[must_use]
     pub fn start(server: &PostgresServer, mode: PoolMode, settings: &str) -> Self {
         let folder = scratch::folder();
@@ -70,7 +70,7 @@ impl PgBouncer {
             mode = mode.name(),
         );
         let file = folder.path().join("pgbouncer.ini");
-        // With `auth_type = any`, the server is asked for with the user that is named here.
+        // With `auth_type = any`, connections to the server use this user.
         let ini = ini.replacen("\n[pgbouncer]", " user=postgres\n[pgbouncer]", 1);
         fs::write(&file, ini).expect("the settings can be written");
         let user = unprivileged_user();
@@ -90,7 +90,7 @@ impl PgBouncer {
         bouncer
     }
 
-    /// The URL of the server's own database, through PgBouncer.
+    /// Returns the URL of the server's default database, through PgBouncer.
     #[must_use]
     pub fn url(&self) -> String {
         let socket = self.folder.path().display().to_string().replace('/', "%2F");
@@ -118,7 +118,7 @@ impl Drop for PgBouncer {
     }
 }
 
-/// What `PGBOUNCER` names, or the first one on the path and where Debian keeps it.
+/// Returns the path in `PGBOUNCER`, or the first binary in `PATH` and in Debian's folder.
 fn binary() -> Option<PathBuf> {
     if let Some(named) = env::var_os("PGBOUNCER") {
         return Some(PathBuf::from(named));

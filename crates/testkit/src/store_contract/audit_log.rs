@@ -14,7 +14,7 @@ use mycars_domain::{
 use super::{keep_car, keep_owner, keep_user};
 use crate::samples::{moment, new_car, new_user};
 
-/// Ann did this to what has this id and name, and is hers.
+/// Returns an entry about an object of Ann with this id and name, by Ann.
 fn entry(action: Action, kind: ObjectType, id: &str, name: &str) -> NewEntry {
     NewEntry {
         at: moment(0),
@@ -41,10 +41,10 @@ fn entry(action: Action, kind: ObjectType, id: &str, name: &str) -> NewEntry {
 fn append(store: &dyn Store, entries: &[NewEntry]) {
     store
         .write(|unit| unit.audit_log().append(entries))
-        .expect("entries can be kept");
+        .expect("entries can be stored");
 }
 
-/// The entries that a query finds, which are as many and have the numbers that the log says.
+/// Returns the entries that a query finds. Checks that `count` and `ids` of the log agree with them.
 fn list(store: &dyn Store, query: &HistoryQuery) -> Vec<Entry> {
     let (listed, count, ids) = store
         .read(|unit| {
@@ -60,7 +60,7 @@ fn list(store: &dyn Store, query: &HistoryQuery) -> Vec<Entry> {
     listed
 }
 
-/// The entries alone, oldest first.
+/// Returns all entries without their ids, oldest first.
 fn kept(store: &dyn Store) -> Vec<NewEntry> {
     let all = HistoryQuery {
         oldest_first: true,
@@ -69,9 +69,9 @@ fn kept(store: &dyn Store) -> Vec<NewEntry> {
     list(store, &all).into_iter().map(|entry| entry.entry).collect()
 }
 
-/// Every field of an entry comes back: each action, object and channel, addresses of both kinds, every field and
-/// value that can change, and none of what may be left out.
-pub fn an_entry_is_kept_as_it_was_given(store: &dyn Store) {
+/// Every field of an entry is stored: each action, object type and channel, addresses of both kinds, and every field
+/// and value that can change. Optional fields may be unset.
+pub fn appended_entry_is_returned_unchanged(store: &dyn Store) {
     let values = [
         Value::Nothing,
         Value::Text("ö \"1\" \\ 🚗\n".into()),
@@ -133,8 +133,8 @@ pub fn an_entry_is_kept_as_it_was_given(store: &dyn Store) {
     assert_eq!(kept(store), entries);
 }
 
-/// The order is that in which entries were kept, whatever their points in time say; later ones have greater numbers.
-pub fn entries_are_listed_newest_first_or_oldest_first(store: &dyn Store) {
+/// Entries are ordered as they were appended, regardless of their timestamps; later entries have greater ids.
+pub fn entries_are_ordered_by_id_in_both_directions(store: &dyn Store) {
     for (name, at) in [("a", 0), ("b", 5), ("c", -5)] {
         append(
             store,
@@ -163,9 +163,8 @@ pub fn entries_are_listed_newest_first_or_oldest_first(store: &dyn Store) {
     assert_eq!(ordered(false).0, "cba");
 }
 
-/// Each filter finds exactly what it names, several find what all of them do, and of two points in time the first
-/// is itself within.
-pub fn entries_are_filtered_exactly(store: &dyn Store) {
+/// Each filter matches exact values, several filters must all match, and both bounds of time are inclusive.
+pub fn entry_filters_match_exactly(store: &dyn Store) {
     append(store, &different());
     let found = |ask: fn(&mut HistoryQuery)| {
         let mut query = HistoryQuery {
@@ -214,9 +213,9 @@ pub fn entries_are_filtered_exactly(store: &dyn Store) {
     );
 }
 
-/// Four entries, a microsecond after one another, that are called `a` to `d`.
+/// Returns four entries, one microsecond apart, with the names `a` to `d`.
 fn different() -> [NewEntry; 4] {
-    let told = |at, (action, kind, id, name), owner: Option<i64>, author: Option<i64>| {
+    let entry_at = |at, (action, kind, id, name), owner: Option<i64>, author: Option<i64>| {
         let mut entry = entry(action, kind, id, name);
         entry.at = moment(at);
         entry.object.owner = owner.map(UserId);
@@ -224,20 +223,20 @@ fn different() -> [NewEntry; 4] {
         entry
     };
     [
-        told(10, (Action::Created, ObjectType::Car, "1", "a"), Some(1), Some(1)),
-        told(
+        entry_at(10, (Action::Created, ObjectType::Car, "1", "a"), Some(1), Some(1)),
+        entry_at(
             11,
             (Action::Deleted, ObjectType::Car, "10", "b"),
             Some(1),
             Some(1),
         ),
-        told(
+        entry_at(
             12,
             (Action::Created, ObjectType::User, "10", "c"),
             Some(2),
             Some(3),
         ),
-        told(
+        entry_at(
             13,
             (Action::Revoked, ObjectType::RefreshToken, "1", "d"),
             None,
@@ -246,9 +245,9 @@ fn different() -> [NewEntry; 4] {
     ]
 }
 
-/// Words are found in what a thing was called and in who did it, in any case and script, all of them, and not
-/// across the two; wildcards stand for themselves.
-pub fn entries_are_found_by_words_whatever_their_case(store: &dyn Store) {
+/// A search covers the names of the object and of the author, in any case and script. All words must match, no word
+/// matches across the two names, and wildcards of LIKE have no meaning.
+pub fn entry_search_ignores_case(store: &dyn Store) {
     let named = |thing: &str, author: &str| {
         let entry = entry(Action::Changed, ObjectType::Car, "77", thing);
         NewEntry {
@@ -284,8 +283,8 @@ pub fn entries_are_found_by_words_whatever_their_case(store: &dyn Store) {
     }
 }
 
-/// A page has so many entries after so many others; what is counted and numbered is on all pages.
-pub fn entries_come_in_pages(store: &dyn Store) {
+/// A page has at most `limit` entries after the first `offset`; `count` and `ids` ignore the page.
+pub fn entry_count_ignores_page(store: &dyn Store) {
     let cars: Vec<NewEntry> = (0..5)
         .map(|number| entry(Action::Created, ObjectType::Car, &number.to_string(), "car"))
         .collect();
@@ -314,9 +313,8 @@ pub fn entries_come_in_pages(store: &dyn Store) {
     assert_eq!(page(2, u64::MAX), "");
 }
 
-/// How many entries are alike is said whatever action and kind are asked for; everything else that is asked for
-/// counts.
-pub fn entries_are_counted_by_action_and_kind(store: &dyn Store) {
+/// Counts by action and object type ignore the filters of these two fields, and use all other filters.
+pub fn entries_are_counted_by_action_and_object_type(store: &dyn Store) {
     let of_eve = entry(Action::Created, ObjectType::Car, "3", "her car");
     append(
         store,
@@ -373,8 +371,8 @@ pub fn entries_are_counted_by_action_and_kind(store: &dyn Store) {
     );
 }
 
-/// However many entries are kept at once, they stay in their order, and are found by their numbers.
-pub fn many_entries_are_kept_and_found_at_once(store: &dyn Store) {
+/// Entries that are appended together keep their order, and are found by their ids.
+pub fn entries_are_found_by_many_ids(store: &dyn Store) {
     let entries: Vec<NewEntry> = (0..1200)
         .map(|number| entry(Action::Deleted, ObjectType::Car, &number.to_string(), "car"))
         .collect();
@@ -396,8 +394,8 @@ pub fn many_entries_are_kept_and_found_at_once(store: &dyn Store) {
     assert_eq!(find(&[]), []);
 }
 
-/// What is told of a car and its owner is told when both are gone.
-pub fn an_entry_outlives_what_it_is_about_and_who_wrote_it(store: &dyn Store) {
+/// Entries keep the names of a deleted car and of its deleted owner.
+pub fn entry_of_deleted_car_and_user_is_kept(store: &dyn Store) {
     let owner = keep_owner(store);
     let car = keep_car(store, &new_car(owner.id, "B-AB 1"));
     let about = |object| NewEntry {
@@ -425,8 +423,8 @@ pub fn an_entry_outlives_what_it_is_about_and_who_wrote_it(store: &dyn Store) {
     assert_eq!(list(store, &theirs).len(), 2);
 }
 
-/// A change and its entry are kept both, or neither.
-pub fn a_change_and_its_entry_are_one(store: &dyn Store) {
+/// A change and its entry are stored together, or neither is.
+pub fn entry_is_rolled_back_with_its_change(store: &dyn Store) {
     let owner = keep_user(store, &new_user("ann"));
     let change = |plate: &str, outcome: Result<(), StoreError>| {
         store.write(|unit| {
@@ -443,12 +441,12 @@ pub fn a_change_and_its_entry_are_one(store: &dyn Store) {
         let cars = store
             .read(|unit| unit.cars().list(None, &CarQuery::default()))
             .expect("cars can be listed");
-        let told: Vec<_> = kept(store)
+        let found: Vec<_> = kept(store)
             .into_iter()
             .map(|entry| entry.object.car_id())
             .collect();
         let cars: Vec<_> = cars.into_iter().map(|car| Some(car.id)).collect();
-        assert_eq!(told, cars);
+        assert_eq!(found, cars);
         cars.len()
     };
     let fault = || StoreError::Other("a fault of the program".into());

@@ -13,8 +13,8 @@ use mycars_domain::{
 use super::{asa, assert_taken, insert_car, keep_car, keep_owner, keep_user};
 use crate::samples::{moment, new_car, new_user};
 
-/// Every field of a new car comes back, and it has no picture.
-pub fn a_car_is_kept_as_it_was_given(store: &dyn Store) {
+/// Every field of a new car is stored, and the car has no picture.
+pub fn inserted_car_is_returned_unchanged(store: &dyn Store) {
     let owner = keep_owner(store);
     let new = NewCar {
         created_at: moment(123_456),
@@ -40,9 +40,8 @@ pub fn a_car_is_kept_as_it_was_given(store: &dyn Store) {
     assert_eq!(find(store, kept.id), Some(expected));
 }
 
-/// An update keeps every field, also those that become unset, but not when the car was first kept, which never
-/// changes.
-pub fn a_car_can_be_changed_in_every_field(store: &dyn Store) {
+/// An update stores every field, also fields that become unset, except `created_at`, which never changes.
+pub fn car_update_stores_every_field(store: &dyn Store) {
     let owner = keep_owner(store);
     let other = keep_user(store, &new_user("other"));
     let kept = keep_car(store, &new_car(owner.id, "B-AB 1"));
@@ -78,8 +77,8 @@ pub fn a_car_can_be_changed_in_every_field(store: &dyn Store) {
     }
 }
 
-/// A blank colour is a colour that is blank.
-pub fn unset_and_blank_are_two_things_for_a_car(store: &dyn Store) {
+/// A blank color differs from an unset one.
+pub fn blank_color_differs_from_unset(store: &dyn Store) {
     let owner = keep_owner(store);
     let blank = NewCar {
         color: Some(Color::from_storage(String::new())),
@@ -102,10 +101,10 @@ pub fn unset_and_blank_are_two_things_for_a_car(store: &dyn Store) {
     }
 }
 
-/// The newest comes first, to the microsecond; of those made at the same moment the one with the greatest id.
-pub fn cars_are_listed_newest_first_and_by_id_among_equals(store: &dyn Store) {
+/// Newer cars come first, to the microsecond; of cars with the same time, that with the greater id.
+pub fn cars_are_listed_newest_first_then_by_id(store: &dyn Store) {
     let owner = keep_owner(store);
-    // The moments are chosen so that, written as text, some are the beginning of others.
+    // As text, some of these times are prefixes of others.
     let moments = [
         100_000, 0, 100_000, 1_000_000, 99_999, 100_001, -1, 123_456, 123_000, 100_000,
     ];
@@ -127,8 +126,8 @@ pub fn cars_are_listed_newest_first_and_by_id_among_equals(store: &dyn Store) {
     assert_eq!(list(store, owner.id), expected);
 }
 
-/// Nobody's list shows the cars of anybody else.
-pub fn only_the_cars_of_their_owner_are_listed(store: &dyn Store) {
+/// The list of one owner has no cars of other users.
+pub fn car_list_has_only_cars_of_owner(store: &dyn Store) {
     let owner = keep_owner(store);
     let other = keep_user(store, &new_user("other"));
     let car = keep_car(store, &new_car(owner.id, "B-AB 1"));
@@ -138,8 +137,8 @@ pub fn only_the_cars_of_their_owner_are_listed(store: &dyn Store) {
     assert_eq!(list(store, UserId(other.id.0 + 1)), []);
 }
 
-/// Neither a new car nor a changed one gets another one's plate, whoever owns the two.
-pub fn a_plate_is_unique_whatever_its_case(store: &dyn Store) {
+/// Neither a new nor an updated car gets the plate of another car, regardless of the owners.
+pub fn plate_is_unique_ignoring_case(store: &dyn Store) {
     let owner = keep_owner(store);
     let other = keep_user(store, &new_user("other"));
     keep_car(store, &new_car(owner.id, "b-Öa 123"));
@@ -153,8 +152,8 @@ pub fn a_plate_is_unique_whatever_its_case(store: &dyn Store) {
     }
 }
 
-/// A car may have its own plate written in another case, and what no car has is free.
-pub fn a_plate_is_not_taken_by_its_own_car(store: &dyn Store) {
+/// A car may change the case of its own plate; the plate of no car is free.
+pub fn own_plate_is_not_taken(store: &dyn Store) {
     let owner = keep_owner(store);
     let mut car = keep_car(store, &new_car(owner.id, "b-öa 123"));
     let other = keep_car(store, &new_car(owner.id, "B-AB 1"));
@@ -166,21 +165,21 @@ pub fn a_plate_is_not_taken_by_its_own_car(store: &dyn Store) {
     assert_eq!(find(store, car.id), Some(car));
 }
 
-/// A car can't be given to a user who is not there.
-pub fn a_car_of_nobody_has_lost_its_owner(store: &dyn Store) {
+/// A car cannot belong to a user that does not exist.
+pub fn car_of_missing_owner_is_refused(store: &dyn Store) {
     let owner = keep_owner(store);
-    let nobody = UserId(owner.id.0 + 1);
-    let inserted = insert_car(store, &new_car(nobody, "B-AB 1"));
+    let missing = UserId(owner.id.0 + 1);
+    let inserted = insert_car(store, &new_car(missing, "B-AB 1"));
     assert!(matches!(inserted, Err(StoreError::OwnerGone)), "{inserted:?}");
 
     let mut car = keep_car(store, &new_car(owner.id, "B-AB 2"));
-    car.owner = nobody;
+    car.owner = missing;
     let updated = update(store, &car);
     assert!(matches!(updated, Err(StoreError::OwnerGone)), "{updated:?}");
 }
 
-/// An update that changes nothing is no success.
-pub fn a_car_that_is_not_there_can_not_be_changed(store: &dyn Store) {
+/// An update of a missing row is an error.
+pub fn update_of_missing_car_is_an_error(store: &dyn Store) {
     let owner = keep_owner(store);
     let mut none = keep_car(store, &new_car(owner.id, "B-AB 1"));
     none.id = CarId(none.id.0 + 1);
@@ -188,8 +187,8 @@ pub fn a_car_that_is_not_there_can_not_be_changed(store: &dyn Store) {
     assert!(matches!(outcome, Err(StoreError::Other(_))), "{outcome:?}");
 }
 
-/// Deleting takes one car and no other, and its plate is free again.
-pub fn a_deleted_car_is_gone_and_deleting_it_again_does_nothing(store: &dyn Store) {
+/// A delete removes one car and no other, and frees its plate. A second delete has no effect.
+pub fn delete_of_car_is_idempotent(store: &dyn Store) {
     let owner = keep_owner(store);
     let car = keep_car(store, &new_car(owner.id, "B-AB 1"));
     let other = keep_car(store, &new_car(owner.id, "B-AB 2"));
@@ -201,8 +200,8 @@ pub fn a_deleted_car_is_gone_and_deleting_it_again_does_nothing(store: &dyn Stor
     assert!(!is_taken(store, &car.license, None));
 }
 
-/// A link to a deleted car never shows another one.
-pub fn no_car_gets_the_id_of_another_one_that_was_deleted(store: &dyn Store) {
+/// The link to a deleted car never shows another car.
+pub fn id_of_deleted_car_is_not_reused(store: &dyn Store) {
     let owner = keep_owner(store);
     let mut greatest = CarId(0);
     for _ in 0..3 {
@@ -244,9 +243,9 @@ fn is_taken(store: &dyn Store, license: &LicensePlate, except: Option<CarId>) ->
         .expect("the store answers")
 }
 
-/// Words are found in every searched field, in any case and script, all of them, and not across two fields;
-/// wildcards stand for themselves.
-pub fn cars_are_found_by_words_whatever_their_case(store: &dyn Store) {
+/// A search covers every searchable field, in any case and script. All words must match, no word matches across two
+/// fields, and wildcards of LIKE have no meaning.
+pub fn car_search_ignores_case(store: &dyn Store) {
     let owner = keep_owner(store);
     let golf = keep_car(
         store,
@@ -287,8 +286,40 @@ pub fn cars_are_found_by_words_whatever_their_case(store: &dyn Store) {
     }
 }
 
-/// Filters heed case, and bounds are themselves within.
-pub fn cars_are_filtered_exactly(store: &dyn Store) {
+/// Long words of one repeated letter are found in long notes, at their ends too.
+pub fn long_words_are_found_in_long_notes(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let new = NewCar {
+        notes: Some(Notes::from_storage(format!("x{}y", "A".repeat(9_998)))),
+        ..new_car(owner.id, "B-AB 1")
+    };
+    let car = keep_car(store, &new).id;
+    let found = |words: &str| {
+        let query = CarQuery {
+            search: Search::parse(words),
+            ..CarQuery::default()
+        };
+        listed(store, owner.id, &query)
+    };
+    let letters = "a".repeat(Search::MAX_LENGTH - 1);
+    for word in [
+        format!("{letters}a"),
+        format!("x{letters}"),
+        format!("{letters}y"),
+    ] {
+        assert_eq!(found(&word), [car], "{word}");
+    }
+    for word in [
+        format!("{letters}x"),
+        format!("y{letters}"),
+        format!("%{letters}"),
+    ] {
+        assert_eq!(found(&word), [], "{word}");
+    }
+}
+
+/// Filters are case-sensitive, and both bounds are inclusive.
+pub fn car_filters_match_exactly(store: &dyn Store) {
     let owner = keep_owner(store);
     let car = |plate: &str, color: Option<&str>, year, mileage| {
         let new = NewCar {
@@ -379,8 +410,8 @@ pub fn cars_are_filtered_exactly(store: &dyn Store) {
     );
 }
 
-/// Text is ordered by its bytes, several orders count one after the other, and ties are newest first.
-pub fn cars_are_ordered_the_same_everywhere(store: &dyn Store) {
+/// Text is ordered by its bytes, several orders apply in sequence, and ties are newest first.
+pub fn car_text_is_ordered_by_code_points(store: &dyn Store) {
     let owner = keep_owner(store);
     let car = |plate: &str, brand: &str, year| {
         let new = NewCar {
@@ -423,8 +454,8 @@ pub fn cars_are_ordered_the_same_everywhere(store: &dyn Store) {
     );
 }
 
-/// A page has so many items after so many others, and the count is that of all pages.
-pub fn cars_come_in_pages(store: &dyn Store) {
+/// A page has at most `limit` items after the first `offset`; the count ignores the page.
+pub fn car_count_ignores_page(store: &dyn Store) {
     let owner = keep_owner(store);
     let other = keep_user(store, &new_user("other"));
     keep_car(store, &new_car(other.id, "other"));
@@ -446,8 +477,8 @@ pub fn cars_come_in_pages(store: &dyn Store) {
     assert_eq!(page(2, u64::MAX), (vec![], 5));
 }
 
-/// All cars of a user can be locked at once, in the order of their ids, and whether a picture is some car's is known.
-pub fn a_users_cars_are_locked_together_and_pictures_are_found(store: &dyn Store) {
+/// All cars of a user are locked in the order of their ids; the look-up of a picture covers all cars.
+pub fn cars_of_user_are_locked_in_order_of_ids(store: &dyn Store) {
     let owner = keep_owner(store);
     let path = ImagePath::from_storage("cars/car_1_abc.jpg".into());
     let other = keep_user(store, &new_user("other"));
@@ -485,8 +516,8 @@ fn listed(store: &dyn Store, owner: UserId, query: &CarQuery) -> Vec<CarId> {
     cars.into_iter().map(|car| car.id).collect()
 }
 
-/// Everybody's cars are listed, counted and numbered together, in the order of one person's.
-pub fn everybodys_cars_are_one_list(store: &dyn Store) {
+/// The cars of all owners are listed and counted together, and `ids` has the same order.
+pub fn cars_of_all_owners_are_one_list(store: &dyn Store) {
     let (ann, eve) = (
         keep_user(store, &new_user("ann")),
         keep_user(store, &new_user("eve")),
@@ -499,8 +530,8 @@ pub fn everybodys_cars_are_one_list(store: &dyn Store) {
         keep_car(store, &new).id
     };
     let ids = [car(ann.id, "1", 2), car(eve.id, "2", 3), car(ann.id, "3", 1)];
-    let everybodys = everybodys(store, &CarQuery::default());
-    assert_eq!(everybodys, [ids[2], ids[1], ids[0]], "by descending id");
+    let all = ids_of_all_owners(store, &CarQuery::default());
+    assert_eq!(all, [ids[2], ids[1], ids[0]], "by descending id");
     let page = CarQuery {
         page: Some(LimitOffset { limit: 1, offset: 1 }),
         ordering: vec![(CarOrder::License, Direction::Ascending)],
@@ -522,8 +553,9 @@ pub fn everybodys_cars_are_one_list(store: &dyn Store) {
     assert_eq!(anns, [ids[0], ids[2]]);
 }
 
-/// Among everybody's cars a word may also be what is searched of the owner; among one person's it may not.
-pub fn everybodys_cars_are_found_by_their_owners_too(store: &dyn Store) {
+/// A search in the cars of all owners covers the owners' searchable text as well; a search in one owner's cars does
+/// not.
+pub fn search_in_all_cars_covers_owners(store: &dyn Store) {
     let asa = keep_user(store, &asa());
     let eve = keep_user(store, &new_user("eve_x"));
     let asas = keep_car(store, &new_car(asa.id, "B-AB 1")).id;
@@ -541,13 +573,13 @@ pub fn everybodys_cars_are_found_by_their_owners_too(store: &dyn Store) {
         ("åsa \"ab 2\"", vec![]),
         ("eve%x", vec![]),
     ] {
-        assert_eq!(everybodys(store, &query(words)), found, "{words}");
+        assert_eq!(ids_of_all_owners(store, &query(words)), found, "{words}");
     }
     assert_eq!(listed(store, eve.id, &query("eve_x")), []);
 }
 
-/// The brands of most cars come first, and of as many cars by their name; a brand that is asked for changes nothing.
-pub fn brands_are_counted_the_most_frequent_first(store: &dyn Store) {
+/// The most frequent brands come first, ties by name; the filter of the brand is ignored.
+pub fn brand_counts_are_ordered_by_frequency(store: &dyn Store) {
     let owner = keep_owner(store).id;
     let brands = ["VW", "Audi", "VW", "Zil", "audi", "VW", "Zil"];
     for (number, brand) in brands.into_iter().enumerate() {
@@ -589,8 +621,8 @@ pub fn brands_are_counted_the_most_frequent_first(store: &dyn Store) {
     assert_eq!(counted(&of_the_owner, 9), named(&[("Zil", 2)]));
 }
 
-/// Cars are found by however many ids, and those that are gone are left out.
-pub fn many_cars_are_found_at_once(store: &dyn Store) {
+/// Cars are found by any number of ids, without ids that do not exist.
+pub fn cars_are_found_by_many_ids(store: &dyn Store) {
     let owner = keep_owner(store).id;
     let mut cars: Vec<Car> = store
         .write(|unit| {
@@ -598,7 +630,7 @@ pub fn many_cars_are_found_at_once(store: &dyn Store) {
                 .map(|number| unit.cars().insert(&new_car(owner, &number.to_string())))
                 .collect::<Result<_, StoreError>>()
         })
-        .expect("cars can be kept");
+        .expect("cars can be stored");
     let ids: Vec<CarId> = cars.iter().map(|car| car.id).collect();
     delete(store, ids[5]);
     cars.remove(5);
@@ -614,8 +646,8 @@ pub fn many_cars_are_found_at_once(store: &dyn Store) {
     assert_eq!(find(&[]), []);
 }
 
-/// Cars and pictures are counted of some users, however many, and of all.
-pub fn cars_and_pictures_are_counted_of_some_users_and_of_all(store: &dyn Store) {
+/// Cars and pictures are counted for any number of users, and for all.
+pub fn cars_and_pictures_are_counted_by_owner(store: &dyn Store) {
     let [ann, eve, zoe] = ["ann", "eve", "zoe"].map(|name| keep_user(store, &new_user(name)).id);
     for (owner, plate, image) in [
         (ann, "1", Some("cars/car_1_abc.jpg")),
@@ -654,8 +686,8 @@ pub fn cars_and_pictures_are_counted_of_some_users_and_of_all(store: &dyn Store)
     assert_eq!(all, counted(4, 2));
 }
 
-/// Versions are those of all cars of some users, however many, and change with each car.
-pub fn car_versions_of_users_are_those_of_their_cars(store: &dyn Store) {
+/// Versions are those of all cars of the given users, and change with each car.
+pub fn car_versions_change_with_each_car(store: &dyn Store) {
     let [ann, eve] = ["ann", "eve"].map(|name| keep_user(store, &new_user(name)).id);
     let cars =
         [(ann, "1"), (eve, "2"), (ann, "3")].map(|(owner, plate)| keep_car(store, &new_car(owner, plate)));
@@ -686,8 +718,8 @@ pub fn car_versions_of_users_are_those_of_their_cars(store: &dyn Store) {
     assert_eq!(versions_of(&[eve]), [CarVersion::from(&changed)]);
 }
 
-/// Everybody's cars that a query finds, which are as many and have the ids that the store says.
-fn everybodys(store: &dyn Store, query: &CarQuery) -> Vec<CarId> {
+/// Returns the ids of the cars of all owners that a query finds. Checks that `count` and `ids` agree with them.
+fn ids_of_all_owners(store: &dyn Store, query: &CarQuery) -> Vec<CarId> {
     let (cars, count, ids) = store
         .read(|unit| {
             let cars = unit.cars();

@@ -1,4 +1,4 @@
-//! The identity of the database.
+//! Rules about the identity of the database.
 
 use std::{sync::Barrier, thread};
 
@@ -13,10 +13,10 @@ fn find_or_insert(store: &dyn Store, id: &str, created: i64) -> Installation {
     };
     store
         .write(|unit| unit.installation().find_or_insert(&new))
-        .expect("an identity can be kept")
+        .expect("an identity can be stored")
 }
 
-/// The first identity is kept as it was given, and never replaced.
+/// The first identity is stored, and never replaced.
 pub fn identity_is_kept_once(store: &dyn Store) {
     let first = find_or_insert(store, "one", 7);
     assert_eq!((first.id.as_str(), first.created_at), ("one", moment(7)));
@@ -24,8 +24,8 @@ pub fn identity_is_kept_once(store: &dyn Store) {
     assert_eq!(find_or_insert(store, "one", 9), first);
 }
 
-/// An identity of a write that was undone was never kept.
-pub fn identity_of_undone_write_is_not_kept(store: &dyn Store) {
+/// The identity of a write that is rolled back is not stored.
+pub fn identity_of_rolled_back_write_is_not_kept(store: &dyn Store) {
     let undone = store.write(|unit| {
         let new = Installation {
             id: "undone".into(),
@@ -38,8 +38,8 @@ pub fn identity_of_undone_write_is_not_kept(store: &dyn Store) {
     assert_eq!(find_or_insert(store, "kept", 2).id, "kept");
 }
 
-/// Several at once get one identity.
-pub fn several_at_once_get_one_identity(store: &dyn Store) {
+/// Concurrent callers get the same identity.
+pub fn concurrent_callers_get_one_identity(store: &dyn Store) {
     const AT_ONCE: i64 = 8;
     let start = Barrier::new(8);
     let found: Vec<Installation> = thread::scope(|scope| {

@@ -15,8 +15,8 @@ use mycars_domain::UserId;
 use super::{asa, keep_owner, keep_user};
 use crate::samples::{moment, new_user, refresh_token};
 
-/// Every field of a token comes back, whether it is somebody's or not, dead or not.
-pub fn a_token_is_kept_as_it_was_given(store: &dyn Store) {
+/// Every field of a token is stored, with and without a user or a revocation.
+pub fn recorded_token_is_returned_unchanged(store: &dyn Store) {
     let user = keep_owner(store).id;
     for revoked in [
         None,
@@ -41,8 +41,8 @@ pub fn a_token_is_kept_as_it_was_given(store: &dyn Store) {
     assert_eq!(find(store, "unknown"), None);
 }
 
-/// Recording a token that is known changes nothing about it, and is no error.
-pub fn a_token_is_recorded_once(store: &dyn Store) {
+/// Recording a known token changes nothing, and is no error.
+pub fn second_record_of_token_changes_nothing(store: &dyn Store) {
     let user = keep_owner(store).id;
     let token = RefreshToken {
         revoked: Some(Revocation::LoggedOut),
@@ -61,15 +61,15 @@ pub fn a_token_is_recorded_once(store: &dyn Store) {
     assert_eq!(find(store, "a"), Some(token));
 }
 
-/// A token can't be given to a user who is not there.
-pub fn a_token_of_nobody_that_is_there_is_refused(store: &dyn Store) {
-    let nobody = UserId(keep_owner(store).id.0 + 1);
-    let outcome = store.write(|unit| unit.refresh_tokens().record(&refresh_token("a", nobody)));
+/// A token cannot belong to a user that does not exist.
+pub fn token_of_missing_user_is_refused(store: &dyn Store) {
+    let missing = UserId(keep_owner(store).id.0 + 1);
+    let outcome = store.write(|unit| unit.refresh_tokens().record(&refresh_token("a", missing)));
     assert!(matches!(outcome, Err(StoreError::OwnerGone)), "{outcome:?}");
 }
 
-/// Revoking says why a token is dead, and touches no other.
-pub fn a_token_can_be_revoked(store: &dyn Store) {
+/// A revocation stores the reason, and affects no other token.
+pub fn revoked_token_has_reason(store: &dyn Store) {
     let user = keep_owner(store).id;
     let other = refresh_token("b", user);
     record(store, &refresh_token("a", user));
@@ -85,8 +85,8 @@ pub fn a_token_can_be_revoked(store: &dyn Store) {
     assert_eq!(find(store, "b"), Some(other));
 }
 
-/// Revoking all touches only what is alive and is that user's, and counts it.
-pub fn all_live_tokens_of_a_user_can_be_revoked(store: &dyn Store) {
+/// Revoking all affects only the live tokens of that user, and returns their number.
+pub fn revoke_all_affects_live_tokens_of_user(store: &dyn Store) {
     let user = keep_owner(store).id;
     let other = keep_user(store, &new_user("other")).id;
     record(store, &refresh_token("live 1", user));
@@ -103,7 +103,7 @@ pub fn all_live_tokens_of_a_user_can_be_revoked(store: &dyn Store) {
         store,
         &RefreshToken {
             user: None,
-            ..refresh_token("nobody", user)
+            ..refresh_token("missing", user)
         },
     );
     let revoke_all = || {
@@ -120,13 +120,13 @@ pub fn all_live_tokens_of_a_user_can_be_revoked(store: &dyn Store) {
         ("live 2", Some(Revocation::PasswordChanged)),
         ("dead", Some(Revocation::LoggedOut)),
         ("other", None),
-        ("nobody", None),
+        ("missing", None),
     ] {
         assert_eq!(find(store, id).expect("the token is there").revoked, why, "{id}");
     }
 }
 
-/// A token that expires now has expired.
+/// A token has expired at its time of expiry.
 pub fn expired_tokens_are_deleted_and_counted(store: &dyn Store) {
     let user = keep_owner(store).id;
     let now = moment(0) + TimeDelta::days(7);
@@ -162,9 +162,8 @@ pub fn expired_tokens_are_deleted_and_counted(store: &dyn Store) {
     }
 }
 
-/// A token is live, or was ended before its time, or its time is over: of these it is always exactly one, and one
-/// that expires now has expired.
-pub fn tokens_are_listed_by_their_state_and_by_their_user(store: &dyn Store) {
+/// Each token is either live, revoked before it expired, or expired. It has expired at its time of expiry.
+pub fn tokens_are_filtered_by_state_and_user(store: &dyn Store) {
     let ann = keep_user(store, &new_user("ann")).id;
     let eve = keep_user(store, &new_user("eve")).id;
     let now = moment(0) + TimeDelta::days(1);
@@ -202,9 +201,8 @@ pub fn tokens_are_listed_by_their_state_and_by_their_user(store: &dyn Store) {
     assert_eq!(found(None, Some(UserId(eve.0 + 1))), "");
 }
 
-/// Words are found in a token's `jti` and in what is searched of its owner, in any case; wildcards stand for
-/// themselves.
-pub fn tokens_are_found_by_their_jti_and_their_owner(store: &dyn Store) {
+/// A search covers a token's `jti` and its owner's searchable text, in any case; wildcards of LIKE have no meaning.
+pub fn token_search_covers_jti_and_owner(store: &dyn Store) {
     let asa = keep_user(store, &asa()).id;
     let eve = keep_user(store, &new_user("eve_x")).id;
     for (id, user) in [("0a1b", Some(asa)), ("F00_D", Some(eve)), ("f00%d", None)] {
@@ -239,8 +237,9 @@ pub fn tokens_are_found_by_their_jti_and_their_owner(store: &dyn Store) {
     }
 }
 
-/// Several orders count one after the other, ties are newest first, and a page has so many after so many others.
-pub fn tokens_are_ordered_and_come_in_pages(store: &dyn Store) {
+/// Several orders apply in sequence, ties are newest first, and a page has at most `limit` tokens after the first
+/// `offset`.
+pub fn tokens_are_ordered_and_paginated(store: &dyn Store) {
     let user = keep_owner(store).id;
     for (id, issued, expires) in [("a", 2, 10), ("b", 1, 20), ("c", 3, 10), ("d", 2, 20)] {
         record(
@@ -284,9 +283,8 @@ pub fn tokens_are_ordered_and_come_in_pages(store: &dyn Store) {
     assert_eq!(page(2, u64::MAX), (String::new(), 4));
 }
 
-/// However many tokens are found by their numbers, each is whole, and says what its owner is called as long as they
-/// are there.
-pub fn many_tokens_are_found_at_once_with_the_names_of_their_owners(store: &dyn Store) {
+/// Tokens are found by any number of ids, with all fields, and with the name of the owner while the user exists.
+pub fn tokens_are_found_by_many_ids_with_owner_names(store: &dyn Store) {
     let ann = keep_user(store, &new_user("Ann")).id;
     let eve = keep_user(store, &new_user("eve")).id;
     let gone = keep_user(store, &new_user("gone")).id;
@@ -331,8 +329,7 @@ pub fn many_tokens_are_found_at_once_with_the_names_of_their_owners(store: &dyn 
     assert_eq!(listed, expected);
 }
 
-/// The ids of the tokens that a query finds, one after the other, which are as many and have the numbers that the
-/// store says.
+/// Returns the ids of the tokens that a query finds, joined. Checks that `count` and `ids` agree with them.
 fn listed(store: &dyn Store, query: &TokenQuery) -> String {
     let (listed, count, numbers) = store
         .read(|unit| {

@@ -25,11 +25,11 @@ fn find(store: &dyn Store, key_hash: &str) -> Option<Session> {
         .expect("sessions can be found")
 }
 
-/// A session comes back as it was, and when it was seen can be noted.
-pub fn a_session_is_kept_as_it_was_given(store: &dyn Store) {
+/// Every field of a session is stored, and the time of its last use can be updated.
+pub fn inserted_session_is_returned_unchanged(store: &dyn Store) {
     let owner = keep_owner(store);
     let kept = session("a", owner.id, 1, 2);
-    insert(store, &kept).expect("a session can be kept");
+    insert(store, &kept).expect("a session can be stored");
     assert_eq!(find(store, "a"), Some(kept.clone()));
     assert_eq!(find(store, "A"), None);
     store
@@ -47,12 +47,12 @@ pub fn a_session_is_kept_as_it_was_given(store: &dyn Store) {
         .expect("noting none does nothing");
 }
 
-/// One session can be ended, all of a user can and are counted, and a deleted user's go with them.
-pub fn sessions_end_one_by_one_and_all_of_a_user(store: &dyn Store) {
+/// Sessions are deleted one by one, or all of a user, with their number. They are deleted with their user.
+pub fn sessions_are_deleted_one_by_one_and_by_user(store: &dyn Store) {
     let ann = keep_user(store, &new_user("ann")).id;
     let eve = keep_user(store, &new_user("eve")).id;
     for (key, user) in [("a", ann), ("b", ann), ("c", ann), ("d", eve)] {
-        insert(store, &session(key, user, 1, 1)).expect("a session can be kept");
+        insert(store, &session(key, user, 1, 1)).expect("a session can be stored");
     }
     store
         .write(|unit| unit.sessions().delete("a"))
@@ -76,11 +76,11 @@ pub fn sessions_end_one_by_one_and_all_of_a_user(store: &dyn Store) {
     assert!(matches!(gone, Err(StoreError::OwnerGone)), "{gone:?}");
 }
 
-/// Sessions are counted of however many users.
-pub fn sessions_are_counted_of_some_users(store: &dyn Store) {
+/// Sessions are counted for any number of users.
+pub fn sessions_are_counted_by_user(store: &dyn Store) {
     let [ann, eve, zoe] = ["ann", "eve", "zoe"].map(|name| keep_user(store, &new_user(name)).id);
     for (key, user) in [("a", ann), ("b", ann), ("c", eve), ("d", zoe)] {
-        insert(store, &session(key, user, 1, 1)).expect("a session can be kept");
+        insert(store, &session(key, user, 1, 1)).expect("a session can be stored");
     }
     let count = |users: &[UserId]| {
         store
@@ -92,11 +92,11 @@ pub fn sessions_are_counted_of_some_users(store: &dyn Store) {
     assert_eq!(count(&many), 3);
 }
 
-/// What was idle too long or is too old is deleted and counted.
+/// Sessions beyond the idle time or the lifetime are deleted and counted.
 pub fn expired_sessions_are_deleted_and_counted(store: &dyn Store) {
     let owner = keep_owner(store).id;
     for (key, created, seen) in [("old", 0, 100), ("idle", 50, 50), ("live", 50, 100)] {
-        insert(store, &session(key, owner, created, seen)).expect("a session can be kept");
+        insert(store, &session(key, owner, created, seen)).expect("a session can be stored");
     }
     let deleted = store.write(|unit| unit.sessions().delete_expired(moment(60), moment(10)));
     assert_eq!(deleted.expect("sessions can be deleted"), 2);

@@ -1,4 +1,4 @@
-//! Rules about transactions, and about many that want the same.
+//! Rules about transactions and concurrent changes.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,7 +11,7 @@ use mycars_domain::{Car, CarId, Field, values::Mileage};
 use super::{insert_car, keep_car, keep_owner};
 use crate::samples::{new_car, new_user};
 
-/// What a use-case answers that has errors of its own.
+/// The error type of a use-case.
 #[derive(Debug, PartialEq)]
 enum OwnError {
     Refused,
@@ -24,14 +24,14 @@ impl From<StoreError> for OwnError {
     }
 }
 
-/// A write that answers is kept, all of it.
-pub fn a_committed_write_is_kept(store: &dyn Store) {
+/// A write that returns `Ok` is stored completely.
+pub fn committed_write_is_kept(store: &dyn Store) {
     let cars = store
         .write(|unit| {
             let owner = unit.users().insert(&new_user("ann"))?.id;
             let car = unit.cars().insert(&new_car(owner, "B-AB 1"))?;
             let found = unit.cars().find(car.id)?;
-            assert_eq!(found.as_ref(), Some(&car), "a write sees what it has done");
+            assert_eq!(found.as_ref(), Some(&car), "a write sees its own changes");
             Ok::<_, StoreError>(vec![car, unit.cars().insert(&new_car(owner, "B-AB 2"))?])
         })
         .expect("the write succeeds");
@@ -40,8 +40,8 @@ pub fn a_committed_write_is_kept(store: &dyn Store) {
     }
 }
 
-/// A write that answers an error leaves nothing behind, and the error is passed on untouched.
-pub fn a_write_that_fails_is_undone_and_answers_its_own_error(store: &dyn Store) {
+/// A write that returns an error is rolled back, and the error is returned unchanged.
+pub fn failed_write_is_rolled_back_and_returns_error(store: &dyn Store) {
     let owner = keep_owner(store).id;
     let mut id = CarId(0);
     let outcome = store.write(|unit| {
@@ -53,8 +53,8 @@ pub fn a_write_that_fails_is_undone_and_answers_its_own_error(store: &dyn Store)
     keep_car(store, &new_car(owner, "B-AB 1"));
 }
 
-/// A write that does not wait for others is kept or undone like any other.
-pub fn write_now_is_kept_or_undone(store: &dyn Store) {
+/// A write that does not wait for others is committed or rolled back like any other.
+pub fn write_now_commits_or_rolls_back(store: &dyn Store) {
     let owner = keep_owner(store).id;
     let kept = store.write_now(|unit| unit.cars().insert(&new_car(owner, "B-AB 1")));
     let kept = kept.expect("the write succeeds");
@@ -69,8 +69,8 @@ pub fn write_now_is_kept_or_undone(store: &dyn Store) {
     assert_eq!(find(store, id), None);
 }
 
-/// A write can't go on after a statement failed: some databases would keep the rest, others nothing.
-pub fn a_failed_statement_undoes_the_whole_write(store: &dyn Store) {
+/// If a statement fails, the whole write is rolled back: some databases would keep the rest, others nothing.
+pub fn failed_statement_rolls_back_whole_write(store: &dyn Store) {
     let owner = keep_owner(store).id;
     keep_car(store, &new_car(owner, "taken"));
     let mut id = CarId(0);
@@ -87,8 +87,8 @@ pub fn a_failed_statement_undoes_the_whole_write(store: &dyn Store) {
     assert_eq!(find(store, id), None);
 }
 
-/// Nobody sees a write that may still be undone, nor waits for it in order to read.
-pub fn a_read_sees_only_what_was_committed(store: &dyn Store) {
+/// Uncommitted changes are invisible to reads, and reads do not wait for a write.
+pub fn read_sees_only_committed_changes(store: &dyn Store) {
     let owner = keep_owner(store).id;
     let car = store
         .write(|unit| {
@@ -100,8 +100,8 @@ pub fn a_read_sees_only_what_was_committed(store: &dyn Store) {
     assert_eq!(find(store, car.id), Some(car));
 }
 
-/// A fault of the program undoes the write, and the store goes on.
-pub fn a_write_that_panics_is_undone_and_blocks_nobody(store: &dyn Store) {
+/// A panic rolls the write back, and the store stays usable.
+pub fn panicking_write_is_rolled_back_and_unlocks(store: &dyn Store) {
     let owner = keep_owner(store).id;
     for _ in 0..10 {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -116,8 +116,8 @@ pub fn a_write_that_panics_is_undone_and_blocks_nobody(store: &dyn Store) {
     keep_car(store, &new_car(owner, "B-AB 1"));
 }
 
-/// Whoever reads in order to change keeps others from doing so meanwhile.
-pub fn two_writers_at_once_lose_no_update(store: &dyn Store) {
+/// A read for update excludes other writers until the end of the transaction.
+pub fn concurrent_writers_lose_no_update(store: &dyn Store) {
     const WRITERS: i32 = 8;
     const WRITES: i32 = 10;
     let owner = keep_owner(store).id;
@@ -139,8 +139,8 @@ pub fn two_writers_at_once_lose_no_update(store: &dyn Store) {
     assert_eq!(after - before, WRITERS * WRITES);
 }
 
-/// Of many who want one plate, one gets it and all others are told that it is taken.
-pub fn fifty_at_once_get_one_plate_once(store: &dyn Store) {
+/// If many requests insert one plate, one succeeds and all others get `Taken`.
+pub fn concurrent_inserts_of_one_plate_succeed_once(store: &dyn Store) {
     let owner = keep_owner(store).id;
     let outcomes: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..50)
@@ -161,8 +161,8 @@ pub fn fifty_at_once_get_one_plate_once(store: &dyn Store) {
     );
 }
 
-/// A database that is there says so.
-pub fn it_gives_a_sign_of_life(store: &dyn Store) {
+/// The ping of a running database succeeds.
+pub fn ping_of_running_database_succeeds(store: &dyn Store) {
     store.ping().expect("the database is there");
 }
 

@@ -14,8 +14,8 @@ use mycars_domain::{
 use super::{assert_taken, insert_user, keep_user};
 use crate::samples::{moment, new_car, new_user, refresh_token};
 
-/// Every field of a new user comes back, and what it does not say is unset.
-pub fn a_user_is_kept_as_it_was_given(store: &dyn Store) {
+/// Every field of a new user is stored, and fields without a value are unset.
+pub fn inserted_user_is_returned_unchanged(store: &dyn Store) {
     let new = NewUser {
         role: Role::Admin,
         is_active: false,
@@ -37,6 +37,7 @@ pub fn a_user_is_kept_as_it_was_given(store: &dyn Store) {
         is_superuser: new.is_superuser,
         password: new.password,
         logins_ended_at: None,
+        access_ended_at: None,
         date_joined: new.created_at,
         last_login: None,
         created_at: new.created_at,
@@ -46,8 +47,8 @@ pub fn a_user_is_kept_as_it_was_given(store: &dyn Store) {
     assert_eq!(find(store, kept.id), Some(expected));
 }
 
-/// An update keeps every field, also those that become unset.
-pub fn a_user_can_be_changed_in_every_field(store: &dyn Store) {
+/// An update stores every field, also fields that become unset.
+pub fn user_update_stores_every_field(store: &dyn Store) {
     let kept = keep_user(store, &new_user("before"));
     let set = User {
         id: kept.id,
@@ -62,6 +63,7 @@ pub fn a_user_can_be_changed_in_every_field(store: &dyn Store) {
         is_superuser: true,
         password: PasswordHash::from_storage("bcrypt_sha256$…".into()),
         logins_ended_at: Some(moment(1)),
+        access_ended_at: Some(moment(3)),
         date_joined: moment(2),
         last_login: Some(moment(3)),
         created_at: moment(4),
@@ -71,6 +73,7 @@ pub fn a_user_can_be_changed_in_every_field(store: &dyn Store) {
         phone: None,
         address: None,
         logins_ended_at: None,
+        access_ended_at: None,
         last_login: None,
         ..set.clone()
     };
@@ -80,8 +83,8 @@ pub fn a_user_can_be_changed_in_every_field(store: &dyn Store) {
     }
 }
 
-/// Superusers are found whether they are active or not, and nobody else is.
-pub fn superusers_are_locked_in_the_order_of_their_ids(store: &dyn Store) {
+/// All superusers are found, active or not, and no other users.
+pub fn superusers_are_locked_in_order_of_ids(store: &dyn Store) {
     let superusers = [("zoe", true), ("ann", false), ("mia", true)]
         .map(|(name, is_active)| keep_user(store, &superuser(name, is_active)));
     let admin = NewUser {
@@ -102,8 +105,8 @@ pub fn superusers_are_locked_in_the_order_of_their_ids(store: &dyn Store) {
     assert_eq!(none.expect("the store answers"), []);
 }
 
-/// Each of two superusers goes only while the other one is there: so one stays.
-pub fn two_superusers_who_look_for_another_at_once_do_not_both_go(store: &dyn Store) {
+/// Each of two superusers is deleted only if the other one exists, so that one stays.
+pub fn concurrent_deletes_leave_one_superuser(store: &dyn Store) {
     for round in 0..10 {
         let both = ["a", "b"].map(|name| keep_user(store, &superuser(&format!("{name}{round}"), true)).id);
         let go = |id: UserId| {
@@ -142,8 +145,8 @@ fn superuser(name: &str, is_active: bool) -> NewUser {
     }
 }
 
-/// A blank phone number is a phone number that is blank.
-pub fn unset_and_blank_are_two_things_for_a_user(store: &dyn Store) {
+/// A blank phone number differs from an unset one.
+pub fn blank_phone_differs_from_unset(store: &dyn Store) {
     let blank = NewUser {
         phone: Some(Phone::from_storage(String::new())),
         address: Some(Address::from_storage(String::new())),
@@ -161,8 +164,8 @@ pub fn unset_and_blank_are_two_things_for_a_user(store: &dyn Store) {
     }
 }
 
-/// No digit of a fraction is lost or made up.
-pub fn points_in_time_are_kept_to_the_microsecond(store: &dyn Store) {
+/// Fractions of a second keep all their digits.
+pub fn timestamps_are_kept_to_the_microsecond(store: &dyn Store) {
     let mut user = keep_user(store, &new_user("ann"));
     for microseconds in [0, 1, 1_000, 100_000, 123_456, 999_999, -1, -31_536_000_000_000] {
         user.last_login = Some(moment(microseconds));
@@ -174,8 +177,8 @@ pub fn points_in_time_are_kept_to_the_microsecond(store: &dyn Store) {
     }
 }
 
-/// A name that differs in case finds nobody, nor does one that no database can hold.
-pub fn a_username_finds_its_user_to_the_letter(store: &dyn Store) {
+/// A username in another case finds no user; neither does a text that databases cannot store.
+pub fn find_by_username_is_case_sensitive(store: &dyn Store) {
     let ann = keep_user(store, &new_user("Ann"));
     let by_name = |name| {
         store
@@ -183,14 +186,14 @@ pub fn a_username_finds_its_user_to_the_letter(store: &dyn Store) {
             .expect("the store answers")
     };
     assert_eq!(by_name("Ann"), Some(ann));
-    for nobody in ["ann", "ANN", "Ann ", "An", "", "%", "Ann\0"] {
-        assert_eq!(by_name(nobody), None, "{nobody:?}");
+    for missing in ["ann", "ANN", "Ann ", "An", "", "%", "Ann\0"] {
+        assert_eq!(by_name(missing), None, "{missing:?}");
     }
     assert_eq!(find(store, UserId(0)), None);
 }
 
-/// Who looks for somebody need not know how their name is written, and a part of it is none.
-pub fn a_username_in_any_case_finds_its_user(store: &dyn Store) {
+/// A username is found in any case, but not by a part of it.
+pub fn find_in_any_case_ignores_case(store: &dyn Store) {
     let joerg = keep_user(store, &named("Jörg", "first@example.com"));
     keep_user(store, &named("Jorg", "other@example.com"));
     let in_any_case = |name: &str| {
@@ -204,13 +207,13 @@ pub fn a_username_in_any_case_finds_its_user(store: &dyn Store) {
     for name in ["Jörg", "jörg", "JÖRG"] {
         assert_eq!(in_any_case(name).as_ref(), Some(&joerg), "{name}");
     }
-    for nobody in ["jör", "%", "", "Jörg\0"] {
-        assert_eq!(in_any_case(nobody), None, "{nobody:?}");
+    for missing in ["jör", "%", "", "Jörg\0"] {
+        assert_eq!(in_any_case(missing), None, "{missing:?}");
     }
 }
 
-/// Neither a new user nor a changed one gets another one's username.
-pub fn a_username_is_unique_whatever_its_case(store: &dyn Store) {
+/// Neither a new nor an updated user gets the username of another user.
+pub fn username_is_unique_ignoring_case(store: &dyn Store) {
     keep_user(store, &named("Jörg", "first@example.com"));
     let mut other = keep_user(store, &named("Jorg", "other@example.com"));
     for same in ["Jörg", "jörg", "JÖRG"] {
@@ -225,8 +228,8 @@ pub fn a_username_is_unique_whatever_its_case(store: &dyn Store) {
     }
 }
 
-/// Neither a new user nor a changed one gets another one's e-mail address.
-pub fn an_email_is_unique_whatever_its_case(store: &dyn Store) {
+/// Neither a new nor an updated user gets the e-mail address of another user.
+pub fn email_is_unique_ignoring_case(store: &dyn Store) {
     keep_user(store, &named("first", "Jörg@example.com"));
     let mut other = keep_user(store, &named("other", "jorg@example.com"));
     for same in ["Jörg@example.com", "jörg@example.com", "JÖRG@EXAMPLE.COM"] {
@@ -238,8 +241,8 @@ pub fn an_email_is_unique_whatever_its_case(store: &dyn Store) {
     }
 }
 
-/// A user may write their own name in another case, and what nobody has is free.
-pub fn a_username_and_an_email_are_not_taken_by_their_own_user(store: &dyn Store) {
+/// A user may change the case of their own username; a username of no user is free.
+pub fn own_username_and_email_are_not_taken(store: &dyn Store) {
     let mut ann = keep_user(store, &named("Ann", "Ann@example.com"));
     let eve = keep_user(store, &named("Eve", "Eve@example.com"));
     ann.username = Username::from_storage("ANN".into());
@@ -262,11 +265,11 @@ pub fn a_username_and_an_email_are_not_taken_by_their_own_user(store: &dyn Store
     assert_eq!(find(store, ann.id), Some(ann));
 }
 
-/// An update that changes nobody is no success.
-pub fn a_user_who_is_not_there_can_not_be_changed(store: &dyn Store) {
-    let mut nobody = keep_user(store, &new_user("ann"));
-    nobody.id = UserId(nobody.id.0 + 1);
-    let outcome = update(store, &nobody);
+/// An update of a missing row is an error.
+pub fn update_of_missing_user_is_an_error(store: &dyn Store) {
+    let mut missing = keep_user(store, &new_user("ann"));
+    missing.id = UserId(missing.id.0 + 1);
+    let outcome = update(store, &missing);
     assert!(matches!(outcome, Err(StoreError::Other(_))), "{outcome:?}");
 }
 
@@ -302,9 +305,8 @@ fn is_email_taken(store: &dyn Store, email: &Email, except: Option<UserId>) -> b
         .expect("the store answers")
 }
 
-/// Words, filters, orders and pages answer the same on every database; who never logged in comes before
-/// everybody else.
-pub fn users_are_found_filtered_and_ordered_the_same_everywhere(store: &dyn Store) {
+/// Search, filters, orders and pages have the same result on every database; users who never logged in come first.
+pub fn users_are_searched_filtered_and_ordered(store: &dyn Store) {
     let user = |name: &str, role, is_active, last_login: Option<i64>| {
         let new = NewUser {
             role,
@@ -385,8 +387,8 @@ pub fn users_are_found_filtered_and_ordered_the_same_everywhere(store: &dyn Stor
     );
 }
 
-/// With a user go their cars; their tokens stay known, so that one that is blacklisted stays so.
-pub fn a_deleted_user_takes_their_cars_along(store: &dyn Store) {
+/// Deleting a user deletes their cars. Their tokens are kept, so that revoked tokens stay known.
+pub fn delete_of_user_deletes_cars_and_keeps_tokens(store: &dyn Store) {
     let ann = keep_user(store, &new_user("ann"));
     let eve = keep_user(store, &new_user("eve"));
     store
@@ -395,10 +397,10 @@ pub fn a_deleted_user_takes_their_cars_along(store: &dyn Store) {
             unit.cars().insert(&new_car(eve.id, "B-AB 2"))?;
             unit.refresh_tokens().record(&refresh_token("a", ann.id))
         })
-        .expect("cars and tokens can be kept");
+        .expect("cars and tokens can be stored");
     let delete = || store.write(|unit| unit.users().delete(ann.id));
     delete().expect("a user can be deleted");
-    delete().expect("deleting one who is gone does nothing");
+    delete().expect("deleting a missing user has no effect");
     let cars_of = |owner| store.read(|unit| unit.cars().count(owner, &CarQuery::default()));
     assert_eq!(cars_of(Some(ann.id)).expect("cars can be counted"), 0);
     assert_eq!(cars_of(Some(eve.id)).expect("cars can be counted"), 1);
@@ -410,8 +412,8 @@ pub fn a_deleted_user_takes_their_cars_along(store: &dyn Store) {
     assert!(next.id > eve.id, "an id is never used again");
 }
 
-/// Users are numbered as they are listed, on all pages.
-pub fn users_are_numbered_as_they_are_listed(store: &dyn Store) {
+/// The ids are in the order of the list, for all pages.
+pub fn user_ids_have_order_of_list(store: &dyn Store) {
     let [ann, bob, cem] = ["ann", "bob", "cem"].map(|name| keep_user(store, &new_user(name)).id);
     let ids = |query: &UserQuery| {
         store
@@ -432,8 +434,7 @@ pub fn users_are_numbered_as_they_are_listed(store: &dyn Store) {
     assert_eq!(ids(&searched), [bob]);
 }
 
-/// How many users are alike is said whatever role and activity are asked for; everything else that is asked for
-/// counts.
+/// Counts by role and activity ignore the filters of these two fields, and use all other filters.
 pub fn users_are_counted_by_role_and_activity(store: &dyn Store) {
     for (name, role, is_active) in [
         ("ann", Role::Client, true),
@@ -486,15 +487,15 @@ pub fn users_are_counted_by_role_and_activity(store: &dyn Store) {
     );
 }
 
-/// Users are found by however many ids, and those who are gone are left out.
-pub fn many_users_are_found_at_once(store: &dyn Store) {
+/// Users are found by any number of ids, without ids that do not exist.
+pub fn users_are_found_by_many_ids(store: &dyn Store) {
     let mut users: Vec<User> = store
         .write(|unit| {
             (0..1100)
                 .map(|number| unit.users().insert(&new_user(&format!("user{number}"))))
                 .collect::<Result<_, StoreError>>()
         })
-        .expect("users can be kept");
+        .expect("users can be stored");
     let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
     store
         .write(|unit| unit.users().delete(ids[5]))

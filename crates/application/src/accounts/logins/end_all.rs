@@ -9,12 +9,12 @@ use crate::{App, Caller, Error, audit, ports::Revocation};
 /// deletes all sessions. Access tokens stay valid until they expire.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for callers who are not admins, and for admins if the user is a superuser;
+/// [`Error::NotFound`]; [`Error::Denied`] for callers without admin rights, and for admins if the user is a superuser;
 /// [`Error::Store`].
 pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
     policy::check(&caller.actor, Action::EndLogins, Target::NOTHING)?;
     app.store.write(|unit| {
-        let mut user = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
+        let mut user = caller.recheck_with::<Error>(unit, id)?.ok_or(Error::NotFound)?;
         policy::check(
             &caller.actor,
             Action::EndLogins,

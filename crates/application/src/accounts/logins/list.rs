@@ -8,10 +8,10 @@ use crate::{
     ports::ListedToken,
 };
 
-/// Returns the refresh tokens that `query` asks for, in a fixed number of queries.
+/// Returns the refresh tokens that match `query`, in a fixed number of queries.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn list(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Page<ListedToken>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     app.store.read(|unit| {
@@ -26,19 +26,19 @@ pub fn list(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Page<Liste
     })
 }
 
-/// Counts the refresh tokens that `query` asks for, on all its pages.
+/// Counts the refresh tokens that match `query`, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn count(app: &App, caller: &Caller, query: &TokenQuery) -> Result<u64, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.refresh_tokens().count(query))?)
 }
 
-/// Returns the numbers of all refresh tokens that `query` asks for, in its order, on all its pages.
+/// Returns the numbers of all refresh tokens that match `query`, in its order, on all its pages.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn numbers(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Vec<i64>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     Ok(app.store.read(|unit| unit.refresh_tokens().numbers(query))?)
@@ -47,7 +47,7 @@ pub fn numbers(app: &App, caller: &Caller, query: &TokenQuery) -> Result<Vec<i64
 /// Returns the refresh tokens with these numbers, in this order. Numbers that do not exist are skipped.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers who are not admins; [`Error::Store`].
+/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
 pub fn read_all(app: &App, caller: &Caller, numbers: &[i64]) -> Result<Vec<ListedToken>, Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
     let mut tokens = app.store.read(|unit| unit.refresh_tokens().find_all(numbers))?;

@@ -8,7 +8,7 @@ use crate::{App, Caller, Error, audit, ports::Revocation};
 /// stays unchanged.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Denied`] for callers who are not admins, and for admins if the owner is a superuser;
+/// [`Error::NotFound`]; [`Error::Denied`] for callers without admin rights, and for admins if the owner is a superuser;
 /// [`Error::Store`].
 ///
 /// ```
@@ -43,9 +43,11 @@ pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
         let listed = unit.refresh_tokens().find_all(&[number])?;
         let token = listed.into_iter().next().ok_or(Error::NotFound)?.token;
         // The user is locked before the token, as in all use-cases.
-        if let Some(owner) = token.user
-            && let Some(owner) = unit.users().find_for_update(owner)?
-        {
+        let owner = match token.user {
+            Some(owner) => caller.recheck_with::<Error>(unit, owner)?,
+            None => caller.recheck::<Error>(unit).map(|()| None)?,
+        };
+        if let Some(owner) = owner {
             let target = Target::user(owner.id, owner.rank());
             policy::check(&caller.actor, Action::EndLogins, target)?;
         }
@@ -74,7 +76,7 @@ mod tests {
         ports::ListedToken,
     };
 
-    /// Mocks with a token of this owner, which is `revoked`.
+    /// Returns mocks with a token of this owner, which is `revoked`.
     fn mocks(revoked: Option<Revocation>, owner: User) -> Mocks {
         let token = samples::refresh_token(revoked);
         let listed = ListedToken {

@@ -13,7 +13,7 @@ const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// the user is inactive.
 ///
 /// # Errors
-/// Those of the store, if it cannot be read. A failure to record when the session was last seen is no error.
+/// Those of the store, if it cannot be read. A failure to record the last use is no error.
 ///
 /// ```
 /// use mycars_application::{accounts::sessions, mocks::{Mocks, samples}};
@@ -62,7 +62,7 @@ mod tests {
         ports::Session,
     };
 
-    /// Mocks in which this user logged in and was last seen so long ago.
+    /// Returns mocks in which this user logged in, and last used the session, this time ago.
     fn mocks(created: TimeDelta, seen: TimeDelta, user: User) -> Mocks {
         let session = Session {
             key_hash: hash("key"),

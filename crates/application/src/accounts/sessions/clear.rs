@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, policy};
 
 use crate::{App, Caller, Error};
 
-/// Deletes the expired sessions, which are refused anyway, and returns their number.
+/// Deletes the expired sessions, which are refused in any case, and returns their number.
 ///
 /// # Errors
 /// [`Error::Denied`] for all callers but the program itself; [`Error::Store`].

@@ -9,11 +9,11 @@ use crate::{
     ports::Session,
 };
 
-/// The result of a login of a browser. It holds the key and must not be printed.
+/// The result of a browser's login. It contains the key and must not be printed.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoggedIn {
-    /// The key, which only the browser holds.
+    /// The key, which is stored only in the browser.
     pub key: String,
     /// The user.
     pub user: User,
@@ -38,7 +38,7 @@ pub struct LoggedIn {
 /// mocks.hasher.expect_verify().returning(|_, _| Verification::Right);
 /// mocks.random.expect_hex().returning(|bytes| "0f".repeat(bytes));
 /// mocks.unit.sessions.expect_insert().returning(|session| {
-///     assert_ne!(session.key_hash, "0f".repeat(32), "the key itself is kept nowhere");
+///     assert_ne!(session.key_hash, "0f".repeat(32), "the key itself is not stored");
 ///     Ok(())
 /// });
 /// let (app, _) = mocks.into_app();

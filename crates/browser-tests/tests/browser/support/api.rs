@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use ureq::{Agent, http::Request};
 
-use super::PATIENCE;
+use super::MAX_WAIT;
 
 /// An API client of one server, with or without a token.
 pub(crate) struct Api {
@@ -20,7 +20,7 @@ impl Api {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_connections(0)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(MAX_WAIT))
             .build();
         Self {
             agent: config.into(),

@@ -14,7 +14,7 @@ pub(crate) const SCHEMES: [&str; 2] = ["light", "dark"];
 
 impl Site {
     /// Sets the width of the window and the preferred colour scheme.
-    pub(crate) fn dress(&self, width: u32, height: u32, scheme: &str) {
+    pub(crate) fn set_appearance(&self, width: u32, height: u32, scheme: &str) {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.browser
             .devtools("Emulation.setDeviceMetricsOverride", &metrics);
@@ -36,7 +36,7 @@ impl Site {
             }
             for width in WIDTHS {
                 for scheme in SCHEMES {
-                    self.dress(width, 800, scheme);
+                    self.set_appearance(width, 800, scheme);
                     let opened = if is_open { ", opened" } else { "" };
                     let mode = format!("{name} ({scheme}, {width} px{opened})");
                     found.extend(self.sideways().map(|what| format!("{mode}: {what}")));

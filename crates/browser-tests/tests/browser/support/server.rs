@@ -10,14 +10,14 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{PATIENCE, named_path};
+use super::{MAX_WAIT, named_path};
 
 /// A process, ended on drop.
 pub(crate) struct Process(Child);
 
 impl Process {
     /// Starts a program. Returns the result of `find` for the first line of its standard output that has one, or the
-    /// output if the program ends or nothing is found within [`PATIENCE`].
+    /// output if the program ends or nothing is found within [`MAX_WAIT`].
     pub(crate) fn start<T>(
         command: &mut Command,
         find: impl Fn(&str) -> Option<T>,
@@ -38,7 +38,7 @@ impl Process {
                 sender.send(line).ok();
             }
         });
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + MAX_WAIT;
         let mut seen = String::new();
         while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             if let Some(found) = find(&line) {

@@ -1,4 +1,4 @@
-//! Good values, made from the field descriptions.
+//! Examples, made from the field descriptions.
 
 use serde_json::{Map, Value, json};
 
@@ -7,12 +7,12 @@ use crate::api::{
     fields::{self, FieldKind, FieldSpec},
 };
 
-/// A body that is taken, with every field that can be sent.
+/// Returns a valid body with all writable fields.
 pub(super) fn body(shape: &fields::Schema) -> Value {
     object(shape.writable())
 }
 
-/// What an operation answers; nothing where it answers without a body.
+/// Returns the response of an operation; `None` if it has no body.
 pub(super) fn answer(endpoint: &Endpoint, answer: ResponseSpec) -> Option<Value> {
     Some(match answer {
         ResponseSpec::One(shape) | ResponseSpec::Created(shape) => shown(shape),
@@ -36,12 +36,12 @@ fn object<'a>(fields: impl Iterator<Item = &'a FieldSpec>) -> Value {
         .into()
 }
 
-/// The example of a field that can be sent; none for a file.
+/// Returns the example of a writable field; `None` for a file.
 pub(super) fn of(spec: &FieldSpec) -> Option<Value> {
     (spec.kind != FieldKind::ImageUpload).then(|| value(spec))
 }
 
-/// What a text is as a value of a kind.
+/// Converts text to a JSON value of a type.
 fn parsed(kind: FieldKind, text: &str) -> Value {
     match kind {
         FieldKind::Integer | FieldKind::Reference | FieldKind::Boolean | FieldKind::Any => {
@@ -51,7 +51,7 @@ fn parsed(kind: FieldKind, text: &str) -> Value {
     }
 }
 
-/// The example of a field, or else one of its kind.
+/// Returns the example of a field, or else one of its type.
 fn value(spec: &FieldSpec) -> Value {
     match (spec.kind, spec.example) {
         (kind, Some(example)) => parsed(kind, example),

@@ -1,6 +1,7 @@
-//! What can be done, by the endpoints.
+//! The operations of the endpoints.
 
 use actix_web::http::StatusCode;
+use mycars_application::lists::Search;
 use serde_json::Value;
 use utoipa::openapi::{
     Content, ContentBuilder, HeaderBuilder, HttpMethod, ObjectBuilder, PathItem, RefOr, Required, Response,
@@ -19,25 +20,25 @@ use crate::{
         endpoint::{Access, Endpoint, Method, Operation, ResponseSpec},
         fields,
     },
-    request::query::{FilterKind, FilterSpec, ListSpec, MAX_SEARCH_LENGTH},
+    request::query::{FilterKind, FilterSpec, ListSpec},
 };
 
-/// An endpoint's operations.
+/// Returns the operations of an endpoint.
 pub(super) fn path_item(endpoint: &Endpoint) -> PathItem {
     let mut item = PathItem::default();
     let parameters = path_parameters(endpoint).chain([format()]);
     item.parameters = Some(parameters.map(RefOr::from).collect());
     for operation in endpoint.operations {
         item.merge_operations(PathItem::new(
-            method(operation.verb),
+            method(operation.method),
             describe(endpoint, operation),
         ));
     }
     item
 }
 
-fn method(verb: Method) -> HttpMethod {
-    match verb {
+fn method(method: Method) -> HttpMethod {
+    match method {
         Method::Get => HttpMethod::Get,
         Method::Post => HttpMethod::Post,
         Method::Put => HttpMethod::Put,
@@ -47,7 +48,7 @@ fn method(verb: Method) -> HttpMethod {
 }
 
 fn describe(endpoint: &Endpoint, operation: &Operation) -> OperationBuilder {
-    let asked = endpoint.list.filter(|_| operation.verb == Method::Get);
+    let asked = endpoint.list.filter(|_| operation.method == Method::Get);
     let described = OperationBuilder::new()
         .operation_id(Some(operation.id))
         .tag(named(endpoint.tag).0)
@@ -66,12 +67,12 @@ fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static st
     let may_leave_out = operation
         .body
         .is_some_and(|body| body.writable().any(|spec| !spec.required));
-    match operation.verb {
+    match operation.method {
         Method::Get => Some(endpoint.description),
         Method::Put if may_leave_out => Some("What is not required and left out keeps its value."),
         Method::Patch => Some("What is left out keeps its value."),
         Method::Post if operation.takes_file() => Some("Whatever picture it had is replaced."),
-        // Where there is nothing else to do, the endpoint's description is about it.
+        // The description of an endpoint with one operation is about that operation.
         Method::Post | Method::Put | Method::Delete if endpoint.operations.len() == 1 => {
             Some(endpoint.description)
         }
@@ -79,7 +80,7 @@ fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static st
     }
 }
 
-/// The alternatives that authenticate a request; an empty one means no credentials.
+/// Returns the alternatives that authenticate a request; an empty one means no credentials.
 fn security(access: Access) -> Vec<SecurityRequirement> {
     let anonymous = SecurityRequirement::default();
     let proofs = [BEARER, SESSION].map(|proof| SecurityRequirement::new(proof, [""; 0]));
@@ -90,25 +91,25 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
     }
 }
 
-/// The numbers in a path.
+/// Returns the parameters in a path.
 fn path_parameters(endpoint: &Endpoint) -> impl Iterator<Item = Parameter> {
     names(endpoint.path).map(|name| {
         let id = ObjectBuilder::new()
             .schema_type(Type::Integer)
             .format(Some(schemas::custom("int64")))
             .minimum(Some(1));
-        let whose = name.trim_end_matches("_id");
+        let object = name.trim_end_matches("_id");
         ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
-            .description(Some(format!("The {whose}'s id.")))
+            .description(Some(format!("The {object}'s id.")))
             .schema(Some(id))
             .build()
     })
 }
 
-/// In what to answer. The other form is a page for people, which is no matter for programs.
+/// Returns the parameter `format`. It lists JSON only, because pages are not for programs.
 fn format() -> Parameter {
     let json = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -117,13 +118,13 @@ fn format() -> Parameter {
     query("format", description, json).build()
 }
 
-/// The names in braces.
+/// Returns the names in braces.
 fn names(path: &'static str) -> impl Iterator<Item = &'static str> {
     let in_braces = |part: &'static str| part.strip_prefix('{')?.strip_suffix('}');
     path.split('/').filter_map(in_braces)
 }
 
-/// What a list can be asked for.
+/// Returns the query parameters of a list.
 fn list_parameters(list: &'static ListSpec) -> Vec<Parameter> {
     let search = (!list.searched.is_empty()).then(|| search(list.searched));
     let ordering = (!list.orderings.is_empty()).then(|| ordering(list.orderings));
@@ -146,7 +147,7 @@ fn query(name: &str, description: String, schema: impl Into<RefOr<Schema>>) -> P
 fn search(searched: &str) -> Parameter {
     let text = ObjectBuilder::new()
         .schema_type(Type::String)
-        .max_length(Some(MAX_SEARCH_LENGTH));
+        .max_length(Some(Search::MAX_LENGTH));
     let description = format!("Words that must all be found, whatever their case, in {searched}.");
     query("search", description, text).build()
 }
@@ -154,7 +155,7 @@ fn search(searched: &str) -> Parameter {
 fn filter(filter: &FilterSpec) -> Parameter {
     let schema: RefOr<Schema> = match filter.kind {
         FilterKind::Text => ObjectBuilder::new().schema_type(Type::String).into(),
-        // Any number is taken, but all that is asked about are whole ones.
+        // Any number is accepted, but all filtered fields are integers.
         FilterKind::Number => ObjectBuilder::new().schema_type(Type::Integer).into(),
         FilterKind::Choice(["true", "false"]) => ObjectBuilder::new().schema_type(Type::Boolean).into(),
         FilterKind::Choice(choices) => ObjectBuilder::new()
@@ -179,7 +180,8 @@ fn filter(filter: &FilterSpec) -> Parameter {
         .build()
 }
 
-/// It is text and no array: generated clients write arrays as several parameters, of which the last would count.
+/// Returns the parameter `ordering`. It is text and not an array: generated clients write arrays as several parameters,
+/// of which only the last counts.
 fn ordering(orderings: &[&str]) -> Parameter {
     let description = format!(
         "What to order by, separated by commas; the first counts most, and `-` is for descending. Of {}.",
@@ -219,20 +221,20 @@ fn page_parameters(list: &ListSpec) -> [Parameter; 2] {
     ]
 }
 
-/// The body, in the one media type that clients should send.
+/// Returns the body in the one media type that clients should send.
 fn request_body(shape: &fields::Schema, operation: &Operation) -> RequestBody {
     let example = (!operation.takes_file()).then(|| examples::body(shape));
-    let schema = schemas::reference(&schemas::body_name(shape, operation.verb));
+    let schema = schemas::reference(&schemas::body_name(shape, operation.method));
     RequestBodyBuilder::new()
-        .required(Some(is_needed(shape, operation.verb)))
+        .required(Some(is_needed(shape, operation.method)))
         .content(schemas::body_media_type(operation), content(schema, example))
         .build()
 }
 
-/// Without a body there is no field, which is enough for a PATCH.
-fn is_needed(shape: &fields::Schema, verb: Method) -> Required {
+/// Returns whether the body is required. A missing body has no fields, which is valid for PATCH.
+fn is_needed(shape: &fields::Schema, method: Method) -> Required {
     let has_required = shape.writable().any(|spec| spec.required);
-    if has_required && verb != Method::Patch {
+    if has_required && method != Method::Patch {
         Required::True
     } else {
         Required::False
@@ -277,7 +279,7 @@ fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
     response.build()
 }
 
-/// What can be done with what was created: everything whose path is that of the endpoint with one more id in it.
+/// Returns links from a created object to its operations: those of all endpoints with one more id in the path.
 fn links(endpoint: &Endpoint) -> Vec<(&'static str, Link)> {
     let known = names(endpoint.path).count();
     let below = ENDPOINTS.into_iter().filter_map(|other| {

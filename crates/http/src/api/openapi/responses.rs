@@ -1,5 +1,4 @@
-//! What is answered when something is wrong: which faults an operation can have, and what they look like. Their
-//! statuses and examples are those of [`ApiError`] itself.
+//! The error responses of operations. Their statuses and examples are those of [`ApiError`].
 
 use std::collections::BTreeMap;
 
@@ -20,26 +19,26 @@ use crate::{
     error::{ApiError, Resource},
 };
 
-/// Something that can go wrong.
+/// An error response.
 pub(super) struct ErrorResponse {
-    /// Where the document describes it.
+    /// Name in the document.
     name: &'static str,
     description: &'static str,
     is_possible: fn(&Endpoint, &Operation) -> bool,
-    /// What it can look like, by names: errors of one status, at least one.
+    /// Examples by name: errors of one status, at least one.
     pub(super) examples: fn() -> Vec<(&'static str, ApiError)>,
-    /// A header that comes with it, of which type, and what it says.
+    /// Name, type and description of a header.
     header: Option<(&'static str, Type, &'static str)>,
 }
 
-/// Everything that can go wrong, but a fault of the server itself.
+/// All error responses but that of an internal error.
 pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     ErrorResponse {
         name: "BadRequest",
         description: "Fields or parameters are wrong, or the body can't be read.",
         is_possible: |endpoint, operation| {
             let has_filters = endpoint.list.is_some_and(|list| !list.filters.is_empty());
-            operation.body.is_some() || operation.verb == Method::Get && has_filters
+            operation.body.is_some() || operation.method == Method::Get && has_filters
         },
         examples: || {
             let year = Violations::one(Field::Year, Violation::NotAnInteger);
@@ -70,7 +69,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
                     "token_has_wrong_type",
                     ApiError::AccessToken(TokenError::WrongType),
                 ),
-                ("token_names_nobody", ApiError::TokenNamesNobody),
+                ("token_names_nobody", ApiError::TokenWithoutUserId),
                 ("header_is_malformed", ApiError::BadAuthorizationHeader),
                 ("user_is_gone", ApiError::UserNotFound),
                 ("user_is_inactive", ApiError::UserInactive),
@@ -105,13 +104,14 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
         description: "Who asks may not, or a browser's request does not come from this server's own pages.",
         is_possible: |endpoint, operation| match endpoint.access {
             Access::Admin => true,
-            Access::Authenticated | Access::Optional => operation.verb != Method::Get,
+            Access::Authenticated | Access::Optional => operation.method != Method::Get,
             Access::Open => false,
         },
         examples: || {
             vec![
                 ("not_an_admin", Denied::Forbidden.into()),
                 ("own_account", Denied::NotToOneself.into()),
+                ("own_password", Denied::OldPasswordRequired.into()),
                 ("superuser", Denied::SuperusersOnly.into()),
                 ("last_superuser", Denied::LastSuperuser.into()),
                 ("not_from_our_pages", ApiError::Csrf("CSRF token missing.".into())),
@@ -188,7 +188,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     },
 ];
 
-/// What a 401 says besides.
+/// The header of a 401.
 const CHALLENGE: (&str, Type, &str) = ("WWW-Authenticate", Type::String, "Always `Bearer realm=\"api\"`.");
 
 fn takes_password(operation: &Operation) -> bool {
@@ -203,7 +203,7 @@ fn has_body(_: &Endpoint, operation: &Operation) -> bool {
 }
 
 impl ErrorResponse {
-    /// What can go wrong with an operation.
+    /// Returns the error responses of an operation.
     pub(super) fn of(endpoint: &Endpoint, operation: &Operation) -> impl Iterator<Item = &'static Self> {
         ERROR_RESPONSES
             .iter()
@@ -215,7 +215,7 @@ impl ErrorResponse {
         first.map_or(StatusCode::INTERNAL_SERVER_ERROR, |(_, error)| error.status())
     }
 
-    /// Where the document describes it.
+    /// Returns a reference to the response.
     pub(super) fn reference(&self) -> RefOr<Response> {
         Ref::from_response_name(self.name).into()
     }
@@ -240,7 +240,7 @@ impl ErrorResponse {
 
     fn schema(&self) -> RefOr<Schema> {
         if self.status() == StatusCode::BAD_REQUEST {
-            // Generated clients take the first that fits, and nearly everything fits field errors.
+            // Generated clients use the first alternative that matches, and nearly everything matches field errors.
             AnyOfBuilder::new()
                 .item(reference("Error"))
                 .item(reference("FieldErrors"))
@@ -251,7 +251,7 @@ impl ErrorResponse {
     }
 }
 
-/// Every fault's answer, by its name.
+/// Returns every error response by its name.
 pub(super) fn all() -> BTreeMap<String, RefOr<Response>> {
     ERROR_RESPONSES
         .iter()

@@ -1,4 +1,4 @@
-//! What is sent and answered, made from the field descriptions.
+//! Schemas of requests and responses, made from the field descriptions.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ use crate::api::{
 /// Media type of response bodies, and of request bodies without a file.
 pub(super) const JSON: &str = "application/json";
 
-/// Returns the media type that clients should send. The server reads forms as well, but with several media types
-/// generators of clients choose one of their own liking, or none.
+/// Returns the media type that clients should send. The server accepts forms as well, but with several media types,
+/// client generators choose any of them, or none.
 pub(super) fn body_media_type(operation: &Operation) -> &'static str {
     if operation.takes_file() {
         "multipart/form-data"
@@ -27,7 +27,7 @@ pub(super) fn body_media_type(operation: &Operation) -> &'static str {
     }
 }
 
-/// Every schema, by its name.
+/// Returns every schema by its name.
 pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
     let fixed = [
         ("Error", error()),
@@ -48,11 +48,14 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
         .collect()
 }
 
-/// The schemas that an operation needs, by their names.
+/// Returns the schemas that an operation needs, by name.
 pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
     let mut schemas = Vec::new();
     if let Some(body) = operation.body {
-        schemas.push((body_name(body, operation.verb), body_schema(body, operation.verb)));
+        schemas.push((
+            body_name(body, operation.method),
+            body_schema(body, operation.method),
+        ));
         schemas.extend(body.fields.iter().filter_map(choice));
     }
     if let ResponseSpec::One(shape) | ResponseSpec::Created(shape) | ResponseSpec::Many(shape) =
@@ -73,8 +76,8 @@ pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
     schemas
 }
 
-/// A field with choices has a schema of its own, so that generated clients have one type for it. It is called as
-/// the field is for people.
+/// Returns the schema of a field with choices. It is separate and has the label as its name, so that generated clients
+/// have one type for it.
 fn choice(spec: &FieldSpec) -> Option<(String, Object)> {
     let values: Vec<&str> = match spec.kind {
         FieldKind::Choice(choices) => choices.iter().map(|(value, _)| *value).collect(),
@@ -95,8 +98,8 @@ fn capitalized(word: &str) -> String {
 }
 
 /// Returns the name of a body's schema. A PATCH requires no field, so that its body has another schema.
-pub(super) fn body_name(body: &fields::Schema, verb: Method) -> String {
-    let partial = if verb == Method::Patch { "Patched" } else { "" };
+pub(super) fn body_name(body: &fields::Schema, method: Method) -> String {
+    let partial = if method == Method::Patch { "Patched" } else { "" };
     format!("{partial}{}Request", body.name)
 }
 
@@ -108,7 +111,7 @@ pub(super) fn reference(name: &str) -> RefOr<Schema> {
     Ref::from_schema_name(name).into()
 }
 
-/// What an operation answers; nothing where it answers without a body.
+/// Returns the response schema of an operation; `None` if it has no body.
 pub(super) fn answer(endpoint: &Endpoint, answer: ResponseSpec) -> Option<RefOr<Schema>> {
     Some(match answer {
         ResponseSpec::One(shape) | ResponseSpec::Created(shape) => reference(shape.name),
@@ -123,11 +126,11 @@ pub(super) fn answer(endpoint: &Endpoint, answer: ResponseSpec) -> Option<RefOr<
     })
 }
 
-fn body_schema(shape: &fields::Schema, verb: Method) -> Object {
+fn body_schema(shape: &fields::Schema, method: Method) -> Object {
     let mut schema = ObjectBuilder::new();
     for spec in shape.writable() {
         schema = schema.property(spec.name, taken(spec));
-        if spec.required && verb != Method::Patch {
+        if spec.required && method != Method::Patch {
             schema = schema.required(spec.name);
         }
     }
@@ -145,7 +148,7 @@ fn answer_schema(shape: &fields::Schema) -> Object {
     schema.build()
 }
 
-/// A page in Django REST framework's envelope.
+/// Returns the schema of a page in Django REST framework's envelope.
 fn page_schema(shape: &fields::Schema) -> Object {
     let link = || {
         ObjectBuilder::new()
@@ -168,7 +171,7 @@ fn page_schema(shape: &fields::Schema) -> Object {
         .build()
 }
 
-/// A field as it may be sent.
+/// Returns the schema of a writable field.
 fn taken(spec: &FieldSpec) -> RefOr<Schema> {
     let description = Some(description(spec)).filter(|description| !description.is_empty());
     if let Some((name, _)) = choice(spec) {
@@ -195,8 +198,8 @@ fn taken(spec: &FieldSpec) -> RefOr<Schema> {
         .into()
 }
 
-/// What is said of a field that can be sent. Its default is said here alone: what `default` means, generators of
-/// clients don't agree on, and some make such a field one that must be sent.
+/// Returns the description of a writable field, with its default. The keyword `default` is not used: client generators
+/// interpret it differently, and some make such a field required.
 fn description(spec: &FieldSpec) -> String {
     match spec.default {
         Some(default) => format!("{} In something new, `{default}` if it is left out.", spec.help)
@@ -206,7 +209,7 @@ fn description(spec: &FieldSpec) -> String {
     }
 }
 
-/// What text matches: what the description says, unless it may be blank; else anything that is not blank.
+/// Returns the regular expression of text: the described one or, without one, that of text that is not blank.
 fn pattern(spec: &FieldSpec) -> Option<String> {
     match (spec.pattern, spec.may_be_blank) {
         (Some(pattern), true) => Some(format!("^({pattern})?$")),
@@ -217,8 +220,7 @@ fn pattern(spec: &FieldSpec) -> Option<String> {
     }
 }
 
-/// A field as it is shown. What holds for what is sent need not hold for what another system left in the
-/// database.
+/// Returns the schema of a readable field, without bounds: values that another system stored may violate them.
 fn shown(spec: &FieldSpec) -> RefOr<Schema> {
     match spec.kind {
         FieldKind::List(shape) => ArrayBuilder::new().items(reference(shape.name)).into(),
@@ -226,7 +228,7 @@ fn shown(spec: &FieldSpec) -> RefOr<Schema> {
     }
 }
 
-/// What both ways have in common.
+/// Returns the properties that writable and readable fields share.
 fn plain(spec: &FieldSpec) -> ObjectBuilder {
     let (one, format) = type_and_format(spec);
     let schema_type = match (spec.kind, spec.nullable) {
@@ -269,21 +271,21 @@ pub(super) fn custom(format: &str) -> SchemaFormat {
     SchemaFormat::Custom(format.to_owned())
 }
 
-/// Text in a format.
+/// Returns the schema of text in a format.
 pub(super) fn string(format: &str) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .format(Some(custom(format)))
 }
 
-/// URLs by their names.
+/// Returns the schema of URLs by name.
 fn links() -> Object {
     ObjectBuilder::new()
         .additional_properties(Some(string("uri")))
         .build()
 }
 
-/// A sign of life.
+/// Returns the schema of a health check.
 fn health() -> Object {
     let status = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -294,7 +296,7 @@ fn health() -> Object {
         .build()
 }
 
-/// An error that belongs to no field.
+/// Returns the schema of an error that belongs to no field.
 fn error() -> Object {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     ObjectBuilder::new()
@@ -322,7 +324,7 @@ fn token_message() -> Object {
     names.into_iter().fold(ObjectBuilder::new(), property).build()
 }
 
-/// What is wrong, by the names of fields or parameters.
+/// Returns the schema of error messages by field or parameter.
 fn field_errors() -> Object {
     let messages = ArrayBuilder::new()
         .items(ObjectBuilder::new().schema_type(Type::String))

@@ -1,5 +1,4 @@
-//! What is served and is no endpoint of the API: signs of life, pictures, and the document itself. Pages for people
-//! are in no document.
+//! Paths outside of the API: health checks, metrics, pictures, and the document itself. Pages are not documented.
 
 use serde_json::json;
 use utoipa::openapi::{
@@ -14,7 +13,7 @@ use utoipa::openapi::{
 use super::{SCHEMA_PATH, schemas::reference};
 use crate::{edge::metrics::MEDIA_TYPE, web::docs::RENDERERS};
 
-/// The group that all of it is in.
+/// The tag of these paths.
 const TAG: &str = "service";
 
 pub(super) fn tag() -> Tag {
@@ -103,7 +102,7 @@ fn media() -> OperationBuilder {
             .schema(Some(schema))
     };
     let range = text().pattern(Some("^bytes=([0-9]+-[0-9]*|-[0-9]+)$"));
-    // Generators of clients know bytes by this format.
+    // Client generators recognise bytes by this format.
     let jpeg = text()
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
         .build();

@@ -20,7 +20,7 @@ fn yaml_and_json_are_one_document() {
 }
 
 #[test]
-fn all_examples_of_a_fault_have_its_status() {
+fn error_examples_have_the_status_of_their_response() {
     for fault in &ERROR_RESPONSES {
         for (name, error) in (fault.examples)() {
             assert_eq!(error.status(), fault.status(), "{name}");
@@ -33,7 +33,7 @@ fn all_examples_of_a_fault_have_its_status() {
 }
 
 #[test]
-fn every_group_of_endpoints_is_described() {
+fn every_tag_of_an_endpoint_is_described() {
     for endpoint in ENDPOINTS {
         assert!(TAGS.contains(&endpoint.tag), "{}", endpoint.path);
     }
@@ -44,7 +44,7 @@ fn request_bodies_declare_json_and_uploads_multipart() {
     let document: serde_json::Value = serde_json::from_str(&json(RELATIVE_SERVER).unwrap()).unwrap();
     for endpoint in ENDPOINTS {
         for operation in endpoint.operations {
-            let method = operation.verb.as_str().to_ascii_lowercase();
+            let method = operation.method.as_str().to_ascii_lowercase();
             let described = &document["paths"][endpoint.path][method]["requestBody"]["content"];
             let media_types: Vec<_> = described
                 .as_object()
@@ -62,17 +62,17 @@ fn request_bodies_declare_json_and_uploads_multipart() {
 }
 
 #[test]
-fn schemas_of_one_name_are_one_schema() {
+fn schemas_of_one_name_are_equal() {
     let mut known = BTreeMap::new();
     let operations = ENDPOINTS.iter().flat_map(|endpoint| endpoint.operations);
     for (name, schema) in operations.flat_map(schemas::of_operation) {
         let schema = serde_json::to_value(&schema).unwrap();
         let before = known.entry(name.clone()).or_insert_with(|| schema.clone());
-        assert_eq!(*before, schema, "two things are called {name}");
+        assert_eq!(*before, schema, "two schemas are named {name}");
     }
 }
 
-/// Generators of clients show examples of the media type; few look into the schema.
+/// Client generators show examples of the media type; few use those of the schema.
 #[test]
 fn json_bodies_have_examples_at_the_media_type() {
     let document: serde_json::Value = serde_json::from_str(&json(RELATIVE_SERVER).unwrap()).unwrap();

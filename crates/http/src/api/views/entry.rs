@@ -1,4 +1,4 @@
-//! An entry of the audit log as clients see it.
+//! Entries of the audit log as clients see them.
 
 use std::net::IpAddr;
 
@@ -33,7 +33,7 @@ pub(crate) struct EntryView<'a> {
     changes: Vec<ChangeView<'a>>,
 }
 
-/// Which request it was, for admins alone.
+/// The request that made the change, for admins only.
 #[derive(Serialize)]
 struct RequestView<'a> {
     request_id: Option<&'a str>,
@@ -47,11 +47,11 @@ struct ChangeView<'a> {
     after: ValueView<'a>,
 }
 
-/// A value of a field, as the representation of the thing itself has it.
+/// A value of a field, as in the representation of the object.
 struct ValueView<'a>(Field, &'a Value);
 
 impl<'a> EntryView<'a> {
-    /// All that there is, for admins.
+    /// Returns all data, for admins.
     pub(crate) fn whole(entry: &'a Entry) -> Self {
         let origin = &entry.entry.origin;
         Self {
@@ -83,7 +83,7 @@ impl<'a> EntryView<'a> {
 }
 
 impl<'a> ChangeView<'a> {
-    /// As the present owner may see it: whose it was before is not their business.
+    /// Returns a change for the present owner, without the previous owner.
     fn for_owner(change: &'a Change) -> Self {
         let view = Self::from(change);
         match change.field {
@@ -165,20 +165,20 @@ mod tests {
     const CHANGES: &str = r#""changes":[{"field":"mileage","before":5,"after":900},{"field":"color","before":"Red","after":null},{"field":"is_active","before":true,"after":false},{"field":"image","before":null,"after":"/media/cars/a.jpg"},{"field":"password2","before":"********","after":"********"}]}"#;
 
     #[test]
-    fn an_admin_is_shown_everything_in_the_contracts_order() {
+    fn admin_entry_has_all_keys_in_contract_order() {
         let json = serde_json::to_string(&EntryView::whole(&entry())).unwrap();
         let request = r#""request_id":"3f-7","address":"192.0.2.7","#;
         assert_eq!(json, format!("{HEAD}{request}{CHANGES}"));
     }
 
     #[test]
-    fn an_owner_is_not_told_where_others_asked_from() {
+    fn owner_entry_has_no_request() {
         let json = serde_json::to_string(&EntryView::without_request(&entry())).unwrap();
         assert_eq!(json, format!("{HEAD}{CHANGES}"));
     }
 
     #[test]
-    fn what_nobody_knows_is_null() {
+    fn unknown_values_are_null() {
         let mut entry = entry();
         entry.entry.author.id = None;
         entry.entry.origin = Origin {

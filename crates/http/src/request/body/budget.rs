@@ -18,9 +18,9 @@ impl BodyBudget {
         Self(Arc::new(AtomicUsize::new(bytes)))
     }
 
-    /// Returns the share of a body that is empty yet.
-    pub(crate) fn share(&self) -> Share {
-        Share {
+    /// Returns the reservation of a body that is empty yet.
+    pub(crate) fn reserve(&self) -> Reservation {
+        Reservation {
             left: Arc::clone(&self.0),
             taken: 0,
         }
@@ -28,12 +28,12 @@ impl BodyBudget {
 }
 
 /// The bytes of one body, given back when this is dropped.
-pub(crate) struct Share {
+pub(crate) struct Reservation {
     left: Arc<AtomicUsize>,
     taken: usize,
 }
 
-impl Share {
+impl Reservation {
     /// Takes as much as a body of this many bytes needs. Returns whether so much was left.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(UNCOUNTED + self.taken);
@@ -50,7 +50,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.left.fetch_add(self.taken, Ordering::Relaxed);
     }
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn bodies_share_a_budget_and_give_it_back() {
         let budget = BodyBudget::new(100);
-        let (mut one, mut other) = (budget.share(), budget.share());
+        let (mut one, mut other) = (budget.reserve(), budget.reserve());
         assert!(one.grow_to(UNCOUNTED + 60));
         assert!(!other.grow_to(UNCOUNTED + 41));
         assert!(other.grow_to(UNCOUNTED + 30) && other.grow_to(UNCOUNTED + 40));
@@ -74,6 +74,6 @@ mod tests {
 
     #[test]
     fn small_bodies_need_no_budget() {
-        assert!(BodyBudget::new(0).share().grow_to(UNCOUNTED));
+        assert!(BodyBudget::new(0).reserve().grow_to(UNCOUNTED));
     }
 }

@@ -1,5 +1,4 @@
-//! Character encodings of bodies and of their parts. Nothing is replaced: text that is not valid in its encoding
-//! is an error.
+//! Character encodings of bodies and of their parts. Invalid text is an error; nothing is replaced.
 
 use std::borrow::Cow;
 
@@ -11,7 +10,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Charset {
     Known(&'static Encoding),
-    /// A label of no known encoding. Its text is read as UTF-8, as in Django.
+    /// An unknown encoding. Its text is read as UTF-8, as in Django.
     Unknown(String),
 }
 
@@ -60,7 +59,7 @@ impl Charset {
         }
     }
 
-    /// Decodes a whole document. A byte order mark at its start is removed, and tells which UTF it is in.
+    /// Decodes a whole document. A byte order mark at its start is removed, and determines the UTF.
     pub(super) fn decode_document(&self, bytes: Vec<u8>) -> Result<String, Undecodable> {
         let is_utf = match self {
             Self::Known(encoding) => [UTF_8, UTF_16LE, UTF_16BE].contains(encoding),
@@ -75,7 +74,7 @@ impl Charset {
     }
 }
 
-/// Finds an encoding by the labels of the WHATWG, and by spellings that Python takes: `latin-1`, `utf_8`.
+/// Finds an encoding by the labels of the WHATWG, and by spellings of Python: `latin-1`, `utf_8`.
 fn known(label: &[u8]) -> Option<&'static Encoding> {
     let lower = label.to_ascii_lowercase();
     let with_hyphens: Vec<u8> = lower
@@ -88,7 +87,7 @@ fn known(label: &[u8]) -> Option<&'static Encoding> {
         .filter(|byte| *byte != b'-')
         .collect();
     if bare == b"usascii" || bare == b"ascii" {
-        // The WHATWG reads it as windows-1252, which garbles the UTF-8 of clients that declare it carelessly.
+        // The WHATWG reads it as windows-1252, but clients that declare it often send UTF-8.
         return Some(UTF_8);
     }
     [&lower, &with_hyphens, &bare]
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_text_is_refused_and_its_encoding_named() {
+    fn invalid_text_is_refused_with_the_encodings_name() {
         for (label, bytes, name) in [
             ("utf-8", &b"M\xfcller"[..], "UTF-8"),
             ("ascii", b"M\xfcller", "UTF-8"),
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_labels_declare_nothing() {
+    fn blank_label_declares_no_encoding() {
         for label in ["", " ", "''"] {
             assert_eq!(Charset::for_label(label.as_bytes()), None, "{label:?}");
         }

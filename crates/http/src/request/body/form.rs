@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
-use mycars_application::Input;
+use mycars_application::{Input, Secret};
 use mycars_domain::{Field, Violation, strip};
 use serde_json::{error::Category, value::RawValue};
 
@@ -16,23 +16,23 @@ use crate::{
     request::csrf::CSRF_FIELD,
 };
 
-/// A body whose fields are read one by one. Fields that no handler reads are ignored.
+/// A body with fields that are read one by one. Fields that no handler reads are ignored.
 pub(crate) struct Form<'a> {
     specs: &'static [FieldSpec],
     source: Source<'a>,
 }
 
 enum Source<'a> {
-    /// Each value as it is written; of several with one name the last.
+    /// Raw JSON of each value; of several with one name the last.
     Json(HashMap<String, &'a RawValue>),
-    /// A form of HTML, in which everything is text.
+    /// An HTML form, in which all values are text.
     Html {
         parts: &'a [(String, Part)],
-        is_ours: bool,
+        is_page_form: bool,
     },
 }
 
-/// A value that was read without looking at what it is for.
+/// A value before it is converted to the type of a field.
 enum Raw<'a> {
     Absent,
     Null,
@@ -43,14 +43,14 @@ enum Raw<'a> {
     /// A list or an object, as JSON writes it.
     Other(&'a str),
     File(&'a RefCell<File>),
-    /// Text with half a surrogate pair in it.
+    /// Text with an unpaired surrogate.
     Surrogate(u16),
     /// Text that is not valid in its encoding.
     Undecodable(Violation),
 }
 
 impl<'a> Form<'a> {
-    /// A body of JSON, which must be an object.
+    /// Parses a JSON body, which must be an object.
     pub(super) fn json(specs: &'static [FieldSpec], bytes: &'a [u8]) -> Result<Self, ApiError> {
         let whole: &RawValue = serde_json::from_slice(bytes).map_err(|error| syntax_error(&error))?;
         let kind = match whole.get().as_bytes() {
@@ -73,17 +73,22 @@ impl<'a> Form<'a> {
         )))
     }
 
-    /// A form of HTML. In one of our own pages' forms a blank field that may be null means null, as people who
-    /// empty a field mean it; programs that send forms mean what they send.
+    /// Reads an HTML form. In a form of the server's own pages, blank means null if the field may be null: users empty
+    /// a field to remove its value. Forms of programs are read as they are.
     pub(super) fn html(specs: &'static [FieldSpec], parts: &'a [(String, Part)]) -> Self {
-        let is_ours = parts.iter().any(|(name, _)| name == CSRF_FIELD);
+        let is_page_form = parts.iter().any(|(name, _)| name == CSRF_FIELD);
         Self {
             specs,
-            source: Source::Html { parts, is_ours },
+            source: Source::Html { parts, is_page_form },
         }
     }
 
-    /// The text of a field. Numbers become text; booleans, lists and objects do not.
+    /// Reads the text of a password field.
+    pub(crate) fn secret(&self, field: Field) -> Input<Secret> {
+        self.text(field).map(Secret::from)
+    }
+
+    /// Reads the text of a field. Numbers become text; booleans, lists and objects are invalid.
     pub(crate) fn text(&self, field: Field) -> Input<String> {
         let Some(spec) = self.spec(field) else {
             return Input::Absent;
@@ -105,8 +110,8 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// The whole number of a field. Text is read as people type numbers in a form of our own pages, and else as Django
-    /// REST framework reads it.
+    /// Reads the whole number of a field. In a form of the server's own pages, it is read as users type numbers,
+    /// otherwise as by Django REST framework.
     pub(crate) fn integer(&self, field: Field) -> Input<i64> {
         let Some(spec) = self.spec(field) else {
             return Input::Absent;
@@ -114,7 +119,7 @@ impl<'a> Form<'a> {
         let number = match self.raw(spec) {
             Raw::Absent => return Input::Absent,
             Raw::Null => return Input::Null,
-            Raw::Text(text) if self.is_ours() => parse_typed_integer(&text),
+            Raw::Text(text) if self.is_page_form() => parse_typed_integer(&text),
             Raw::Text(text) => parse_integer(&text),
             Raw::Number(json) => parse_json_integer(&as_python_text(json)),
             Raw::Undecodable(violation) => Err(violation),
@@ -128,7 +133,7 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// The boolean of a field, in any of the ways in which Django REST framework reads one.
+    /// Reads the boolean of a field, in all notations of Django REST framework.
     pub(crate) fn boolean(&self, field: Field) -> Input<bool> {
         let Some(spec) = self.spec(field) else {
             return Input::Absent;
@@ -152,7 +157,7 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// The file of a field.
+    /// Returns the file of a field.
     pub(crate) fn file(&self, field: Field) -> Input<&RefCell<File>> {
         let Some(spec) = self.spec(field) else {
             return Input::Absent;
@@ -165,16 +170,22 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// The description of a field; nothing is read that is not described.
+    /// Returns the description of a field; a field without one is not read.
     fn spec(&self, field: Field) -> Option<&'static FieldSpec> {
         let spec = self.specs.iter().find(|spec| spec.field == Some(field));
         debug_assert!(spec.is_some(), "{field:?} is not described");
         spec
     }
 
-    /// Whether the body is a form of one of our own pages, which people fill in.
-    fn is_ours(&self) -> bool {
-        matches!(self.source, Source::Html { is_ours: true, .. })
+    /// Returns whether the body is a form of one of the server's own pages.
+    fn is_page_form(&self) -> bool {
+        matches!(
+            self.source,
+            Source::Html {
+                is_page_form: true,
+                ..
+            }
+        )
     }
 
     fn raw(&self, spec: &FieldSpec) -> Raw<'_> {
@@ -182,10 +193,10 @@ impl<'a> Form<'a> {
             Source::Json(fields) => fields
                 .get(spec.name)
                 .map_or(Raw::Absent, |value| raw_json(value.get())),
-            Source::Html { parts, is_ours } => match raw_html(parts, spec) {
-                Raw::Text(text) if *is_ours && spec.nullable && strip(&text).is_empty() => Raw::Null,
-                // Browsers write line breaks their own way, whatever stood in the field before.
-                Raw::Text(text) if *is_ours => Raw::Text(text.replace("\r\n", "\n")),
+            Source::Html { parts, is_page_form } => match raw_html(parts, spec) {
+                Raw::Text(text) if *is_page_form && spec.nullable && strip(&text).is_empty() => Raw::Null,
+                // Browsers send other line breaks than the field had before.
+                Raw::Text(text) if *is_page_form => Raw::Text(text.replace("\r\n", "\n")),
                 raw => raw,
             },
         }
@@ -200,14 +211,14 @@ fn raw_json(json: &str) -> Raw<'_> {
         [b'[' | b'{', ..] => Raw::Other(json),
         [b'"', ..] => match serde_json::from_str(json) {
             Ok(text) => Raw::Text(text),
-            // The text is well-formed JSON, so that half a surrogate pair is the only thing left to be wrong.
+            // The text is well-formed JSON, so that only an unpaired surrogate can be wrong.
             Err(_) => Raw::Surrogate(lone_surrogate(json)),
         },
         _ => Raw::Number(json),
     }
 }
 
-/// The last value under a name. In a form an empty text stands for "nothing" where it can't be a value.
+/// Returns the last value under a name. Empty text in a form counts as left out if it cannot be a value.
 fn raw_html<'a>(parts: &'a [(String, Part)], spec: &FieldSpec) -> Raw<'a> {
     match parts.iter().rev().find(|(name, _)| name == spec.name) {
         None => Raw::Absent,
@@ -219,7 +230,7 @@ fn raw_html<'a>(parts: &'a [(String, Part)], spec: &FieldSpec) -> Raw<'a> {
     }
 }
 
-/// The first half of a surrogate pair that stands alone in a JSON string.
+/// Returns the first unpaired surrogate in a JSON string.
 fn lone_surrogate(json: &str) -> u16 {
     let units = code_units(json);
     char::decode_utf16(units)
@@ -227,7 +238,7 @@ fn lone_surrogate(json: &str) -> u16 {
         .map_or(0xd800, |error| error.unpaired_surrogate())
 }
 
-/// The UTF-16 code units of a JSON string: what `\u` escapes write, and a stand-in for anything else.
+/// Returns the UTF-16 code units of a JSON string: those of `\u` escapes, and a placeholder for anything else.
 fn code_units(json: &str) -> Vec<u16> {
     let mut units = Vec::new();
     let mut rest = json.chars();
@@ -244,7 +255,7 @@ fn code_units(json: &str) -> Vec<u16> {
     units
 }
 
-/// What is wrong with a body that is no JSON, in words of our own.
+/// Returns the error of a body that is not JSON, with a message of this project.
 fn syntax_error(error: &serde_json::Error) -> ApiError {
     let what = match error.classify() {
         Category::Eof => "the body ends too early",
@@ -289,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_become_text_and_nothing_else_does() {
+    fn only_numbers_become_text() {
         let brand = |body: &str| json(body).text(Field::Brand);
         assert_eq!(brand(r#"{"brand": "VW"}"#), "VW".into());
         assert_eq!(brand(r#"{"brand": 208}"#), "208".into());
@@ -320,8 +331,8 @@ mod tests {
         }
     }
 
-    /// What Django REST framework 3.16 on Python 3.11 answers: the JSON of a value, what an `IntegerField` makes of it
-    /// (`-` where it is invalid), and what a `CharField` makes of it (`=` for the same JSON, or the code of an error).
+    /// Results of Django REST framework 3.16 on Python 3.11: the JSON of a value, the result of an `IntegerField` (`-`
+    /// if it is invalid), and that of a `CharField` (`=` for the same JSON, or the code of an error).
     const DRF: &str = include_str!("drf.tsv");
 
     #[test]
@@ -351,10 +362,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_forms_of_our_own_pages_are_read_as_people_type_them() {
-        let mileage = |typed: &str, is_ours: bool| {
+    fn numbers_in_page_forms_are_read_as_users_type_them() {
+        let mileage = |typed: &str, is_page_form: bool| {
             let mut parts = html(&[("mileage", typed)]);
-            parts.extend(html(&[(CSRF_FIELD, "token")]).into_iter().filter(|_| is_ours));
+            parts.extend(
+                html(&[(CSRF_FIELD, "token")])
+                    .into_iter()
+                    .filter(|_| is_page_form),
+            );
             Form::html(SPECS, &parts).integer(Field::Mileage)
         };
         assert_eq!(mileage("125 000", true), Input::Given(125_000));
@@ -367,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_choice_is_quoted_back() {
+    fn invalid_choice_is_quoted() {
         let role = |body: &str| json(body).text(Field::Role);
         assert_eq!(role(r#"{"role": true}"#), "True".into());
         assert_eq!(role(r#"{"role": 1}"#), "1".into());
@@ -378,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_values_with_one_name_the_last_counts() {
+    fn last_of_several_values_with_one_name_counts() {
         assert_eq!(
             json(r#"{"brand": "a", "brand": "b"}"#).text(Field::Brand),
             "b".into()
@@ -388,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_surrogate_pair_is_named() {
+    fn unpaired_surrogate_is_reported() {
         let brand = |body: &str| json(body).text(Field::Brand);
         assert_eq!(brand(r#"{"brand": "\ud83d\ude97"}"#), "🚗".into());
         for (body, code) in [
@@ -405,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_must_be_an_object() {
+    fn body_that_is_not_an_object_is_refused() {
         for (body, kind) in [
             ("[]", "list"),
             ("\"x\"", "str"),
@@ -420,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_said_in_our_own_words() {
+    fn invalid_json_is_refused_with_own_message() {
         assert_eq!(
             refused(b"{\"brand\": "),
             "JSON parse error - the body ends too early: line 1 column 10"
@@ -441,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_form_an_empty_text_is_nothing_where_it_can_be_no_value() {
+    fn empty_form_value_is_absent_unless_it_can_be_text() {
         let parts = html(&[("brand", ""), ("color", ""), ("mileage", ""), ("role", "")]);
         let form = Form::html(SPECS, &parts);
         assert_eq!(
@@ -455,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_form_of_our_pages_blank_is_null_where_it_may_be() {
+    fn blank_in_page_form_is_null_if_nullable() {
         let parts = html(&[("csrfmiddlewaretoken", "x"), ("brand", ""), ("color", " ")]);
         let form = Form::html(SPECS, &parts);
         assert_eq!(form.text(Field::Color), Input::Null);
@@ -463,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_no_text() {
+    fn file_is_not_text() {
         let file = RefCell::new(File {
             content: tempfile::SpooledTempFile::new(0),
             size: 0,
@@ -474,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn undecodable_text_is_invalid_in_every_field_and_no_file() {
+    fn undecodable_text_is_invalid_in_every_field() {
         let violation = || Violation::Undecodable("UTF-8".into());
         let names = [
             "brand",
@@ -501,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn booleans_are_read_in_many_ways() {
+    fn booleans_are_read_in_all_notations_of_drf() {
         let active = |value: &str| json(&format!("{{\"is_active\": {value}}}")).boolean(Field::IsActive);
         for yes in ["true", "1", "1.0", "\"on\"", "\" Yes \"", "\"T\""] {
             assert_eq!(active(yes), Input::Given(true), "{yes}");
@@ -519,7 +534,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(form) = Form::json(SPECS, &bytes) {
                 form.text(Field::Brand);
                 form.integer(Field::Mileage);
@@ -528,7 +543,7 @@ mod tests {
         }
 
         #[test]
-        fn no_escapes_make_reading_panic(escapes in "(\\\\u[0-9a-fA-F]{4}|\\\\[nt\"\\\\/]|[a-z🚗]){0,20}") {
+        fn arbitrary_escapes_do_not_panic(escapes in "(\\\\u[0-9a-fA-F]{4}|\\\\[nt\"\\\\/]|[a-z🚗]){0,20}") {
             let body = format!("{{\"brand\": \"{escapes}\", \"mileage\": \"{escapes}\"}}");
             let form = Form::json(SPECS, body.as_bytes()).unwrap();
             form.text(Field::Brand);

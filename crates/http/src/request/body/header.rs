@@ -80,7 +80,7 @@ fn parameter(piece: &[u8]) -> Option<(Vec<u8>, Parameter)> {
     })
 }
 
-/// Reads an extended value: `utf-8'en'M%C3%BCller`. One of another form is taken as it is.
+/// Reads an extended value: `utf-8'en'M%C3%BCller`. Any other value is taken literally.
 fn extended(value: &[u8]) -> Parameter {
     let value = unquoted(value);
     let mut pieces = value.splitn(3, |byte| *byte == b'\'');

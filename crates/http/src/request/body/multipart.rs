@@ -83,7 +83,7 @@ impl Splitter {
         self.is_finished = true;
     }
 
-    /// Returns the next event, `None` if it takes another chunk or if there is none left.
+    /// Returns the next event; `None` if it needs another chunk or if there is none left.
     pub(super) fn next_event(&mut self) -> Result<Option<Event>, MultipartError> {
         loop {
             let step = match &mut self.state {
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_the_same_however_the_body_is_chunked() {
+    fn chunks_do_not_change_the_parts() {
         for (body, expected) in [
             ("--XX\r\nA: b\r\n\r\nc\r\n--XX--\r\n", vec![("A: b\r\n", "c")]),
             ("--XX\r\nA: b\r\n\r\nc", vec![("A: b\r\n", "c")]),
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_are_no_multipart_are_refused() {
+    fn malformed_multipart_is_refused() {
         for (body, error) in [
             ("", MultipartError::NoBoundary),
             ("a=b", MultipartError::NoBoundary),

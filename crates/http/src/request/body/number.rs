@@ -1,4 +1,4 @@
-//! Numbers as Python and Django REST framework read and write them, and as people type them into pages.
+//! Numbers as Python and Django REST framework read and write them, and as users type them into pages.
 
 use mycars_domain::{Violation, decimal_digit, is_space, strip};
 
@@ -29,7 +29,7 @@ pub(super) fn parse_json_integer(text: &str) -> Result<i64, Violation> {
 /// surrounding white space. Numbers beyond 64 bits become the greatest or the least number.
 pub(crate) fn python_int(text: &str) -> Option<i64> {
     let text = python_numeric(text);
-    // What is ASCII stays as it is, so that U+001C to U+001F are no white space here.
+    // ASCII is not replaced, so that U+001C to U+001F are not white space here.
     let (is_negative, digits) = split_sign(text.trim_matches([' ', '\t', '\n', '\u{b}', '\u{c}', '\r']));
     let is_group = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
     let magnitude = digits
@@ -49,17 +49,17 @@ pub(crate) fn python_numeric(text: &str) -> String {
     text.chars().map(ascii).collect()
 }
 
-/// Returns the whole number that a person typed into a form of a page: see [`typed_digits`].
+/// Returns the whole number that a user typed into a form of a page: see [`typed_digits`].
 pub(super) fn parse_typed_integer(text: &str) -> Result<i64, Violation> {
     parse_integer(&typed_digits(text)?)
 }
 
-/// Returns the ASCII digits, with a sign, of a whole number that a person typed. Groups of three digits may be
-/// separated by one kind of space, apostrophe or underscore.
+/// Returns the ASCII digits, with a sign, of a whole number that a user typed. Groups of three digits may be separated
+/// by one kind of space, apostrophe or underscore.
 ///
 /// # Errors
-/// [`Violation::AmbiguousNumber`] for any other separators, since `125.000` is 125 to one person and 125 thousand to
-/// another. [`Violation::NotAnInteger`], [`Violation::NumberTooLong`].
+/// [`Violation::AmbiguousNumber`] for any other separators, since `125.000` is 125 in some languages and 125 thousand
+/// in others. [`Violation::NotAnInteger`], [`Violation::NumberTooLong`].
 pub(crate) fn typed_digits(text: &str) -> Result<String, Violation> {
     if text.chars().count() > MAX_NUMBER_LENGTH {
         return Err(Violation::NumberTooLong);
@@ -102,7 +102,7 @@ fn split_sign(text: &str) -> (bool, &str) {
     }
 }
 
-/// Returns `12` of `12.000` and `12.`, whatever white space follows.
+/// Returns `12` of `12.000` and `12.`, also with white space after it.
 fn without_zero_fraction(text: &str) -> &str {
     match text.rsplit_once('.') {
         Some((whole, zeros)) if zeros.trim_end_matches(is_space).bytes().all(|byte| byte == b'0') => whole,
@@ -110,7 +110,7 @@ fn without_zero_fraction(text: &str) -> &str {
     }
 }
 
-/// A JSON number as Python's `str` writes it once it is read: `3.50` is `3.5`, `1e3` is `1000.0`, `1e400` is `inf`.
+/// Formats a JSON number as Python's `str` does after parsing: `3.50` is `3.5`, `1e3` is `1000.0`, `1e400` is `inf`.
 pub(super) fn as_python_text(json: &str) -> String {
     if !json.contains(['.', 'e', 'E']) {
         return if json == "-0" { "0".into() } else { json.into() };
@@ -121,7 +121,7 @@ pub(super) fn as_python_text(json: &str) -> String {
     }
 }
 
-/// Python writes exponents with a sign and at least two digits.
+/// Writes an exponent as Python does: with a sign and at least two digits.
 fn with_python_exponent(rust: &str) -> String {
     match rust.split_once('e') {
         None => rust.into(),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_does_not_read_as_an_integer_is_none() {
+    fn text_that_python_rejects_is_not_an_integer() {
         for text in [
             "", " ", "abc", "1e3", "12.5", "1.0.0", "--1", "+ 1", "_1", "1_", "1__0", ".", "1,000", "0x10",
         ] {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_numbers_are_too_large_and_huge_texts_are_no_numbers() {
+    fn huge_numbers_are_clamped_and_huge_texts_refused() {
         assert_eq!(parse_integer(&"9".repeat(1000)), Ok(i64::MAX));
         assert_eq!(parse_integer(&format!("-{}", "9".repeat(30))), Ok(-i64::MAX));
         assert_eq!(parse_integer(&"9".repeat(1001)), Err(Violation::NumberTooLong));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_people_type_may_have_unambiguous_groups() {
+    fn typed_numbers_may_have_unambiguous_groups() {
         for (typed, number) in [
             ("125000", 125_000),
             (" 125 000 ", 125_000),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_people_type_ambiguously_are_refused() {
+    fn typed_numbers_with_ambiguous_groups_are_refused() {
         for typed in [
             "125.000",
             "125,000",

@@ -22,7 +22,7 @@ const CHARSET_FIELD: &[u8] = b"_charset_";
 /// The reason why a form can't be read.
 #[derive(Debug)]
 pub(super) enum FormError {
-    /// The body is at fault; says how.
+    /// The body is malformed; holds the message.
     Malformed(String),
     /// A file could not be written.
     NotKept(io::Error),
@@ -79,7 +79,7 @@ struct OpenPart {
     name: Option<Parameter>,
     decoder: TransferDecoder,
     value: RawValue,
-    /// A file that was not chosen, which browsers send all the same, is left out.
+    /// Whether the part is left out: browsers send one even if no file was chosen.
     is_left_out: bool,
 }
 
@@ -170,7 +170,7 @@ impl OpenPart {
         let Self {
             name, decoder, value, ..
         } = self;
-        // A part without a name is no field.
+        // A part without a name is not a field.
         let Some(name) = name else {
             return Ok(());
         };
@@ -256,8 +256,8 @@ fn too_many_fields() -> FormError {
     FormError::Malformed(format!("The form has too many fields: at most {MAX_PARTS}"))
 }
 
-/// Decodes names and text. What a part declares comes before what the field `_charset_` declares, and that before
-/// what the header of the request declares.
+/// Decodes names and text. The encoding is the one that the part declares, otherwise that of the field `_charset_`,
+/// otherwise that of the request's header.
 fn decode_fields(fields: Vec<RawField>, declared: Option<Charset>) -> Result<Vec<(String, Part)>, FormError> {
     let named = fields.iter().find_map(|field| match &field.value {
         RawValue::Text(label, _) if field.name.value == CHARSET_FIELD => Charset::for_label(label),

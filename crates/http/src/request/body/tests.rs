@@ -1,4 +1,4 @@
-//! Holds the reading of bodies against the corpus in `tests/corpus/`.
+//! Compares the reading of bodies with the corpus in `tests/corpus/`.
 
 use std::io::{Read as _, Seek as _};
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::*;
 
-/// A body and what is read from it. Bytes are written as the characters U+0000 to U+00FF.
+/// A body and its expected content. Bytes are written as the characters U+0000 to U+00FF.
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -22,7 +22,7 @@ struct Case {
     error: Option<String>,
 }
 
-/// What is read from a body.
+/// The result of reading a body.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Form {
@@ -82,7 +82,7 @@ fn outcome(parts: Vec<(String, Part)>) -> Outcome {
 }
 
 #[test]
-fn bodies_of_the_corpus_are_read_as_noted() {
+fn bodies_of_the_corpus_are_read_as_expected() {
     let corpus = corpus();
     assert!(corpus.len() >= 100);
     for case in corpus {
@@ -120,7 +120,7 @@ fn forms_have_at_most_1000_fields() {
 }
 
 #[test]
-fn files_are_not_kept_where_none_may_come() {
+fn files_are_discarded_where_none_are_accepted() {
     let body = "--XX\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\nc\r\n--XX--";
     let mut reader = BodyReader::new(b"multipart/form-data; boundary=XX", false);
     assert!(reader.push(body.as_bytes()).is_ok());
@@ -131,7 +131,7 @@ fn files_are_not_kept_where_none_may_come() {
 }
 
 #[test]
-fn text_of_a_page_is_decoded_already() {
+fn raw_body_of_a_page_ignores_its_charset() {
     let form = [
         ("_content_type", "application/json; charset=latin-1"),
         ("_content", "{\"a\":\"ü\"}"),
@@ -174,7 +174,7 @@ fn read_page_form(form: &str) -> (Option<Method>, Body) {
     (method, body)
 }
 
-/// Pieces of bodies that mean something to a reader, and a few that do not.
+/// Pieces of bodies, with and without a meaning for a parser.
 const PIECES: &[&[u8]] = &[
     b"--XX",
     b"\r\n",
@@ -232,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn contents_are_read_back_whatever_they_are(content in proptest::collection::vec(any::<u8>(), 0..300), size in 1..50usize) {
+    fn arbitrary_contents_are_read_back(content in proptest::collection::vec(any::<u8>(), 0..300), size in 1..50usize) {
         let head = b"--XX\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\n";
         let body = [head, &content[..], b"\r\n--XX--\r\n"].concat();
         let content = content.into_iter().map(char::from).collect();

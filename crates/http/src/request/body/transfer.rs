@@ -48,7 +48,7 @@ impl TransferDecoder {
         }
     }
 
-    /// Decodes as much as is certain after these bytes, and gives it to `write`.
+    /// Decodes these bytes as far as possible, and passes the result to `write`.
     pub(super) fn push<E: From<InvalidContent>>(
         &mut self,
         bytes: &[u8],
@@ -79,7 +79,7 @@ impl TransferDecoder {
     }
 }
 
-/// Decodes all complete groups of four characters. White space counts for nothing.
+/// Decodes all complete groups of four characters. White space is ignored.
 fn base64(pending: &mut Vec<u8>, is_padded: &mut bool, bytes: &[u8]) -> Result<Vec<u8>, InvalidContent> {
     pending.extend(bytes.iter().filter(|byte| !byte.is_ascii_whitespace()));
     let rest = pending.split_off(pending.len() - pending.len() % 4);

@@ -1,21 +1,21 @@
-//! Points in time as people write them into a query.
+//! Points in time in queries.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Timelike as _, Utc};
 
-/// A date or a date with a time, in ISO 8601, as Django reads them. What names no offset is in UTC.
+/// A date, or a date with a time, in ISO 8601, as Django reads them. Without an offset it is in UTC.
 ///
-/// It is a span of time, because a date is a whole day; a time is the microsecond that it names.
+/// It is a span of time: a date covers the whole day, and a time its microsecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {
-    /// When it begins.
+    /// Start, inclusive.
     start: DateTime<Utc>,
-    /// When it is over.
+    /// End, exclusive.
     end: DateTime<Utc>,
 }
 
 impl Moment {
-    /// Reads `2026-11-24`, `2026-11-24T18:30`, `2026-11-24 18:30:00.25Z`, `2026-11-24T18:30:00+01:00`. Years have
-    /// four digits, so that both databases can keep what comes of it.
+    /// Parses `2026-11-24`, `2026-11-24T18:30`, `2026-11-24 18:30:00.25Z`, `2026-11-24T18:30:00+01:00`. Years have four
+    /// digits, so that both databases can store the result.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (start, length) = match text.split_at_checked(DATE.len())? {
             (day, "") => (date(day)?.and_time(NaiveTime::MIN).and_utc(), DAY),
@@ -42,7 +42,7 @@ impl Moment {
     }
 }
 
-/// What a date looks like: digits stand for digits.
+/// Format of a date; a zero stands for any digit.
 const DATE: &str = "0000-00-00";
 const DAY: chrono::TimeDelta = chrono::TimeDelta::days(1);
 const MICROSECOND: chrono::TimeDelta = chrono::TimeDelta::microseconds(1);
@@ -62,8 +62,8 @@ const fn at(year: i32, month: u32, day: u32, time: NaiveTime) -> DateTime<Utc> {
     }
 }
 
-/// Whether a text has digits where `shape` has zeros, and is the same everywhere else. (What chrono reads may also
-/// have blanks, signs and too few digits.)
+/// Returns whether a text has digits where `shape` has zeros, and is equal to it elsewhere. (chrono also accepts
+/// blanks, signs and too few digits.)
 fn has_shape(text: &str, shape: &str) -> bool {
     let fits = |(byte, wanted): (u8, u8)| match wanted {
         b'0' => byte.is_ascii_digit(),
@@ -76,7 +76,7 @@ fn date(text: &str) -> Option<NaiveDate> {
     has_shape(text, DATE).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())?
 }
 
-/// A time of day without a leap second, and what of its fraction there is after microseconds left out.
+/// Parses a time of day without a leap second. Digits of the fraction after microseconds are ignored.
 fn time_of_day(text: &str) -> Option<NaiveTime> {
     let (whole, fraction) = match text.split_once(['.', ',']) {
         Some((whole, fraction)) => (whole, Some(fraction)),
@@ -97,7 +97,7 @@ fn time_of_day(text: &str) -> Option<NaiveTime> {
     time.with_nanosecond(microseconds * 1000)
 }
 
-/// A time, and the offset that stands after it; empty if none does.
+/// Splits a time from the offset after it, which may be empty.
 fn split_offset(text: &str) -> (&str, &str) {
     let start = text.find(['Z', 'z', '+', '-']).unwrap_or(text.len());
     text.split_at_checked(start).unwrap_or((text, ""))
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::api::timestamp;
 
-    /// Both ends of what is read.
+    /// Returns both ends of the span.
     fn read(text: &str) -> Option<(String, String)> {
         Moment::parse(text).map(|moment| (timestamp::write(moment.start()), timestamp::write(moment.end())))
     }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_the_whole_day() {
+    fn date_is_the_whole_day() {
         assert_eq!(
             read("2026-11-24"),
             Some(span("2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z"))
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_one_microsecond_and_in_utc_unless_it_says_otherwise() {
+    fn time_is_one_microsecond_and_in_utc_by_default() {
         let half_past_six = Some(span("2026-11-24T18:30:00Z", "2026-11-24T18:30:00.000001Z"));
         for same in [
             "2026-11-24T18:30",
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_time_are_those_that_both_databases_know() {
+    fn times_are_limited_to_the_years_1_to_9999() {
         assert!(read("0001-01-01").is_some());
         assert_eq!(read("9999-12-31").unwrap().1, "9999-12-31T23:59:59.999999Z");
         for beyond in [
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_none() {
+    fn invalid_date_is_none() {
         for wrong in [
             "",
             "yesterday",

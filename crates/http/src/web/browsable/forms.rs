@@ -18,7 +18,7 @@ pub(super) struct FormSet {
     /// Prefix of all ids in it.
     pub(super) prefix: &'static str,
     pub(super) title: String,
-    pub(super) verbs: Vec<&'static str>,
+    pub(super) methods: Vec<&'static str>,
     pub(super) fields: Vec<FormField>,
     /// Errors of a refused HTML form that belong to no field.
     pub(super) errors: Vec<String>,
@@ -57,7 +57,7 @@ pub(super) fn forms(page: &Page<'_>) -> Vec<FormSet> {
         ("change", &[Method::Put, Method::Patch]),
     ]
     .into_iter()
-    .filter_map(|(prefix, verbs)| form_set(page, &refusal, prefix, verbs))
+    .filter_map(|(prefix, methods)| form_set(page, &refusal, prefix, methods))
     .collect()
 }
 
@@ -65,16 +65,16 @@ fn form_set(
     page: &Page<'_>,
     refusal: &Refusal<'_>,
     prefix: &'static str,
-    verbs: &[Method],
+    methods: &[Method],
 ) -> Option<FormSet> {
     let offered: Vec<&Operation> = page
         .operations
         .iter()
         .copied()
-        .filter(|operation| verbs.contains(&operation.verb) && operation.body.is_some())
+        .filter(|operation| methods.contains(&operation.method) && operation.body.is_some())
         .collect();
     let operation = offered.first()?;
-    let is_filled_in = matches!(page.sent, Sent::Fields(verb, _) if verbs.contains(&verb));
+    let is_filled_in = matches!(page.sent, Sent::Fields(method, _) if methods.contains(&method));
     let object = match page.object {
         Some(object) if prefix == "change" => Cow::Borrowed(object),
         _ => Cow::default(),
@@ -93,18 +93,21 @@ fn form_set(
         is_own_data: !page.path.starts_with("/api/admin/"),
         ..FormData::default()
     };
-    let methods: Vec<&str> = offered.iter().map(|operation| operation.verb.as_str()).collect();
+    let names: Vec<&str> = offered
+        .iter()
+        .map(|operation| operation.method.as_str())
+        .collect();
     Some(FormSet {
         prefix,
-        title: methods.join(" or "),
-        verbs: methods,
+        title: names.join(" or "),
+        methods: names,
         fields: writable(operation).map(|spec| data.field(spec)).collect(),
         errors: if is_filled_in {
             refusal.of_no_field(operation)
         } else {
             Vec::new()
         },
-        raw: (!operation.takes_file()).then(|| raw(page, refusal, operation, verbs, &data.object)),
+        raw: (!operation.takes_file()).then(|| raw(page, refusal, operation, methods, &data.object)),
     })
 }
 
@@ -122,11 +125,11 @@ fn raw(
     page: &Page<'_>,
     refusal: &Refusal<'_>,
     operation: &Operation,
-    verbs: &[Method],
+    methods: &[Method],
     object: &Map<String, Value>,
 ) -> RawForm {
     match page.sent {
-        Sent::Raw(verb, text, media_type) if verbs.contains(&verb) => RawForm {
+        Sent::Raw(method, text, media_type) if methods.contains(&method) => RawForm {
             content: text.to_owned(),
             is_json: !media_type.contains("urlencoded"),
             is_refused: true,
@@ -211,8 +214,8 @@ impl<'a> Refusal<'a> {
     /// Returns all errors, those of fields first and in the order of the fields.
     fn all(&self, operation: &Operation) -> Vec<Problem> {
         let at = |name: &str| match self.page.sent {
-            Sent::Raw(verb, ..) => format!("{}-raw-content", prefix(verb)),
-            Sent::Fields(verb, _) => format!("{}-{name}", prefix(verb)),
+            Sent::Raw(method, ..) => format!("{}-raw-content", prefix(method)),
+            Sent::Fields(method, _) => format!("{}-{name}", prefix(method)),
             Sent::Nothing => String::new(),
         };
         let of_fields = writable(operation).flat_map(|spec| {
@@ -233,21 +236,21 @@ impl<'a> Refusal<'a> {
 
     /// Returns all errors of the body that was sent.
     pub(super) fn problems(&self) -> Vec<Problem> {
-        let (Sent::Fields(verb, _) | Sent::Raw(verb, ..)) = self.page.sent else {
+        let (Sent::Fields(method, _) | Sent::Raw(method, ..)) = self.page.sent else {
             return Vec::new();
         };
         let sent_to = self
             .page
             .operations
             .iter()
-            .find(|operation| operation.verb == verb);
+            .find(|operation| operation.method == method);
         sent_to.map(|operation| self.all(operation)).unwrap_or_default()
     }
 }
 
 /// Returns the prefix of the ids in the form of a method.
-fn prefix(verb: Method) -> &'static str {
-    match verb {
+fn prefix(method: Method) -> &'static str {
+    match method {
         Method::Put | Method::Patch => "change",
         _ => "post",
     }

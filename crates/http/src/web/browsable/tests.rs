@@ -1,4 +1,4 @@
-//! What holds for every page, whatever stands in it.
+//! Tests of all pages, with any content.
 
 mod html;
 mod samples;
@@ -8,7 +8,7 @@ use samples::{all, samples};
 
 use super::*;
 
-/// What somebody might write to break out of where it stands.
+/// Input that would become markup, a script or a style if it were not escaped.
 const HOSTILE: [&str; 10] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -27,7 +27,7 @@ fn values<'a>(tags: &'a [Tag], name: &'a str) -> impl Iterator<Item = &'a str> {
 }
 
 #[test]
-fn every_page_is_sound() {
+fn every_page_is_valid_and_accessible_html() {
     for (name, html) in all() {
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
         let tags = html::tags(&html);
@@ -62,7 +62,7 @@ fn every_page_is_sound() {
 }
 
 #[test]
-fn no_page_needs_more_than_the_strictest_policy() {
+fn every_page_complies_with_the_strictest_policy() {
     for (name, html) in all() {
         for tag in html::tags(&html) {
             for (attribute, _) in &tag.attributes {
@@ -85,7 +85,7 @@ fn no_page_needs_more_than_the_strictest_policy() {
 }
 
 #[test]
-fn what_stands_in_a_page_does_not_change_what_the_page_is() {
+fn content_does_not_change_the_structure_of_a_page() {
     for hostile in HOSTILE
         .iter()
         .map(|value| (*value).to_owned())
@@ -134,7 +134,7 @@ fn json_is_shown_as_it_was_written() {
     };
     let simple = r#"{ "z":1,"a" : {"empty":{ },"none":[],"n":[-1.5,true,null]}}"#;
     assert_eq!(text(&shown(simple)), String::from_utf8(pretty).unwrap());
-    // Nothing but space is different from what was written.
+    // Only white space differs from the input.
     let squeezed = |text: &str| text.split_whitespace().collect::<String>();
     assert_eq!(squeezed(&text(&shown(value.get()))), squeezed(value.get()));
     assert!(shown(json).contains("<a class=\"s\" href=\"/api/cars/?limit=1&amp;offset=2\">"));
@@ -168,7 +168,7 @@ fn only_urls_of_this_server_are_links() {
 }
 
 #[test]
-fn each_item_of_a_list_leads_to_its_page() {
+fn items_of_a_list_link_to_their_pages() {
     for sample in ["list", "paged-list"] {
         let html = samples::html(sample);
         assert!(
@@ -180,7 +180,7 @@ fn each_item_of_a_list_leads_to_its_page() {
 }
 
 #[test]
-fn a_refused_form_says_what_is_wrong_where_it_is_and_keeps_what_was_typed() {
+fn refused_form_shows_errors_and_keeps_the_input() {
     let html = samples::html("refused-form");
     assert!(html.contains("<a href=\"#post-year\">Year: <bdi>A valid integer is required.</bdi></a>"));
     assert!(html.contains("<p class=\"error\" id=\"post-year-error\">A valid integer is required.</p>"));
@@ -200,7 +200,7 @@ fn a_refused_form_says_what_is_wrong_where_it_is_and_keeps_what_was_typed() {
 }
 
 #[test]
-fn a_login_that_fails_says_so_at_its_form() {
+fn failed_login_shows_its_error() {
     let html = samples::html("refused-token");
     assert!(html.contains(
         "<a href=\"#post-form\"><bdi>No active account found with the given credentials</bdi></a>"
@@ -211,7 +211,7 @@ fn a_login_that_fails_says_so_at_its_form() {
 }
 
 #[test]
-fn a_refused_body_is_kept_and_shown() {
+fn refused_body_is_shown_again() {
     let html = samples::html("refused-raw");
     assert!(html.contains("<a href=\"#change-raw-content\">"));
     let text = html::text_of(&html, "textarea", "change-raw-content");
@@ -219,16 +219,16 @@ fn a_refused_body_is_kept_and_shown() {
 }
 
 #[test]
-fn no_form_gives_a_password_back() {
+fn forms_never_contain_a_password() {
     let html = samples::html("refused-password");
     assert!(!html.contains("secret"));
     assert!(html.contains("type=\"password\""));
 }
 
 #[test]
-fn a_form_sends_every_answer_that_there_is() {
+fn form_can_send_every_value() {
     let change = samples::html("user");
-    // Of two values the last counts, so that a box without its tick says no.
+    // Of two values the last counts, so that an unticked box sends `false`.
     assert!(change.contains(
         "<input type=\"hidden\" name=\"is_active\" value=\"false\"><input id=\"change-is_active\""
     ));
@@ -242,7 +242,7 @@ fn a_form_sends_every_answer_that_there_is() {
 }
 
 #[test]
-fn the_form_of_a_list_keeps_the_rest_of_the_query() {
+fn list_form_keeps_the_rest_of_the_query() {
     let html = samples::html("paged-list");
     assert!(html.contains("<input type=\"hidden\" name=\"other\" value=\"kept\">"));
     assert!(html.contains("<option value=\"-year,brand\" selected>"));
@@ -254,7 +254,7 @@ fn the_form_of_a_list_keeps_the_rest_of_the_query() {
 }
 
 #[test]
-fn a_history_has_its_filters_and_no_page_for_each_entry() {
+fn history_has_filters_and_no_links_to_entries() {
     let html = samples::html("history");
     assert!(html.contains("<option selected>changed</option>"));
     assert!(html.contains("name=\"at_min\" type=\"text\" value=\"2026-11-23\""));
@@ -265,7 +265,7 @@ fn a_history_has_its_filters_and_no_page_for_each_entry() {
 }
 
 #[test]
-fn a_list_that_can_only_be_paged_offers_nothing_else() {
+fn list_without_filters_only_has_pages() {
     let html = samples::html("history-of-car");
     for absent in ["filter-search", "filter-ordering", "<summary>Filters"] {
         assert!(!html.contains(absent), "{absent}");
@@ -275,7 +275,7 @@ fn a_list_that_can_only_be_paged_offers_nothing_else() {
 }
 
 #[test]
-fn nothing_is_offered_that_cant_succeed() {
+fn refused_requests_show_no_forms() {
     for status in ["401", "403", "404", "500"] {
         let html = samples::html(status);
         let tags = html::tags(&html);
@@ -288,7 +288,7 @@ fn nothing_is_offered_that_cant_succeed() {
 }
 
 #[test]
-fn after_something_was_made_or_deleted_it_goes_on() {
+fn created_and_deleted_pages_link_to_the_next_page() {
     assert!(samples::html("created").contains("<a href=\"/api/cars/8/\">Open it</a>"));
     let deleted = samples::html("deleted");
     assert!(deleted.contains("Deleted. <a href=\"/api/cars/\">Back to Cars</a>"));
@@ -296,7 +296,7 @@ fn after_something_was_made_or_deleted_it_goes_on() {
 }
 
 #[test]
-fn what_cant_be_read_says_so_beside_its_form() {
+fn page_that_cannot_be_read_says_so_beside_its_form() {
     let html = samples::html("upload");
     assert!(html.contains("There is nothing to read here"));
     assert!(html.contains("accept=\"image/jpeg,image/png,image/webp,image/gif\""));
@@ -304,7 +304,7 @@ fn what_cant_be_read_says_so_beside_its_form() {
 }
 
 #[test]
-fn a_command_is_quoted_for_the_shell_and_names_no_token() {
+fn curl_command_is_quoted_and_has_no_token() {
     assert_eq!(shell("GET"), "GET");
     assert_eq!(shell("a'b; rm -rf $HOME"), r"'a'\''b; rm -rf $HOME'");
     assert_eq!(shell(""), "''");
@@ -315,7 +315,7 @@ fn a_command_is_quoted_for_the_shell_and_names_no_token() {
 }
 
 #[test]
-fn a_list_of_twenty_cars_is_small() {
+fn list_of_twenty_cars_is_small() {
     let html = samples::html("twenty-cars");
     assert!(html.len() < 120_000, "{}", html.len());
 }

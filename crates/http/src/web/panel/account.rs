@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use mycars_application::{
-    Input,
+    Input, Secret,
     accounts::{self, Credentials, PasswordChange, sessions},
 };
 use mycars_domain::{Field, Violation, Violations, strip, values::Password};
@@ -32,7 +32,7 @@ static FIELDS: [FieldSpec; 3] = [
     .at_most(Password::MAX_LENGTH),
 ];
 
-#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+#[expect(clippy::unnecessary_wraps, reason = "views return a result")]
 pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     let data = forms::filled(serde_json::Map::new());
     Ok(page(context, StatusCode::OK, &data))
@@ -41,15 +41,16 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
 /// Changes the password and logs this browser in again: a new password ends all logins.
 pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
     let form = context.body.form(&FIELDS)?;
-    let new_password = form.text(Field::NewPassword);
-    let again = form.text(Field::PasswordConfirmation);
-    if new_password.given().map(|text| strip(text)) != again.given().map(|text| strip(text)) {
+    let new_password = form.secret(Field::NewPassword);
+    let again = form.secret(Field::PasswordConfirmation);
+    let text = |input: &Input<Secret>| input.given().map(|secret| strip(secret.reveal()).to_owned());
+    if text(&new_password) != text(&again) {
         let differ = Violations::one(Field::PasswordConfirmation, Violation::PasswordsDiffer);
         let data = forms::refused(context, &differ);
         return Ok(page(context, StatusCode::BAD_REQUEST, &data));
     }
     let change = PasswordChange {
-        old_password: form.text(Field::OldPassword),
+        old_password: form.secret(Field::OldPassword),
         new_password: new_password.clone(),
     };
     if let Err(error) = accounts::change_password(context.app, context.caller, &change) {
@@ -81,7 +82,7 @@ fn page(context: &Context<'_>, status: StatusCode, data: &FormData<'_>) -> Answe
         crumbs: render::crumbs(&[], "Change my password"),
         title: "Change my password".into(),
         lead: "It ends all your other logins.",
-        whose: context.user.username.as_str(),
+        username: context.user.username.as_str(),
         problems: forms::problems(std::slice::from_ref(&fieldset)),
         fields: fieldset.fields,
         action: context.path.to_owned(),

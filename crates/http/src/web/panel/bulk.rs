@@ -10,7 +10,11 @@ use std::{
 
 use actix_web::http::StatusCode;
 use askama::Template;
-use mycars_application::{App, Caller, ports::CarCount};
+use mycars_application::{
+    App, Caller,
+    ports::CarCount,
+    security_log::{Details, SecurityEvent},
+};
 use mycars_domain::audit::ObjectType;
 
 use super::{
@@ -83,7 +87,7 @@ pub(super) struct ConfirmPage<'a> {
     pub(super) crumbs: Vec<Crumb>,
     pub(super) title: String,
     pub(super) lead: String,
-    /// What changed since the previous confirmation.
+    /// The change since the previous confirmation.
     pub(super) warning: Option<String>,
     /// The latest changes, if they are the reason to ask again.
     pub(super) changes: Vec<LogEntry>,
@@ -136,6 +140,13 @@ pub(super) fn answer<R: BulkResource>(context: &Context<'_>) -> Result<Answer, A
     }
     if let Some(format) = format {
         let file = R::LIST.plural.replace(' ', "-");
+        SecurityEvent::DataExported.log(&Details {
+            address: context.caller.origin.address,
+            account: Some(context.user.username.as_str()),
+            user_id: Some(context.user.id),
+            detail: Some(&format!("{} of {file}", ids.len())),
+            ..Details::default()
+        });
         return Ok(Answer::Stream(export::stream(
             &file,
             format,

@@ -72,7 +72,7 @@ pub(super) struct FormPage<'a> {
     /// The version of the object that the form changes.
     pub(super) version: Option<String>,
     pub(super) conflict: Option<Conflict>,
-    /// What the object is, for the text of messages.
+    /// Noun for the object, in messages.
     pub(super) noun: &'static str,
     pub(super) takes_file: bool,
     /// Whether the picture is to be removed.
@@ -184,7 +184,7 @@ pub(super) struct PasswordPage<'a> {
     pub(super) title: String,
     pub(super) lead: &'static str,
     /// The username, for password managers.
-    pub(super) whose: &'a str,
+    pub(super) username: &'a str,
     pub(super) fields: Vec<FormField>,
     pub(super) problems: Vec<Problem>,
     pub(super) action: String,
@@ -216,7 +216,7 @@ pub(super) fn refused<'a>(context: &'a Context<'_>, violations: &Violations) -> 
     }
 }
 
-/// Returns the data of a form whose fields were refused. Other errors are returned.
+/// Returns the data of a form with refused fields. Other errors are returned.
 pub(super) fn refused_by<'a>(
     context: &'a Context<'_>,
     error: impl Into<ApiError>,
@@ -258,7 +258,8 @@ pub(super) fn problems(fieldsets: &[Fieldset]) -> Vec<Problem> {
 
 /// Searches for users by a part of their names or e-mail address.
 pub(super) fn search_owners(context: &Context<'_>, typed: &str) -> Result<Vec<Owner>, ApiError> {
-    let short: String = typed.chars().filter(|letter| *letter != '\0').take(200).collect();
+    let letters = typed.chars().filter(|letter| *letter != '\0');
+    let short: String = letters.take(Search::MAX_LENGTH).collect();
     let found = users::search(context.app, context.caller, Search::parse(&short), FOUND)?;
     let owner = |user: &User| Owner {
         username: user.username.to_string(),

@@ -43,7 +43,7 @@ struct Health {
 const RECENT: u32 = 10;
 
 /// Free disk space below which the disk is unhealthy, in bytes.
-const LITTLE_ROOM: u64 = 1024 * 1024 * 1024;
+const MIN_FREE_SPACE: u64 = 1024 * 1024 * 1024;
 
 pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
     let asked = Instant::now();
@@ -67,7 +67,7 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
             },
             usage.free_bytes.map(|free| Health {
                 part: "Disk",
-                is_good: free >= LITTLE_ROOM,
+                is_good: free >= MIN_FREE_SPACE,
                 text: format!("{} free", bytes(free)),
             }),
         ),

@@ -1,4 +1,4 @@
-//! What all pages of the panel show around and in their content.
+//! Common parts of the panel's pages.
 
 use actix_web::http::StatusCode;
 use askama::Template;
@@ -12,7 +12,7 @@ use crate::web::ui::{
     text::Time,
 };
 
-/// What every page of the panel shows around its content.
+/// The frame around the content of every page.
 #[derive(Default)]
 pub(super) struct Frame<'a> {
     pub(super) username: Option<&'a str>,

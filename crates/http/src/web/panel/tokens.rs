@@ -1,4 +1,4 @@
-//! Logins of programs: the stored refresh tokens.
+//! Refresh tokens: the logins of programs.
 
 use mycars_application::{
     App, Caller,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
 use mycars_application::{
-    App, Caller, Input, UpdateMode,
+    App, Caller, Input, Secret, UpdateMode,
     accounts::logins,
     cars::{self, CarScope},
     lists::{CarQuery, LimitOffset, Page, UserQuery},
@@ -323,7 +323,7 @@ pub(super) fn find(context: &Context<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::Json(json))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "that is what views answer")]
+#[expect(clippy::unnecessary_wraps, reason = "views return a result")]
 pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
     let mut object = serde_json::Map::new();
     object.insert("is_active".into(), true.into());
@@ -333,7 +333,7 @@ pub(super) fn add(context: &Context<'_>) -> Result<Answer, ApiError> {
 pub(super) fn create(context: &Context<'_>) -> Result<Answer, ApiError> {
     let form = context.body.form(&NEW)?;
     let input = UserInput {
-        password_confirmation: form.text(Field::PasswordConfirmation),
+        password_confirmation: form.secret(Field::PasswordConfirmation),
         ..input(&form)
     };
     match users::create(context.app, context.caller, &input) {
@@ -438,7 +438,7 @@ fn show(
         tool(
             "Set a password",
             "password/",
-            context.may(Right::SetPassword, target),
+            user.id == context.user.id || context.may(Right::SetPassword, target),
         ),
         tool(
             "End all logins",
@@ -595,10 +595,10 @@ fn own_password(context: &Context<'_>, user: &User) -> Option<Answer> {
 
 pub(super) fn edit_password(context: &Context<'_>) -> Result<Answer, ApiError> {
     let user = read(context)?;
-    context.require(Right::SetPassword, target(&user))?;
     if let Some(elsewhere) = own_password(context, &user) {
         return Ok(elsewhere);
     }
+    context.require(Right::SetPassword, target(&user))?;
     let data = forms::filled(serde_json::Map::new());
     Ok(show_password(context, StatusCode::OK, &user, &data))
 }
@@ -609,13 +609,13 @@ pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
         return Ok(elsewhere);
     }
     let form = context.body.form(&NEW)?;
-    let given = |input: Input<String>| match input {
-        Input::Absent => Input::Given(String::new()),
+    let given = |input: Input<Secret>| match input {
+        Input::Absent => Input::Given(Secret::default()),
         given => given,
     };
     let input = UserInput {
-        password: given(form.text(Field::Password)),
-        password_confirmation: given(form.text(Field::PasswordConfirmation)),
+        password: given(form.secret(Field::Password)),
+        password_confirmation: given(form.secret(Field::PasswordConfirmation)),
         ..UserInput::default()
     };
     match users::update(context.app, context.caller, user.id, &input, UpdateMode::Partial) {
@@ -644,7 +644,7 @@ fn show_password(context: &Context<'_>, status: StatusCode, user: &User, data: &
         ),
         title: format!("Set a password for {}", name(user)),
         lead: "It ends all their logins: tell them the new password in a safe way.",
-        whose: user.username.as_str(),
+        username: user.username.as_str(),
         problems: forms::problems(std::slice::from_ref(&fieldset)),
         fields: fieldset.fields,
         action: context.with_back(context.path),

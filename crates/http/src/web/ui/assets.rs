@@ -52,7 +52,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         .iter()
         .map(|&(name, content_type, bytes)| Asset::new(name, content_type, bytes.into(), false));
     let swagger_ui = SWAGGER_UI.iter().filter_map(|&(name, content_type)| {
-        // The configuration is for a script that our page does not load.
+        // This configuration is for a script that the documentation page does not load.
         let file = utoipa_swagger_ui::serve(name, Arc::new(Config::from("")))
             .ok()
             .flatten()?;

@@ -89,7 +89,7 @@ pub(crate) struct FormData<'a> {
     pub(crate) line: usize,
     /// Whether fields without a stored value offer "as the server decides" as a choice.
     pub(crate) has_defaults: bool,
-    /// Whether the form is about its user, whose data the browser may know.
+    /// Whether the form is about the logged-in user, so that the browser may fill in their data.
     pub(crate) is_own_data: bool,
 }
 

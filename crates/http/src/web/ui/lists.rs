@@ -11,7 +11,7 @@ use crate::request::query::Query;
 /// The form that searches and filters a list.
 pub(crate) struct ListControls {
     pub(crate) search: String,
-    /// What the search looks at; empty if the list has no search.
+    /// Names of the fields that the search covers; empty if the list has no search.
     pub(crate) searched: &'static str,
     pub(crate) filters: Vec<Filter>,
     /// Query parameters without a control of their own in the form.

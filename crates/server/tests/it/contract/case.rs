@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::json::{Json, Object};
 
-/// The cases about one thing: one file.
+/// The cases of one area: one file.
 #[derive(Deserialize)]
 pub(super) struct Area {
     pub(super) area: String,
@@ -49,7 +49,7 @@ pub(super) struct Step {
     #[serde(default)]
     pub(super) keep: Object,
     pub(super) race: Option<usize>,
-    /// For readers of the case: it makes no difference to how it is checked.
+    /// For readers of the case; it is not checked.
     #[serde(rename = "hand", default)]
     _is_written_by_hand: bool,
     pub(super) expect: Expect,
@@ -78,7 +78,7 @@ pub(super) struct Expect {
     pub(super) image: Option<Picture>,
 }
 
-/// The status, or those that are fine.
+/// The status, or the allowed ones.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Status {
@@ -119,7 +119,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::
     Json::deserialize(deserializer).map(Some)
 }
 
-/// All cases, in the order of their files.
+/// Returns all areas, in the order of their files.
 pub(super) fn areas() -> Vec<Area> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder())
         .expect("the cases are there")
@@ -131,12 +131,12 @@ pub(super) fn areas() -> Vec<Area> {
     files.iter().map(|path| read(path)).collect()
 }
 
-/// The shapes that cases name, by their names.
+/// Returns the shapes that cases refer to, by name.
 pub(super) fn shapes() -> Object {
     read(&folder().join("shapes.json"))
 }
 
-/// A file that a case sends.
+/// Returns the content of a file that a case sends.
 pub(super) fn file(name: &str) -> Vec<u8> {
     let path = folder().join("files").join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

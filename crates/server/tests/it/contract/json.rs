@@ -65,7 +65,7 @@ impl From<i64> for Json {
     }
 }
 
-/// As it stands inside other text: text without quotes, all else as JSON.
+/// Formats a value inside other text: text without quotes, everything else as JSON.
 impl fmt::Display for Json {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,7 +80,7 @@ impl Object {
         self.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
-    /// Sets a key, at its place if it is there already.
+    /// Sets a key, in its place if it exists.
     pub(super) fn set(&mut self, key: &str, value: impl Into<Json>) {
         let value = value.into();
         match self.0.iter_mut().find(|(name, _)| name == key) {

@@ -78,7 +78,7 @@ impl<'a, 'w> Matching<'a, 'w> {
         Ok(())
     }
 
-    /// An object like a shape, except for its own keys.
+    /// Returns an object like a shape, except for its own keys.
     fn shaped(&self, wanted: &Object) -> Outcome<Object> {
         let Some(name) = wanted.get("<like>") else {
             return Ok(wanted.clone());
@@ -94,7 +94,7 @@ impl<'a, 'w> Matching<'a, 'w> {
         Ok(shaped)
     }
 
-    /// An object whose keys are resolved. Its values are not resolved yet: a placeholder among them is not a
+    /// Returns an object with resolved keys. Its values are not resolved yet: a placeholder among them is not a
     /// variable.
     fn with_names(&mut self, wanted: &Object) -> Outcome<Object> {
         let mut named = Object::default();
@@ -121,13 +121,13 @@ impl<'a, 'w> Matching<'a, 'w> {
     }
 }
 
-/// The name in `<name>`.
+/// Returns the name in `<name>`.
 fn placeholder(text: &str) -> Option<&str> {
     let name = text.strip_prefix('<')?.strip_suffix('>')?;
     (!name.contains(['<', '>'])).then_some(name)
 }
 
-/// Whether a value is of the kind that a placeholder names.
+/// Returns whether a value has the type that a placeholder names.
 fn fits(placeholder: &str, got: &Json) -> Outcome<bool> {
     let is_text = |test: fn(&str) -> bool| got.as_text().is_some_and(test);
     Ok(match placeholder {
@@ -145,7 +145,7 @@ fn fits(placeholder: &str, got: &Json) -> Outcome<bool> {
     })
 }
 
-/// RFC 3339 in UTC: `Z`, and microseconds only when there are any.
+/// Returns whether a text is RFC 3339 in UTC: with `Z`, and microseconds only if they are not zero.
 fn is_timestamp(text: &str) -> bool {
     let length = "2026-01-02T03:04:05Z".len();
     let has_right_length = text.len() == length || text.len() == length + ".000001".len();
@@ -168,18 +168,18 @@ fn is_url_safe(text: &str) -> bool {
         .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-/// One message at least. The words are free.
+/// Returns whether a value is a list of at least one message, with any text.
 fn is_messages(got: &Json) -> bool {
     let is_message = |item: &Json| item.as_text().is_some_and(|text| !text.is_empty());
     matches!(got, Json::List(items) if !items.is_empty() && items.iter().all(is_message))
 }
 
-/// Whether a link to another page is at this place.
+/// Returns whether the value at this path is a link to another page.
 fn is_link(place: &str) -> bool {
     matches!(place.rsplit('.').next(), Some("next" | "previous"))
 }
 
-/// The query parameters of a link, in any order.
+/// Splits a link into its path and its query parameters, which may have any order.
 fn link(url: &str) -> (&str, Vec<(String, String)>) {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let mut parameters: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();

@@ -20,7 +20,7 @@ pub(super) fn faults(wanted: &Picture, bytes: &[u8]) -> Vec<String> {
     faults
 }
 
-/// Width and height of a JPEG; `None` if it is none.
+/// Returns the width and height of a JPEG; `None` if it is no JPEG.
 fn size_of_jpeg(bytes: &[u8]) -> Option<[u16; 2]> {
     let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
     loop {

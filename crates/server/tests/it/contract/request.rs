@@ -37,7 +37,7 @@ pub(super) fn of(scene: &mut Scene<'_>, step: &Step) -> Outcome<Request> {
     }
     let mut request = Request::new(method, path.strip_prefix(&base).unwrap_or(&path));
     request.body = body.bytes;
-    // A header that is null is one that is left out.
+    // A header with the value null is left out.
     for (name, value) in headers.iter().filter(|(_, value)| **value != Json::Null) {
         request = request.header(name, &value.to_string());
     }
@@ -97,7 +97,7 @@ fn multipart(parts: &Object) -> Outcome<Vec<u8>> {
     Ok(body)
 }
 
-/// The rest of the header of a file's part, and the content of the file.
+/// Returns the rest of the headers of a file's part, and the content of the file.
 fn part_of_file(file: &Object) -> Outcome<(String, Vec<u8>)> {
     let text = |key: &str| file.get(key).and_then(Json::as_text);
     let stored = text("file").ok_or("a file has no name")?;

@@ -19,7 +19,7 @@ pub(super) struct Scene<'w> {
 }
 
 impl<'w> Scene<'w> {
-    /// The case before its first step: its people are registered.
+    /// Returns the state before the first step, with the users of the case.
     pub(super) fn of(world: &'w World<'w>, case: &'w Case) -> Outcome<Self> {
         let names = [
             ("rnd", world.word(8).into()),
@@ -100,7 +100,7 @@ impl<'w> Scene<'w> {
         value.ok_or_else(|| format!("{name} has no {field}"))
     }
 
-    /// Keeps parts of a response under names, for later steps.
+    /// Stores parts of a response under names, for later steps.
     pub(super) fn keep(&mut self, wanted: &Object, answer: &Answer) -> Outcome<()> {
         for (name, key) in wanted.iter() {
             let body: Object = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
@@ -132,7 +132,7 @@ impl<'w> Scene<'w> {
         Ok(filled)
     }
 
-    /// Text with its names replaced. Text that is one name becomes its value, of whatever type.
+    /// Returns the text with all names replaced. A text that is one name becomes its value, of any type.
     pub(super) fn fill_text(&mut self, text: &str) -> Outcome<Json> {
         let mut filled = String::new();
         let mut rest = text;
@@ -218,7 +218,7 @@ fn text_of(object: &Object, key: &str) -> Outcome<String> {
         .ok_or_else(|| format!("there is no {key}"))
 }
 
-/// The name in `{name}` at the start of a text. Braces that hold no name are just braces.
+/// Returns the name in `{name}` at the start of a text. Braces without a valid name are plain text.
 fn name_at_start(text: &str) -> Option<&str> {
     let (name, _) = text.strip_prefix('{')?.split_once('}')?;
     let is_known_word = name.starts_with(|c: char| c.is_ascii_lowercase())

@@ -1,4 +1,4 @@
-//! Tokens that a case makes itself, good ones and forged ones.
+//! Tokens that a case creates itself, valid and forged ones.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -9,7 +9,7 @@ use super::{
     world::World,
 };
 
-/// A token made by a recipe: by default an access token for ten minutes, signed with the server's key.
+/// Creates a token by a recipe: by default an access token for ten minutes, signed with the server's key.
 pub(super) fn craft(recipe: &Json, world: &World<'_>) -> Outcome<String> {
     let part = |name: &str| recipe.as_object().and_then(|recipe| recipe.get(name));
     let claims = claims(part("claims").and_then(Json::as_object), world);
@@ -36,7 +36,7 @@ fn claims(wanted: Option<&Object>, world: &World<'_>) -> Object {
     claims
 }
 
-/// The value of a claim. Moments are written as seconds from now.
+/// Returns the value of a claim. Times are written as seconds from now.
 fn moment(name: &str, value: &Json, now: i64) -> Json {
     match value.as_integer() {
         Some(seconds) if matches!(name, "exp" | "iat" | "nbf") => Json::from(now + seconds),

@@ -1,4 +1,4 @@
-//! The state that all cases of a run share.
+//! The shared state of all cases of a run.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,7 @@ use crate::support::{
     installation::{SECRET_KEY, SUPERUSER_PASSWORD},
 };
 
-/// The administrator whom cases call `admin`.
+/// The administrator's name in cases.
 pub(super) const ADMIN: &str = "admin";
 
 /// A running server, its administrator, and a source of unused words.
@@ -43,12 +43,12 @@ impl<'s> World<'s> {
         }
     }
 
-    /// Seconds since 1970.
+    /// Returns the time in seconds since 1970.
     pub(super) fn now() -> i64 {
         SystemClock.now().timestamp()
     }
 
-    /// The start of absolute URLs.
+    /// Returns the start of absolute URLs.
     pub(super) fn base(&self) -> String {
         format!("http://{}", self.client.address())
     }
@@ -82,7 +82,7 @@ impl<'s> World<'s> {
     }
 }
 
-/// A number that looks nothing like that of its neighbours; no two share one (the finaliser of `SplitMix64`).
+/// Returns a unique number that differs much from that of its neighbours (the finaliser of `SplitMix64`).
 fn scatter(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! Made-up bodies: JSON, forms and multipart, whole or broken, under their own type or under another.
+//! Generated bodies: JSON, forms and multipart, complete or broken, with their own or another type.
 
 use super::{requests::Scene, values};
 use crate::support::{http::TINY_JPEG, random::Random};
@@ -74,7 +74,7 @@ pub(super) fn body(random: &mut Random, scene: &Scene, route: &str) -> (Option<V
     (Some(kind.to_vec()), body)
 }
 
-/// Damages some bodies as broken connections and attackers do.
+/// Damages some bodies, as broken connections and attackers do.
 fn spoil(random: &mut Random, body: &mut Vec<u8>) {
     let place = random.below(body.len() + 1);
     match random.below(40) {
@@ -93,7 +93,7 @@ fn spoil(random: &mut Random, body: &mut Vec<u8>) {
     }
 }
 
-/// A field and a value, which is mostly a good one.
+/// Returns a field and a value, which is mostly valid.
 fn field(random: &mut Random, scene: &Scene) -> (&'static str, String) {
     let (name, good) = *random.pick(&FIELDS);
     (name, good_value(random, scene, good))
@@ -104,7 +104,7 @@ fn good_value(random: &mut Random, scene: &Scene, good: &str) -> String {
     good.replace("{}", &unused).replace("{refresh}", &scene.refresh)
 }
 
-/// An object with all fields, one or two of which are bad or there twice.
+/// Returns an object with all fields, one or two of which are invalid or duplicated.
 fn object(random: &mut Random, scene: &Scene) -> Vec<u8> {
     let good = |(name, good): &(&'static str, &str)| (*name, good_value(random, scene, good));
     let mut fields: Vec<(&str, String)> = FIELDS.iter().map(good).collect();
@@ -144,7 +144,7 @@ fn form(random: &mut Random, scene: &Scene) -> Vec<u8> {
     body
 }
 
-/// Parts with texts and files, some of them incomplete.
+/// Returns parts with texts and files, some of them incomplete.
 fn multipart(random: &mut Random, scene: &Scene) -> Vec<u8> {
     let line_end = if random.percent(95) { "\r\n" } else { "\n" };
     let mut body = Vec::new();

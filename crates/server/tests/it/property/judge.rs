@@ -68,14 +68,14 @@ pub(super) fn faults(request: &[u8], answer: &Answer) -> Vec<String> {
     faults
 }
 
-/// Whether the head of a request is so plain that every server can read it.
+/// Returns whether the head of a request is valid for every server.
 fn is_plain(request: &[u8]) -> bool {
     let end = request.windows(4).position(|window| window == b"\r\n\r\n");
     let head = &request[..end.unwrap_or(request.len())];
     head.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0x20..0x7f)) && head.len() < 16 * 1024
 }
 
-/// A request as it can be shown, and sent again with `printf`.
+/// Formats a request for messages; `printf` can send it again.
 pub(super) fn shown(request: &[u8]) -> String {
     let text = request.escape_ascii().to_string();
     if text.len() <= 2000 {

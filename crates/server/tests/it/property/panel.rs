@@ -97,7 +97,7 @@ const BACK: [&str; 4] = [
     "\u{7f}\u{85}ü",
 ];
 
-/// A request without its cookies.
+/// Returns a request without its cookies.
 pub(super) fn request(random: &mut Random, scene: &Scene) -> Request {
     let (method, template) = *random.pick(&scene.screens);
     let own = if template.starts_with("/admin/cars/") {
@@ -146,7 +146,7 @@ fn query(random: &mut Random, scene: &Scene) -> String {
     query
 }
 
-/// Most of the fields, some of them with nonsense.
+/// Returns most of the fields, some of them with invalid values.
 fn fields(random: &mut Random, scene: &Scene) -> Vec<(&'static str, String)> {
     let mut fields = Vec::new();
     for (name, good) in FIELDS {

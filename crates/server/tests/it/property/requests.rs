@@ -1,4 +1,4 @@
-//! Made-up requests: most of them nearly right, so that they come far.
+//! Generated requests: most of them almost valid, so that they pass most checks.
 
 use super::{bodies, values};
 use crate::support::random::Random;
@@ -146,7 +146,7 @@ const MOMENTS: [&str; 10] = [
     "2026-11-24T18:30:60",
 ];
 
-/// Headers that some servers fall for; `\xff` can't be in a string, so one has a byte of Latin-1 put in.
+/// Headers that are difficult for servers. `\xff` cannot be in a string, so a byte of Latin-1 is inserted into one.
 const HEADERS: [(&str, &str); 24] = [
     ("Range", "bytes=0-0"),
     ("Range", "bytes=-99999999999999999999"),
@@ -174,7 +174,7 @@ const HEADERS: [(&str, &str); 24] = [
     ("Upgrade", "h2c"),
 ];
 
-/// The bytes of a request.
+/// Returns the bytes of a request.
 pub(super) fn request(random: &mut Random, scene: &Scene) -> Vec<u8> {
     let is_list = random.percent(30);
     let (own_method, route) = *random.pick(if is_list { &LISTS } else { &scene.routes });
@@ -220,7 +220,7 @@ fn header(request: &mut Vec<u8>, name: &str, value: &[u8]) {
     request.extend(b"\r\n");
 }
 
-/// Ends the head and adds the body, whole or in pieces.
+/// Ends the head and adds the body, as a whole or in chunks.
 fn add_body(random: &mut Random, request: &mut Vec<u8>, body: &[u8]) {
     if !body.is_empty() && random.percent(5) {
         header(request, "Transfer-Encoding", b"chunked");
@@ -277,7 +277,7 @@ fn query(random: &mut Random, scene: &Scene) -> Vec<u8> {
     query
 }
 
-/// More words than a realistic search has.
+/// Returns more words than a realistic search has.
 fn words(random: &mut Random) -> String {
     let word = random.pick(&["a ", "a,", "' ", "\"a\" "]);
     word.repeat(random.below(5000))

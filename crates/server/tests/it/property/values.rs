@@ -2,7 +2,7 @@
 
 use crate::support::random::Random;
 
-/// Texts that are one value of a query, a form or a JSON string, before they are encoded.
+/// Texts for a query, a form or a JSON string, before they are encoded.
 const TEXTS: [&str; 44] = [
     "",
     " ",
@@ -50,7 +50,7 @@ const TEXTS: [&str; 44] = [
     "2023-01-01T00:00:00Z",
 ];
 
-/// JSON values, as they are written.
+/// Serialised JSON values.
 const JSONS: [&str; 34] = [
     "null",
     "true",
@@ -88,7 +88,7 @@ const JSONS: [&str; 34] = [
     "\"\\n\\t\\r\"",
 ];
 
-/// JSON that is none.
+/// Invalid JSON.
 const NO_JSONS: [&str; 10] = [
     "",
     "NaN",
@@ -105,7 +105,7 @@ const NO_JSONS: [&str; 10] = [
 /// The depth of deeply nested values, which must not overflow the stack.
 const DEPTH: usize = 10_000;
 
-/// Text of any kind; a long one now and then.
+/// Returns text of any kind; sometimes a long one.
 pub(super) fn text(random: &mut Random, username: &str) -> String {
     match random.below(20) {
         0 => "x".repeat(random.below(300)),
@@ -122,7 +122,7 @@ fn any_char(random: &mut Random) -> char {
     char::from_u32(code).unwrap_or('\u{fffd}')
 }
 
-/// A JSON value as it is written.
+/// Returns a serialised JSON value.
 pub(super) fn json(random: &mut Random) -> String {
     match random.below(40) {
         0 => format!("{}{}", "[".repeat(DEPTH), "]".repeat(DEPTH)),
@@ -135,7 +135,7 @@ pub(super) fn json(random: &mut Random) -> String {
     }
 }
 
-/// A value as it stands in a query or a form: encoded, badly encoded, or not at all.
+/// Returns a value for a query or a form: encoded, badly encoded, or not at all.
 pub(super) fn encoded(random: &mut Random, text: &str) -> Vec<u8> {
     match random.below(12) {
         0 => b"%".to_vec(),

@@ -1,10 +1,10 @@
-//! People, their tokens and their cars, made over HTTP as any client makes them.
+//! Users, tokens and cars, created over HTTP.
 
 use serde_json::{Value, json};
 
 use super::{Answer, Request, Server};
 
-/// The password of everyone whom [`register`] makes.
+/// The password of every user that [`register`] creates.
 pub(crate) const PASSWORD: &str = "Quartz-meadow-71";
 
 /// The two tokens of a login.
@@ -64,7 +64,7 @@ pub(crate) fn new_car(access: &str, plate: &str) -> Request {
     Request::post("/api/cars/", &body).bearer(access)
 }
 
-/// The plates of one's own cars.
+/// Returns the plates of the caller's cars.
 #[track_caller]
 pub(crate) fn plates(server: &Server, access: &str) -> Vec<String> {
     let cars = server.send(&Request::get("/api/cars/").bearer(access)).json(200);

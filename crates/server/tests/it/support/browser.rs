@@ -1,10 +1,10 @@
-//! A browser, as far as cookies and forms go.
+//! A browser with cookies and forms.
 
 use super::{Answer, Request, Server, accounts::PASSWORD};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A browser: it keeps the cookies of a login.
+/// A browser with the cookies of a session.
 pub(crate) struct Browser<'s> {
     server: &'s Server,
     /// The key of the session, if there is one.
@@ -14,7 +14,7 @@ pub(crate) struct Browser<'s> {
 }
 
 impl<'s> Browser<'s> {
-    /// A browser that has opened the login page.
+    /// Creates a browser that has opened the login page.
     pub(crate) fn new(server: &'s Server) -> Self {
         let page = server.send(&Request::get("/api-auth/login/"));
         assert_eq!(page.status, 200);
@@ -27,7 +27,7 @@ impl<'s> Browser<'s> {
         }
     }
 
-    /// A browser with a session.
+    /// Creates a browser with a session.
     pub(crate) fn of(server: &'s Server, username: &str) -> Self {
         let mut browser = Self::new(server);
         let answer = browser.log_in(username, PASSWORD, "/api/");
@@ -65,7 +65,7 @@ impl<'s> Browser<'s> {
     }
 }
 
-/// Text as URLs and forms hold it.
+/// Percent-encodes text for URLs and forms.
 pub(crate) fn escape(text: &str) -> String {
     let escaped = text.bytes().map(|byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),

@@ -28,7 +28,7 @@ impl Document {
         }
     }
 
-    /// All paths with their operations.
+    /// Returns all paths with their operations.
     pub(crate) fn operations(&self) -> BTreeMap<&str, BTreeMap<&str, &Value>> {
         let paths = self.json["paths"].as_object().unwrap();
         paths
@@ -120,8 +120,8 @@ fn operations(item: &Value) -> BTreeMap<&str, &Value> {
     METHODS.into_iter().filter_map(operation).collect()
 }
 
-/// Whether a path is one of those that a template stands for, with the slash at its end or without. Ids are digits,
-/// and the name of a file is anything.
+/// Returns whether a path matches a template, with or without its trailing slash. Ids are digits, and a file name is
+/// any text.
 fn fits(template: &str, path: &str) -> bool {
     let is_id = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let fits = |(expected, part): (&str, &str)| {

@@ -10,13 +10,13 @@ use ureq::{
 
 use super::PATIENCE;
 
-/// A picture that is taken.
+/// A valid picture.
 pub(crate) const TINY_JPEG: &[u8] = include_bytes!("../../contract/files/tiny.jpg");
 
 /// The boundary between the parts of an upload.
 const BOUNDARY: &str = "----upload-7d1c93ab50e2f864";
 
-/// A request. Parts that are not set are not sent.
+/// A request. Parts without a value are not sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -47,7 +47,7 @@ impl Request {
         self.header("Content-Type", "application/json")
     }
 
-    /// Sends a file as a car's picture.
+    /// Creates the upload of a car's picture.
     pub(crate) fn upload(path: &str, file: &[u8]) -> Self {
         let mut request = Self::new("POST", path).header(
             "Content-Type",
@@ -65,7 +65,7 @@ impl Request {
         request
     }
 
-    /// The same with an access token.
+    /// Adds an access token.
     pub(crate) fn bearer(self, access: &str) -> Self {
         self.header("Authorization", &format!("Bearer {access}"))
     }
@@ -85,7 +85,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// A header; several of the same name are joined.
+    /// Returns a header; several of the same name are joined.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> = self
             .headers
@@ -100,7 +100,7 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body, if the status is this.
+    /// Returns the body as JSON, and panics if the status is another one.
     #[track_caller]
     pub(crate) fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
@@ -109,8 +109,7 @@ impl Answer {
     }
 }
 
-/// A client of one server. Each request has a connection of its own, so that none meets one that the server
-/// has just closed.
+/// A client of one server. Each request has its own connection, so that none uses one that the server is closing.
 #[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
@@ -139,7 +138,7 @@ impl Client {
         &self.address
     }
 
-    /// Sends a request, and returns the response, or the reason for which there is none.
+    /// Sends a request, and returns the response, or the reason why there is none.
     pub(crate) fn send(&self, request: &Request) -> Result<Answer, String> {
         let mut builder = http::Request::builder()
             .method(request.method.as_str())

@@ -1,4 +1,4 @@
-//! A place where My Cars is installed, and the server that runs there.
+//! An installation of My Cars, and its server.
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +14,11 @@ use super::{
     process::{Finished, Process},
 };
 
-/// Signs the tokens of every installation whose database is named.
+/// The signing key of every installation with a database.
 pub(crate) const SECRET_KEY: &str = "the-key-of-the-black-box-tests-0123456789";
 
-/// A folder, a database and settings, which stay when the server stops. Of the environment of the tests, only
-/// `PATH` is passed on.
+/// A folder, a database and settings, which stay when the server stops. Of the tests' environment, only `PATH` is
+/// passed on.
 pub(crate) struct Installation {
     folder: TempDir,
     variables: BTreeMap<String, String>,
@@ -26,8 +26,8 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// An empty folder with the settings that tests need: a free port, fast hashes, no throttles, and a long
-    /// timeout of the database, so that a slow machine changes no response.
+    /// Creates an empty folder with the settings for tests: a free port, fast hashes, no throttles, and long
+    /// timeouts of the database, so that a slow machine does not change the responses.
     pub(crate) fn empty() -> Self {
         let installation = Self {
             folder: TempDir::new().expect("a folder can be made"),
@@ -38,10 +38,11 @@ impl Installation {
             .with("MYCARS__SERVER__BIND", "127.0.0.1:0")
             .with("MYCARS__PASSWORDS__BCRYPT_COST", "4")
             .with("MYCARS__DATABASE__TIMEOUT_SECONDS", "30")
+            .with("MYCARS__DATABASE__STATEMENT_TIMEOUT_SECONDS", "60")
             .with("MYCARS__THROTTLE__ENABLED", "false")
     }
 
-    /// An installation with a database, a key and hosts, so that `DEBUG` is off.
+    /// Creates an installation with a database, a key and hosts, so that `DEBUG` is off.
     pub(crate) fn on(database: TestDatabase) -> Self {
         let url = database.url();
         Self {
@@ -50,7 +51,7 @@ impl Installation {
         }
     }
 
-    /// The same on the database of this URL, which is not this installation's own.
+    /// Creates an installation with the database of this URL, which it does not own.
     pub(crate) fn at(url: &str) -> Self {
         Self::empty()
             .with("DATABASE_URL", url)
@@ -58,29 +59,29 @@ impl Installation {
             .with("ALLOWED_HOSTS", "127.0.0.1,localhost")
     }
 
-    /// The same with an environment variable.
+    /// Sets an environment variable.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// The same without an environment variable.
+    /// Removes an environment variable.
     pub(crate) fn without(mut self, name: &str) -> Self {
         assert!(self.variables.remove(name).is_some(), "{name} is not set");
         self
     }
 
-    /// A path inside the folder.
+    /// Returns a path inside the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The folder as the system names it, without links on the way.
+    /// Returns the canonical path of the folder.
     pub(crate) fn folder(&self) -> PathBuf {
         Path::canonicalize(self.folder.path()).unwrap()
     }
 
-    /// The database that was named.
+    /// Returns the database.
     pub(crate) fn database(&self) -> &TestDatabase {
         self.database.as_ref().expect("a database is named")
     }
@@ -90,19 +91,24 @@ impl Installation {
         self.spawn(arguments).wait()
     }
 
-    /// Runs `mycars` with these arguments and an environment variable until it ends.
+    /// Runs `mycars` with these arguments and one more environment variable until it ends.
     pub(crate) fn run_with(&self, arguments: &[&str], name: &str, value: &str) -> Finished {
         Process::spawn(self.command().args(arguments).env(name, value)).wait()
     }
 
-    /// Starts the server, and waits until it serves.
+    /// Starts the server, and waits for its banner.
     pub(crate) fn start(&self) -> Server {
         Server::of(self.spawn(&[]))
     }
 
-    /// The same with an environment variable for this one start.
+    /// Starts the server with one more environment variable.
     pub(crate) fn start_with(&self, name: &str, value: &str) -> Server {
-        Server::of(Process::spawn(self.command().env(name, value)))
+        self.start_with_all(&[(name, value)])
+    }
+
+    /// The same with several environment variables for this one start.
+    pub(crate) fn start_with_all(&self, variables: &[(&str, &str)]) -> Server {
+        Server::of(Process::spawn(self.command().envs(variables.iter().copied())))
     }
 
     /// Starts the server so that [`Server::fill_disk`] makes its writes fail instead of ending it.
@@ -111,7 +117,7 @@ impl Installation {
         self.start_by_shell("trap '' XFSZ; exec \"$0\"")
     }
 
-    /// Starts the server with both of its outputs in standard output, in the order in which a terminal shows them.
+    /// Starts the server with its standard error in its standard output, as on a terminal.
     pub(crate) fn start_on_terminal(&self) -> Server {
         self.start_by_shell("exec \"$0\" 2>&1")
     }
@@ -136,7 +142,7 @@ impl Installation {
         Process::spawn(self.command().args(arguments))
     }
 
-    /// Makes a command run here: in the folder, with the variables.
+    /// Sets the folder and the variables of a command.
     pub(crate) fn prepare<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command
             .current_dir(self.folder.path())
@@ -152,14 +158,14 @@ impl Installation {
     }
 }
 
-/// The password of every superuser that [`Installation::create_superuser`] makes.
+/// The password of every superuser that [`Installation::create_superuser`] creates.
 pub(crate) const SUPERUSER_PASSWORD: &str = "Lantern-river-83";
 
-/// A server that serves, killed when this is dropped.
+/// A running server, killed on drop.
 pub(crate) struct Server {
     process: Process,
     client: Client,
-    /// The text that it printed when it began to serve.
+    /// Its banner.
     pub(crate) banner: String,
 }
 
@@ -180,7 +186,7 @@ impl Server {
         }
     }
 
-    /// Where it listens: host and port.
+    /// Returns the host and port that it listens on.
     pub(crate) fn address(&self) -> &str {
         self.client.address()
     }
@@ -203,7 +209,7 @@ impl Server {
         self.process.stderr.so_far()
     }
 
-    /// Makes each write to a file fail, as a full disk does, or stops that.
+    /// Makes each write to a file fail, as on a full disk, or ends that.
     #[cfg(target_os = "linux")]
     pub(crate) fn fill_disk(&self, is_full: bool) {
         self.process.limit_file_size(is_full.then_some(0));

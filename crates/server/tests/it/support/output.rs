@@ -53,13 +53,13 @@ impl Output {
         }
     }
 
-    /// Everything, once the process has ended.
+    /// Returns the complete output, after the process has ended.
     pub(crate) fn complete(&self) -> String {
         self.wait_for(|_| None::<()>);
         self.so_far()
     }
 
-    /// Everything so far.
+    /// Returns the output so far.
     pub(crate) fn so_far(&self) -> String {
         self.0.written().text.clone()
     }

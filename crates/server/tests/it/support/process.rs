@@ -6,14 +6,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{output::Output, wait_for};
 
-/// A run of the binary, killed when this is dropped.
+/// A run of the binary, killed on drop.
 pub(crate) struct Process {
     child: Child,
     pub(crate) stdout: Output,
     pub(crate) stderr: Output,
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Finished {
     /// The exit code; `None` if a signal ended it.
@@ -42,7 +42,8 @@ impl Process {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it still runs");
     }
 
-    /// Limits the size of the files that it writes, in bytes. A write beyond that fails if it ignores SIGXFSZ.
+    /// Limits the size of the files of the process, in bytes. A write beyond that fails if the process ignores
+    /// SIGXFSZ.
     #[cfg(target_os = "linux")]
     pub(crate) fn limit_file_size(&self, limit: Option<u64>) {
         use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
@@ -55,12 +56,12 @@ impl Process {
 
     /// Kills the process, as a power cut does.
     pub(crate) fn kill(&mut self) {
-        // It fails only where there is nothing left to end.
+        // It only fails if the process has ended already.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     pub(crate) fn wait(mut self) -> Finished {
         let status = wait_for("the process to end", || self.child.try_wait().unwrap());
         Finished {
@@ -85,7 +86,7 @@ impl Finished {
         self.stdout
     }
 
-    /// Returns the reason of a refusal: the only line on standard error.
+    /// Returns the reason for a refusal: the only line on standard error.
     #[track_caller]
     pub(crate) fn refusal(self) -> String {
         assert!(self.code.is_some_and(|code| code != 0), "{self:?}");

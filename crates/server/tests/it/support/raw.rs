@@ -52,7 +52,7 @@ impl Connection {
         peeked.is_ok()
     }
 
-    /// Reads until these bytes have come.
+    /// Reads until these bytes have arrived.
     pub(crate) fn read_until(&mut self, end: &str) -> String {
         let mut read = Vec::new();
         let mut byte = [0];
@@ -82,7 +82,7 @@ fn connect(address: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A connection on which one request is sent after the other, for as long as the server keeps it.
+/// A connection for several requests in sequence, while the server keeps it open.
 pub(crate) struct KeepAlive {
     address: String,
     stream: Option<BufReader<TcpStream>>,
@@ -151,7 +151,7 @@ fn read_answer(stream: &mut BufReader<TcpStream>, is_head: bool) -> Result<Answe
         let length = answer
             .header("Content-Length")
             .and_then(|length| length.parse().ok());
-        answer.body = vec![0; length.ok_or("the answer does not say how long it is")?];
+        answer.body = vec![0; length.ok_or("the response has no length")?];
         stream
             .read_exact(&mut answer.body)
             .map_err(|error| error.to_string())?;
@@ -172,7 +172,7 @@ pub(crate) fn split(answer: &str) -> (&str, &str) {
     answer.split_once("\r\n\r\n").expect("an answer has a head")
 }
 
-/// A body in pieces, as `Transfer-Encoding: chunked` sends it.
+/// Returns a body with the encoding `chunked`.
 pub(crate) fn chunked(body: &[u8], size: usize) -> Vec<u8> {
     let mut sent = Vec::new();
     for piece in body.chunks(size) {

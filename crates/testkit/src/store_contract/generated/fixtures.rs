@@ -1,4 +1,4 @@
-//! What is made up to be looked for: alike in many ways, and awkward where databases differ.
+//! Generated rows: similar in many ways, with values that databases treat differently.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
@@ -16,8 +16,8 @@ use mycars_domain::{
 
 use crate::{random::Random, samples};
 
-/// Texts that differ in case alone, that folding makes longer or doesn't touch, that order differently by other rules
-/// than code points, that mean something to `LIKE`, to SQL or to a search, and some that are just alike.
+/// Texts that differ only in case, that folding lengthens or leaves unchanged, that collations order differently than
+/// code points, that have a meaning for `LIKE`, SQL or a search, and some that are similar.
 pub(super) const TEXTS: &[&str] = &[
     "",
     "VW",
@@ -56,13 +56,13 @@ pub(super) const YEARS: &[i32] = &[i32::MIN, -1, 0, 1886, 2000, 2001, i32::MAX];
 
 pub(super) const MILEAGES: &[i32] = &[0, 1, 999, 1000, i32::MAX];
 
-/// One of few points in time, so that many happen at once.
+/// Returns one of a few points in time, so that many rows have the same.
 pub(super) fn moment(random: &mut Random) -> DateTime<Utc> {
     let microseconds = [-1_000_000, -1, 0, 1, 999_999];
     samples::moment(*random.pick(&microseconds))
 }
 
-/// A value, or none, as often.
+/// Returns a value or `None`, with equal chances.
 fn maybe<T>(random: &mut Random, make: impl FnOnce(&mut Random) -> T) -> Option<T> {
     random.percent(50).then(|| make(random))
 }
@@ -71,7 +71,7 @@ fn text(random: &mut Random) -> String {
     (*random.pick(TEXTS)).to_owned()
 }
 
-/// Keeps some users.
+/// Inserts users.
 pub(super) fn keep_users(store: &dyn Store, random: &mut Random) -> Vec<User> {
     let users: Vec<NewUser> = (0..24).map(|number| new_user(random, number)).collect();
     let keep = |new: &NewUser| {
@@ -86,7 +86,7 @@ pub(super) fn keep_users(store: &dyn Store, random: &mut Random) -> Vec<User> {
         })
     };
     let users: Result<_, StoreError> = users.iter().map(keep).collect();
-    users.expect("users can be kept")
+    users.expect("users can be stored")
 }
 
 fn new_user(random: &mut Random, number: usize) -> NewUser {
@@ -99,11 +99,11 @@ fn new_user(random: &mut Random, number: usize) -> NewUser {
         role: *random.pick(&Role::ALL),
         is_active: random.percent(50),
         created_at: moment(random),
-        ..samples::new_user("anybody")
+        ..samples::new_user("placeholder")
     }
 }
 
-/// Keeps some cars of these users.
+/// Inserts cars of these users.
 pub(super) fn keep_cars(store: &dyn Store, random: &mut Random, users: &[User]) -> Vec<Car> {
     // Few owners, so that each has several.
     let owners = &users[..6];
@@ -122,7 +122,7 @@ pub(super) fn keep_cars(store: &dyn Store, random: &mut Random, users: &[User]) 
         })
     };
     let cars: Result<_, StoreError> = cars.iter().map(keep).collect();
-    cars.expect("cars can be kept")
+    cars.expect("cars can be stored")
 }
 
 fn new_car(random: &mut Random, owners: &[User], number: usize) -> NewCar {
@@ -143,7 +143,7 @@ fn new_car(random: &mut Random, owners: &[User], number: usize) -> NewCar {
     }
 }
 
-/// Keeps some entries about few things by few people.
+/// Inserts entries about a few objects by a few users.
 pub(super) fn keep_entries(store: &dyn Store, random: &mut Random) -> Vec<Entry> {
     let entries: Vec<NewEntry> = (0..80).map(|_| new_entry(random)).collect();
     let oldest_first = HistoryQuery {
@@ -154,9 +154,9 @@ pub(super) fn keep_entries(store: &dyn Store, random: &mut Random) -> Vec<Entry>
         unit.audit_log().append(&entries)?;
         unit.audit_log().list(&oldest_first)
     });
-    let kept: Vec<Entry> = kept.expect("entries can be kept and listed");
-    let told: Vec<&NewEntry> = kept.iter().map(|kept| &kept.entry).collect();
-    assert_eq!(told, entries.iter().collect::<Vec<_>>());
+    let kept: Vec<Entry> = kept.expect("entries can be stored and listed");
+    let stored: Vec<&NewEntry> = kept.iter().map(|kept| &kept.entry).collect();
+    assert_eq!(stored, entries.iter().collect::<Vec<_>>());
     kept
 }
 
@@ -168,10 +168,10 @@ fn new_entry(random: &mut Random) -> NewEntry {
             kind: *random.pick(&ObjectType::ALL),
             id: text(random),
             name: text(random),
-            owner: maybe(random, somebody),
+            owner: maybe(random, user_id),
         },
         author: Author {
-            id: maybe(random, somebody),
+            id: maybe(random, user_id),
             name: text(random),
         },
         origin: Origin {
@@ -183,12 +183,12 @@ fn new_entry(random: &mut Random) -> NewEntry {
     }
 }
 
-/// One of few people, who need not be there.
-pub(super) fn somebody(random: &mut Random) -> UserId {
+/// Returns one of a few ids, of users that need not exist.
+pub(super) fn user_id(random: &mut Random) -> UserId {
     UserId(*random.pick(&[1, 2, 3]))
 }
 
-/// Keeps some tokens of these users and of nobody.
+/// Records tokens, with one of these users or without a user.
 pub(super) fn keep_tokens(
     store: &dyn Store,
     random: &mut Random,
@@ -211,7 +211,7 @@ pub(super) fn keep_tokens(
         }
         unit.refresh_tokens().list(&all)
     });
-    let mut listed: Vec<_> = listed.expect("tokens can be kept and listed");
+    let mut listed: Vec<_> = listed.expect("tokens can be stored and listed");
     listed.sort_by_key(|kept| kept.number);
     let kept: Vec<_> = listed.into_iter().map(|kept| (kept.number, kept.token)).collect();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What is made up to be asked: a little of everything, so that most queries find something, and what nobody has.
+//! Generated queries: most find rows, and some contain values that no row has.
 
 use mycars_application::lists::{
     CarOrder, CarQuery, Direction, HistoryQuery, LimitOffset, Search, TokenOrder, TokenQuery, TokenState,
@@ -9,22 +9,22 @@ use mycars_domain::{
     audit::{Action, ObjectType},
 };
 
-use super::fixtures::{MILEAGES, TEXTS, YEARS, moment, somebody};
+use super::fixtures::{MILEAGES, TEXTS, YEARS, moment, user_id};
 use crate::random::Random;
 
-/// A condition, one time in eight.
+/// Returns a condition, with a chance of one in eight.
 fn maybe<T>(random: &mut Random, make: impl FnOnce(&mut Random) -> T) -> Option<T> {
     random.percent(12).then(|| make(random))
 }
 
-/// A text that some have, or one that nobody can have.
+/// Returns a text that some rows have, or one that no row can have.
 fn text(random: &mut Random) -> String {
-    let nobodys = ["nobody's", "%", "\0"];
-    let texts = if random.percent(80) { TEXTS } else { &nobodys };
+    let absent = ["missing's", "%", "\0"];
+    let texts = if random.percent(80) { TEXTS } else { &absent };
     (*random.pick(texts)).to_owned()
 }
 
-/// A piece of a text in some case.
+/// Returns a part of a text, with its case changed or not.
 fn piece(random: &mut Random) -> String {
     let letters: Vec<char> = text(random).chars().collect();
     let start = random.below(letters.len() + 1);
@@ -37,7 +37,7 @@ fn piece(random: &mut Random) -> String {
     }
 }
 
-/// Up to three words, some in quotes.
+/// Returns up to three words, some in quotation marks.
 fn search(random: &mut Random) -> Search {
     if random.percent(50) {
         return Search::default();
@@ -51,7 +51,7 @@ fn search(random: &mut Random) -> Search {
     Search::parse(&words.join(" "))
 }
 
-/// Up to three orders, also the same one twice.
+/// Returns up to three orders, which may repeat.
 fn ordering<O: Copy>(random: &mut Random, orders: &[O]) -> Vec<(O, Direction)> {
     let directions = [Direction::Ascending, Direction::Descending];
     (0..random.below(4))
@@ -59,7 +59,7 @@ fn ordering<O: Copy>(random: &mut Random, orders: &[O]) -> Vec<(O, Direction)> {
         .collect()
 }
 
-/// A page, half the time.
+/// Returns a page, with a chance of one half.
 fn page(random: &mut Random) -> Option<LimitOffset> {
     random.percent(50).then(|| LimitOffset {
         limit: *random.pick(&[0, 1, 2, 5, 1000, u32::MAX]),
@@ -67,7 +67,7 @@ fn page(random: &mut Random) -> Option<LimitOffset> {
     })
 }
 
-/// A bound that is some value, or just beyond it, or beyond all that a column can hold.
+/// Returns a bound that equals a value, is one away from it, or is beyond the range of the column.
 fn bound(random: &mut Random, values: &[i32]) -> i64 {
     match random.below(8) {
         0 => i64::MIN,
@@ -79,18 +79,18 @@ fn bound(random: &mut Random, values: &[i32]) -> i64 {
     }
 }
 
-/// One of those who have something, or somebody else, or nobody.
+/// Returns a user with cars, or an id that no user has.
 fn owner(random: &mut Random, users: &[User]) -> UserId {
     let greatest = users.iter().map(|user| user.id.0).max();
-    let nobody = UserId(greatest.unwrap_or(0) + 1);
+    let missing = UserId(greatest.unwrap_or(0) + 1);
     if random.percent(90) {
         random.pick(&users[..8]).id
     } else {
-        nobody
+        missing
     }
 }
 
-/// Whose cars are asked for, which, and at most how many of their brands.
+/// Returns the owner, the query, and the maximum number of brands.
 pub(super) fn for_cars(random: &mut Random, users: &[User]) -> (Option<UserId>, CarQuery, u32) {
     let orders = [
         CarOrder::CreatedAt,
@@ -120,7 +120,7 @@ pub(super) fn for_cars(random: &mut Random, users: &[User]) -> (Option<UserId>, 
     (owner, query, *random.pick(&[0, 1, 5, u32::MAX]))
 }
 
-/// Which users are asked for.
+/// Returns a query for users.
 pub(super) fn for_users(random: &mut Random) -> UserQuery {
     let orders = [
         UserOrder::Username,
@@ -137,15 +137,15 @@ pub(super) fn for_users(random: &mut Random) -> UserQuery {
     }
 }
 
-/// Which entries are asked for.
+/// Returns a query for audit entries.
 pub(super) fn for_entries(random: &mut Random) -> HistoryQuery {
     HistoryQuery {
         search: search(random),
         action: maybe(random, |random| *random.pick(&Action::ALL)),
         object_type: maybe(random, |random| *random.pick(&ObjectType::ALL)),
         object_id: maybe(random, text),
-        owner: maybe(random, somebody),
-        actor: maybe(random, somebody),
+        owner: maybe(random, user_id),
+        actor: maybe(random, user_id),
         since: maybe(random, moment),
         until: maybe(random, moment),
         oldest_first: random.percent(50),
@@ -153,7 +153,7 @@ pub(super) fn for_entries(random: &mut Random) -> HistoryQuery {
     }
 }
 
-/// Which tokens are asked for.
+/// Returns a query for refresh tokens.
 pub(super) fn for_tokens(random: &mut Random, users: &[User]) -> TokenQuery {
     TokenQuery {
         search: search(random),

@@ -1,4 +1,4 @@
-//! Just enough of HTML's tokenizer to see what a browser would.
+//! A minimal tokenizer of HTML, which reads pages as browsers do.
 
 /// A start tag.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,14 +16,14 @@ impl Tag {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether somebody fills it in.
+    /// Returns whether users fill in the element.
     pub(super) fn is_control(&self) -> bool {
         ["input", "select", "textarea"].contains(&self.name.as_str())
             && self.attribute("type") != Some("hidden")
     }
 }
 
-/// The start tags, in order.
+/// Returns the start tags, in order.
 pub(super) fn tags(html: &str) -> Vec<Tag> {
     let mut tags = Vec::new();
     let mut rest = html;
@@ -35,7 +35,7 @@ pub(super) fn tags(html: &str) -> Vec<Tag> {
         let (tag, after) = tag(rest);
         rest = after;
         if ["textarea", "title", "script", "style"].contains(&tag.name.as_str()) {
-            // Up to its end tag there is only text.
+            // The content of this element is text up to its end tag.
             rest = &rest[rest.find(&format!("</{}", tag.name)).unwrap()..];
         }
         tags.push(tag);
@@ -43,7 +43,7 @@ pub(super) fn tags(html: &str) -> Vec<Tag> {
     tags
 }
 
-/// What a page is made of, whatever is written in it: its tags, with the names of their attributes.
+/// Returns the structure of a page, without its text: its tags, with the names of their attributes.
 pub(super) fn structure(html: &str) -> Vec<(String, Vec<String>)> {
     let names = |tag: Tag| {
         (
@@ -82,7 +82,7 @@ fn split_while(text: &str, holds: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|letter| !holds(letter)).unwrap_or(text.len()))
 }
 
-/// The text of HTML without its tags.
+/// Returns the text of HTML without its tags.
 pub(super) fn text(html: &str) -> String {
     let mut text = String::new();
     for part in html.split('<') {
@@ -91,7 +91,7 @@ pub(super) fn text(html: &str) -> String {
     unescaped(&text)
 }
 
-/// The text of the element with an id.
+/// Returns the text of the element with an id.
 pub(super) fn text_of(html: &str, name: &str, id: &str) -> String {
     let start = html.find(&format!("<{name} class=\"code\" id=\"{id}\"")).unwrap();
     let (_, content) = html[start..].split_once('>').unwrap();

@@ -1,11 +1,11 @@
-//! A page of each kind.
+//! Sample pages.
 
 use serde_json::json;
 
 use super::super::*;
 use crate::api::{ENDPOINTS, endpoint::Endpoint};
 
-/// What a page is made of, with a life of its own.
+/// The data of a page, owned.
 pub(super) struct Sample {
     pub(super) name: &'static str,
     endpoint: Option<&'static Endpoint>,
@@ -18,7 +18,7 @@ pub(super) struct Sample {
     headers: Vec<(&'static str, String)>,
     json: String,
     username: Option<String>,
-    /// Whether anything can be done.
+    /// Whether the page offers operations.
     is_open: bool,
     object: Option<Map<String, Value>>,
     fields: Option<(Method, Vec<(String, String)>)>,
@@ -51,7 +51,7 @@ impl Sample {
         }
     }
 
-    /// An answer that is an error.
+    /// Creates a page of an error response.
     fn error(name: &'static str, status: u16, detail: &str) -> Self {
         Self {
             status,
@@ -83,8 +83,8 @@ impl Sample {
             operations: &operations,
             object: self.object.as_ref(),
             sent: match (&self.fields, &self.raw) {
-                (Some((verb, fields)), _) => Sent::Fields(*verb, fields),
-                (_, Some((verb, text, media_type))) => Sent::Raw(*verb, text, media_type),
+                (Some((method, fields)), _) => Sent::Fields(*method, fields),
+                (_, Some((method, text, media_type))) => Sent::Raw(*method, text, media_type),
                 _ => Sent::Nothing,
             },
             list: self
@@ -133,7 +133,7 @@ fn pairs(fields: &[(&str, &str)]) -> Vec<(String, String)> {
 const CARS: &str = "/api/cars/";
 const CAR: &str = "/api/cars/62/";
 
-/// A page of each kind, in which `text` stands wherever text can.
+/// Returns a page of each kind, with `text` in every place that can hold text.
 pub(super) fn samples(text: &str) -> Vec<Sample> {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("search", text)
@@ -376,7 +376,7 @@ fn refused() -> Vec<Sample> {
     refused
 }
 
-/// The HTML of every page there is, by its name.
+/// Returns the HTML of every page, by its name.
 pub(super) fn all() -> Vec<(&'static str, String)> {
     let login = Login {
         next: "/api/cars/?limit=20",
@@ -391,13 +391,13 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
     pages.chain([("login", render_login(&login))]).collect()
 }
 
-/// One sample.
+/// Returns a sample by its name.
 pub(super) fn sample(name: &str) -> Sample {
     let mut samples = typical().into_iter().chain(refused());
     samples.find(|sample| sample.name == name).unwrap()
 }
 
-/// The HTML of one page.
+/// Returns the HTML of one page.
 pub(super) fn html(name: &str) -> String {
     sample(name).html()
 }
