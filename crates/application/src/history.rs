@@ -5,5 +5,5 @@ mod of_car;
 mod prune;
 
 pub use list::{counts, ids, list, newest, read_all};
-pub use of_car::of_car;
+pub use of_car::{of_car, read_all_of_car};
 pub use prune::prune;

@@ -48,7 +48,7 @@ const CASES: [Case; 23] = [
         of_cars(cars::ids(app, who, &CarQuery::default()))
     }),
     ("cars::read_all", |app, who| {
-        of_cars(cars::read_all(app, who, &[CarId(10)]))
+        of_cars(cars::read_all(app, who, CarScope::All, &[CarId(10)]))
     }),
     ("cars::brands", |app, who| {
         of_cars(cars::brands(app, who, &CarQuery::default(), 5))

@@ -7,6 +7,7 @@ pub(crate) mod endpoint;
 pub(crate) mod fields;
 pub(crate) mod history;
 mod images;
+pub(crate) mod items;
 mod logout;
 pub(crate) mod metadata;
 pub mod openapi;

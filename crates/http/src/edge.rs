@@ -1,8 +1,10 @@
-//! Client address, allowed hosts, CORS, security headers, timeouts, the request log, metrics and health checks.
+//! Limits of connections, client address, allowed hosts, CORS, security headers, timeouts, the request log, metrics and
+//! health checks.
 
 pub(crate) mod address_rate;
 pub(crate) mod allowed_hosts;
 pub(crate) mod client_addr;
+pub(crate) mod connections;
 pub(crate) mod cors;
 pub(crate) mod metrics;
 pub(crate) mod monitoring;

@@ -13,5 +13,6 @@ pub(crate) mod negotiation;
 pub(crate) mod pipeline;
 pub(crate) mod pools;
 pub(crate) mod query;
+pub(crate) mod stream;
 pub(crate) mod throttle;
 pub(crate) mod urlencoded;

@@ -3,17 +3,29 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    pin::pin,
+    rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
-use actix_web::{App as Actix, HttpServer, dev::Server, middleware::from_fn, web::Data};
+use actix_http::{HttpService, Protocol};
+use actix_server::Server;
+use actix_service::{
+    IntoServiceFactory as _, Service as _, ServiceFactoryExt as _, apply_fn_factory, map_config,
+};
+use actix_web::{App as Actix, Error, dev::AppConfig, middleware::from_fn, rt::net::TcpStream, web::Data};
+use futures_util::future::select;
 use mycars_application::App;
+#[cfg(unix)]
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     edge::{
         address_rate,
         allowed_hosts::{self, AllowedHosts},
         client_addr::{Networks, TrustedProxies},
+        connections::{Connection, Connections},
         cors::{self, AllowedOrigins, RefusedOrigins},
         metrics::{JobMetrics, Metrics},
         payload,
@@ -24,6 +36,7 @@ use crate::{
         timeouts,
     },
     request::{
+        body::budget::BodyBudget,
         pools::WorkerPools,
         query::ListSettings,
         throttle::{Limits, Throttles},
@@ -59,6 +72,14 @@ pub struct Settings {
     pub jobs: JobMetrics,
     /// Time for requests to end when the server is stopped, in seconds.
     pub shutdown_seconds: u64,
+    /// Maximum number of open connections; further ones wait until another is closed.
+    pub max_connections: usize,
+    /// Maximum number of open connections of one address, except proxies and this machine; 0 if there is none.
+    pub max_connections_per_address: usize,
+    /// The time after which a connection is closed if the client neither completes a request nor reads a response.
+    pub stall: Duration,
+    /// Maximum number of bytes that the bodies of all requests take together, beyond the first 64 KiB of each.
+    pub max_body_memory: usize,
 }
 
 /// Maximum size of a body, in bytes (wire contract, section 2).
@@ -69,6 +90,10 @@ const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 
 /// Number of threads of each worker that read pictures from the disk, in small pieces.
 const FILE_THREADS: usize = 4;
+
+/// Number of open files beside connections: of the database, pictures and the program itself.
+#[cfg(unix)]
+const OTHER_FILES: u64 = 256;
 
 /// Binds an address, before anything is served there.
 ///
@@ -101,10 +126,13 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         throttles: settings.throttle.as_ref().map(Throttles::new),
         max_body: MAX_BODY,
         max_upload: MAX_UPLOAD,
+        bodies: BodyBudget::new(settings.max_body_memory),
     });
     let origins = settings.allowed_origins.clone();
     let refused = Arc::new(RefusedOrigins::default());
-    let server = HttpServer::new(move || {
+    let stall = settings.stall;
+    let linger = timeouts::LINGER.min(stall);
+    let app = move || {
         let (ids, hosts) = (Arc::clone(&ids), hosts.clone());
         let (watched, counted, restricted) = (state.clone(), state.clone(), state.clone());
         let (allowed, refused) = (origins.clone(), Arc::clone(&refused));
@@ -127,24 +155,87 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
             .wrap(from_fn(move |request, next| {
                 log(Arc::clone(&ids), watched.clone(), request, next)
             }))
-            .wrap(from_fn(payload::bound))
-    });
-    Ok(server
+            .wrap(from_fn(move |request, next| {
+                payload::bound(linger, request, next)
+            }))
+    };
+    #[cfg(unix)]
+    raise_file_limit(settings.max_connections);
+    let connections = Connections::new(
+        settings.max_connections_per_address,
+        settings.trusted_proxies.clone(),
+    );
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
+    let http = move || {
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .client_request_timeout(timeouts::HEAD)
+            .keep_alive(timeouts::NEXT_REQUEST)
+            .client_disconnect_timeout(linger)
+            // The end of a client's bytes is the end of the client: most that send it have closed the connection, and
+            // their work would delay others'.
+            .h1_allow_half_closed(false)
+            .on_connect_ext(|connection: &Connection, data| {
+                data.insert(Rc::clone(&connection.activity));
+            });
+        let app = app()
+            .into_factory()
+            .map_err(|error: Error| error.error_response());
+        let http = http.finish(map_config(app, |()| AppConfig::default()));
+        let connections = connections.clone();
+        apply_fn_factory(http, move |stream: TcpStream, http| {
+            let peer = stream.peer_addr().ok();
+            let admitted = peer.and_then(|peer| connections.admit(stream, peer.ip()));
+            let served = admitted.map(|connection| {
+                let activity = Rc::clone(&connection.activity);
+                (activity, http.call((connection, Protocol::Http1, peer)))
+            });
+            async move {
+                if let Some((activity, served)) = served {
+                    select(pin!(served), pin!(activity.stalled(stall))).await;
+                }
+                Ok(())
+            }
+        })
+    };
+    Ok(builder
         .workers(settings.workers)
         .worker_max_blocking_threads(FILE_THREADS)
-        .client_request_timeout(timeouts::HEAD)
-        .keep_alive(timeouts::NEXT_REQUEST)
-        .client_disconnect_timeout(timeouts::LINGER)
+        .max_concurrent_connections(settings.max_connections.div_ceil(settings.workers))
         .shutdown_timeout(settings.shutdown_seconds)
-        .listen(listener)?
+        .listen("http", listener, http)?
         .run())
+}
+
+/// Raises the limit of open files so that it allows this number of connections, as far as the system permits.
+#[cfg(unix)]
+fn raise_file_limit(connections: usize) {
+    let wanted = OTHER_FILES + connections as u64;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let allowed = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let current = Some(allowed);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current, ..limit }) {
+        tracing::warn!(%error, "could not raise the limit of open files to {allowed}");
+    } else if allowed < wanted {
+        tracing::warn!(
+            "{connections} connections need {wanted} open files, but the system allows only {allowed}"
+        );
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
         io::{Read as _, Write as _},
-        net::{Ipv4Addr, TcpStream},
+        net::{Ipv4Addr, Shutdown, TcpStream},
         sync::mpsc,
         thread,
     };
@@ -182,6 +273,10 @@ mod tests {
             password_queue: 1,
             jobs: JobMetrics::default(),
             shutdown_seconds: 1,
+            max_connections: 100,
+            max_connections_per_address: 0,
+            stall: Duration::from_secs(30),
+            max_body_memory: 0,
         }
     }
 
@@ -731,6 +826,50 @@ mod tests {
             assert!(!answer.contains("mocked"), "{answer}");
         }
         assert_eq!(status(&server.ask("GET /health/live", &[])), "200");
+    }
+
+    #[test]
+    fn login_of_closed_connection_is_not_hashed() {
+        let (looking_up, looked_up) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let mut mocks = Mocks::new();
+        mocks
+            .unit
+            .users
+            .expect_find_by_username()
+            .returning(move |username| {
+                looking_up.send(username.to_string()).unwrap();
+                released.recv().unwrap();
+                Ok(None)
+            });
+        mocks.hasher.expect_verify_nobody().return_const(());
+        let password_queue = 2;
+        let server = start(
+            mocks,
+            Settings {
+                password_queue,
+                ..settings()
+            },
+        );
+        let log_in = |username: &str| {
+            let body = format!("username={username}&password=x");
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            let head = "POST /api/token/ HTTP/1.1\r\nHost: localhost\r\n\
+                        Content-Type: application/x-www-form-urlencoded\r\nContent-Length";
+            write!(stream, "{head}: {}\r\n\r\n{body}", body.len()).unwrap();
+            stream
+        };
+        let _first = log_in("first");
+        assert_eq!(looked_up.recv().unwrap(), "first");
+        let mut closed = log_in("closed");
+        closed.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        closed.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "");
+        let _last = log_in("last");
+        release.send(()).unwrap();
+        assert_eq!(looked_up.recv().unwrap(), "last");
+        release.send(()).unwrap();
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::{
         readiness::Readiness,
     },
     request::{
+        body::budget::BodyBudget,
         pools::WorkerPools,
         query::ListSettings,
         throttle::{Share, Throttles},
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) max_body: usize,
     /// Maximum size of a body that may hold a file, in bytes.
     pub(crate) max_upload: usize,
+    /// The memory for the bodies of all requests.
+    pub(crate) bodies: BodyBudget,
 }
 
 impl State {
@@ -78,6 +81,7 @@ pub(crate) mod tests {
             lists: ListSettings::default(),
             max_body: 100,
             max_upload: 100,
+            bodies: BodyBudget::new(0),
         }
     }
 }

@@ -43,6 +43,9 @@ const MAX_HSTS_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
 /// Maximum size of a request with a picture, in bytes.
 const MAX_IMAGE_BYTES: i64 = 8 * 1024 * 1024;
 
+/// Maximum memory of all bodies together, in bytes: a tebibyte.
+const MAX_BODY_MEMORY: i64 = 1 << 40;
+
 /// Environment variables, by name.
 pub(crate) type Variables = BTreeMap<String, String>;
 
@@ -86,6 +89,14 @@ pub(crate) struct Server {
     pub(crate) workers: usize,
     #[serde(deserialize_with = "values::whole::<0, 3600, _, _>")]
     pub(crate) shutdown_seconds: u64,
+    #[serde(deserialize_with = "values::whole::<1, 1_000_000, _, _>")]
+    pub(crate) max_connections: usize,
+    #[serde(deserialize_with = "values::whole::<0, 1_000_000, _, _>")]
+    pub(crate) max_connections_per_address: usize,
+    #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
+    pub(crate) stall_seconds: u64,
+    #[serde(deserialize_with = "values::whole::<0, MAX_BODY_MEMORY, _, _>")]
+    pub(crate) max_body_memory: usize,
     #[serde(deserialize_with = "values::proxies")]
     pub(crate) trusted_proxies: TrustedProxies,
     #[serde(deserialize_with = "values::whole::<0, MAX_HSTS_SECONDS, _, _>")]

@@ -131,6 +131,30 @@ mod tests {
     }
 
     #[test]
+    fn token_check_reads_no_store() {
+        let check = |claims| {
+            let (app, store) = Mocks::new().with_claims(claims).into_app();
+            let checked = verify_access(&app, "token");
+            assert_eq!(store.reads(), 0);
+            checked
+        };
+        assert!(check(Ok(claims())).is_ok());
+        let refused = check(Err(Undecodable));
+        assert!(matches!(
+            refused,
+            Err(AuthenticationError::Token(TokenError::Invalid))
+        ));
+        let anonymous = Claims {
+            user_id: None,
+            ..claims()
+        };
+        assert!(matches!(
+            check(Ok(anonymous)),
+            Err(AuthenticationError::NamesNobody)
+        ));
+    }
+
+    #[test]
     fn refresh_token_is_refused() {
         let refresh = Claims {
             token_type: Some("refresh".into()),

@@ -1,4 +1,4 @@
-//! Reading many cars at once, for the panel.
+//! Reading many cars at once, for the panel and for long lists.
 
 use mycars_domain::{Action, Car, CarId};
 
@@ -18,13 +18,14 @@ pub fn ids(app: &App, caller: &Caller, query: &CarQuery) -> Result<Vec<CarId>, E
     Ok(app.store.read(|unit| unit.cars().ids(None, query))?)
 }
 
-/// Returns the cars with these ids, in this order. Ids that do not exist are skipped.
+/// Returns the cars in the scope with these ids, in this order. Ids that do not exist are skipped.
 ///
 /// # Errors
-/// [`Error::Denied`] for callers without admin rights; [`Error::Store`].
-pub fn read_all(app: &App, caller: &Caller, ids: &[CarId]) -> Result<Vec<Car>, Error> {
-    CarScope::All.owner(caller, Action::ManageCars)?;
+/// [`Error::Denied`] for callers who may not list the cars of the scope; [`Error::Store`].
+pub fn read_all(app: &App, caller: &Caller, scope: CarScope, ids: &[CarId]) -> Result<Vec<Car>, Error> {
+    let owner = scope.owner(caller, Action::ListCars)?;
     let mut cars = app.store.read(|unit| unit.cars().find_all(ids))?;
+    cars.retain(|car| owner.is_none_or(|owner| car.owner == owner));
     in_order_of(ids, &mut cars, |car| car.id);
     Ok(cars)
 }
@@ -55,9 +56,27 @@ pub fn brands(
 
 #[cfg(test)]
 mod tests {
+    use mycars_domain::Rank;
 
     use super::*;
     use crate::mocks::{Mocks, samples};
+
+    #[test]
+    fn read_all_leaves_out_cars_outside_the_scope() {
+        let read = |caller: &Caller, scope| {
+            let mut mocks = Mocks::new();
+            let cars = &mut mocks.unit.cars;
+            cars.expect_find_all().returning(|_| Ok(vec![samples::car()]));
+            let (app, _) = mocks.into_app();
+            read_all(&app, caller, scope, &[CarId(10)]).map(|cars| cars.len())
+        };
+        let other = samples::other_user(Rank::Client);
+        assert_eq!(read(&samples::ann(), CarScope::Caller).unwrap(), 1);
+        assert_eq!(read(&other, CarScope::Caller).unwrap(), 0);
+        let of_ann = CarScope::Owner(samples::user().id);
+        assert_eq!(read(&samples::admin(), of_ann).unwrap(), 1);
+        assert!(matches!(read(&other, of_ann), Err(Error::Denied(_))));
+    }
 
     #[test]
     fn read_all_returns_cars_in_the_order_of_the_ids() {
@@ -72,7 +91,7 @@ mod tests {
         });
         let (app, _) = mocks.into_app();
         let ids = [3, 9, 1, 2].map(CarId);
-        let cars = read_all(&app, &samples::admin(), &ids).unwrap();
+        let cars = read_all(&app, &samples::admin(), CarScope::All, &ids).unwrap();
         let found: Vec<CarId> = cars.iter().map(|car| car.id).collect();
         assert_eq!(found, [3, 1, 2].map(CarId));
     }

@@ -9,7 +9,7 @@ use super::list::entries;
 use crate::{
     App, Caller,
     cars::{self, CarScope, Error},
-    lists::{HistoryQuery, LimitOffset, Page},
+    lists::{HistoryQuery, LimitOffset, Page, in_order_of},
 };
 
 /// Returns the entries about a car in the scope from the time of its present owner, newest first.
@@ -50,12 +50,36 @@ pub fn of_car(
     app.store.read(|unit| entries(unit, &query))
 }
 
+/// Returns the entries with these numbers about a car in the scope while its present owner had it, in this order.
+///
+/// # Errors
+/// Those of [`of_car`].
+pub fn read_all_of_car(
+    app: &App,
+    caller: &Caller,
+    scope: CarScope,
+    id: CarId,
+    numbers: &[i64],
+) -> Result<Vec<Entry>, Error> {
+    let car = cars::read(app, caller, scope, id)?;
+    let mut entries = app.store.read(|unit| unit.audit_log().find_all(numbers))?;
+    entries.retain(|Entry { entry, .. }| {
+        let object = &entry.object;
+        object.kind == ObjectType::Car && object.id == id.to_string() && object.owner == Some(car.owner)
+    });
+    in_order_of(numbers, &mut entries, |entry| entry.id);
+    Ok(entries)
+}
+
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Rank, UserId};
+    use mycars_domain::{Rank, UserId, audit::Object};
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
 
     /// Returns mocks with Ann's car and its history while it was hers, and no other history.
     fn mocks() -> Mocks {
@@ -92,6 +116,28 @@ mod tests {
             let listed = of_car(&app, &caller, scope, CarId(10), page).unwrap();
             assert_eq!(listed.total, Some(0));
         }
+    }
+
+    #[test]
+    fn read_all_of_car_leaves_out_other_owners_and_objects() {
+        let entry = |id, change: fn(&mut Object)| {
+            let mut entry = expected::car_is_new(&samples::ann());
+            change(&mut entry.object);
+            Entry { id, entry }
+        };
+        let mut mocks = Mocks::new().with_car_read(samples::car());
+        mocks.unit.audit_log.expect_find_all().returning(move |_| {
+            Ok(vec![
+                entry(1, |_| {}),
+                entry(2, |object| object.owner = Some(UserId(2))),
+                entry(3, |object| object.id = "11".into()),
+                entry(4, |_| {}),
+            ])
+        });
+        let (app, _) = mocks.into_app();
+        let numbers = [4, 3, 2, 1];
+        let read = read_all_of_car(&app, &samples::ann(), CarScope::Caller, CarId(10), &numbers).unwrap();
+        assert_eq!(read.iter().map(|entry| entry.id).collect::<Vec<_>>(), [4, 1]);
     }
 
     #[test]

@@ -4,9 +4,8 @@
 use std::borrow::Cow;
 
 use mycars_application::{
-    UpdateMode,
+    App, Caller, UpdateMode,
     cars::{self, CarInput, CarScope},
-    lists::Page,
     users,
 };
 use mycars_domain::{
@@ -18,6 +17,7 @@ use crate::{
     api::{
         endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
+        items::Items,
         views::{CarView, OwnerView},
     },
     error::{ApiError, Resource},
@@ -214,13 +214,41 @@ pub(super) fn id(request: &Request<'_>) -> CarId {
     CarId(request.id("car_id").unwrap_or(-1))
 }
 
+/// The cars of one owner in a list.
+pub(super) struct CarItems {
+    garage: CarScope,
+    owner: OwnerView,
+}
+
+impl CarItems {
+    pub(super) fn new(garage: CarScope, owner: &User) -> Self {
+        let owner = owner.into();
+        Self { garage, owner }
+    }
+}
+
+impl Items for CarItems {
+    type Item = Car;
+
+    fn id(car: &Car) -> i64 {
+        car.id.0
+    }
+
+    fn read(&self, app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Car>, ApiError> {
+        let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
+        Ok(cars::read_all(app, caller, self.garage, &ids)?)
+    }
+
+    fn write(&self, car: &Car, json: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(json, &CarView::new(car, &self.owner))
+    }
+}
+
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let query = request.query.cars(request.lists)?;
-    let Page { items, total } = cars::list(request.app, request.caller, scope.garage, &query)?;
-    let owner = OwnerView::from(&*scope.owner);
-    let items = items.iter().map(|car| CarView::new(car, &owner)).collect();
-    request.list(Page { items, total }, query.page)
+    let listed = cars::list(request.app, request.caller, scope.garage, &query)?;
+    request.list(&listed, query.page, CarItems::new(scope.garage, &scope.owner))
 }
 
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {

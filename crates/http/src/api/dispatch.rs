@@ -8,7 +8,7 @@ use actix_web::{
     web::{Data, Payload},
 };
 use mycars_application::Input;
-use mycars_domain::{Field, audit::Channel};
+use mycars_domain::{Field, UserId, audit::Channel};
 
 use crate::{
     api::{
@@ -35,6 +35,8 @@ pub(crate) struct PageData {
     pub(crate) method: Option<Method>,
     /// The form of the page that was sent.
     pub(crate) sent: SentForm,
+    /// The id of the user, whose share of the worker pools the rest of a long response counts to.
+    pub(crate) user: Option<UserId>,
     /// The logged-in user.
     pub(crate) username: Option<String>,
     /// Whether that user may use the admin panel.
@@ -102,6 +104,7 @@ pub(crate) async fn dispatch(
         .user
         .filter(|_| !reply.as_ref().is_ok_and(|reply| reply.ends_session));
     page.is_admin = authorize(Access::Admin, user.as_ref()).is_ok();
+    page.user = user.as_ref().map(|user| user.id);
     page.username = user.map(|user| user.username.to_string());
     page.object = object;
     page.is_shortened = is_shortened;
@@ -163,13 +166,16 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
         })
     };
     let operation = method.and_then(|method| endpoint.operation(method));
-    let reply = if context.method == http::Method::OPTIONS {
+    let mut reply = if context.method == http::Method::OPTIONS {
         is_there(endpoint, handle).and_then(|is_there| Reply::ok(&Metadata::new(endpoint, is_there)))
     } else if let Some(operation) = operation {
         handle(operation)
     } else {
         Err(ApiError::MethodNotAllowed(context.method.to_string()))
     };
+    if !context.takes_pieces {
+        reply = reply.and_then(|reply| reply.complete(&request.state.app, request.caller));
+    }
     request.settle(reply.as_ref().err());
     let object = operation
         .filter(|_| context.is_page)
@@ -235,9 +241,9 @@ pub(crate) mod tests {
         http::{ConnectionType, header},
         test::TestRequest,
     };
-    use futures_util::{poll, stream};
+    use futures_util::{FutureExt as _, poll, stream};
     use mycars_application::{
-        mocks::{Mocks, samples},
+        mocks::{MockUserRepository, Mocks, samples},
         ports::{Claims, Session, Undecodable},
     };
     use mycars_domain::Car;
@@ -413,6 +419,65 @@ pub(crate) mod tests {
         });
         mocks.random.expect_hex().return_const("0000");
         mocks
+    }
+
+    /// Sends headers and no body to `/api/cars/`. Returns the status, or `None` if the response waits for the body.
+    fn status_before_the_body(mocks: Mocks, headers: &[(&'static str, &'static str)]) -> Option<u16> {
+        let request = headers.iter().fold(TestRequest::post(), |request, header| {
+            request.append_header(*header)
+        });
+        let (http, _) = request.to_http_parts();
+        let mut payload: dev::Payload = dev::Payload::Stream {
+            payload: Box::pin(stream::pending()),
+        };
+        let payload = Payload::from_request(&http, &mut payload).now_or_never()?.ok()?;
+        let served = page::serve(endpoint("/api/cars/"), Data::new(state(mocks)), http, payload);
+        served.now_or_never().map(|response| response.status().as_u16())
+    }
+
+    #[actix_web::test]
+    async fn body_after_an_invalid_token_is_not_read() {
+        let token = ("authorization", "Bearer token");
+        let body = ("content-length", "50");
+        let mut mocks = Mocks::new();
+        mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
+        assert_eq!(status_before_the_body(mocks, &[token, body]), Some(401));
+        assert_eq!(status_before_the_body(with_ann(), &[token, body]), None);
+    }
+
+    #[actix_web::test]
+    async fn large_body_of_unknown_user_is_not_read() {
+        for header in [("content-length", "100000"), ("transfer-encoding", "chunked")] {
+            let mut mocks = with_ann();
+            mocks.unit.users = MockUserRepository::new();
+            mocks.unit.users.expect_find().returning(|_| Ok(None));
+            let (http, _) = TestRequest::post()
+                .insert_header(("authorization", "Bearer token"))
+                .insert_header(header)
+                .to_http_parts();
+            let mut payload: dev::Payload = dev::Payload::Stream {
+                payload: Box::pin(stream::pending()),
+            };
+            let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+            let response = page::serve(endpoint("/api/cars/"), Data::new(state(mocks)), http, payload).await;
+            assert_eq!(response.status().as_u16(), 401, "{header:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn large_body_without_memory_is_unavailable() {
+        let state = State {
+            max_body: 1 << 20,
+            ..state(with_ann())
+        };
+        let (http, mut payload) = TestRequest::post()
+            .insert_header(("authorization", "Bearer token"))
+            .set_json("a".repeat(100_000))
+            .to_http_parts();
+        let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+        let response = page::serve(endpoint("/api/cars/"), Data::new(state), http, payload).await;
+        assert_eq!(response.status().as_u16(), 503);
+        assert!(response.headers().contains_key("retry-after"));
     }
 
     #[actix_web::test]

@@ -8,13 +8,17 @@ use mycars_domain::{Field, User};
 use serde::Serialize;
 
 use crate::{
-    api::fields::{FieldKind, FieldSpec, Schema},
+    api::{
+        fields::{FieldKind, FieldSpec, Schema},
+        items::{self, Items},
+    },
     error::ApiError,
     messages,
     request::{
         body::{Body, Form},
         pools::Pool,
         query::{ListSettings, ListSpec, ListView, Query},
+        stream::Step,
     },
 };
 
@@ -233,17 +237,23 @@ impl Request<'_> {
 
     /// Returns a list as a reply: in an envelope if the client requests a page, or if a page of the browsable API shows
     /// only a part.
-    pub(crate) fn list<T: Serialize>(
+    pub(crate) fn list<I: Items>(
         &self,
-        listed: Page<T>,
+        listed: &Page<I::Item>,
         page: Option<LimitOffset>,
+        kind: I,
     ) -> Result<Reply, ApiError> {
         let is_part = |page: &LimitOffset| {
             page.offset > 0 || listed.total.is_some_and(|total| total > page.limit.into())
         };
         let page = page.filter(|page| !self.shortens_lists || is_part(page));
         let url = format!("{}{}", self.base_url, self.canonical_path());
-        Reply::ok(&ListView::new(listed, page, self.query, &url))
+        let total = listed.total;
+        let empty = Page::<()> {
+            items: Vec::new(),
+            total,
+        };
+        Reply::items(&ListView::new(empty, page, self.query, &url), &listed.items, kind)
     }
 
     /// Returns the fields of the body.
@@ -271,6 +281,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// Serialized JSON; empty for no body. It is serialized on the worker thread, because that takes time.
     pub(crate) json: Vec<u8>,
+    /// Makes the rest of a long body.
+    pub(crate) rest: Option<Step>,
     pub(crate) location: Option<String>,
     /// Whether the session of the browser has ended, so that its cookie is removed.
     pub(crate) ends_session: bool,
@@ -279,13 +291,41 @@ pub(crate) struct Reply {
 impl Reply {
     /// Returns a 200 with a body.
     pub(crate) fn ok(body: &impl Serialize) -> Result<Self, ApiError> {
-        let json = serde_json::to_vec(body).map_err(|error| ApiError::Internal(error.into()))?;
-        Ok(Self {
+        items::to_json(body).map(Self::of_json)
+    }
+
+    /// Returns a 200 with a body of serialized JSON.
+    pub(crate) fn of_json(json: Vec<u8>) -> Self {
+        Self {
             status: 200,
             json,
+            rest: None,
             location: None,
             ends_session: false,
+        }
+    }
+
+    /// Returns a 200 with items in the empty array at the end of `container`.
+    pub(crate) fn items<I: Items>(
+        container: &impl Serialize,
+        items: &[I::Item],
+        kind: I,
+    ) -> Result<Self, ApiError> {
+        let (json, rest) = items::write(container, items, kind)?;
+        Ok(Self {
+            rest,
+            ..Self::of_json(json)
         })
+    }
+
+    /// Appends the rest of a long body.
+    pub(crate) fn complete(mut self, app: &App, caller: &Caller) -> Result<Self, ApiError> {
+        if let Some(mut rest) = self.rest.take() {
+            while let Some(piece) = rest(app, Some(caller))? {
+                self.json.extend(piece);
+            }
+        }
+        Ok(self)
     }
 
     /// Returns a 201 with a body and the URL of the new object.
@@ -301,9 +341,7 @@ impl Reply {
     pub(crate) fn no_content() -> Self {
         Self {
             status: 204,
-            json: Vec::new(),
-            location: None,
-            ends_session: false,
+            ..Self::of_json(Vec::new())
         }
     }
 }

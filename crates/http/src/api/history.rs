@@ -1,12 +1,14 @@
 //! The audit log: all entries for admins, and those of a car for its owner.
 
-use mycars_application::{cars::CarScope, history, lists::Page};
+use mycars_application::{App, Caller, cars::CarScope, history};
+use mycars_domain::{CarId, audit::Entry};
 
 use super::cars::{Scope, id};
 use crate::{
     api::{
         endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
+        items::Items,
         views::EntryView,
     },
     error::ApiError,
@@ -148,22 +150,44 @@ const CHANGES: FieldSpec = FieldSpec::read_only("changes", "Changes", FieldKind:
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.history(request.lists)?;
-    let Page { items, total } = history::list(request.app, request.caller, &query)?;
-    let items = items.iter().map(EntryView::whole).collect();
-    request.list(Page { items, total }, query.page)
+    let listed = history::list(request.app, request.caller, &query)?;
+    request.list(&listed, query.page, EntryItems { car: None })
+}
+
+/// The entries in a list: of everything, or of a car.
+struct EntryItems {
+    car: Option<(CarScope, CarId)>,
+}
+
+impl Items for EntryItems {
+    type Item = Entry;
+
+    fn id(entry: &Entry) -> i64 {
+        entry.id
+    }
+
+    fn read(&self, app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Entry>, ApiError> {
+        Ok(match self.car {
+            None => history::read_all(app, caller, ids)?,
+            Some((scope, car)) => history::read_all_of_car(app, caller, scope, car, ids)?,
+        })
+    }
+
+    fn write(&self, entry: &Entry, json: &mut Vec<u8>) -> serde_json::Result<()> {
+        let view = match self.car {
+            Some((CarScope::Caller, _)) => EntryView::without_request(entry),
+            _ => EntryView::whole(entry),
+        };
+        serde_json::to_writer(json, &view)
+    }
 }
 
 fn of_car(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let page = Some(request.query.history_page(request.lists));
-    let Page { items, total } =
-        history::of_car(request.app, request.caller, scope.garage, id(request), page)?;
-    let view = match scope.garage {
-        CarScope::Caller => EntryView::without_request,
-        CarScope::Owner(_) | CarScope::All => EntryView::whole,
-    };
-    let items = items.iter().map(view).collect();
-    request.list(Page { items, total }, page)
+    let listed = history::of_car(request.app, request.caller, scope.garage, id(request), page)?;
+    let car = Some((scope.garage, id(request)));
+    request.list(&listed, page, EntryItems { car })
 }
 
 #[cfg(test)]

@@ -1,23 +1,24 @@
 //! `/api/admin/users/` and `/api/admin/users/{user_id}/`: the accounts of all users, for admins.
 
 use mycars_application::{
-    UpdateMode,
+    App, Caller, UpdateMode,
     cars::{self, CarScope},
-    lists::{CarQuery, Page},
+    lists::CarQuery,
     users::{self, UserInput},
 };
 use mycars_domain::{
-    Field, User, UserId,
+    Car, Field, User, UserId,
     password::MIN_LENGTH,
     values::{Address, Email, FirstName, LastName, Password, Phone, Username},
 };
 
-use super::cars::CAR;
+use super::cars::{CAR, CarItems};
 use crate::{
     api::{
         endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
-        views::{OwnerView, UserView, UserWithCarsView},
+        items::Items,
+        views::{UserView, UserWithCarsView},
     },
     error::ApiError,
     request::{body::Form, query},
@@ -225,9 +226,28 @@ static WITH_CARS: [FieldSpec; 15] = [
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.users(request.lists)?;
-    let Page { items, total } = users::list(request.app, request.caller, &query)?;
-    let items = items.iter().map(UserView::from).collect();
-    request.list(Page { items, total }, query.page)
+    let listed = users::list(request.app, request.caller, &query)?;
+    request.list(&listed, query.page, UserItems)
+}
+
+/// The users in a list.
+struct UserItems;
+
+impl Items for UserItems {
+    type Item = User;
+
+    fn id(user: &User) -> i64 {
+        user.id.0
+    }
+
+    fn read(&self, app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<User>, ApiError> {
+        let ids: Vec<UserId> = ids.iter().copied().map(UserId).collect();
+        Ok(users::read_all(app, caller, &ids)?)
+    }
+
+    fn write(&self, user: &User, json: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(json, &UserView::from(user))
+    }
 }
 
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -245,7 +265,12 @@ fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
     let (user, cars) = users::read_with_cars(request.app, request.caller, id(request))?;
-    Reply::ok(&UserWithCarsView::new(&user, &cars, &OwnerView::from(&user)))
+    show_with_cars(&user, &cars)
+}
+
+fn show_with_cars(user: &User, cars: &[Car]) -> Result<Reply, ApiError> {
+    let kind = CarItems::new(CarScope::Owner(user.id), user);
+    Reply::items(&UserWithCarsView::from(user), cars, kind)
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -266,7 +291,7 @@ fn update(request: &Request<'_>, completeness: UpdateMode) -> Result<Reply, ApiE
         &CarQuery::default(),
     )?
     .items;
-    Reply::ok(&UserWithCarsView::new(&user, &cars, &OwnerView::from(&user)))
+    show_with_cars(&user, &cars)
 }
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {

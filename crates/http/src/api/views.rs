@@ -38,22 +38,22 @@ pub(crate) struct CarView<'a> {
 }
 
 /// The data of a car's owner, made once for a list of their cars.
-pub(crate) struct OwnerView<'a> {
+pub(crate) struct OwnerView {
     name: String,
-    username: &'a str,
+    username: String,
 }
 
-impl<'a> From<&'a User> for OwnerView<'a> {
-    fn from(user: &'a User) -> Self {
+impl From<&User> for OwnerView {
+    fn from(user: &User) -> Self {
         Self {
             name: user.full_name(),
-            username: user.username.as_str(),
+            username: user.username.to_string(),
         }
     }
 }
 
 impl<'a> CarView<'a> {
-    pub(crate) fn new(car: &'a Car, owner: &'a OwnerView<'a>) -> Self {
+    pub(crate) fn new(car: &'a Car, owner: &'a OwnerView) -> Self {
         Self {
             id: car.id.0,
             brand: car.brand.as_str(),
@@ -65,7 +65,7 @@ impl<'a> CarView<'a> {
             mileage: car.mileage.get(),
             owner: car.owner.0,
             owner_name: &owner.name,
-            owner_username: owner.username,
+            owner_username: &owner.username,
             image: car.image.as_ref().map(|path| image_url(path.as_str())),
             notes: car.notes.as_ref().map(values::Notes::as_str),
             created_at: car.created_at,
@@ -118,19 +118,19 @@ impl<'a> From<&'a User> for UserView<'a> {
     }
 }
 
-/// A user and all their cars.
+/// A user and an empty list, into which their cars are written.
 #[derive(Serialize)]
 pub(crate) struct UserWithCarsView<'a> {
     #[serde(flatten)]
     user: UserView<'a>,
-    cars: Vec<CarView<'a>>,
+    cars: [(); 0],
 }
 
-impl<'a> UserWithCarsView<'a> {
-    pub(crate) fn new(user: &'a User, cars: &'a [Car], owner: &'a OwnerView<'a>) -> Self {
+impl<'a> From<&'a User> for UserWithCarsView<'a> {
+    fn from(user: &'a User) -> Self {
         Self {
             user: user.into(),
-            cars: cars.iter().map(|car| CarView::new(car, owner)).collect(),
+            cars: [],
         }
     }
 }

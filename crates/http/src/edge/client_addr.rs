@@ -1,7 +1,7 @@
 //! The address of the client. Clients can forge forwarding headers: only those of trusted proxies are used.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
 
@@ -66,7 +66,7 @@ impl TrustedProxies {
         }
     }
 
-    fn trust(&self, address: IpAddr) -> bool {
+    pub(crate) fn trust(&self, address: IpAddr) -> bool {
         self.0.contain(address)
     }
 
@@ -82,6 +82,14 @@ impl TrustedProxies {
             }
         }
         furthest
+    }
+}
+
+/// Returns an address of IPv4; of IPv6 its network of 64 bits, in which a client has as many addresses as it likes.
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 

@@ -27,21 +27,26 @@ use actix_web::{
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::timeout;
 
-use crate::{edge::timeouts::time_for_body, request::headers};
+use crate::{
+    edge::{connections::Activity, timeouts::time_for_body},
+    request::headers,
+};
 
 /// Maximum number of bytes that are read of a body, including those that are discarded.
 const MAX_RECEIVED: usize = 24 * 1024 * 1024;
 
-/// The rest of a body has the timeout of a body with this number of bytes.
+/// The rest of a body has the timeout of a body with this number of bytes, unless the client pauses.
 const TIMED_AS: usize = 1024 * 1024;
 
 /// Middleware that passes on a body with an end, and reads the rest of it before the response is sent. A client that
 /// reads only after it has sent everything then gets the response instead of a connection reset. If the body does not
-/// end within the limits, the connection is closed after the response.
+/// end within the limits, or nothing of it arrives for `pause`, the connection is closed after the response.
 pub(crate) async fn bound(
+    pause: Duration,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let _handling = request.conn_data::<Rc<Activity>>().map(Activity::handle);
     let is_upgrade = is_upgrade(request.head());
     let unread = match request.take_payload() {
         Payload::None => None,
@@ -51,15 +56,15 @@ pub(crate) async fn bound(
         let payload = Box::pin(incoming.clone());
         request.set_payload(Payload::Stream { payload });
     }
-    let time_for_rest = time_for_body(request.headers(), TIMED_AS);
+    let limits = (time_for_body(request.headers(), TIMED_AS), pause);
     match next.call(request).await {
         Ok(response) => {
             let (http, response) = response.into_parts();
-            let response = finish(response.map_into_boxed_body(), unread, time_for_rest, is_upgrade).await;
+            let response = finish(response.map_into_boxed_body(), unread, limits, is_upgrade).await;
             Ok(ServiceResponse::new(http, response))
         }
         Err(error) => {
-            let response = finish(error.error_response(), unread, time_for_rest, is_upgrade).await;
+            let response = finish(error.error_response(), unread, limits, is_upgrade).await;
             Err(InternalError::from_response(error, response).into())
         }
     }
@@ -69,7 +74,7 @@ pub(crate) async fn bound(
 async fn finish(
     mut response: HttpResponse,
     unread: Option<Incoming>,
-    time_for_rest: Duration,
+    (time_for_rest, pause): (Duration, Duration),
     is_upgrade: bool,
 ) -> HttpResponse {
     if is_upgrade {
@@ -83,7 +88,7 @@ async fn finish(
     };
     // The time of a body that was too slow is over.
     if response.status() != StatusCode::REQUEST_TIMEOUT {
-        drop(timeout(time_for_rest, incoming.discard()).await);
+        drop(timeout(time_for_rest, incoming.discard(pause)).await);
     }
     if incoming.is_over() {
         return response;
@@ -137,9 +142,11 @@ impl Incoming {
         self.0.borrow().is_over
     }
 
-    /// Reads the rest and discards it.
-    async fn discard(&mut self) {
-        while self.0.borrow().received <= MAX_RECEIVED && self.next().await.is_some() {}
+    /// Reads the rest and discards it, until nothing arrives for `pause`.
+    async fn discard(&mut self, pause: Duration) {
+        while self.0.borrow().received <= MAX_RECEIVED
+            && matches!(timeout(pause, self.next()).await, Ok(Some(_)))
+        {}
     }
 }
 
@@ -221,7 +228,10 @@ mod tests {
     use tokio::time::{Instant, pause, sleep};
 
     use super::*;
-    use crate::{edge::timeouts::wait_for_body, request::body::Body};
+    use crate::{
+        edge::timeouts::wait_for_body,
+        request::body::{Body, budget::BodyBudget},
+    };
 
     fn incoming(headers: &[(&'static str, &str)], chunks: &[&'static str]) -> Incoming {
         let request = headers.iter().fold(TestRequest::post(), |request, header| {
@@ -280,6 +290,8 @@ mod tests {
 
     const MIB: usize = 1024 * 1024;
 
+    const PAUSE: Duration = Duration::from_secs(5);
+
     /// Sends a request. At `/read`, at most one MiB of its body is read; at `/fail`, the service fails; at other paths,
     /// the body is not read.
     async fn call(
@@ -296,7 +308,7 @@ mod tests {
                 }
                 next.call(request).await
             }))
-            .wrap(from_fn(bound));
+            .wrap(from_fn(|request, next| bound(PAUSE, request, next)));
         let service = init_service(app).await;
         let mut request = TestRequest::post().uri(path).insert_header(header).to_request();
         *request.payload() = Payload::Stream {
@@ -306,7 +318,13 @@ mod tests {
     }
 
     async fn read_body(http: HttpRequest, payload: web::Payload) -> HttpResponse {
-        let body = wait_for_body(http.headers(), MIB, Body::read(&http, payload, MIB)).await;
+        let mut reservation = BodyBudget::new(MIB).reserve();
+        let body = wait_for_body(
+            http.headers(),
+            MIB,
+            Body::read(&http, payload, MIB, &mut reservation),
+        )
+        .await;
         match body.map(|body| body.problem()) {
             Ok(None) => HttpResponse::Ok().finish(),
             Ok(Some(problem)) | Err(problem) => problem.response(),
@@ -369,7 +387,7 @@ mod tests {
         let start = Instant::now();
         let (alive, body) = endless();
         let response = fail((TRANSFER_ENCODING, "chunked"), body).await;
-        assert_eq!(start.elapsed().as_secs(), 62);
+        assert_eq!(start.elapsed().as_secs(), PAUSE.as_secs());
         assert_eq!(Rc::strong_count(&alive), 2);
         let text = actix_web::body::to_bytes(response.into_body()).await.unwrap();
         assert_eq!(text, "failed");
@@ -380,25 +398,25 @@ mod tests {
     /// received.
     async fn upload(announced: (HeaderName, &str), mebibytes: usize) -> (u16, usize) {
         let received = Rc::new(Cell::new(0));
-        let body = stream::iter(0..mebibytes).then({
+        let body = stream::iter(0..mebibytes * 8).then({
             let received = Rc::clone(&received);
             move |_| {
                 let received = Rc::clone(&received);
                 async move {
-                    sleep(Duration::from_secs(20)).await;
-                    received.set(received.get() + 1);
-                    Ok(Bytes::from(vec![b'a'; MIB]))
+                    sleep(Duration::from_millis(2500)).await;
+                    received.set(received.get() + MIB / 8);
+                    Ok(Bytes::from(vec![b'a'; MIB / 8]))
                 }
             }
         });
         let response = call("/read", announced, body).await.unwrap();
-        (response.status().as_u16(), received.get())
+        (response.status().as_u16(), received.get() / MIB)
     }
 
     #[actix_web::test]
     async fn slow_upload_over_the_limit_is_received_before_413() {
         pause();
-        for mebibytes in 2..=5 {
+        for mebibytes in 2..=4 {
             let length = (mebibytes * MIB).to_string();
             for announced in [(CONTENT_LENGTH, &*length), (TRANSFER_ENCODING, "chunked")] {
                 assert_eq!(upload(announced, mebibytes).await, (413, mebibytes));
@@ -419,7 +437,7 @@ mod tests {
         let start = Instant::now();
         let (alive, body) = endless();
         let response = send((TRANSFER_ENCODING, "chunked"), body).await;
-        assert_eq!(start.elapsed().as_secs(), 62);
+        assert_eq!(start.elapsed().as_secs(), PAUSE.as_secs());
         let (_, body) = response.into_parts();
         assert_eq!(
             Rc::strong_count(&alive),

@@ -2,6 +2,7 @@
 //!
 //! An error in a body is reported when a handler reads its fields, after the checks of user and permission.
 
+pub(crate) mod budget;
 mod charset;
 mod form;
 mod header;
@@ -25,6 +26,7 @@ use mycars_application::images;
 use tempfile::SpooledTempFile;
 
 use self::{
+    budget::Reservation,
     charset::{Charset, Undecodable},
     header::HeaderValue,
     multipart::MultipartError,
@@ -56,6 +58,8 @@ pub(crate) enum Body {
     BrokenOff,
     /// A body with a file that could not be stored temporarily.
     NotKept(io::ErrorKind),
+    /// More bytes than are left of the memory for all bodies.
+    NoMemory,
 }
 
 /// A value of a form.
@@ -102,18 +106,34 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 const MULTIPART: &[u8] = b"multipart/form-data";
 
 impl Body {
-    /// Reads the body of a request. Keeps at most `limit` bytes, and no files.
-    pub(crate) async fn read(http: &HttpRequest, payload: Payload, limit: usize) -> Self {
-        Self::read_limited(http, payload, limit, false).await
+    /// Reads the body of a request. Keeps at most `limit` bytes, and no files. The memory comes from `reservation`.
+    pub(crate) async fn read(
+        http: &HttpRequest,
+        payload: Payload,
+        limit: usize,
+        reservation: &mut Reservation,
+    ) -> Self {
+        Self::read_limited(http, payload, limit, false, reservation).await
     }
 
     /// Reads the body of a request. Keeps at most `limit` bytes, with files.
-    pub(crate) async fn read_with_file(http: &HttpRequest, payload: Payload, limit: usize) -> Self {
-        Self::read_limited(http, payload, limit, true).await
+    pub(crate) async fn read_with_file(
+        http: &HttpRequest,
+        payload: Payload,
+        limit: usize,
+        reservation: &mut Reservation,
+    ) -> Self {
+        Self::read_limited(http, payload, limit, true, reservation).await
     }
 
     /// Stops when the body is refused: `edge::payload` receives the rest.
-    async fn read_limited(http: &HttpRequest, mut payload: Payload, limit: usize, keep_files: bool) -> Self {
+    async fn read_limited(
+        http: &HttpRequest,
+        mut payload: Payload,
+        limit: usize,
+        keep_files: bool,
+        reservation: &mut Reservation,
+    ) -> Self {
         let given = http
             .headers()
             .get(CONTENT_TYPE)
@@ -130,6 +150,9 @@ impl Body {
             }
             if let Err(body) = reader.push(&chunk) {
                 return body;
+            }
+            if !reservation.grow_to(reader.memory()) {
+                return Self::NoMemory;
             }
         }
         reader.finish()
@@ -173,6 +196,7 @@ impl Body {
             Self::Malformed(why) => Some(ApiError::Malformed(why.clone())),
             Self::TooLarge(limit) => Some(ApiError::TooLarge(*limit)),
             Self::BrokenOff => Some(ApiError::Malformed("The request body ends too early.".into())),
+            Self::NoMemory => Some(ApiError::Unavailable("too many bodies take memory".into())),
             Self::NotKept(kind) => Some(images::Error::Images(io::Error::from(*kind).into()).into()),
             Self::Empty { .. } | Self::Json(_) | Self::Form(_) | Self::Unsupported(_) => None,
         }
@@ -327,6 +351,15 @@ impl BodyReader {
             Some(Err(_)) => {}
         }
         Ok(())
+    }
+
+    /// Returns the number of bytes that are kept in memory, except the first of files.
+    fn memory(&self) -> usize {
+        match &self.parts {
+            None => self.bytes.len(),
+            Some(Ok(parts)) => parts.memory(),
+            Some(Err(_)) => 0,
+        }
     }
 
     /// Returns the body after its last chunk.

@@ -173,6 +173,11 @@ impl MediaRange {
 }
 
 impl Accepted {
+    /// Tells whether the response is sent as it is made: as JSON without indentation.
+    pub(crate) fn takes_pieces(&self) -> bool {
+        !self.is_page() && self.indent.is_none()
+    }
+
     /// Indents the JSON of a response if the client requests it. A response without a body stays as it is.
     pub(crate) fn indent(&self, response: HttpResponse) -> HttpResponse {
         let Some(indent) = self.indent else {

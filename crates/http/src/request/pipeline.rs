@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::{
     HttpRequest,
+    http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
     web::{Data, Payload},
 };
 use mycars_application::{
@@ -18,14 +19,18 @@ use crate::{
     error::ApiError,
     request::{
         authentication::{Access, Credentials, authorize},
-        body::Body,
+        body::{Body, budget::Reservation},
         context::RequestContext,
         csrf::CSRF_FIELD,
+        headers,
         pools::{Pool, PoolError},
         throttle::{Attempt, Charges, RateClass, Share},
     },
     state::State,
 };
+
+/// Maximum number of bytes of a body that is stored before the user is looked up.
+const CHECKED_EARLY: usize = 64 * 1024;
 
 /// The checks of a route, as data.
 #[derive(Debug, Clone, Copy)]
@@ -177,10 +182,11 @@ impl Checks<'_> {
         if rules.access.needs_user() && !rules.credentials.are_sent(context)? {
             return Err(ApiError::NoCredentials);
         }
-        if rules.checks_early {
+        if rules.checks_early || announced_body(http.headers()) > CHECKED_EARLY {
             self.authorize_early().await?;
         }
-        let mut body = read_body(rules, self.state, http, payload).await?;
+        let mut reservation = self.state.bodies.reserve();
+        let mut body = read_body(rules, self.state, http, payload, &mut reservation).await?;
         let token = body.text_of(CSRF_FIELD).map(str::to_owned);
         let Plan {
             pool,
@@ -229,6 +235,7 @@ impl Checks<'_> {
                     probe: &probe,
                 })
             });
+            drop(reservation);
             (result, user)
         };
         let (result, user) = self.state.pools.run(pool, share, job).await?;
@@ -256,9 +263,7 @@ impl Checks<'_> {
         if access == Access::Open || !(access.needs_user() || credentials.are_sent(self.context)?) {
             return self.count();
         }
-        if self.state.throttles.is_some()
-            && let Some(token) = credentials.token(self.context)?
-        {
+        if let Some(token) = credentials.token(self.context)? {
             self.token_user = Some(accounts::verify_access(&self.state.app, token)?);
             self.count()?;
         }
@@ -326,15 +331,26 @@ async fn read_body(
     state: &State,
     http: &HttpRequest,
     payload: Payload,
+    reservation: &mut Reservation,
 ) -> Result<Body, ApiError> {
     let headers = http.headers();
     if rules.takes_file {
         let limit = state.max_upload;
-        wait_for_body(headers, limit, Body::read_with_file(http, payload, limit)).await
+        let body = Body::read_with_file(http, payload, limit, reservation);
+        wait_for_body(headers, limit, body).await
     } else {
         let limit = state.max_body;
-        wait_for_body(headers, limit, Body::read(http, payload, limit)).await
+        wait_for_body(headers, limit, Body::read(http, payload, limit, reservation)).await
     }
+}
+
+/// Returns the length of the body that a request announces; the greatest if it announces a body without a length.
+fn announced_body(headers: &HeaderMap) -> usize {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return usize::MAX;
+    }
+    let length = headers::first(headers, &CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
+    length.unwrap_or(0)
 }
 
 /// Runs the checks that need the database, on a worker thread. Stores the user as soon as it is known.

@@ -126,6 +126,7 @@ impl WorkerPools {
         let job = Box::new(move |turn: Result<(), PoolError>| {
             // The client closed the connection while the job was queued, so that its result is not needed.
             if reply.is_closed() {
+                span.in_scope(|| tracing::debug!("skipped the work of a closed connection"));
                 return;
             }
             if let Err(refused) = turn {

@@ -1,6 +1,8 @@
 //! Serves endpoints: as JSON to programs, and to browsers the same response as a page of the browsable API.
 
 use std::{
+    future::ready,
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,14 +11,16 @@ use actix_web::{
     HttpRequest, HttpResponse,
     body::MessageBody as _,
     http::{
-        StatusCode,
+        Method as HttpMethod, StatusCode,
         header::{
             ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType, HeaderValue, LOCATION,
             VARY,
         },
     },
-    web::{Data, Payload},
+    web::{Bytes, Data, Payload},
 };
+use futures_util::{StreamExt as _, stream};
+use mycars_domain::{UserId, audit::Channel};
 
 use crate::{
     api::{
@@ -25,10 +29,12 @@ use crate::{
     },
     error::ApiError,
     request::{
+        authentication::Credentials,
         body::SentForm,
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie},
         negotiation::{Accepted, negotiate},
+        stream::pieces,
     },
     state::State,
     web::browsable::{self, Page, Sent},
@@ -58,13 +64,15 @@ pub(crate) async fn serve(
     let started = Instant::now();
     let accepted = negotiate(&http);
     let is_page = accepted.as_ref().is_ok_and(Accepted::is_page);
-    let context = Arc::new(RequestContext::new(&state, &http, is_page));
+    let mut context = RequestContext::new(&state, &http, is_page);
+    context.takes_pieces = accepted.as_ref().is_ok_and(Accepted::takes_pieces);
+    let context = Arc::new(context);
     let mut page = PageData::default();
     let mut response = match &accepted {
         Ok(accepted) => {
             let reply = dispatch(endpoint, &state, &http, payload, &context, &mut page).await;
             accepted.indent(match reply {
-                Ok(reply) => write(reply, &context),
+                Ok(reply) => write(reply, endpoint, &state, page.user, &context),
                 Err(error) => error.response(),
             })
         }
@@ -96,7 +104,13 @@ pub(crate) fn present_error(error: &ApiError, context: &RequestContext) -> HttpR
     )
 }
 
-fn write(reply: Reply, context: &RequestContext) -> HttpResponse {
+fn write(
+    reply: Reply,
+    endpoint: &'static Endpoint,
+    state: &Data<State>,
+    user: Option<UserId>,
+    context: &Arc<RequestContext>,
+) -> HttpResponse {
     let status = StatusCode::from_u16(reply.status).unwrap_or_default();
     let mut response = HttpResponse::build(status);
     if reply.ends_session {
@@ -108,7 +122,18 @@ fn write(reply: Reply, context: &RequestContext) -> HttpResponse {
     if reply.json.is_empty() {
         return response.finish();
     }
-    response.content_type(ContentType::json()).body(reply.json)
+    response.content_type(ContentType::json());
+    let Some(rest) = reply.rest else {
+        return response.body(reply.json);
+    };
+    let first = stream::once(ready(Ok::<_, io::Error>(Bytes::from(reply.json))));
+    if context.method == HttpMethod::HEAD {
+        return response.streaming(first);
+    }
+    let (access, credentials) = (endpoint.access, Credentials::TokenOrSession);
+    let share = state.share(context.client, user);
+    let rest = pieces(state, context, share, access, credentials, Channel::Api, rest);
+    response.streaming(Box::pin(first.chain(rest)))
 }
 
 /// Returns the page that shows a response. It has the same status, except that a 204, which has no body, becomes 200.

@@ -18,7 +18,7 @@ mod render;
 mod tokens;
 mod users;
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -27,15 +27,10 @@ use actix_web::{
         Method, StatusCode,
         header::{self, ContentDisposition, DispositionParam, DispositionType, HeaderValue},
     },
-    web::{self, Bytes, Data, Payload, ServiceConfig},
+    web::{self, Data, Payload, ServiceConfig},
 };
-use futures_util::stream;
-use mycars_application::{App, Caller, accounts::sessions};
-use mycars_domain::{
-    Action, Target, User,
-    audit::{Channel, Origin},
-    policy,
-};
+use mycars_application::{App, Caller};
+use mycars_domain::{Action, Target, User, UserId, audit::Channel, policy};
 
 use crate::{
     edge::metrics::Route,
@@ -49,7 +44,8 @@ use crate::{
         pipeline::{self, Csrf, Guess, Plan, Rules},
         pools::Pool,
         query::Query,
-        throttle::{RateClass, Share},
+        stream::{Step, pieces},
+        throttle::RateClass,
     },
     state::State,
     web::{page, path_pattern, ui::links::url},
@@ -210,10 +206,6 @@ struct Stream {
     step: Step,
 }
 
-/// Generates the next piece; `None` after the last one. An error aborts the response. There is no caller if the user is
-/// no longer an admin.
-type Step = Box<dyn FnMut(&App, Option<&Caller>) -> Result<Option<Vec<u8>>, ApiError> + Send>;
-
 #[expect(clippy::unnecessary_wraps, reason = "views return a result")]
 impl Answer {
     fn page(html: String) -> Result<Self, ApiError> {
@@ -304,8 +296,7 @@ async fn dispatch(
     match (outcome.result, outcome.user) {
         (Ok(answer), Some(user)) => {
             let is_page = matches!(answer, Answer::Page(..));
-            let caller = Caller::user(&user, context.origin(Channel::Panel));
-            let mut response = respond(answer, &state, caller, &context);
+            let mut response = respond(answer, &state, user.id, &context);
             if has_message && is_page {
                 add_cookie(&mut response, &message::no_cookie());
             }
@@ -388,7 +379,7 @@ fn add_cookie(response: &mut HttpResponse, cookie: &Cookie<'_>) {
     drop(response.add_cookie(cookie));
 }
 
-fn respond(answer: Answer, state: &Data<State>, caller: Caller, context: &RequestContext) -> HttpResponse {
+fn respond(answer: Answer, state: &Data<State>, user: UserId, context: &Arc<RequestContext>) -> HttpResponse {
     let is_https = context.client.is_https;
     match answer {
         Answer::Page(status, html) => page::as_page(status, html, context),
@@ -415,13 +406,12 @@ fn respond(answer: Answer, state: &Data<State>, caller: Caller, context: &Reques
             .content_type(header::ContentType::json())
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .body(json),
-        Answer::Stream(stream) => send(stream, state, caller, context),
+        Answer::Stream(stream) => send(stream, state, user, context),
     }
 }
 
-/// Sends a response while it is generated. Each step is queued like other work. If the browser disconnects, no further
-/// step is started.
-fn send(stream: Stream, state: &Data<State>, caller: Caller, context: &RequestContext) -> HttpResponse {
+/// Sends a response while it is generated.
+fn send(stream: Stream, state: &Data<State>, user: UserId, context: &Arc<RequestContext>) -> HttpResponse {
     let mut response = page::as_page(StatusCode::OK, String::new(), context);
     if let Ok(media_type) = HeaderValue::from_str(stream.media_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
@@ -437,59 +427,12 @@ fn send(stream: Stream, state: &Data<State>, caller: Caller, context: &RequestCo
                 .insert(header::CONTENT_DISPOSITION, disposition);
         }
     }
-    let share = state.share(context.client, caller.user_id());
-    let pieces = pieces(
-        state.clone(),
-        share,
-        caller.origin,
-        context.browser.session_key.clone(),
-        stream.step,
-    );
+    let (access, credentials, channel) = (Access::Admin, Credentials::Session, Channel::Panel);
+    let share = state.share(context.client, Some(user));
+    let pieces = pieces(state, context, share, access, credentials, channel, stream.step);
     response
         .set_body(actix_web::body::BodyStream::new(Box::pin(pieces)))
         .map_into_boxed_body()
-}
-
-fn pieces(
-    state: Data<State>,
-    share: Share,
-    origin: Origin,
-    session_key: Option<String>,
-    step: Step,
-) -> impl futures_util::Stream<Item = Result<Bytes, io::Error>> {
-    stream::try_unfold(step, move |mut step| {
-        let (state, share) = (state.clone(), share.clone());
-        let (origin, session_key) = (origin.clone(), session_key.clone());
-        async move {
-            let app = Arc::clone(&state.app);
-            let work = move || {
-                let caller = recheck_admin(&app, session_key.as_deref(), origin)?;
-                step(&app, caller.as_ref()).map(|piece| (piece, step))
-            };
-            let made = state
-                .pools
-                .run(Pool::Database, share, work)
-                .await
-                .map_err(ApiError::from)
-                .flatten();
-            let (piece, step) = made.map_err(|error| {
-                // The log has the cause; the browser sees that the response is incomplete.
-                drop(error.response());
-                io::Error::other("the answer broke off")
-            })?;
-            Ok(piece.map(|piece| (Bytes::from(piece), step)))
-        }
-    })
-}
-
-/// Returns the caller if they are still an admin: long work must not continue after the loss of rights.
-fn recheck_admin(app: &App, session_key: Option<&str>, origin: Origin) -> Result<Option<Caller>, ApiError> {
-    let user = match session_key {
-        Some(key) => sessions::authenticate(app, key)?,
-        None => None,
-    };
-    let admin = user.filter(|user| authorize(Access::Admin, Some(user)).is_ok());
-    Ok(admin.map(|admin| Caller::user(&admin, origin)))
 }
 
 /// Returns the page of an error.

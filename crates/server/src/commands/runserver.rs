@@ -38,6 +38,10 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         password_queue: settings.passwords.queue,
         jobs: JobMetrics::default(),
         shutdown_seconds: settings.server.shutdown_seconds,
+        max_connections: settings.server.max_connections,
+        max_connections_per_address: settings.server.max_connections_per_address,
+        max_body_memory: settings.server.max_body_memory,
+        stall: Duration::from_secs(settings.server.stall_seconds),
     };
     let address = listener.local_addr()?;
     let banner = banner(settings, address)?;

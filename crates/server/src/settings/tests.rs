@@ -19,13 +19,17 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 46] = [
+const VALUES: [(&str, &str, &str); 50] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
     ("server.bind", "[::1]:80", "localhost"),
     ("server.workers", "1023", "-1"),
     ("server.shutdown_seconds", "5", "1.5"),
+    ("server.max_connections", "100", "0"),
+    ("server.max_connections_per_address", "0", "-1"),
+    ("server.stall_seconds", "5", "0"),
+    ("server.max_body_memory", "0", "-1"),
     ("server.trusted_proxies", "10.0.0.1", "example.org"),
     ("server.hsts_seconds", "60", "-1"),
     ("database.pool_size", "4", "0"),

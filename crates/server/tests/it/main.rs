@@ -4,6 +4,7 @@
 //! - [`support`]: running the binary, and sending requests to it.
 //! - [`contract`]: the recorded cases of `tests/contract/`, on which clients rely.
 //! - [`start`], [`commands`], [`race`], [`protocol`]: cases that cannot be recorded.
+//! - [`connections`]: clients that hang up, and clients that hold connections.
 //! - [`matrix`]: authorization of every route for every kind of caller.
 //! - [`media`]: the media folder, which no start changes.
 //! - [`openapi`]: the OpenAPI document matches the routes.
@@ -30,6 +31,7 @@
 mod architecture;
 mod attacks;
 mod commands;
+mod connections;
 mod contract;
 mod crash;
 mod dependencies;

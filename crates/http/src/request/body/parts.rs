@@ -70,6 +70,8 @@ pub(super) struct PartsReader {
     keep_files: bool,
     fields: Vec<RawField>,
     part: Option<OpenPart>,
+    /// Number of bytes of text.
+    text: usize,
 }
 
 /// The part that is being read.
@@ -88,12 +90,18 @@ impl PartsReader {
             keep_files,
             fields: Vec::new(),
             part: None,
+            text: 0,
         })
     }
 
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), FormError> {
         self.splitter.push(chunk);
         self.take_events()
+    }
+
+    /// Returns the number of bytes of text, which are kept in memory.
+    pub(super) fn memory(&self) -> usize {
+        self.text
     }
 
     /// Returns the fields. `declared` is the encoding in the header of the request.
@@ -109,6 +117,9 @@ impl PartsReader {
                 Event::Headers(headers) => self.part = Some(OpenPart::new(&headers)),
                 Event::Content(bytes) => {
                     if let Some(part) = &mut self.part {
+                        if matches!(part.value, RawValue::Text(..)) {
+                            self.text += bytes.len();
+                        }
                         part.push(&bytes, self.keep_files)?;
                     }
                 }

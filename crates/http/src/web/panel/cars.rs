@@ -201,7 +201,7 @@ impl BulkResource for Cars {
     }
 
     fn links(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Link>, ApiError> {
-        let cars = cars::read_all(app, caller, &car_ids(ids))?;
+        let cars = cars::read_all(app, caller, CarScope::All, &car_ids(ids))?;
         Ok(cars.iter().map(link).collect())
     }
 
@@ -211,7 +211,7 @@ impl BulkResource for Cars {
     }
 
     fn snapshot(app: &App, caller: &Caller, ids: &[i64]) -> Result<Snapshot, ApiError> {
-        let cars = cars::read_all(app, caller, &car_ids(ids))?;
+        let cars = cars::read_all(app, caller, CarScope::All, &car_ids(ids))?;
         let version = |car: &Car| Version {
             updated_at: car.updated_at,
             cars: None,
@@ -223,7 +223,7 @@ impl BulkResource for Cars {
     }
 
     fn rows(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<export::Row>, ApiError> {
-        let cars = cars::read_all(app, caller, &car_ids(ids))?;
+        let cars = cars::read_all(app, caller, CarScope::All, &car_ids(ids))?;
         let owners = owners_of(app, caller, &cars)?;
         cars.iter()
             .filter_map(|car| Some((car, OwnerView::from(owners.get(&car.owner)?))))

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
 };
 
 use super::http::{Answer, HeaderMap, HeaderName, HeaderValue, PATIENCE};
@@ -20,6 +20,34 @@ impl Connection {
         self.0
             .write_all(bytes.as_ref())
             .expect("the server takes what is sent");
+    }
+
+    /// Sends the same bytes again and again until the server has closed the connection. Returns their number.
+    pub(crate) fn send_until_closed(&mut self, bytes: &[u8]) -> usize {
+        let mut sent = 0;
+        loop {
+            match self.0.write(bytes) {
+                Ok(length) => sent += length,
+                Err(error) => {
+                    let closed = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+                    assert!(closed.contains(&error.kind()), "after {sent} bytes: {error}");
+                    return sent;
+                }
+            }
+        }
+    }
+
+    /// Announces that nothing more is sent, as the end of a program does.
+    pub(crate) fn finish(&mut self) {
+        self.0.shutdown(Shutdown::Write).expect("the server listens");
+    }
+
+    /// Whether bytes have come that are not read yet.
+    pub(crate) fn has_bytes(&mut self) -> bool {
+        self.0.set_nonblocking(true).expect("the system obeys");
+        let peeked = self.0.peek(&mut [0]);
+        self.0.set_nonblocking(false).expect("the system obeys");
+        peeked.is_ok()
     }
 
     /// Reads until these bytes have arrived.
