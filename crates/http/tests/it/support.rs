@@ -12,6 +12,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use actix_web::{dev::ServerHandle, rt::System};
@@ -86,6 +87,10 @@ fn settings() -> Settings {
         allowed_origins: AllowedOrigins::Listed(Vec::new()),
         trusted_proxies: TrustedProxies::default(),
         hsts_seconds: 0,
+        max_connections: 100,
+        max_connections_per_address: 0,
+        stall: Duration::from_secs(30),
+        max_body_memory: 64 * 1024 * 1024,
         metrics_for: Networks::default(),
         throttle: None,
         password_queue: 64,
