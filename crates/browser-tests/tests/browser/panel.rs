@@ -65,7 +65,8 @@ fn finds_and_deactivates(site: &Site) {
     );
     assert_eq!(site.follow(&site.button("Activate (1 user)")), 200);
     assert_eq!(site.notice(), "1 user activated.");
-    assert_eq!(ann.status("/api/me/"), 200);
+    assert_eq!(ann.status("/api/me/"), 401, "tokens from before stay refused");
+    assert_eq!(site.api_of(CLIENT).status("/api/me/"), 200);
     site.assert_quiet();
 }
 
