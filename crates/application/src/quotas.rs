@@ -19,7 +19,7 @@ pub struct Quotas {
     pub picture_bytes: Option<u64>,
 }
 
-/// What a user has.
+/// Number of cars and size of pictures of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     /// Number of cars.

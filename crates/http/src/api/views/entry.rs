@@ -50,7 +50,7 @@ struct ChangeView<'a> {
 /// A value of a field, as in the representation of the object.
 struct ValueView<'a>(Field, &'a Value);
 
-/// What is kept of a long text.
+/// Excerpt of a long text, with its length and hash.
 #[derive(Serialize)]
 struct ExcerptView<'a> {
     excerpt: &'a str,

@@ -1,4 +1,4 @@
-//! Who may do what, and which forms are taken.
+//! Permissions in the panel, and the protection of its forms.
 
 use mycars_testkit::http::{
     Request,

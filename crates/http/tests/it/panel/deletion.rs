@@ -1,4 +1,4 @@
-//! What is asked before a deletion, and asked again.
+//! Confirmation pages of deletions.
 
 use mycars_testkit::http::{
     Request,
