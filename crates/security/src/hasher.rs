@@ -1,35 +1,24 @@
 //! Password hashes in Django's formats.
 //!
 //! New hashes are Django's `bcrypt_sha256`: bcrypt over the SHA-256 of the password, because bcrypt alone ignores
-//! everything after 72 bytes. Hashes of Django's default (`pbkdf2_sha256`) and of its plain `bcrypt` are verified as
-//! well and reported as outdated, so that the next login replaces them. Of all other formats, only the name of the
-//! algorithm is reported.
+//! everything after 72 bytes. Hashes of the other algorithms that Django still offers (PBKDF2, plain bcrypt, Argon2 and
+//! scrypt) are verified as well and reported as outdated, so that the next login replaces them. Of all other formats,
+//! only the name of the algorithm is reported.
 
-use std::{hint::black_box, str::FromStr as _};
+mod formats;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use bcrypt::HashParts;
+use std::hint::black_box;
+
 use mycars_application::ports::{HashError, PasswordHasher, Verification};
 use mycars_domain::values::{Password, PasswordHash};
-use pbkdf2::pbkdf2_hmac_array;
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 
+use self::formats::{COSTS, Kept};
 use crate::hex;
 
-/// The range of costs that bcrypt supports.
-const COSTS: std::ops::RangeInclusive<u32> = 4..=31;
-
-/// Maximum bcrypt cost of a stored hash, about 4 seconds, so that a foreign hash cannot occupy a thread for days. A
-/// higher configured cost raises this limit.
+/// Maximum bcrypt cost of a stored hash, about 4 seconds, so that a foreign hash cannot occupy a thread for days, and
+/// limit of the work of hashes of other algorithms. A higher configured cost raises this limit.
 const MAX_KEPT_COST: u32 = 16;
-
-/// Maximum number of PBKDF2 iterations of a stored hash, about 2 seconds. Django's default is 1,000,000.
-const MAX_ITERATIONS: u32 = 10_000_000;
-
-/// Approximate number of PBKDF2 iterations that take as long as one round of bcrypt. A bcrypt hash has two to the
-/// power of its cost rounds.
-const ITERATIONS_PER_ROUND: u32 = 400;
 
 /// The names of Django's algorithms. Any other text before the first `$` may be part of a hash and is not reported.
 const ALGORITHMS: [&str; 11] = [
@@ -70,6 +59,11 @@ impl DjangoHasher {
         }
     }
 
+    /// Parses a stored hash, within the limits of its cost.
+    fn parse<'a>(&self, hash: &'a str) -> Option<Kept<'a>> {
+        Kept::parse(hash, self.cost.max(MAX_KEPT_COST))
+    }
+
     fn compare(&self, password: &str, kept: &Kept<'_>) -> Verification {
         if !kept.is_of(password) {
             Verification::Wrong
@@ -97,7 +91,7 @@ impl PasswordHasher for DjangoHasher {
     }
 
     fn verify(&self, password: &str, hash: &PasswordHash) -> Verification {
-        let kept = Kept::parse(hash.reveal(), self.cost.max(MAX_KEPT_COST));
+        let kept = self.parse(hash.reveal());
         let verification = kept.as_ref().map_or_else(
             || unverifiable(hash.reveal()),
             |kept| self.compare(password, kept),
@@ -113,6 +107,16 @@ impl PasswordHasher for DjangoHasher {
 
     fn verify_nobody(&self, password: &str) {
         work(password, self.cost);
+    }
+
+    fn unsupported(&self, hash: &PasswordHash) -> Option<&'static str> {
+        if self.parse(hash.reveal()).is_some() {
+            return None;
+        }
+        match unverifiable(hash.reveal()) {
+            Verification::Unsupported(algorithm) => Some(algorithm),
+            _ => None,
+        }
     }
 }
 
@@ -130,101 +134,6 @@ fn unverifiable(hash: &str) -> Verification {
     };
     let known = ALGORITHMS.into_iter().find(|known| *known == name);
     Verification::Unsupported(known.unwrap_or("unknown"))
-}
-
-/// A hash that can be verified.
-enum Kept<'a> {
-    Bcrypt(Bcrypt<'a>),
-    Pbkdf2(Pbkdf2<'a>),
-}
-
-impl<'a> Kept<'a> {
-    /// Parses one of Django's formats. Returns `None` for other formats, malformed hashes and unusable ones (`!…`).
-    fn parse(text: &'a str, max_cost: u32) -> Option<Self> {
-        let (algorithm, hash) = text.split_once('$')?;
-        match algorithm {
-            "bcrypt_sha256" => Bcrypt::parse(hash, true, max_cost).map(Self::Bcrypt),
-            "bcrypt" => Bcrypt::parse(hash, false, max_cost).map(Self::Bcrypt),
-            "pbkdf2_sha256" => Pbkdf2::parse(hash).map(Self::Pbkdf2),
-            _ => None,
-        }
-    }
-
-    fn is_of(&self, password: &str) -> bool {
-        match self {
-            Self::Bcrypt(kept) => kept.is_of(password),
-            Self::Pbkdf2(kept) => kept.is_of(password),
-        }
-    }
-
-    /// Returns whether the hash has the format and cost of new hashes.
-    fn is_new(&self, new_cost: u32) -> bool {
-        matches!(self, Self::Bcrypt(kept) if kept.prehashed && kept.cost == new_cost)
-    }
-
-    /// Returns the work of verifying the hash, in rounds of bcrypt.
-    fn rounds(&self) -> u64 {
-        match self {
-            Self::Bcrypt(kept) => 1 << kept.cost,
-            Self::Pbkdf2(kept) => u64::from(kept.iterations / ITERATIONS_PER_ROUND),
-        }
-    }
-}
-
-struct Bcrypt<'a> {
-    /// The hash in bcrypt's own notation, `$2b$12$…`.
-    hash: &'a str,
-    cost: u32,
-    /// Whether the SHA-256 of the password is hashed instead of the password.
-    prehashed: bool,
-}
-
-impl<'a> Bcrypt<'a> {
-    fn parse(hash: &'a str, prehashed: bool, max_cost: u32) -> Option<Self> {
-        let cost = HashParts::from_str(hash).ok()?.get_cost();
-        (*COSTS.start()..=max_cost).contains(&cost).then_some(Self {
-            hash,
-            cost,
-            prehashed,
-        })
-    }
-
-    fn is_of(&self, password: &str) -> bool {
-        let matches = if self.prehashed {
-            bcrypt::verify(prehash(password), self.hash)
-        } else {
-            bcrypt::verify(password, self.hash)
-        };
-        matches.unwrap_or(false)
-    }
-}
-
-struct Pbkdf2<'a> {
-    iterations: u32,
-    salt: &'a str,
-    hash: [u8; 32],
-}
-
-impl<'a> Pbkdf2<'a> {
-    /// Parses `iterations$salt$hash`.
-    fn parse(text: &'a str) -> Option<Self> {
-        let (iterations, rest) = text.split_once('$')?;
-        let (salt, hash) = rest.split_once('$')?;
-        let iterations = iterations.parse().ok()?;
-        let hash = BASE64_STANDARD.decode(hash).ok()?.try_into().ok()?;
-        let is_sensible = (1..=MAX_ITERATIONS).contains(&iterations) && !salt.is_empty();
-        is_sensible.then_some(Self {
-            iterations,
-            salt,
-            hash,
-        })
-    }
-
-    fn is_of(&self, password: &str) -> bool {
-        let hash: [u8; 32] =
-            pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), self.salt.as_bytes(), self.iterations);
-        hash.ct_eq(&self.hash).into()
-    }
 }
 
 /// Returns the input that Django gives to bcrypt: the SHA-256 of a password in hexadecimal, because bcrypt would stop
@@ -254,6 +163,18 @@ mod tests {
     const PBKDF2: &str =
         "pbkdf2_sha256$1000$saltysaltysaltysaltyAB$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=";
     const PBKDF2_LONG: &str = "pbkdf2_sha256$1$s$MFC4WFAyw985JtFE0g+3Y+Kx1Gz3auEJ597Q+MZktZE=";
+    const PBKDF2_SHA1: &str = "pbkdf2_sha1$1000$saltysaltysaltysaltyAB$uswHTSxon/tDSSxHHUsDbrmSqAQ=";
+    const ARGON2ID: &str = "argon2$argon2id$v=19$m=1024,t=2,p=2$c2FsdHlzYWx0eXNhbHR5$TDpX82yaJfd0mm7zmmksen8Ay+SRiEcrBWMiWlKUZY8";
+    const ARGON2I: &str =
+        "argon2$argon2i$v=19$m=1024,t=2,p=2$c2FsdHlzYWx0eXNhbHR5$QBEwVP+OSNrOlMAgc4iECI+V6bcJXgShoGAzT1FORGY";
+    const ARGON2_V16: &str =
+        "argon2$argon2i$v=16$m=1024,t=2,p=2$c2FsdHlzYWx0eXNhbHR5$vLpro/WZvDEfjaW9DA1Kiwc0YyNjluB1aG1Rtzv3wuI";
+    const ARGON2_LONG: &str = "argon2$argon2id$v=19$m=1024,t=2,p=2$c2FsdHlzYWx0eXNhbHR5$DE4d0X1nCC82ID3bPtks3iGvSM5csOsXdDr4RRJT+o8";
+    const SCRYPT: &str = "scrypt$1024$saltysaltysalty$8$2$yXBM82zTi1akwFVyiGbNu38smuEMOAFJA7ROrtH44UYbVVtAWiWyDqEojvqPpcVhLFdZhfyu90Ed1LITvuJ4Qw==";
+    const SCRYPT_LONG: &str = "scrypt$1024$s$8$2$SX5K0deQAhp/PElyWHdXZLrai9rNjAwNetwQAhBSI2bzlJGbA4e7+UXhhqziXrii8TiU1XOfEg3rirmgYEQs3A==";
+    /// Made with Django's default parameters.
+    const ARGON2_DEFAULT: &str = "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdHlzYWx0eXNhbHR5$MH1dQcqk+DCm4RTqyC1fnLU4XFFv0Cjl6hyRsTkh/9Y";
+    const SCRYPT_DEFAULT: &str = "scrypt$16384$saltysaltysalty$8$5$YaL46V8ysTm5V6eSSCg10KNSS4syxrOBTBlJbT0EOJMS3sR0ADhcqbcXIa7xdzywd+opp5Dl/Gdd545lNEwGPw==";
 
     fn hasher() -> DjangoHasher {
         DjangoHasher::new(4).unwrap()
@@ -296,6 +217,11 @@ mod tests {
             (BCRYPT_SHA256_COST_5, Verification::RightButOutdated),
             (BCRYPT, Verification::RightButOutdated),
             (PBKDF2, Verification::RightButOutdated),
+            (PBKDF2_SHA1, Verification::RightButOutdated),
+            (ARGON2ID, Verification::RightButOutdated),
+            (ARGON2I, Verification::RightButOutdated),
+            (ARGON2_V16, Verification::RightButOutdated),
+            (SCRYPT, Verification::RightButOutdated),
         ] {
             assert_eq!(verify("correct horse", hash), right, "{hash}");
             for wrong in ["correct hors", "correct horse ", "", "Correct horse"] {
@@ -309,6 +235,8 @@ mod tests {
         for (hash, right) in [
             (BCRYPT_SHA256_LONG, Verification::Right),
             (PBKDF2_LONG, Verification::RightButOutdated),
+            (ARGON2_LONG, Verification::RightButOutdated),
+            (SCRYPT_LONG, Verification::RightButOutdated),
         ] {
             assert_eq!(verify(&long_password(), hash), right);
             let shorter = long_password().replacen('ü', "", 1);
@@ -335,6 +263,20 @@ mod tests {
             ("correct horse", "unknown"),
             ("md5$salt$86d3f3a95c324c9479bd8986968f4327", "md5"),
             ("argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA", "argon2"),
+            (
+                "argon2$argon2x$v=19$m=1024,t=2,p=2$c2FsdHlzYWx0$TDpX82yaJfd0mm7zmmksen8Ay+SRiEc",
+                "argon2",
+            ),
+            (
+                "argon2$argon2id$v=19$m=1024,t=2$c2FsdHlzYWx0$TDpX82yaJfd0mm7zmmksen8Ay+SRiEc",
+                "argon2",
+            ),
+            (
+                "argon2$argon2id$v=19$m=1024,t=2,p=0$c2FsdHlzYWx0$TDpX82yaJfd0mm7zmmksen8Ay+SRiEc",
+                "argon2",
+            ),
+            ("scrypt$1000$salt$8$1$aGFzaGhhc2hoYXNoaGFzaA==", "scrypt"),
+            ("scrypt$1024$salt$0$1$aGFzaGhhc2hoYXNoaGFzaA==", "scrypt"),
             ("bcrypt_sha256", "unknown"),
             ("bcrypt_sha256$", "bcrypt_sha256"),
             ("bcrypt_sha256$$2b$04$", "bcrypt_sha256"),
@@ -378,7 +320,7 @@ mod tests {
             ("pbkdf2_sha256$1000$salt$", "pbkdf2_sha256"),
             ("pbkdf2_sha256$1000$salt$LxAP", "pbkdf2_sha256"),
             ("pbkdf2_sha256$1000$salt$no base64!", "pbkdf2_sha256"),
-            ("scrypt$16384$salt$8$1$aGFzaA==", "scrypt"),
+            ("scrypt$16384$salt$8$1$", "scrypt"),
             ("pbkdf2_sha1$1000$salt$aGFzaA==", "pbkdf2_sha1"),
             ("sha1$salt$86d3f3a95c324c9479bd8986968f4327", "sha1"),
             ("unsalted_sha1$$86d3", "unsalted_sha1"),
@@ -419,6 +361,14 @@ mod tests {
             "pbkdf2_sha256$10000001$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
             "pbkdf2_sha256$4294967295$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
             "pbkdf2_sha256$99999999999999999999$salt$LxAP6ODAb3eXjXnEDktlV/Vo4/XfVbNBm8IYerazf3A=",
+            &ARGON2ID.replace("m=1024", "m=4294967295"),
+            &ARGON2ID.replace("m=1024", "m=524288"),
+            &ARGON2ID.replace("t=2", "t=4294967295"),
+            &ARGON2ID.replace("p=2", "p=16777215"),
+            &SCRYPT.replace("$1024$", "$9223372036854775808$"),
+            &SCRYPT.replace("$1024$", "$1048576$"),
+            &SCRYPT.replace("$8$2$", "$8$1073741823$"),
+            &SCRYPT.replace("$8$2$", "$1073741823$1$"),
         ] {
             let verification = verify("correct horse", hash);
             assert!(matches!(verification, Verification::Unsupported(_)), "{hash}");
@@ -452,11 +402,46 @@ mod tests {
                 this > usual / 4 && this < usual * 4
             })
         };
-        for kept in ["!", "nonsense", "argon2$hash", BCRYPT_SHA256, BCRYPT, PBKDF2] {
+        for kept in [
+            "!",
+            "nonsense",
+            "argon2$hash",
+            BCRYPT_SHA256,
+            BCRYPT,
+            PBKDF2,
+            PBKDF2_SHA1,
+            ARGON2ID,
+            SCRYPT,
+        ] {
             let hash = PasswordHash::from_storage(kept.to_owned());
             assert!(takes_as_long(&|| fail(&hash)), "{kept}");
         }
         assert!(takes_as_long(&|| hasher.verify_nobody("wrong")));
+    }
+
+    #[test]
+    fn unsupported_names_the_hashes_that_no_password_fits() {
+        let unsupported = |hash: &str| hasher().unsupported(&PasswordHash::from_storage(hash.to_owned()));
+        for hash in [
+            "",
+            "!",
+            "!salt",
+            BCRYPT,
+            PBKDF2_SHA1,
+            ARGON2_DEFAULT,
+            SCRYPT_DEFAULT,
+        ] {
+            assert_eq!(unsupported(hash), None, "{hash}");
+        }
+        assert_eq!(
+            unsupported("md5$salt$86d3f3a95c324c9479bd8986968f4327"),
+            Some("md5")
+        );
+        assert_eq!(
+            unsupported(&ARGON2ID.replace("m=1024", "m=524288")),
+            Some("argon2")
+        );
+        assert_eq!(unsupported("plain"), Some("unknown"));
     }
 
     #[test]
@@ -479,6 +464,11 @@ mod tests {
             &pbkdf2(1),
             &pbkdf2(600_000),
             &pbkdf2(1_000_000),
+            PBKDF2_SHA1,
+            ARGON2ID,
+            ARGON2_DEFAULT,
+            SCRYPT,
+            SCRYPT_DEFAULT,
         ] {
             let (work, _) = work_after(kept);
             // Work below the minimum cost of bcrypt is left out.
