@@ -230,7 +230,7 @@ impl ApiError {
             Self::NotFound(Resource::Car) => "No Car matches the given query.".into(),
             Self::NotFound(Resource::User) => "No User matches the given query.".into(),
             Self::NotFound(Resource::Route) => "Not found.".into(),
-            Self::Conflict => "It was changed by somebody else meanwhile.".into(),
+            Self::Conflict => "It was changed by another user meanwhile.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
             Self::UnsupportedMediaType(given) => {

@@ -277,7 +277,7 @@ fn deletes_many(site: &Site) {
     ann.create("/api/cars/", &cars::car("NEW 1"));
     assert_eq!(site.follow(&site.button("Yes, delete (150 cars)")), 200);
     assert!(
-        site.problem().contains("It is about 151 cars now."),
+        site.problem().contains("It holds 151 cars now."),
         "{}",
         site.problem()
     );
@@ -307,10 +307,10 @@ fn deletes_many(site: &Site) {
     // An empty selection, or no action, is reported.
     site.visit("/admin/cars/");
     assert_eq!(site.choose_action("Delete"), 200);
-    assert_eq!(site.problem(), "Nothing was done: first choose some cars.");
+    assert_eq!(site.problem(), "Nothing was done: choose some cars.");
     site.tick("KEEP 1").click();
     assert_eq!(site.form_with("Go").press("Go"), 200);
-    assert_eq!(site.problem(), "Nothing was done: first choose an action.");
+    assert_eq!(site.problem(), "Nothing was done: choose an action.");
     site.assert_quiet();
 }
 
@@ -372,16 +372,16 @@ fn reads_history(site: &Site) {
     assert_eq!(counts(site), ["Cars 1", "Pictures 0"]);
     assert_eq!(site.follow(&site.button("Yes, delete it")), 200);
     assert_eq!(site.follow(&site.link("Its history")), 200);
-    assert!(site.browser.find("h1").text().ends_with("which is gone"));
+    assert!(site.browser.find("h1").text().ends_with("(deleted)"));
     assert_eq!(site.texts(".entry").len(), 4);
     site.follow(&site.link("History"));
     site.search("b-ab 1");
-    assert_eq!(site.column("Who"), [ROOT, ROOT, CLIENT, CLIENT]);
-    assert_eq!(site.column("Did"), ["deleted", "changed", "changed", "added"]);
+    assert_eq!(site.column("Actor"), [ROOT, ROOT, CLIENT, CLIENT]);
+    assert_eq!(site.column("Action"), ["deleted", "changed", "changed", "added"]);
     let form = site.search_form();
     form.fill("Actor’s ID", "2");
     form.press("Apply");
-    assert_eq!(site.column("Who"), [CLIENT, CLIENT]);
+    assert_eq!(site.column("Actor"), [CLIENT, CLIENT]);
     site.assert_quiet();
 }
 
@@ -519,8 +519,8 @@ fn resolves_conflicts(site: &Site) {
         "{told}"
     );
     let form = site.change_form();
-    assert_eq!(form.error("Mileage"), "It is “16000” now.");
-    assert_eq!(form.error("Color"), "It is “Red” now.");
+    assert_eq!(form.error("Mileage"), "The stored value is “16000”.");
+    assert_eq!(form.error("Color"), "The stored value is “Red”.");
     assert_eq!(
         (form.value("Mileage"), form.value("Notes")),
         ("17000".into(), "Mine".into())
@@ -539,7 +539,10 @@ fn resolves_conflicts(site: &Site) {
         "{}",
         site.problem()
     );
-    assert_eq!(site.change_form().error("Mileage"), "It is “18000” now.");
+    assert_eq!(
+        site.change_form().error("Mileage"),
+        "The stored value is “18000”."
+    );
 
     // The admin overwrites the other change.
     assert_eq!(
@@ -573,7 +576,10 @@ fn resolves_conflicts(site: &Site) {
     site.browser.look_at(&second);
     site.change_form().fill("Last name", "Ray");
     assert_eq!(site.change_form().press("Save"), 409);
-    assert_eq!(site.change_form().error("Last name"), "It is “Kay” now.");
+    assert_eq!(
+        site.change_form().error("Last name"),
+        "The stored value is “Kay”."
+    );
     assert_eq!(site.change_form().press("Save"), 200);
     assert_eq!(ann.get("/api/me/")["last_name"], "Ray");
     site.assert_quiet();

@@ -10,7 +10,7 @@ use crate::{
 pub(crate) static DELETE: Endpoint = Endpoint {
     path: "/api/delete-account/",
     name: "Delete Account",
-    description: "Delete your own account with your cars and their pictures. The last active superuser can't.",
+    description: "Delete your own account with your cars and their pictures. The last active superuser cannot be deleted.",
     tag: Tag::Account,
     access: Access::Authenticated,
     rate: RateClass::Standard,

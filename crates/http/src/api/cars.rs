@@ -60,7 +60,7 @@ pub(crate) static USER_CARS: Endpoint = Endpoint {
 pub(crate) static USER_CAR: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/cars/{car_id}/",
     name: "Admin User Car Instance",
-    description: "A car of a user. It is only found under its owner.",
+    description: "A car of a user. The car is found only under its owner's path.",
     tag: Tag::AdminCars,
     access: Access::Admin,
     rate: RateClass::Standard,
@@ -106,7 +106,7 @@ const fn detail_operations([read_id, replace_id, change_id, delete_id]: [&'stati
         },
         Operation {
             id: change_id,
-            summary: "Change some of a car",
+            summary: "Update a car",
             method: Method::Patch,
             body: Some(&CAR),
             answer: ResponseSpec::One(&CAR),
@@ -146,7 +146,7 @@ pub(crate) static FIELDS: [FieldSpec; 15] = [
         .example("Silver"),
     FieldSpec::required(Field::License, "License", FieldKind::Text)
         .at_most(LicensePlate::MAX_LENGTH)
-        .help("The licence plate. No two cars have the same, whatever its case.")
+        .help("The licence plate, unique over all cars, ignoring case.")
         .example("AB 123 CD"),
     FieldSpec::optional(Field::Vin, "VIN", FieldKind::Text)
         .nullable()
@@ -157,7 +157,7 @@ pub(crate) static FIELDS: [FieldSpec; 15] = [
     FieldSpec::optional(Field::Mileage, "Mileage", FieldKind::Integer)
         .from(Mileage::MIN)
         .to(Mileage::MAX)
-        .help("In kilometres.")
+        .help("Distance driven, in kilometres.")
         .default("0")
         .example("15000"),
     FieldSpec::read_only("owner", "Owner", FieldKind::Reference).example("1"),
@@ -177,7 +177,7 @@ const VIN: &str = "[A-HJ-NPR-Za-hj-npr-z0-9]{17}";
 
 /// The owner of the cars that a request concerns.
 pub(super) struct Scope<'a> {
-    pub(super) garage: CarScope,
+    pub(super) cars: CarScope,
     owner: Cow<'a, User>,
 }
 
@@ -186,13 +186,13 @@ impl<'a> Scope<'a> {
     pub(super) fn of(request: &'a Request<'_>) -> Result<Self, ApiError> {
         match request.id("user_id") {
             None => Ok(Self {
-                garage: CarScope::Caller,
+                cars: CarScope::Caller,
                 owner: Cow::Borrowed(request.user()?),
             }),
             Some(id) => {
                 let owner = users::read(request.app, request.caller, UserId(id))?;
                 Ok(Self {
-                    garage: CarScope::Owner(owner.id),
+                    cars: CarScope::Owner(owner.id),
                     owner: Cow::Owned(owner),
                 })
             }
@@ -201,7 +201,7 @@ impl<'a> Scope<'a> {
 
     /// Reads the car with the id in the path.
     pub(super) fn find(&self, request: &Request<'_>) -> Result<Car, ApiError> {
-        Ok(cars::read(request.app, request.caller, self.garage, id(request))?)
+        Ok(cars::read(request.app, request.caller, self.cars, id(request))?)
     }
 
     pub(super) fn show(&self, car: &Car) -> Result<Reply, ApiError> {
@@ -216,14 +216,14 @@ pub(super) fn id(request: &Request<'_>) -> CarId {
 
 /// The cars of one owner in a list.
 pub(super) struct CarItems {
-    garage: CarScope,
+    scope: CarScope,
     owner: OwnerView,
 }
 
 impl CarItems {
-    pub(super) fn new(garage: CarScope, owner: &User) -> Self {
+    pub(super) fn new(scope: CarScope, owner: &User) -> Self {
         let owner = owner.into();
-        Self { garage, owner }
+        Self { scope, owner }
     }
 }
 
@@ -236,7 +236,7 @@ impl Items for CarItems {
 
     fn read(&self, app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<Car>, ApiError> {
         let ids: Vec<CarId> = ids.iter().copied().map(CarId).collect();
-        Ok(cars::read_all(app, caller, self.garage, &ids)?)
+        Ok(cars::read_all(app, caller, self.scope, &ids)?)
     }
 
     fn write(&self, car: &Car, json: &mut Vec<u8>) -> serde_json::Result<()> {
@@ -247,15 +247,15 @@ impl Items for CarItems {
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let query = request.query.cars(request.lists)?;
-    let listed = cars::list(request.app, request.caller, scope.garage, &query)?;
-    request.list(&listed, query.page, CarItems::new(scope.garage, &scope.owner))
+    let listed = cars::list(request.app, request.caller, scope.cars, &query)?;
+    request.list(&listed, query.page, CarItems::new(scope.cars, &scope.owner))
 }
 
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let input = input(&request.form()?);
-    let car = match cars::create(request.app, request.caller, scope.garage, &input) {
-        Err(cars::Error::OwnerGone) if scope.garage != CarScope::Caller => {
+    let car = match cars::create(request.app, request.caller, scope.cars, &input) {
+        Err(cars::Error::OwnerGone) if scope.cars != CarScope::Caller => {
             return Err(ApiError::NotFound(Resource::User));
         }
         created => created?,
@@ -283,7 +283,7 @@ fn update(request: &Request<'_>, completeness: UpdateMode) -> Result<Reply, ApiE
     let car = cars::update(
         request.app,
         request.caller,
-        scope.garage,
+        scope.cars,
         id(request),
         &input,
         completeness,
@@ -293,7 +293,7 @@ fn update(request: &Request<'_>, completeness: UpdateMode) -> Result<Reply, ApiE
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
-    cars::delete(request.app, request.caller, scope.garage, id(request), None)?;
+    cars::delete(request.app, request.caller, scope.cars, id(request), None)?;
     Ok(Reply::no_content())
 }
 

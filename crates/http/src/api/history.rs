@@ -18,7 +18,7 @@ use crate::{
 pub(crate) static LIST: Endpoint = Endpoint {
     path: "/api/admin/history/",
     name: "Admin History",
-    description: "What became of users, cars and logins, newest first. Times are written as 2026-11-24 or \
+    description: "The audit log: changes of users, cars and logins, newest first. Filters take times such as 2026-11-24 or \
                   2026-11-24T18:30.",
     tag: Tag::AdminHistory,
     access: Access::Admin,
@@ -26,7 +26,7 @@ pub(crate) static LIST: Endpoint = Endpoint {
     list: Some(&query::HISTORY),
     operations: &[Operation::plain(
         "list_history",
-        "List what became of everything",
+        "List the audit log",
         Method::Get,
         ResponseSpec::Many(&ENTRY),
         list,
@@ -36,14 +36,14 @@ pub(crate) static LIST: Endpoint = Endpoint {
 pub(crate) static OWN: Endpoint = Endpoint {
     path: "/api/cars/{car_id}/history/",
     name: "Car History",
-    description: "What became of one of your own cars since it is yours, newest first.",
+    description: "Changes of one of your own cars since you own it, newest first.",
     tag: Tag::Cars,
     access: Access::Authenticated,
     rate: RateClass::Standard,
     list: Some(&query::HISTORY_OF_CAR),
     operations: &[Operation::plain(
         "list_car_history",
-        "List what became of a car",
+        "List the changes of a car",
         Method::Get,
         ResponseSpec::Many(&CAR_HISTORY_ENTRY),
         of_car,
@@ -53,14 +53,14 @@ pub(crate) static OWN: Endpoint = Endpoint {
 pub(crate) static USERS: Endpoint = Endpoint {
     path: "/api/admin/users/{user_id}/cars/{car_id}/history/",
     name: "Admin User Car History",
-    description: "What became of a user's car since it is theirs, newest first.",
+    description: "Changes of a user's car since they own it, newest first.",
     tag: Tag::AdminCars,
     access: Access::Admin,
     rate: RateClass::Standard,
     list: Some(&query::HISTORY_OF_CAR),
     operations: &[Operation::plain(
         "list_user_car_history",
-        "List what became of a car",
+        "List the changes of a car",
         Method::Get,
         ResponseSpec::Many(&ENTRY),
         of_car,
@@ -82,11 +82,11 @@ pub(crate) static ENTRY: Schema = Schema {
         CHANNEL,
         FieldSpec::read_only("request_id", "Request id", FieldKind::Text)
             .nullable()
-            .help("The `X-Request-Id` of the answer.")
+            .help("`X-Request-Id` of the response.")
             .example("3f7a21c0-42"),
         FieldSpec::read_only("address", "Address", FieldKind::Text)
             .nullable()
-            .help("From where it was asked.")
+            .help("Network address of the client.")
             .example("192.0.2.7"),
         CHANGES,
     ],
@@ -109,7 +109,7 @@ pub(crate) static CAR_HISTORY_ENTRY: Schema = Schema {
     ],
 };
 
-const LONG_TEXT: &str = "A text of more than 256 characters is an object: `excerpt`, its first 256 characters; `length`, the number of all; `sha256`, the hash of all in UTF-8.";
+const LONG_TEXT: &str = "A text of more than 256 characters is an object: `excerpt`, its first 256 characters; `length`, the number of its characters; `sha256`, the hash of its UTF-8.";
 
 static CHANGE: Schema = Schema {
     name: "FieldChange",
@@ -125,23 +125,23 @@ static CHANGE: Schema = Schema {
 };
 
 const ID: FieldSpec =
-    FieldSpec::read_only("id", "ID", FieldKind::Integer).help("Later entries have greater ones.");
+    FieldSpec::read_only("id", "ID", FieldKind::Integer).help("Later entries have greater ids.");
 const AT: FieldSpec = FieldSpec::read_only("at", "At", FieldKind::DateTime);
 const ACTION: FieldSpec = FieldSpec::read_only("action", "Action", FieldKind::Code(query::ACTIONS))
-    .help("Logins that were ended are `revoked`.")
+    .help("`revoked` means that logins were ended.")
     .example("changed");
 const OBJECT_TYPE: FieldSpec =
     FieldSpec::read_only("object_type", "Object type", FieldKind::Code(query::OBJECT_TYPES)).example("car");
 const OBJECT_ID: FieldSpec = FieldSpec::read_only("object_id", "Object id", FieldKind::Text).example("7");
 const OBJECT: FieldSpec = FieldSpec::read_only("object", "Object", FieldKind::Text)
-    .help("What it was called then.")
+    .help("Name of the object at that time.")
     .example("Toyota Camry (AB 123 CD)");
 const ACTOR: FieldSpec = FieldSpec::read_only("actor", "Actor", FieldKind::Reference)
     .nullable()
-    .help("The user who did it; null for nobody that is known, and for the program itself.")
+    .help("Id of the user who made the change; null for anonymous clients and for the program itself.")
     .example("1");
 const ACTOR_NAME: FieldSpec = FieldSpec::read_only("actor_name", "Actor name", FieldKind::Text)
-    .help("What they were called then.")
+    .help("Name of the actor at that time.")
     .example("ann");
 const CHANNEL: FieldSpec =
     FieldSpec::read_only("channel", "Channel", FieldKind::Code(CHANNELS)).example("api");
@@ -185,8 +185,8 @@ impl Items for EntryItems {
 fn of_car(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let page = Some(request.query.history_page(request.lists));
-    let listed = history::of_car(request.app, request.caller, scope.garage, id(request), page)?;
-    let car = Some((scope.garage, id(request)));
+    let listed = history::of_car(request.app, request.caller, scope.cars, id(request), page)?;
+    let car = Some((scope.cars, id(request)));
     request.list(&listed, page, EntryItems { car })
 }
 

@@ -41,7 +41,7 @@ const fn operations(upload_id: &'static str, delete_id: &'static str) -> [Operat
     [
         Operation {
             id: upload_id,
-            summary: "Give a car a picture",
+            summary: "Upload a car's picture",
             method: Method::Post,
             body: Some(&UPLOAD),
             answer: ResponseSpec::One(&CAR),
@@ -49,7 +49,7 @@ const fn operations(upload_id: &'static str, delete_id: &'static str) -> [Operat
         },
         Operation::plain(
             delete_id,
-            "Take its picture from a car",
+            "Delete a car's picture",
             Method::Delete,
             ResponseSpec::Nothing,
             remove,
@@ -60,8 +60,8 @@ const fn operations(upload_id: &'static str, delete_id: &'static str) -> [Operat
 static UPLOAD: Schema = Schema {
     name: "ImageUpload",
     fields: &[FieldSpec::required(Field::Image, "Image", FieldKind::ImageUpload)
-        .help("JPEG, PNG, WebP or GIF, sent as multipart/form-data. Kept as JPEG, without its metadata. It has at most \
-               5 MiB and 40 megapixels, unless settings say otherwise.")],
+        .help("JPEG, PNG, WebP or GIF, sent as multipart/form-data. Stored as JPEG without metadata. By default at \
+               most 5 MiB and 40 megapixels.")],
 };
 
 fn upload(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -81,12 +81,12 @@ fn upload(request: &Request<'_>) -> Result<Reply, ApiError> {
         Input::Null => Input::Null,
         Input::Invalid(violation) => Input::Invalid(violation),
     };
-    let car = images::upload(request.app, request.caller, scope.garage, id(request), input)?;
+    let car = images::upload(request.app, request.caller, scope.cars, id(request), input)?;
     scope.show(&car)
 }
 
 fn remove(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
-    images::remove(request.app, request.caller, scope.garage, id(request), None)?;
+    images::remove(request.app, request.caller, scope.cars, id(request), None)?;
     Ok(Reply::no_content())
 }

@@ -16,14 +16,14 @@ use crate::{
 pub(crate) static LOGOUT: Endpoint = Endpoint {
     path: "/api/logout/",
     name: "Logout",
-    description: "End a login by giving up its refresh token.",
+    description: "Log out: revoke a refresh token.",
     tag: Tag::Tokens,
     access: Access::Authenticated,
     rate: RateClass::Standard,
     list: None,
     operations: &[Operation {
         id: "logout",
-        summary: "Give up a refresh token",
+        summary: "Revoke a refresh token",
         method: Method::Post,
         body: Some(&Schema {
             name: "Logout",

@@ -146,10 +146,10 @@ mod tests {
     fn field_metadata_is_in_drf_order() {
         let spec = FieldSpec::required(Field::Brand, "Brand", FieldKind::Text)
             .at_most(100)
-            .help("Who made it.");
+            .help("The manufacturer.");
         assert_eq!(
             described(spec),
-            r#"{"type":"string","required":true,"read_only":false,"label":"Brand","help_text":"Who made it.","max_length":100}"#
+            r#"{"type":"string","required":true,"read_only":false,"label":"Brand","help_text":"The manufacturer.","max_length":100}"#
         );
     }
 

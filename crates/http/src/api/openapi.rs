@@ -112,15 +112,15 @@ const TAGS: [Tag; 7] = [
 /// Returns the name and the description of a group.
 fn named(tag: Tag) -> (&'static str, &'static str) {
     match tag {
-        Tag::Root => ("root", "Where everything is."),
+        Tag::Root => ("root", "Links to the resources of the API."),
         Tag::Tokens => ("tokens", "Log in, stay logged in, log out."),
         Tag::Account => ("account", "Your own account."),
-        Tag::Cars => ("cars", "Your own cars, an admin's too."),
-        Tag::AdminUsers => ("admin-users", "Everybody's accounts, for admins."),
+        Tag::Cars => ("cars", "Your own cars."),
+        Tag::AdminUsers => ("admin-users", "All users, for admins."),
         Tag::AdminCars => ("admin-cars", "The cars of a user, for admins."),
         Tag::AdminHistory => (
             "admin-history",
-            "What became of users, cars and logins, for admins.",
+            "The audit log of users, cars and logins, for admins.",
         ),
     }
 }
@@ -148,11 +148,11 @@ fn components() -> Components {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("The access token that `POST /api/token/` answers."))
+        .description(Some("The access token that `POST /api/token/` returns."))
         .build();
     let session = ApiKeyValue::with_description(
         SESSION_COOKIE,
-        "The session of a browser that has logged in at `/api-auth/login/`. What changes something must also \
+        "The session of a browser that logged in at `/api-auth/login/`. Unsafe methods must also \
          send the value of the cookie `csrftoken` in the header `X-CSRFToken`.",
     );
     let mut components = ComponentsBuilder::new()

@@ -16,7 +16,7 @@ use crate::{
 pub(crate) static CHANGE: Endpoint = Endpoint {
     path: "/api/change-password/",
     name: "Change Password",
-    description: "Change your own password. Every refresh token issued before stops working.",
+    description: "Change your own password. All refresh tokens issued before are revoked.",
     tag: Tag::Account,
     access: Access::Authenticated,
     rate: RateClass::Standard,

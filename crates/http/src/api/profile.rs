@@ -34,7 +34,7 @@ pub(crate) static ME: Endpoint = Endpoint {
         ),
         Operation {
             id: "update_me",
-            summary: "Change some of your own account",
+            summary: "Update your own account",
             method: Method::Patch,
             body: Some(&Schema {
                 name: "Profile",

@@ -19,14 +19,14 @@ use crate::{
 pub(crate) static REGISTER: Endpoint = Endpoint {
     path: "/api/register/",
     name: "Register",
-    description: "Make an account. Only an administrator can make one with the role of an administrator.",
+    description: "Create an account. Only admins can create an account with the role `admin`.",
     tag: Tag::Account,
     access: Access::Optional,
     rate: RateClass::Register,
     list: None,
     operations: &[Operation {
         id: "register",
-        summary: "Make an account",
+        summary: "Create an account",
         method: Method::Post,
         body: Some(&Schema {
             name: "Registration",

@@ -14,14 +14,14 @@ use crate::{
 pub(crate) static ROOT: Endpoint = Endpoint {
     path: "/api/",
     name: "Api Root",
-    description: "Where everything is. Open to all; nearly everything behind it needs a token.",
+    description: "Links to the resources of the API. Open to all; most of the resources need a token.",
     tag: Tag::Root,
     access: Access::Optional,
     rate: RateClass::Standard,
     list: None,
     operations: &[Operation::plain(
         "get_root",
-        "Say where everything is",
+        "List the resources",
         Method::Get,
         ResponseSpec::Links,
         read,

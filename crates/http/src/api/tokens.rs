@@ -19,7 +19,7 @@ use crate::{
 pub(crate) static LOGIN: Endpoint = Endpoint {
     path: "/api/token/",
     name: "Token Obtain Pair",
-    description: "Takes a username and a password and answers an access and a refresh token.",
+    description: "Takes a username and a password and returns an access token and a refresh token.",
     tag: Tag::Tokens,
     access: Access::Open,
     rate: RateClass::Login,
@@ -46,7 +46,7 @@ pub(crate) static LOGIN: Endpoint = Endpoint {
 pub(crate) static REFRESH: Endpoint = Endpoint {
     path: "/api/token/refresh/",
     name: "Token Refresh",
-    description: "Takes a refresh token and answers a new access token.",
+    description: "Takes a refresh token and returns a new access token.",
     tag: Tag::Tokens,
     access: Access::Open,
     rate: RateClass::Refresh,
@@ -65,7 +65,7 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
                 ACCESS_TOKEN,
                 REFRESH_TOKEN
                     .sometimes()
-                    .help("Only where refresh tokens are rotated: the one that was sent is dead then."),
+                    .help("Only with rotation of refresh tokens, which revokes the token that was sent."),
             ],
         }),
         handle: refresh,
@@ -75,14 +75,14 @@ pub(crate) static REFRESH: Endpoint = Endpoint {
 pub(crate) static VERIFY: Endpoint = Endpoint {
     path: "/api/token/verify/",
     name: "Token Verify",
-    description: "Takes a token of either type and says whether it is good.",
+    description: "Takes a token of either type and returns 200 if it is valid.",
     tag: Tag::Tokens,
     access: Access::Open,
     rate: RateClass::Standard,
     list: None,
     operations: &[Operation {
         id: "verify_token",
-        summary: "Say whether a token is good",
+        summary: "Verify a token",
         method: Method::Post,
         body: Some(&Schema {
             name: "TokenVerify",

@@ -27,7 +27,7 @@ use crate::{
 pub(crate) static LIST: Endpoint = Endpoint {
     path: "/api/admin/users/",
     name: "Admin User List",
-    description: "All clients; ?role=admin and ?role=all widen it.",
+    description: "Users with the role `client`. ?role=admin selects admins, ?role=all all users.",
     tag: Tag::AdminUsers,
     access: Access::Admin,
     rate: RateClass::Standard,
@@ -77,7 +77,7 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
         },
         Operation {
             id: "update_user",
-            summary: "Change some of a user",
+            summary: "Update a user",
             method: Method::Patch,
             body: Some(&USER),
             answer: ResponseSpec::One(&USER_WITH_CARS),
@@ -142,11 +142,11 @@ pub(super) const PASSWORD_CONFIRMATION: FieldSpec = FieldSpec::optional(
     FieldKind::Password,
 )
 .at_most(Password::MAX_LENGTH)
-.help("May be left out; must match if it is there.");
+.help("Optional; must equal the password.");
 pub(super) const ROLE: FieldSpec = FieldSpec::optional(Field::Role, "Role", ROLES).default("client");
 const IS_ACTIVE: FieldSpec = FieldSpec::optional(Field::IsActive, "Active", FieldKind::Boolean)
     .default("true")
-    .help("Whether the user may log in. Their tokens stop working at once when not.");
+    .help("Whether the user may log in. Deactivating a user ends their tokens and sessions.");
 pub(super) const PHONE: FieldSpec = FieldSpec::optional(Field::Phone, "Phone", FieldKind::Text)
     .nullable()
     .at_most(Phone::MAX_LENGTH)
@@ -194,7 +194,7 @@ pub(crate) static CHANGED: [FieldSpec; 15] = [
     LAST_NAME,
     PASSWORD
         .not_required()
-        .help("At least 8 characters. Ends all logins of the user."),
+        .help("At least 8 characters. A new password ends all logins of the user."),
     ROLE,
     PHONE,
     ADDRESS,

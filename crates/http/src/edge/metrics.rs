@@ -123,13 +123,13 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_with_unit(
             "http_server_request_duration",
-            "How long requests took to be answered, without the time that the answer's body took",
+            "Duration of requests until the response's head is sent",
             Unit::Seconds,
             requests.clone(),
         );
         registry.register(
             "mycars_lane_waiting",
-            "Pieces of work that wait for a thread",
+            "Jobs that wait for a thread",
             waiting.clone(),
         );
         registry.register(
@@ -143,7 +143,7 @@ impl Metrics {
             throttled.clone(),
         );
         jobs.register(&mut registry);
-        registry.register("mycars_build_info", "The program that runs", build);
+        registry.register("mycars_build_info", "Build information", build);
         Self {
             registry,
             requests,

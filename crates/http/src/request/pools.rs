@@ -260,12 +260,12 @@ mod tests {
     #[actix_web::test]
     async fn panic_ends_the_work_and_not_the_thread() {
         let pools = WorkerPools::start(1, 1).unwrap();
-        for lane in [Pool::Database, Pool::Passwords, Pool::Images] {
+        for pool in [Pool::Database, Pool::Passwords, Pool::Images] {
             let panicked = pools
-                .run(lane, Share::ALL, || -> u8 { panic!("on purpose") })
+                .run(pool, Share::ALL, || -> u8 { panic!("on purpose") })
                 .await;
-            assert!(matches!(panicked, Err(PoolError::Panicked)), "{lane:?}");
-            assert_eq!(pools.run(lane, Share::ALL, || 1).await.unwrap(), 1, "{lane:?}");
+            assert!(matches!(panicked, Err(PoolError::Panicked)), "{pool:?}");
+            assert_eq!(pools.run(pool, Share::ALL, || 1).await.unwrap(), 1, "{pool:?}");
         }
     }
 

@@ -302,7 +302,7 @@ fn notice(page: &Page<'_>) -> Option<Notice> {
             }),
         }),
         405 if page.method == "GET" && !page.operations.is_empty() => Some(Notice {
-            text: "There is nothing to read here, only something to send.",
+            text: "This path has nothing to GET, only forms to send.",
             link: None,
         }),
         _ => None,

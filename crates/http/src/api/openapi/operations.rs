@@ -69,9 +69,9 @@ fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static st
         .is_some_and(|body| body.writable().any(|spec| !spec.required));
     match operation.method {
         Method::Get => Some(endpoint.description),
-        Method::Put if may_leave_out => Some("What is not required and left out keeps its value."),
-        Method::Patch => Some("What is left out keeps its value."),
-        Method::Post if operation.takes_file() => Some("Whatever picture it had is replaced."),
+        Method::Put if may_leave_out => Some("Optional fields that are left out keep their values."),
+        Method::Patch => Some("Fields that are left out keep their values."),
+        Method::Post if operation.takes_file() => Some("Replaces the picture of the car, if it has one."),
         // The description of an endpoint with one operation is about that operation.
         Method::Post | Method::Put | Method::Delete if endpoint.operations.len() == 1 => {
             Some(endpoint.description)
@@ -148,7 +148,7 @@ fn search(searched: &str) -> Parameter {
     let text = ObjectBuilder::new()
         .schema_type(Type::String)
         .max_length(Some(Search::MAX_LENGTH));
-    let description = format!("Words that must all be found, whatever their case, in {searched}.");
+    let description = format!("Search terms, ignoring case; all of them must occur in {searched}.");
     query("search", description, text).build()
 }
 
@@ -169,7 +169,7 @@ fn filter(filter: &FilterSpec) -> Parameter {
             .into(),
     };
     let how = match filter.kind {
-        FilterKind::Text => ", exactly so, case included",
+        FilterKind::Text => ", exact match, case-sensitive",
         FilterKind::Moment => {
             ": a date, which is the whole day, or a date and time, in UTC unless it says otherwise"
         }
@@ -184,7 +184,7 @@ fn filter(filter: &FilterSpec) -> Parameter {
 /// of which only the last counts.
 fn ordering(orderings: &[&str]) -> Parameter {
     let description = format!(
-        "What to order by, separated by commas; the first counts most, and `-` is for descending. Of {}.",
+        "Fields to order by, separated by commas; `-` before a field means descending. Allowed are {}.",
         orderings
             .iter()
             .map(|name| format!("`{name}`"))
@@ -207,14 +207,16 @@ fn page_parameters(list: &ListSpec) -> [Parameter; 2] {
             .minimum(Some(least))
     };
     let (without, counts) = match list.page_size {
-        Some(size) => (format!("without it {size}"), ""),
+        Some(size) => (format!("by default {size}"), ""),
         None => (
-            "without it the list comes whole".to_owned(),
-            " Counts only with `limit`.",
+            "without it all items are returned".to_owned(),
+            " Only used with `limit`.",
         ),
     };
-    let limit = format!("How many items a page has, at most 1000; {without}. Settings may say otherwise.");
-    let offset = format!("How many items come before the page.{counts}");
+    let limit = format!(
+        "Number of items per page, at most 1000; {without}. The server's settings may change these numbers."
+    );
+    let offset = format!("Number of items to skip before the page.{counts}");
     [
         query("limit", limit, number(1)).build(),
         query("offset", offset, number(0)).build(),
@@ -259,9 +261,9 @@ fn success(answer: ResponseSpec) -> StatusCode {
 fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
     let answer = operation.answer;
     let description = match answer {
-        ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::Links => "What was asked for.",
-        ResponseSpec::Created(_) => "What was made.",
-        ResponseSpec::Nothing => "Done. There is no body.",
+        ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::Links => "The requested data.",
+        ResponseSpec::Created(_) => "The created object.",
+        ResponseSpec::Nothing => "Success, without a body.",
     };
     let mut response = ResponseBuilder::new().description(description);
     if let Some(schema) = schemas::answer(endpoint, answer) {
@@ -270,7 +272,7 @@ fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
     if let ResponseSpec::Created(_) = answer {
         let location = HeaderBuilder::new()
             .schema(Some(schemas::string("uri-reference")))
-            .description(Some("Where it is."));
+            .description(Some("URL of the created object."));
         response = response.header("Location", location.build());
         for (id, link) in links(endpoint) {
             response = response.link(id, link);

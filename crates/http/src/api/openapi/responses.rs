@@ -35,7 +35,7 @@ pub(super) struct ErrorResponse {
 pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     ErrorResponse {
         name: "BadRequest",
-        description: "Fields or parameters are wrong, or the body can't be read.",
+        description: "Fields or parameters are invalid, or the body cannot be parsed.",
         is_possible: |endpoint, operation| {
             let has_filters = endpoint.list.is_some_and(|list| !list.filters.is_empty());
             operation.body.is_some() || operation.method == Method::Get && has_filters
@@ -58,7 +58,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     },
     ErrorResponse {
         name: "Unauthorized",
-        description: "It is not proved who asks, or that user can't log in any more.",
+        description: "The credentials are missing or invalid, or the user is inactive or deleted.",
         is_possible: |endpoint, _| endpoint.access != Access::Open,
         examples: || {
             vec![
@@ -69,7 +69,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
                     "token_has_wrong_type",
                     ApiError::AccessToken(TokenError::WrongType),
                 ),
-                ("token_names_nobody", ApiError::TokenWithoutUserId),
+                ("token_without_user_id", ApiError::TokenWithoutUserId),
                 ("header_is_malformed", ApiError::BadAuthorizationHeader),
                 ("user_is_gone", ApiError::UserNotFound),
                 ("user_is_inactive", ApiError::UserInactive),
@@ -79,14 +79,14 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     },
     ErrorResponse {
         name: "BadCredentials",
-        description: "The username or the password is wrong, or that user can't log in.",
+        description: "The username or the password is wrong, or the user is inactive.",
         is_possible: |endpoint, operation| endpoint.access == Access::Open && takes_password(operation),
         examples: || vec![("no_active_account", ApiError::NoActiveAccount)],
         header: Some(CHALLENGE),
     },
     ErrorResponse {
         name: "BadToken",
-        description: "The token in the body is not good.",
+        description: "The token in the body is not valid.",
         is_possible: |endpoint, operation| endpoint.access == Access::Open && !takes_password(operation),
         examples: || {
             vec![
@@ -101,7 +101,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     },
     ErrorResponse {
         name: "Forbidden",
-        description: "Who asks may not, or a browser's request does not come from this server's own pages.",
+        description: "The caller lacks the permission, or the CSRF check failed.",
         is_possible: |endpoint, operation| match endpoint.access {
             Access::Admin => true,
             Access::Authenticated | Access::Optional => operation.method != Method::Get,
@@ -121,7 +121,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     },
     ErrorResponse {
         name: "NotFound",
-        description: "There is no such thing, or it is somebody else's; or there is no such `format`.",
+        description: "The object does not exist or belongs to another user, or the `format` is unknown.",
         is_possible: |_, _| true,
         examples: || {
             vec![
@@ -134,7 +134,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     },
     ErrorResponse {
         name: "NotAcceptable",
-        description: "The client accepts no form in which this could be answered.",
+        description: "The server has none of the media types that `Accept` allows.",
         is_possible: |_, _| true,
         examples: || vec![("not_acceptable", ApiError::NotAcceptable)],
         header: None,
@@ -148,14 +148,14 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     },
     ErrorResponse {
         name: "TooLarge",
-        description: "The body is larger than 1 MiB, or than 8 MiB where a picture may come.",
+        description: "The body is larger than 1 MiB, or 8 MiB for uploads of pictures.",
         is_possible: has_body,
         examples: || vec![("too_large", ApiError::TooLarge(1024 * 1024))],
         header: None,
     },
     ErrorResponse {
         name: "UnsupportedMediaType",
-        description: "The body is of a type that is not read.",
+        description: "The media type of the body is not supported.",
         is_possible: has_body,
         examples: || {
             let given = "text/plain".to_owned();
@@ -165,18 +165,18 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     },
     ErrorResponse {
         name: "Throttled",
-        description: "The client asks too often.",
+        description: "The client exceeded a rate limit.",
         is_possible: |_, _| true,
         examples: || vec![("throttled", ApiError::Throttled(42))],
         header: Some((
             "Retry-After",
             Type::Integer,
-            "In how many seconds the next request is answered.",
+            "Seconds until the next request is allowed.",
         )),
     },
     ErrorResponse {
         name: "Unavailable",
-        description: "The database is away or cannot be written, or too many requests wait already.",
+        description: "The database is unavailable or cannot be written, or the queue of requests is full.",
         is_possible: |_, _| true,
         examples: || {
             vec![
@@ -184,7 +184,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
                 ("not_writable", ApiError::NotWritable(BoxError::from("full"))),
             ]
         },
-        header: Some(("Retry-After", Type::Integer, "In how many seconds to ask again.")),
+        header: Some(("Retry-After", Type::Integer, "Seconds after which to retry.")),
     },
 ];
 

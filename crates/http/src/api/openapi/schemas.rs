@@ -158,11 +158,11 @@ fn page_schema(shape: &fields::Schema) -> Object {
     let count = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(0))
-        .description(Some("How many there are on all pages."));
+        .description(Some("Number of items on all pages."));
     ObjectBuilder::new()
         .property("count", count)
-        .property("next", link().description(Some("The next page.")))
-        .property("previous", link().description(Some("The page before.")))
+        .property("next", link().description(Some("URL of the next page.")))
+        .property("previous", link().description(Some("URL of the previous page.")))
         .property("results", ArrayBuilder::new().items(reference(shape.name)))
         .required("count")
         .required("next")
@@ -202,7 +202,7 @@ fn taken(spec: &FieldSpec) -> RefOr<Schema> {
 /// interpret it differently, and some make such a field required.
 fn description(spec: &FieldSpec) -> String {
     match spec.default {
-        Some(default) => format!("{} In something new, `{default}` if it is left out.", spec.help)
+        Some(default) => format!("{} Default of new objects: `{default}`.", spec.help)
             .trim_start()
             .to_owned(),
         None => spec.help.to_owned(),
@@ -304,16 +304,19 @@ fn health() -> Object {
 fn error() -> Object {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     ObjectBuilder::new()
-        .property("detail", text().description(Some("What is wrong, for people.")))
+        .property(
+            "detail",
+            text().description(Some("Description of the error, for people.")),
+        )
         .property(
             "code",
-            text().description(Some("What is wrong, for programs; not all errors have one.")),
+            text().description(Some("Code of the error, for programs; not all errors have one.")),
         )
         .property(
             "messages",
             ArrayBuilder::new()
                 .items(reference("TokenMessage"))
-                .description(Some("What is wrong with the access token.")),
+                .description(Some("Reasons why the access token was refused.")),
         )
         .required("detail")
         .build()
@@ -335,7 +338,7 @@ fn field_errors() -> Object {
         .min_items(Some(1));
     ObjectBuilder::new()
         .description(Some(
-            "What is wrong, by the name of each field or parameter. What belongs to none is under \
+            "Messages by the name of the field or parameter. Errors that belong to no field are under \
              `non_field_errors`.",
         ))
         .additional_properties(Some(messages))

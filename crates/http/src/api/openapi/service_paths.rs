@@ -43,14 +43,14 @@ fn operation(id: &str, summary: &str) -> OperationBuilder {
 }
 
 fn live() -> OperationBuilder {
-    operation("get_liveness", "Whether the process runs")
-        .description(Some("Answers whatever the `Host`."))
+    operation("get_liveness", "Check that the process runs")
+        .description(Some("The header `Host` is not checked."))
         .response("200", is_ok())
 }
 
 fn ready() -> OperationBuilder {
-    operation("get_readiness", "Whether the database answers")
-        .description(Some("Answers whatever the `Host`."))
+    operation("get_readiness", "Check that the database answers")
+        .description(Some("The header `Host` is not checked."))
         .response("200", is_ok())
         .response("503", Ref::from_response_name("Unavailable"))
 }
@@ -61,7 +61,7 @@ fn is_ok() -> Response {
         .example(Some(json!({"status": "ok"})))
         .build();
     ResponseBuilder::new()
-        .description("It is.")
+        .description("The check passed.")
         .content("application/json", content)
         .build()
 }
@@ -74,13 +74,13 @@ fn metrics() -> OperationBuilder {
         .build();
     operation("get_metrics", "Read the metrics")
         .description(Some(
-            "For Prometheus, in OpenMetrics' text format. Only where the settings say so; for everybody else there is no \
-             such path. Answers whatever the `Host`.",
+            "For Prometheus, in OpenMetrics' text format. Clients outside of the networks that the settings allow \
+             get 404. The header `Host` is not checked.",
         ))
         .response(
             "200",
             ResponseBuilder::new()
-                .description("How many requests there were, how long they took, and what waits.")
+                .description("Number and duration of requests, lengths of queues, and more.")
                 .content(MEDIA_TYPE, content),
         )
         .response("404", Ref::from_response_name("NotFound"))
@@ -92,7 +92,7 @@ fn media() -> OperationBuilder {
         .name("file")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .description(Some("What follows `/media/cars/` in a car's `image`."))
+        .description(Some("The part of a car's `image` after `/media/cars/`."))
         .schema(Some(text()));
     let header = |name: &str, description: &str, schema: ObjectBuilder| {
         ParameterBuilder::new()
@@ -117,20 +117,18 @@ fn media() -> OperationBuilder {
     };
     let without_body = |description: &str| ResponseBuilder::new().description(description);
     operation("get_media", "Read a picture")
-        .description(Some("Open to whoever knows the path, which nobody can guess."))
-        .parameter(file)
-        .parameter(header("Range", "Which bytes, if not all: `bytes=0-1023`.", range))
-        .parameter(header(
-            "If-None-Match",
-            "The `ETag` of what the client has already.",
-            text(),
+        .description(Some(
+            "Needs no credentials: paths of pictures are random and cannot be guessed.",
         ))
+        .parameter(file)
+        .parameter(header("Range", "Range of bytes, such as `bytes=0-1023`.", range))
+        .parameter(header("If-None-Match", "`ETag` of the client's copy.", text()))
         .response("200", picture("The picture."))
-        .response("206", picture("The bytes that were asked for."))
-        .response("304", without_body("The client has it already."))
+        .response("206", picture("The requested range of bytes."))
+        .response("304", without_body("The client's copy is current."))
         .response("404", Ref::from_response_name("NotFound"))
-        .response("412", without_body("It is not the one that a condition names."))
-        .response("416", without_body("It has no such bytes."))
+        .response("412", without_body("A precondition of the request failed."))
+        .response("416", without_body("The requested range is outside of the file."))
         .response("503", Ref::from_response_name("Unavailable"))
 }
 
@@ -140,7 +138,7 @@ fn schema() -> OperationBuilder {
     let format = ParameterBuilder::new()
         .name("format")
         .parameter_in(ParameterIn::Query)
-        .description(Some("What to write it in; else `Accept` says."))
+        .description(Some("Format of the document; overrides `Accept`."))
         .schema(Some(
             ObjectBuilder::new()
                 .schema_type(Type::String)

@@ -21,7 +21,7 @@ pub(crate) const OBJECT_TYPES: &[&str] = &["user", "car", "refresh_token", "audi
 
 /// The audit log.
 pub(crate) static HISTORY: ListSpec = ListSpec {
-    searched: "the names of objects and of who did it",
+    searched: "the names of objects and actors",
     filters: &[
         filter("action", "Action", FilterKind::Choice(ACTIONS)),
         filter("object_type", "Object type", FilterKind::Choice(OBJECT_TYPES)),

@@ -298,7 +298,7 @@ fn created_and_deleted_pages_link_to_the_next_page() {
 #[test]
 fn page_that_cannot_be_read_says_so_beside_its_form() {
     let html = samples::html("upload");
-    assert!(html.contains("There is nothing to read here"));
+    assert!(html.contains("This path has nothing to GET"));
     assert!(html.contains("accept=\"image/jpeg,image/png,image/webp,image/gif\""));
     assert!(html.contains("enctype=\"multipart/form-data\"") && !html.contains("_content_type"));
 }

@@ -122,7 +122,7 @@ struct ProgressStep<'a> {
     total: usize,
     reached: usize,
     report: Option<String>,
-    is_broken_off: bool,
+    has_stopped: bool,
     back: &'a str,
 }
 
@@ -132,7 +132,7 @@ pub(super) fn answer<R: BulkResource>(context: &Context<'_>) -> Result<Answer, A
     let to_list = url(R::LIST.path, context.query_text);
     let format = export::Format::named(name);
     let nothing = |reason: &str| {
-        let text = format!("Nothing was done: first choose {reason}.");
+        let text = format!("Nothing was done: choose {reason}.");
         Answer::redirect(&*to_list, Message::warning(text))
     };
     // An export of a list may be empty, but an empty selection is a mistake.
@@ -174,7 +174,7 @@ pub(super) fn answer<R: BulkResource>(context: &Context<'_>) -> Result<Answer, A
     }
     if context.sent("digest") != digest {
         let warning = format!(
-            "Nothing was done yet: what was chosen has changed meanwhile. It is about {} now.",
+            "Nothing was done yet: the selection has changed meanwhile. It holds {} now.",
             counted(ids.len() as u64, R::LIST.singular)
         );
         return confirm::<R>(context, action, &ids, digest, Some(warning));
@@ -285,7 +285,7 @@ pub(super) fn confirm_one(
         return Answer::page(ui::render(&page));
     };
     page.changes = entries::latest(context.app, context.caller, object)?;
-    let warning = "It was changed meanwhile, and nothing was deleted. Below is what is there now.";
+    let warning = "It was changed meanwhile, and nothing was deleted. The values below are current.";
     page.warning = Some(warning.to_owned());
     Ok(Answer::Page(StatusCode::CONFLICT, ui::render(&page)))
 }
@@ -313,7 +313,7 @@ impl BulkReport {
         snapshot: &Snapshot,
     ) {
         let Some(caller) = caller else {
-            self.broken_off = Some("You may not do this any more.".to_owned());
+            self.broken_off = Some("You no longer have permission to do this.".to_owned());
             return;
         };
         for id in ids {
@@ -345,7 +345,7 @@ impl BulkReport {
             let _ = write!(text, " {count} refused: {reason}");
         }
         if let Some(reason) = &self.broken_off {
-            let _ = write!(text, " Then it broke off: {reason}");
+            let _ = write!(text, " Then it stopped: {reason}");
         }
         text
     }
@@ -392,7 +392,7 @@ fn progress(
             total: ids.len(),
             reached: report.reached().min(ids.len()),
             report: is_over.then(|| report.text(list, action)),
-            is_broken_off: report.broken_off.is_some(),
+            has_stopped: report.broken_off.is_some(),
             back: &back,
         });
         if is_over {

@@ -65,7 +65,7 @@ static LIST: Changelist = Changelist {
         title: "Delete",
         past: "deleted",
         button: "Yes, delete",
-        lead: "They go with their pictures. This can’t be undone; the history stays.",
+        lead: "Their pictures are deleted, too. This can’t be undone; the history stays.",
         is_danger: true,
         run: |app, caller, id, version| {
             let version = version.map(|version| version.updated_at);
@@ -86,7 +86,7 @@ const OWNER: FieldSpec = FieldSpec::required(Field::Owner, "Owner", FieldKind::T
     .at_most(Username::MAX_LENGTH)
     .help("The owner’s username. “Find” searches by any part of a name or e-mail address.");
 const IMAGE: FieldSpec = FieldSpec::optional(Field::Image, "Picture", FieldKind::ImageUpload)
-    .help("JPEG, PNG, WebP or GIF, at most 5 MiB. Kept as JPEG, without its metadata.");
+    .help("JPEG, PNG, WebP or GIF, at most 5 MiB. Stored as JPEG without metadata.");
 static IMAGE_FIELDS: [FieldSpec; 1] = [IMAGE];
 
 /// Name of the checkbox that removes the picture.
@@ -511,7 +511,7 @@ fn ask_to_delete(context: &Context<'_>, car: &Car, is_changed: bool) -> Result<A
         ConfirmPage {
             hidden: vec![(forms::VERSION, timestamp::write(car.updated_at))],
             title: format!("Delete the car {label}?"),
-            lead: "It goes with its picture. This can’t be undone; its history stays.".into(),
+            lead: "Its picture is deleted, too. This can’t be undone; its history stays.".into(),
             counts: vec![("Cars", 1), ("Pictures", pictures)],
             button: "Yes, delete it".into(),
             is_danger: true,

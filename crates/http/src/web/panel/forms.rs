@@ -155,7 +155,7 @@ impl Conflict {
         let newest = history::newest(context.app, context.caller, &query, 1)?;
         let last = newest.into_iter().next();
         Ok(Self {
-            by: last.map_or_else(|| "somebody".to_owned(), |last| last.entry.author.name),
+            by: last.map_or_else(|| "another user".to_owned(), |last| last.entry.author.name),
             at: Time(updated_at),
             reload: context.with_back(own),
         })

@@ -37,7 +37,7 @@ static LIST: Changelist = Changelist {
     title: "History",
     singular: "entry",
     plural: "entries",
-    searched: "the name of what it is about, and of who did it",
+    searched: "the names of objects and actors",
     inputs: &[
         ("at_min", "From (UTC)", "date"),
         ("at_max", "To (UTC)", "date"),
@@ -46,10 +46,10 @@ static LIST: Changelist = Changelist {
     ],
     facets: &["action", "object_type"],
     columns: &[
-        ("When (UTC)", Some("at")),
-        ("Who", None),
-        ("Did", None),
-        ("What", None),
+        ("Time (UTC)", Some("at")),
+        ("Actor", None),
+        ("Action", None),
+        ("Object", None),
         ("Changes", None),
         ("From", None),
     ],
@@ -231,7 +231,7 @@ fn of(
         title: if is_there {
             format!("History of {}", isolated(&name))
         } else {
-            format!("History of {}, which is gone", isolated(&name))
+            format!("History of {} (deleted)", isolated(&name))
         },
         entries: entries::views(context.app, context.caller, &items)?,
         pager: lists::pager(context.path, context.query, page, total.unwrap_or_default()),

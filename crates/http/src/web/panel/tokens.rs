@@ -42,7 +42,7 @@ static LIST: Changelist = Changelist {
         title: "End",
         past: "ended",
         button: "End",
-        lead: "They stop working at once. Access tokens in hand work until they expire.",
+        lead: "They stop working at once. Access tokens already issued work until they expire.",
         is_danger: false,
         run: |app, caller, number, _| Ok(Outcome::of(logins::revoke(app, caller, number)?)),
     }],
@@ -187,7 +187,7 @@ impl BulkResource for Tokens {
         let link = |ListedToken { token, username, .. }: &ListedToken| Link {
             label: format!(
                 "{}: {}",
-                isolated(username.as_deref().unwrap_or("nobody")),
+                isolated(username.as_deref().unwrap_or("deleted user")),
                 token.id
             ),
             url: token

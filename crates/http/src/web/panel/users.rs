@@ -97,7 +97,7 @@ static LIST: Changelist = Changelist {
             title: "Delete",
             past: "deleted",
             button: "Yes, delete",
-            lead: "Everything below goes with them. This can’t be undone; the history stays.",
+            lead: "Everything below is deleted, too. This can’t be undone; the history stays.",
             is_danger: true,
             run: |app, caller, id, version| {
                 let seen = version.map(|version| SeenUser {
@@ -246,7 +246,7 @@ impl BulkResource for Users {
         let deleted = deletable(app, caller, ids)?;
         let mut counts = counts(deleted.len() as u64, &users::belongings(app, caller, &deleted)?);
         if deleted.len() < ids.len() {
-            counts.push(("Users who stay", (ids.len() - deleted.len()) as u64));
+            counts.push(("Users who are kept", (ids.len() - deleted.len()) as u64));
         }
         Ok(counts)
     }
@@ -545,7 +545,7 @@ fn ask_to_delete(context: &Context<'_>, user: &User, is_changed: bool) -> Result
                 (SEEN_CARS, digests.remove(&user.id).unwrap_or_default()),
             ],
             title: format!("Delete the user {}?", name(user)),
-            lead: "Everything below goes with them. This can’t be undone; the history stays.".into(),
+            lead: "Everything below is deleted, too. This can’t be undone; the history stays.".into(),
             counts: counts(1, &belongings),
             more: belongings.cars.cars.saturating_sub(cars.len() as u64),
             items: cars.iter().map(super::cars::link).collect(),

@@ -156,8 +156,8 @@ impl FormData<'_> {
         // Browsers send other line breaks than programs.
         let compared = |text: &str| strip(text).replace("\r\n", "\n");
         (compared(&now) != compared(&self.value(spec))).then(|| match now.as_str() {
-            "" => "It is empty now.".to_owned(),
-            now => format!("It is “{}” now.", isolated(now)),
+            "" => "The stored value is empty.".to_owned(),
+            now => format!("The stored value is “{}”.", isolated(now)),
         })
     }
 }

@@ -136,7 +136,7 @@ fn bulk_action_on_changed_selection_asks_again() {
     assert_eq!(again.status, 200);
     let html = again.text();
     assert!(
-        html.contains("has changed meanwhile. It is about 3 cars now."),
+        html.contains("has changed meanwhile. It holds 3 cars now."),
         "{html}"
     );
     assert_eq!(plates(&server, &ann.access).len(), 3, "nothing was done yet");

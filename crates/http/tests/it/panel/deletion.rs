@@ -116,7 +116,7 @@ fn bulk_delete_with_old_versions_asks_again() {
             let entries = panel.entries();
             let again = panel.submit(list, &confirmed("delete", chosen, &hidden(&page, "digest")));
             page = again.text();
-            assert!(page.contains("what was chosen has changed meanwhile."), "{page}");
+            assert!(page.contains("the selection has changed meanwhile."), "{page}");
             assert_eq!(panel.entries(), entries);
         }
         // A login does not change the digest.
@@ -203,7 +203,7 @@ fn bulk_delete_does_not_count_undeletable_users() {
         ("Cars", 2),
         ("Pictures", 0),
         ("Logins of browsers", 1),
-        ("Users who stay", 2),
+        ("Users who are kept", 2),
     ];
     assert_eq!(
         counts(("all", "1")),
@@ -215,7 +215,7 @@ fn bulk_delete_does_not_count_undeletable_users() {
         ("Cars", 2),
         ("Pictures", 0),
         ("Logins of browsers", 1),
-        ("Users who stay", 1),
+        ("Users who are kept", 1),
     ];
     assert_eq!(
         counts(("selected", &format!("{bob},999999"))),

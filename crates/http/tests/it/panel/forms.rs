@@ -27,10 +27,13 @@ fn form_with_old_version_returns_conflict() {
     let html = refused.text();
     assert!(html.contains("<bdi>root</bdi> changed this car"), "{html}");
     assert!(
-        html.contains("It is “900” now.") && html.contains("value=\"5\""),
+        html.contains("The stored value is “900”.") && html.contains("value=\"5\""),
         "{html}"
     );
-    assert!(html.contains("It is empty now."), "of the colour: {html}");
+    assert!(
+        html.contains("The stored value is empty."),
+        "of the colour: {html}"
+    );
     assert_eq!(root.entries(), before);
     let again = hidden(&html, "version");
     ann.save(
@@ -48,7 +51,7 @@ fn form_with_old_version_returns_conflict() {
     assert_eq!(refused.status, 409);
     let html = refused.text();
     assert!(
-        html.contains("<bdi>ann</bdi> changed this user") && html.contains("It is “555-1” now."),
+        html.contains("<bdi>ann</bdi> changed this user") && html.contains("The stored value is “555-1”."),
         "{html}"
     );
     root.save(
