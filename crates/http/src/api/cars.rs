@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use mycars_application::{
     App, Caller, UpdateMode,
     cars::{self, CarInput, CarScope},
@@ -12,13 +13,14 @@ use mycars_domain::{
     Car, CarId, Field, User, UserId,
     values::{Brand, Color, LicensePlate, Mileage, Model, Notes, Vin, Year},
 };
+use serde::Serialize;
 
 use crate::{
     api::{
         endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
         items::Items,
-        views::{CarView, OwnerView},
+        timestamp,
     },
     error::{ApiError, Resource},
     request::{body::Form, query},
@@ -174,6 +176,70 @@ pub(crate) static FIELDS: [FieldSpec; 15] = [
 
 /// Regular expression of the texts that [`Vin`] accepts.
 const VIN: &str = "[A-HJ-NPR-Za-hj-npr-z0-9]{17}";
+
+/// Returns the URL of a picture with this path in the storage.
+pub(super) fn image_url(path: &str) -> String {
+    format!("/media/{path}")
+}
+
+/// A car, with the name of its owner.
+#[derive(Serialize)]
+pub(crate) struct CarView<'a> {
+    id: i64,
+    brand: &'a str,
+    model: &'a str,
+    year: i32,
+    color: Option<&'a str>,
+    license: &'a str,
+    vin: Option<&'a str>,
+    mileage: i32,
+    owner: i64,
+    owner_name: &'a str,
+    owner_username: &'a str,
+    image: Option<String>,
+    notes: Option<&'a str>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    created_at: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    updated_at: DateTime<Utc>,
+}
+
+/// The data of a car's owner, made once for a list of their cars.
+pub(crate) struct OwnerView {
+    name: String,
+    username: String,
+}
+
+impl From<&User> for OwnerView {
+    fn from(user: &User) -> Self {
+        Self {
+            name: user.full_name(),
+            username: user.username.to_string(),
+        }
+    }
+}
+
+impl<'a> CarView<'a> {
+    pub(crate) fn new(car: &'a Car, owner: &'a OwnerView) -> Self {
+        Self {
+            id: car.id.0,
+            brand: car.brand.as_str(),
+            model: car.model.as_str(),
+            year: car.year.get(),
+            color: car.color.as_ref().map(Color::as_str),
+            license: car.license.as_str(),
+            vin: car.vin.as_ref().map(Vin::as_str),
+            mileage: car.mileage.get(),
+            owner: car.owner.0,
+            owner_name: &owner.name,
+            owner_username: &owner.username,
+            image: car.image.as_ref().map(|path| image_url(path.as_str())),
+            notes: car.notes.as_ref().map(Notes::as_str),
+            created_at: car.created_at,
+            updated_at: car.updated_at,
+        }
+    }
+}
 
 /// The owner of the cars that a request concerns.
 pub(super) struct Scope<'a> {

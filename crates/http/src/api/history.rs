@@ -7,9 +7,9 @@ use super::cars::{Scope, id};
 use crate::{
     api::{
         endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
+        entry::EntryView,
         fields::{FieldKind, FieldSpec, Schema},
         items::Items,
-        views::EntryView,
     },
     error::ApiError,
     request::query,

@@ -5,13 +5,12 @@ use mycars_domain::Field;
 
 use super::users::{
     ADDRESS, CREATED_AT, DATE_JOINED, EMAIL, FIRST_NAME, ID, IS_SUPERUSER, LAST_LOGIN, LAST_NAME, PHONE,
-    UPDATED_AT, USER,
+    UPDATED_AT, USER, UserView,
 };
 use crate::{
     api::{
         endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
-        views::UserView,
     },
     error::ApiError,
 };

@@ -5,12 +5,12 @@ use mycars_domain::Field;
 
 use super::users::{
     ADDRESS, EMAIL, FIRST_NAME, LAST_NAME, PASSWORD, PASSWORD_CONFIRMATION, PHONE, ROLE, USER, USERNAME,
+    UserView,
 };
 use crate::{
     api::{
         endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldSpec, Schema},
-        views::UserView,
     },
     error::ApiError,
     request::body::Form,

@@ -1,5 +1,6 @@
 //! `/api/admin/users/` and `/api/admin/users/{user_id}/`: the accounts of all users, for admins.
 
+use chrono::{DateTime, Utc};
 use mycars_application::{
     App, Caller, UpdateMode,
     cars::{self, CarScope},
@@ -11,6 +12,7 @@ use mycars_domain::{
     password::MIN_LENGTH,
     values::{Address, Email, FirstName, LastName, Password, Phone, Username},
 };
+use serde::Serialize;
 
 use super::cars::{CAR, CarItems};
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
         endpoint::{Access, Endpoint, Method, Operation, RateClass, Reply, Request, ResponseSpec, Tag},
         fields::{FieldKind, FieldSpec, Schema},
         items::Items,
-        views::{UserView, UserWithCarsView},
+        timestamp,
     },
     error::ApiError,
     request::{body::Form, query},
@@ -223,6 +225,67 @@ static WITH_CARS: [FieldSpec; 15] = [
     UPDATED_AT,
     FieldSpec::read_only("cars", "Cars", FieldKind::List(&CAR)),
 ];
+
+/// A user, without the password.
+#[derive(Serialize)]
+pub(crate) struct UserView<'a> {
+    id: i64,
+    username: &'a str,
+    email: &'a str,
+    first_name: &'a str,
+    last_name: &'a str,
+    role: &'a str,
+    phone: Option<&'a str>,
+    address: Option<&'a str>,
+    is_active: bool,
+    is_superuser: bool,
+    #[serde(serialize_with = "timestamp::serialize")]
+    date_joined: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::serialize_option")]
+    last_login: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    created_at: DateTime<Utc>,
+    #[serde(serialize_with = "timestamp::serialize")]
+    updated_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a User> for UserView<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            id: user.id.0,
+            username: user.username.as_str(),
+            email: user.email.as_str(),
+            first_name: user.first_name.as_str(),
+            last_name: user.last_name.as_str(),
+            role: user.role.as_str(),
+            phone: user.phone.as_ref().map(Phone::as_str),
+            address: user.address.as_ref().map(Address::as_str),
+            is_active: user.is_active,
+            is_superuser: user.is_superuser,
+            date_joined: user.date_joined,
+            last_login: user.last_login,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+/// A user and an empty list, into which their cars are written.
+#[derive(Serialize)]
+pub(crate) struct UserWithCarsView<'a> {
+    #[serde(flatten)]
+    user: UserView<'a>,
+    cars: [(); 0],
+}
+
+impl<'a> From<&'a User> for UserWithCarsView<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            user: user.into(),
+            cars: [],
+        }
+    }
+}
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.users(request.lists)?;

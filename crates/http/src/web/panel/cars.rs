@@ -26,10 +26,9 @@ use super::{
 };
 use crate::{
     api::{
-        cars::{CAR, FIELDS, input},
+        cars::{CAR, CarView, FIELDS, OwnerView, input},
         fields::{FieldKind, FieldSpec},
         timestamp,
-        views::{CarView, OwnerView},
     },
     error::ApiError,
     web::ui::{self, bidi::isolated, forms::FormData, links::Link, text::Time},

@@ -21,7 +21,7 @@ use super::{
     render::{self, Cell, Frame, Row},
 };
 use crate::{
-    api::{history::ENTRY, views::EntryView},
+    api::{entry::EntryView, history::ENTRY},
     error::{ApiError, Resource},
     web::ui::{
         self,

@@ -29,8 +29,7 @@ use crate::{
     api::{
         fields::FieldSpec,
         timestamp,
-        users::{CHANGED, NEW, USER, input},
-        views::UserView,
+        users::{CHANGED, NEW, USER, UserView, input},
     },
     error::ApiError,
     web::ui::{

@@ -9,7 +9,7 @@ use mycars_domain::{
 };
 use serde::{Serialize, Serializer};
 
-use super::image_url;
+use super::cars::image_url;
 use crate::{api::timestamp, messages};
 
 /// The placeholder of a hidden value.
