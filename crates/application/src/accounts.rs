@@ -36,7 +36,7 @@ pub use superuser::{NewSuperuser, check_email, check_username, create_superuser}
 pub use token::{TokenError, TokenType};
 pub use verify_token::verify_token;
 
-use mycars_domain::{Denied, UserId, Violation, Violations};
+use mycars_domain::{Denied, UserId, Violations};
 
 use crate::ports::{HashError, StoreError, Unsignable};
 
@@ -90,36 +90,10 @@ impl From<Denied> for Error {
     }
 }
 
-impl From<Violations> for Error {
-    fn from(violations: Violations) -> Self {
-        Self::Invalid(violations)
-    }
-}
-
 impl From<TokenError> for Error {
     fn from(error: TokenError) -> Self {
         Self::Token(error)
     }
 }
 
-impl From<StoreError> for Error {
-    /// Maps a unique value of another row to a violation of its field, also if another request was faster.
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),
-            StoreError::OwnerGone => Self::NotFound,
-            other => Self::Store(other),
-        }
-    }
-}
-
-#[cfg(test)]
-impl Error {
-    /// Returns the violations; panics if the error is another one.
-    pub(crate) fn violations(self) -> Violations {
-        match self {
-            Self::Invalid(violations) => violations,
-            other => panic!("must be Invalid: {other:?}"),
-        }
-    }
-}
+crate::error::convert_errors!(NotFound);

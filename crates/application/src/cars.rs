@@ -22,7 +22,7 @@ pub use scope::CarScope;
 pub use update::update;
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Action, Car, Denied, Violation, Violations};
+use mycars_domain::{Action, Car, Denied, Violations};
 
 use crate::{Caller, ports::StoreError};
 
@@ -58,22 +58,7 @@ impl From<Denied> for Error {
     }
 }
 
-impl From<Violations> for Error {
-    fn from(violations: Violations) -> Self {
-        Self::Invalid(violations)
-    }
-}
-
-impl From<StoreError> for Error {
-    /// Maps a unique value of another row to a violation of its field, also if another request was faster.
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),
-            StoreError::OwnerGone => Self::OwnerGone,
-            other => Self::Store(other),
-        }
-    }
-}
+crate::error::convert_errors!(OwnerGone);
 
 /// Returns [`Error::Conflict`] where a version is expected and a car, which is locked, has another one.
 pub(crate) fn check_version(car: &Car, version: Option<DateTime<Utc>>) -> Result<(), Error> {
@@ -93,15 +78,4 @@ pub(crate) fn authorize_car(
     let owner = scope.owner(caller, action)?;
     car.filter(|car| owner.is_none_or(|owner| car.owner == owner))
         .ok_or(Error::NotFound)
-}
-
-#[cfg(test)]
-impl Error {
-    /// Returns the violations; panics if the error is another one.
-    pub(crate) fn violations(self) -> Violations {
-        match self {
-            Self::Invalid(violations) => violations,
-            other => panic!("must be Invalid: {other:?}"),
-        }
-    }
 }

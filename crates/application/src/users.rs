@@ -19,7 +19,7 @@ pub use list::list;
 pub use read::{find, read, read_with_cars};
 pub use update::update;
 
-use mycars_domain::{Denied, Violation, Violations};
+use mycars_domain::{Denied, Violations};
 
 use crate::ports::{HashError, StoreError};
 
@@ -46,30 +46,4 @@ pub enum Error {
     Store(StoreError),
 }
 
-impl From<Violations> for Error {
-    fn from(violations: Violations) -> Self {
-        Self::Invalid(violations)
-    }
-}
-
-impl From<StoreError> for Error {
-    /// Maps a unique value of another row to a violation of its field, also if another request was faster.
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Taken(field) => Self::Invalid(Violations::one(field, Violation::Taken)),
-            StoreError::OwnerGone => Self::NotFound,
-            other => Self::Store(other),
-        }
-    }
-}
-
-#[cfg(test)]
-impl Error {
-    /// Returns the violations; panics if the error is another one.
-    pub(crate) fn violations(self) -> Violations {
-        match self {
-            Self::Invalid(violations) => violations,
-            other => panic!("must be Invalid: {other:?}"),
-        }
-    }
-}
+crate::error::convert_errors!(NotFound);
