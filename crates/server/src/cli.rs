@@ -29,9 +29,9 @@ pub(crate) enum Command {
         /// The username of the user.
         username: String,
     },
-    /// Delete expired refresh tokens. Run it regularly, for example once a day.
+    /// Delete expired refresh tokens, as the server itself does every hour.
     Flushexpiredtokens,
-    /// Delete expired browser sessions. Run it regularly, for example once a day.
+    /// Delete expired browser sessions, as the server itself does every hour.
     Clearsessions,
     /// Delete the entries of the audit log that are older than the setting `audit.keep_days`.
     Pruneaudit,

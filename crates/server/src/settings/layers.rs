@@ -220,7 +220,12 @@ const MIN_SIMILARITY: f64 = 0.85;
 
 /// Returns the key, and the variable, of the setting whose key is most similar to `key`.
 fn closest<'a>(key: &str, keys: &'a BTreeMap<String, String>) -> Option<(&'a String, &'a String)> {
-    let similarity = |known: &str| strsim::jaro_winkler(key, known);
+    // The setting that holds the host and the port.
+    let key = ["host", "port"]
+        .iter()
+        .find_map(|name| Some(format!("{}bind", key.strip_suffix(name)?)))
+        .unwrap_or_else(|| key.to_owned());
+    let similarity = |known: &str| strsim::jaro_winkler(&key, known);
     keys.iter()
         .filter(|(known, _)| similarity(known) >= MIN_SIMILARITY)
         .max_by(|(one, _), (other, _)| similarity(one).total_cmp(&similarity(other)))

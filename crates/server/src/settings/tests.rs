@@ -293,6 +293,7 @@ fn unknown_variable_suggests_the_closest_setting() {
         ("MYCARS__SERVER__BIND__PORT", "MYCARS__SERVER__BIND"),
         ("MYCARS__SERVER__BIND[0]", "MYCARS__SERVER__BIND"),
         ("MYCARS__SERVR__BIND", "MYCARS__SERVER__BIND"),
+        ("MYCARS__SERVR__PORT", "MYCARS__SERVER__BIND"),
         ("MYCARS__SECRET_KEY", "SECRET_KEY"),
         ("MYCARS__TOKENS__ACCESS", "MYCARS__TOKENS__ACCESS_MINUTES"),
     ] {
