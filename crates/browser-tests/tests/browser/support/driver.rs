@@ -176,13 +176,6 @@ impl Browser {
         self.cookies().into_iter().find(|cookie| cookie["name"] == name)
     }
 
-    /// Stores a cookie as if the server had set it.
-    #[track_caller]
-    pub(crate) fn plant_cookie(&self, name: &str, value: &str) {
-        let cookie = json!({"name": name, "value": value, "path": "/", "httpOnly": true});
-        self.post("/cookie", &json!({"cookie": cookie}));
-    }
-
     /// Returns the current tab.
     pub(crate) fn tab(&self) -> String {
         text(&self.get("/window"))
