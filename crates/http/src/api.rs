@@ -4,6 +4,7 @@ mod account;
 pub(crate) mod cars;
 pub(crate) mod dispatch;
 pub(crate) mod endpoint;
+pub(crate) mod entry;
 pub(crate) mod fields;
 pub(crate) mod history;
 mod images;
@@ -18,7 +19,6 @@ mod root;
 pub(crate) mod timestamp;
 mod tokens;
 pub(crate) mod users;
-pub(crate) mod views;
 
 use crate::api::{
     endpoint::Endpoint,

@@ -6,6 +6,7 @@
     reason = "a test, and all that helps it, ends with a panic where something is not as it should be"
 )]
 
+mod history;
 mod panel;
 mod session;
 mod support;

@@ -187,7 +187,7 @@ fn ask_password(console: &mut dyn Console, owner: &password::Owner<'_>) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use mycars_application::mocks::{Mocks, samples};
+    use mycars_application::mocks::Mocks;
     use mycars_domain::{NewUser, values::PasswordHash};
 
     use super::*;
@@ -199,45 +199,31 @@ mod tests {
 
     /// Returns mocks in which the username `taken` is taken, and which insert one user that `is_expected`.
     fn mocks(is_expected: impl Fn(&NewUser) -> bool + Send + 'static) -> Mocks {
-        let mut mocks = mocks_without_insert();
-        mocks
-            .hasher
+        let mut mocks = mocks_without_insert().expect_user_insert(is_expected);
+        let hasher = &mut mocks.hasher;
+        hasher
             .expect_hash()
             .returning(|password| Ok(PasswordHash::from_storage(password.reveal().into())));
-        mocks.unit.users.checkpoint();
-        mocks
-            .unit
-            .users
-            .expect_username_is_taken()
-            .returning(|username, _| Ok(username.as_str() == "taken"));
-        mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
-            .unit
-            .users
-            .expect_insert()
-            .withf(is_expected)
-            .once()
-            .returning(|_| Ok(samples::user()));
         mocks
     }
 
     fn mocks_without_insert() -> Mocks {
         let mut mocks = Mocks::new();
-        mocks
-            .unit
-            .users
+        let users = &mut mocks.unit.users;
+        users
             .expect_username_is_taken()
             .returning(|username, _| Ok(username.as_str() == "taken"));
+        users.expect_email_is_taken().returning(|_, _| Ok(false));
         mocks
-            .unit
-            .users
-            .expect_email_is_taken()
-            .returning(|_, _| Ok(false));
-        mocks
+    }
+
+    /// Returns the options of the superuser `root`.
+    fn root() -> CreateSuperuser {
+        CreateSuperuser {
+            username: Some("root".into()),
+            email: Some("root@example.com".into()),
+            ..CreateSuperuser::default()
+        }
     }
 
     #[test]
@@ -262,53 +248,15 @@ mod tests {
         ]);
         run(&app, &CreateSuperuser::default(), &no_variables, &mut script).unwrap();
         assert_eq!(store.commits(), 1);
-        assert_eq!(
-            script.output,
-            [
-                "Username: ",
-                "Error: Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ \
-                 characters.",
-                "Username: ",
-                "Error: A user with that username already exists.",
-                "Username: ",
-                "Error: This field may not be blank.",
-                "Username: ",
-                "Email address: ",
-                "Error: Enter a valid email address.",
-                "Email address: ",
-                "Password: (hidden)",
-                "Password (again): (hidden)",
-                "Error: Your passwords didn't match.",
-                "Password: (hidden)",
-                "Password (again): (hidden)",
-                "Error: Blank passwords aren't allowed.",
-                "Password: (hidden)",
-                "Password (again): (hidden)",
-                "Superuser created successfully.",
-            ]
-        );
+        insta::assert_snapshot!(script.output.join("\n"));
     }
 
     #[test]
     fn weak_password_is_set_after_confirmation() {
         let (app, _) = mocks(|user| user.password.reveal() == "admin").into_app();
-        let given = CreateSuperuser {
-            username: Some("root".into()),
-            email: Some("root@example.com".into()),
-            ..CreateSuperuser::default()
-        };
         let mut script = Script::of(&["root", "root", "n", "admin", "admin", "Y"]);
-        run(&app, &given, &no_variables, &mut script).unwrap();
-        assert!(
-            script
-                .output
-                .contains(&"The password is too similar to the username.".into())
-        );
-        assert!(
-            script
-                .output
-                .contains(&"Bypass password validation and create user anyway? [y/N]: ".into())
-        );
+        run(&app, &root(), &no_variables, &mut script).unwrap();
+        insta::assert_snapshot!(script.output.join("\n"));
     }
 
     #[test]
@@ -395,10 +343,8 @@ mod tests {
     fn noinput_without_password_sets_unusable_password() {
         let (app, _) = mocks(|user| user.password == PasswordHash::unusable()).into_app();
         let given = CreateSuperuser {
-            username: Some("root".into()),
-            email: Some("root@example.com".into()),
             noinput: true,
-            ..CreateSuperuser::default()
+            ..root()
         };
         let mut script = Script::default();
         run(&app, &given, &no_variables, &mut script).unwrap();

@@ -10,10 +10,10 @@ use crate::support::{
     at_once,
     browser::{cookie, form},
     http::TINY_JPEG,
-    on_both_databases,
+    on_sqlite,
 };
 
-on_both_databases!(
+on_sqlite!(
     wrong_old_passwords_of_one_user_leave_logins_of_others_alone,
     wrong_logins_from_one_address_leave_those_of_others_alone,
     registrations_with_made_up_credentials_leave_logins_alone,

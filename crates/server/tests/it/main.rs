@@ -36,7 +36,6 @@ mod contract;
 mod crash;
 mod dependencies;
 mod documents;
-mod history;
 mod matrix;
 mod media;
 mod module_imports;

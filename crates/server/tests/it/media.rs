@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use mycars_testkit::TestDatabase;
 
 use crate::support::{
@@ -16,23 +16,17 @@ use crate::support::{
     accounts::{SUPERUSER_PASSWORD, join, log_in, new_car},
     at_once,
     http::TINY_JPEG,
-    on_both_databases,
+    on_both_databases, on_sqlite,
 };
 
+on_sqlite!(file_that_is_no_picture_is_a_download, sweep_reports_each_step,);
+
 on_both_databases!(
-    file_that_is_no_picture_is_a_download,
-    start_on_empty_database_keeps_all_pictures,
     start_on_older_backup_keeps_all_pictures,
     start_with_folder_of_other_database_warns_once,
     start_of_upgraded_installation_claims_its_folder,
     starts_at_once_claim_the_folder_for_one_database,
-    sweep_on_empty_database_is_refused,
-    sweep_of_more_than_a_tenth_is_refused_unless_forced,
     sweep_moves_only_generated_old_orphans_to_trash,
-    sweep_deletes_trash_after_thirty_days,
-    sweep_dry_run_changes_nothing,
-    sweep_with_the_right_database_restores_pictures,
-    sweep_in_folder_of_other_database_is_refused,
     adopted_folder_is_swept_and_starts_without_warning,
     delete_car_keeps_picture_of_another_car,
 );
@@ -212,15 +206,6 @@ fn use_for_a_while(server: &Server, username: &str) {
     assert!(removed.status < 300, "{}", removed.text());
 }
 
-fn start_on_empty_database_keeps_all_pictures(installation: &Installation) {
-    let before = with_pictures(installation, 3);
-    let empty = empty_like(installation);
-    let server = installation.start_with("DATABASE_URL", &empty.url());
-    use_for_a_while(&server, "eve");
-    server.stop();
-    assert_eq!(tree(&installation.path("data/media")), before);
-}
-
 fn start_on_older_backup_keeps_all_pictures(installation: &Installation) {
     let before = with_pictures(installation, 3);
     let oldest = "SELECT min(id) FROM cars";
@@ -275,39 +260,69 @@ fn starts_at_once_claim_the_folder_for_one_database(installation: &Installation)
     );
 }
 
-fn sweep_on_empty_database_is_refused(installation: &Installation) {
-    let before = with_pictures(installation, 2);
-    installation.database().execute("DELETE FROM cars");
-    let refusal = installation.run(&["sweepmedia"]).refusal();
-    for part in ["refers to no picture", "2 pictures", "data/media", "--force"] {
-        assert!(refusal.contains(part), "{part:?} is not in {refusal}");
+/// The rules of the sweep are tests of the use-case; those of the files are tests of the media store.
+fn sweep_reports_each_step(installation: &Installation) {
+    with_pictures(installation, 2);
+    let media = installation.path("data/media");
+    let named: Vec<String> = names(&cars(installation)).into_iter().collect();
+    put_old(&cars(installation), &generated(7));
+    put_old(&cars(installation), "camry.jpg");
+    put_old(&media.join("trash/2020-02-29"), &generated(1));
+    let database = installation.database();
+    let (first, mut steps) = (today(installation), Vec::new());
+    let mut step = |title: &str, arguments: &[&str]| {
+        let finished = installation.run(&[&["sweepmedia"][..], arguments].concat());
+        let is_success = finished.code == Some(0);
+        let said = if is_success {
+            finished.stdout
+        } else {
+            finished.stderr
+        };
+        // The order of files in a folder is not defined.
+        let mut lines: Vec<&str> = said.lines().collect();
+        lines.sort_unstable();
+        steps.push(format!(
+            "# {title}: {}\n{}\n",
+            if is_success { "done" } else { "refused" },
+            lines.join("\n")
+        ));
+    };
+    let before = tree(&media);
+    step("dry run", &["--dry-run"]);
+    step("more than a tenth", &[]);
+    assert_eq!(tree(&media), before);
+    step("forced", &["--force"]);
+    database.execute("CREATE TABLE kept AS SELECT id, image FROM cars");
+    database.execute("UPDATE cars SET image = NULL");
+    step("database without pictures", &[]);
+    step("forced on a database without pictures", &["--force"]);
+    database.execute("UPDATE cars SET image = (SELECT image FROM kept WHERE kept.id = cars.id)");
+    fs::write(cars(installation).join(&named[1]), TINY_JPEG).unwrap();
+    step("dry run with the right database", &["--dry-run"]);
+    step("right database, and a picture in both places", &[]);
+    let other = TestDatabase::sqlite();
+    let mismatch = installation
+        .run_with(&["sweepmedia"], "DATABASE_URL", &other.url())
+        .refusal();
+    assert!(mismatch.contains("belongs to another database"), "{mismatch}");
+
+    let mut text = steps.join("\n");
+    for (index, name) in named.iter().enumerate() {
+        text = text.replace(name, &format!("(picture {index})"));
     }
-    assert_eq!(tree(&installation.path("data/media")), before);
-
-    installation.run(&["sweepmedia", "--force"]).success();
-    assert_eq!(names(&cars(installation)), BTreeSet::new());
-    assert_eq!(tree(&installation.path("data/media/trash")).len(), 2);
-}
-
-fn sweep_of_more_than_a_tenth_is_refused_unless_forced(installation: &Installation) {
-    with_pictures(installation, 10);
-    put_old(&cars(installation), &generated(1000));
-    let said = installation.run(&["sweepmedia"]).success();
-    assert!(said.starts_with("Moved 1 picture "), "{said}");
-
-    for number in 1001..1003 {
-        put_old(&cars(installation), &generated(number));
+    for (path, name) in [
+        (installation.folder().to_str().unwrap(), "(folder)"),
+        (database.url().trim_start_matches("sqlite://"), "(database)"),
+    ] {
+        text = text.replace(path, name);
     }
-    let before = tree(&installation.path("data/media"));
-    let refusal = installation.run(&["sweepmedia"]).refusal();
-    for part in ["2 of 12 pictures", "a tenth", "--dry-run", "--force"] {
-        assert!(refusal.contains(part), "{part:?} is not in {refusal}");
+    for day in [first, today(installation)] {
+        let kept_until = day.parse::<NaiveDate>().unwrap() + TimeDelta::days(30);
+        text = text
+            .replace(&day, "(today)")
+            .replace(&kept_until.to_string(), "(in 30 days)");
     }
-    assert_eq!(tree(&installation.path("data/media")), before);
-
-    let said = installation.run(&["sweepmedia", "--force"]).success();
-    assert!(said.starts_with("Moved 2 pictures "), "{said}");
-    assert_eq!(names(&cars(installation)).len(), 10);
+    insta::assert_snapshot!(text);
 }
 
 /// Names that the server does not generate. The media store accepts each as the name of a picture.
@@ -387,144 +402,6 @@ fn sweep_moves_only_generated_old_orphans_to_trash(installation: &Installation) 
     fs::rename(&trashed, cars(installation).join(&name)).unwrap();
     let picture = server.send(&Request::get(&format!("/media/cars/{name}")));
     assert_eq!((picture.status, &*picture.body), (200, TINY_JPEG));
-}
-
-fn sweep_deletes_trash_after_thirty_days(installation: &Installation) {
-    with_pictures(installation, 1);
-    let trash = installation.path("data/media/trash");
-    put_old(&trash.join("2020-02-29"), &generated(1));
-    put_old(&trash.join("2020-02-29"), &generated(2));
-    put_old(&trash.join("2020-03-01"), "notes.txt");
-    put_old(&trash.join("2020-03-01"), &generated(3));
-    put_old(&trash.join("2020-02-30"), &generated(4));
-    put_old(&trash.join("2999-01-01"), &generated(5));
-    put_old(&trash, &generated(6));
-    let elsewhere = installation.path("elsewhere");
-    put_old(&elsewhere, &generated(7));
-    symlink(&elsewhere, trash.join("2020-01-01")).unwrap();
-
-    let said = installation.run(&["sweepmedia"]).success();
-    let expected = format!("Deleted 3 pictures ({} bytes)", 3 * TINY_JPEG.len());
-    assert!(said.contains(&expected) && said.contains("30 days"), "{said}");
-    assert!(!trash.join("2020-02-29").exists());
-    assert_eq!(names(&trash.join("2020-03-01")), ["notes.txt".to_owned()].into());
-    for (folder, number) in [
-        ("2020-02-30", 4),
-        ("2999-01-01", 5),
-        (".", 6),
-        ("../../../elsewhere", 7),
-    ] {
-        assert!(trash.join(folder).join(generated(number)).exists(), "{folder}");
-    }
-}
-
-/// With an older backup of the database, a sweep moves newer pictures to the trash. The right database names them.
-fn sweep_with_the_right_database_restores_pictures(installation: &Installation) {
-    let before = with_pictures(installation, 2);
-    let named: Vec<String> = names(&cars(installation)).into_iter().collect();
-    let database = installation.database();
-    database.execute("CREATE TABLE kept AS SELECT id, image FROM cars");
-    database.execute("UPDATE cars SET image = NULL");
-    installation.run(&["sweepmedia", "--force"]).success();
-    assert_eq!(names(&cars(installation)), BTreeSet::new());
-
-    database.execute("UPDATE cars SET image = (SELECT image FROM kept WHERE kept.id = cars.id)");
-    let trash = installation.path("data/media/trash");
-    let day = fs::read_dir(&trash).unwrap().next().unwrap().unwrap();
-    fs::rename(day.path(), trash.join("2020-02-29")).unwrap();
-    put_old(&trash.join("2020-02-29"), &generated(1000));
-    // The other picture is already back, so that it is in both places.
-    fs::copy(
-        trash.join("2020-02-29").join(&named[1]),
-        cars(installation).join(&named[1]),
-    )
-    .unwrap();
-    let planned = installation.run(&["sweepmedia", "--dry-run"]).success();
-    assert!(
-        planned.contains(&format!("trash/2020-02-29/{} ", named[0])) && planned.contains("would be restored"),
-        "{planned}"
-    );
-    let said = installation.run(&["sweepmedia"]).success();
-    for part in [
-        format!("Restored trash/2020-02-29/{0} to cars/{0}", named[0]),
-        format!("Skipped cars/{0}: trash/2020-02-29/{0} exists", named[1]),
-        "Deleted 1 picture ".to_owned(),
-    ] {
-        assert!(said.contains(&part), "{part:?} is not in {said}");
-    }
-    assert_eq!(
-        names(&trash.join("2020-02-29")),
-        [named[1].clone()].into(),
-        "a picture that a car names is not deleted"
-    );
-    fs::remove_dir_all(&trash).unwrap();
-    assert_eq!(tree(&installation.path("data/media")), before);
-}
-
-fn sweep_dry_run_changes_nothing(installation: &Installation) {
-    with_pictures(installation, 1);
-    put_old(&cars(installation), &generated(1));
-    put_old(&cars(installation), ".tmp-Xy12Zz");
-    put_old(&installation.path("data/media/trash/2020-02-29"), &generated(2));
-    let before = tree(&installation.path("data/media"));
-    for arguments in [
-        &["sweepmedia", "--dry-run"][..],
-        &["sweepmedia", "--dry-run", "--force"],
-    ] {
-        let said = installation.run(arguments).success();
-        for part in [
-            &generated(1),
-            &format!("2020-02-29/{}", generated(2)),
-            "would be moved",
-            "would be deleted",
-        ] {
-            assert!(said.contains(part), "{part:?} is not in {said}");
-        }
-        assert_eq!(said.contains("refuse"), arguments.len() == 2, "{said}");
-    }
-    assert_eq!(tree(&installation.path("data/media")), before);
-}
-
-fn sweep_in_folder_of_other_database_is_refused(installation: &Installation) {
-    let before = with_pictures(installation, 2);
-    let other = empty_like(installation);
-    installation
-        .run_with(
-            &[
-                "createsuperuser",
-                "--noinput",
-                "--username",
-                "x",
-                "--email",
-                "x@example.com",
-            ],
-            "DATABASE_URL",
-            &other.url(),
-        )
-        .success();
-    // The other database names both pictures, so that the mismatch is the only reason.
-    let server = installation.start_with("DATABASE_URL", &other.url());
-    let access = join(&server, "eve").access;
-    for number in 0..2 {
-        server.send(&new_car(&access, &format!("E-{number}"))).json(201);
-    }
-    server.stop();
-    for (number, name) in names(&cars(installation)).iter().enumerate() {
-        other.execute(&format!(
-            "UPDATE cars SET image = 'cars/{name}' WHERE license = 'E-{number}'"
-        ));
-    }
-    let refusal = installation
-        .run_with(&["sweepmedia"], "DATABASE_URL", &other.url())
-        .refusal();
-    for part in ["data/media", "another database", "mycars adoptmedia", "--force"] {
-        assert!(refusal.contains(part), "{part:?} is not in {refusal}");
-    }
-    assert_eq!(tree(&installation.path("data/media")), before);
-    installation
-        .run_with(&["sweepmedia", "--force"], "DATABASE_URL", &other.url())
-        .success();
-    assert_eq!(tree(&installation.path("data/media")), before);
 }
 
 fn adopted_folder_is_swept_and_starts_without_warning(installation: &Installation) {

@@ -13,10 +13,10 @@ use crate::support::{
     Installation, Request, Server,
     accounts::{SUPERUSER_PASSWORD, log_in},
     document::{Document, METHODS},
-    on_both_databases,
+    on_sqlite,
 };
 
-on_both_databases!(paths_accept_documented_methods_alone, example_bodies_are_accepted,);
+on_sqlite!(paths_accept_documented_methods_alone, example_bodies_are_accepted,);
 
 /// Routes for browsers, which are not in the document.
 const PAGES: [&str; 6] = [

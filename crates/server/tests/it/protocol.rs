@@ -5,27 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
 
 use crate::support::{
     Answer, Installation, Request, Server,
     accounts::{PASSWORD, SUPERUSER_PASSWORD, join, log_in, login, new_car, register, registration},
-    http::TINY_JPEG,
-    on_both_databases,
+    on_sqlite,
     raw::{self, Connection, KeepAlive},
 };
 
-on_both_databases!(
+on_sqlite!(
     route_without_slash_returns_the_same,
     too_large_body_is_refused_with_response,
-    chunked_body_is_read,
-    body_in_any_encoding_is_stored_as_text,
-    upload_by_any_multipart_client_is_accepted,
-    query_that_is_not_utf8_is_refused,
     response_has_request_id,
     host_that_is_not_allowed_is_refused,
-    unknown_route_returns_json_error,
     head_response_has_no_body,
     unknown_id_error_names_the_resource,
     pagination_links_keep_the_trailing_slash,
@@ -122,151 +115,6 @@ fn chunked_head(path: &str, access: &str) -> String {
     )
 }
 
-fn chunked_body_is_read(installation: &Installation) {
-    let server = installation.start();
-    let access = join(&server, "ann").access;
-    let body = new_car(&access, "B-AB 12").body;
-    let mut connection = Connection::to(server.address());
-    connection.send(chunked_head("/api/cars/", &access));
-    connection.send(raw::chunked(&body, 7));
-    let answer = connection.read_to_end();
-    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
-    assert!(answer.contains("\"license\":\"B-AB 12\""), "{answer}");
-}
-
-fn body_in_any_encoding_is_stored_as_text(installation: &Installation) {
-    let server = installation.start();
-    let access = join(&server, "ann").access;
-    let send = |content_type: &str, body: &[u8]| {
-        let mut request = Request::new("POST", "/api/cars/").bearer(&access);
-        request.body = body.to_vec();
-        server.send(&request.header("Content-Type", content_type))
-    };
-    let head = "--XX\r\nContent-Disposition: form-data; name=";
-    let multipart = |brand: &[u8], headers: &str, license: &str| {
-        let rest =
-            format!("\r\n{head}model\r\n\r\nM\r\n{head}year\r\n\r\n2020\r\n{head}license\r\n\r\n{license}");
-        let brand_head = format!("{head}\"brand\"\r\n{headers}\r\n");
-        [brand_head.as_bytes(), brand, rest.as_bytes(), b"\r\n--XX--\r\n"].concat()
-    };
-    let form = "application/x-www-form-urlencoded";
-    let plain = "multipart/form-data; boundary=XX";
-    let of_form = |brand: &str, license: &str| {
-        format!("brand={brand}&model=M&year=2020&license={license}").into_bytes()
-    };
-    for (content_type, body) in [
-        (format!("{form}; charset=iso-8859-1"), of_form("M%FCller", "A-1")),
-        (form.to_owned(), of_form("Müller", "A-2")),
-        (
-            format!("{plain}; charset=latin-1"),
-            multipart(b"M\xfcller", "", "A-3"),
-        ),
-        (
-            plain.to_owned(),
-            multipart(
-                b"M\xfcller",
-                "Content-Type: text/plain; charset=latin-1\r\n",
-                "A-4",
-            ),
-        ),
-        (
-            plain.to_owned(),
-            multipart(b"TcO8bGxlcg==", "Content-Transfer-Encoding: base64\r\n", "A-5"),
-        ),
-        (
-            plain.to_owned(),
-            multipart(
-                b"M=C3=BCller",
-                "Content-Transfer-Encoding: quoted-printable\r\n",
-                "A-6",
-            ),
-        ),
-        (
-            "application/json; charset=iso-8859-1".to_owned(),
-            b"{\"brand\":\"M\xfcller\",\"model\":\"M\",\"year\":2020,\"license\":\"A-7\"}".to_vec(),
-        ),
-        (
-            "application/json; charset=utf8mb4".to_owned(),
-            b"{\"brand\":\"M\xc3\xbcller\",\"model\":\"M\",\"year\":2020,\"license\":\"A-9\"}".to_vec(),
-        ),
-    ] {
-        let car = send(&content_type, &body).json(201);
-        assert_eq!(car["brand"], "Müller", "{content_type}");
-    }
-    let undecodable =
-        json!({"brand": ["The text could not be decoded as UTF-8."], "year": ["This field is required."]});
-    let refused = send(form, b"brand=M%FCller&model=M&license=A-8");
-    assert_eq!(refused.json(400), undecodable);
-    let refused = send("application/json", b"{\"brand\":\"M\xfcller\"}");
-    let detail = json!({"detail": "JSON parse error - the body could not be decoded as UTF-8"});
-    assert_eq!(refused.json(400), detail);
-}
-
-fn upload_by_any_multipart_client_is_accepted(installation: &Installation) {
-    let server = installation.start();
-    let access = join(&server, "ann").access;
-    let car = server.send(&new_car(&access, "B-AB 12")).json(201);
-    let path = format!("/api/cars/{}/upload-image/", car["id"]);
-    let upload = |content_type: &str, head: &str, content: &[u8], tail: &str| {
-        let mut request = Request::new("POST", &path).bearer(&access);
-        request.body = [head.as_bytes(), content, tail.as_bytes()].concat();
-        server
-            .send(&request.header("Content-Type", content_type))
-            .json(200)
-    };
-    let file = "Content-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\n\r\n";
-    let only_extended =
-        "Content-Disposition: form-data; name=\"image\"; filename*=utf-8''M%C3%BCller.jpg\r\n\r\n";
-    let end = "\r\n--XX--\r\n";
-    for (content_type, head, tail) in [
-        (
-            "multipart/form-data; boundary=XX",
-            format!("--XX\r\n{only_extended}"),
-            end,
-        ),
-        (
-            "multipart/form-data ; boundary = \"XX\"",
-            format!("--XX\r\n{file}"),
-            end,
-        ),
-        (
-            "multipart/form-data; BOUNDARY=XX",
-            format!("preamble\r\n--XX \r\n{file}"),
-            "\r\n--XX--\r\nepilogue",
-        ),
-        ("multipart/form-data; boundary=XX", format!("--XX\r\n{file}"), ""),
-        (
-            "multipart/form-data; boundary=----=_Part_1",
-            format!("------=_Part_1\r\n{file}"),
-            "\r\n------=_Part_1--\r\n",
-        ),
-        (
-            "multipart/form-data; boundary=a/b:c?d@e(f,g",
-            format!("--a/b:c?d@e(f,g\r\n{file}"),
-            "\r\n--a/b:c?d@e(f,g--",
-        ),
-    ] {
-        let answer = upload(content_type, &head, TINY_JPEG, tail);
-        assert!(answer["image"].is_string(), "{content_type}: {answer}");
-    }
-    let encoded = BASE64_STANDARD.encode(TINY_JPEG);
-    let head = format!("--XX\r\nContent-Transfer-Encoding: base64\r\n{file}");
-    upload("multipart/form-data; boundary=XX", &head, encoded.as_bytes(), end);
-}
-
-fn query_that_is_not_utf8_is_refused(installation: &Installation) {
-    let server = installation.start();
-    let access = join(&server, "ann").access;
-    let ask = |query: &str| server.send(&Request::get(&format!("/api/cars/{query}")).bearer(&access));
-    let message = "The text could not be decoded as UTF-8.";
-    assert_eq!(ask("?search=%FF").json(400), json!({"search": [message]}));
-    assert_eq!(
-        ask("?brand=M%FCller&year=x").json(400),
-        json!({"brand": [message], "year": ["Enter a number."]})
-    );
-    assert_eq!(ask("?search=m%C3%BCller&unknown=%FF").json(200), json!([]));
-}
-
 fn response_has_request_id(installation: &Installation) {
     let server = installation.start();
     let requests = [
@@ -307,23 +155,6 @@ fn host_that_is_not_allowed_is_refused(installation: &Installation) {
     }
     // Health checks send the address as host.
     ask("/health/live", "10.1.2.3").json(200);
-}
-
-fn unknown_route_returns_json_error(installation: &Installation) {
-    let server = installation.start();
-    let access = join(&server, "ann").access;
-    for path in [
-        "/nothing",
-        "/api/nothing/",
-        "/api/cars/one/",
-        "/api/cars/1/nothing/",
-        "/api//cars/",
-    ] {
-        for method in ["GET", "POST", "DELETE", "OPTIONS"] {
-            let refusal = server.send(&Request::new(method, path).bearer(&access)).json(404);
-            assert_eq!(refusal, json!({"detail": "Not found."}), "{method} {path}");
-        }
-    }
 }
 
 fn head_response_has_no_body(installation: &Installation) {

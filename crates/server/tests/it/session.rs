@@ -6,10 +6,10 @@ use crate::support::{
     Installation, Request,
     accounts::{PASSWORD, join, me},
     browser::Browser,
-    on_both_databases,
+    on_sqlite,
 };
 
-on_both_databases!(unsupported_password_hash_is_logged_without_hash);
+on_sqlite!(unsupported_password_hash_is_logged_without_hash);
 
 fn unsupported_password_hash_is_logged_without_hash(installation: &Installation) {
     let server = installation.start();

@@ -18,30 +18,36 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Makes two tests of each function: one on SQLite, one on PostgreSQL. Each function is given an
-/// [`Installation`] of its own with an empty, migrated database.
+/// Makes a test of each function, which is given an [`Installation`] of its own with an empty, migrated SQLite database.
+macro_rules! on_sqlite {
+    ($($test:ident),+ $(,)?) => {
+        crate::support::on_database!(on_sqlite_alone, sqlite, $($test),+);
+    };
+}
+pub(crate) use on_sqlite;
+
+/// Makes two tests of each function: one on SQLite, one on PostgreSQL.
 macro_rules! on_both_databases {
     ($($test:ident),+ $(,)?) => {
-        mod on_sqlite {
-            $(
-                #[test]
-                fn $test() {
-                    super::$test(&crate::support::Installation::on(mycars_testkit::TestDatabase::sqlite()));
-                }
-            )+
-        }
+        crate::support::on_database!(on_sqlite, sqlite, $($test),+);
+        crate::support::on_database!(on_postgres, postgres, $($test),+);
+    };
+}
+pub(crate) use on_both_databases;
 
-        mod on_postgres {
+macro_rules! on_database {
+    ($module:ident, $database:ident, $($test:ident),+) => {
+        mod $module {
             $(
                 #[test]
                 fn $test() {
-                    super::$test(&crate::support::Installation::on(mycars_testkit::TestDatabase::postgres()));
+                    super::$test(&crate::support::Installation::on(mycars_testkit::TestDatabase::$database()));
                 }
             )+
         }
     };
 }
-pub(crate) use on_both_databases;
+pub(crate) use on_database;
 
 /// Polls until there is a value, and panics after [`PATIENCE`].
 pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {

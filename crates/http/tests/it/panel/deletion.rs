@@ -3,6 +3,7 @@
 use mycars_testkit::http::{
     Request,
     accounts::{PASSWORD, add_car, add_picture, log_in, me, new_admin, new_car, new_client, plates},
+    browser::Browser,
     panel::{Panel, as_fields, confirmed, counted, hidden, message, seen, tally},
 };
 use serde_json::{Value, json};
@@ -125,6 +126,60 @@ fn bulk_delete_with_old_versions_asks_again() {
         assert!(message(&answer).contains("deleted."), "{}", message(&answer));
     }
     assert_eq!(me(&server, &ann.access).status, 401);
+}
+
+#[test]
+fn delete_removes_objects_counted_on_page() {
+    let server = start();
+    let panel = Panel::of_root(&server);
+    let (id, pictures, browser) = user_with_cars(&server, "ann", 3, 2);
+    Browser::of(&server, "ann");
+    let path = format!("/admin/users/{id}/delete/");
+    let page = panel.page(&path);
+    let counts = [
+        ("Users", 1),
+        ("Cars", 3),
+        ("Pictures", 2),
+        ("Logins of browsers", 2),
+    ];
+    assert_eq!(tally(&page), counted(&counts));
+    for number in 0..3 {
+        assert!(page.contains(&format!("Toyota Camry (ann {number})")), "{page}");
+    }
+    assert_eq!(panel.user(id)["username"], "ann", "asking deletes nothing");
+
+    assert_eq!(panel.save(&path, &[]), "/admin/users/");
+    let deleted = panel.history("action=deleted");
+    assert_eq!(deleted["count"], 4);
+    for entry in deleted["results"].as_array().unwrap() {
+        assert_eq!(
+            (&entry["channel"], &entry["actor_name"]),
+            (&json!("panel"), &json!("root"))
+        );
+    }
+    for picture in &pictures {
+        assert_eq!(server.send(&Request::get(picture)).status, 404);
+    }
+    assert_eq!(browser.get("/api/me/").status, 401);
+    let history = panel.page(&format!("/admin/users/{id}/history/"));
+    assert!(history.contains("History of ann (deleted)"), "{history}");
+
+    let (tokens, _) = new_client(&server, "bob");
+    let car = add_car(&server, &tokens.access, "B-AB 1");
+    let picture = add_picture(&server, &tokens.access, car);
+    let path = format!("/admin/cars/{car}/delete/");
+    assert_eq!(
+        tally(&panel.page(&path)),
+        counted(&[("Cars", 1), ("Pictures", 1)])
+    );
+    assert_eq!(panel.save(&path, &[]), "/admin/cars/");
+    assert!(plates(&server, &tokens.access).is_empty());
+    assert_eq!(server.send(&Request::get(&picture)).status, 404);
+    assert_eq!(
+        panel.browser.get(&path).status,
+        404,
+        "a second delete is not found"
+    );
 }
 
 #[test]

@@ -67,12 +67,6 @@ impl Installation {
         self
     }
 
-    /// Removes an environment variable.
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        assert!(self.variables.remove(name).is_some(), "{name} is not set");
-        self
-    }
-
     /// Returns a path inside the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
