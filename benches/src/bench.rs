@@ -86,6 +86,8 @@ pub(crate) enum Scenario {
     Start,
     /// Time of an upload, compared with decoding and encoding alone.
     Upload,
+    /// Latency of honest users, memory and descriptors during attacks.
+    Attacks,
 }
 
 pub(crate) struct Bench {

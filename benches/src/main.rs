@@ -60,6 +60,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
             Scenario::Memory => scenarios::memory::run(bench)?,
             Scenario::Start => scenarios::start::run(bench)?,
             Scenario::Upload => scenarios::upload::run(bench)?,
+            Scenario::Attacks => scenarios::attacks::run(bench)?,
         }
     }
     println!(

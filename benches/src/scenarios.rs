@@ -1,5 +1,6 @@
 //! The scenarios, one in each module.
 
+pub(crate) mod attacks;
 pub(crate) mod growth;
 pub(crate) mod memory;
 pub(crate) mod queries;

@@ -50,6 +50,10 @@ impl Server {
         Ok(server)
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns the processor time of all threads, in seconds.
     pub(crate) fn cpu(&self) -> Outcome<f64> {
         cpu(self.child.id())

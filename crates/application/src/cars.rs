@@ -16,7 +16,7 @@ pub use bulk::{brands, count, ids, read_all};
 pub use create::create;
 pub use delete::delete;
 pub use fields::CarInput;
-pub use list::list;
+pub use list::{list, list_chunked};
 pub use read::read;
 pub use scope::CarScope;
 pub use update::update;

@@ -7,7 +7,10 @@
 #[cfg(feature = "reference")]
 mod reference;
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
@@ -32,6 +35,82 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Number of items on all pages; `None` if no page was requested.
     pub total: Option<u64>,
+}
+
+/// The beginning of a list, or of a page of it, and the ids of its other items: they are read by id, a chunk at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkedList<T, I> {
+    /// The first items, at most [`CHUNK`].
+    pub first: Vec<T>,
+    /// The ids of the items that follow, in the order of the list.
+    pub rest: Vec<I>,
+    /// Number of items on all pages; `None` if no page was requested.
+    pub total: Option<u64>,
+}
+
+impl<T, I> ChunkedList<T, I> {
+    /// Converts the ids.
+    #[must_use]
+    pub fn map_rest<J>(self, id: impl Fn(I) -> J) -> ChunkedList<T, J> {
+        ChunkedList {
+            first: self.first,
+            rest: self.rest.into_iter().map(id).collect(),
+            total: self.total,
+        }
+    }
+}
+
+impl<T, I> From<Page<T>> for ChunkedList<T, I> {
+    fn from(page: Page<T>) -> Self {
+        Self {
+            first: page.items,
+            rest: Vec::new(),
+            total: page.total,
+        }
+    }
+}
+
+/// Maximum number of items of a list that are read at once.
+pub const CHUNK: u32 = 200;
+
+/// Returns the beginning of a page, or of the whole list.
+pub(crate) fn first_chunk(page: Option<LimitOffset>) -> LimitOffset {
+    page.map_or(
+        LimitOffset {
+            limit: CHUNK,
+            offset: 0,
+        },
+        |page| LimitOffset {
+            limit: page.limit.min(CHUNK),
+            ..page
+        },
+    )
+}
+
+/// Returns whether items may follow those of the first chunk.
+pub(crate) fn may_continue<T>(first: &[T], page: Option<LimitOffset>) -> bool {
+    first.len() >= CHUNK as usize && page.is_none_or(|page| page.limit > CHUNK)
+}
+
+/// Returns the ids of a page that are not in its first chunk, of the ids of the whole list. The list may have changed
+/// between the two queries, so the ids are compared.
+pub(crate) fn following<I: Copy + Eq + Hash>(
+    first: impl IntoIterator<Item = I>,
+    ids: Vec<I>,
+    page: Option<LimitOffset>,
+) -> Vec<I> {
+    let first: HashSet<I> = first.into_iter().collect();
+    let (offset, limit) = page.map_or((0, usize::MAX), |page| {
+        (
+            usize::try_from(page.offset).unwrap_or(usize::MAX),
+            page.limit as usize,
+        )
+    });
+    ids.into_iter()
+        .skip(offset)
+        .take(limit)
+        .filter(|id| !first.contains(id))
+        .collect()
 }
 
 /// Sorts items by the order of their ids in `ids`.
@@ -323,6 +402,31 @@ mod tests {
 
     fn words(text: &str) -> Vec<String> {
         Search::parse(text).words().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn first_chunk_is_within_the_page() {
+        let chunk = |page| {
+            let LimitOffset { limit, offset } = first_chunk(page);
+            (limit, offset)
+        };
+        let page = |limit, offset| Some(LimitOffset { limit, offset });
+        assert_eq!(chunk(None), (CHUNK, 0));
+        assert_eq!(chunk(page(20, 40)), (20, 40));
+        assert_eq!(chunk(page(1000, 40)), (CHUNK, 40));
+        let full = [(); CHUNK as usize];
+        assert!(may_continue(&full, None) && may_continue(&full, page(CHUNK + 1, 0)));
+        assert!(!may_continue(&full, page(CHUNK, 0)) && !may_continue(&full[1..], None));
+    }
+
+    #[test]
+    fn following_ids_are_those_of_the_page_without_the_first() {
+        let ids: Vec<i64> = (1..=10).collect();
+        let page = |limit, offset| Some(LimitOffset { limit, offset });
+        assert_eq!(following([1, 2], ids.clone(), None), ids[2..]);
+        assert_eq!(following([3, 4], ids.clone(), page(5, 2)), [5, 6, 7]);
+        assert_eq!(following([11, 1], ids.clone(), None), ids[1..], "one was added");
+        assert_eq!(following([1], ids, page(5, u64::MAX)), [0_i64; 0]);
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub(crate) use create::make;
 pub(crate) use delete::erase;
 pub use delete::{SeenUser, car_digests, delete};
 pub use fields::UserInput;
-pub use list::list;
-pub use read::{find, read, read_with_cars};
+pub use list::{list, list_chunked};
+pub use read::{find, read};
 pub use update::update;
 
 use mycars_domain::{Denied, Violations};

@@ -7,6 +7,7 @@ pub(crate) mod context;
 pub(crate) mod cookies;
 pub(crate) mod csrf;
 pub(crate) mod headers;
+pub(crate) mod indentation;
 pub(crate) mod login;
 pub(crate) mod method;
 pub(crate) mod negotiation;

@@ -1,11 +1,11 @@
 //! List cars.
 
-use mycars_domain::{Action, Car};
+use mycars_domain::{Action, Car, CarId};
 
 use super::{CarScope, Error};
 use crate::{
     App, Caller,
-    lists::{CarQuery, Page},
+    lists::{CarQuery, ChunkedList, Page, first_chunk, following, may_continue},
 };
 
 /// Returns the cars in the scope that match `query`, in a fixed number of queries.
@@ -40,13 +40,44 @@ pub fn list(app: &App, caller: &Caller, scope: CarScope, query: &CarQuery) -> Re
     })
 }
 
+/// The same, but reads only the first cars, and of the others the ids: [`read_all`](super::read_all) reads them.
+///
+/// # Errors
+/// Those of [`list`].
+pub fn list_chunked(
+    app: &App,
+    caller: &Caller,
+    scope: CarScope,
+    query: &CarQuery,
+) -> Result<ChunkedList<Car, CarId>, Error> {
+    let beginning = CarQuery {
+        page: Some(first_chunk(query.page)),
+        ..query.clone()
+    };
+    let owner = scope.owner(caller, Action::ListCars)?;
+    app.store.read(|unit| {
+        let total = match query.page {
+            Some(_) => Some(unit.cars().count(owner, query)?),
+            None => None,
+        };
+        let first = unit.cars().list(owner, &beginning)?;
+        let rest = if may_continue(&first, query.page) {
+            let ids = unit.cars().ids(owner, query)?;
+            following(first.iter().map(|car| car.id), ids, query.page)
+        } else {
+            Vec::new()
+        };
+        Ok(ChunkedList { first, rest, total })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use mycars_domain::{Denied, Rank, UserId};
 
     use super::*;
     use crate::{
-        lists::LimitOffset,
+        lists::{CHUNK, LimitOffset},
         mocks::{Mocks, samples},
         ports::StoreError,
     };
@@ -101,6 +132,54 @@ mod tests {
         };
         let cars = list(&app, &samples::ann(), CarScope::Caller, &query).unwrap();
         assert_eq!((cars.items, cars.total), (vec![samples::car()], Some(7)));
+    }
+
+    /// Cars with these ids.
+    fn cars(ids: impl Iterator<Item = i64>) -> Vec<Car> {
+        ids.map(|id| Car {
+            id: CarId(id),
+            ..samples::car()
+        })
+        .collect()
+    }
+
+    #[test]
+    fn long_list_reads_one_chunk_and_the_ids_of_the_rest() {
+        let chunk = i64::from(CHUNK);
+        let mut mocks = Mocks::new();
+        let list = mocks.unit.cars.expect_list().once();
+        list.withf(|owner, query| {
+            let page = LimitOffset {
+                limit: CHUNK,
+                offset: 0,
+            };
+            *owner == Some(UserId(1)) && query.page == Some(page)
+        })
+        .returning(move |_, _| Ok(cars(1..=chunk)));
+        let ids = mocks.unit.cars.expect_ids().once();
+        ids.returning(move |_, _| Ok((1..=chunk + 3).map(CarId).collect()));
+        let (app, _) = mocks.into_app();
+        let listed = list_chunked(&app, &samples::ann(), CarScope::Caller, &CarQuery::default()).unwrap();
+        assert_eq!(listed.first, cars(1..=chunk));
+        assert_eq!(listed.rest, [1, 2, 3].map(|more| CarId(chunk + more)));
+        assert_eq!(listed.total, None);
+    }
+
+    #[test]
+    fn short_list_in_chunks_is_one_query() {
+        let (app, _) = lists(Mocks::new(), UserId(1)).into_app();
+        let listed = list_chunked(&app, &samples::ann(), CarScope::Caller, &CarQuery::default()).unwrap();
+        assert_eq!((listed.first, listed.rest), (vec![samples::car()], vec![]));
+    }
+
+    #[test]
+    fn list_in_chunks_of_another_owner_requires_an_admin() {
+        let (app, store) = Mocks::new().into_app();
+        let other = samples::other_user(Rank::Client);
+        let of_ann = CarScope::Owner(samples::user().id);
+        let refused = list_chunked(&app, &other, of_ann, &CarQuery::default());
+        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
+        assert_eq!(store.reads(), 0);
     }
 
     #[test]

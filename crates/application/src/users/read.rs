@@ -1,8 +1,8 @@
 //! Read a user.
 
-use mycars_domain::{Action, Car, Target, User, UserId, policy, values::Username};
+use mycars_domain::{Action, Target, User, UserId, policy, values::Username};
 
-use crate::{App, Caller, Error, lists::CarQuery};
+use crate::{App, Caller, Error};
 
 /// Returns a user.
 ///
@@ -26,18 +26,6 @@ pub fn find(app: &App, caller: &Caller, username: &str) -> Result<Option<User>, 
     Ok(app.store.read(|unit| unit.users().find_in_any_case(&username))?)
 }
 
-/// Returns a user and all their cars, newest first.
-///
-/// # Errors
-/// Those of [`read`].
-pub fn read_with_cars(app: &App, caller: &Caller, id: UserId) -> Result<(User, Vec<Car>), Error> {
-    let user = read(app, caller, id)?;
-    let cars = app
-        .store
-        .read(|unit| unit.cars().list(Some(id), &CarQuery::default()))?;
-    Ok((user, cars))
-}
-
 #[cfg(test)]
 mod tests {
     use mycars_domain::Denied;
@@ -57,7 +45,7 @@ mod tests {
     #[test]
     fn read_of_unknown_user_is_not_found() {
         let (app, _) = Mocks::new().without_user().into_app();
-        let refused = read_with_cars(&app, &samples::admin(), UserId(9));
+        let refused = read(&app, &samples::admin(), UserId(9));
         assert!(matches!(refused, Err(Error::NotFound)));
     }
 
@@ -74,18 +62,5 @@ mod tests {
         let (app, _) = mocks.into_app();
         let found = find(&app, &samples::admin(), " ＡNN ").unwrap();
         assert_eq!(found, Some(samples::user()));
-    }
-
-    #[test]
-    fn read_with_cars_returns_the_user_and_their_cars() {
-        let mut mocks = Mocks::new().with_user_read(samples::user());
-        mocks
-            .unit
-            .cars
-            .expect_list()
-            .returning(|_, _| Ok(vec![samples::car()]));
-        let (app, _) = mocks.into_app();
-        let read = read_with_cars(&app, &samples::admin(), UserId(1)).unwrap();
-        assert_eq!(read, (samples::user(), vec![samples::car()]));
     }
 }

@@ -313,7 +313,8 @@ impl Items for CarItems {
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let query = request.query.cars(request.lists)?;
-    let listed = cars::list(request.app, request.caller, scope.cars, &query)?;
+    let listed = cars::list_chunked(request.app, request.caller, scope.cars, &query)?;
+    let listed = listed.map_rest(|id| id.0);
     request.list(&listed, query.page, CarItems::new(scope.cars, &scope.owner))
 }
 

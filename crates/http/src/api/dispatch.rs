@@ -45,6 +45,8 @@ pub(crate) struct PageData {
     pub(crate) object: Option<Vec<u8>>,
     /// Whether a list that the API returns whole is shown in pages.
     pub(crate) is_shortened: bool,
+    /// Whether the page shows only the beginning of a long response.
+    pub(crate) is_cut: bool,
 }
 
 /// Handles a request to an endpoint, with any method.
@@ -98,6 +100,7 @@ pub(crate) async fn dispatch(
         reply,
         object,
         is_shortened,
+        is_cut,
     } = outcome.result?;
     // The page after the end of a session is shown to an anonymous user.
     let user = outcome
@@ -108,6 +111,7 @@ pub(crate) async fn dispatch(
     page.username = user.map(|user| user.username.to_string());
     page.object = object;
     page.is_shortened = is_shortened;
+    page.is_cut = is_cut;
     let mut reply = reply?;
     // A request with a token does not end the session of the browser, which may be another user's.
     reply.ends_session &= rules.credentials.token(context)?.is_none();
@@ -137,6 +141,7 @@ struct Answer {
     reply: Result<Reply, ApiError>,
     object: Option<Vec<u8>>,
     is_shortened: bool,
+    is_cut: bool,
 }
 
 /// Runs the operation for `method`, or describes the endpoint for OPTIONS.
@@ -173,9 +178,7 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
     } else {
         Err(ApiError::MethodNotAllowed(context.method.to_string()))
     };
-    if !context.takes_pieces {
-        reply = reply.and_then(|reply| reply.complete(&request.state.app, request.caller));
-    }
+    let is_cut = context.is_page && reply.as_mut().is_ok_and(Reply::cut);
     request.settle(reply.as_ref().err());
     let object = operation
         .filter(|_| context.is_page)
@@ -184,6 +187,7 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
         reply,
         object,
         is_shortened,
+        is_cut,
     }
 }
 
@@ -210,7 +214,9 @@ fn object(
     match (operation.method, reply) {
         (Method::Get | Method::Put | Method::Patch, Ok(reply)) => Some(reply.json.clone()),
         (Method::Put | Method::Patch, Err(error)) if error.status() == StatusCode::BAD_REQUEST => {
-            handle(read).ok().map(|reply| reply.json)
+            let mut reply = handle(read).ok()?;
+            reply.cut();
+            Some(reply.json)
         }
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use mycars_application::{
     App, Caller,
-    lists::{LimitOffset, Page},
+    lists::{ChunkedList, LimitOffset, Page},
 };
 use mycars_domain::{Field, User};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     api::{
         fields::{FieldKind, FieldSpec, Schema},
-        items::{self, Items},
+        items::{self, Items, Rest},
     },
     error::ApiError,
     messages,
@@ -18,7 +18,6 @@ use crate::{
         body::{Body, Form},
         pools::Pool,
         query::{ListSettings, ListSpec, ListView, Query},
-        stream::Step,
     },
 };
 
@@ -239,21 +238,35 @@ impl Request<'_> {
     /// only a part.
     pub(crate) fn list<I: Items>(
         &self,
-        listed: &Page<I::Item>,
+        listed: &ChunkedList<I::Item, i64>,
         page: Option<LimitOffset>,
         kind: I,
     ) -> Result<Reply, ApiError> {
-        let is_part = |page: &LimitOffset| {
-            page.offset > 0 || listed.total.is_some_and(|total| total > page.limit.into())
-        };
+        let total = listed.total;
+        let is_part =
+            |page: &LimitOffset| page.offset > 0 || total.is_some_and(|total| total > page.limit.into());
         let page = page.filter(|page| !self.shortens_lists || is_part(page));
         let url = format!("{}{}", self.base_url, self.canonical_path());
-        let total = listed.total;
         let empty = Page::<()> {
             items: Vec::new(),
             total,
         };
-        Reply::items(&ListView::new(empty, page, self.query, &url), &listed.items, kind)
+        self.items(&ListView::new(empty, page, self.query, &url), listed, kind)
+    }
+
+    /// Returns a 200 with items in the empty array at the end of `container`.
+    pub(crate) fn items<I: Items>(
+        &self,
+        container: &impl Serialize,
+        listed: &ChunkedList<I::Item, i64>,
+        kind: I,
+    ) -> Result<Reply, ApiError> {
+        let reader = (self.app, self.caller);
+        let (json, rest) = items::write(reader, container, &listed.first, listed.rest.clone(), kind)?;
+        Ok(Reply {
+            rest,
+            ..Reply::of_json(json)
+        })
     }
 
     /// Returns the fields of the body.
@@ -282,7 +295,7 @@ pub(crate) struct Reply {
     /// Serialized JSON; empty for no body. It is serialized on the worker thread, because that takes time.
     pub(crate) json: Vec<u8>,
     /// Makes the rest of a long body.
-    pub(crate) rest: Option<Step>,
+    pub(crate) rest: Option<Rest>,
     pub(crate) location: Option<String>,
     /// Whether the session of the browser has ended, so that its cookie is removed.
     pub(crate) ends_session: bool,
@@ -305,27 +318,12 @@ impl Reply {
         }
     }
 
-    /// Returns a 200 with items in the empty array at the end of `container`.
-    pub(crate) fn items<I: Items>(
-        container: &impl Serialize,
-        items: &[I::Item],
-        kind: I,
-    ) -> Result<Self, ApiError> {
-        let (json, rest) = items::write(container, items, kind)?;
-        Ok(Self {
-            rest,
-            ..Self::of_json(json)
-        })
-    }
-
-    /// Appends the rest of a long body.
-    pub(crate) fn complete(mut self, app: &App, caller: &Caller) -> Result<Self, ApiError> {
-        if let Some(mut rest) = self.rest.take() {
-            while let Some(piece) = rest(app, Some(caller))? {
-                self.json.extend(piece);
-            }
-        }
-        Ok(self)
+    /// Ends a long body after its first piece. Returns whether it was long.
+    pub(crate) fn cut(&mut self) -> bool {
+        let rest = self.rest.take();
+        let is_long = rest.is_some();
+        self.json.extend(rest.into_iter().flat_map(|rest| rest.end));
+        is_long
     }
 
     /// Returns a 201 with a body and the URL of the new object.

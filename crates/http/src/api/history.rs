@@ -151,7 +151,7 @@ const CHANGES: FieldSpec = FieldSpec::read_only("changes", "Changes", FieldKind:
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.history(request.lists)?;
     let listed = history::list(request.app, request.caller, &query)?;
-    request.list(&listed, query.page, EntryItems { car: None })
+    request.list(&listed.into(), query.page, EntryItems { car: None })
 }
 
 /// The entries in a list: of everything, or of a car.
@@ -187,7 +187,7 @@ fn of_car(request: &Request<'_>) -> Result<Reply, ApiError> {
     let page = Some(request.query.history_page(request.lists));
     let listed = history::of_car(request.app, request.caller, scope.cars, id(request), page)?;
     let car = Some((scope.cars, id(request)));
-    request.list(&listed, page, EntryItems { car })
+    request.list(&listed.into(), page, EntryItems { car })
 }
 
 #[cfg(test)]

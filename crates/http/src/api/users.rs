@@ -8,7 +8,7 @@ use mycars_application::{
     users::{self, UserInput},
 };
 use mycars_domain::{
-    Car, Field, User, UserId,
+    Field, User, UserId,
     password::MIN_LENGTH,
     values::{Address, Email, FirstName, LastName, Password, Phone, Username},
 };
@@ -289,7 +289,7 @@ impl<'a> From<&'a User> for UserWithCarsView<'a> {
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.users(request.lists)?;
-    let listed = users::list(request.app, request.caller, &query)?;
+    let listed = users::list_chunked(request.app, request.caller, &query)?.map_rest(|id| id.0);
     request.list(&listed, query.page, UserItems)
 }
 
@@ -327,13 +327,14 @@ fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
 }
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let (user, cars) = users::read_with_cars(request.app, request.caller, id(request))?;
-    show_with_cars(&user, &cars)
+    show_with_cars(request, &find(request)?)
 }
 
-fn show_with_cars(user: &User, cars: &[Car]) -> Result<Reply, ApiError> {
-    let kind = CarItems::new(CarScope::Owner(user.id), user);
-    Reply::items(&UserWithCarsView::from(user), cars, kind)
+fn show_with_cars(request: &Request<'_>, user: &User) -> Result<Reply, ApiError> {
+    let garage = CarScope::Owner(user.id);
+    let cars = cars::list_chunked(request.app, request.caller, garage, &CarQuery::default())?;
+    let cars = cars.map_rest(|id| id.0);
+    request.items(&UserWithCarsView::from(user), &cars, CarItems::new(garage, user))
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -347,14 +348,7 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
 fn update(request: &Request<'_>, completeness: UpdateMode) -> Result<Reply, ApiError> {
     let input = input(&request.form_unless_missing(|| find(request))?);
     let user = users::update(request.app, request.caller, id(request), &input, completeness)?;
-    let cars = cars::list(
-        request.app,
-        request.caller,
-        CarScope::Owner(user.id),
-        &CarQuery::default(),
-    )?
-    .items;
-    show_with_cars(&user, &cars)
+    show_with_cars(request, &user)
 }
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {

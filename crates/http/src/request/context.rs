@@ -35,8 +35,6 @@ pub(crate) struct RequestContext {
     request_id: Option<String>,
     /// Whether the response is a page.
     pub(crate) is_page: bool,
-    /// Whether a long response may be sent while it is made.
-    pub(crate) takes_pieces: bool,
 }
 
 impl RequestContext {
@@ -62,7 +60,6 @@ impl RequestContext {
             csrf_token,
             request_id: http.extensions().get::<RequestId>().map(|id| id.0.clone()),
             is_page,
-            takes_pieces: false,
         }
     }
 

@@ -10,11 +10,10 @@ use actix_web::{
     body::{BoxBody, MessageBody as _},
     http::header::{ACCEPT, HeaderMap},
 };
-use serde_json::ser::{PrettyFormatter, Serializer};
 
 use crate::{
     error::{ApiError, Resource},
-    request::{headers, urlencoded},
+    request::{headers, indentation::Indentation, urlencoded},
 };
 
 /// A renderer of responses.
@@ -173,35 +172,16 @@ impl MediaRange {
 }
 
 impl Accepted {
-    /// Tells whether the response is sent as it is made: as JSON without indentation.
-    pub(crate) fn takes_pieces(&self) -> bool {
-        !self.is_page() && self.indent.is_none()
-    }
-
     /// Indents the JSON of a response if the client requests it. A response without a body stays as it is.
     pub(crate) fn indent(&self, response: HttpResponse) -> HttpResponse {
-        let Some(indent) = self.indent else {
+        let Some(spaces) = self.indent else {
             return response;
         };
         response.map_body(|_, body| match body.try_into_bytes() {
-            Ok(json) => match indented(&json, indent) {
-                Ok(indented) => BoxBody::new(indented),
-                Err(_) => BoxBody::new(json),
-            },
+            Ok(json) => BoxBody::new(Indentation::new(spaces).apply(&json)),
             Err(body) => body,
         })
     }
-}
-
-fn indented(json: &[u8], spaces: usize) -> serde_json::Result<Vec<u8>> {
-    let indent = " ".repeat(spaces);
-    let mut indented = Vec::new();
-    let formatter = PrettyFormatter::with_indent(indent.as_bytes());
-    serde_transcode::transcode(
-        &mut serde_json::Deserializer::from_slice(json),
-        &mut Serializer::with_formatter(&mut indented, formatter),
-    )?;
-    Ok(indented)
 }
 
 #[cfg(test)]
@@ -302,14 +282,5 @@ mod tests {
         ] {
             assert_eq!(indent(accept), expected, "{accept}");
         }
-    }
-
-    #[test]
-    fn indented_json_keeps_its_order_and_its_numbers() {
-        let text = |json: &[u8]| String::from_utf8(indented(json, 2).unwrap()).unwrap();
-        assert_eq!(
-            text(r#"{"b":[1,-2.5],"a":{},"c":[],"é":null}"#.as_bytes()),
-            "{\n  \"b\": [\n    1,\n    -2.5\n  ],\n  \"a\": {},\n  \"c\": [],\n  \"é\": null\n}"
-        );
     }
 }

@@ -68,6 +68,8 @@ pub(crate) struct Page<'a> {
     pub(crate) list: Option<&'static ListSpec>,
     /// Whether the page shows a part of a list that the API returns whole.
     pub(crate) is_shortened: bool,
+    /// Whether the page shows only the beginning of a long response.
+    pub(crate) is_cut: bool,
     /// Time until the response was ready.
     pub(crate) elapsed: Duration,
 }
@@ -274,6 +276,10 @@ fn shell(word: &str) -> Cow<'_, str> {
 /// Returns a message about a result that the response does not show.
 fn notice(page: &Page<'_>) -> Option<Notice> {
     match page.status {
+        200 if page.is_cut => Some(Notice {
+            text: "This response is long. The page shows only its beginning.",
+            link: formats(page, &Query::parse(page.query)).into_iter().next(),
+        }),
         201 => {
             let (_, location) = page
                 .headers

@@ -26,6 +26,7 @@ use crate::{
     api::{
         dispatch::{PageData, dispatch},
         endpoint::{Access, Endpoint, Method, Operation, Reply},
+        items::Rest,
     },
     error::ApiError,
     request::{
@@ -33,6 +34,7 @@ use crate::{
         body::SentForm,
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie},
+        indentation::Indentation,
         negotiation::{Accepted, negotiate},
         stream::pieces,
     },
@@ -64,17 +66,18 @@ pub(crate) async fn serve(
     let started = Instant::now();
     let accepted = negotiate(&http);
     let is_page = accepted.as_ref().is_ok_and(Accepted::is_page);
-    let mut context = RequestContext::new(&state, &http, is_page);
-    context.takes_pieces = accepted.as_ref().is_ok_and(Accepted::takes_pieces);
-    let context = Arc::new(context);
+    let context = Arc::new(RequestContext::new(&state, &http, is_page));
     let mut page = PageData::default();
     let mut response = match &accepted {
         Ok(accepted) => {
             let reply = dispatch(endpoint, &state, &http, payload, &context, &mut page).await;
-            accepted.indent(match reply {
-                Ok(reply) => write(reply, endpoint, &state, page.user, &context),
-                Err(error) => error.response(),
-            })
+            match reply {
+                Ok(reply) => {
+                    let reply = indented(reply, accepted.indent);
+                    write(reply, endpoint, &state, page.user, &context)
+                }
+                Err(error) => accepted.indent(error.response()),
+            }
         }
         Err(error) => error.response(),
     };
@@ -102,6 +105,23 @@ pub(crate) fn present_error(error: &ApiError, context: &RequestContext) -> HttpR
         &PageData::default(),
         Duration::ZERO,
     )
+}
+
+/// Indents a reply and the rest of a long one.
+fn indented(reply: Reply, spaces: Option<usize>) -> Reply {
+    let Some(spaces) = spaces else {
+        return reply;
+    };
+    let mut indentation = Indentation::new(spaces);
+    let json = indentation.apply(&reply.json);
+    let rest = reply.rest.map(|mut rest| Rest {
+        step: Box::new(move |app, caller| {
+            let piece = (rest.step)(app, caller)?;
+            Ok(piece.map(|piece| indentation.apply(&piece)))
+        }),
+        ..rest
+    });
+    Reply { json, rest, ..reply }
 }
 
 fn write(
@@ -132,7 +152,15 @@ fn write(
     }
     let (access, credentials) = (endpoint.access, Credentials::TokenOrSession);
     let share = state.share(context.client, user);
-    let rest = pieces(state, context, share, access, credentials, Channel::Api, rest);
+    let rest = pieces(
+        state,
+        context,
+        share,
+        access,
+        credentials,
+        Channel::Api,
+        rest.step,
+    );
     response.streaming(Box::pin(first.chain(rest)))
 }
 
@@ -179,6 +207,7 @@ fn present(
             .and_then(|endpoint| endpoint.list)
             .filter(|_| shows_list(status, context)),
         is_shortened: page.is_shortened,
+        is_cut: page.is_cut,
         elapsed,
     });
     let status = if status == StatusCode::NO_CONTENT {

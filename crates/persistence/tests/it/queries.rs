@@ -18,8 +18,8 @@ use mycars_application::{
     cars::{self, CarScope},
     history,
     lists::{
-        CarOrder, CarQuery, Direction, HistoryQuery, LimitOffset, Search, TokenQuery, TokenState, UserOrder,
-        UserQuery,
+        CHUNK, CarOrder, CarQuery, Direction, HistoryQuery, LimitOffset, Search, TokenQuery, TokenState,
+        UserOrder, UserQuery,
     },
     mocks::{self, Mocks},
     ports::{Claims, Store, StoreError, UnitOfWork},
@@ -277,11 +277,10 @@ const CASES: [Case; 23] = [
     ("logins, a page", 3, |world| {
         list_logins(world, &token_query(PAGE))
     }),
-    ("a user with their cars", 2, |world| {
-        users::read_with_cars(&world.app, &admin(), world.ann.id)
-            .unwrap()
-            .1
-            .len()
+    ("a page of cars in chunks", 2, |world| {
+        let of_ann = CarScope::Owner(world.ann.id);
+        let listed = cars::list_chunked(&world.app, &admin(), of_ann, &car_query(PAGE)).unwrap();
+        listed.first.len()
     }),
     ("a car", 1, |world| {
         let car = cars::read(&world.app, &world.caller(), CarScope::Caller, world.car).unwrap();
@@ -354,6 +353,13 @@ fn use_cases_make_a_fixed_number_of_queries(database: fn() -> TestDatabase) {
     ] {
         assert_eq!(found, MANY);
     }
+    let whole = CarQuery::default();
+    let chunked = cars::list_chunked(&many.app, &many.caller(), CarScope::Caller, &whole).unwrap();
+    let all = cars::list(&many.app, &many.caller(), CarScope::Caller, &whole).unwrap();
+    let first = chunked.first.iter().map(|car| car.id);
+    let ids: Vec<CarId> = first.chain(chunked.rest).collect();
+    assert_eq!(chunked.first.len(), CHUNK as usize);
+    assert!(ids.into_iter().eq(all.items.iter().map(|car| car.id)));
 }
 
 #[test]

@@ -92,6 +92,7 @@ impl Sample {
                 .filter(|_| self.is_open)
                 .and_then(|endpoint| endpoint.list),
             is_shortened: false,
+            is_cut: false,
             elapsed: Duration::from_micros(3_210),
         })
     }
