@@ -239,7 +239,7 @@ pub enum Value {
         text: String,
         /// Number of characters of the whole text.
         length: u64,
-        /// SHA-256 of the whole text in UTF-8, in hexadecimal: tells whether two texts are equal.
+        /// SHA-256 of the whole text in UTF-8, in hexadecimal, to compare two texts.
         sha256: String,
     },
     /// A value that is never shown, such as a password.

@@ -379,7 +379,7 @@ impl From<AuthenticationError> for ApiError {
     fn from(error: AuthenticationError) -> Self {
         match error {
             AuthenticationError::Token(error) => Self::AccessToken(error),
-            AuthenticationError::NamesNobody => Self::TokenWithoutUserId,
+            AuthenticationError::NoUserId => Self::TokenWithoutUserId,
             AuthenticationError::UserNotFound => Self::UserNotFound,
             AuthenticationError::UserInactive => Self::UserInactive,
             AuthenticationError::Store(error) => error.into(),

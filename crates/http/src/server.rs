@@ -491,7 +491,7 @@ mod tests {
         "1000/s".parse().unwrap()
     }
 
-    /// A server that knows no token and no session.
+    /// A server without tokens and sessions.
     fn start_with(limits: Limits) -> Running {
         let mut mocks = Mocks::new();
         mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
@@ -842,7 +842,7 @@ mod tests {
                 released.recv().unwrap();
                 Ok(None)
             });
-        mocks.hasher.expect_verify_nobody().return_const(());
+        mocks.hasher.expect_verify_dummy().return_const(());
         let password_queue = 2;
         let server = start(
             mocks,

@@ -33,7 +33,7 @@ pub(crate) fn start(app: App, settings: &Settings, metrics: JobMetrics) -> io::R
     Ok(())
 }
 
-/// Runs a job, counts its result, and logs it if there is something to tell.
+/// Runs a job, counts its result, and logs it if it processed items or failed.
 fn run(app: &App, job: Job, retention: Option<TimeDelta>, metrics: &JobMetrics) {
     let name = job.as_str();
     match housekeeping::run(app, job, retention) {

@@ -14,7 +14,7 @@ pub enum AuthenticationError {
     Token(#[from] TokenError),
     /// The token identifies no user.
     #[error("the token identifies no user")]
-    NamesNobody,
+    NoUserId,
     /// The user does not exist.
     #[error("the user of the token does not exist")]
     UserNotFound,
@@ -90,7 +90,7 @@ pub fn verify_access(app: &App, access_token: &str) -> Result<UserId, Authentica
 fn verify(app: &App, access_token: &str) -> Result<(Verified, UserId), AuthenticationError> {
     let token = token::verify(app, access_token, Some(TokenType::Access))?;
     if !token.names_a_user {
-        return Err(AuthenticationError::NamesNobody);
+        return Err(AuthenticationError::NoUserId);
     }
     let id = token.user.ok_or(AuthenticationError::UserNotFound)?;
     Ok((token, id))
@@ -148,10 +148,7 @@ mod tests {
             user_id: None,
             ..claims()
         };
-        assert!(matches!(
-            check(Ok(anonymous)),
-            Err(AuthenticationError::NamesNobody)
-        ));
+        assert!(matches!(check(Ok(anonymous)), Err(AuthenticationError::NoUserId)));
     }
 
     #[test]
@@ -172,7 +169,7 @@ mod tests {
             ..claims()
         };
         let refused = authenticate_with(Ok(anonymous), None);
-        assert!(matches!(refused, Err(AuthenticationError::NamesNobody)));
+        assert!(matches!(refused, Err(AuthenticationError::NoUserId)));
         let other_id = Claims {
             user_id: Some("x".into()),
             ..claims()

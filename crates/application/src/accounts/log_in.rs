@@ -88,7 +88,7 @@ pub(crate) fn verify_credentials(app: &App, credentials: &Credentials) -> Result
     let (username, password) = check(credentials)?;
     let user = app.store.read(|unit| unit.users().find_by_username(&username))?;
     let Some(user) = user else {
-        app.hasher.verify_nobody(&password);
+        app.hasher.verify_dummy(&password);
         return Err(Error::NoActiveAccount);
     };
     let verification = app.hasher.verify(&password, &user.password);
@@ -213,7 +213,7 @@ mod tests {
         let mut mocks = Mocks::new().without_user();
         mocks
             .hasher
-            .expect_verify_nobody()
+            .expect_verify_dummy()
             .withf(|password| password == "secret")
             .once()
             .return_const(());

@@ -223,11 +223,11 @@ mod tests {
                 );
             }
         }
-        let nobodys = Claims {
+        let without_user = Claims {
             user_id: None,
             ..claims()
         };
-        let refused = refreshed(mocks(nobodys, None, Some(samples::user())));
+        let refused = refreshed(mocks(without_user, None, Some(samples::user())));
         assert!(matches!(refused, Err(Error::NoActiveAccountForToken)));
     }
 

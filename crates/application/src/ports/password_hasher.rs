@@ -39,7 +39,7 @@ pub trait PasswordHasher: Send + Sync {
 
     /// Takes as long as [`verify`](Self::verify) with a new hash and discards the result: for logins of unknown users,
     /// so that the time does not reveal which users exist.
-    fn verify_nobody(&self, password: &str);
+    fn verify_dummy(&self, password: &str);
 
     /// Returns the algorithm of a hash that no password can be verified against, as in
     /// [`Verification::Unsupported`], without doing its work. `None` for hashes that can be verified, and for that of an

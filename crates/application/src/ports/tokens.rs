@@ -12,8 +12,8 @@ pub struct Claims {
     pub expires_at: Option<i64>,
     /// `iat`: time of issue, in seconds since 1970 (RFC 7519, 4.1.6).
     pub issued_at: Option<i64>,
-    /// `iat_us`: time of issue, in microseconds since 1970. Only in access tokens of My Cars: tells a token that was
-    /// issued just before all logins were ended from one that was issued just after, in the same second.
+    /// `iat_us`: time of issue, in microseconds since 1970. Only in access tokens of My Cars: distinguishes a token
+    /// that was issued just before all logins were ended from one that was issued just after, in the same second.
     pub issued_at_micros: Option<i64>,
     /// `nbf`: start of validity, in seconds since 1970 (RFC 7519, 4.1.5). My Cars never sets it.
     pub not_before: Option<i64>,

@@ -2,19 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{CLIENT, Site, cars};
+use crate::support::{CLIENT, Site, cars, with_and_without_scripts};
 
-#[test]
-fn user_creates_changes_and_deletes_a_car() {
-    creates_changes_and_deletes(&Site::open());
-}
+with_and_without_scripts!(
+    user_creates_changes_and_deletes_a_car,
+    invalid_form_shows_errors_and_keeps_the_input,
+    invalid_body_shows_errors_and_keeps_the_text,
+    cars_are_found_by_filters_search_order_and_pages,
+);
 
-#[test]
-fn without_scripts_user_creates_changes_and_deletes_a_car() {
-    creates_changes_and_deletes(&Site::without_scripts());
-}
-
-fn creates_changes_and_deletes(site: &Site) {
+fn user_creates_changes_and_deletes_a_car(site: &Site) {
     site.log_in(CLIENT);
     let api = site.api_of(CLIENT);
     assert_eq!(site.visit("/api/cars/"), 200);
@@ -106,17 +103,7 @@ fn uploads(site: &Site, page: &str) {
     );
 }
 
-#[test]
-fn invalid_form_shows_errors_and_keeps_the_input() {
-    shows_errors(&Site::open());
-}
-
-#[test]
-fn without_scripts_invalid_form_keeps_the_input() {
-    shows_errors(&Site::without_scripts());
-}
-
-fn shows_errors(site: &Site) {
+fn invalid_form_shows_errors_and_keeps_the_input(site: &Site) {
     site.log_in(CLIENT);
     let car = site.api_of(CLIENT).create("/api/cars/", &cars::car("B-AB 1"));
     site.visit("/api/cars/");
@@ -165,17 +152,7 @@ fn shows_errors(site: &Site) {
     site.assert_quiet();
 }
 
-#[test]
-fn invalid_body_shows_errors_and_keeps_the_text() {
-    assert_errors_of_a_body(&Site::open());
-}
-
-#[test]
-fn without_scripts_invalid_body_keeps_the_text() {
-    assert_errors_of_a_body(&Site::without_scripts());
-}
-
-fn assert_errors_of_a_body(site: &Site) {
+fn invalid_body_shows_errors_and_keeps_the_text(site: &Site) {
     site.log_in(CLIENT);
     site.api_of(CLIENT).create("/api/cars/", &cars::car("B-AB 1"));
     for page in ["/api/cars/", "/api/cars/1/"] {
@@ -201,17 +178,7 @@ fn assert_errors_of_a_body(site: &Site) {
     site.assert_quiet();
 }
 
-#[test]
-fn cars_are_found_by_filters_search_order_and_pages() {
-    finds_cars(&Site::open());
-}
-
-#[test]
-fn without_scripts_cars_are_found_by_filters_and_search() {
-    finds_cars(&Site::without_scripts());
-}
-
-fn finds_cars(site: &Site) {
+fn cars_are_found_by_filters_search_order_and_pages(site: &Site) {
     let api = site.api_of(CLIENT);
     for (number, brand) in ["Audi", "BMW", "BMW", "Fiat", "Fiat"].into_iter().enumerate() {
         let mut car = cars::car(&format!("B-{number}"));

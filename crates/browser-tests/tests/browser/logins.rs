@@ -2,24 +2,16 @@
 
 use serde_json::Value;
 
-use crate::support::{CLIENT, PASSWORD, Site};
+use crate::support::{CLIENT, PASSWORD, Site, with_and_without_scripts};
+
+with_and_without_scripts!(login_and_logout_work,);
 
 const REFUSED: &str = "Please enter a correct username and password.";
 
 /// A page that needs a login, and is not the default page after login.
 const REQUESTED: &str = "/api/cars/?limit=2&ordering=-year";
 
-#[test]
-fn login_and_logout_work() {
-    logs_in_and_out(&Site::open());
-}
-
-#[test]
-fn without_scripts_login_and_logout_work() {
-    logs_in_and_out(&Site::without_scripts());
-}
-
-fn logs_in_and_out(site: &Site) {
+fn login_and_logout_work(site: &Site) {
     assert_eq!(site.visit(REQUESTED), 401);
     assert_eq!(site.follow(&site.link("Log in")), 200);
     site.fill_in_login(CLIENT, "wrong");

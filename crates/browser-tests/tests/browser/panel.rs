@@ -5,24 +5,26 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{CLIENT, PASSWORD, ROOT, Site, cars, wait_for};
+use crate::support::{CLIENT, PASSWORD, ROOT, Site, cars, wait_for, with_and_without_scripts};
+
+with_and_without_scripts!(
+    admin_finds_and_deactivates_a_user,
+    invalid_form_shows_errors_and_keeps_the_input,
+    admin_deletes_many_cars,
+    admin_reads_the_history,
+    admin_sets_a_users_password,
+    own_password_change_keeps_the_login,
+    edit_conflict_is_shown_and_can_be_resolved,
+    list_keeps_its_filters_and_page,
+    export_holds_the_rows_of_the_list,
+);
 
 const SHIFT: &str = "\u{e008}";
 
 /// A password that no user has yet.
 const FRESH: &str = "Walnut-harbour-38";
 
-#[test]
-fn admin_finds_and_deactivates_a_user() {
-    finds_and_deactivates(&Site::open());
-}
-
-#[test]
-fn without_scripts_admin_finds_and_deactivates_a_user() {
-    finds_and_deactivates(&Site::without_scripts());
-}
-
-fn finds_and_deactivates(site: &Site) {
+fn admin_finds_and_deactivates_a_user(site: &Site) {
     for username in ["bert", "cleo"] {
         site.register(username);
     }
@@ -119,7 +121,7 @@ fn without_scripts_admin_adds_a_car_for_a_user() {
     assert_eq!(site.texts(".found button"), ["bert\nAnn Lee · bert@example.com"]);
     site.change_form().fill("Owner", "zzz");
     assert_eq!(site.change_form().press("Find"), 200);
-    assert_eq!(site.texts(".found"), ["Nobody matches “zzz”."]);
+    assert_eq!(site.texts(".found"), ["No user matches “zzz”."]);
 
     site.change_form().fill("Owner", CLIENT);
     site.change_form()
@@ -165,17 +167,7 @@ fn saves_car(site: &Site) {
     site.assert_quiet();
 }
 
-#[test]
-fn invalid_form_shows_errors_and_keeps_the_input() {
-    shows_errors(&Site::open());
-}
-
-#[test]
-fn without_scripts_invalid_form_keeps_the_input() {
-    shows_errors(&Site::without_scripts());
-}
-
-fn shows_errors(site: &Site) {
+fn invalid_form_shows_errors_and_keeps_the_input(site: &Site) {
     let ann = site.api_of(CLIENT);
     ann.create("/api/cars/", &cars::car("B-AB 1"));
     ann.create("/api/cars/", &cars::car("B-AB 2"));
@@ -224,17 +216,7 @@ fn shows_errors(site: &Site) {
     site.assert_quiet();
 }
 
-#[test]
-fn admin_deletes_many_cars() {
-    deletes_many(&Site::open());
-}
-
-#[test]
-fn without_scripts_admin_deletes_many_cars() {
-    deletes_many(&Site::without_scripts());
-}
-
-fn deletes_many(site: &Site) {
+fn admin_deletes_many_cars(site: &Site) {
     let ann = site.api_of(CLIENT);
     let mut other = cars::car("KEEP 1");
     other["brand"] = json!("Lada");
@@ -319,17 +301,7 @@ fn counts(site: &Site) -> Vec<String> {
     counts.iter().map(|count| count.replace('\n', " ")).collect()
 }
 
-#[test]
-fn admin_reads_the_history() {
-    reads_history(&Site::open());
-}
-
-#[test]
-fn without_scripts_admin_reads_the_history() {
-    reads_history(&Site::without_scripts());
-}
-
-fn reads_history(site: &Site) {
+fn admin_reads_the_history(site: &Site) {
     let ann = site.api_of(CLIENT);
     ann.create("/api/cars/", &cars::car("B-AB 1"));
     ann.change("/api/cars/1/", &json!({"mileage": 15_500}));
@@ -385,17 +357,7 @@ fn reads_history(site: &Site) {
     site.assert_quiet();
 }
 
-#[test]
-fn admin_sets_a_users_password() {
-    sets_password(&Site::open());
-}
-
-#[test]
-fn without_scripts_admin_sets_a_users_password() {
-    sets_password(&Site::without_scripts());
-}
-
-fn sets_password(site: &Site) {
+fn admin_sets_a_users_password(site: &Site) {
     site.enter_panel(ROOT);
     site.visit("/admin/users/2/");
     assert_eq!(site.follow(&site.link("Set a password")), 200);
@@ -435,17 +397,7 @@ fn sets_password(site: &Site) {
     site.assert_quiet();
 }
 
-#[test]
-fn own_password_change_keeps_the_login() {
-    changes_own_password(&Site::open());
-}
-
-#[test]
-fn without_scripts_own_password_change_keeps_the_login() {
-    changes_own_password(&Site::without_scripts());
-}
-
-fn changes_own_password(site: &Site) {
+fn own_password_change_keeps_the_login(site: &Site) {
     site.enter_panel(ROOT);
     let key = || site.browser.cookie("sessionid").unwrap()["value"].clone();
     let before = key();
@@ -489,17 +441,7 @@ fn changes_own_password(site: &Site) {
     site.assert_quiet();
 }
 
-#[test]
-fn edit_conflict_is_shown_and_can_be_resolved() {
-    resolves_conflicts(&Site::open());
-}
-
-#[test]
-fn without_scripts_edit_conflict_can_be_resolved() {
-    resolves_conflicts(&Site::without_scripts());
-}
-
-fn resolves_conflicts(site: &Site) {
+fn edit_conflict_is_shown_and_can_be_resolved(site: &Site) {
     let ann = site.api_of(CLIENT);
     ann.create("/api/cars/", &cars::car("B-AB 1"));
     site.enter_panel(ROOT);
@@ -585,17 +527,7 @@ fn resolves_conflicts(site: &Site) {
     site.assert_quiet();
 }
 
-#[test]
-fn list_keeps_its_filters_and_page() {
-    returns_to_list(&Site::open());
-}
-
-#[test]
-fn without_scripts_list_keeps_its_filters_and_page() {
-    returns_to_list(&Site::without_scripts());
-}
-
-fn returns_to_list(site: &Site) {
+fn list_keeps_its_filters_and_page(site: &Site) {
     let ann = site.api_of(CLIENT);
     for number in 0..7 {
         let mut car = cars::car(&format!("B-{number}"));
@@ -716,17 +648,7 @@ fn rows_are_selected_by_page_or_range() {
     site.assert_quiet();
 }
 
-#[test]
-fn export_holds_the_rows_of_the_list() {
-    exports(&Site::open());
-}
-
-#[test]
-fn without_scripts_export_holds_the_rows_of_the_list() {
-    exports(&Site::without_scripts());
-}
-
-fn exports(site: &Site) {
+fn export_holds_the_rows_of_the_list(site: &Site) {
     let ann = site.api_of(CLIENT);
     for number in 0..3 {
         let mut car = cars::car(&format!("B-{number}"));

@@ -36,6 +36,31 @@ pub(crate) fn named_path(variable: &str) -> PathBuf {
     path
 }
 
+/// Makes two tests of each function: one in a browser with scripts, one without. Each function is given a [`Site`] of
+/// its own.
+macro_rules! with_and_without_scripts {
+    ($($test:ident),+ $(,)?) => {
+        mod with_scripts {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test(&crate::support::Site::open());
+                }
+            )+
+        }
+
+        mod without_scripts {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test(&crate::support::Site::without_scripts());
+                }
+            )+
+        }
+    };
+}
+pub(crate) use with_and_without_scripts;
+
 /// Polls until there is a result. Panics after a timeout.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {

@@ -2,19 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, ROOT, Site};
+use crate::support::{PASSWORD, ROOT, Site, with_and_without_scripts};
 
-#[test]
-fn admin_creates_changes_and_deletes_a_user() {
-    creates_changes_and_deletes(&Site::open());
-}
+with_and_without_scripts!(admin_creates_changes_and_deletes_a_user,);
 
-#[test]
-fn without_scripts_admin_creates_changes_and_deletes_a_user() {
-    creates_changes_and_deletes(&Site::without_scripts());
-}
-
-fn creates_changes_and_deletes(site: &Site) {
+fn admin_creates_changes_and_deletes_a_user(site: &Site) {
     site.log_in(ROOT);
     let api = site.api_of(ROOT);
     assert_eq!(site.visit("/api/admin/users/"), 200);

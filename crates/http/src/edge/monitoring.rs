@@ -77,7 +77,7 @@ const ADDED_BY_PROXIES: [&str; 6] = [
 ];
 
 /// Returns whether a request seems to come through a proxy: by a header, by the name that clients elsewhere use for this
-/// server, or by HTTP/1.0, which nginx speaks if it is not set up otherwise.
+/// server, or by HTTP/1.0, nginx's default to upstream servers.
 fn is_forwarded(state: &State, http: &HttpRequest) -> bool {
     let is_added = |name: &HeaderName| {
         name.as_str().starts_with("x-forwarded-") || ADDED_BY_PROXIES.contains(&name.as_str())

@@ -394,7 +394,7 @@ fn count(
     }
 }
 
-/// Counts a request that may be told that a value is taken, unless its user may read all values anyway.
+/// Counts a request whose response may say that a value is taken, unless its user may read all values anyway.
 fn charge_probe(state: &State, context: &RequestContext, caller: &Caller) -> Result<Charges, ApiError> {
     let may_read_all = policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING).is_ok();
     match (&state.throttles, caller.user_id()) {

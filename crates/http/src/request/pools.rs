@@ -64,7 +64,7 @@ struct Workers {
     refused: Arc<AtomicU64>,
 }
 
-/// Runs the work, or tells the client why it is not done.
+/// Runs the work, or returns the reason why it is refused.
 type Job = Box<dyn FnOnce(Result<(), PoolError>) + Send>;
 
 /// Maximum number of requests that wait for a database thread.

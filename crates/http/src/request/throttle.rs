@@ -301,7 +301,7 @@ impl Throttles {
         Ok(charges)
     }
 
-    /// Counts a request of a user that may be told that a value is taken, as if it were, until it is given back.
+    /// Counts a request of a user whose response may say that a value is taken. It is given back if the response does not.
     ///
     /// # Errors
     /// [`ApiError::Throttled`] after too many such responses.

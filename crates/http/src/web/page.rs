@@ -84,7 +84,7 @@ pub(crate) async fn serve(
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("Accept, Cookie"));
     // Django REST framework does not send this header. But nearly every response holds a token or personal data, which
-    // browsers should not store on disk; and a rule without exceptions cannot be forgotten.
+    // browsers should not store on disk; and the rule has no exceptions.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
         headers.insert(ALLOW, allow);

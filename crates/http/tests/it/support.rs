@@ -129,7 +129,7 @@ fn app() -> App {
             Verification::Wrong
         }
     });
-    mocks.hasher.expect_verify_nobody().return_const(());
+    mocks.hasher.expect_verify_dummy().return_const(());
     mocks.image_processor.expect_process().returning(|upload| {
         let mut bytes = Vec::new();
         upload.rewind().unwrap();

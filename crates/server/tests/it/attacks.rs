@@ -1,4 +1,4 @@
-//! Attacks on the availability and on the accounts, with the throttles on. A trusted proxy tells the addresses.
+//! Attacks on the availability and on the accounts, with the throttles on. The addresses come from a trusted proxy.
 
 use std::collections::BTreeSet;
 

@@ -82,7 +82,7 @@ pub(super) fn stream(
     }
 }
 
-/// Writes lines of CSV. `has_begun` tells whether the header line was written, and is set. The header line holds the names
+/// Writes lines of CSV. `has_begun`: whether the header line was written; is set. The header line holds the names
 /// of the first row, or `names` if there is none.
 fn csv(rows: &[Row], names: &[&str], has_begun: &mut bool, is_last: bool) -> Result<Vec<u8>, ApiError> {
     if rows.is_empty() && (*has_begun || !is_last) {
@@ -129,7 +129,7 @@ fn is_formula(text: &str) -> bool {
     text.starts_with(FORMULA) || text.trim_start_matches(is_invisible).starts_with(FORMULA)
 }
 
-/// Writes a part of a JSON array. `has_begun` tells whether an item was written, and is updated.
+/// Writes a part of a JSON array. `has_begun`: whether an item was written; is updated.
 fn json(rows: &[Row], has_begun: &mut bool, is_last: bool) -> Result<Vec<u8>, ApiError> {
     let mut piece = Vec::new();
     for row in rows {

@@ -117,7 +117,7 @@ fn logged<T>(read: Result<T, ApiError>) -> Option<T> {
     read.inspect_err(|error| drop(error.response())).ok()
 }
 
-/// Returns the state of the database. `is_readable` tells whether all that the page shows could be read.
+/// Returns the state of the database. `is_readable`: whether all data of the page could be read.
 fn database(ping: Result<(), StoreError>, took: Duration, is_readable: bool) -> Health {
     let (is_good, text) = match (ping, is_readable) {
         (Ok(()), true) => (true, format!("answers in {:.2} ms", took.as_secs_f64() * 1000.0)),
