@@ -1,10 +1,11 @@
-//! Use-cases about all users, which only admins may call.
+//! Use-cases about all users, which only admins may call, and those that only the program itself may call.
 
+use chrono::TimeDelta;
 use mycars_application::{
     App, Caller, Error,
-    accounts::logins,
+    accounts::{self, logins},
     cars::{self, CarScope},
-    history,
+    history, images,
     lists::{CarQuery, HistoryQuery, TokenQuery, UserQuery},
     mocks::{Mocks, samples},
     ports::{CarCount, ImageUsage},
@@ -87,6 +88,25 @@ const CASES: [Case; 23] = [
     ("logins::revoke", |app, who| denied(logins::revoke(app, who, 1))),
 ];
 
+/// The use-cases of the start, of recurring jobs and of the command line.
+const SYSTEM_CASES: [Case; 9] = [
+    ("flush_expired_tokens", |app, who| {
+        denied(accounts::flush_expired_tokens(app, who))
+    }),
+    ("clear_expired", |app, who| {
+        denied(accounts::sessions::clear_expired(app, who))
+    }),
+    ("prune", |app, who| {
+        denied(history::prune(app, who, TimeDelta::days(365)))
+    }),
+    ("measure", |app, who| of_images(images::measure(app, who))),
+    ("claim", |app, who| of_images(images::claim(app, who))),
+    ("adopt", |app, who| of_images(images::adopt(app, who))),
+    ("plan_sweep", |app, who| of_images(images::plan_sweep(app, who))),
+    ("sweep", |app, who| of_sweep(images::sweep(app, who, true))),
+    ("empty_trash", |app, who| of_sweep(images::empty_trash(app, who))),
+];
+
 fn denied<T>(outcome: Result<T, Error>) -> Option<Denied> {
     outcome.err().and_then(|error| match error {
         Error::Denied(denied) => Some(denied),
@@ -99,6 +119,20 @@ fn of_cars<T>(outcome: Result<T, cars::Error>) -> Option<Denied> {
         cars::Error::Denied(denied) => Some(denied),
         _ => None,
     })
+}
+
+fn of_images<T>(outcome: Result<T, images::Error>) -> Option<Denied> {
+    match outcome {
+        Err(images::Error::Car(error)) => of_cars::<T>(Err(error)),
+        _ => None,
+    }
+}
+
+fn of_sweep<T>(outcome: Result<T, images::SweepError>) -> Option<Denied> {
+    match outcome {
+        Err(images::SweepError::Failed(error)) => of_images::<T>(Err(error)),
+        _ => None,
+    }
 }
 
 /// An app without rows.
@@ -164,5 +198,14 @@ fn admins_and_superusers_are_answered() {
         for rank in [Rank::Admin, Rank::Superuser] {
             assert_eq!(ask(&empty(), &samples::other_user(rank)), None, "{name}");
         }
+    }
+}
+
+#[test]
+fn superusers_are_denied_the_use_cases_of_the_program() {
+    for (name, ask) in SYSTEM_CASES {
+        let (app, _) = Mocks::new().into_app();
+        let denied = ask(&app, &samples::other_user(Rank::Superuser));
+        assert_eq!(denied, Some(Denied::Forbidden), "{name}");
     }
 }

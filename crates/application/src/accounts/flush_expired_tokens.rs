@@ -16,17 +16,8 @@ pub fn flush_expired_tokens(app: &App, caller: &Caller) -> Result<usize, Error> 
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank};
-
     use super::*;
     use crate::mocks::{Mocks, samples};
-
-    #[test]
-    fn flush_by_a_superuser_is_denied() {
-        let (app, _) = Mocks::new().into_app();
-        let refused = flush_expired_tokens(&app, &samples::other_user(Rank::Superuser));
-        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
-    }
 
     #[test]
     fn flush_deletes_and_counts_expired_tokens() {

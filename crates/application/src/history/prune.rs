@@ -57,13 +57,10 @@ fn number_of(pruned: PrunedEntries) -> Change {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use mycars_domain::{Denied, Rank, audit::ObjectType};
+    use mycars_domain::audit::ObjectType;
 
     use super::*;
-    use crate::{
-        mocks::{Mocks, samples},
-        ports::StoreError,
-    };
+    use crate::{mocks::Mocks, ports::StoreError};
 
     const YEAR: TimeDelta = TimeDelta::days(365);
 
@@ -89,14 +86,6 @@ mod tests {
                 None => Ok(None),
             });
         mocks
-    }
-
-    #[test]
-    fn prune_by_a_superuser_is_denied() {
-        let (app, store) = Mocks::new().into_app();
-        let refused = prune(&app, &samples::other_user(Rank::Superuser), YEAR);
-        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
-        assert_eq!(store.commits(), 0);
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn installation_id(app: &App) -> Result<String, StoreError> {
 pub(super) mod tests {
     use std::time::SystemTime;
 
-    use mycars_domain::{Denied, Rank, values::ImagePath};
+    use mycars_domain::values::ImagePath;
 
     use super::*;
     use crate::{
@@ -144,18 +144,6 @@ pub(super) mod tests {
 
     fn claim_with(mocks: Mocks) -> Ownership {
         claim(&mocks.into_app().0, &Caller::system()).unwrap()
-    }
-
-    #[test]
-    fn superuser_cannot_claim_or_adopt() {
-        let root = samples::other_user(Rank::Superuser);
-        let (app, _) = Mocks::new().into_app();
-        for refused in [claim(&app, &root).map(drop), adopt(&app, &root)] {
-            assert!(matches!(
-                refused,
-                Err(Error::Car(cars::Error::Denied(Denied::Forbidden)))
-            ));
-        }
     }
 
     #[test]

@@ -233,7 +233,6 @@ fn too_many(orphans: usize, pictures: usize) -> Option<Refusal> {
 #[cfg(test)]
 mod tests {
     use mockall::predicate::eq;
-    use mycars_domain::{Denied, Rank};
 
     use super::*;
     use crate::{
@@ -347,19 +346,6 @@ mod tests {
                 .returning(|_| Ok(()));
             let (app, _) = mocks.into_app();
             sweep(&app, &Caller::system(), force).unwrap()
-        }
-    }
-
-    #[test]
-    fn superuser_cannot_sweep() {
-        let (app, _) = Mocks::new().into_app();
-        let root = samples::other_user(Rank::Superuser);
-        let is_forbidden =
-            |error: &Error| matches!(error, Error::Car(cars::Error::Denied(Denied::Forbidden)));
-        assert!(plan_sweep(&app, &root).is_err_and(|error| is_forbidden(&error)));
-        for force in [false, true] {
-            let refused = sweep(&app, &root, force);
-            assert!(matches!(refused, Err(SweepError::Failed(error)) if is_forbidden(&error)));
         }
     }
 
@@ -600,17 +586,5 @@ mod tests {
                 "{owner:?} {named}"
             );
         }
-    }
-
-    #[test]
-    fn empty_trash_by_a_superuser_is_denied() {
-        let (app, _) = Mocks::new().into_app();
-        let refused = empty_trash(&app, &samples::other_user(Rank::Superuser));
-        assert!(matches!(
-            refused,
-            Err(SweepError::Failed(Error::Car(cars::Error::Denied(
-                Denied::Forbidden
-            ))))
-        ));
     }
 }

@@ -169,62 +169,24 @@ pub(super) const CREATED_AT: FieldSpec =
 pub(super) const UPDATED_AT: FieldSpec =
     FieldSpec::read_only("updated_at", "Updated at", FieldKind::DateTime);
 
-pub(crate) static NEW: [FieldSpec; 16] = [
-    ID,
-    USERNAME,
-    EMAIL,
-    FIRST_NAME,
-    LAST_NAME,
-    PASSWORD,
-    PASSWORD_CONFIRMATION,
-    ROLE,
-    PHONE,
-    ADDRESS,
-    IS_ACTIVE,
-    IS_SUPERUSER,
-    DATE_JOINED,
-    LAST_LOGIN,
-    CREATED_AT,
-    UPDATED_AT,
-];
+/// The fields of a user in the contract's order, with others after the last name and at the end.
+macro_rules! user_fields {
+    ([$($secrets:expr),*] $(, $last:expr)?) => {
+        [
+            ID, USERNAME, EMAIL, FIRST_NAME, LAST_NAME, $($secrets,)* ROLE, PHONE, ADDRESS, IS_ACTIVE, IS_SUPERUSER,
+            DATE_JOINED, LAST_LOGIN, CREATED_AT, UPDATED_AT, $($last)?
+        ]
+    };
+}
 
-pub(crate) static CHANGED: [FieldSpec; 15] = [
-    ID,
-    USERNAME,
-    EMAIL,
-    FIRST_NAME,
-    LAST_NAME,
-    PASSWORD
-        .not_required()
-        .help("At least 8 characters. A new password ends all logins of the user."),
-    ROLE,
-    PHONE,
-    ADDRESS,
-    IS_ACTIVE,
-    IS_SUPERUSER,
-    DATE_JOINED,
-    LAST_LOGIN,
-    CREATED_AT,
-    UPDATED_AT,
-];
+pub(crate) static NEW: [FieldSpec; 16] = user_fields!([PASSWORD, PASSWORD_CONFIRMATION]);
 
-static WITH_CARS: [FieldSpec; 15] = [
-    ID,
-    USERNAME,
-    EMAIL,
-    FIRST_NAME,
-    LAST_NAME,
-    ROLE,
-    PHONE,
-    ADDRESS,
-    IS_ACTIVE,
-    IS_SUPERUSER,
-    DATE_JOINED,
-    LAST_LOGIN,
-    CREATED_AT,
-    UPDATED_AT,
-    FieldSpec::read_only("cars", "Cars", FieldKind::List(&CAR)),
-];
+pub(crate) static CHANGED: [FieldSpec; 15] = user_fields!([PASSWORD
+    .not_required()
+    .help("At least 8 characters. A new password ends all logins of the user.")]);
+
+static WITH_CARS: [FieldSpec; 15] =
+    user_fields!([], FieldSpec::read_only("cars", "Cars", FieldKind::List(&CAR)));
 
 /// A user, without the password.
 #[derive(Serialize)]

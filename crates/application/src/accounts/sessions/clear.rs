@@ -20,17 +20,8 @@ pub fn clear_expired(app: &App, caller: &Caller) -> Result<usize, Error> {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, Rank};
-
     use super::*;
     use crate::mocks::{Mocks, samples};
-
-    #[test]
-    fn clear_by_a_superuser_is_denied() {
-        let (app, _) = Mocks::new().into_app();
-        let refused = clear_expired(&app, &samples::other_user(Rank::Superuser));
-        assert!(matches!(refused, Err(Error::Denied(Denied::Forbidden))));
-    }
 
     #[test]
     fn clear_deletes_idle_and_old_sessions() {
