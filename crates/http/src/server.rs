@@ -52,6 +52,8 @@ pub struct Settings {
     pub workers: usize,
     /// Number of connections to the database, and of the threads that use them.
     pub connections: usize,
+    /// Whether writes share commits, so that more of them than connections can wait for a commit.
+    pub shares_commits: bool,
     /// Allowed hosts: `example.org`, `.example.org` for it and its subdomains, `*` for all.
     pub allowed_hosts: Vec<String>,
     /// Page sizes of lists.
@@ -115,7 +117,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let state = Data::new(State {
         readiness: Readiness::start(Arc::clone(&app), MAX_AGE)?,
         app,
-        pools: WorkerPools::start(settings.connections, settings.password_queue)?,
+        pools: start_pools(settings)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         origins: settings.allowed_origins.clone(),
@@ -212,6 +214,14 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         .run())
 }
 
+fn start_pools(settings: &Settings) -> io::Result<WorkerPools> {
+    WorkerPools::start(
+        settings.connections,
+        settings.shares_commits,
+        settings.password_queue,
+    )
+}
+
 /// Raises the limit of open files so that it allows this number of connections, as far as the system permits.
 #[cfg(unix)]
 fn raise_file_limit(connections: usize) {
@@ -264,6 +274,7 @@ mod tests {
             lists: ListSettings::default(),
             workers: 1,
             connections: 1,
+            shares_commits: false,
             allowed_hosts: vec!["localhost".into()],
             allowed_origins: AllowedOrigins::Local,
             trusted_proxies: TrustedProxies(Networks::new(&["127.0.0.1".into()]).unwrap()),

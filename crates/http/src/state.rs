@@ -70,7 +70,7 @@ pub(crate) mod tests {
         State {
             readiness: Readiness::start(Arc::clone(&app), MAX_AGE).unwrap(),
             app,
-            pools: WorkerPools::start(1, 1).unwrap(),
+            pools: WorkerPools::start(1, false, 1).unwrap(),
             proxies: TrustedProxies::default(),
             origins: AllowedOrigins::Local,
             metrics: Metrics::new(&JobMetrics::default()),

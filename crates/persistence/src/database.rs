@@ -101,6 +101,12 @@ impl Database {
         Ok(Self(Kind::Postgres { url, place }))
     }
 
+    /// Returns whether writers of one store share commits. If so, more of them than connections can wait for a commit.
+    #[must_use]
+    pub fn shares_commits(&self) -> bool {
+        matches!(self.0, Kind::Sqlite { .. })
+    }
+
     /// Applies the pending migrations, all or none, and returns their names. If several instances do this at once,
     /// one migrates and the others wait.
     ///

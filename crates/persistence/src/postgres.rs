@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use diesel::{
     QueryResult, RunQueryDsl as _,
-    connection::{AnsiTransactionManager, SimpleConnection as _},
+    connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
     dsl::sql,
     pg::Pg as DB,
+    r2d2::PooledConnection,
     select,
     sql_types::{Bool, Text},
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use mycars_application::ports::StoreError;
+use mycars_application::ports::{Rollback, StoreError};
 
-use crate::options::Options;
+use crate::{error::store_error, options::Options};
 
 /// The type of connection in the shared files.
 type Conn = diesel::PgConnection;
@@ -77,7 +78,7 @@ mod users;
 
 use crate::requirements::postgres::{check, check_before_migrations, establish};
 pub(crate) use opening::{connect, migrate};
-use store::{Wait, begin};
+use store::{Manager, Wait, begin, roll_back};
 
 diesel::define_sql_function! {
     /// Returns the position of a word in a text, or 0. In contrast to `LIKE`, its time for a text of one repeated letter
@@ -130,26 +131,31 @@ fn is_read_only(conn: &mut Conn) -> QueryResult<bool> {
     select(sql::<Bool>("current_setting('transaction_read_only')::bool")).get_result(conn)
 }
 
-/// The lock for the writers of this process. It does nothing here, because PostgreSQL locks single rows.
-struct WriteLock;
+/// The transactions of writes. Each write has one, because PostgreSQL locks single rows, and its commits share the wait
+/// for the disk by themselves.
+struct Transactions;
 
-impl WriteLock {
+impl Transactions {
     fn new(_patience: Duration) -> Self {
         Self
     }
 
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "SQLite's function of the same name needs both"
-    )]
-    fn acquire(&self, _wait: Wait) -> Result<Turn, StoreError> {
-        Ok(Turn)
+    /// Does `work` in the transaction that `begin` begins.
+    #[expect(clippy::unused_self, reason = "SQLite's function of the same name needs it")]
+    fn run(
+        &self,
+        _wait: Wait,
+        begin: impl FnOnce() -> Result<PooledConnection<Manager>, StoreError>,
+        work: impl FnOnce(&mut Conn) -> Result<(), Rollback>,
+    ) -> Result<(), StoreError> {
+        let mut conn = begin()?;
+        if work(&mut conn).is_ok() {
+            return AnsiTransactionManager::commit_transaction(&mut *conn).map_err(store_error);
+        }
+        roll_back(&mut conn);
+        Ok(())
     }
 }
-
-/// The guard of a [`WriteLock`].
-struct Turn;
 
 #[cfg(test)]
 mod tests {

@@ -13,8 +13,6 @@ use diesel::{
     sqlite::Sqlite as DB,
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use mycars_application::ports::StoreError;
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::options::Options;
 
@@ -72,12 +70,14 @@ mod refresh_tokens;
 mod sessions;
 #[path = "shared/store.rs"]
 mod store;
+mod transactions;
 #[path = "shared/users.rs"]
 mod users;
 
 use crate::requirements::sqlite::{check, check_before_migrations, establish};
 pub(crate) use opening::{connect, migrate};
-use store::{Wait, begin};
+use store::begin;
+use transactions::Transactions;
 
 thread_local! {
     /// The start of this thread's last statement. SQLite calls functions on the thread that runs the statement.
@@ -182,30 +182,4 @@ fn unguarded(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -
 )]
 fn is_read_only(_conn: &mut Conn) -> QueryResult<bool> {
     Ok(false)
-}
-
-/// The lock for the writers of this process. SQLite allows one writer at a time and lets the others poll, so that
-/// some may wait for ever. This lock is granted in the order of the requests.
-struct WriteLock {
-    turn: Mutex<()>,
-    patience: Duration,
-}
-
-impl WriteLock {
-    fn new(patience: Duration) -> Self {
-        Self {
-            turn: Mutex::new(()),
-            patience,
-        }
-    }
-
-    fn acquire(&self, wait: Wait) -> Result<MutexGuard<'_, ()>, StoreError> {
-        let turn = match wait {
-            Wait::UntilTimeout => self.turn.try_lock_for(self.patience),
-            Wait::Never => self.turn.try_lock(),
-        };
-        turn.ok_or_else(|| {
-            StoreError::Unavailable("other writers held the lock for the whole timeout".into())
-        })
-    }
 }

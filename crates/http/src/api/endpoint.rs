@@ -115,7 +115,7 @@ impl Operation {
         self.body.map_or(&[], |body| body.fields)
     }
 
-    /// Returns the pool for this body: slow work has pools of its own. The fields of the body determine it.
+    /// Returns the pool for this body: slow work has pools of its own. The fields of the body and the method determine it.
     pub(crate) fn pool(&self, body: &Body) -> Pool {
         let is_sent = |kind| {
             self.fields()
@@ -126,8 +126,10 @@ impl Operation {
             Pool::Images
         } else if is_sent(FieldKind::Password) {
             Pool::Passwords
-        } else {
+        } else if self.method == Method::Get {
             Pool::Database
+        } else {
+            Pool::Writes
         }
     }
 

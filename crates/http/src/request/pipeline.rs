@@ -194,7 +194,7 @@ impl Checks<'_> {
             checks_uniqueness,
             work,
         } = plan(&mut body);
-        if pool != Pool::Database {
+        if pool.is_slow() {
             self.authorize_early().await?;
         }
         if rules.csrf == Csrf::Always || self.user.is_some() {

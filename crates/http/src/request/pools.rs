@@ -25,6 +25,8 @@ use crate::request::throttle::Share;
 pub(crate) enum Pool {
     /// Work with the database, which takes milliseconds.
     Database,
+    /// Work of which most time is spent waiting for the disk, if writers share commits; else as `Database`.
+    Writes,
     /// Password hashing, on one thread, which takes a quarter of a second each time. On the database's pool, a few
     /// logins at once would delay all other requests.
     Passwords,
@@ -46,10 +48,18 @@ pub(crate) enum PoolError {
     Panicked,
 }
 
+impl Pool {
+    /// Returns whether a job takes so long that its client is checked before the job waits for its turn.
+    pub(crate) fn is_slow(self) -> bool {
+        matches!(self, Self::Passwords | Self::Images)
+    }
+}
+
 /// The worker pools.
 #[derive(Clone)]
 pub(crate) struct WorkerPools {
     database: Workers,
+    writes: Option<Workers>,
     passwords: Workers,
     images: Workers,
 }
@@ -67,6 +77,10 @@ struct Workers {
 /// Runs the work, or returns the reason why it is refused.
 type Job = Box<dyn FnOnce(Result<(), PoolError>) + Send>;
 
+/// Number of threads for writes that share commits: while a thread waits for the commit, it holds no connection, and the
+/// more threads wait, the more writes share a commit. One client has at most half of them.
+const WRITE_THREADS: usize = 24;
+
 /// Maximum number of requests that wait for a database thread.
 const MAX_WAITING: usize = 512;
 
@@ -80,33 +94,43 @@ impl WorkerPools {
     ///
     /// If there are at least four connections, no thread waits for one. A slow thread would wait long, because the
     /// others overtake it.
-    pub(crate) fn start(connections: usize, max_passwords: usize) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        connections: usize,
+        shares_commits: bool,
+        max_passwords: usize,
+    ) -> std::io::Result<Self> {
         let threads = connections.saturating_sub(3).max(1);
         Ok(Self {
             database: Workers::start("database", threads, MAX_WAITING)?,
+            writes: shares_commits
+                .then(|| Workers::start("writes", WRITE_THREADS, MAX_WAITING))
+                .transpose()?,
             passwords: Workers::start_slow("passwords", max_passwords)?,
             images: Workers::start_slow("images", MAX_WAITING_IMAGES)?,
         })
     }
 
     /// Returns the number of jobs that wait for a thread of each pool, by its name.
-    pub(crate) fn waiting(&self) -> [(&'static str, usize); 3] {
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&'static str, usize)> {
         self.named()
             .map(|(name, workers)| (name, workers.queue().waiting()))
     }
 
     /// Returns the number of jobs that each pool has refused, by its name.
-    pub(crate) fn refused(&self) -> [(&'static str, u64); 3] {
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.named()
             .map(|(name, workers)| (name, workers.refused.load(Ordering::Relaxed)))
     }
 
-    fn named(&self) -> [(&'static str, &Workers); 3] {
+    fn named(&self) -> impl Iterator<Item = (&'static str, &Workers)> {
         [
-            ("database", &self.database),
-            ("passwords", &self.passwords),
-            ("images", &self.images),
+            ("database", Some(&self.database)),
+            ("writes", self.writes.as_ref()),
+            ("passwords", Some(&self.passwords)),
+            ("images", Some(&self.images)),
         ]
+        .into_iter()
+        .filter_map(|(name, workers)| Some((name, workers?)))
     }
 
     /// Runs `work` on a pool, inside the current span, and returns its result. Clients take turns, each with its share.
@@ -119,6 +143,7 @@ impl WorkerPools {
         let span = Span::current();
         let workers = match pool {
             Pool::Database => &self.database,
+            Pool::Writes => self.writes.as_ref().unwrap_or(&self.database),
             Pool::Passwords => &self.passwords,
             Pool::Images => &self.images,
         };
@@ -251,7 +276,7 @@ mod tests {
 
     #[actix_web::test]
     async fn every_pool_returns_the_result_of_the_work() {
-        let pools = WorkerPools::start(1, 1).unwrap();
+        let pools = WorkerPools::start(1, false, 1).unwrap();
         assert_eq!(pools.run(Pool::Database, Share::ALL, || 1).await.unwrap(), 1);
         assert_eq!(pools.run(Pool::Passwords, Share::ALL, || 2).await.unwrap(), 2);
         assert_eq!(pools.run(Pool::Images, Share::ALL, || 3).await.unwrap(), 3);
@@ -259,7 +284,7 @@ mod tests {
 
     #[actix_web::test]
     async fn panic_ends_the_work_and_not_the_thread() {
-        let pools = WorkerPools::start(1, 1).unwrap();
+        let pools = WorkerPools::start(1, false, 1).unwrap();
         for pool in [Pool::Database, Pool::Passwords, Pool::Images] {
             let panicked = pools
                 .run(pool, Share::ALL, || -> u8 { panic!("on purpose") })
@@ -271,7 +296,7 @@ mod tests {
 
     #[actix_web::test]
     async fn full_password_queue_does_not_block_the_database_pool() {
-        let pools = WorkerPools::start(1, 1).unwrap();
+        let pools = WorkerPools::start(1, false, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
         let first = actix_web::rt::spawn({
@@ -314,7 +339,7 @@ mod tests {
 
     #[actix_web::test]
     async fn users_take_turns_and_have_two_jobs_on_a_slow_pool() {
-        let pools = WorkerPools::start(1, 8).unwrap();
+        let pools = WorkerPools::start(1, false, 8).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut jobs: Vec<Pin<Box<dyn Future<Output = _>>>> = Vec::new();
@@ -331,7 +356,7 @@ mod tests {
         let third = pools.run(Pool::Passwords, share(1), || ()).await;
         assert!(matches!(third, Err(PoolError::ShareUsedUp)));
         assert_eq!(
-            pools.refused(),
+            pools.refused().collect::<Vec<_>>(),
             [("database", 0), ("passwords", 1), ("images", 0)]
         );
         release.send(()).unwrap();
@@ -344,7 +369,7 @@ mod tests {
 
     #[actix_web::test]
     async fn one_user_never_has_all_database_threads() {
-        let pools = WorkerPools::start(5, 1).unwrap();
+        let pools = WorkerPools::start(5, false, 1).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let slow = pools.run(Pool::Database, share(1), move || held.recv().unwrap());
         let mut slow = std::pin::pin!(slow);
@@ -361,7 +386,7 @@ mod tests {
 
     #[actix_web::test]
     async fn connections_beyond_the_slow_pools_have_database_threads() {
-        let pools = WorkerPools::start(5, 1).unwrap();
+        let pools = WorkerPools::start(5, false, 1).unwrap();
         let barrier = Arc::new(Barrier::new(2));
         let meet = || {
             let barrier = Arc::clone(&barrier);
@@ -372,8 +397,36 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn writes_have_own_threads_only_if_they_share_commits() {
+        let meet = |pools: WorkerPools, barrier: Arc<Barrier>| async move {
+            pools
+                .run(Pool::Writes, Share::ALL, move || {
+                    barrier.wait();
+                    thread::current().name().map(str::to_owned)
+                })
+                .await
+                .unwrap()
+        };
+        let alone = meet(
+            WorkerPools::start(1, false, 1).unwrap(),
+            Arc::new(Barrier::new(1)),
+        )
+        .await;
+        assert_eq!(alone.as_deref(), Some("database"));
+
+        let (pools, barrier) = (
+            WorkerPools::start(1, true, 1).unwrap(),
+            Arc::new(Barrier::new(WRITE_THREADS)),
+        );
+        let jobs = (0..WRITE_THREADS).map(|_| meet(pools.clone(), Arc::clone(&barrier)));
+        for name in futures_util::future::join_all(jobs).await {
+            assert_eq!(name.as_deref(), Some("writes"));
+        }
+    }
+
+    #[actix_web::test]
     async fn full_database_queue_refuses_at_once() {
-        let pools = WorkerPools::start(1, 1).unwrap();
+        let pools = WorkerPools::start(1, false, 1).unwrap();
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
         let mut waiting = vec![Box::pin(pools.run(Pool::Database, Share::ALL, move || {
@@ -398,7 +451,7 @@ mod tests {
 
     #[actix_web::test]
     async fn abandoned_work_is_not_run() {
-        let pools = WorkerPools::start(1, 2).unwrap();
+        let pools = WorkerPools::start(1, false, 2).unwrap();
         let (release, held) = mpsc::channel::<()>();
         let (done, is_done) = mpsc::channel::<&str>();
         let first = pools.run(Pool::Passwords, Share::ALL, move || held.recv().unwrap());

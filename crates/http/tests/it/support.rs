@@ -83,6 +83,7 @@ fn settings() -> Settings {
         lists: ListSettings::default(),
         workers: 1,
         connections: 2,
+        shares_commits: false,
         allowed_hosts: vec!["127.0.0.1".into()],
         allowed_origins: AllowedOrigins::Listed(Vec::new()),
         trusted_proxies: TrustedProxies::default(),

@@ -14,7 +14,7 @@ use diesel::{
 use mycars_application::ports::{Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
-use super::{BEGIN, Conn, WRITE_CHECK, WriteLock, begin_now, is_read_only, start_statement};
+use super::{BEGIN, Conn, Transactions, WRITE_CHECK, begin_now, is_read_only, start_statement};
 use crate::error::store_error;
 
 pub(super) type Manager = ConnectionManager<Conn>;
@@ -32,7 +32,7 @@ pub(super) enum Wait {
 pub(super) struct DieselStore {
     pool: Pool<Manager>,
     patience: Duration,
-    writers: WriteLock,
+    transactions: Transactions,
     writability: Writability,
 }
 
@@ -102,7 +102,7 @@ impl DieselStore {
         Self {
             pool,
             patience,
-            writers: WriteLock::new(patience),
+            transactions: Transactions::new(patience),
             writability: Writability::default(),
         }
     }
@@ -121,32 +121,26 @@ impl DieselStore {
     }
 
     fn write(&self, wait: Wait, work: &mut Work<'_>) -> Result<(), StoreError> {
-        // A writer that waits for the lock must not hold a connection that a reader could use.
-        let _turn = self.writers.acquire(wait)?;
-        let mut conn = match self.begin(wait) {
-            Ok(conn) => conn,
-            Err(error) => return self.noted(Err(error)),
-        };
-        let mut unit = Unit::on(&mut conn);
-        let outcome = work(&mut unit);
-        if let Some(cause) = &unit.not_writable {
-            self.writability.note_failure(cause);
-        }
-        match (outcome, unit.failed) {
-            (Ok(()), false) => {
-                self.noted(AnsiTransactionManager::commit_transaction(&mut *conn).map_err(store_error))
-            }
-            (Ok(()), true) => {
-                roll_back(&mut conn);
-                Err(StoreError::Other(
-                    "the work continued after a failed statement".into(),
-                ))
-            }
-            (Err(Rollback), _) => {
-                roll_back(&mut conn);
-                Ok(())
-            }
-        }
+        let mut finished = Ok(());
+        let transaction = self.transactions.run(
+            wait,
+            || self.begin(wait),
+            |conn| {
+                let mut unit = Unit::on(conn);
+                let outcome = work(&mut unit);
+                if let Some(cause) = &unit.not_writable {
+                    self.writability.note_failure(cause);
+                }
+                if outcome.is_ok() && unit.failed {
+                    finished = Err(StoreError::Other(
+                        "the work continued after a failed statement".into(),
+                    ));
+                    return Err(Rollback);
+                }
+                outcome
+            },
+        );
+        self.noted(transaction).and(finished)
     }
 
     /// Records that the database is not writable if the outcome of a write shows it, and returns the outcome. A success
@@ -161,13 +155,17 @@ impl DieselStore {
     /// Writes data that needs disk space and removes it. Only done after a failed write, because it costs as much as
     /// a write.
     fn check_write(&self) -> Result<(), StoreError> {
-        let _turn = self.writers.acquire(Wait::UntilTimeout)?;
-        let mut conn = self.begin(Wait::UntilTimeout)?;
-        if let Err(error) = conn.batch_execute(WRITE_CHECK) {
-            roll_back(&mut conn);
-            return Err(store_error(error));
-        }
-        AnsiTransactionManager::commit_transaction(&mut *conn).map_err(store_error)
+        let wait = Wait::UntilTimeout;
+        let mut written = Ok(());
+        self.transactions.run(
+            wait,
+            || self.begin(wait),
+            |conn| {
+                written = conn.batch_execute(WRITE_CHECK);
+                written.as_ref().copied().map_err(|_| Rollback)
+            },
+        )?;
+        written.map_err(store_error)
     }
 
     /// Returns a connection with an open transaction. A broken connection is replaced, because nothing was done yet.
@@ -221,7 +219,7 @@ fn responds(conn: &mut Conn) -> bool {
 }
 
 /// Rolls a transaction back. If that fails, the connection is closed, and the database rolls back itself.
-fn roll_back(conn: &mut Conn) {
+pub(super) fn roll_back(conn: &mut Conn) {
     match AnsiTransactionManager::rollback_transaction(conn) {
         // SQLite rolls back by itself when its disk is full.
         Ok(()) | Err(diesel::result::Error::NotInTransaction) => {}

@@ -25,6 +25,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     let http = mycars_http::Settings {
         workers: settings.server.workers,
         connections: settings.database.pool_size as usize,
+        shares_commits: wiring::database(settings)?.0.shares_commits(),
         allowed_hosts: settings.allowed_hosts.clone(),
         lists: mycars_http::ListSettings {
             page_size: Some(settings.lists.page_size).filter(|size| *size > 0),
