@@ -18,7 +18,7 @@ pub use remove::remove;
 pub use sweep::{Refusal, SweepError, SweepPlan, empty_trash, plan_sweep, sweep};
 pub use upload::{Picture, UploadedFile, attach, prepare, upload};
 
-use mycars_domain::{Car, CarId, values::ImagePath};
+use mycars_domain::{CarId, values::ImagePath};
 
 use crate::{App, cars, ports::ImageStoreError};
 
@@ -73,8 +73,8 @@ pub(crate) fn delete_unused(app: &App, image: Option<ImagePath>) {
 }
 
 /// Deletes the pictures of deleted cars.
-pub(crate) fn delete_unused_of(app: &App, cars: Vec<Car>) {
-    for car in cars {
-        delete_unused(app, car.image);
+pub(crate) fn delete_all_unused(app: &App, images: Vec<ImagePath>) {
+    for image in images {
+        delete_unused(app, Some(image));
     }
 }

@@ -287,9 +287,10 @@ impl CarRepository for Unit {
         Ok(cars.any(|car| car.image.as_ref() == Some(path)))
     }
 
-    fn list_for_update(&mut self, owner: UserId) -> Result<Vec<Car>> {
+    fn list_for_update(&mut self, owner: UserId, after: CarId, at_most: u32) -> Result<Vec<Car>> {
         let cars = self.state.cars.values();
-        Ok(cars.filter(|car| car.owner == owner).cloned().collect())
+        let theirs = cars.filter(|car| car.owner == owner && car.id > after);
+        Ok(theirs.take(at_most as usize).cloned().collect())
     }
 
     fn insert(&mut self, car: &NewCar) -> Result<Car> {

@@ -20,7 +20,7 @@ use crate::{App, Caller, images, ports::Revocation, users};
 /// mocks.unit.users.expect_find().returning(|_| Ok(Some(samples::user())));
 /// mocks.unit.users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
 /// mocks.unit.users.expect_delete().once().returning(|_| Ok(()));
-/// mocks.unit.cars.expect_list_for_update().returning(|_| Ok(vec![]));
+/// mocks.unit.cars.expect_list_for_update().returning(|_, _, _| Ok(vec![]));
 /// mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(1));
 /// mocks.unit.refresh_tokens.expect_revoke_all_of().returning(|_, _, _| Ok(1));
 /// let (app, store) = mocks.into_app();
@@ -31,18 +31,17 @@ use crate::{App, Caller, images, ports::Revocation, users};
 /// ```
 pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
     let id = own(caller, Action::DeleteAccount)?;
-    let cars = app.store.write(|unit| {
+    let images = app.store.write(|unit| {
         let is_last_superuser = users::superusers::is_last(unit, caller, id)?;
         let user = unit.users().find_for_update(id)?;
         let user = user.filter(|user| user.is_active).ok_or(Error::NotFound)?;
         if is_last_superuser {
             return Err(Denied::LastSuperuser.into());
         }
-        let cars = unit.cars().list_for_update(id)?;
-        users::erase(app, unit, caller, &user, &cars, Revocation::LoggedOut)?;
-        Ok::<_, Error>(cars)
+        let erased = users::erase(app, unit, caller, &user, Revocation::LoggedOut)?;
+        Ok::<_, Error>(erased.images)
     })?;
-    images::delete_unused_of(app, cars);
+    images::delete_all_unused(app, images);
     Ok(())
 }
 

@@ -96,7 +96,10 @@ impl Mocks {
         self.unit
             .cars
             .expect_list_for_update()
-            .returning(move |_| Ok(cars.clone()));
+            .returning(move |_, after, at_most| {
+                let following = cars.iter().filter(|car| car.id > after);
+                Ok(following.take(at_most as usize).cloned().collect())
+            });
         self
     }
 

@@ -158,11 +158,12 @@ pub trait CarRepository {
     /// Those of the database.
     fn delete(&mut self, id: CarId) -> Result<(), StoreError>;
 
-    /// Returns all cars of a user and locks them, in the order of their ids, until the transaction ends.
+    /// Returns at most `at_most` cars of a user with ids after `after`, in the order of their ids, and locks them until
+    /// the transaction ends.
     ///
     /// # Errors
     /// Those of the database.
-    fn list_for_update(&mut self, owner: UserId) -> Result<Vec<Car>, StoreError>;
+    fn list_for_update(&mut self, owner: UserId, after: CarId, at_most: u32) -> Result<Vec<Car>, StoreError>;
 
     /// Returns whether a car has this picture.
     ///

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Action, Car, Denied, Target, User, UserId, policy};
+use mycars_domain::{Action, CarId, Denied, Target, User, UserId, policy, values::ImagePath};
 
 use super::{Error, superusers};
 use crate::{
     App, Caller,
     accounts::{logins, sessions},
     audit, images,
+    lists::CHUNK,
     ports::{CarVersion, Revocation, StoreError, UnitOfWork},
 };
 
@@ -57,7 +58,7 @@ fn digest(mut cars: Vec<CarVersion>) -> String {
 /// `seen`; [`Error::Store`].
 pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -> Result<(), Error> {
     policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
-    let cars = app.store.write(|unit| {
+    let images = app.store.write(|unit| {
         let is_last_superuser = superusers::is_last(unit, caller, id)?;
         let user = caller.recheck_with::<Error>(unit, id)?.ok_or(Error::NotFound)?;
         policy::check(
@@ -68,45 +69,66 @@ pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -
         if is_last_superuser {
             return Err(Denied::LastSuperuser.into());
         }
-        let cars = unit.cars().list_for_update(id)?;
-        if seen.is_some_and(|seen| !seen.is_still(&user, &cars)) {
+        let erased = erase(app, unit, caller, &user, Revocation::Revoked)?;
+        if seen.is_some_and(|seen| !seen.is_still(&user, erased.cars)) {
+            // The transaction is rolled back.
             return Err(Error::Conflict);
         }
-        erase(app, unit, caller, &user, &cars, Revocation::Revoked)?;
-        Ok::<_, Error>(cars)
+        Ok::<_, Error>(erased.images)
     })?;
-    images::delete_unused_of(app, cars);
+    images::delete_all_unused(app, images);
     Ok(())
 }
 
 impl SeenUser {
-    fn is_still(&self, user: &User, cars: &[Car]) -> bool {
-        let is_digest_of = |seen: &String| *seen == digest(cars.iter().map(CarVersion::from).collect());
-        self.version == user.updated_at && self.cars.as_ref().is_none_or(is_digest_of)
+    fn is_still(&self, user: &User, cars: Vec<CarVersion>) -> bool {
+        self.version == user.updated_at && self.cars.as_ref().is_none_or(|seen| *seen == digest(cars))
     }
 }
 
-/// Deletes a user and their cars, all of them locked, ends the user's logins, and writes the entries of the audit log.
+/// The cars that were deleted with their owner.
+pub(crate) struct Erased {
+    cars: Vec<CarVersion>,
+    pub(crate) images: Vec<ImagePath>,
+}
+
+/// Deletes a locked user and their cars, ends the user's logins, and writes the entries of the audit log. The cars are
+/// locked and read in chunks, so that the memory does not grow with their texts.
 pub(crate) fn erase(
     app: &App,
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
     user: &User,
-    cars: &[Car],
     why: Revocation,
-) -> Result<(), StoreError> {
+) -> Result<Erased, StoreError> {
     let ended = logins::end_recorded(app, unit, user.id, why)?;
+    let mut erased = Erased {
+        cars: Vec::new(),
+        images: Vec::new(),
+    };
+    let mut last = CarId(0);
+    loop {
+        let cars = unit.cars().list_for_update(user.id, last, CHUNK)?;
+        let Some(car) = cars.last() else { break };
+        last = car.id;
+        let entries: Vec<_> = cars
+            .iter()
+            .map(|car| audit::car_deleted(app, caller, car))
+            .collect();
+        unit.audit_log().append(&entries)?;
+        erased.cars.extend(cars.iter().map(CarVersion::from));
+        erased.images.extend(cars.into_iter().filter_map(|car| car.image));
+    }
     unit.users().delete(user.id)?;
-    let of_cars = cars.iter().map(|car| audit::car_deleted(app, caller, car));
-    let of_user = audit::user_deleted(app, caller, user, ended);
-    let entries: Vec<_> = of_cars.chain([of_user]).collect();
-    unit.audit_log().append(&entries)
+    unit.audit_log()
+        .append(&[audit::user_deleted(app, caller, user, ended)])?;
+    Ok(erased)
 }
 
 #[cfg(test)]
 mod tests {
     use mycars_domain::{
-        CarId, Field, Rank,
+        Car, Field, Rank,
         audit::{Change, Value},
     };
 
@@ -227,6 +249,8 @@ mod tests {
             let (app, store) = Mocks::new()
                 .with_user(samples::user())
                 .with_cars(vec![samples::car()])
+                .expect_logins_ended(Revocation::Revoked, 0, 0)
+                .expect_user_delete(UserId(1))
                 .into_app();
             let seen = Some(SeenUser { version, cars });
             let refused = delete(&app, &samples::admin(), UserId(1), seen.as_ref());
@@ -278,7 +302,15 @@ mod tests {
                 .expect_list_for_update()
                 .once()
                 .in_sequence(&mut order)
-                .returning(|_| Ok(vec![samples::car()]));
+                .returning(|_, _, _| Ok(vec![samples::car()]));
+            mocks
+                .unit
+                .cars
+                .expect_list_for_update()
+                .once()
+                .in_sequence(&mut order)
+                .withf(|_, after, _| *after == samples::car().id)
+                .returning(|_, _, _| Ok(vec![]));
             mocks
                 .unit
                 .users

@@ -293,10 +293,10 @@ fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
 }
 
 fn show_with_cars(request: &Request<'_>, user: &User) -> Result<Reply, ApiError> {
-    let garage = CarScope::Owner(user.id);
-    let cars = cars::list_chunked(request.app, request.caller, garage, &CarQuery::default())?;
+    let scope = CarScope::Owner(user.id);
+    let cars = cars::list_chunked(request.app, request.caller, scope, &CarQuery::default())?;
     let cars = cars.map_rest(|id| id.0);
-    request.items(&UserWithCarsView::from(user), &cars, CarItems::new(garage, user))
+    request.items(&UserWithCarsView::from(user), &cars, CarItems::new(scope, user))
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {

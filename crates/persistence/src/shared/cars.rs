@@ -1,6 +1,8 @@
 //! The table of cars. Compiled once for each database.
 #![expect(clippy::ref_option_ref, reason = "Diesel's derives generate such types")]
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     dsl::{case_when, count, count_star, exists, sql},
@@ -278,6 +280,15 @@ impl CarRepository for Unit<'_> {
 
     fn list(&mut self, owner: Option<UserId>, query: &CarQuery) -> Result<Vec<Car>, StoreError> {
         let page = paged!(ordered(owner, query), query.page);
+        if !query.ordering.is_empty() && query.page.is_some_and(|page| page.offset > 0) {
+            // Otherwise the rows before the page would be sorted with all their texts.
+            let ids: Vec<i64> = self.query(|conn| page.select(cars::id).load(conn))?;
+            let places: HashMap<CarId, usize> = ids.into_iter().map(CarId).zip(0..).collect();
+            let ids: Vec<CarId> = places.keys().copied().collect();
+            let mut cars = self.find_all(&ids)?;
+            cars.sort_unstable_by_key(|car| places.get(&car.id).copied());
+            return Ok(cars);
+        }
         let rows = self.query(|conn| page.select(Row::as_select()).load(conn))?;
         Ok(rows.into_iter().map(Car::from).collect())
     }
@@ -431,10 +442,14 @@ impl CarRepository for Unit<'_> {
         Ok(())
     }
 
-    fn list_for_update(&mut self, owner: UserId) -> Result<Vec<Car>, StoreError> {
+    fn list_for_update(&mut self, owner: UserId, after: CarId, at_most: u32) -> Result<Vec<Car>, StoreError> {
         let rows = self.query(|conn| {
-            let theirs = cars::table.filter(cars::owner_id.eq(owner.0));
-            for_update!(theirs.order(cars::id).select(Row::as_select())).load(conn)
+            let theirs = cars::table
+                .filter(cars::owner_id.eq(owner.0))
+                .filter(cars::id.gt(after.0))
+                .order(cars::id)
+                .limit(at_most.into());
+            for_update!(theirs.select(Row::as_select())).load(conn)
         })?;
         Ok(rows.into_iter().map(Car::from).collect())
     }

@@ -136,7 +136,7 @@ fn list_for_update_blocks_new_pictures() {
         store
             .write(|unit| {
                 assert_eq!(
-                    unit.cars().list_for_update(car.owner)?,
+                    unit.cars().list_for_update(car.owner, CarId(0), 2)?,
                     std::slice::from_ref(&car)
                 );
                 assert_unavailable_in_time(|| other.write(|unit| unit.cars().update(&with_picture)));

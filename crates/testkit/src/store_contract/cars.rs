@@ -493,13 +493,17 @@ pub fn cars_of_user_are_locked_in_order_of_ids(store: &dyn Store) {
     };
     let plain = keep_car(store, &older);
     update(store, &pictured).expect("the car can be changed");
-    let locked = |owner| {
+    let locked = |owner, after, at_most| {
         store
-            .write(|unit| unit.cars().list_for_update(owner))
+            .write(|unit| unit.cars().list_for_update(owner, after, at_most))
             .expect("cars can be listed")
     };
-    assert_eq!(locked(owner.id), [pictured, plain]);
-    assert_eq!(locked(UserId(other.id.0 + 1)), []);
+    let all = [pictured, plain];
+    assert_eq!(locked(owner.id, CarId(0), 3), all);
+    assert_eq!(locked(owner.id, CarId(0), 1), all[..1]);
+    assert_eq!(locked(owner.id, all[0].id, 3), all[1..]);
+    assert_eq!(locked(owner.id, all[1].id, 3), []);
+    assert_eq!(locked(UserId(other.id.0 + 1), CarId(0), 3), []);
     let has = |path: &ImagePath| {
         store
             .read(|unit| unit.cars().has_image(path))
