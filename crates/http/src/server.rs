@@ -165,6 +165,9 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     raise_file_limit(settings.max_connections);
     let connections = Connections::new(
         settings.max_connections_per_address,
+        settings
+            .throttle
+            .map_or(Limits::IPV6_PREFIX, |limits| limits.ipv6_prefix),
         settings.trusted_proxies.clone(),
     );
     let builder = Server::build();
@@ -225,7 +228,8 @@ fn start_pools(settings: &Settings) -> io::Result<WorkerPools> {
 /// Raises the limit of open files so that it allows this number of connections, as far as the system permits.
 #[cfg(unix)]
 fn raise_file_limit(connections: usize) {
-    let wanted = OTHER_FILES + connections as u64;
+    // Each connection may upload or receive a file.
+    let wanted = OTHER_FILES + 2 * connections as u64;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= wanted) {
         return;

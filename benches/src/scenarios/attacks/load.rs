@@ -46,7 +46,8 @@ impl Honest {
             url: server.client.url.clone(),
             requests: [
                 ("me", from(me, "198.51.100.1"), pause(20)),
-                ("login", from(login, "198.51.100.2"), pause(300)),
+                // Fewer than the rate of one user allows.
+                ("login", from(login, "198.51.100.2"), pause(900)),
                 ("upload", from(upload, "198.51.100.1"), pause(200)),
                 ("ready", Request::get("/health/ready"), pause(100)),
             ],

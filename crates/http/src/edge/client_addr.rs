@@ -1,7 +1,7 @@
 //! The address of the client. Clients can forge forwarding headers: only those of trusted proxies are used.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
@@ -9,7 +9,7 @@ use actix_web::{
     dev::RequestHead,
     http::header::{HeaderMap, HeaderName, X_FORWARDED_FOR, X_FORWARDED_PROTO},
 };
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use crate::request::headers;
 
@@ -85,11 +85,11 @@ impl TrustedProxies {
     }
 }
 
-/// Returns an address of IPv4; of IPv6 its network of 64 bits, in which a client has as many addresses as it likes.
-pub(crate) fn network_of(address: IpAddr) -> IpAddr {
+/// Returns an address of IPv4; of IPv6 its network of `prefix` bits, in which a client has as many addresses as it likes.
+pub(crate) fn network_of(address: IpAddr, prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V6(ip) => Ipv6Net::new(ip, prefix).map_or(address, |net| net.network().into()),
     }
 }
 

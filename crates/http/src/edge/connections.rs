@@ -2,17 +2,17 @@
 //!
 //! actix limits the time for the head of a connection's first request, and the time between two requests. It limits
 //! neither the time for the head of a later request, nor the time for reading a response, nor the number of bytes that
-//! it discards before it closes a connection.
+//! it discards before it closes a connection, nor the responses to pipelined requests that a client does not read.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     io,
     net::IpAddr,
     pin::Pin,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -28,21 +28,32 @@ use crate::edge::client_addr::{TrustedProxies, network_of};
 /// body that is received.
 const MAX_UNANSWERED: usize = 32 * 1024 * 1024;
 
+/// Maximum number of bytes of further requests that are read while a request without a body is being handled. actix must
+/// not buffer 128 KiB: then it asks for more all the time.
+const MAX_PIPELINED: usize = 64 * 1024;
+
+/// Number of bytes after which requests are run before more are read. actix runs all requests that it has read, and
+/// buffers the responses without a limit.
+const MAX_AT_ONCE: usize = 16 * 1024;
+
 /// Counts the open connections of each address.
 #[derive(Clone)]
 pub(crate) struct Connections {
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
     /// Maximum number for each address; 0 if there is none.
     max_per_address: usize,
+    /// Number of bits of the IPv6 networks that count as one address.
+    ipv6_prefix: u8,
     proxies: TrustedProxies,
 }
 
 impl Connections {
     /// Counts nothing yet. Proxies and this machine itself have no limit: their connections are those of many clients.
-    pub(crate) fn new(max_per_address: usize, proxies: TrustedProxies) -> Self {
+    pub(crate) fn new(max_per_address: usize, ipv6_prefix: u8, proxies: TrustedProxies) -> Self {
         Self {
             open: Arc::default(),
             max_per_address,
+            ipv6_prefix,
             proxies,
         }
     }
@@ -52,7 +63,7 @@ impl Connections {
         let address = address.to_canonical();
         let is_limited = self.max_per_address > 0 && !address.is_loopback() && !self.proxies.trust(address);
         let place = if is_limited {
-            Some(self.take_place(network_of(address))?)
+            Some(self.take_place(network_of(address, self.ipv6_prefix))?)
         } else {
             None
         };
@@ -112,6 +123,14 @@ impl AsyncRead for Connection {
             // The end of the stream.
             return Poll::Ready(Ok(()));
         }
+        if self.activity.must_wait() {
+            self.activity.reader.replace(Some(context.waker().clone()));
+            return Poll::Pending;
+        }
+        if self.activity.has_read_enough() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let result = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
         self.activity.note_read(buffer.filled().len() - before);
@@ -144,6 +163,12 @@ impl AsyncWrite for Connection {
 pub(crate) struct Activity {
     /// Number of bytes read since the last byte written.
     unanswered: Cell<usize>,
+    /// Number of bytes read since requests were last run.
+    not_run: Cell<usize>,
+    /// Whether the request that is being handled has a body.
+    has_body: Cell<bool>,
+    /// Wakes the task that reads the next requests.
+    reader: RefCell<Option<Waker>>,
     /// Whether a request is being handled, so that bytes that are read are its body.
     is_handling: Cell<bool>,
     /// Whether the head of a request has begun and not ended.
@@ -156,14 +181,31 @@ pub(crate) struct Activity {
 
 impl Activity {
     /// Notes that a request is being handled until the result is dropped.
-    pub(crate) fn handle(self: &Rc<Self>) -> Handling {
+    pub(crate) fn handle(self: &Rc<Self>, has_body: bool) -> Handling {
         self.is_handling.set(true);
+        self.has_body.set(has_body);
         self.awaits_head.set(false);
         self.advance();
         Handling(Rc::clone(self))
     }
 
+    /// Returns whether the next requests wait: until the client reads, or until many bytes before are answered.
+    fn must_wait(&self) -> bool {
+        let is_pipelining = self.is_handling.get() && !self.has_body.get();
+        self.awaits_reader.get() || is_pipelining && self.unanswered.get() > MAX_PIPELINED
+    }
+
+    /// Returns whether the requests that were read are to be run before more are read.
+    fn has_read_enough(&self) -> bool {
+        let has_enough = !self.has_body.get() && self.not_run.get() >= MAX_AT_ONCE;
+        if has_enough {
+            self.not_run.set(0);
+        }
+        has_enough
+    }
+
     fn note_read(&self, bytes: usize) {
+        self.not_run.set(self.not_run.get() + bytes);
         self.unanswered.set(self.unanswered.get() + bytes);
         if bytes > 0 && !self.is_handling.get() && !self.awaits_head.replace(true) {
             self.advance();
@@ -173,6 +215,7 @@ impl Activity {
     fn note_write(&self, is_blocked: bool) {
         if !is_blocked {
             self.unanswered.set(0);
+            self.reader.take().into_iter().for_each(Waker::wake);
         }
         if self.awaits_reader.replace(is_blocked) != is_blocked || !is_blocked {
             self.advance();
@@ -203,6 +246,7 @@ pub(crate) struct Handling(Rc<Activity>);
 impl Drop for Handling {
     fn drop(&mut self) {
         self.0.is_handling.set(false);
+        self.0.has_body.set(false);
     }
 }
 
@@ -231,7 +275,7 @@ mod tests {
 
     fn connections() -> Connections {
         let proxies = Networks::new(&["10.0.0.0/8".to_owned()]).unwrap();
-        Connections::new(2, TrustedProxies(proxies))
+        Connections::new(2, 56, TrustedProxies(proxies))
     }
 
     #[actix_web::test]
@@ -246,7 +290,8 @@ mod tests {
         assert!(admit("192.0.2.1").await.is_some());
         let _network = (admit("2001:db8::1").await, admit("2001:db8::2").await);
         assert!(admit("2001:db8::3").await.is_none());
-        assert!(admit("2001:db8:0:1::1").await.is_some());
+        assert!(admit("2001:db8:0:1::1").await.is_none(), "the same 56 bits");
+        assert!(admit("2001:db8:0:100::1").await.is_some());
     }
 
     #[actix_web::test]
@@ -304,7 +349,7 @@ mod tests {
         let activity = Rc::new(Activity::default());
         assert_eq!(limits_until_stalled(&activity, || {}).await, None);
         activity.note_read(5);
-        let _handling = activity.handle();
+        let _handling = activity.handle(false);
         activity.note_read(5);
         activity.note_write(false);
         assert_eq!(limits_until_stalled(&activity, || {}).await, None);
@@ -314,7 +359,7 @@ mod tests {
     async fn head_that_does_not_end_stalls_however_it_drips() {
         pause();
         let activity = Rc::new(Activity::default());
-        drop(activity.handle());
+        drop(activity.handle(false));
         assert_eq!(
             limits_until_stalled(&activity, || activity.note_read(1)).await,
             Some(2)

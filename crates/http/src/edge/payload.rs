@@ -46,12 +46,14 @@ pub(crate) async fn bound(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let _handling = request.conn_data::<Rc<Activity>>().map(Activity::handle);
     let is_upgrade = is_upgrade(request.head());
     let unread = match request.take_payload() {
         Payload::None => None,
         payload => Some(Incoming::new(payload, request.head())),
     };
+    let has_body = unread.as_ref().is_some_and(|incoming| !incoming.is_over());
+    let activity = request.conn_data::<Rc<Activity>>();
+    let _handling = activity.map(|activity| activity.handle(has_body));
     if let Some(incoming) = &unread {
         let payload = Box::pin(incoming.clone());
         request.set_payload(Payload::Stream { payload });
@@ -230,7 +232,10 @@ mod tests {
     use super::*;
     use crate::{
         edge::timeouts::wait_for_body,
-        request::body::{Body, budget::BodyBudget},
+        request::{
+            body::{Body, budget::BodyBudget},
+            throttle::Key,
+        },
     };
 
     fn incoming(headers: &[(&'static str, &str)], chunks: &[&'static str]) -> Incoming {
@@ -318,7 +323,7 @@ mod tests {
     }
 
     async fn read_body(http: HttpRequest, payload: web::Payload) -> HttpResponse {
-        let mut reservation = BodyBudget::new(MIB).reserve();
+        let mut reservation = BodyBudget::new(MIB).reserve(Key::All);
         let body = wait_for_body(
             http.headers(),
             MIB,

@@ -3,7 +3,7 @@
 use actix_web::http::header::HeaderValue;
 use mycars_application::{
     App,
-    accounts::{self, sessions},
+    accounts::{self, Credential, sessions},
 };
 use mycars_domain::{Action, Target, User, policy};
 
@@ -48,6 +48,19 @@ impl Credentials {
             Self::TokenOrSession => bearer_token(context.authorization.as_ref()),
             Self::Session => Ok(None),
         }
+    }
+
+    /// Returns the credential of a request, if there is one.
+    ///
+    /// # Errors
+    /// [`ApiError::BadAuthorizationHeader`].
+    pub(crate) fn sent(self, context: &RequestContext) -> Result<Option<Credential>, ApiError> {
+        let key = context.browser.session_key.as_deref();
+        Ok(match (self.token(context)?, key) {
+            (Some(token), _) => Some(Credential::AccessToken(token.into())),
+            (None, Some(key)) => Some(Credential::SessionKey(key.into())),
+            (None, None) => None,
+        })
     }
 
     /// Returns whether a request has credentials.

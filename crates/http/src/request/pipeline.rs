@@ -185,7 +185,7 @@ impl Checks<'_> {
         if rules.checks_early || announced_body(http.headers()) > CHECKED_EARLY {
             self.authorize_early().await?;
         }
-        let mut reservation = self.state.bodies.reserve();
+        let mut reservation = self.state.bodies.reserve(self.share().key);
         let mut body = read_body(rules, self.state, http, payload, &mut reservation).await?;
         let token = body.text_of(CSRF_FIELD).map(str::to_owned);
         let Plan {
@@ -339,7 +339,13 @@ async fn read_body(
         let body = Body::read_with_file(http, payload, limit, reservation);
         wait_for_body(headers, limit, body).await
     } else {
-        let limit = state.max_body;
+        // Without an account, no form needs the memory that all bodies share.
+        let is_anonymous_form = rules.access == Access::Open && rules.csrf == Csrf::Always;
+        let limit = if is_anonymous_form {
+            state.max_body.min(CHECKED_EARLY)
+        } else {
+            state.max_body
+        };
         wait_for_body(headers, limit, Body::read(http, payload, limit, reservation)).await
     }
 }

@@ -8,18 +8,20 @@ mod limiter;
 use std::{
     collections::hash_map::RandomState,
     hash::BuildHasher as _,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
-use ipnet::Ipv6Net;
 use mycars_application::security_log::{Details, SecurityEvent};
 use mycars_domain::{UserId, values::Username};
 
 use self::limiter::Limiter;
 pub use self::limiter::{NoRate, Rate};
-use crate::{edge::client_addr::Client, error::ApiError};
+use crate::{
+    edge::client_addr::{Client, network_of},
+    error::ApiError,
+};
 
 /// The limits of requests.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,11 @@ pub struct Limits {
     pub user_jobs: usize,
     /// Number of bits of the IPv6 networks that count as one address, at most 128.
     pub ipv6_prefix: u8,
+}
+
+impl Limits {
+    /// The usual IPv6 network of one customer, in bits.
+    pub(crate) const IPV6_PREFIX: u8 = 56;
 }
 
 /// The rate that a request counts to.
@@ -365,10 +372,7 @@ impl Throttles {
 
     /// Returns the key of a client without a user. An IPv6 client has as many addresses of its network as it likes.
     fn address(&self, client: Client) -> Key {
-        let network = match client.address {
-            IpAddr::V4(_) => client.address,
-            IpAddr::V6(address) => network(address, self.ipv6_prefix).into(),
-        };
+        let network = network_of(client.address, self.ipv6_prefix);
         if client.is_cross_site {
             Key::CrossSite(network)
         } else {
@@ -385,10 +389,6 @@ impl Throttles {
             }
         }
     }
-}
-
-fn network(address: Ipv6Addr, prefix: u8) -> Ipv6Addr {
-    Ipv6Net::new(address, prefix).map_or(address, |net| net.network())
 }
 
 /// Returns the sender of a request, for the security log.

@@ -97,6 +97,27 @@ fn head_of_a_later_request_that_does_not_end_is_closed() {
 }
 
 #[test]
+fn pipelined_requests_of_client_that_does_not_read_are_bounded() {
+    let server = installation().start();
+    for head in ["HEAD /health/live", "GET /"] {
+        let mut connection = Connection::to(server.address());
+        let requests = format!("{head} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(1000);
+        let sent = connection.send_until_closed(requests.as_bytes());
+        // What the system buffers, and little more.
+        assert!(sent < 16 << 20, "{head}: {sent} bytes");
+    }
+}
+
+#[test]
+fn pipelined_requests_are_all_answered() {
+    let server = installation().start();
+    let mut connection = Connection::to(server.address());
+    let request = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n";
+    connection.send(format!("{request}\r\n").repeat(4000) + request + "Connection: close\r\n\r\n");
+    assert_eq!(connection.read_to_end().matches("HTTP/1.1 200 ").count(), 4001);
+}
+
+#[test]
 fn response_that_is_not_read_ends_with_its_connection() {
     let server = installation().start();
     let mut connection = Connection::to(server.address());
