@@ -27,7 +27,7 @@ use crate::{
 const LENGTH: Duration = Duration::from_secs(8);
 
 /// Maximum time that the report waits for the descriptors of an attack to be freed.
-const FREED_WITHIN: Duration = Duration::from_secs(60);
+const FREED_WITHIN: Duration = Duration::from_mins(1);
 
 /// More connections than a queue of a slow worker pool has places.
 const FLOOD: usize = 66;

@@ -122,17 +122,20 @@ pub struct TokenSettings {
     /// Whether clients' access tokens end when all logins of their user are ended, also by a new password or a
     /// deactivation. Those of admins always do.
     pub access_dies_with_login: bool,
+    /// Time after a login in which users may change their own e-mail address; `None` for no limit.
+    pub email_change_within: Option<TimeDelta>,
 }
 
 impl Default for TokenSettings {
-    /// 60 minutes, 1 day, no rotation, and clients' access tokens are valid until they expire (wire contract, section
-    /// 4).
+    /// 60 minutes, 1 day, no rotation, no limit for changes of e-mail addresses, and clients' access tokens are valid
+    /// until they expire (wire contract, section 4).
     fn default() -> Self {
         Self {
             access_lifetime: TimeDelta::minutes(60),
             refresh_lifetime: TimeDelta::days(1),
             rotate_refresh: false,
             access_dies_with_login: false,
+            email_change_within: None,
         }
     }
 }

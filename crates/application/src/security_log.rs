@@ -36,6 +36,8 @@ pub enum SecurityEvent {
     RoleChanged,
     /// A user got a new password.
     PasswordSet,
+    /// A user got another e-mail address.
+    EmailChanged,
     /// A user was deactivated.
     UserDeactivated,
     /// One or all logins of a user were ended by an admin or on the command line.
@@ -73,6 +75,7 @@ impl SecurityEvent {
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RoleChanged => "role_changed",
             Self::PasswordSet => "password_set",
+            Self::EmailChanged => "email_changed",
             Self::UserDeactivated => "user_deactivated",
             Self::LoginsEnded => "logins_ended",
             Self::DataExported => "data_exported",
@@ -151,6 +154,9 @@ fn events(entry: &NewEntry) -> Vec<(SecurityEvent, Option<String>)> {
         (Field::Password, Value::Hidden, Value::Hidden) => {
             Some((SecurityEvent::PasswordSet, Some(cause(entry).to_owned())))
         }
+        (Field::Email, Value::Text(_), Value::Text(_)) => {
+            Some((SecurityEvent::EmailChanged, Some(cause(entry).to_owned())))
+        }
         (Field::IsActive, Value::Flag(true), Value::Flag(false)) => {
             Some((SecurityEvent::UserDeactivated, None))
         }
@@ -169,7 +175,7 @@ fn events(entry: &NewEntry) -> Vec<(SecurityEvent, Option<String>)> {
         .collect()
 }
 
-/// Returns the cause of a new password.
+/// Returns the cause of a change.
 fn cause(entry: &NewEntry) -> &'static str {
     if entry.origin.channel == Channel::CommandLine {
         "command line"
@@ -304,6 +310,12 @@ mod tests {
             (&admin, Changed, password(), ("password_set", "admin")),
             (&system, Changed, password(), ("password_set", "command line")),
             (
+                &ann,
+                Changed,
+                (Email, "a".into(), "b".into()),
+                ("email_changed", "own"),
+            ),
+            (
                 &admin,
                 Changed,
                 (IsActive, Flag(true), Flag(false)),
@@ -326,7 +338,8 @@ mod tests {
             (Deleted, (Role, "admin".into(), Nothing)),
             (Deleted, (Password, Hidden, Nothing)),
             (Changed, (IsActive, Flag(false), Flag(true))),
-            (Changed, (Email, "a".into(), "b".into())),
+            (Created, (Email, Nothing, "b".into())),
+            (Changed, (Phone, "a".into(), "b".into())),
         ] {
             assert_eq!(of_ann(&admin, action, change.clone()), [], "{change:?}");
         }

@@ -221,6 +221,8 @@ pub enum Violation {
     PasswordsDiffer,
     /// The current password in the request is wrong.
     WrongPassword,
+    /// The own e-mail address was changed too long after the login.
+    LoginTooOld,
     /// A password has too few characters.
     PasswordTooShort {
         /// Minimum number of characters of a password.

@@ -48,6 +48,10 @@ pub fn violation(field: Field, violation: &Violation) -> String {
         Violation::Confusable => "This username looks too much like another one.".into(),
         Violation::PasswordsDiffer => "Passwords do not match.".into(),
         Violation::WrongPassword => "Wrong password.".into(),
+        Violation::LoginTooOld => {
+            "Log in again: an own email address can only be changed shortly after a login, at /api/me/."
+                .into()
+        }
         Violation::PasswordTooShort { min } => {
             format!("This password is too short. It must contain at least {min} characters.")
         }

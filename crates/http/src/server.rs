@@ -163,13 +163,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     };
     #[cfg(unix)]
     raise_file_limit(settings.max_connections);
-    let connections = Connections::new(
-        settings.max_connections_per_address,
-        settings
-            .throttle
-            .map_or(Limits::IPV6_PREFIX, |limits| limits.ipv6_prefix),
-        settings.trusted_proxies.clone(),
-    );
+    let connections = connections(settings);
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let http = move || {
@@ -222,6 +216,17 @@ fn start_pools(settings: &Settings) -> io::Result<WorkerPools> {
         settings.connections,
         settings.shares_commits,
         settings.password_queue,
+    )
+}
+
+/// Counts the connections of each address, by the networks that the throttles count.
+fn connections(settings: &Settings) -> Connections {
+    let throttle = settings.throttle.as_ref();
+    let ipv6_prefix = throttle.map_or(Limits::IPV6_PREFIX, |limits| limits.ipv6_prefix);
+    Connections::new(
+        settings.max_connections_per_address,
+        ipv6_prefix,
+        settings.trusted_proxies.clone(),
     )
 }
 

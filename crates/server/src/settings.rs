@@ -125,6 +125,15 @@ pub(crate) struct Tokens {
     pub(crate) rotate_refresh: bool,
     #[serde(deserialize_with = "values::flag")]
     pub(crate) access_dies_with_login: bool,
+    #[serde(deserialize_with = "values::whole::<0, MAX_MINUTES, _, _>")]
+    email_change_minutes: i64,
+}
+
+impl Tokens {
+    /// Returns the time after a login in which users may change their own e-mail address.
+    pub(crate) fn email_change_within(&self) -> Option<TimeDelta> {
+        (self.email_change_minutes > 0).then(|| TimeDelta::minutes(self.email_change_minutes))
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -94,6 +94,7 @@ pub(crate) fn migrated_app(
             refresh_lifetime: TimeDelta::minutes(settings.tokens.refresh_minutes),
             rotate_refresh: settings.tokens.rotate_refresh,
             access_dies_with_login: settings.tokens.access_dies_with_login,
+            email_change_within: settings.tokens.email_change_within(),
         },
         session_settings: SessionSettings {
             idle: TimeDelta::minutes(settings.sessions.idle_minutes),

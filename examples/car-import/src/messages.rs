@@ -127,6 +127,7 @@ fn violation(violation: &Violation) -> String {
         | Violation::Undecodable(_)
         | Violation::TooManyPixels { .. }
         | Violation::TooManyCars { .. }
+        | Violation::LoginTooOld
         | Violation::TooManyPictureBytes { .. } => format!("is wrong ({violation:?})"),
     }
 }

@@ -1,16 +1,19 @@
 //! Read and change the caller's profile.
 
 use mycars_domain::{
-    Action, Denied, Field, Rank, Target, User, UserId, policy,
+    Action, Denied, Field, Rank, Target, User, UserId, Violation, policy,
     values::{Address, Email, FirstName, LastName, Phone},
 };
 
-use super::Error;
+use super::{
+    Error, sessions,
+    token::{self, TokenType},
+};
 use crate::{
-    App, Caller, Input, UpdateMode,
+    App, Caller, Input, Secret, UpdateMode,
     audit::{self, EndedLogins},
     input::{Checker, changed, set, unless_stored},
-    ports::UnitOfWork,
+    ports::{StoreError, UnitOfWork},
     users::fields::check_unique,
 };
 
@@ -27,6 +30,17 @@ pub struct ProfileInput {
     pub phone: Input<String>,
     /// The postal address.
     pub address: Input<String>,
+    /// The credential of the request, which tells the time of the login.
+    pub credential: Option<Credential>,
+}
+
+/// The credential of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// An access token.
+    AccessToken(Secret),
+    /// The key of a session.
+    SessionKey(Secret),
 }
 
 /// Returns the account of `caller` (wire contract, section 4).
@@ -40,7 +54,9 @@ pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
         .ok_or(Error::NotFound)
 }
 
-/// Changes the sent fields of the account of `caller` (wire contract, section 4) and returns it.
+/// Changes the sent fields of the account of `caller` (wire contract, section 4) and returns it. The e-mail address may
+/// need a recent login ([`TokenSettings::email_change_within`](crate::TokenSettings::email_change_within)): with it, a
+/// thief of a token or session could get the account.
 ///
 /// # Errors
 /// [`Error::Invalid`] with all violations; [`Error::Denied`] for anonymous callers; [`Error::NotFound`] if the user was
@@ -70,7 +86,7 @@ pub fn change_profile(app: &App, caller: &Caller, input: &ProfileInput) -> Resul
     app.store.write(|unit| {
         let before = unit.users().find_for_update(id)?.ok_or(Error::NotFound)?;
         let mut user = before.clone();
-        apply(unit, &mut user, input)?;
+        apply(app, unit, &mut user, input)?;
         user.updated_at = app.now_after(before.updated_at);
         unit.users().update(&user)?;
         audit::user_changed(app, unit, caller, &before, &user, EndedLogins::default())?;
@@ -84,7 +100,7 @@ pub(super) fn own(caller: &Caller, action: Action) -> Result<UserId, Error> {
     Ok(id)
 }
 
-fn apply(unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileInput) -> Result<(), Error> {
+fn apply(app: &App, unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileInput) -> Result<(), Error> {
     let mut checker = Checker::new(UpdateMode::Partial);
     let email = checker.optional(
         Field::Email,
@@ -112,7 +128,11 @@ fn apply(unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileInput) -> Re
         unless_stored(user.address.as_ref(), Address::as_str, Address::parse),
     );
     let new_email = changed(email.as_ref(), Some(&user.email));
-    check_unique(unit, &mut checker, None, new_email, Some(user.id))?;
+    if new_email.is_none() || is_login_recent(app, unit, input.credential.as_ref())? {
+        check_unique(unit, &mut checker, None, new_email, Some(user.id))?;
+    } else {
+        checker.add(Field::Email, Violation::LoginTooOld);
+    }
     checker.finish()?;
     set(&mut user.email, email);
     set(&mut user.first_name, first_name);
@@ -122,14 +142,39 @@ fn apply(unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileInput) -> Re
     Ok(())
 }
 
+/// Returns whether the login of a credential is recent enough for a change of the e-mail address.
+fn is_login_recent(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    credential: Option<&Credential>,
+) -> Result<bool, StoreError> {
+    let Some(within) = app.token_settings.email_change_within else {
+        return Ok(true);
+    };
+    let time = match credential {
+        Some(Credential::AccessToken(token)) => {
+            let token = token::verify(app, token.reveal(), Some(TokenType::Access));
+            token.ok().and_then(|token| token.issued_at)
+        }
+        Some(Credential::SessionKey(key)) => {
+            let session = unit.sessions().find(&sessions::hash(key.reveal()))?;
+            session.map(|session| session.created_at)
+        }
+        None => None,
+    };
+    Ok(time.is_some_and(|time| app.now() - time < within))
+}
+
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Violation, Violations, audit::Value};
+    use chrono::TimeDelta;
+    use mycars_domain::{Violations, audit::Value};
 
     use super::*;
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
+        ports::{Claims, Session},
     };
 
     #[test]
@@ -186,6 +231,7 @@ mod tests {
             last_name: "".into(),
             phone: "5".repeat(21).as_str().into(),
             address: "a".repeat(256).as_str().into(),
+            credential: None,
         };
         let user = change_profile(&app, &samples::ann(), &input).unwrap();
         let updated_at = legacy.updated_at;
@@ -217,6 +263,49 @@ mod tests {
         let refused = change_profile(&app, &samples::ann(), &input);
         let taken = Violations::one(Field::Email, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
+    }
+
+    #[test]
+    fn change_of_email_may_require_a_recent_login() {
+        let ago = |minutes| samples::now() - TimeDelta::minutes(minutes);
+        let token = || Some(Credential::AccessToken("token".into()));
+        let session = || Some(Credential::SessionKey("key".into()));
+        let change = |limit: Option<i64>, credential, age| {
+            let claims = Claims {
+                issued_at: Some(ago(age).timestamp()),
+                ..samples::claims("access")
+            };
+            let mut mocks = Mocks::new()
+                .with_user_locked(samples::user())
+                .with_claims(Ok(claims))
+                .nothing_taken()
+                .with_updates();
+            let found = Session {
+                key_hash: sessions::hash("key"),
+                user: UserId(1),
+                created_at: ago(age),
+                last_seen_at: samples::now(),
+            };
+            let sessions = &mut mocks.unit.sessions;
+            sessions.expect_find().returning(move |_| Ok(Some(found.clone())));
+            let (mut app, _) = mocks.into_app();
+            app.token_settings.email_change_within = limit.map(TimeDelta::minutes);
+            let input = ProfileInput {
+                email: "new@example.com".into(),
+                credential,
+                ..ProfileInput::default()
+            };
+            change_profile(&app, &samples::ann(), &input).map(drop)
+        };
+        let credentials: [fn() -> Option<Credential>; 2] = [token, session];
+        for credential in credentials {
+            assert!(change(Some(5), credential(), 4).is_ok());
+            assert!(change(None, credential(), 50).is_ok());
+            let violations = change(Some(5), credential(), 5).unwrap_err().violations();
+            assert_eq!(violations.of(Field::Email), [Violation::LoginTooOld]);
+        }
+        assert!(change(Some(5), None, 0).is_err());
+        assert!(change(None, None, 0).is_ok());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Replace or change a user.
 
-use mycars_domain::{Action, Denied, Role, Target, User, UserId, policy, values::PasswordHash};
+use mycars_domain::{
+    Action, Denied, Field, Role, Target, User, UserId, Violation, Violations, policy, values::PasswordHash,
+};
 
 use super::{
     Error,
@@ -63,6 +65,11 @@ pub fn update(
         }
         let mut user = before.clone();
         fields.apply_to(app, &mut user);
+        let is_own = caller.user_id() == Some(id);
+        if is_own && user.email != before.email && app.token_settings.email_change_within.is_some() {
+            // The time of the login is only known where users change their own profile.
+            return Err(Violations::one(Field::Email, Violation::LoginTooOld).into());
+        }
         if is_unchanged(&before, &user, input) && hash.is_none() {
             return Ok(before);
         }
@@ -410,6 +417,22 @@ mod tests {
                 assert_eq!(store.entries(), [expected::ann_changed(&admin, changes)]);
                 assert_eq!(store.commits(), 1);
             }
+        }
+    }
+
+    #[test]
+    fn own_email_that_needs_a_recent_login_is_not_changed() {
+        let admin = samples::admin_user();
+        for (within, is_changed) in [(None, true), (Some(TimeDelta::minutes(5)), false)] {
+            let (mut app, _) = mocks(&admin).with_updates().into_app();
+            app.token_settings.email_change_within = within;
+            let input = UserInput {
+                email: "new@example.com".into(),
+                ..UserInput::default()
+            };
+            let caller = samples::caller(&admin);
+            let changed = update(&app, &caller, admin.id, &input, UpdateMode::Partial);
+            assert_eq!(changed.is_ok(), is_changed);
         }
     }
 

@@ -168,6 +168,7 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
             lists: if is_shortened { lists.for_browsers() } else { lists },
             shortens_lists: is_shortened,
             body: request.body,
+            context,
         })
     };
     let operation = method.and_then(|method| endpoint.operation(method));

@@ -16,6 +16,7 @@ use crate::{
     messages,
     request::{
         body::{Body, Form},
+        context::RequestContext,
         pools::Pool,
         query::{ListSettings, ListSpec, ListView, Query},
     },
@@ -215,6 +216,7 @@ pub(crate) struct Request<'a> {
     /// Whether `lists` has a page size for browsers only: the API returns the list whole.
     pub(crate) shortens_lists: bool,
     pub(crate) body: &'a Body,
+    pub(crate) context: &'a RequestContext,
 }
 
 impl Request<'_> {

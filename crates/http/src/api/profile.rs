@@ -13,6 +13,7 @@ use crate::{
         fields::{FieldKind, FieldSpec, Schema},
     },
     error::ApiError,
+    request::authentication::Credentials,
 };
 
 pub(crate) static ME: Endpoint = Endpoint {
@@ -75,6 +76,7 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
         last_name: form.text(Field::LastName),
         phone: form.text(Field::Phone),
         address: form.text(Field::Address),
+        credential: Credentials::TokenOrSession.sent(request.context)?,
     };
     let user = accounts::change_profile(request.app, request.caller, &input)?;
     Reply::ok(&UserView::from(&user))

@@ -124,7 +124,7 @@ impl AsyncRead for Connection {
             return Poll::Ready(Ok(()));
         }
         if self.activity.must_wait() {
-            self.activity.reader.replace(Some(context.waker().clone()));
+            *self.activity.reader.borrow_mut() = Some(context.waker().clone());
             return Poll::Pending;
         }
         if self.activity.has_read_enough() {
@@ -255,7 +255,11 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use actix_web::rt::net::TcpListener;
-    use futures_util::{FutureExt as _, poll};
+    use futures_util::{
+        FutureExt as _,
+        future::{Either, select},
+        poll,
+    };
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         time::{advance, pause},
@@ -271,6 +275,70 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         (client, listener.accept().await.unwrap().0)
+    }
+
+    /// A client, and the connection of the server.
+    async fn connection() -> (TcpStream, Connection) {
+        let (client, stream) = pair().await;
+        let connection = connections().admit(stream, "192.0.2.1".parse().unwrap());
+        (client, connection.unwrap())
+    }
+
+    /// Whether bytes that have arrived are not read now. The first poll may only run the requests before.
+    async fn waits(connection: &mut Connection) -> bool {
+        connection.stream.readable().await.unwrap();
+        let mut buffer = [0; 1];
+        let first = poll!(Box::pin(connection.read(&mut buffer))).is_pending();
+        first && poll!(Box::pin(connection.read(&mut buffer))).is_pending()
+    }
+
+    #[actix_web::test]
+    async fn further_requests_are_read_after_the_response() {
+        let (mut client, mut connection) = connection().await;
+        let handling = connection.activity.handle(false);
+        let (sent, mut read, mut buffer) = (200_000, 0, [0; 8192]);
+        client.write_all(&vec![0; sent]).await.unwrap();
+        while read <= MAX_PIPELINED {
+            read += connection.read(&mut buffer).await.unwrap();
+        }
+        assert!(waits(&mut connection).await);
+        connection.write_all(b"response").await.unwrap();
+        drop(handling);
+        while read < sent {
+            read += connection.read(&mut buffer).await.unwrap();
+        }
+    }
+
+    #[actix_web::test]
+    async fn body_is_read_before_the_response() {
+        let (mut client, mut connection) = connection().await;
+        let _handling = connection.activity.handle(true);
+        let (sent, mut read, mut buffer) = (200_000, 0, [0; 8192]);
+        client.write_all(&vec![0; sent]).await.unwrap();
+        while read < sent {
+            read += connection.read(&mut buffer).await.unwrap();
+        }
+    }
+
+    #[actix_web::test]
+    async fn requests_of_client_that_does_not_read_wait() {
+        let (mut client, mut connection) = connection().await;
+        client.write_all(b"next").await.unwrap();
+        let response = vec![0; 1 << 20];
+        connection.stream.writable().await.unwrap();
+        while poll!(Box::pin(connection.write(&response))).is_ready() {}
+        assert!(waits(&mut connection).await);
+        let mut taken = vec![0; 1 << 20];
+        loop {
+            let written = Box::pin(connection.write(&response));
+            let taking = Box::pin(client.read(&mut taken));
+            if let Either::Left(_) = select(written, taking).await {
+                break;
+            }
+        }
+        let mut next = [0; 4];
+        connection.read_exact(&mut next).await.unwrap();
+        assert_eq!(&next, b"next");
     }
 
     fn connections() -> Connections {

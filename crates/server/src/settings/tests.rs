@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 50] = [
+const VALUES: [(&str, &str, &str); 51] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -39,6 +39,7 @@ const VALUES: [(&str, &str, &str); 50] = [
     ("tokens.refresh_minutes", "50", "99999999999999999999"),
     ("tokens.rotate_refresh", "true", "auto"),
     ("tokens.access_dies_with_login", "true", "auto"),
+    ("tokens.email_change_minutes", "5", "-1"),
     ("sessions.idle_minutes", "5", "52560001"),
     ("sessions.lifetime_minutes", "50", "0"),
     ("passwords.bcrypt_cost", "10", "3"),

@@ -16,7 +16,6 @@
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
-//! - [`search_attack`]: searches that are made to be expensive.
 //! - [`quotas`]: quotas, free disk space, retention of the audit log, and recurring jobs.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
 //! - [`dependencies`]: dependencies that nothing uses.
@@ -46,7 +45,6 @@ mod property;
 mod protocol;
 mod quotas;
 mod race;
-mod search_attack;
 mod security_events;
 mod session;
 mod start;
