@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
 use crate::{
+    backup::Schedule,
     ports::{
         Clock, DiskSpace, ImageProcessor, ImageStore, PasswordHasher, Random, Store, StoreError, TokenCodec,
     },
@@ -44,6 +45,7 @@ use crate::{
 ///         session_settings: SessionSettings::default(),
 ///         max_image_bytes: 5 * 1024 * 1024,
 ///         quotas: Quotas::default(),
+///         backups: None,
 ///     }
 /// }
 ///
@@ -80,6 +82,8 @@ pub struct App {
     pub max_image_bytes: u64,
     /// The quotas of each user.
     pub quotas: Quotas,
+    /// The scheduled backups, unless they are turned off.
+    pub backups: Option<Schedule>,
 }
 
 impl App {

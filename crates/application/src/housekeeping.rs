@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use crate::{
     App, Caller,
     accounts::{self, sessions},
-    history, images,
+    backup, history, images,
     ports::BoxError,
 };
 
@@ -25,16 +25,19 @@ pub enum Job {
     MeasureImages,
     /// Delete the entries of the audit log that are older than the retention.
     PruneAudit,
+    /// Make the scheduled backup, and delete the oldest ones.
+    BackUp,
 }
 
 impl Job {
     /// All jobs, in the order in which they run.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::FlushExpiredTokens,
         Self::ClearSessions,
         Self::EmptyTrash,
         Self::MeasureImages,
         Self::PruneAudit,
+        Self::BackUp,
     ];
 
     /// Returns the name of the job in the log and in metrics.
@@ -46,27 +49,32 @@ impl Job {
             Self::EmptyTrash => "empty_trash",
             Self::MeasureImages => "measure_images",
             Self::PruneAudit => "prune_audit",
+            Self::BackUp => "back_up",
         }
     }
 }
 
-/// Runs a job as the program itself, and returns the number of rows or pictures that it deleted or measured. Without a
-/// retention, the audit log keeps all entries.
+/// Runs a job as the program itself, and returns the number of rows or pictures that it deleted, measured or backed up.
+/// Returns `None` if the job is turned off or not due: without a retention, the audit log keeps all entries.
 ///
 /// # Errors
 /// Those of the job's use-case.
-pub fn run(app: &App, job: Job, audit_retention: Option<TimeDelta>) -> Result<u64, BoxError> {
+pub fn run(app: &App, job: Job, audit_retention: Option<TimeDelta>) -> Result<Option<u64>, BoxError> {
     let caller = Caller::system();
-    Ok(match job {
+    Ok(Some(match job {
         Job::FlushExpiredTokens => accounts::flush_expired_tokens(app, &caller)? as u64,
         Job::ClearSessions => sessions::clear_expired(app, &caller)? as u64,
         Job::EmptyTrash => images::empty_trash(app, &caller)?.len() as u64,
         Job::MeasureImages => images::measure(app, &caller)?,
         Job::PruneAudit => match audit_retention {
             Some(retention) => history::prune(app, &caller, retention)?,
-            None => 0,
+            None => return Ok(None),
         },
-    })
+        Job::BackUp => match backup::back_up_if_due(app, &caller)? {
+            Some(backup) => backup.contents.all_rows() + backup.contents.images,
+            None => return Ok(None),
+        },
+    }))
 }
 
 #[cfg(test)]
@@ -99,13 +107,13 @@ mod tests {
     fn each_job_reports_its_number() {
         let (app, _) = mocks().into_app();
         let counts = Job::ALL.map(|job| run(&app, job, Some(TimeDelta::days(30))).unwrap());
-        assert_eq!(counts, [2, 3, 0, 0, 4]);
+        assert_eq!(counts, [Some(2), Some(3), Some(0), Some(0), Some(4), None]);
     }
 
     #[test]
     fn without_retention_the_audit_log_is_not_touched() {
         let (app, store) = Mocks::new().into_app();
-        assert_eq!(run(&app, Job::PruneAudit, None).unwrap(), 0);
+        assert_eq!(run(&app, Job::PruneAudit, None).unwrap(), None);
         assert_eq!(store.commits(), 0);
     }
 

@@ -4,7 +4,7 @@
 //! [`policy`](mycars_domain::policy) first, owns its transaction, and returns a domain entity or an error that is data.
 //! It does not depend on HTTP or databases: its tests run without either.
 //!
-//! - [`accounts`], [`cars`], [`history`], [`housekeeping`], [`images`], [`quotas`], [`status`], [`users`]: the use-cases, one file for each.
+//! - [`accounts`], [`backup`], [`cars`], [`history`], [`housekeeping`], [`images`], [`quotas`], [`status`], [`users`]: the use-cases, one file for each.
 //! - [`ports`]: the interfaces that adapters implement.
 //! - [`lists`]: queries of lists.
 //! - [`security_log`]: log lines of security events.
@@ -46,6 +46,7 @@
 pub mod accounts;
 mod app;
 mod audit;
+pub mod backup;
 mod caller;
 pub mod cars;
 mod error;

@@ -47,15 +47,16 @@ use mycars_domain::{
 
 pub use crate::ports::{
     MockAuditLog, MockCarRepository, MockImageProcessor, MockImageStore, MockInstallationRepository,
-    MockPasswordHasher, MockRandom, MockRefreshTokenRepository, MockSessionRepository, MockTokenCodec,
-    MockUserRepository,
+    MockPasswordHasher, MockRandom, MockRefreshTokenRepository, MockRowRepository, MockSessionRepository,
+    MockTokenCodec, MockUserRepository,
 };
 use crate::{
     App, SessionSettings, TokenSettings,
     lists::{HistoryCount, HistoryQuery},
     ports::{
         AuditLog, CarRepository, Clock, DiskSpace, InstallationRepository, Mode, PrunedEntries,
-        RefreshTokenRepository, Rollback, SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
+        RefreshTokenRepository, Rollback, RowRepository, SessionRepository, Store, StoreError, UnitOfWork,
+        UserRepository,
     },
     quotas::Quotas,
 };
@@ -128,6 +129,7 @@ impl Mocks {
             max_image_bytes: samples::MAX_IMAGE_BYTES,
             token_settings: self.token_settings,
             session_settings: SessionSettings::default(),
+            backups: None,
         };
         (app, store)
     }
@@ -148,6 +150,8 @@ pub struct MockUnit {
     pub audit_log: MockAuditLog,
     /// The identity of the database.
     pub installation: MockInstallationRepository,
+    /// The rows of all tables.
+    pub rows: MockRowRepository,
     appended: Vec<NewEntry>,
 }
 
@@ -174,6 +178,10 @@ impl UnitOfWork for MockUnit {
 
     fn installation(&mut self) -> &mut dyn InstallationRepository {
         &mut self.installation
+    }
+
+    fn rows(&mut self) -> &mut dyn RowRepository {
+        &mut self.rows
     }
 }
 
@@ -257,12 +265,12 @@ impl Store for MockStore {
         let mut unit = self.unit.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = work(&mut *unit);
         let appended = std::mem::take(&mut unit.appended);
-        if mode != Mode::Read && outcome.is_ok() {
+        if matches!(mode, Mode::Write | Mode::WriteNow) && outcome.is_ok() {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             entries.extend(appended);
         }
         let counter = match (mode, outcome) {
-            (Mode::Read, _) => &self.reads,
+            (Mode::Read | Mode::Snapshot, _) => &self.reads,
             (Mode::Write | Mode::WriteNow, Ok(())) => &self.commits,
             (Mode::Write | Mode::WriteNow, Err(Rollback)) => &self.rollbacks,
         };

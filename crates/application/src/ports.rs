@@ -52,6 +52,7 @@
 //! assert_eq!((random.hex(2), random.hex(2)), ("0000".into(), "0101".into()));
 //! ```
 
+mod archive;
 mod audit_log;
 mod cars;
 mod clock;
@@ -61,11 +62,16 @@ mod installation;
 mod password_hasher;
 mod random;
 mod refresh_tokens;
+mod rows;
 mod sessions;
 mod store;
 mod tokens;
 mod users;
 
+pub use archive::{
+    ArchiveContents, ArchiveReader, ArchiveWriter, BackupStore, EachImage, EachRows, StoredBackup,
+    TableContents,
+};
 pub use audit_log::{AuditLog, PrunedEntries};
 pub use cars::{CarCount, CarRepository, CarVersion};
 pub use clock::Clock;
@@ -77,6 +83,7 @@ pub use installation::{Installation, InstallationRepository};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use random::Random;
 pub use refresh_tokens::{ListedToken, RefreshToken, RefreshTokenRepository, Revocation};
+pub use rows::{Row, RowRepository, Table};
 pub use sessions::{Session, SessionRepository};
 pub use store::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
 pub use tokens::{Claims, TokenCodec, Undecodable, Unsignable};
@@ -91,6 +98,7 @@ pub use {
     password_hasher::MockPasswordHasher,
     random::MockRandom,
     refresh_tokens::MockRefreshTokenRepository,
+    rows::MockRowRepository,
     sessions::MockSessionRepository,
     tokens::MockTokenCodec,
     users::MockUserRepository,

@@ -4,8 +4,9 @@ use mycars_domain::{Action, Target, policy};
 
 use crate::{
     App, Caller, Error,
+    backup::Schedule,
     lists::UserQuery,
-    ports::{CarCount, ImageStoreError, ImageUsage, StoreError, UnitOfWork},
+    ports::{BoxError, CarCount, ImageStoreError, ImageUsage, StoreError, StoredBackup, UnitOfWork},
 };
 
 /// The status of the installation.
@@ -16,6 +17,18 @@ pub struct Status {
     pub counts: Result<Counts, StoreError>,
     /// Disk usage of the pictures, or the error of the image store.
     pub images: Result<ImageUsage, ImageStoreError>,
+    /// The scheduled backups; `None` if they are turned off.
+    pub backups: Option<Backups>,
+}
+
+/// The status of the scheduled backups.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Backups {
+    /// The newest backup, if there is one, or the error of their store.
+    pub newest: Result<Option<StoredBackup>, BoxError>,
+    /// Whether the newest backup is older than twice the interval, or there is none.
+    pub are_overdue: bool,
 }
 
 /// Numbers of rows in the store.
@@ -60,7 +73,17 @@ pub fn read(app: &App, caller: &Caller) -> Result<Status, Error> {
     Ok(Status {
         counts: app.store.read(counts),
         images: app.images.usage(),
+        backups: app.backups.as_ref().map(|schedule| backups(app, schedule)),
     })
+}
+
+fn backups(app: &App, schedule: &Schedule) -> Backups {
+    let newest = schedule.store.list().map(|mut backups| backups.pop());
+    let is_recent = |backup: &StoredBackup| app.now() - backup.created_at <= schedule.every * 2;
+    Backups {
+        are_overdue: !matches!(&newest, Ok(Some(newest)) if is_recent(newest)),
+        newest,
+    }
 }
 
 fn counts(unit: &mut dyn UnitOfWork) -> Result<Counts, StoreError> {

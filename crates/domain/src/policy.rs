@@ -61,11 +61,13 @@ pub enum Action {
     ClearSessions,
     /// Delete the oldest entries of the audit log.
     PruneAuditLog,
+    /// Back up, restore or copy all data.
+    BackUp,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
@@ -92,6 +94,7 @@ impl Action {
         Self::SweepImages,
         Self::ClearSessions,
         Self::PruneAuditLog,
+        Self::BackUp,
     ];
 }
 
@@ -217,6 +220,7 @@ fn row(action: Action) -> Row {
         Action::SweepImages    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
         Action::ClearSessions  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
         Action::PruneAuditLog  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
+        Action::BackUp         => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
     };
     Row { anonymous, client, admin, superuser }
 }
@@ -288,6 +292,7 @@ mod tests {
         SweepImages    | login | no no      | no no no             | no no
         ClearSessions  | login | no no      | no no no             | no no
         PruneAuditLog  | login | no no      | no no no             | no no
+        BackUp         | login | no no      | no no no             | no no
     ";
 
     fn word(verdict: Verdict) -> &'static str {

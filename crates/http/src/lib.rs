@@ -27,6 +27,7 @@ pub use edge::{
     metrics::JobMetrics,
 };
 pub use request::{
+    pools::lower_priority,
     query::ListSettings,
     throttle::{Limits, NoRate, Rate},
 };

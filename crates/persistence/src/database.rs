@@ -107,6 +107,21 @@ impl Database {
         matches!(self.0, Kind::Sqlite { .. })
     }
 
+    /// Returns the name of the database system.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.0 {
+            Kind::Sqlite { .. } => "SQLite",
+            Kind::Postgres { .. } => "PostgreSQL",
+        }
+    }
+
+    /// Returns the names of all migrations that this program knows, which are the same for all databases.
+    #[must_use]
+    pub fn migrations() -> Vec<String> {
+        sqlite::known_migrations()
+    }
+
     /// Applies the pending migrations, all or none, and returns their names. If several instances do this at once,
     /// one migrates and the others wait.
     ///

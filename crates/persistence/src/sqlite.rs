@@ -23,6 +23,9 @@ type Conn = diesel::SqliteConnection;
 /// if another connection has written since the first read.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
+/// Begins the transaction of a snapshot, which the first read takes. In WAL mode, writers do not wait for it.
+const BEGIN_SNAPSHOT: &str = "BEGIN";
+
 /// The migrations, embedded in the binary.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
@@ -66,6 +69,8 @@ mod migrations;
 mod opening;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
+#[path = "shared/rows.rs"]
+mod rows;
 #[path = "shared/sessions.rs"]
 mod sessions;
 #[path = "shared/store.rs"]
@@ -75,6 +80,7 @@ mod transactions;
 mod users;
 
 use crate::requirements::sqlite::{check, check_before_migrations, establish};
+pub(crate) use migrations::known_migrations;
 pub(crate) use opening::{connect, migrate};
 use store::begin;
 use transactions::Transactions;
@@ -173,6 +179,34 @@ fn unguarded(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -
     conn.batch_execute("DROP TRIGGER audit_log_stays_as_it_is")?;
     work(conn)?;
     conn.batch_execute(&trigger.sql)
+}
+
+/// Runs `work`, which inserts entries of the audit log with ids.
+fn with_given_ids(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -> QueryResult<()> {
+    work(conn)
+}
+
+/// Returns the query for the next id of a table with AUTOINCREMENT. A table that never had a row is missing.
+fn next_id_query(table: &str) -> String {
+    format!("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{table}'), 0) + 1 AS next_id")
+}
+
+/// Sets the next id of a table with AUTOINCREMENT.
+fn set_next_id(conn: &mut Conn, table: &str, id: i64) -> QueryResult<()> {
+    let last = id.saturating_sub(1);
+    conn.batch_execute(&format!(
+        "DELETE FROM sqlite_sequence WHERE name = '{table}';
+         INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {last})"
+    ))
+}
+
+/// Lets the ids of new entries of the audit log follow the last one, as they do without AUTOINCREMENT.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "PostgreSQL's function of the same name asks the server"
+)]
+fn follow_last_entry(_conn: &mut Conn) -> QueryResult<()> {
+    Ok(())
 }
 
 /// Returns whether the database is read-only. SQLite only detects that in a write, so this is always `false`.

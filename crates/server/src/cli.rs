@@ -1,6 +1,9 @@
 //! The command line, with the names of Django's commands.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::{
+    net::{SocketAddr, ToSocketAddrs as _},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -46,6 +49,36 @@ pub(crate) enum Command {
     Sweepmedia(SweepMedia),
     /// Assign the media folder to this database, after the server has warned about it.
     Adoptmedia,
+    /// Write all rows and pictures into an archive, which can be restored into any database. The server may run.
+    Backup(Backup),
+    /// Restore an archive into an empty database.
+    Restore(Restore),
+    /// Copy all rows into another, empty database, for example from SQLite to PostgreSQL. Stop the server before.
+    CopyDatabase {
+        /// The URL of the other database: postgres://… or sqlite://…
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
+}
+
+/// The options of `backup`.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The new file, or - for the standard output. By default, mycars-TIME.zip in the current folder.
+    pub(crate) file: Option<PathBuf>,
+    /// Include the key that signs tokens. Anyone who has it can sign a token for any user.
+    #[arg(long)]
+    pub(crate) with_secret_key: bool,
+}
+
+/// The options of `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The archive.
+    pub(crate) file: PathBuf,
+    /// Do everything, and roll it back.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// The options of `sweepmedia`.

@@ -1,14 +1,17 @@
 //! The commands, one file for each.
 
 mod adoptmedia;
+mod backup;
 mod changepassword;
 mod clearsessions;
+mod copy_database;
 mod createsuperuser;
 mod flushexpiredtokens;
 mod migrate;
 mod openapi;
 mod passwords;
 mod pruneaudit;
+mod restore;
 mod runserver;
 mod sweepmedia;
 
@@ -48,6 +51,9 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         Command::Clearsessions => clearsessions::run(&app()?, console),
         Command::Sweepmedia(given) => sweepmedia::run(&settings()?, &given, console),
         Command::Adoptmedia => adoptmedia::run(&settings()?, console),
+        Command::Backup(given) => backup::run(&settings()?, &given, console),
+        Command::Restore(given) => restore::run(&settings()?, &given, console),
+        Command::CopyDatabase { to } => copy_database::run(&settings()?, &to, console),
         Command::Flushexpiredtokens => flushexpiredtokens::run(&app()?, console),
         Command::Pruneaudit => pruneaudit::run(&settings()?, console),
         Command::Openapi { format } => openapi::run(format, console),

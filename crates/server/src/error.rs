@@ -2,7 +2,7 @@
 
 use std::io;
 
-use mycars_application::{accounts, images};
+use mycars_application::{accounts, backup, images};
 use mycars_domain::{Field, Violation, Violations};
 use mycars_http::messages;
 
@@ -31,6 +31,12 @@ pub(crate) enum CommandError {
     /// A use-case about pictures failed.
     #[error("{}", with_causes(.0))]
     Images(#[from] images::Error),
+    /// A backup, restore or copy failed.
+    #[error("{}", with_advice(.0))]
+    Backup(#[from] backup::Error),
+    /// A file is no archive.
+    #[error("{}", with_causes(.0))]
+    Archive(#[from] mycars_archive::ArchiveError),
     /// The terminal failed, or its input ended.
     #[error("Operation cancelled.")]
     Cancelled(#[from] io::Error),
@@ -71,6 +77,22 @@ fn all_labelled(violations: &Violations) -> String {
         .map(|(field, violations)| labelled(field, violations))
         .collect();
     lines.join(" ")
+}
+
+/// Returns the error of a backup, restore or copy, and what to do.
+fn with_advice(error: &backup::Error) -> String {
+    let advice = match error {
+        backup::Error::NotEmpty(_) => "nothing was changed: use a new database",
+        backup::Error::OtherImages => {
+            "nothing was changed: set MYCARS__MEDIA__ROOT to another folder, or run `mycars adoptmedia` if the folder \
+             belongs to the empty database"
+        }
+        backup::Error::ImageDiffers(_) => {
+            "the database was not changed: set MYCARS__MEDIA__ROOT to another folder"
+        }
+        _ => return with_causes(error),
+    };
+    format!("{error}; {advice}")
 }
 
 /// Returns an error and its causes in one line.

@@ -2,7 +2,7 @@
 
 use std::{io, thread, time::Duration};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
     App,
     housekeeping::{self, Job},
@@ -20,9 +20,13 @@ pub(crate) fn start(app: App, settings: &Settings, metrics: JobMetrics) -> io::R
     if !settings.jobs.enabled {
         return Ok(());
     }
+    if let Some(newest) = newest_backup(&app) {
+        metrics.last_succeeded(Job::BackUp, newest);
+    }
     let every = Duration::from_secs(settings.jobs.every_seconds);
     let retention = settings.audit.retention();
     thread::Builder::new().name("jobs".into()).spawn(move || {
+        mycars_http::lower_priority();
         loop {
             thread::sleep(every);
             for job in Job::ALL {
@@ -33,11 +37,18 @@ pub(crate) fn start(app: App, settings: &Settings, metrics: JobMetrics) -> io::R
     Ok(())
 }
 
+/// Returns the time of the newest scheduled backup.
+fn newest_backup(app: &App) -> Option<DateTime<Utc>> {
+    let backups = app.backups.as_ref()?.store.list().ok()?;
+    backups.last().map(|newest| newest.created_at)
+}
+
 /// Runs a job, counts its result, and logs it if it processed items or failed.
 fn run(app: &App, job: Job, retention: Option<TimeDelta>, metrics: &JobMetrics) {
     let name = job.as_str();
     match housekeeping::run(app, job, retention) {
-        Ok(count) => {
+        Ok(None) => {}
+        Ok(Some(count)) => {
             metrics.succeeded(job, count, app.clock.now());
             if count > 0 {
                 tracing::info!(job = name, count, "job {name} processed {count} items");

@@ -6,6 +6,7 @@ mod console;
 mod error;
 mod jobs;
 mod logging;
+mod progress;
 mod secret_key;
 mod settings;
 mod wiring;

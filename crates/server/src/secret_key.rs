@@ -27,6 +27,20 @@ pub(crate) fn signing_key(settings: &Settings) -> Result<(Secret, Option<String>
     }
 }
 
+/// Keeps a key from an archive in the data folder, unless the settings have a key or there is another file. Returns
+/// whether tokens are then signed with this key.
+///
+/// # Errors
+/// Those of the operating system.
+pub(crate) fn keep(settings: &Settings, key: &str) -> io::Result<bool> {
+    if let Some(set) = &settings.secret_key {
+        return Ok(set.reveal() == key);
+    }
+    let path = settings.data_dir.join(FILE_NAME);
+    write_new(&path, key)?;
+    Ok(fs::read_to_string(&path)?.trim() == key)
+}
+
 fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), SettingsError> {
     let path = data_dir.join(FILE_NAME);
     let file = path.display().to_string();
@@ -62,7 +76,7 @@ pub(crate) fn create_data_dir(data_dir: &Path) -> io::Result<()> {
 fn read_or_generate(path: &Path) -> io::Result<String> {
     let key = match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            generate(path)?;
+            write_new(path, &SystemRandom.hex(32))?;
             fs::read_to_string(path)
         }
         read => read,
@@ -70,11 +84,11 @@ fn read_or_generate(path: &Path) -> io::Result<String> {
     Ok(key.trim().to_owned())
 }
 
-/// Generates a key, unless another process does so first.
+/// Stores a key, unless there is one, or another process stores one first.
 ///
 /// The key is written to a draft, which is then linked to the final name; that fails if the name exists. So the file
 /// never holds half a key, even after a kill, and processes that start at the same time use the same key.
-fn generate(path: &Path) -> io::Result<()> {
+fn write_new(path: &Path, key: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         create_data_dir(folder)?;
     }
@@ -85,7 +99,7 @@ fn generate(path: &Path) -> io::Result<()> {
         .mode(0o600)
         .open(&draft)?;
     let linked = file
-        .write_all(SystemRandom.hex(32).as_bytes())
+        .write_all(key.as_bytes())
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::hard_link(&draft, path));
     fs::remove_file(&draft)?;

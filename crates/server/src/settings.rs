@@ -37,6 +37,9 @@ const MAX_MINUTES: i64 = MAX_DAYS * 24 * 60;
 /// Maximum of settings in days: a century.
 const MAX_DAYS: i64 = 100 * 365;
 
+/// Maximum of settings in hours: a year.
+const MAX_HOURS: i64 = 365 * 24;
+
 /// Maximum of `hsts_seconds`: ten years.
 const MAX_HSTS_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
 
@@ -71,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) storage: Storage,
     pub(crate) audit: Audit,
     pub(crate) jobs: Jobs,
+    pub(crate) backup: Backup,
     pub(crate) lists: Lists,
     pub(crate) throttle: Throttle,
     pub(crate) allowed_origins: AllowedOrigins,
@@ -264,6 +268,24 @@ pub(crate) struct Jobs {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Backup {
+    #[serde(deserialize_with = "values::whole::<0, MAX_HOURS, _, _>")]
+    every_hours: i64,
+    #[serde(deserialize_with = "values::whole::<1, 100_000, _, _>")]
+    pub(crate) keep: usize,
+    #[serde(deserialize_with = "values::optional_path")]
+    pub(crate) directory: PathBuf,
+}
+
+impl Backup {
+    /// Returns the interval of scheduled backups; `None` if they are turned off.
+    pub(crate) fn every(&self) -> Option<TimeDelta> {
+        (self.every_hours > 0).then(|| TimeDelta::hours(self.every_hours))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Lists {
     #[serde(deserialize_with = "values::whole::<0, 1_000_000, _, _>")]
     pub(crate) page_size: u32,
@@ -374,6 +396,7 @@ struct Given {
     storage: Storage,
     audit: Audit,
     jobs: Jobs,
+    backup: Backup,
     lists: Lists,
     throttle: Throttle,
     cors: Cors,
@@ -484,6 +507,16 @@ impl Given {
             folder.join(root)
         };
         let media = Media { root, ..self.media };
+        let directory = &self.backup.directory;
+        let directory = if directory.as_os_str().is_empty() {
+            data_dir.join("backups")
+        } else {
+            folder.join(directory)
+        };
+        let backup = Backup {
+            directory,
+            ..self.backup
+        };
         let allowed_hosts = if self.allowed_hosts.is_empty() {
             LOCAL_HOSTS.map(str::to_owned).to_vec()
         } else {
@@ -508,6 +541,7 @@ impl Given {
             storage: self.storage,
             audit: self.audit,
             jobs: self.jobs,
+            backup,
             lists: self.lists,
             throttle: self.throttle,
             allowed_origins: self.cors.settle(debug),

@@ -7,7 +7,8 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use mycars_application::{App, SessionSettings, TokenSettings};
+use mycars_application::{App, SessionSettings, TokenSettings, backup::Schedule};
+use mycars_archive::{Folder, Origin};
 use mycars_media::{FileImageStore, FreeSpace, JpegProcessor};
 use mycars_persistence::{Database, Options};
 use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
@@ -100,8 +101,22 @@ pub(crate) fn migrated_app(
             idle: TimeDelta::minutes(settings.sessions.idle_minutes),
             lifetime: TimeDelta::minutes(settings.sessions.lifetime_minutes),
         },
+        backups: settings.backup.every().map(|every| Schedule {
+            every,
+            keep: settings.backup.keep,
+            store: Arc::new(Folder::new(settings.backup.directory.clone(), origin(&database))),
+        }),
     };
     Ok((app, applied))
+}
+
+/// Returns the program and the database that archives come from.
+pub(crate) fn origin(database: &Database) -> Origin {
+    Origin {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        database: database.kind().to_owned(),
+        migrations: Database::migrations(),
+    }
 }
 
 /// Returns the folders that the server writes to: that of the pictures, and that of an SQLite database.

@@ -2,6 +2,7 @@
 //!
 //! - [`store_contract!`]: the rules for every store, one test for each.
 //! - [`samples`]: users, cars and tokens for tests that do not depend on their values.
+//! - [`rows`]: generated rows of all tables.
 //! - [`random`]: repeatable random numbers, for tests that generate their input.
 //!
 //! With the feature `http`:
@@ -21,6 +22,7 @@ pub mod http;
 #[cfg(feature = "databases")]
 mod postgres;
 pub mod random;
+pub mod rows;
 pub mod samples;
 #[cfg(feature = "databases")]
 mod scratch;

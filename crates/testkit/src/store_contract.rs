@@ -8,15 +8,18 @@ mod cars;
 mod generated;
 mod installation;
 mod refresh_tokens;
+mod rows;
 mod sessions;
 mod transactions;
 mod users;
 
 pub use audit_log::*;
 pub use cars::*;
+pub(crate) use generated::fixtures;
 pub use generated::*;
 pub use installation::*;
 pub use refresh_tokens::*;
+pub use rows::*;
 pub use sessions::*;
 pub use transactions::*;
 pub use users::*;
@@ -104,6 +107,11 @@ macro_rules! store_contract {
             second_record_of_token_changes_nothing
             token_of_missing_user_is_refused
             expired_tokens_are_deleted_and_counted
+            inserted_rows_are_listed_unchanged
+            next_ids_follow_those_that_were_set
+            inserted_identity_replaces_the_existing_one
+            rows_that_differ_only_in_case_are_inserted
+            snapshot_sees_one_moment
             sessions_are_counted_by_user
             inserted_session_is_returned_unchanged
             expired_sessions_are_deleted_and_counted
@@ -199,6 +207,7 @@ mod tests {
             include_str!("store_contract/installation.rs"),
             include_str!("store_contract/generated.rs"),
             include_str!("store_contract/refresh_tokens.rs"),
+            include_str!("store_contract/rows.rs"),
             include_str!("store_contract/sessions.rs"),
             include_str!("store_contract/transactions.rs"),
             include_str!("store_contract/users.rs"),

@@ -54,7 +54,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     fn run(&self, mode: Mode, work: &mut Work<'_>) -> Result<()> {
         match mode {
-            Mode::Read => {
+            Mode::Read | Mode::Snapshot => {
                 let mut unit = Unit::on(&self.committed.read());
                 // The work keeps its own result, and its changes are dropped.
                 work(&mut unit).ok();

@@ -10,8 +10,8 @@ use mycars_application::{
     lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, UserCount, UserQuery},
     ports::{
         AuditLog, CarCount, CarRepository, CarVersion, Installation, InstallationRepository, ListedToken,
-        PrunedEntries, RefreshToken, RefreshTokenRepository, Revocation, Session, SessionRepository,
-        StoreError, UserRepository,
+        PrunedEntries, RefreshToken, RefreshTokenRepository, Revocation, Row, RowRepository, Session,
+        SessionRepository, StoreError, Table, UserRepository,
     },
 };
 use mycars_domain::{
@@ -25,22 +25,25 @@ use crate::{Result, Unit};
 /// The rows of all tables.
 #[derive(Clone, Default)]
 pub(crate) struct State {
-    /// The last assigned id of any table. It only grows, so ids are never reused.
-    last_id: i64,
+    /// The last assigned id of each table. It only grows, so ids are never reused.
+    last_ids: BTreeMap<Table, i64>,
     users: BTreeMap<UserId, User>,
     cars: BTreeMap<CarId, Car>,
     /// The sizes of the pictures at these paths.
     image_bytes: BTreeMap<String, u64>,
     refresh_tokens: BTreeMap<i64, RefreshToken>,
-    sessions: BTreeMap<String, Session>,
+    /// The times at which refresh tokens were revoked, by the tokens' numbers.
+    revoked_at: BTreeMap<i64, DateTime<Utc>>,
+    sessions: BTreeMap<i64, Session>,
     audit_log: Vec<Entry>,
     installation: Option<Installation>,
 }
 
 impl State {
-    fn next_id(&mut self) -> i64 {
-        self.last_id += 1;
-        self.last_id
+    fn next_id(&mut self, table: Table) -> i64 {
+        let last = self.last_ids.entry(table).or_default();
+        *last += 1;
+        *last
     }
 
     /// Stores a new or changed user, unless another user has the username or the address.
@@ -66,6 +69,77 @@ impl State {
         self.check_owner(Some(car.owner))?;
         self.cars.insert(car.id, car.clone());
         Ok(car)
+    }
+
+    fn session(&self, key_hash: &str) -> Option<&Session> {
+        self.sessions
+            .values()
+            .find(|session| session.key_hash == key_hash)
+    }
+
+    /// Inserts a row with its id.
+    fn insert_row(&mut self, row: Row) -> Result<()> {
+        match row {
+            Row::Installation(installation) => self.installation = Some(installation),
+            Row::User(user) => drop(self.users.insert(user.id, user)),
+            Row::Car { car, image_bytes } => {
+                self.check_owner(Some(car.owner))?;
+                if let (Some(path), Some(bytes)) = (&car.image, image_bytes) {
+                    self.image_bytes.insert(path.to_string(), bytes);
+                }
+                self.cars.insert(car.id, car);
+            }
+            Row::RefreshToken {
+                number,
+                token,
+                revoked_at,
+            } => {
+                self.check_owner(token.user)?;
+                self.revoked_at.extend(revoked_at.map(|at| (number, at)));
+                self.refresh_tokens.insert(number, token);
+            }
+            Row::Session { number, session } => {
+                self.check_owner(Some(session.user))?;
+                self.sessions.insert(number, session);
+            }
+            Row::Entry(entry) => self.audit_log.push(entry),
+        }
+        Ok(())
+    }
+
+    /// Returns the rows of a table, in the order of their ids.
+    fn rows(&self, table: Table) -> Vec<Row> {
+        match table {
+            Table::Installation => self.installation.iter().cloned().map(Row::Installation).collect(),
+            Table::Users => self.users.values().cloned().map(Row::User).collect(),
+            Table::Cars => self.cars.values().map(|car| self.car_row(car)).collect(),
+            Table::RefreshTokens => {
+                let tokens = self.refresh_tokens.iter();
+                let row = |(number, token): (&i64, &RefreshToken)| Row::RefreshToken {
+                    number: *number,
+                    token: token.clone(),
+                    revoked_at: self.revoked_at.get(number).copied(),
+                };
+                tokens.map(row).collect()
+            }
+            Table::Sessions => {
+                let sessions = self.sessions.iter();
+                let row = |(number, session): (&i64, &Session)| Row::Session {
+                    number: *number,
+                    session: session.clone(),
+                };
+                sessions.map(row).collect()
+            }
+            Table::AuditLog => self.audit_log.iter().cloned().map(Row::Entry).collect(),
+        }
+    }
+
+    fn car_row(&self, car: &Car) -> Row {
+        let image_bytes = car.image.as_ref();
+        Row::Car {
+            car: car.clone(),
+            image_bytes: image_bytes.and_then(|path| self.image_bytes.get(path.as_str()).copied()),
+        }
     }
 
     /// Checks that the user of a row exists.
@@ -154,7 +228,7 @@ impl UserRepository for Unit {
 
     fn insert(&mut self, user: &NewUser) -> Result<User> {
         self.change(|state| {
-            let id = UserId(state.next_id());
+            let id = UserId(state.next_id(Table::Users));
             state.keep_user(user.clone().with_id(id))
         })
     }
@@ -295,7 +369,7 @@ impl CarRepository for Unit {
 
     fn insert(&mut self, car: &NewCar) -> Result<Car> {
         self.change(|state| {
-            let id = CarId(state.next_id());
+            let id = CarId(state.next_id(Table::Cars));
             state.keep_car(car.clone().with_id(id))
         })
     }
@@ -322,7 +396,7 @@ impl RefreshTokenRepository for Unit {
         self.change(|state| {
             state.check_owner(token.user)?;
             if state.refresh_tokens.values().all(|kept| kept.id != token.id) {
-                let number = state.next_id();
+                let number = state.next_id(Table::RefreshTokens);
                 state.refresh_tokens.insert(number, token.clone());
             }
             Ok(())
@@ -338,12 +412,14 @@ impl RefreshTokenRepository for Unit {
         RefreshTokenRepository::find(self, id)
     }
 
-    fn revoke(&mut self, id: &str, why: Revocation, _at: DateTime<Utc>) -> Result<()> {
-        self.end(why, |token| token.id == id).map(drop)
+    fn revoke(&mut self, id: &str, why: Revocation, at: DateTime<Utc>) -> Result<()> {
+        self.end(why, at, |token| token.id == id).map(drop)
     }
 
-    fn revoke_all_of(&mut self, user: UserId, why: Revocation, _at: DateTime<Utc>) -> Result<usize> {
-        self.end(why, |token| token.user == Some(user) && token.revoked.is_none())
+    fn revoke_all_of(&mut self, user: UserId, why: Revocation, at: DateTime<Utc>) -> Result<usize> {
+        self.end(why, at, |token| {
+            token.user == Some(user) && token.revoked.is_none()
+        })
     }
 
     fn list(&mut self, query: &TokenQuery) -> Result<Vec<ListedToken>> {
@@ -375,20 +451,33 @@ impl RefreshTokenRepository for Unit {
 
     fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<usize> {
         self.change(|state| {
-            let expired = state
-                .refresh_tokens
-                .extract_if(.., |_, token| token.expires_at <= now);
-            Ok(expired.count())
+            let State {
+                refresh_tokens,
+                revoked_at,
+                ..
+            } = state;
+            let expired = refresh_tokens.extract_if(.., |_, token| token.expires_at <= now);
+            Ok(expired.map(|(number, _)| revoked_at.remove(&number)).count())
         })
     }
 }
 
 impl Unit {
     /// Revokes tokens, and returns their number.
-    fn end(&mut self, why: Revocation, which: impl Fn(&RefreshToken) -> bool) -> Result<usize> {
+    fn end(
+        &mut self,
+        why: Revocation,
+        at: DateTime<Utc>,
+        which: impl Fn(&RefreshToken) -> bool,
+    ) -> Result<usize> {
         self.change(|state| {
-            let tokens = state.refresh_tokens.values_mut().filter(|token| which(token));
-            Ok(tokens.map(|token| token.revoked = Some(why)).count())
+            let mut count = 0;
+            for (number, token) in state.refresh_tokens.iter_mut().filter(|(_, token)| which(token)) {
+                token.revoked = Some(why);
+                state.revoked_at.insert(*number, at);
+                count += 1;
+            }
+            Ok(count)
         })
     }
 
@@ -402,21 +491,25 @@ impl SessionRepository for Unit {
     fn insert(&mut self, session: &Session) -> Result<()> {
         self.change(|state| {
             state.check_owner(Some(session.user))?;
-            match state.sessions.insert(session.key_hash.clone(), session.clone()) {
-                Some(_) => Err(StoreError::Other("a session has this key already".into())),
-                None => Ok(()),
+            if state.session(&session.key_hash).is_some() {
+                return Err(StoreError::Other("a session has this key already".into()));
             }
+            let number = state.next_id(Table::Sessions);
+            state.sessions.insert(number, session.clone());
+            Ok(())
         })
     }
 
     fn find(&mut self, key_hash: &str) -> Result<Option<Session>> {
-        Ok(self.state.sessions.get(key_hash).cloned())
+        Ok(self.state.session(key_hash).cloned())
     }
 
     fn touch(&mut self, key_hash: &str, at: DateTime<Utc>) -> Result<()> {
         self.change(|state| {
-            let session = state.sessions.entry(key_hash.to_owned());
-            session.and_modify(|session| session.last_seen_at = at);
+            let mut sessions = state.sessions.values_mut();
+            if let Some(session) = sessions.find(|session| session.key_hash == key_hash) {
+                session.last_seen_at = at;
+            }
             Ok(())
         })
     }
@@ -443,7 +536,7 @@ impl AuditLog for Unit {
     fn append(&mut self, entries: &[NewEntry]) -> Result<()> {
         self.change(|state| {
             for entry in entries.iter().cloned() {
-                let id = state.next_id();
+                let id = state.next_id(Table::AuditLog);
                 state.audit_log.push(Entry { id, entry });
             }
             Ok(())
@@ -508,6 +601,44 @@ impl AuditLog for Unit {
 impl InstallationRepository for Unit {
     fn find_or_insert(&mut self, new: &Installation) -> Result<Installation> {
         self.change(|state| Ok(state.installation.get_or_insert_with(|| new.clone()).clone()))
+    }
+}
+
+impl RowRepository for Unit {
+    fn list(&mut self, table: Table, after: i64, at_most: u32) -> Result<Vec<Row>> {
+        let rows = self.state.rows(table).into_iter();
+        Ok(rows
+            .filter(|row| row.id() > after)
+            .take(at_most as usize)
+            .collect())
+    }
+
+    fn count(&mut self, table: Table) -> Result<u64> {
+        Ok(self.state.rows(table).len() as u64)
+    }
+
+    fn insert(&mut self, rows: &[Row]) -> Result<()> {
+        self.change(|state| {
+            for row in rows {
+                let last = state.last_ids.entry(row.table()).or_default();
+                *last = row.id().max(*last);
+                state.insert_row(row.clone())?;
+            }
+            Ok(())
+        })
+    }
+
+    fn next_id(&mut self, table: Table) -> Result<i64> {
+        Ok(self.state.last_ids.get(&table).map_or(1, |last| last + 1))
+    }
+
+    fn set_next_id(&mut self, table: Table, id: i64) -> Result<()> {
+        self.change(|state| {
+            if !matches!(table, Table::AuditLog | Table::Installation) {
+                state.last_ids.insert(table, id - 1);
+            }
+            Ok(())
+        })
     }
 }
 

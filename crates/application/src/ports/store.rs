@@ -7,7 +7,7 @@ use mycars_domain::{
 };
 
 use super::{
-    AuditLog, CarRepository, InstallationRepository, PrunedEntries, RefreshTokenRepository,
+    AuditLog, CarRepository, InstallationRepository, PrunedEntries, RefreshTokenRepository, RowRepository,
     SessionRepository, UserRepository,
 };
 use crate::{
@@ -48,13 +48,15 @@ pub struct Rollback;
 pub enum Mode {
     /// Single statements without changes: no transaction, which would cost two round trips.
     Read,
+    /// Several statements without changes, which all see the committed state of one moment. Writers do not wait for it.
+    Snapshot,
     /// One transaction.
     Write,
     /// One transaction, which fails with [`StoreError::Unavailable`] instead of waiting for other writers.
     WriteNow,
 }
 
-/// The repositories inside one piece of work. A type that implements all six implements this trait.
+/// The repositories inside one piece of work. A type that implements all seven implements this trait.
 pub trait UnitOfWork {
     /// The users.
     fn users(&mut self) -> &mut dyn UserRepository;
@@ -68,6 +70,8 @@ pub trait UnitOfWork {
     fn audit_log(&mut self) -> &mut dyn AuditLog;
     /// The identity of the database.
     fn installation(&mut self) -> &mut dyn InstallationRepository;
+    /// The rows of all tables.
+    fn rows(&mut self) -> &mut dyn RowRepository;
 }
 
 impl<T> UnitOfWork for T
@@ -77,7 +81,8 @@ where
         + RefreshTokenRepository
         + SessionRepository
         + AuditLog
-        + InstallationRepository,
+        + InstallationRepository
+        + RowRepository,
 {
     fn users(&mut self) -> &mut dyn UserRepository {
         self
@@ -102,6 +107,10 @@ where
     fn installation(&mut self) -> &mut dyn InstallationRepository {
         self
     }
+
+    fn rows(&mut self) -> &mut dyn RowRepository {
+        self
+    }
 }
 
 /// The store.
@@ -118,7 +127,8 @@ pub trait Store: Send + Sync {
     /// back if it returns [`Rollback`], and then this method returns `Ok` all the same. A failed statement rolls it
     /// back as well, whatever `work` returns, and so does a panic. Two writers MUST NOT lose each other's changes, and
     /// readers see committed changes alone. With [`Mode::Read`] there is no transaction, and `work` is called once
-    /// more, with a new connection, if it failed because the first connection was broken.
+    /// more, with a new connection, if it failed because the first connection was broken. With [`Mode::Snapshot`],
+    /// `work` is called at most once, and writers MUST NOT wait for it.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if there is no connection; failures of the begin or the commit of the transaction;
@@ -165,6 +175,23 @@ impl dyn Store + '_ {
     ) -> Result<T, E> {
         let mut outcome = None;
         self.run(Mode::Read, &mut |unit| keep(&mut outcome, work(unit)))?;
+        outcome.unwrap_or_else(|| Err(not_called()))
+    }
+
+    /// Reads the committed state of one moment. `work` may take long, and is called at most once.
+    ///
+    /// # Errors
+    /// Those of `work`; [`StoreError::Unavailable`] if there is no connection.
+    pub fn snapshot<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut dyn UnitOfWork) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut outcome = None;
+        let mut work = Some(work);
+        self.run(Mode::Snapshot, &mut |unit| match work.take() {
+            Some(work) => keep(&mut outcome, work(unit)),
+            None => Err(Rollback),
+        })?;
         outcome.unwrap_or_else(|| Err(not_called()))
     }
 
@@ -259,6 +286,10 @@ impl UnitOfWork for Recorder<'_> {
 
     fn installation(&mut self) -> &mut dyn InstallationRepository {
         self.unit.installation()
+    }
+
+    fn rows(&mut self) -> &mut dyn RowRepository {
+        self.unit.rows()
     }
 }
 

@@ -69,8 +69,13 @@ impl JobMetrics {
     /// Records that a job has processed this number of items.
     pub fn succeeded(&self, job: Job, items: u64, at: DateTime<Utc>) {
         let items = items.try_into().unwrap_or(i64::MAX);
-        self.last_success.get_or_create(&labels(job)).set(at.timestamp());
+        self.last_succeeded(job, at);
         self.last_items.get_or_create(&labels(job)).set(items);
+    }
+
+    /// Records when a job last succeeded, such as before the start of the server.
+    pub fn last_succeeded(&self, job: Job, at: DateTime<Utc>) {
+        self.last_success.get_or_create(&labels(job)).set(at.timestamp());
     }
 
     /// Counts a failure of a job.

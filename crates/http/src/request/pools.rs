@@ -253,12 +253,12 @@ const NICE: i32 = 10;
 
 /// Lowers the priority of the calling thread, because slow work can wait and other requests can't. On Linux the nice
 /// value applies to a thread; elsewhere it applies to the whole process and is not changed.
-fn lower_priority() {
+pub fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
         let current = thread::current();
         let name = current.name().unwrap_or_default();
-        tracing::warn!(%error, name, "could not lower the priority of worker thread {name}");
+        tracing::warn!(%error, name, "could not lower the priority of thread {name}");
     }
 }
 

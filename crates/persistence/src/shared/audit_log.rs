@@ -29,7 +29,7 @@ const ENTRIES_AT_ONCE: usize = 500;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_log, check_for_backend(DB))]
-struct Row {
+pub(super) struct Row {
     id: i64,
     at: DateTime<Utc>,
     action: String,
@@ -81,7 +81,7 @@ fn known<T>(named: impl Fn(&str) -> Option<T>, name: &str) -> QueryResult<T> {
 /// `None` is NULL. Diesel would otherwise write `DEFAULT`, and could not cache the prepared statement.
 #[derive(Insertable)]
 #[diesel(table_name = audit_log, treat_none_as_default_value = false)]
-struct Values<'a> {
+pub(super) struct Values<'a> {
     at: DateTime<Utc>,
     action: &'static str,
     object_type: &'static str,

@@ -28,7 +28,7 @@ use super::{
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = cars, check_for_backend(DB))]
-struct Row {
+pub(super) struct Row {
     id: i64,
     owner_id: i64,
     brand: String,
@@ -79,7 +79,7 @@ pub(super) fn searched([brand, model, license]: [&str; 3], [vin, notes]: [Option
 /// an INSERT, and could not cache the prepared statement.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = cars, treat_none_as_null = true, treat_none_as_default_value = false)]
-struct Values<'a> {
+pub(super) struct Values<'a> {
     owner_id: i64,
     brand: &'a str,
     model: &'a str,

@@ -7,13 +7,22 @@ use mycars_application::ports::{Installation, InstallationRepository, StoreError
 use super::{DB, schema::installation, store::Unit};
 
 /// The id of the only row.
-const NUMBER: i64 = 1;
+pub(super) const NUMBER: i64 = 1;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = installation, check_for_backend(DB))]
-struct Row {
+pub(super) struct Row {
     id: String,
     created_at: DateTime<Utc>,
+}
+
+impl From<Row> for Installation {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            created_at: row.created_at,
+        }
+    }
 }
 
 impl InstallationRepository for Unit<'_> {
@@ -35,9 +44,6 @@ impl InstallationRepository for Unit<'_> {
                 .select(Row::as_select())
                 .first(conn)
         })?;
-        Ok(Installation {
-            id: row.id,
-            created_at: row.created_at,
-        })
+        Ok(row.into())
     }
 }

@@ -35,6 +35,15 @@ pub(super) fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
     Ok(names)
 }
 
+/// Returns the names of the known migrations.
+pub(crate) fn known_migrations() -> Vec<String> {
+    let known = MigrationSource::<DB>::migrations(&MIGRATIONS).unwrap_or_default();
+    known
+        .iter()
+        .map(|migration| migration.name().to_string())
+        .collect()
+}
+
 /// Returns whether all migrations are applied. Fails if unknown migrations are applied, which a newer version has
 /// added.
 pub(super) fn is_current(conn: &mut Conn) -> Result<bool, Failure> {

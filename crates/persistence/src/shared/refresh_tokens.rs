@@ -24,7 +24,7 @@ diesel::define_sql_function! {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = refresh_tokens, check_for_backend(DB))]
-struct Row {
+pub(super) struct Row {
     jti: String,
     user_id: Option<i64>,
     issued_at: DateTime<Utc>,

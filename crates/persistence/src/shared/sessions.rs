@@ -13,7 +13,7 @@ use super::{
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(DB))]
-struct Row {
+pub(super) struct Row {
     key_hash: String,
     user_id: i64,
     created_at: DateTime<Utc>,

@@ -14,7 +14,9 @@ use diesel::{
 use mycars_application::ports::{Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
-use super::{BEGIN, Conn, Transactions, WRITE_CHECK, begin_now, is_read_only, start_statement};
+use super::{
+    BEGIN, BEGIN_SNAPSHOT, Conn, Transactions, WRITE_CHECK, begin_now, is_read_only, start_statement,
+};
 use crate::error::store_error;
 
 pub(super) type Manager = ConnectionManager<Conn>;
@@ -68,6 +70,7 @@ impl Store for DieselStore {
     fn run(&self, mode: Mode, work: &mut Work<'_>) -> Result<(), StoreError> {
         match mode {
             Mode::Read => self.read(work),
+            Mode::Snapshot => self.snapshot(work),
             Mode::Write => self.write(Wait::UntilTimeout, work),
             Mode::WriteNow => self.write(Wait::Never, work),
         }
@@ -117,6 +120,15 @@ impl DieselStore {
             // The work keeps its own result.
             work(&mut Unit::on(&mut conn)).ok();
         }
+        Ok(())
+    }
+
+    fn snapshot(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
+        let mut conn = self.live_connection()?;
+        AnsiTransactionManager::begin_transaction_sql(&mut *conn, BEGIN_SNAPSHOT).map_err(store_error)?;
+        // The work keeps its own result.
+        work(&mut Unit::on(&mut conn)).ok();
+        roll_back(&mut conn);
         Ok(())
     }
 

@@ -25,7 +25,7 @@ use super::{
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(DB))]
-struct Row {
+pub(super) struct Row {
     id: i64,
     username: String,
     email: String,
@@ -76,7 +76,7 @@ impl TryFrom<Row> for User {
 /// The columns of a user except the id and the unique keys.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = users, treat_none_as_null = true, treat_none_as_default_value = false)]
-struct Values<'a> {
+pub(super) struct Values<'a> {
     username: &'a str,
     email: &'a str,
     first_name: &'a str,

@@ -29,6 +29,7 @@
 
 mod architecture;
 mod attacks;
+mod backup;
 mod commands;
 mod connections;
 mod contract;

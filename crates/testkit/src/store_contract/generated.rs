@@ -3,7 +3,7 @@
 //!
 //! The other rules test examples; this one covers cases without an example.
 
-mod fixtures;
+pub(crate) mod fixtures;
 mod queries;
 
 use std::{cmp::Reverse, collections::BTreeMap, fmt::Debug};

@@ -7,7 +7,7 @@ use mycars_application::{
     history,
     lists::HistoryQuery,
     ports::StoreError,
-    status::{self, Counts},
+    status::{self, Backups, Counts},
 };
 
 use super::{Answer, Context, render::Frame};
@@ -102,13 +102,33 @@ pub(super) fn show(context: &Context<'_>) -> Result<Answer, ApiError> {
             ("Cars", count(|counts| counts.cars.cars), "/admin/cars/"),
             ("Pictures", count(|counts| counts.cars.pictures), "/admin/cars/"),
         ],
-        health: [Some(database), Some(media), disk]
+        health: [Some(database), Some(media), disk, status.backups.map(backups)]
             .into_iter()
             .flatten()
             .collect(),
         entries,
         version: env!("CARGO_PKG_VERSION"),
     }))
+}
+
+/// Returns the state of the scheduled backups.
+fn backups(backups: Backups) -> Health {
+    let text = match backups.newest {
+        Ok(Some(newest)) => {
+            let at = newest.created_at.format("%Y-%m-%d %H:%M UTC");
+            format!("last backup on {at}, {}", bytes(newest.bytes))
+        }
+        Ok(None) => "there is no backup yet".to_owned(),
+        Err(error) => {
+            tracing::warn!(%error, "could not list the backups");
+            "can’t be listed: see the log".to_owned()
+        }
+    };
+    Health {
+        part: "Backups",
+        is_good: !backups.are_overdue,
+        text,
+    }
 }
 
 /// Returns a result, or logs the error: the page is shown without it.
