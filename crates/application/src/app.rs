@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
 use crate::{
-    backup::Schedule,
     ports::{
-        Clock, DiskSpace, ImageProcessor, ImageStore, PasswordHasher, Random, Store, StoreError, TokenCodec,
+        BackupStore, Clock, DiskSpace, ImageProcessor, ImageStore, PasswordHasher, Random, Store, StoreError,
+        TokenCodec,
     },
     quotas::Quotas,
 };
@@ -83,7 +83,7 @@ pub struct App {
     /// The quotas of each user.
     pub quotas: Quotas,
     /// The scheduled backups, unless they are turned off.
-    pub backups: Option<Schedule>,
+    pub backups: Option<BackupSettings>,
 }
 
 impl App {
@@ -142,6 +142,17 @@ impl Default for TokenSettings {
             email_change_within: None,
         }
     }
+}
+
+/// Scheduled backups.
+#[derive(Clone)]
+pub struct BackupSettings {
+    /// The interval.
+    pub every: TimeDelta,
+    /// Number of backups that are kept; at least one.
+    pub keep: usize,
+    /// The store of backups.
+    pub store: Arc<dyn BackupStore>,
 }
 
 /// Lifetimes of sessions.

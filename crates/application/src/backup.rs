@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 pub use back_up::{Backup, back_up};
 pub use copy::copy;
 pub use restore::{Restore, restore};
-pub use schedule::{Schedule, back_up_if_due};
+pub use schedule::back_up_if_due;
 
 use mycars_domain::{Denied, values::ImagePath};
 

@@ -63,7 +63,7 @@ pub mod security_log;
 pub mod status;
 pub mod users;
 
-pub use app::{App, SessionSettings, TokenSettings};
+pub use app::{App, BackupSettings, SessionSettings, TokenSettings};
 pub use caller::Caller;
 pub use error::Error;
 pub use input::{Input, Secret, UpdateMode};

@@ -3,8 +3,7 @@
 use mycars_domain::{Action, Target, policy};
 
 use crate::{
-    App, Caller, Error,
-    backup::Schedule,
+    App, BackupSettings, Caller, Error,
     lists::UserQuery,
     ports::{BoxError, CarCount, ImageStoreError, ImageUsage, StoreError, StoredBackup, UnitOfWork},
 };
@@ -77,7 +76,7 @@ pub fn read(app: &App, caller: &Caller) -> Result<Status, Error> {
     })
 }
 
-fn backups(app: &App, schedule: &Schedule) -> Backups {
+fn backups(app: &App, schedule: &BackupSettings) -> Backups {
     let newest = schedule.store.list().map(|mut backups| backups.pop());
     let is_recent = |backup: &StoredBackup| app.now() - backup.created_at <= schedule.every * 2;
     Backups {

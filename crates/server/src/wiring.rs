@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use mycars_application::{App, SessionSettings, TokenSettings, backup::Schedule};
+use mycars_application::{App, BackupSettings, SessionSettings, TokenSettings};
 use mycars_archive::{Folder, Origin};
 use mycars_media::{FileImageStore, FreeSpace, JpegProcessor};
 use mycars_persistence::{Database, Options};
@@ -101,7 +101,7 @@ pub(crate) fn migrated_app(
             idle: TimeDelta::minutes(settings.sessions.idle_minutes),
             lifetime: TimeDelta::minutes(settings.sessions.lifetime_minutes),
         },
-        backups: settings.backup.every().map(|every| Schedule {
+        backups: settings.backup.every().map(|every| BackupSettings {
             every,
             keep: settings.backup.keep,
             store: Arc::new(Folder::new(settings.backup.directory.clone(), origin(&database))),

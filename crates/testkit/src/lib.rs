@@ -1,8 +1,8 @@
 //! Shared parts of My Cars' tests. Not published, and allowed to panic.
 //!
-//! - [`store_contract!`]: the rules for every store, one test for each.
+//! - [`store_contract!`]: the rules for every store, one test for each. [`Rows`](store_contract::Rows) generates rows of
+//!   all tables.
 //! - [`samples`]: users, cars and tokens for tests that do not depend on their values.
-//! - [`rows`]: generated rows of all tables.
 //! - [`random`]: repeatable random numbers, for tests that generate their input.
 //!
 //! With the feature `http`:
@@ -22,7 +22,6 @@ pub mod http;
 #[cfg(feature = "databases")]
 mod postgres;
 pub mod random;
-pub mod rows;
 pub mod samples;
 #[cfg(feature = "databases")]
 mod scratch;

@@ -15,7 +15,6 @@ mod users;
 
 pub use audit_log::*;
 pub use cars::*;
-pub(crate) use generated::fixtures;
 pub use generated::*;
 pub use installation::*;
 pub use refresh_tokens::*;

@@ -1,26 +1,12 @@
 //! Scheduled backups.
 
-use std::sync::Arc;
-
-use chrono::TimeDelta;
 use mycars_domain::{Action, Target, policy};
 
 use super::{Backup, Error, back_up};
-use crate::{App, Caller, ports::BackupStore};
+use crate::{App, Caller};
 
 /// Divisor of the interval: a backup is due this share of it early, because the job that asks runs at its own times.
 const EARLY: i32 = 20;
-
-/// Scheduled backups.
-#[derive(Clone)]
-pub struct Schedule {
-    /// The interval.
-    pub every: TimeDelta,
-    /// Number of backups that are kept; at least one.
-    pub keep: usize,
-    /// The store of backups.
-    pub store: Arc<dyn BackupStore>,
-}
 
 /// Makes a backup if the newest one is older than the interval, and then deletes the oldest ones. Returns `None` if none
 /// is due, or backups are turned off.

@@ -4,8 +4,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use chrono::TimeDelta;
 use mycars_application::{
-    App, Caller,
-    backup::{Schedule, back_up_if_due},
+    App, BackupSettings, Caller,
+    backup::back_up_if_due,
     mocks::{FixedClock, samples},
     ports::BackupStore as _,
 };
@@ -18,7 +18,7 @@ use crate::support::{Pictures, app, memory, origin};
 fn app_at(hours: i64, folder: &Folder) -> App {
     App {
         clock: Arc::new(FixedClock(samples::now() + TimeDelta::hours(hours))),
-        backups: Some(Schedule {
+        backups: Some(BackupSettings {
             every: TimeDelta::days(1),
             keep: 2,
             store: Arc::new(folder.clone()),

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use mycars_testkit::rows::Rows;
+use mycars_testkit::store_contract::Rows;
 
 use crate::support::{Pictures, app, memory, open, restore, small_archive};
 

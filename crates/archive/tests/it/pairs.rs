@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use mycars_application::{Caller, backup, ports::Store};
-use mycars_testkit::{TestDatabase, random::Random, rows::Rows, store_contract::Fixture};
+use mycars_testkit::{
+    TestDatabase,
+    random::Random,
+    store_contract::{Fixture, Rows},
+};
 use proptest::{
     prelude::any,
     test_runner::{Config, TestRunner},

@@ -16,7 +16,7 @@ use mycars_application::{
 };
 use mycars_archive::{Archive, ArchiveError, Origin, Output, Writer};
 use mycars_domain::values::ImagePath;
-use mycars_testkit::{random::Random, rows::Rows};
+use mycars_testkit::{random::Random, store_contract::Rows};
 
 /// Pictures by their paths. Clones share them.
 #[derive(Clone, Default)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use mycars_application::ports::{Row, Table};
-use mycars_testkit::{TestDatabase, rows::Rows};
+use mycars_testkit::{TestDatabase, store_contract::Rows};
 use serde_json::json;
 
 use crate::support::{

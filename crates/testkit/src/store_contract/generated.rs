@@ -3,8 +3,11 @@
 //!
 //! The other rules test examples; this one covers cases without an example.
 
-pub(crate) mod fixtures;
+mod fixtures;
 mod queries;
+mod tables;
+
+pub use tables::Rows;
 
 use std::{cmp::Reverse, collections::BTreeMap, fmt::Debug};
 

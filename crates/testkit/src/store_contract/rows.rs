@@ -6,10 +6,9 @@ use mycars_domain::{
     values::{Email, Username},
 };
 
-use super::{keep_car, keep_owner, keep_user};
+use super::{Rows, keep_car, keep_owner, keep_user};
 use crate::{
     random::{Random, how_to_repeat, seed},
-    rows::Rows,
     samples::{moment, new_car, new_user},
 };
 

@@ -57,17 +57,17 @@ pub(super) const YEARS: &[i32] = &[i32::MIN, -1, 0, 1886, 2000, 2001, i32::MAX];
 pub(super) const MILEAGES: &[i32] = &[0, 1, 999, 1000, i32::MAX];
 
 /// Returns one of a few points in time, so that many rows have the same.
-pub(crate) fn moment(random: &mut Random) -> DateTime<Utc> {
+pub(super) fn moment(random: &mut Random) -> DateTime<Utc> {
     let microseconds = [-1_000_000, -1, 0, 1, 999_999];
     samples::moment(*random.pick(&microseconds))
 }
 
 /// Returns a value or `None`, with equal chances.
-pub(crate) fn maybe<T>(random: &mut Random, make: impl FnOnce(&mut Random) -> T) -> Option<T> {
+pub(super) fn maybe<T>(random: &mut Random, make: impl FnOnce(&mut Random) -> T) -> Option<T> {
     random.percent(50).then(|| make(random))
 }
 
-pub(crate) fn text(random: &mut Random) -> String {
+pub(super) fn text(random: &mut Random) -> String {
     (*random.pick(TEXTS)).to_owned()
 }
 
@@ -89,7 +89,7 @@ pub(super) fn keep_users(store: &dyn Store, random: &mut Random) -> Vec<User> {
     users.expect("users can be stored")
 }
 
-pub(crate) fn new_user(random: &mut Random, number: usize) -> NewUser {
+pub(super) fn new_user(random: &mut Random, number: usize) -> NewUser {
     NewUser {
         username: Username::from_storage(format!("{} {number}", text(random))),
         email: Email::from_storage(format!("{}.{number}@Example.com", text(random))),
@@ -130,7 +130,7 @@ pub(super) fn keep_cars(store: &dyn Store, random: &mut Random, users: &[User]) 
     cars.expect("cars can be stored")
 }
 
-pub(crate) fn new_car(random: &mut Random, owner: UserId, number: usize) -> NewCar {
+pub(super) fn new_car(random: &mut Random, owner: UserId, number: usize) -> NewCar {
     NewCar {
         brand: Brand::from_storage(text(random)),
         model: Model::from_storage(text(random)),
@@ -164,7 +164,7 @@ pub(super) fn keep_entries(store: &dyn Store, random: &mut Random) -> Vec<Entry>
     kept
 }
 
-pub(crate) fn new_entry(random: &mut Random) -> NewEntry {
+pub(super) fn new_entry(random: &mut Random) -> NewEntry {
     NewEntry {
         at: moment(random),
         action: *random.pick(&Action::ALL),

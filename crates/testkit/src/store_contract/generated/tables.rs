@@ -11,10 +11,8 @@ use mycars_domain::{
     values::{Address, ImagePath, PasswordHash},
 };
 
-use crate::{
-    random::Random,
-    store_contract::fixtures::{maybe, moment, new_car, new_entry, new_user, text},
-};
+use super::fixtures::{maybe, moment, new_car, new_entry, new_user, text};
+use crate::random::Random;
 
 /// All rows of a store, and the next id of each table.
 #[derive(Debug, Clone, PartialEq, Eq)]
