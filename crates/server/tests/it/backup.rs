@@ -155,8 +155,9 @@ fn archive_passes_a_pipe_and_takes_the_key_along() {
     assert!(piped.stderr.contains("Backed up 1 users"), "{piped:?}");
     assert_eq!(piped.success(), "");
 
-    let other = Installation::on(TestDatabase::sqlite())
-        .without("SECRET_KEY")
+    let database = TestDatabase::sqlite();
+    let other = Installation::empty()
+        .with("DATABASE_URL", &database.url())
         .with("DEBUG", "true");
     other.run(&["restore", archive.to_str().unwrap()]).success();
     assert_eq!(
