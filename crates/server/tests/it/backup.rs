@@ -238,7 +238,7 @@ fn killed_restore_leaves_nothing_or_everything() {
             let mut restore = Process::spawn(&mut command);
             // The moment is random: the end of the process is as good as any.
             let moment = whole.mul_f64(f64::from(u32::try_from(random.below(1000)).unwrap()) / 1000.0);
-            thread::sleep(moment.min(Duration::from_secs(60)));
+            thread::sleep(moment.min(Duration::from_mins(1)));
             restore.kill();
             target.database().wait_until_unused();
             let found = Rows::of_store(&*target.database().store());
