@@ -134,7 +134,7 @@ pub(crate) fn restore(app: &App, bytes: &[u8]) -> Result<(), backup::Error> {
 
 /// Returns a small archive with rows of all tables and two pictures.
 pub(crate) fn small_archive() -> (Rows, Vec<u8>) {
-    let rows = (0..)
+    let rows = (0..1000)
         .map(|seed| Rows::generate(&mut Random::new(seed, 0)))
         .find(|rows| {
             mycars_application::ports::Table::ALL
