@@ -134,10 +134,16 @@ fn rows(mut image: impl FnMut() -> &'static str + Send + 'static) -> MockRowRepo
 }
 
 fn app(images: MockImageStore, rows: MockRowRepository) -> App {
-    let mut mocks = Mocks::default();
-    mocks.images = images;
+    mocks(images, rows).into_app().0
+}
+
+fn mocks(images: MockImageStore, rows: MockRowRepository) -> Mocks {
+    let mut mocks = Mocks {
+        images,
+        ..Mocks::default()
+    };
     mocks.unit.rows = rows;
-    mocks.into_app().0
+    mocks
 }
 
 fn backed_up(app: &App) -> (Vec<String>, Vec<ImagePath>) {
@@ -292,9 +298,7 @@ fn missing_rows_fail_the_restore() {
     rows.expect_count().returning(|_| Ok(0));
     rows.expect_insert().returning(|_| Ok(()));
     rows.expect_set_next_id().returning(|_, _| Ok(()));
-    let mut mocks = Mocks::default();
-    (mocks.images, mocks.unit.rows) = (images, rows);
-    let (app, store) = mocks.into_app();
+    let (app, store) = mocks(images, rows).into_app();
     let failed = restore(
         &app,
         &Caller::system(),
@@ -322,9 +326,7 @@ fn dry_run_writes_and_rolls_back() {
     let mut rows = MockRowRepository::new();
     rows.expect_count().returning(|_| Ok(0));
     rows.expect_insert().once().returning(|_| Ok(()));
-    let mut mocks = Mocks::default();
-    (mocks.images, mocks.unit.rows) = (images, rows);
-    let (app, store) = mocks.into_app();
+    let (app, store) = mocks(images, rows).into_app();
     restore(
         &app,
         &Caller::system(),
