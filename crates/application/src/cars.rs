@@ -6,7 +6,7 @@
 mod bulk;
 mod create;
 mod delete;
-mod fields;
+pub(crate) mod fields;
 mod list;
 mod read;
 mod scope;

@@ -41,7 +41,13 @@ impl From<crate::ports::StoreError> for Error {
 
 /// Returns an unguessable path for a new picture of a car.
 fn new_path(app: &App, car: CarId) -> ImagePath {
-    ImagePath::from_storage(format!("{PREFIX}{car}_{}{SUFFIX}", app.random.hex(RANDOM_BYTES)))
+    path_with(car, &app.random.hex(RANDOM_BYTES))
+}
+
+/// Returns the path of a picture of a car with these hexadecimal digits, which are cut to the length of random ones.
+pub(crate) fn path_with(car: CarId, hex: &str) -> ImagePath {
+    let hex = hex.get(..2 * RANDOM_BYTES).unwrap_or(hex);
+    ImagePath::from_storage(format!("{PREFIX}{car}_{hex}{SUFFIX}"))
 }
 
 /// Returns whether a path has the form of [`new_path`]. Other pictures were stored by users or by other programs.

@@ -49,6 +49,7 @@ mod audit;
 pub mod backup;
 mod caller;
 pub mod cars;
+pub mod django;
 mod error;
 pub mod history;
 pub mod housekeeping;

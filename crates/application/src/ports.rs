@@ -57,6 +57,7 @@ mod audit_log;
 mod cars;
 mod clock;
 mod disk_space;
+mod django_source;
 mod images;
 mod installation;
 mod password_hasher;
@@ -76,6 +77,9 @@ pub use audit_log::{AuditLog, PrunedEntries};
 pub use cars::{CarCount, CarRepository, CarVersion};
 pub use clock::Clock;
 pub use disk_space::DiskSpace;
+pub use django_source::{
+    DjangoCar, DjangoCounts, DjangoNextIds, DjangoSource, DjangoTable, DjangoToken, DjangoUser,
+};
 pub use images::{
     ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage, Upload,
 };

@@ -120,6 +120,11 @@ impl SecurityEvent {
     }
 }
 
+/// Returns whether an entry of the audit log is a security event.
+pub(crate) fn is_event(entry: &NewEntry) -> bool {
+    !events(entry).is_empty()
+}
+
 /// Logs the security events among entries of the audit log.
 pub(crate) fn log_entries(entries: &[NewEntry]) {
     for entry in entries {

@@ -63,11 +63,13 @@ pub enum Action {
     PruneAuditLog,
     /// Back up, restore or copy all data.
     BackUp,
+    /// Import all data of the Django system.
+    ImportDjango,
 }
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
@@ -95,6 +97,7 @@ impl Action {
         Self::ClearSessions,
         Self::PruneAuditLog,
         Self::BackUp,
+        Self::ImportDjango,
     ];
 }
 
@@ -221,6 +224,7 @@ fn row(action: Action) -> Row {
         Action::ClearSessions  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
         Action::PruneAuditLog  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
         Action::BackUp         => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
+        Action::ImportDjango   => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
     };
     Row { anonymous, client, admin, superuser }
 }
@@ -293,6 +297,7 @@ mod tests {
         ClearSessions  | login | no no      | no no no             | no no
         PruneAuditLog  | login | no no      | no no no             | no no
         BackUp         | login | no no      | no no no             | no no
+        ImportDjango   | login | no no      | no no no             | no no
     ";
 
     fn word(verdict: Verdict) -> &'static str {

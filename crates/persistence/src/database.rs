@@ -2,9 +2,9 @@
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
-use mycars_application::ports::{BoxError, Store};
+use mycars_application::ports::{BoxError, DjangoSource, Store};
 
-use crate::{error::Failure, options::Options, postgres, sqlite};
+use crate::{django, error::Failure, options::Options, postgres, sqlite};
 
 /// The reason why a database cannot be opened: one line with advice, which never contains the password of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -149,6 +149,26 @@ impl Database {
             Kind::Postgres { .. } => postgres::connect(&address, options),
         }
         .map_err(|failure| self.error(&failure))
+    }
+
+    /// Opens the database of a Django system to read it, in the state of this moment. Its tables are those of the app with
+    /// this label, or else of the only app with cars.
+    ///
+    /// # Errors
+    /// [`OpenError::Closed`]; [`OpenError::Unsuitable`] if there are no such tables.
+    pub fn open_django(
+        &self,
+        app: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Box<dyn DjangoSource>, OpenError> {
+        let opened = match &self.0 {
+            Kind::Sqlite { path } => django::open_sqlite(path, app),
+            Kind::Postgres { url, .. } => django::open_postgres(&with_time_limits(url, timeout), app),
+        };
+        match opened {
+            Ok(source) => Ok(Box::new(source)),
+            Err(failure) => Err(self.error(&failure)),
+        }
     }
 
     /// Returns the address for the database's client library.

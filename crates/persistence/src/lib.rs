@@ -29,6 +29,7 @@ mod schema;
 
 mod changes;
 mod database;
+mod django;
 mod error;
 mod options;
 mod postgres;

@@ -59,6 +59,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "URL")]
         to: String,
     },
+    /// Import all users, cars, pictures and tokens of a Django system into an empty database.
+    ImportDjango(Box<ImportDjango>),
 }
 
 /// The options of `backup`.
@@ -79,6 +81,45 @@ pub(crate) struct Restore {
     /// Do everything, and roll it back.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// The options of `import-django`.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each one is a flag of the command line"
+)]
+pub(crate) struct ImportDjango {
+    /// The URL of the Django system's database, which is only read: postgres://… or sqlite://…
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: String,
+    /// The folder of the pictures, Django's `MEDIA_ROOT`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) media: Option<PathBuf>,
+    /// Import cars without their pictures.
+    #[arg(long, conflicts_with = "media")]
+    pub(crate) without_pictures: bool,
+    /// Only list the problems, one line for each row. The exit status is 1 if there are any.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) check: bool,
+    /// Do everything, but store no picture, and roll back.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The label of the Django app with the cars, if several apps have cars.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) app: Option<String>,
+    /// The role of staff members that are neither superusers nor admins.
+    #[arg(long, value_name = "ROLE", value_parser = ["client", "admin"])]
+    pub(crate) staff_role: Option<String>,
+    /// Replace e-mail addresses that are missing, or that a user with a lower id has, by user-ID@DOMAIN.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) email_domain: Option<String>,
+    /// Keep values that the API refuses, as far as the database can store them.
+    #[arg(long)]
+    pub(crate) keep_invalid: bool,
+    /// Keep users whose password can't be verified. They need `changepassword` before they can log in.
+    #[arg(long)]
+    pub(crate) keep_unverifiable_passwords: bool,
 }
 
 /// The options of `sweepmedia`.

@@ -7,6 +7,7 @@ mod clearsessions;
 mod copy_database;
 mod createsuperuser;
 mod flushexpiredtokens;
+mod import_django;
 mod migrate;
 mod openapi;
 mod passwords;
@@ -54,6 +55,7 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         Command::Backup(given) => backup::run(&settings()?, &given, console),
         Command::Restore(given) => restore::run(&settings()?, &given, console),
         Command::CopyDatabase { to } => copy_database::run(&settings()?, &to, console),
+        Command::ImportDjango(given) => import_django::run(&settings()?, &given, console),
         Command::Flushexpiredtokens => flushexpiredtokens::run(&app()?, console),
         Command::Pruneaudit => pruneaudit::run(&settings()?, console),
         Command::Openapi { format } => openapi::run(format, console),

@@ -1,9 +1,9 @@
-//! Shows the progress of backups, restores and copies on a terminal.
+//! Shows the progress of backups, restores, copies and imports on a terminal.
 
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mycars_application::backup::Progress;
+use mycars_application::{backup::Progress, django};
 
 /// The form of the bar.
 const TEMPLATE: &str = "{msg:8} {wide_bar} {human_pos} of {human_len}, {eta} left";
@@ -27,6 +27,16 @@ impl Bar {
             Progress::Images(count) => self.begin("Pictures", count),
             Progress::Rows(count) => self.begin("Rows", count),
             Progress::Done(count) => self.bar.inc(count),
+        }
+    }
+
+    /// Shows the progress of an import from Django.
+    pub(crate) fn show_import(&mut self, progress: django::Progress) {
+        match progress {
+            django::Progress::Check(count) => self.begin("Checking", count),
+            django::Progress::Pictures(count) => self.begin("Pictures", count),
+            django::Progress::Insert(count) => self.begin("Rows", count),
+            django::Progress::Done(count) => self.bar.inc(count),
         }
     }
 

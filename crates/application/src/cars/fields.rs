@@ -40,7 +40,7 @@ pub struct CarInput {
 }
 
 /// The valid fields; `None` for those that were not sent.
-pub(super) struct CarFields {
+pub(crate) struct CarFields {
     brand: Option<Brand>,
     model: Option<Model>,
     year: Option<Year>,
@@ -64,8 +64,38 @@ impl CarFields {
         before: Option<&Car>,
     ) -> Result<Self, Error> {
         let mut checker = Checker::new(completeness);
-        let current_year = app.current_year();
-        let fields = Self {
+        let mut fields = Self::parse(&mut checker, input, app.current_year(), before);
+        if matches!(scope, CarScope::All) {
+            fields.owner = checker.required(Field::Owner, &input.owner, |id: &UserId| Ok(*id));
+        }
+        if let Some(license) = changed(fields.license.as_ref(), before.map(|car| &car.license)) {
+            let new_owner = owner.or(fields.owner).filter(|_| before.is_none());
+            let is_taken = match new_owner.filter(|_| app.quotas.cars.is_some()) {
+                Some(owner) => {
+                    let (count, is_taken) = unit.cars().count_and_license_is_taken(owner, license)?;
+                    if let Some(violation) = quotas::check_car(app, unit, owner, count)? {
+                        checker.add(field_of_quota(scope), violation);
+                    }
+                    is_taken
+                }
+                None => unit.cars().license_is_taken(license, before.map(|car| car.id))?,
+            };
+            if is_taken {
+                checker.add(Field::License, Violation::Taken);
+            }
+        }
+        checker.finish()?;
+        Ok(fields)
+    }
+
+    /// Checks the values of the fields, except the owner. Fields that equal those of `before` are not checked again.
+    pub(crate) fn parse(
+        checker: &mut Checker,
+        input: &CarInput,
+        current_year: i32,
+        before: Option<&Car>,
+    ) -> Self {
+        Self {
             brand: checker.required(
                 Field::Brand,
                 &input.brand,
@@ -120,29 +150,8 @@ impl CarFields {
                     Notes::parse,
                 ),
             ),
-            owner: match scope {
-                CarScope::All => checker.required(Field::Owner, &input.owner, |id: &UserId| Ok(*id)),
-                CarScope::Caller | CarScope::Owner(_) => None,
-            },
-        };
-        if let Some(license) = changed(fields.license.as_ref(), before.map(|car| &car.license)) {
-            let new_owner = owner.or(fields.owner).filter(|_| before.is_none());
-            let is_taken = match new_owner.filter(|_| app.quotas.cars.is_some()) {
-                Some(owner) => {
-                    let (count, is_taken) = unit.cars().count_and_license_is_taken(owner, license)?;
-                    if let Some(violation) = quotas::check_car(app, unit, owner, count)? {
-                        checker.add(field_of_quota(scope), violation);
-                    }
-                    is_taken
-                }
-                None => unit.cars().license_is_taken(license, before.map(|car| car.id))?,
-            };
-            if is_taken {
-                checker.add(Field::License, Violation::Taken);
-            }
+            owner: None,
         }
-        checker.finish()?;
-        Ok(fields)
     }
 
     /// Returns a new car of `owner`, or else of the owner among the fields. Optional fields that were not sent have
@@ -171,8 +180,14 @@ impl CarFields {
         })
     }
 
-    /// Sets the fields that were sent.
+    /// Sets the fields that were sent, and the time of the change.
     pub(super) fn apply_to(self, app: &App, car: &mut Car) {
+        self.set_in(car);
+        car.updated_at = app.now_after(car.updated_at);
+    }
+
+    /// Sets the fields that were sent.
+    pub(crate) fn set_in(self, car: &mut Car) {
         set(&mut car.brand, self.brand);
         set(&mut car.model, self.model);
         set(&mut car.year, self.year);
@@ -182,7 +197,6 @@ impl CarFields {
         set(&mut car.mileage, self.mileage);
         set(&mut car.notes, self.notes);
         set(&mut car.owner, self.owner);
-        car.updated_at = app.now_after(car.updated_at);
     }
 }
 

@@ -82,6 +82,13 @@ fn check_room(app: &App, car: &Car) -> Result<(), Error> {
 /// An encoded picture that is not stored yet.
 pub struct Picture(Vec<u8>);
 
+impl Picture {
+    /// Returns the picture as a JPEG.
+    pub(crate) fn jpeg(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Decodes and encodes an upload without storing it, so that it can be checked before its car is created.
 ///
 /// # Errors

@@ -257,7 +257,7 @@ impl dyn Store + '_ {
     }
 }
 
-/// A unit of work that also collects the entries that are appended to the audit log.
+/// A unit of work that also collects those entries that are appended to the audit log and are security events.
 struct Recorder<'a> {
     unit: &'a mut dyn UnitOfWork,
     appended: &'a mut Vec<NewEntry>,
@@ -295,7 +295,8 @@ impl UnitOfWork for Recorder<'_> {
 
 impl AuditLog for Recorder<'_> {
     fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
-        self.appended.extend_from_slice(entries);
+        let events = entries.iter().filter(|entry| security_log::is_event(entry));
+        self.appended.extend(events.cloned());
         self.unit.audit_log().append(entries)
     }
 

@@ -119,7 +119,29 @@ impl UserFields {
                 },
             );
         }
-        let fields = Self {
+        let mut fields = Self::parse(&mut checker, input, before);
+        fields.password = password.map(|(password, ..)| password);
+        let may_grant = policy::check(&caller.actor, Action::GrantAdminRole, Target::NOTHING).is_ok();
+        if fields.role == Some(Role::Admin) && !may_grant {
+            checker.add(Field::Role, Violation::AdminRoleNotGrantable);
+        }
+        let username = changed(fields.username.as_ref(), before.map(|user| &user.username));
+        if before.is_none() && policy::check(&caller.actor, Action::CreateUser, Target::NOTHING).is_err() {
+            check_confusable(unit, &mut checker, username)?;
+        }
+        check_unique(
+            unit,
+            &mut checker,
+            username,
+            changed(fields.email.as_ref(), before.map(|user| &user.email)),
+            before.map(|user| user.id),
+        )?;
+        Ok(checker.finish().map(|()| fields))
+    }
+
+    /// Checks the values of the fields, except the password. Fields that equal those of `before` are not checked again.
+    pub(crate) fn parse(checker: &mut Checker, input: &UserInput, before: Option<&User>) -> Self {
+        Self {
             username: checker.required(
                 Field::Username,
                 &input.username,
@@ -152,7 +174,7 @@ impl UserFields {
                     LastName::parse,
                 ),
             ),
-            password: password.map(|(password, ..)| password),
+            password: None,
             role: checker.optional(Field::Role, &input.role, Role::parse),
             is_active: checker.optional(Field::IsActive, &input.is_active, |flag: &bool| Ok(*flag)),
             phone: checker.nullable(
@@ -173,23 +195,7 @@ impl UserFields {
                     Address::parse,
                 ),
             ),
-        };
-        let may_grant = policy::check(&caller.actor, Action::GrantAdminRole, Target::NOTHING).is_ok();
-        if fields.role == Some(Role::Admin) && !may_grant {
-            checker.add(Field::Role, Violation::AdminRoleNotGrantable);
         }
-        let username = changed(fields.username.as_ref(), before.map(|user| &user.username));
-        if before.is_none() && policy::check(&caller.actor, Action::CreateUser, Target::NOTHING).is_err() {
-            check_confusable(unit, &mut checker, username)?;
-        }
-        check_unique(
-            unit,
-            &mut checker,
-            username,
-            changed(fields.email.as_ref(), before.map(|user| &user.email)),
-            before.map(|user| user.id),
-        )?;
-        Ok(checker.finish().map(|()| fields))
     }
 
     /// Returns a new user with these fields. Optional fields that were not sent have their defaults.
@@ -223,8 +229,14 @@ impl UserFields {
         Ok(app.hasher.hash(password)?)
     }
 
-    /// Sets the fields that were sent in `user`, except the password.
+    /// Sets the fields that were sent in `user`, except the password, and the time of the change.
     pub(crate) fn apply_to(self, app: &App, user: &mut User) {
+        self.set_in(user);
+        user.updated_at = app.now_after(user.updated_at);
+    }
+
+    /// Sets the fields that were sent in `user`, except the password.
+    pub(crate) fn set_in(self, user: &mut User) {
         set(&mut user.username, self.username);
         set(&mut user.email, self.email);
         set(&mut user.first_name, self.first_name);
@@ -233,7 +245,6 @@ impl UserFields {
         set(&mut user.is_active, self.is_active);
         set(&mut user.phone, self.phone);
         set(&mut user.address, self.address);
-        user.updated_at = app.now_after(user.updated_at);
     }
 }
 

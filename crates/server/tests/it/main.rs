@@ -36,6 +36,7 @@ mod contract;
 mod crash;
 mod dependencies;
 mod documents;
+mod import_django;
 mod matrix;
 mod media;
 mod module_imports;
