@@ -69,6 +69,8 @@ const VALUES: [(&str, &str, &str); 51] = [
     ("audit.keep_days", "365", "36501"),
     ("jobs.enabled", "false", "auto"),
     ("jobs.every_seconds", "60", "0"),
+    ("backup.every_hours", "24", "8761"),
+    ("backup.keep", "30", "0"),
     ("lists.page_size", "7", "1000001"),
     ("lists.max_page_size", "7", "0"),
 ];
@@ -114,6 +116,7 @@ fn settings_without_variables_follow_from_the_folder() {
     );
     assert_eq!(settings.data_dir, Path::new("/nowhere/data"));
     assert_eq!(settings.media.root, Path::new("/nowhere/data/media"));
+    assert_eq!(settings.backup.directory, Path::new("/nowhere/data/backups"));
     assert!((1..1023).contains(&settings.server.workers));
     assert_eq!(settings.allowed_origins, AllowedOrigins::Local);
     assert_eq!(settings.warnings, [""; 0]);
@@ -143,7 +146,13 @@ fn variable_of_each_setting_changes_it() {
         let variables = [&[("DEBUG", "true")], &PRODUCTION[..], variable].concat();
         format!("{:?}", load(&variables).unwrap())
     };
-    let hidden = ["secret_key", "secret_key_fallbacks", "database_url", "media.root"];
+    let hidden = [
+        "secret_key",
+        "secret_key_fallbacks",
+        "database_url",
+        "media.root",
+        "backup.directory",
+    ];
     let values = VALUES.iter().map(|(key, ..)| *key);
     let keys: BTreeSet<String> = values.chain(hidden).map(str::to_owned).collect();
     assert_eq!(keys, layers::keys().unwrap().into_keys().collect());
