@@ -37,7 +37,14 @@ impl Django {
         };
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django/fixtures");
         let fixture = fixtures.join(format!("{shape}-{kind}"));
-        database.execute(&fs::read_to_string(fixture.join("dump.sql")).unwrap());
+        let dump = fs::read_to_string(fixture.join("dump.sql")).unwrap();
+        // Rows of SQLite's dump refer to tables that it creates later.
+        let settings = if is_sqlite {
+            "PRAGMA foreign_keys = OFF;"
+        } else {
+            ""
+        };
+        database.execute(&format!("{settings}\n{dump}"));
         Self { database, fixture }
     }
 
@@ -103,7 +110,9 @@ fn flat_cars_users_tokens_and_pictures_are_imported(installation: &Installation)
     );
     assert!(!installation.path("data/media/cars").exists());
     let done = run(&[]);
-    assert_eq!(done.stderr, "");
+    // There is no progress bar in a pipe.
+    let is_event = |line: &str| line.contains("security event");
+    assert!(done.stderr.lines().all(is_event), "{}", done.stderr);
     let said = done.success();
     let tokens = "with 20 refresh tokens (10 of them blacklisted)";
     assert!(
