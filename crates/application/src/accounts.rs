@@ -30,7 +30,6 @@ pub use log_out::log_out;
 pub use profile::{Credential, ProfileInput, change_profile, read_profile};
 pub use refresh::{Refreshed, refresh};
 pub use register::register;
-pub(crate) use set_password::replace_password;
 pub use set_password::{find_for_password, set_password};
 pub use superuser::{NewSuperuser, check_email, check_username, create_superuser};
 pub use token::{TokenError, TokenType};

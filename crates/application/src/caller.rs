@@ -222,6 +222,61 @@ mod tests {
         }
     }
 
+    /// Each write locks the caller and the user whose quota it counts to.
+    #[test]
+    fn caller_and_owner_are_locked_in_the_order_of_their_ids() {
+        let owned_by_ann = || CarInput {
+            owner: crate::Input::Given(UserId(1)),
+            ..CarInput::default()
+        };
+        let writes: [fn(&App, &CarInput); 3] = [
+            |app, input| {
+                let created = cars::create(app, &samples::admin(), CarScope::All, input);
+                drop(created.unwrap_err().violations());
+            },
+            |app, input| {
+                let admin = samples::admin();
+                let updated = cars::update(app, &admin, CarScope::All, CarId(10), input, UpdateMode::Full);
+                drop(updated.unwrap_err().violations());
+            },
+            |app, _| {
+                let mut content = std::io::Cursor::new(b"a picture");
+                let file = images::UploadedFile {
+                    size: 9,
+                    content: &mut content,
+                };
+                let admin = samples::admin();
+                images::upload(app, &admin, CarScope::All, CarId(10), crate::Input::Given(file)).unwrap();
+            },
+        ];
+        for write in writes {
+            let locked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+            let log = std::sync::Arc::clone(&locked);
+            let mut mocks = Mocks::default()
+                .with_random("random")
+                .with_car(samples::car())
+                .with_updates();
+            mocks.unit.users.expect_find_for_update().returning(move |id| {
+                log.lock().unwrap().push(id.0);
+                Ok(Some(if id.0 == 3 {
+                    samples::bob(Rank::Admin)
+                } else {
+                    samples::user()
+                }))
+            });
+            let stored = &mut mocks.unit.cars;
+            stored.expect_image_bytes_of().returning(|_, _| Ok(0));
+            stored.expect_set_image_bytes().returning(|_, _, _| Ok(()));
+            mocks.image_processor.expect_process().returning(|_| Ok(vec![7]));
+            mocks.images.expect_put().returning(|_, _| Ok(()));
+            let (mut app, _) = mocks.into_app();
+            app.quotas.cars = Some(1);
+            app.quotas.picture_bytes = Some(100);
+            write(&app, &owned_by_ann());
+            assert_eq!(locked.lock().unwrap()[..2], [1, 3]);
+        }
+    }
+
     #[test]
     fn caller_and_target_are_locked_in_the_order_of_their_ids() {
         for (target, expected) in [(1, [1, 3]), (9, [3, 9])] {

@@ -1,16 +1,19 @@
 //! Recurring jobs that keep the database and the image store from growing for ever.
 //!
-//! Each job is a use-case that can be repeated and run by several servers at once. None deletes a picture that a car may
-//! need: [`images::sweep`] stays a command for operators.
+//! Each job is a use-case that can be repeated and run by several servers at once. None deletes a picture that a car
+//! may need: [`images::sweep`] stays a command for operators.
 
 use chrono::TimeDelta;
 
 use crate::{
-    App, Caller,
+    App, Caller, Error,
     accounts::{self, sessions},
     backup, history, images,
-    ports::BoxError,
+    ports::{BoxError, StoreError, UnitOfWork},
 };
+
+/// Maximum number of rows that one transaction deletes, so that other writers do not wait long.
+pub(crate) const BATCH: u32 = 5000;
 
 /// A recurring job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,6 +80,21 @@ pub fn run(app: &App, job: Job, audit_retention: Option<TimeDelta>) -> Result<Op
     }))
 }
 
+/// Deletes rows, each [`BATCH`] in a transaction of its own, until less is left. Returns their number.
+pub(crate) fn delete_in_batches(
+    app: &App,
+    delete: impl Fn(&mut dyn UnitOfWork, u32) -> Result<usize, StoreError>,
+) -> Result<usize, Error> {
+    let mut total = 0;
+    loop {
+        let deleted = app.store.write(|unit| Ok::<_, Error>(delete(unit, BATCH)?))?;
+        total += deleted;
+        if deleted < BATCH as usize {
+            return Ok(total);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,9 +107,11 @@ mod tests {
     fn mocks() -> Mocks {
         let mut mocks = Mocks::new();
         let unit = &mut mocks.unit;
-        unit.refresh_tokens.expect_delete_expired().returning(|_| Ok(2));
-        unit.sessions.expect_delete_expired().returning(|_, _| Ok(3));
-        unit.cars.expect_unmeasured_images().returning(|_| Ok(vec![]));
+        unit.refresh_tokens
+            .expect_delete_expired()
+            .returning(|_, _| Ok(2));
+        unit.sessions.expect_delete_expired().returning(|_, _, _| Ok(3));
+        unit.cars.expect_unmeasured_images().returning(|_, _| Ok(vec![]));
         mocks.images.expect_list_trash().returning(|| Ok(vec![]));
         let mut pruned = [Some(PrunedEntries { count: 4, last: 9 }), None].into_iter();
         mocks

@@ -191,8 +191,8 @@ fn cause(entry: &NewEntry) -> &'static str {
     }
 }
 
-/// Returns a text with escapes for all characters except letters, digits, the space and those of ASCII that are visible.
-/// A long text is cut off.
+/// Returns a text with escapes for all characters except letters, digits, the space and those of ASCII that are
+/// visible. A long text is cut off.
 fn one_line(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || c.is_ascii_graphic() || c == ' ';
     let mut chars = text.chars();

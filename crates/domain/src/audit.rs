@@ -1,7 +1,7 @@
 //! The audit log: changes of users, cars and logins, with their actors and the old and new values.
 //!
-//! An entry is written once, in the transaction of the change, and never changed; only the oldest can be deleted. It can be read without its object
-//! and actor, which may have been deleted since.
+//! An entry is written once, in the transaction of the change, and never changed; only the oldest can be deleted. It
+//! can be read without its object and actor, which may have been deleted since.
 
 use std::net::IpAddr;
 

@@ -133,8 +133,8 @@ pub struct User {
     /// The time at which all logins were last ended, by a new password or by an admin; `None` if they never were.
     /// Refresh tokens issued before are revoked.
     pub logins_ended_at: Option<DateTime<Utc>>,
-    /// The time at which the user was last deactivated or activated; `None` if they never were. Access tokens issued
-    /// before are refused.
+    /// The time up to which access tokens are refused whatever the rank: that of the last end of logins before the
+    /// user's last change of rank or of `is_active`; `None` if there was none.
     pub access_ended_at: Option<DateTime<Utc>>,
     /// The time of the registration, to the microsecond.
     pub date_joined: DateTime<Utc>,

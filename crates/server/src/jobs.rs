@@ -1,11 +1,17 @@
 //! The thread that runs the recurring jobs while the server serves.
 
-use std::{io, thread, time::Duration};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
     App,
     housekeeping::{self, Job},
+    ports::BoxError,
 };
 use mycars_http::JobMetrics;
 
@@ -43,10 +49,11 @@ fn newest_backup(app: &App) -> Option<DateTime<Utc>> {
     backups.last().map(|newest| newest.created_at)
 }
 
-/// Runs a job, counts its result, and logs it if it processed items or failed.
+/// Runs a job, counts its result, and logs it if it processed items or failed. A panic ends the job, not the thread.
 fn run(app: &App, job: Job, retention: Option<TimeDelta>, metrics: &JobMetrics) {
     let name = job.as_str();
-    match housekeeping::run(app, job, retention) {
+    let result = catch_unwind(AssertUnwindSafe(|| housekeeping::run(app, job, retention)));
+    match result.unwrap_or_else(|_| Err(BoxError::from("the job panicked"))) {
         Ok(None) => {}
         Ok(Some(count)) => {
             metrics.succeeded(job, count, app.clock.now());

@@ -43,7 +43,8 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
 /// # Errors
 /// If the database can't be opened or migrated, or there is no key.
 pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
-    let (app, applied) = migrated_app(settings, None)?;
+    let (database, options) = database(settings)?;
+    let (app, applied) = migrated_app(settings, &database, &options)?;
     log_migrations(&applied);
     Ok(app)
 }
@@ -57,25 +58,35 @@ pub(crate) fn log_migrations(applied: &[String]) {
     }
 }
 
-/// Does the same as [`app`], but returns the names of the applied migrations instead of logging them, and limits the
-/// time of statements.
-pub(crate) fn migrated_app(
-    settings: &Settings,
-    statement_timeout: Option<Duration>,
-) -> Result<(App, Vec<String>), CommandError> {
+/// Returns the use-cases for the server, and the names of the applied migrations, which are not logged. The time of
+/// statements is limited, and the recurring jobs have a connection besides those of the requests, so that neither waits
+/// for the other.
+///
+/// # Errors
+/// Those of [`app`].
+pub(crate) fn server_app(settings: &Settings) -> Result<(App, Vec<String>), CommandError> {
     let (database, options) = database(settings)?;
     let options = Options {
-        statement_timeout,
+        pool_size: options.pool_size + u32::from(settings.jobs.enabled),
+        statement_timeout: Some(Duration::from_secs(settings.database.statement_timeout_seconds)),
         ..options
     };
+    migrated_app(settings, &database, &options)
+}
+
+fn migrated_app(
+    settings: &Settings,
+    database: &Database,
+    options: &Options,
+) -> Result<(App, Vec<String>), CommandError> {
     let (key, warning) = secret_key::signing_key(settings)?;
     for warning in settings.warnings.iter().chain(&warning) {
         tracing::warn!("{warning}");
     }
     let fallbacks = settings.secret_key_fallbacks.iter().map(Secret::reveal);
-    let applied = database.migrate(&options)?;
+    let applied = database.migrate(options)?;
     let app = App {
-        store: database.connect(&options)?,
+        store: database.connect(options)?,
         hasher: Arc::new(DjangoHasher::new(settings.passwords.bcrypt_cost)?),
         tokens: Arc::new(JwtCodec::new(key.reveal(), fallbacks)?),
         clock: Arc::new(SystemClock),
@@ -104,7 +115,7 @@ pub(crate) fn migrated_app(
         backups: settings.backup.every().map(|every| BackupSettings {
             every,
             keep: settings.backup.keep,
-            store: Arc::new(Folder::new(settings.backup.directory.clone(), origin(&database))),
+            store: Arc::new(Folder::new(settings.backup.directory.clone(), origin(database))),
         }),
     };
     Ok((app, applied))

@@ -96,6 +96,7 @@ macro_rules! store_contract {
             identity_is_kept_once
             identity_of_rolled_back_write_is_not_kept
             concurrent_callers_get_one_identity
+            concurrent_prunings_count_each_entry_once
             revoke_all_affects_live_tokens_of_user
             tokens_are_filtered_by_state_and_user
             token_search_covers_jti_and_owner

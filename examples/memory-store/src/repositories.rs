@@ -347,12 +347,12 @@ impl CarRepository for Unit {
         Ok(sizes.sum())
     }
 
-    fn unmeasured_images(&mut self, at_most: u32) -> Result<Vec<(CarId, ImagePath)>> {
+    fn unmeasured_images(&mut self, after: CarId, at_most: u32) -> Result<Vec<(CarId, ImagePath)>> {
         let State {
             cars, image_bytes, ..
         } = &*self.state;
         let images = cars.values().filter_map(|car| Some((car.id, car.image.clone()?)));
-        let unmeasured = images.filter(|(_, path)| !image_bytes.contains_key(path.as_str()));
+        let unmeasured = images.filter(|(id, path)| *id > after && !image_bytes.contains_key(path.as_str()));
         Ok(unmeasured.take(at_most as usize).collect())
     }
 
@@ -449,7 +449,7 @@ impl RefreshTokenRepository for Unit {
         Ok(tokens)
     }
 
-    fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<usize> {
+    fn delete_expired(&mut self, now: DateTime<Utc>, at_most: u32) -> Result<usize> {
         self.change(|state| {
             let State {
                 refresh_tokens,
@@ -457,7 +457,8 @@ impl RefreshTokenRepository for Unit {
                 ..
             } = state;
             let expired = refresh_tokens.extract_if(.., |_, token| token.expires_at <= now);
-            Ok(expired.map(|(number, _)| revoked_at.remove(&number)).count())
+            let deleted = expired.take(at_most as usize);
+            Ok(deleted.map(|(number, _)| revoked_at.remove(&number)).count())
         })
     }
 }
@@ -527,8 +528,18 @@ impl SessionRepository for Unit {
         Ok(sessions.filter(|session| users.contains(&session.user)).count() as u64)
     }
 
-    fn delete_expired(&mut self, seen_before: DateTime<Utc>, created_before: DateTime<Utc>) -> Result<usize> {
-        self.log_out(|session| session.last_seen_at <= seen_before || session.created_at <= created_before)
+    fn delete_expired(
+        &mut self,
+        seen_before: DateTime<Utc>,
+        created_before: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<usize> {
+        self.change(|state| {
+            let expired = state.sessions.extract_if(.., |_, session| {
+                session.last_seen_at <= seen_before || session.created_at <= created_before
+            });
+            Ok(expired.take(at_most as usize).count())
+        })
     }
 }
 

@@ -27,8 +27,8 @@ pub enum AuthenticationError {
 }
 
 /// Returns the user of an access token, as stored now: deactivating, demoting or deleting a user takes effect at the
-/// next request, even if their token is still valid. A token from before a deactivation is not valid again after the next
-/// activation, and one of an admin ends with their logins.
+/// next request, even if their token is still valid. A token from before a deactivation is not valid again after the
+/// next activation. One of an admin ends with their logins, and is not valid again after a demotion.
 ///
 /// # Errors
 /// [`AuthenticationError`] with the reason.
@@ -78,8 +78,8 @@ fn access_ended_at(app: &App, user: &User) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Returns the id of the user that an access token names, without reading the store: the user may be deleted or inactive.
-/// This authenticates no request; it is for counting requests before they cost anything.
+/// Returns the id of the user that an access token names, without reading the store: the user may be deleted or
+/// inactive. This authenticates no request; it is for counting requests before they cost anything.
 ///
 /// # Errors
 /// [`AuthenticationError`] with the reason, except inactive users.

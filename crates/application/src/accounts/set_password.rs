@@ -46,7 +46,7 @@ pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password)
 }
 
 /// Sets the password hash of a locked user and ends their logins. Returns the number of logins.
-pub(crate) fn replace_password(
+pub(super) fn replace_password(
     app: &App,
     unit: &mut dyn UnitOfWork,
     user: &mut User,

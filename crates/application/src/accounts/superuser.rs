@@ -27,8 +27,8 @@ pub struct NewSuperuser {
 /// Creates a superuser with the role of an admin (wire contract, section 6) and returns them.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the username or the e-mail address is taken; [`Error::Denied`] for callers without admin rights;
-/// [`Error::Hash`]; [`Error::Store`].
+/// [`Error::Invalid`] if the username or the e-mail address is taken; [`Error::Denied`] for callers without admin
+/// rights; [`Error::Hash`]; [`Error::Store`].
 pub fn create_superuser(app: &App, caller: &Caller, superuser: NewSuperuser) -> Result<User, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     let password = match &superuser.password {

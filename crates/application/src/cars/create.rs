@@ -8,8 +8,8 @@ use crate::{App, Caller, UpdateMode, audit};
 /// Adds a car and returns it. With [`CarScope::All`], the input names the owner.
 ///
 /// # Errors
-/// [`Error::Denied`]; [`Error::Invalid`] with all violations, including a taken licence plate and a quota that is used up; [`Error::OwnerGone`];
-/// [`Error::Store`].
+/// [`Error::Denied`]; [`Error::Invalid`] with all violations, including a taken licence plate and a quota that is used
+/// up; [`Error::OwnerGone`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{cars::{self, CarInput, CarScope}, mocks::{Mocks, samples}};
@@ -39,7 +39,8 @@ pub fn create(app: &App, caller: &Caller, scope: CarScope, input: &CarInput) -> 
     let owner = scope.owner(caller, Action::CreateCar)?;
     app.disk_space.check()?;
     app.store.write(|unit| {
-        scope.recheck(unit, caller)?;
+        let charged = owner.or(input.owner.given().copied());
+        scope.recheck(unit, caller, charged.filter(|_| app.quotas.cars.is_some()))?;
         let fields = CarFields::check(app, unit, (scope, owner), input, UpdateMode::Full, None)?;
         let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
         audit::car_created(app, unit, caller, &car)?;
@@ -243,7 +244,7 @@ mod tests {
             (samples::admin(), CarScope::Owner(UserId(1)), Field::NonField),
             (samples::admin(), CarScope::All, Field::Owner),
         ] {
-            let mut mocks = Mocks::new();
+            let mut mocks = Mocks::new().with_user_locked(samples::user());
             mocks
                 .unit
                 .cars

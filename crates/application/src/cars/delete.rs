@@ -19,7 +19,7 @@ pub fn delete(
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let image = app.store.write(|unit| {
-        scope.recheck(unit, caller)?;
+        scope.recheck(unit, caller, None)?;
         let car = authorize_car(caller, Action::DeleteCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&car, version)?;
         unit.cars().delete(id)?;

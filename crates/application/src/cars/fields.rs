@@ -53,8 +53,8 @@ pub(crate) struct CarFields {
 }
 
 impl CarFields {
-    /// Checks every field of `input`, that no other car has the licence plate, and that `owner`, or else the owner among
-    /// the fields, may have a new car. Fields that equal those of `before` are not checked again.
+    /// Checks every field of `input`, that no other car has the licence plate, and that `owner`, or else the owner
+    /// among the fields, may have a new car. Fields that equal those of `before` are not checked again.
     pub(super) fn check(
         app: &App,
         unit: &mut dyn UnitOfWork,

@@ -30,15 +30,22 @@ impl CarScope {
         Ok(owner)
     }
 
-    /// [Rechecks](Caller::recheck) an admin who changes cars of others. Owners are not rechecked: they gain nothing by
-    /// a last change of their own cars.
-    pub(crate) fn recheck(self, unit: &mut dyn UnitOfWork, caller: &Caller) -> Result<(), Error> {
-        match self {
-            Self::Caller => Ok(()),
-            Self::Owner(_) | Self::All => {
-                policy::check(&caller.actor, Action::ManageCars, Target::NOTHING)?;
-                caller.recheck(unit)
-            }
+    /// [Rechecks](Caller::recheck) an admin who changes cars of others, and locks the user whose quota the change
+    /// counts to, `charged`, in the order of their ids. Owners are not rechecked: they gain nothing by a last change of
+    /// their own cars.
+    pub(crate) fn recheck(
+        self,
+        unit: &mut dyn UnitOfWork,
+        caller: &Caller,
+        charged: Option<UserId>,
+    ) -> Result<(), Error> {
+        if self == Self::Caller {
+            return Ok(());
+        }
+        policy::check(&caller.actor, Action::ManageCars, Target::NOTHING)?;
+        match charged {
+            Some(charged) => caller.recheck_with(unit, charged).map(drop),
+            None => caller.recheck(unit),
         }
     }
 }

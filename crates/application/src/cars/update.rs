@@ -44,7 +44,12 @@ pub fn update(
 ) -> Result<Car, Error> {
     app.disk_space.check()?;
     app.store.write(|unit| {
-        scope.recheck(unit, caller)?;
+        let new_owner = input.owner.given().filter(|_| scope == CarScope::All);
+        scope.recheck(
+            unit,
+            caller,
+            new_owner.copied().filter(|_| app.quotas.cars.is_some()),
+        )?;
         let before = authorize_car(caller, Action::ChangeCar, scope, unit.cars().find_for_update(id)?)?;
         check_version(&before, input.version)?;
         let mut car = before.clone();

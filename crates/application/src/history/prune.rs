@@ -7,10 +7,7 @@ use mycars_domain::{
     policy,
 };
 
-use crate::{App, Caller, Error, audit::entry, ports::PrunedEntries};
-
-/// Maximum number of entries per transaction, so that other writers do not wait long.
-const BATCH: u32 = 5000;
+use crate::{App, Caller, Error, audit::entry, housekeeping::BATCH, ports::PrunedEntries};
 
 /// Deletes the entries that are older than `retention`, counted in whole days (UTC), and returns their number. Each
 /// transaction also writes an entry about what it deleted.

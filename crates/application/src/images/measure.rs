@@ -9,23 +9,26 @@ use crate::{App, Caller, cars, ports::ImageStoreError};
 const BATCH: u32 = 500;
 
 /// Records the sizes of pictures that were stored before sizes were recorded or by another program, and returns their
-/// number. A picture whose file is missing counts as empty.
+/// number. A picture whose file is missing counts as empty. One whose file can't be read is skipped, and logged.
 ///
 /// # Errors
-/// [`cars::Error::Denied`] for all callers but the program itself; [`Error::Images`]; [`cars::Error::Store`].
+/// [`cars::Error::Denied`] for all callers but the program itself; [`cars::Error::Store`].
 pub fn measure(app: &App, caller: &Caller) -> Result<u64, Error> {
     policy::check(&caller.actor, Action::SweepImages, Target::NOTHING).map_err(cars::Error::from)?;
-    let mut total = 0;
+    let (mut total, mut after) = (0, CarId(i64::MIN));
     loop {
-        let unmeasured = app.store.read(|unit| unit.cars().unmeasured_images(BATCH))?;
-        if unmeasured.is_empty() {
+        let unmeasured = app
+            .store
+            .read(|unit| unit.cars().unmeasured_images(after, BATCH))?;
+        let Some((last, _)) = unmeasured.last() else {
             return Ok(total);
-        }
-        total += unmeasured.len() as u64;
-        let measured = unmeasured
+        };
+        after = *last;
+        let measured: Vec<(CarId, u64, ImagePath)> = unmeasured
             .into_iter()
-            .map(|(car, path)| Ok((car, size(app, &path)?, path)))
-            .collect::<Result<Vec<(CarId, u64, ImagePath)>, ImageStoreError>>()?;
+            .filter_map(|(car, path)| Some((car, size(app, &path)?, path)))
+            .collect();
+        total += measured.len() as u64;
         app.store.write(|unit| {
             measured
                 .iter()
@@ -34,7 +37,18 @@ pub fn measure(app: &App, caller: &Caller) -> Result<u64, Error> {
     }
 }
 
-fn size(app: &App, path: &ImagePath) -> Result<u64, ImageStoreError> {
+/// Returns the size of a picture; `None` if it can't be read.
+fn size(app: &App, path: &ImagePath) -> Option<u64> {
+    match measured(app, path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            tracing::warn!(%path, %error, "could not measure the picture {path}");
+            None
+        }
+    }
+}
+
+fn measured(app: &App, path: &ImagePath) -> Result<u64, ImageStoreError> {
     Ok(match app.images.open(path)? {
         Some(file) => file.metadata()?.len(),
         None => 0,
@@ -51,19 +65,29 @@ mod tests {
     use crate::mocks::Mocks;
 
     #[test]
-    fn sizes_are_recorded_until_none_is_missing() {
+    fn sizes_are_recorded_and_unreadable_pictures_skipped() {
         let path = |name: &str| ImagePath::from_storage(format!("cars/{name}.jpg"));
         let mut mocks = Mocks::new();
         let mut batches = vec![
-            vec![],
-            vec![(CarId(1), path("here")), (CarId(2), path("missing"))],
+            (CarId(3), vec![]),
+            (
+                CarId(i64::MIN),
+                vec![
+                    (CarId(1), path("here")),
+                    (CarId(2), path("missing")),
+                    (CarId(3), path("unreadable")),
+                ],
+            ),
         ];
         let mut order = Sequence::new();
         let cars = &mut mocks.unit.cars;
         cars.expect_unmeasured_images()
-            .with(eq(BATCH))
             .times(2)
-            .returning(move |_| Ok(batches.pop().unwrap()));
+            .returning(move |after, at_most| {
+                let (expected, batch) = batches.pop().unwrap();
+                assert_eq!((after, at_most), (expected, BATCH));
+                Ok(batch)
+            });
         for (car, name, bytes) in [(1, "here", 5), (2, "missing", 0)] {
             cars.expect_set_image_bytes()
                 .with(eq(CarId(car)), eq(path(name)), eq(bytes))
@@ -74,10 +98,14 @@ mod tests {
         let file = std::env::temp_dir().join(format!("mycars-measure-{}", std::process::id()));
         File::create(&file).unwrap().write_all(b"12345").unwrap();
         let opened = file.clone();
-        mocks.images.expect_open().returning(move |image| {
-            let is_here = image.as_str() == "cars/here.jpg";
-            Ok(is_here.then(|| File::open(&opened).unwrap()))
-        });
+        mocks
+            .images
+            .expect_open()
+            .returning(move |image| match image.as_str() {
+                "cars/here.jpg" => Ok(Some(File::open(&opened).unwrap())),
+                "cars/missing.jpg" => Ok(None),
+                _ => Err(ImageStoreError::Other("permission denied".into())),
+            });
         let (app, store) = mocks.into_app();
         assert_eq!(measure(&app, &Caller::system()).unwrap(), 2);
         assert_eq!(store.commits(), 1);

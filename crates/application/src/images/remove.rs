@@ -23,7 +23,7 @@ pub fn remove(
     version: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
     let old = app.store.write(|unit| {
-        scope.recheck(unit, caller)?;
+        scope.recheck(unit, caller, None)?;
         let car = unit.cars().find_for_update(id)?;
         let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;

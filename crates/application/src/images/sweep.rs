@@ -30,8 +30,8 @@ pub struct SweepPlan {
     pub restored: Vec<TrashedImage>,
     /// The pictures that are deleted from the trash, where they have been for more than 30 days.
     pub expired: Vec<TrashedImage>,
-    /// The pictures that a sweep did not move, because they are in the trash of this day and at their path. Empty before
-    /// the sweep.
+    /// The pictures that a sweep did not move, because they are in the trash of this day and at their path. Empty
+    /// before the sweep.
     pub skipped: Vec<(ImagePath, NaiveDate)>,
     /// The day to whose trash pictures are moved.
     pub day: NaiveDate,
@@ -125,8 +125,8 @@ pub fn sweep(app: &App, caller: &Caller, force: bool) -> Result<SweepPlan, Sweep
 /// Nothing is moved: this is what the server may do by itself.
 ///
 /// # Errors
-/// [`SweepError::Refused`], and nothing was deleted, if the database is not known to be the one that the pictures belong
-/// to; those of [`plan_sweep`].
+/// [`SweepError::Refused`], and nothing was deleted, if the database is not known to be the one that the pictures
+/// belong to; those of [`plan_sweep`].
 pub fn empty_trash(app: &App, caller: &Caller) -> Result<Vec<TrashedImage>, SweepError> {
     policy::check(&caller.actor, Action::SweepImages, Target::NOTHING)
         .map_err(cars::Error::from)

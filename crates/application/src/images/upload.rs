@@ -1,7 +1,7 @@
 //! Set the picture of a car.
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Action, Car, CarId, Field, Violation, Violations};
+use mycars_domain::{Action, Car, CarId, Field, UserId, Violation, Violations};
 
 use super::{Error, delete_unused, new_path};
 use crate::{
@@ -116,8 +116,12 @@ pub fn attach(
     app.images.put(&path, &picture.0)?;
     let bytes = picture.0.len() as u64;
     let written = app.store.write(|unit| {
-        scope.recheck(unit, caller)?;
-        check_quota(app, unit, id, bytes)?;
+        let owner = match app.quotas.picture_bytes {
+            Some(_) => unit.cars().find(id)?.map(|car| car.owner),
+            None => None,
+        };
+        scope.recheck(unit, caller, owner)?;
+        check_quota(app, unit, owner, id, bytes)?;
         let car = unit.cars().find_for_update(id)?;
         let before = authorize_car(caller, Action::ChangeCar, scope, car)?;
         check_version(&before, version)?;
@@ -147,15 +151,18 @@ pub fn attach(
     }
 }
 
-/// Checks that the owner of a car, if it exists, has room for a picture of this size.
-fn check_quota(app: &App, unit: &mut dyn UnitOfWork, id: CarId, bytes: u64) -> Result<(), cars::Error> {
-    if app.quotas.picture_bytes.is_none() {
-        return Ok(());
-    }
-    let Some(car) = unit.cars().find(id)? else {
+/// Checks that the owner of a car has room for a picture of this size.
+fn check_quota(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    owner: Option<UserId>,
+    id: CarId,
+    bytes: u64,
+) -> Result<(), cars::Error> {
+    let Some(owner) = owner else {
         return Ok(());
     };
-    match quotas::check_picture(app, unit, (car.owner, id), bytes)? {
+    match quotas::check_picture(app, unit, (owner, id), bytes)? {
         Some(violation) => Err(Violations::one(Field::Image, violation).into()),
         None => Ok(()),
     }

@@ -127,8 +127,8 @@ pub trait CarRepository {
     fn license_is_taken(&mut self, license: &LicensePlate, except: Option<CarId>)
     -> Result<bool, StoreError>;
 
-    /// Counts the cars of `owner`, and returns whether any car has this licence plate, by its [`key`](LicensePlate::key):
-    /// one query for each new car.
+    /// Counts the cars of `owner`, and returns whether any car has this licence plate, by its
+    /// [`key`](LicensePlate::key): one query for each new car.
     ///
     /// # Errors
     /// Those of the database.
@@ -183,9 +183,14 @@ pub trait CarRepository {
     /// Those of the database.
     fn image_bytes_of(&mut self, owner: UserId, except: Option<CarId>) -> Result<u64, StoreError>;
 
-    /// Returns at most `at_most` cars that have a picture whose size is not recorded, and the paths of the pictures.
+    /// Returns the first `at_most` cars after the id `after` that have a picture whose size is not recorded, by id, and
+    /// the paths of the pictures.
     ///
     /// # Errors
     /// Those of the database.
-    fn unmeasured_images(&mut self, at_most: u32) -> Result<Vec<(CarId, ImagePath)>, StoreError>;
+    fn unmeasured_images(
+        &mut self,
+        after: CarId,
+        at_most: u32,
+    ) -> Result<Vec<(CarId, ImagePath)>, StoreError>;
 }

@@ -144,9 +144,9 @@ pub trait ImageStore: Send + Sync {
     fn list(&self) -> Result<Vec<StoredImage>, ImageStoreError>;
 
     /// Moves a picture to the trash of a day, from where [`open`](Self::open) no longer finds it; does nothing if there
-    /// is no such picture. MUST NOT overwrite a picture in the trash, and a crash MUST leave the picture in at least one
-    /// of the two places. Returns `false` and changes nothing if the trash of this day already has a picture with this
-    /// path.
+    /// is no such picture. MUST NOT overwrite a picture in the trash, and a crash MUST leave the picture in at least
+    /// one of the two places. Returns `false` and changes nothing if the trash of this day already has a picture with
+    /// this path.
     ///
     /// # Errors
     /// Those of the image store.

@@ -42,7 +42,7 @@ pub trait PasswordHasher: Send + Sync {
     fn verify_dummy(&self, password: &str);
 
     /// Returns the algorithm of a hash that no password can be verified against, as in
-    /// [`Verification::Unsupported`], without doing its work. `None` for hashes that can be verified, and for that of an
-    /// unusable password.
+    /// [`Verification::Unsupported`], without doing its work. `None` for hashes that can be verified, and for that of
+    /// an unusable password.
     fn unsupported(&self, hash: &PasswordHash) -> Option<&'static str>;
 }

@@ -137,9 +137,9 @@ pub trait RefreshTokenRepository {
     /// Those of the database.
     fn find_all(&mut self, numbers: &[i64]) -> Result<Vec<ListedToken>, StoreError>;
 
-    /// Deletes the tokens that expired at `now` or before, and returns their number.
+    /// Deletes at most `at_most` of the tokens that expired at `now` or before, and returns their number.
     ///
     /// # Errors
     /// Those of the database.
-    fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<usize, StoreError>;
+    fn delete_expired(&mut self, now: DateTime<Utc>, at_most: u32) -> Result<usize, StoreError>;
 }

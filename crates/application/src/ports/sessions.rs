@@ -57,8 +57,8 @@ pub trait SessionRepository {
     /// Those of the database.
     fn count_of(&mut self, users: &[UserId]) -> Result<u64, StoreError>;
 
-    /// Deletes the sessions that were last used before `seen_before` or began before `created_before`, and returns
-    /// their number.
+    /// Deletes at most `at_most` of the sessions that were last used before `seen_before` or began before
+    /// `created_before`, and returns their number.
     ///
     /// # Errors
     /// Those of the database.
@@ -66,5 +66,6 @@ pub trait SessionRepository {
         &mut self,
         seen_before: DateTime<Utc>,
         created_before: DateTime<Utc>,
+        at_most: u32,
     ) -> Result<usize, StoreError>;
 }

@@ -123,12 +123,12 @@ where
 pub trait Store: Send + Sync {
     /// Does `work` with one connection.
     ///
-    /// With [`Mode::Write`] and [`Mode::WriteNow`], `work` is called at most once, inside a transaction: committed if it returns `Ok`, rolled
-    /// back if it returns [`Rollback`], and then this method returns `Ok` all the same. A failed statement rolls it
-    /// back as well, whatever `work` returns, and so does a panic. Two writers MUST NOT lose each other's changes, and
-    /// readers see committed changes alone. With [`Mode::Read`] there is no transaction, and `work` is called once
-    /// more, with a new connection, if it failed because the first connection was broken. With [`Mode::Snapshot`],
-    /// `work` is called at most once, and writers MUST NOT wait for it.
+    /// With [`Mode::Write`] and [`Mode::WriteNow`], `work` is called at most once, inside a transaction: committed if
+    /// it returns `Ok`, rolled back if it returns [`Rollback`], and then this method returns `Ok` all the same. A
+    /// failed statement rolls it back as well, whatever `work` returns, and so does a panic. Two writers MUST NOT lose
+    /// each other's changes, and readers see committed changes alone. With [`Mode::Read`] there is no transaction, and
+    /// `work` is called once more, with a new connection, if it failed because the first connection was broken. With
+    /// [`Mode::Snapshot`], `work` is called at most once, and writers MUST NOT wait for it.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if there is no connection; failures of the begin or the commit of the transaction;

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     App, Caller, Input, UpdateMode,
-    accounts::{logins, replace_password},
+    accounts::logins,
     audit::{self, EndedLogins},
-    ports::{Revocation, UnitOfWork},
+    ports::{Revocation, StoreError, UnitOfWork},
 };
 
 /// Changes the fields that were sent in a user, and returns the user. With [`UpdateMode::Full`] (PUT), the required
@@ -73,31 +73,43 @@ pub fn update(
         if is_unchanged(&before, &user, input) && hash.is_none() {
             return Ok(before);
         }
-        let ended = if let Some(hash) = hash {
-            replace_password(app, unit, &mut user, hash)?
-        } else {
-            write_and_end_logins(app, unit, &before, &mut user)?
-        };
+        let ended = write(app, unit, &before, &mut user, hash)?;
         audit::user_changed(app, unit, caller, &before, &user, ended)?;
         Ok(user)
     })
 }
 
-/// Updates a user without a new password, and ends their logins if `is_active` changes: logins from before a
+/// Writes a changed user, and ends their logins with a new password or if `is_active` changes: logins from before a
 /// deactivation must not be valid again after the next activation. An activation ends logins that were left by an
 /// earlier version or by another program.
-fn write_and_end_logins(
+///
+/// A change of rank or of `is_active` records up to when access tokens have ended, so that none is valid again.
+fn write(
     app: &App,
     unit: &mut dyn UnitOfWork,
     before: &User,
     after: &mut User,
-) -> Result<EndedLogins, Error> {
-    if before.is_active == after.is_active {
-        unit.users().update(after)?;
-        return Ok(EndedLogins::default());
+    hash: Option<PasswordHash>,
+) -> Result<EndedLogins, StoreError> {
+    let changes_activity = before.is_active != after.is_active;
+    let end = match hash {
+        Some(hash) => {
+            after.password = hash;
+            Some(Revocation::PasswordChanged)
+        }
+        None => changes_activity.then_some(Revocation::Revoked),
+    };
+    if end.is_some() {
+        after.logins_ended_at = Some(app.now());
     }
-    after.access_ended_at = Some(app.now());
-    Ok(logins::update_and_end(app, unit, after, Revocation::Revoked)?)
+    if changes_activity || before.rank() != after.rank() {
+        after.access_ended_at = after.logins_ended_at;
+    }
+    unit.users().update(after)?;
+    match end {
+        Some(why) => logins::end_recorded(app, unit, after.id, why),
+        None => Ok(EndedLogins::default()),
+    }
 }
 
 /// Returns whether an input with a version changes nothing. Then the version stays the same, because a new one would
@@ -159,6 +171,8 @@ fn checked(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use chrono::TimeDelta;
     use mycars_domain::{
         Field, Rank, Violation,
@@ -168,6 +182,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        accounts,
         audit::expected,
         mocks::{Mocks, samples},
     };
@@ -433,6 +448,73 @@ mod tests {
             let caller = samples::caller(&admin);
             let changed = update(&app, &caller, admin.id, &input, UpdateMode::Partial);
             assert_eq!(changed.is_ok(), is_changed);
+        }
+    }
+
+    /// Applies one change to a user, and returns the stored user.
+    fn changed(user: &User, change: impl Fn(&App)) -> User {
+        let stored = Arc::new(Mutex::new(user.clone()));
+        let written = Arc::clone(&stored);
+        let mut mocks = mocks(user).with_hash("new");
+        let unit = &mut mocks.unit;
+        unit.users.expect_update().returning(move |user| {
+            *written.lock().unwrap() = user.clone();
+            Ok(())
+        });
+        unit.sessions.expect_delete_all_of().returning(|_| Ok(0));
+        unit.refresh_tokens
+            .expect_revoke_all_of()
+            .returning(|_, _, _| Ok(0));
+        change(&mocks.into_app().0);
+        stored.lock().unwrap().clone()
+    }
+
+    /// Returns whether an access token that was issued before all changes authenticates the user.
+    fn old_access_token_is_valid(user: &User) -> bool {
+        let mocks = Mocks::new().with_claims(Ok(samples::claims("access")));
+        let (app, _) = mocks.with_user_read(user.clone()).into_app();
+        accounts::authenticate(&app, "token").is_ok()
+    }
+
+    /// All combinations of a new password, `is_active` and role, one after the other, and "end all logins".
+    #[test]
+    fn ended_access_token_is_never_valid_again() {
+        let combinations = [None, Some("password123")].into_iter().flat_map(|password| {
+            [false, true].into_iter().flat_map(move |is_active| {
+                ["client", "admin"].map(|role| {
+                    Some(UserInput {
+                        password: password.map(Input::from).unwrap_or_default(),
+                        is_active: Input::Given(is_active),
+                        role: role.into(),
+                        ..UserInput::default()
+                    })
+                })
+            })
+        });
+        let changes: Vec<Option<UserInput>> = combinations.chain([None]).collect();
+        let apply = |user: &User, input: &Option<UserInput>| {
+            changed(user, |app| {
+                let root = samples::other_user(Rank::Superuser);
+                match input {
+                    Some(input) => drop(update(app, &root, user.id, input, UpdateMode::Partial).unwrap()),
+                    None => logins::end_all(app, &root, user.id).unwrap(),
+                }
+            })
+        };
+        let mut users = vec![samples::user(), samples::admin_user()];
+        for _ in 0..3 {
+            let mut next = Vec::new();
+            for user in &users {
+                for input in &changes {
+                    let after = apply(user, input);
+                    let is_revived = !old_access_token_is_valid(user) && old_access_token_is_valid(&after);
+                    assert!(!is_revived, "{user:?} {input:?}");
+                    if !next.contains(&after) {
+                        next.push(after);
+                    }
+                }
+            }
+            users = next;
         }
     }
 

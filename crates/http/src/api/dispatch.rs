@@ -180,7 +180,9 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
         Err(ApiError::MethodNotAllowed(context.method.to_string()))
     };
     let is_cut = context.is_page && reply.as_mut().is_ok_and(Reply::cut);
-    request.settle(reply.as_ref().err());
+    if let Err(error) = &reply {
+        request.commit_charges(error);
+    }
     let object = operation
         .filter(|_| context.is_page)
         .and_then(|operation| object(endpoint, operation, &reply, handle));
@@ -239,7 +241,7 @@ fn is_there(
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::mpsc;
+    use std::{sync::mpsc, time::Duration};
 
     use actix_web::{
         FromRequest as _,
@@ -251,9 +253,9 @@ pub(crate) mod tests {
     use futures_util::{FutureExt as _, poll, stream};
     use mycars_application::{
         mocks::{MockUserRepository, Mocks, samples},
-        ports::{Claims, Session, Undecodable},
+        ports::{Claims, DiskSpace, Session, StoreError, Undecodable},
     };
-    use mycars_domain::Car;
+    use mycars_domain::{Car, Rank};
     use serde_json::Value;
 
     use super::*;
@@ -261,6 +263,7 @@ pub(crate) mod tests {
         api::ENDPOINTS,
         request::{
             csrf::{CSRF_FIELD, token_of_session},
+            pools::WorkerPools,
             throttle::{Share, Throttles, tests::limits},
         },
         state::tests::state,
@@ -388,8 +391,11 @@ pub(crate) mod tests {
     }
 
     #[actix_web::test]
-    async fn full_pool_is_503_at_once() {
-        let state = Data::new(state(Mocks::new()));
+    async fn full_pool_is_503_at_once_and_counts_no_attempt() {
+        let state = Data::new(State {
+            throttles: Some(Throttles::new(&limits())),
+            ..state(Mocks::new())
+        });
         let (started, is_started) = mpsc::channel();
         let (release, held) = mpsc::channel::<()>();
         let running = state.pools.run(Pool::Passwords, Share::ALL, move || {
@@ -402,30 +408,108 @@ pub(crate) mod tests {
         let mut waiting = std::pin::pin!(state.pools.run(Pool::Passwords, Share::ALL, || ()));
         assert!(poll!(waiting.as_mut()).is_pending());
 
-        let login = serde_json::json!({"username": "ann", "password": "secret"});
-        let (http, mut payload) = TestRequest::post().set_json(login).to_http_parts();
-        let payload = Payload::from_request(&http, &mut payload).await.unwrap();
-        let response = page::serve(endpoint("/api/token/"), state.clone(), http, payload).await;
-        assert_eq!(response.status().as_u16(), 503);
-        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        // Three failures of an account, and two of an address, are allowed.
+        for _ in 0..5 {
+            let login = serde_json::json!({"username": "ann", "password": "secret"});
+            let (http, mut payload) = TestRequest::post().set_json(login).to_http_parts();
+            let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+            let response = page::serve(endpoint("/api/token/"), state.clone(), http, payload).await;
+            assert_eq!(response.status().as_u16(), 503);
+            assert!(response.headers().contains_key(header::RETRY_AFTER));
+        }
         drop(release);
+    }
+
+    /// SHA-256 of `key`.
+    const KEY_HASH: &str = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
+
+    fn session(key_hash: &str, user: UserId) -> Session {
+        Session {
+            key_hash: key_hash.into(),
+            user,
+            created_at: samples::now(),
+            last_seen_at: samples::now(),
+        }
     }
 
     /// Returns mocks in which the session `key` belongs to Ann.
     fn with_anns_session() -> Mocks {
         let mut mocks = with_ann();
-        // SHA-256 of `key`.
-        let key_hash = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
-        mocks.unit.sessions.expect_find().returning(move |given| {
-            Ok((given == key_hash).then(|| Session {
-                key_hash: given.into(),
-                user: samples::user().id,
-                created_at: samples::now(),
-                last_seen_at: samples::now(),
-            }))
-        });
+        mocks
+            .unit
+            .sessions
+            .expect_find()
+            .returning(|given| Ok((given == KEY_HASH).then(|| session(given, samples::user().id))));
         mocks.random.expect_hex().return_const("0000");
         mocks
+    }
+
+    /// A disk whose check takes until it is released. It runs outside the mocked store.
+    struct SlowDisk {
+        started: tokio::sync::mpsc::UnboundedSender<()>,
+        release: std::sync::Mutex<mpsc::Receiver<()>>,
+    }
+
+    impl DiskSpace for SlowDisk {
+        fn check(&self) -> Result<(), StoreError> {
+            self.started.send(()).unwrap();
+            self.release.lock().unwrap().recv().unwrap_or_default();
+            Err(StoreError::NotWritable("full".into()))
+        }
+    }
+
+    /// Of two threads, one at most works for one share.
+    #[actix_web::test]
+    async fn slow_work_of_a_session_delays_no_user_of_its_address() {
+        let mut mocks = Mocks::new();
+        mocks.random.expect_hex().return_const("0000");
+        let bob = || samples::bob(Rank::Client);
+        mocks.unit.sessions.expect_find().returning(move |given| {
+            let user = if given == KEY_HASH { samples::user() } else { bob() };
+            Ok(Some(session(given, user.id)))
+        });
+        mocks.unit.users.expect_find().returning(move |id| {
+            let users = [samples::user(), bob()];
+            Ok(users.into_iter().find(|user| user.id == id))
+        });
+        let (started, mut is_started) = tokio::sync::mpsc::unbounded_channel();
+        let (release, held) = mpsc::channel();
+        let (mut app, _) = mocks.into_app();
+        app.disk_space = Arc::new(SlowDisk {
+            started,
+            release: held.into(),
+        });
+        let state = Data::new(State {
+            app: Arc::new(app),
+            pools: WorkerPools::start(5, false, 1).unwrap(),
+            throttles: Some(Throttles::new(&limits())),
+            ..state(Mocks::new())
+        });
+        let add_car = TestRequest::post()
+            .insert_header((header::ACCEPT, "text/html"))
+            .insert_header((
+                header::COOKIE,
+                format!("sessionid=key; csrftoken={}", token_of_session("key")),
+            ))
+            .set_form([(CSRF_FIELD, token_of_session("key"))]);
+        let serve = |path: &'static str, request: TestRequest| {
+            let state = state.clone();
+            async move {
+                let (http, mut payload) = request.to_http_parts();
+                let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+                page::serve(endpoint(path), state, http, payload)
+                    .await
+                    .status()
+                    .as_u16()
+            }
+        };
+        let ann = actix_web::rt::spawn(serve("/api/cars/", add_car));
+        is_started.recv().await.unwrap();
+        let get_me = TestRequest::default().insert_header((header::COOKIE, "sessionid=other"));
+        let bob = tokio::time::timeout(Duration::from_secs(5), serve("/api/me/", get_me)).await;
+        drop(release);
+        assert_eq!(bob, Ok(200));
+        assert_eq!(ann.await.unwrap(), 503);
     }
 
     /// Sends headers and no body to `/api/cars/`. Returns the status, or `None` if the response waits for the body.

@@ -90,25 +90,21 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Gives the charges back, unless the password was wrong or the response reports that a value is taken. Without this
-    /// call, the request counts as both.
-    pub(crate) fn settle(&self, error: Option<&ApiError>) {
-        let Some(throttles) = &self.state.throttles else {
-            return;
-        };
-        let is_wrong = matches!(error, Some(ApiError::NoActiveAccount));
-        if !is_wrong && !reports(error, &Violation::WrongPassword) {
-            throttles.give_back(self.attempt);
+    /// Lets the request count as a wrong guess if its password was wrong, and as a probe if the response reports that a
+    /// value is taken. Requests that end in another way count as neither.
+    pub(crate) fn commit_charges(&self, error: &ApiError) {
+        if matches!(error, ApiError::NoActiveAccount) || reports(error, &Violation::WrongPassword) {
+            self.attempt.commit();
         }
-        if !reports(error, &Violation::Taken) {
-            throttles.give_back(self.probe);
+        if reports(error, &Violation::Taken) {
+            self.probe.commit();
         }
     }
 }
 
 /// Returns whether an error reports this violation of a field.
-fn reports(error: Option<&ApiError>, violation: &Violation) -> bool {
-    let Some(ApiError::Fields(violations)) = error else {
+fn reports(error: &ApiError, violation: &Violation) -> bool {
+    let ApiError::Fields(violations) = error else {
         return false;
     };
     let mut all = violations.iter().flat_map(|(_, violations)| violations);
@@ -196,6 +192,8 @@ impl Checks<'_> {
         } = plan(&mut body);
         if pool.is_slow() {
             self.authorize_early().await?;
+        } else if self.token_user.is_none() {
+            self.identify().await?;
         }
         if rules.csrf == Csrf::Always || self.user.is_some() {
             check_csrf(rules, self.state, context, &body, token.as_deref())?;
@@ -245,7 +243,7 @@ impl Checks<'_> {
 
     /// Counts the request before its body is read, with any credentials: by address, or by user if it has a token with a
     /// valid signature. Sessions are looked up in the database first; until then, the request counts only to the rate of
-    /// all requests of its address, and to the address's share of the database pool.
+    /// all requests of its address.
     fn count_early(&mut self) -> Result<(), ApiError> {
         let Rules {
             access,
@@ -287,7 +285,7 @@ impl Checks<'_> {
         }
     }
 
-    /// Counts the attempt to guess a password, until it succeeds.
+    /// Counts the attempt to guess a password, until the charges are dropped.
     fn charge(&self, guess: Guess) -> Result<Charges, ApiError> {
         let attempt = match (guess, self.user_id()) {
             (Guess::Login(username), _) => Attempt::Login(username),
@@ -309,9 +307,15 @@ impl Checks<'_> {
         self.state.share(self.context.client, self.user_id())
     }
 
-    /// Looks the user up and refuses those who are not admitted, so that no body is stored and no place in a slow queue
-    /// is taken for them.
+    /// Refuses users who are not admitted, so that no body is stored and no place in a slow queue is taken for them.
     async fn authorize_early(&mut self) -> Result<(), ApiError> {
+        self.identify().await?;
+        authorize(self.rules.access, self.user.as_ref())
+    }
+
+    /// Looks the user up in a short job, so that the work counts to their share of the pools. Before that, a request with
+    /// a session counts to the share of its address, where other users must not wait for that work.
+    async fn identify(&mut self) -> Result<(), ApiError> {
         let Rules {
             access, credentials, ..
         } = self.rules;
@@ -321,7 +325,7 @@ impl Checks<'_> {
         let (state, context) = (Data::clone(self.state), Arc::clone(self.context));
         let job = move || credentials.user(&state.app, &context);
         self.user = self.state.pools.run(Pool::Database, self.share(), job).await??;
-        authorize(access, self.user.as_ref())
+        Ok(())
     }
 }
 
@@ -400,7 +404,8 @@ fn count(
     }
 }
 
-/// Counts a request whose response may say that a value is taken, unless its user may read all values anyway.
+/// Counts a request whose response may say that a value is taken, unless its user may read all values anyway. Requests
+/// without a user have a rate of their own.
 fn charge_probe(state: &State, context: &RequestContext, caller: &Caller) -> Result<Charges, ApiError> {
     let may_read_all = policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING).is_ok();
     match (&state.throttles, caller.user_id()) {

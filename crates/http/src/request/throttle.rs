@@ -1,15 +1,19 @@
 //! Throttling of requests.
 //!
 //! A request is counted before it waits for a worker. Rates that only failures use up are taken before the work as well,
-//! and given back after it ([`Charges`]). So they limit the number of simultaneous attempts, too.
+//! and given back after it, unless the work failed ([`Charges`]). So they limit the number of simultaneous attempts, too.
 
 mod limiter;
 
 use std::{
+    cell::Cell,
     collections::hash_map::RandomState,
     hash::BuildHasher as _,
     net::IpAddr,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,9 +40,9 @@ pub struct Limits {
     pub register: Rate,
     /// Uses of refresh tokens from one address.
     pub refresh: Rate,
-    /// Requests of one user that hash a password.
+    /// Requests of one user that hash a password, and logins to one account from one address.
     pub password: Rate,
-    /// Responses to one user, and to one address, that say that a value is taken.
+    /// Responses to one user that say that a value is taken.
     pub taken: Rate,
     /// All other requests without credentials from one address.
     pub anon: Rate,
@@ -173,13 +177,38 @@ pub(crate) enum Attempt {
     OldPassword(UserId),
 }
 
-/// Requests that were taken from buckets and are given back if the work succeeds.
-#[derive(Debug, Default)]
-pub(crate) struct Charges(Vec<(Scope, Key)>);
+/// Requests that were taken from buckets. They are given back on drop, whatever ended the request, unless they were
+/// [committed](Self::commit).
+#[derive(Default)]
+pub(crate) struct Charges {
+    taken: Vec<(Arc<Limiter>, Key)>,
+    is_committed: Cell<bool>,
+}
+
+impl Charges {
+    /// Lets the requests stay counted.
+    pub(crate) fn commit(&self) {
+        self.is_committed.set(true);
+    }
+
+    fn add(&mut self, limiter: &Arc<Limiter>, key: Key) {
+        self.taken.push((Arc::clone(limiter), key));
+    }
+}
+
+impl Drop for Charges {
+    fn drop(&mut self) {
+        if !self.is_committed.get() {
+            for (limiter, key) in &self.taken {
+                limiter.give_back(key);
+            }
+        }
+    }
+}
 
 /// Counts requests.
 pub(crate) struct Throttles {
-    limiters: [Limiter; Scope::ALL.len()],
+    limiters: [Arc<Limiter>; Scope::ALL.len()],
     user_jobs: usize,
     ipv6_prefix: u8,
     usernames: RandomState,
@@ -214,7 +243,7 @@ impl Throttles {
             Scope::Address => limits.address,
         };
         Self {
-            limiters: Scope::ALL.map(|scope| Limiter::new(rate(scope))),
+            limiters: Scope::ALL.map(|scope| Arc::new(Limiter::new(rate(scope)))),
             user_jobs: limits.user_jobs,
             ipv6_prefix: limits.ipv6_prefix,
             usernames: RandomState::new(),
@@ -269,16 +298,17 @@ impl Throttles {
         self.take(Scope::Password, &Key::User(user), &sender(client, Some(user)))
     }
 
-    /// Counts an attempt to guess a password as failed, until it is given back. A login must have been counted with
-    /// [`check`](Self::check).
+    /// Counts an attempt to guess a password as failed, unless the charges are dropped. A login must have been counted
+    /// with [`check`](Self::check). Logins to one account from one address are counted whether they fail or not,
+    /// because each one hashes a password and stores a login.
     ///
     /// # Errors
-    /// [`ApiError::Throttled`] after too many failures.
+    /// [`ApiError::Throttled`] after too many failures or logins. The login itself stays counted then.
     pub(crate) fn charge_attempt(&self, attempt: &Attempt, client: Client) -> Result<Charges, ApiError> {
         let username = match attempt {
             Attempt::Login(username) => username,
             Attempt::OldPassword(user) => {
-                return self.take_all([(Scope::Account, Key::User(*user))], &sender(client, Some(*user)));
+                return self.charge(Scope::Account, Key::User(*user), &sender(client, Some(*user)));
             }
         };
         let sender = Details {
@@ -288,40 +318,30 @@ impl Throttles {
         let address = self.address(client);
         let account = self.usernames.hash_one(Username::normalize(username));
         let here = Key::AccountFrom(account, Box::new(address.clone()));
-        let mut charges = Charges(vec![(Scope::Login, address)]);
+        self.take(Scope::Password, &here, &sender)?;
         // Others must not be able to lock the user out: an address that has not failed always has one attempt.
+        let mut charges = Charges::default();
         let limiter = self.limiter(Scope::Account);
         let (total, now) = (Key::Account(account), (self.clock)());
         let taken = if self.limiter(Scope::AccountTotal).take(&total, now).is_ok() {
-            charges.0.push((Scope::AccountTotal, total));
+            charges.add(self.limiter(Scope::AccountTotal), total);
             limiter.take(&here, now)
         } else {
             SecurityEvent::AccountAttacked.log(&sender);
             limiter.take_only(&here, now)
         };
-        if let Err(wait) = taken {
-            // No password was tried. The login itself stays counted.
-            self.give_back(&Charges(charges.0.split_off(1)));
-            return Err(refusal(Scope::Account, &sender, wait));
-        }
-        charges.0.push((Scope::Account, here));
+        taken.map_err(|wait| refusal(Scope::Account, &sender, wait))?;
+        charges.add(limiter, here);
+        charges.add(self.limiter(Scope::Login), address);
         Ok(charges)
     }
 
-    /// Counts a request of a user whose response may say that a value is taken. It is given back if the response does not.
+    /// Counts a request of a user as one whose response says that a value is taken, unless the charges are dropped.
     ///
     /// # Errors
     /// [`ApiError::Throttled`] after too many such responses.
     pub(crate) fn charge_probe(&self, client: Client, user: UserId) -> Result<Charges, ApiError> {
-        let keys = [Key::User(user), self.address(client)];
-        self.take_all(keys.map(|key| (Scope::Taken, key)), &sender(client, Some(user)))
-    }
-
-    /// Gives back the requests that were taken.
-    pub(crate) fn give_back(&self, charges: &Charges) {
-        for (scope, key) in &charges.0 {
-            self.limiter(*scope).give_back(key);
-        }
+        self.charge(Scope::Taken, Key::User(user), &sender(client, Some(user)))
     }
 
     /// Returns the share of the worker pools that a request counts to.
@@ -343,21 +363,11 @@ impl Throttles {
         Scope::ALL.map(|scope| (scope.name(), self.limiter(scope).refused()))
     }
 
-    /// Takes from several buckets, or from none.
-    fn take_all<const N: usize>(
-        &self,
-        charges: [(Scope, Key); N],
-        sender: &Details<'_>,
-    ) -> Result<Charges, ApiError> {
-        let mut taken = Charges::default();
-        for (scope, key) in charges {
-            if let Err(error) = self.take(scope, &key, sender) {
-                self.give_back(&taken);
-                return Err(error);
-            }
-            taken.0.push((scope, key));
-        }
-        Ok(taken)
+    fn charge(&self, scope: Scope, key: Key, sender: &Details<'_>) -> Result<Charges, ApiError> {
+        self.take(scope, &key, sender)?;
+        let mut charges = Charges::default();
+        charges.add(self.limiter(scope), key);
+        Ok(charges)
     }
 
     fn take(&self, scope: Scope, key: &Key, sender: &Details<'_>) -> Result<(), ApiError> {
@@ -366,7 +376,7 @@ impl Throttles {
         taken.map_err(|wait| refusal(scope, sender, wait))
     }
 
-    fn limiter(&self, scope: Scope) -> &Limiter {
+    fn limiter(&self, scope: Scope) -> &Arc<Limiter> {
         &self.limiters[scope as usize]
     }
 
@@ -480,17 +490,22 @@ pub(crate) mod tests {
         std::iter::repeat_with(ask).take_while(Result::is_ok).count()
     }
 
+    fn committed(charges: Result<Charges, ApiError>) -> Result<(), ApiError> {
+        charges.map(|charges| charges.commit())
+    }
+
     impl Throttles {
         fn burst(&self, rate: RateClass, user: Option<i64>) -> usize {
             burst(|| self.check(rate, client(ADDRESS), user.map(UserId)))
         }
 
-        fn attempt(&self, username: &str, client: Client) -> Result<Charges, ApiError> {
-            self.charge_attempt(&Attempt::Login(username.into()), client)
+        /// Makes an attempt that fails.
+        fn attempt(&self, username: &str, client: Client) -> Result<(), ApiError> {
+            committed(self.charge_attempt(&Attempt::Login(username.into()), client))
         }
 
         fn remembered(&self) -> usize {
-            self.limiters.iter().map(Limiter::remembered).sum()
+            self.limiters.iter().map(|limiter| limiter.remembered()).sum()
         }
     }
 
@@ -580,12 +595,31 @@ pub(crate) mod tests {
         let (throttles, _) = throttles();
         for user in 0..60 {
             throttles.check(Login, client(ADDRESS), None).unwrap();
-            let charges = throttles
-                .attempt(&format!("user{user}"), client(ADDRESS))
-                .unwrap();
-            throttles.give_back(&charges);
+            let attempt = Attempt::Login(format!("user{user}"));
+            drop(throttles.charge_attempt(&attempt, client(ADDRESS)).unwrap());
         }
         assert_eq!(throttles.burst(Login, None), 2);
+    }
+
+    #[test]
+    fn successful_logins_to_one_account_from_one_address_are_limited() {
+        let (throttles, _) = throttles();
+        let attempt = |client| throttles.charge_attempt(&Attempt::Login("ann".into()), client);
+        assert_eq!(burst(|| attempt(address(1))), 6);
+        assert_eq!(burst(|| attempt(address(2))), 6, "others can't lock the user out");
+    }
+
+    #[test]
+    fn attempts_count_until_they_are_dropped() {
+        let (throttles, _) = throttles();
+        let attempt = |attempt: &Attempt| throttles.charge_attempt(attempt, client(ADDRESS));
+        for kind in [Attempt::Login("ann".into()), Attempt::OldPassword(UserId(1))] {
+            let in_flight: Vec<_> = std::iter::repeat_with(|| attempt(&kind)).take(3).collect();
+            assert!(in_flight.iter().all(Result::is_ok));
+            assert!(attempt(&kind).is_err(), "{kind:?}");
+            drop(in_flight);
+            assert!(attempt(&kind).is_ok(), "{kind:?}");
+        }
     }
 
     #[test]
@@ -617,8 +651,8 @@ pub(crate) mod tests {
         for number in 5..10 {
             assert_eq!(burst(|| throttles.attempt("ann", address(number))), 1);
         }
-        let own = throttles.attempt("ann", client(ADDRESS)).unwrap();
-        throttles.give_back(&own);
+        let own = Attempt::Login("ann".into());
+        drop(throttles.charge_attempt(&own, client(ADDRESS)).unwrap());
         assert_eq!(burst(|| throttles.attempt("ann", client(ADDRESS))), 1);
     }
 
@@ -626,20 +660,20 @@ pub(crate) mod tests {
     fn wrong_old_passwords_of_one_user_are_limited() {
         let (throttles, _) = throttles();
         let attempt = |user| throttles.charge_attempt(&Attempt::OldPassword(UserId(user)), client(ADDRESS));
-        throttles.give_back(&attempt(1).unwrap());
-        assert_eq!(burst(|| attempt(1)), 3);
-        assert_eq!(burst(|| attempt(2)), 3);
+        drop(attempt(1).unwrap());
+        assert_eq!(burst(|| committed(attempt(1))), 3);
+        assert_eq!(burst(|| committed(attempt(2))), 3);
     }
 
+    /// One user must not be able to lock out all others at their address.
     #[test]
-    fn taken_values_are_counted_by_user_and_by_address() {
+    fn taken_values_are_counted_by_user() {
         let (throttles, _) = throttles();
         let probe = |client, user| throttles.charge_probe(client, UserId(user));
-        throttles.give_back(&probe(address(1), 1).unwrap());
-        assert_eq!(burst(|| probe(address(1), 1)), 2);
-        assert_eq!(burst(|| probe(address(2), 1)), 0, "the same user");
-        assert_eq!(burst(|| probe(address(1), 2)), 0, "the same address");
-        assert_eq!(burst(|| probe(address(2), 2)), 2);
+        drop(probe(address(1), 1).unwrap());
+        assert_eq!(burst(|| committed(probe(address(1), 1))), 2);
+        assert_eq!(burst(|| committed(probe(address(2), 1))), 0, "the same user");
+        assert_eq!(burst(|| committed(probe(address(1), 2))), 2, "the same address");
     }
 
     #[test]

@@ -87,8 +87,7 @@ async fn try_to_log_in(
             let old_key = request.context.browser.session_key.as_deref();
             let result = sessions::log_in(&request.state.app, &credentials, old_key);
             let login = login::conclude(request.caller, &credentials, result, |login| &login.user);
-            request.settle(login.as_ref().err());
-            login
+            login.inspect_err(|error| request.commit_charges(error))
         };
         Plan {
             pool: Pool::Passwords,

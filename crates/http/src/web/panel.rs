@@ -134,6 +134,7 @@ static SCREENS: [Screen; 21] = [
 
 /// The request, as views see it.
 struct Context<'a> {
+    request: &'a pipeline::Request<'a>,
     app: &'a App,
     /// The authenticated admin.
     user: &'a User,
@@ -325,7 +326,8 @@ fn answer(
     if let Some(problem) = request.body.problem() {
         return Err(problem);
     }
-    let answer = view(&Context {
+    view(&Context {
+        request,
         app: &request.state.app,
         user: request.user.ok_or(ApiError::NoCredentials)?,
         caller: request.caller,
@@ -336,11 +338,7 @@ fn answer(
         body: request.body,
         csrf_token,
         message,
-    });
-    if let Ok(Answer::LoggedIn(..)) = answer {
-        request.settle(None);
-    }
-    answer
+    })
 }
 
 /// Returns the pool of a form: slow work has pools of its own.
@@ -472,5 +470,72 @@ pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> Htt
             refuse(&error, Some(&user), &context)
         }
         Err(error) => refuse(&error, None, &context),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{FromRequest as _, test::TestRequest};
+    use mycars_application::{
+        mocks::{Mocks, samples},
+        ports::{Session, Verification},
+    };
+
+    use super::*;
+    use crate::{
+        request::{
+            csrf::CSRF_FIELD,
+            throttle::{Throttles, tests::limits},
+        },
+        state::tests::state,
+    };
+
+    /// Sends the old password five times with a weak new one, and returns the statuses.
+    async fn changes_to_a_weak_password(verification: Verification) -> Vec<u16> {
+        let mut mocks = Mocks::new().with_user_read(samples::admin_user());
+        mocks.hasher.expect_verify().returning(move |_, _| verification);
+        mocks.random.expect_hex().return_const("0000");
+        mocks.unit.sessions.expect_find().returning(|key_hash| {
+            Ok(Some(Session {
+                key_hash: key_hash.into(),
+                user: samples::user().id,
+                created_at: samples::now(),
+                last_seen_at: samples::now(),
+            }))
+        });
+        let state = Data::new(State {
+            throttles: Some(Throttles::new(&limits())),
+            max_body: 1000,
+            ..state(mocks)
+        });
+        let screen = SCREENS
+            .iter()
+            .find(|screen| screen.path == "/admin/password/")
+            .unwrap();
+        let token = &token_of_session("key");
+        let mut statuses = Vec::new();
+        for _ in 0..5 {
+            let (http, mut payload) = TestRequest::post()
+                .insert_header((header::COOKIE, format!("sessionid=key; csrftoken={token}")))
+                .set_form([
+                    ("old_password", "old"),
+                    ("new_password", "weak"),
+                    ("password2", "weak"),
+                    (CSRF_FIELD, token),
+                ])
+                .to_http_parts();
+            let payload = Payload::from_request(&http, &mut payload).await.unwrap();
+            let response = dispatch(screen, state.clone(), http, payload).await;
+            statuses.push(response.status().as_u16());
+        }
+        statuses
+    }
+
+    #[actix_web::test]
+    async fn only_wrong_old_passwords_count_as_wrong() {
+        let right = changes_to_a_weak_password(Verification::Right).await;
+        assert_eq!(right, [400; 5]);
+        let wrong = changes_to_a_weak_password(Verification::Wrong).await;
+        assert_eq!(wrong, [400, 400, 400, 429, 429]);
     }
 }

@@ -46,22 +46,25 @@ fn text(value: &Value) -> String {
 
 /// Returns an entry as text, without its time and request. Ids become the names in `ids`.
 fn line(entry: &Value, ids: &[(&Value, &str)]) -> String {
-    let name_of = |id: &Value| {
-        let known = ids.iter().find(|(known, _)| known.to_string() == text(id));
+    let name_of = |id: &Value, is_car: bool| {
+        let known = ids
+            .iter()
+            .find(|(known, name)| known.to_string() == text(id) && (*name == "CAR") == is_car);
         known.map_or_else(|| text(id), |(_, name)| (*name).to_owned())
     };
     let object = if entry["object_type"] == "refresh_token" {
         "(id)".to_owned()
     } else {
-        format!("{} {}", name_of(&entry["object_id"]), text(&entry["object"]))
+        let name = name_of(&entry["object_id"], entry["object_type"] == "car");
+        format!("{name} {}", text(&entry["object"]))
     };
     let [actor_name, channel, address, action, object_type] =
         ["actor_name", "channel", "address", "action", "object_type"].map(|key| text(&entry[key]));
-    let actor = name_of(&entry["actor"]);
+    let actor = name_of(&entry["actor"], false);
     let changes = entry["changes"].as_array().unwrap().iter().map(|change| {
         let field = text(&change["field"]);
         let [before, after] = ["before", "after"].map(|key| match &*field {
-            "owner" => name_of(&change[key]),
+            "owner" => name_of(&change[key], false),
             // The paths of pictures are random.
             "image" if !change[key].is_null() => "(picture)".to_owned(),
             _ => text(&change[key]),

@@ -265,7 +265,8 @@ impl AuditLog for Unit<'_> {
                 .execute(conn)?;
             let count = diesel::delete(audit_log::table.filter(audit_log::id.le(last))).execute(conn)?;
             diesel::delete(audit_log_pruning::table).execute(conn)?;
-            Ok(Some(PrunedEntries {
+            // Another server may have deleted them while this one waited for the row of `audit_log_pruning`.
+            Ok((count > 0).then_some(PrunedEntries {
                 count: count as u64,
                 last,
             }))

@@ -476,8 +476,13 @@ impl CarRepository for Unit<'_> {
         Ok(sum.map_or(0, count_of))
     }
 
-    fn unmeasured_images(&mut self, at_most: u32) -> Result<Vec<(CarId, ImagePath)>, StoreError> {
+    fn unmeasured_images(
+        &mut self,
+        after: CarId,
+        at_most: u32,
+    ) -> Result<Vec<(CarId, ImagePath)>, StoreError> {
         let unmeasured = cars::table
+            .filter(cars::id.gt(after.0))
             .filter(cars::image.is_not_null())
             .filter(cars::image_bytes.is_null())
             .order(cars::id)

@@ -201,9 +201,18 @@ impl RefreshTokenRepository for Unit<'_> {
         })
     }
 
-    fn delete_expired(&mut self, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        let expired = refresh_tokens::expires_at.le(now);
-        self.query(|conn| diesel::delete(refresh_tokens::table.filter(expired)).execute(conn))
+    fn delete_expired(&mut self, now: DateTime<Utc>, at_most: u32) -> Result<usize, StoreError> {
+        self.query(|conn| {
+            let expired: Vec<i64> = refresh_tokens::table
+                .filter(refresh_tokens::expires_at.le(now))
+                .select(refresh_tokens::id)
+                .limit(at_most.into())
+                .load(conn)?;
+            expired.chunks(IDS_AT_ONCE).try_fold(0, |count, ids| {
+                let expired = refresh_tokens::table.filter(refresh_tokens::id.eq_any(ids));
+                Ok(count + diesel::delete(expired).execute(conn)?)
+            })
+        })
     }
 
     fn list(&mut self, query: &TokenQuery) -> Result<Vec<ListedToken>, StoreError> {

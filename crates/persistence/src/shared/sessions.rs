@@ -83,11 +83,20 @@ impl SessionRepository for Unit<'_> {
         &mut self,
         seen_before: DateTime<Utc>,
         created_before: DateTime<Utc>,
+        at_most: u32,
     ) -> Result<usize, StoreError> {
         self.query(|conn| {
             let idle = sessions::last_seen_at.le(seen_before);
             let old = sessions::created_at.le(created_before);
-            diesel::delete(sessions::table.filter(idle.or(old))).execute(conn)
+            let expired: Vec<String> = sessions::table
+                .filter(idle.or(old))
+                .select(sessions::key_hash)
+                .limit(at_most.into())
+                .load(conn)?;
+            expired.chunks(IDS_AT_ONCE).try_fold(0, |count, keys| {
+                let expired = sessions::table.filter(sessions::key_hash.eq_any(keys));
+                Ok(count + diesel::delete(expired).execute(conn)?)
+            })
         })
     }
 }

@@ -418,7 +418,7 @@ const SINGLE_QUERIES: [SingleQuery; 29] = [
         unit.cars().image_bytes_of(world.ann.id, None).map(drop)
     }),
     ("cars.unmeasured_images", "image_bytes is null", |unit, _| {
-        unit.cars().unmeasured_images(5).map(drop)
+        unit.cars().unmeasured_images(CarId(1), 5).map(drop)
     }),
     ("cars.has_image", "where (cars.image =", |unit, _| {
         let path = ImagePath::from_storage("cars/1.jpg".into());

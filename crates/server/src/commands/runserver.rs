@@ -20,8 +20,7 @@ use crate::{
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let address = settings.server.bind;
     let listener = bind(address).map_err(|error| listen_error(address, error.kind(), &error.to_string()))?;
-    let statement_timeout = Duration::from_secs(settings.database.statement_timeout_seconds);
-    let (app, applied) = wiring::migrated_app(settings, Some(statement_timeout))?;
+    let (app, applied) = wiring::server_app(settings)?;
     let http = mycars_http::Settings {
         workers: settings.server.workers,
         connections: settings.database.pool_size as usize,

@@ -1,6 +1,6 @@
 //! Rules about the audit log.
 
-use std::net::IpAddr;
+use std::{iter, net::IpAddr, sync::Barrier, thread};
 
 use mycars_application::{
     lists::{CarQuery, HistoryCount, HistoryQuery, LimitOffset, Search},
@@ -501,4 +501,31 @@ pub fn oldest_entries_are_deleted_and_newest_stays(store: &dyn Store) {
     append(store, &entries[..1]);
     assert_eq!(ids()[0], all[4]);
     assert!(ids()[1] > all[4]);
+}
+
+/// Several servers can prune at once. Each entry counts once, and none reports that it deleted nothing.
+pub fn concurrent_prunings_count_each_entry_once(store: &dyn Store) {
+    const ENTRIES: usize = 60;
+    const SERVERS: usize = 4;
+    let entries: Vec<NewEntry> = (0..=ENTRIES)
+        .map(|number| entry(Action::Created, ObjectType::Car, &number.to_string(), "a"))
+        .collect();
+    append(store, &entries);
+    let start = Barrier::new(SERVERS);
+    let prune = || {
+        start.wait();
+        let delete = || {
+            let deleted = store.write(|unit| unit.audit_log().delete_oldest(moment(100), 1));
+            deleted.expect("entries can be deleted")
+        };
+        iter::from_fn(delete).map(|pruned| pruned.count).collect()
+    };
+    let counts: Vec<u64> = thread::scope(|scope| {
+        let servers: Vec<_> = (0..SERVERS).map(|_| scope.spawn(prune)).collect();
+        let counts = servers
+            .into_iter()
+            .map(|server| -> Vec<u64> { server.join().expect("no panic") });
+        counts.flatten().collect()
+    });
+    assert_eq!(counts, [1; ENTRIES]);
 }

@@ -772,8 +772,8 @@ pub fn picture_sizes_are_summed_by_owner(store: &dyn Store) {
         let sum = store.read(|unit| unit.cars().image_bytes_of(owner, except));
         sum.expect("sizes can be summed")
     };
-    let unmeasured = |at_most: u32| {
-        let found = store.read(|unit| unit.cars().unmeasured_images(at_most));
+    let unmeasured = |after: CarId, at_most: u32| {
+        let found = store.read(|unit| unit.cars().unmeasured_images(after, at_most));
         found.expect("pictures can be found")
     };
     let record = |car: &Car, path: &ImagePath, bytes: u64| {
@@ -782,14 +782,15 @@ pub fn picture_sizes_are_summed_by_owner(store: &dyn Store) {
     };
     assert_eq!(sum(None), 0);
     assert_eq!(
-        unmeasured(2),
+        unmeasured(CarId(0), 2),
         [0, 1].map(|index: usize| (cars[index].id, path(&cars[index])))
     );
+    assert_eq!(unmeasured(cars[1].id, 2), [(cars[2].id, path(&cars[2]))]);
     record(&cars[0], &path(&cars[0]), 5_000_000_000);
     record(&cars[1], &path(&cars[1]), 7);
     // It has another picture by now.
     record(&cars[2], &path(&cars[1]), 9);
-    assert_eq!(unmeasured(9), [(cars[2].id, path(&cars[2]))]);
+    assert_eq!(unmeasured(CarId(0), 9), [(cars[2].id, path(&cars[2]))]);
     assert_eq!(sum(None), 5_000_000_007);
     assert_eq!(sum(Some(cars[0].id)), 7);
     let without = Car {

@@ -98,8 +98,11 @@ pub fn expired_sessions_are_deleted_and_counted(store: &dyn Store) {
     for (key, created, seen) in [("old", 0, 100), ("idle", 50, 50), ("live", 50, 100)] {
         insert(store, &session(key, owner, created, seen)).expect("a session can be stored");
     }
-    let deleted = store.write(|unit| unit.sessions().delete_expired(moment(60), moment(10)));
-    assert_eq!(deleted.expect("sessions can be deleted"), 2);
+    let delete = |at_most: u32| {
+        let deleted = store.write(|unit| unit.sessions().delete_expired(moment(60), moment(10), at_most));
+        deleted.expect("sessions can be deleted")
+    };
+    assert_eq!([delete(1), delete(2), delete(3)], [1, 1, 0]);
     assert_eq!(
         (
             find(store, "old"),

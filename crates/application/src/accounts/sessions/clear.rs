@@ -2,7 +2,7 @@
 
 use mycars_domain::{Action, Target, policy};
 
-use crate::{App, Caller, Error};
+use crate::{App, Caller, Error, housekeeping::delete_in_batches};
 
 /// Deletes the expired sessions, which are refused in any case, and returns their number.
 ///
@@ -11,10 +11,9 @@ use crate::{App, Caller, Error};
 pub fn clear_expired(app: &App, caller: &Caller) -> Result<usize, Error> {
     policy::check(&caller.actor, Action::ClearSessions, Target::NOTHING)?;
     let (now, settings) = (app.now(), app.session_settings);
-    app.store.write(|unit| {
-        Ok(unit
-            .sessions()
-            .delete_expired(now - settings.idle, now - settings.lifetime)?)
+    delete_in_batches(app, |unit, at_most| {
+        unit.sessions()
+            .delete_expired(now - settings.idle, now - settings.lifetime, at_most)
     })
 }
 
@@ -30,9 +29,9 @@ mod tests {
             .unit
             .sessions
             .expect_delete_expired()
-            .withf(|seen, created| created < seen && *seen < samples::now())
+            .withf(|seen, created, _| created < seen && *seen < samples::now())
             .once()
-            .returning(|_, _| Ok(2));
+            .returning(|_, _, _| Ok(2));
         let (app, _) = mocks.into_app();
         assert_eq!(clear_expired(&app, &Caller::system()).unwrap(), 2);
     }

@@ -54,6 +54,8 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
         new_password: new_password.clone(),
     };
     if let Err(error) = accounts::change_password(context.app, context.caller, &change) {
+        let error = error.into();
+        context.request.commit_charges(&error);
         let data = forms::refused_by(context, error)?;
         return Ok(page(context, StatusCode::BAD_REQUEST, &data));
     }

@@ -281,8 +281,9 @@ impl BulkResource for Users {
     }
 }
 
-const LOGINS_END: &str = "Browsers are logged out and refresh tokens stop working at once. Access tokens in hand \
-                          work until they expire: to stop them at once, deactivate.";
+const LOGINS_END: &str = "Browsers are logged out, and refresh tokens and access tokens of admins stop working at \
+                          once. Access tokens of clients may work until they expire: to stop them at once, \
+                          deactivate.";
 
 fn set_active(app: &App, caller: &Caller, id: UserId, is_active: bool) -> Result<Outcome, ApiError> {
     let user = users::read(app, caller, id)?;
