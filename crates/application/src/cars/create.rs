@@ -42,7 +42,7 @@ pub fn create(app: &App, caller: &Caller, scope: CarScope, input: &CarInput) -> 
         scope.recheck(unit, caller)?;
         let fields = CarFields::check(app, unit, (scope, owner), input, UpdateMode::Full, None)?;
         let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
-        audit::car_created(app, unit, caller, &car)?;
+        audit::cars_created(app, unit, caller, std::slice::from_ref(&car))?;
         Ok(car)
     })
 }
