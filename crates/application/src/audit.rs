@@ -37,16 +37,21 @@ fn bounded(change: Change) -> Change {
     }
 }
 
-/// Records that a car was created.
-pub(crate) fn car_created(
+/// Records that cars were created.
+pub(crate) fn cars_created(
     app: &App,
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
-    car: &Car,
+    cars: &[Car],
 ) -> Result<(), StoreError> {
-    let changes = audit::car_changes(None, Some(car));
-    unit.audit_log()
-        .append(&[entry(app, caller, Action::Created, Object::car(car), changes)])
+    let entries: Vec<NewEntry> = cars
+        .iter()
+        .map(|car| {
+            let changes = audit::car_changes(None, Some(car));
+            entry(app, caller, Action::Created, Object::car(car), changes)
+        })
+        .collect();
+    unit.audit_log().append(&entries)
 }
 
 /// Records the changes of a car; nothing if there are none. A change of the owner is an entry of its own: the other

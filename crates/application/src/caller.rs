@@ -135,7 +135,7 @@ mod tests {
     use crate::{
         App, UpdateMode,
         accounts::{self, logins},
-        cars::{self, CarInput, CarScope},
+        cars::{self, CarInput, CarRow, CarScope, ImportMode},
         images,
         mocks::{Mocks, samples},
         ports::MockUserRepository,
@@ -188,7 +188,7 @@ mod tests {
             role: mycars_domain::Role::Client,
             ..samples::bob(Rank::Admin)
         };
-        let writes: [fn(&App, &Caller); 8] = [
+        let writes: [fn(&App, &Caller); 9] = [
             |app, admin| deny(users::create(app, admin, &new_user())),
             |app, admin| deny(accounts::register(app, admin, &new_user())),
             |app, admin| {
@@ -208,6 +208,19 @@ mod tests {
                     admin,
                     CarScope::Owner(UserId(1)),
                     &CarInput::default(),
+                ));
+            },
+            |app, admin| {
+                let rows = [CarRow {
+                    row: 2,
+                    input: CarInput::default(),
+                }];
+                deny(cars::import(
+                    app,
+                    admin,
+                    CarScope::Owner(UserId(1)),
+                    &rows,
+                    ImportMode::Store,
                 ));
             },
             |app, admin| deny(cars::delete(app, admin, CarScope::All, CarId(10), None)),

@@ -65,6 +65,20 @@ pub(crate) fn check_car(
     Ok((cars >= max).then_some(Violation::TooManyCars { max }))
 }
 
+/// Returns the violation if `owner`, who is locked, may not have `new` further cars.
+pub(crate) fn check_cars(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    owner: UserId,
+    new: usize,
+) -> Result<Option<Violation>, StoreError> {
+    let Some(max) = app.quotas.cars else {
+        return Ok(None);
+    };
+    let cars = unit.cars().count_of(&[owner])?.cars;
+    Ok((cars.saturating_add(new as u64) > max).then_some(Violation::TooManyCars { max }))
+}
+
 /// Locks the owner, and returns the violation if their other pictures leave no room for one of `bytes` for `car`.
 ///
 /// A use-case that also locks the car calls this first: users are locked before cars.

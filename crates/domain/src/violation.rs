@@ -65,13 +65,15 @@ pub enum Field {
     Image,
     /// Notes about the car.
     Notes,
+    /// An uploaded file of cars.
+    File,
     /// No single field: a violation of the object as a whole.
     NonField,
 }
 
 impl Field {
     /// All fields, in the order of the declaration.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Username,
         Self::Email,
         Self::FirstName,
@@ -101,6 +103,7 @@ impl Field {
         Self::Owner,
         Self::Image,
         Self::Notes,
+        Self::File,
         Self::NonField,
     ];
 
@@ -138,6 +141,7 @@ impl Field {
             Self::Owner => "owner",
             Self::Image => "image",
             Self::Notes => "notes",
+            Self::File => "file",
             Self::NonField => "non_field",
         }
     }
@@ -257,6 +261,16 @@ pub enum Violation {
     TooManyPixels {
         /// Maximum number of megapixels.
         max_megapixels: u32,
+    },
+    /// A unique value is in an earlier row of the same file.
+    TakenInFile {
+        /// Number of the earlier row.
+        row: u64,
+    },
+    /// A file has too many rows.
+    TooManyRows {
+        /// Maximum number of rows.
+        max: usize,
     },
     /// The owner already has as many cars as a user may have.
     TooManyCars {

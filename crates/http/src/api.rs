@@ -8,6 +8,7 @@ pub(crate) mod entry;
 pub(crate) mod fields;
 pub(crate) mod history;
 mod images;
+pub(crate) mod imports;
 pub(crate) mod items;
 mod logout;
 pub(crate) mod metadata;
@@ -26,7 +27,7 @@ use crate::api::{
 };
 
 /// Every endpoint, in the order of the links in the API root.
-pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 22] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::LOGIN,
@@ -38,12 +39,14 @@ pub(crate) static ENDPOINTS: [&Endpoint; 20] = [
     &account::DELETE,
     &cars::OWN_LIST,
     &cars::OWN_DETAIL,
+    &imports::OWN,
     &images::OWN,
     &history::OWN,
     &users::LIST,
     &users::DETAIL,
     &cars::USER_CARS,
     &cars::USER_CAR,
+    &imports::USERS,
     &images::USERS,
     &history::USERS,
     &history::LIST,

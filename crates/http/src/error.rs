@@ -6,7 +6,8 @@ use actix_web::{
 };
 use mycars_application::{
     accounts::{self, AuthenticationError, TokenError},
-    cars, images,
+    cars::{self, ImportError, InvalidRow},
+    images,
     ports::{BoxError, ImageStoreError, StoreError},
     users,
 };
@@ -20,7 +21,9 @@ use crate::messages;
 pub(crate) enum ApiError {
     /// Fields are invalid.
     Fields(Violations),
-    /// Query parameters are invalid; holds their names and messages.
+    /// Rows of a file are invalid.
+    Rows(Vec<InvalidRow>),
+    /// Query parameters or a file are invalid; holds their names and messages.
     Parameters(Vec<(&'static str, String)>),
     /// An error that belongs to no field.
     NonField(String),
@@ -84,6 +87,9 @@ pub(crate) enum Resource {
     Route,
 }
 
+/// Maximum number of invalid rows in a response.
+const MAX_ROWS: usize = 1000;
+
 /// Value of `Retry-After`, in seconds.
 const RETRY_AFTER: &str = "2";
 
@@ -91,6 +97,7 @@ impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Fields(_)
+            | Self::Rows(_)
             | Self::Parameters(_)
             | Self::NonField(_)
             | Self::Malformed(_)
@@ -189,6 +196,10 @@ impl ApiError {
     fn body(&self) -> ErrorBody {
         match self {
             Self::Fields(violations) => ErrorBody::Fields(FieldErrors(violations.clone())),
+            Self::Rows(rows) => ErrorBody::Rows {
+                errors: rows.iter().take(MAX_ROWS).map(RowErrors::from).collect(),
+                invalid_rows: rows.len(),
+            },
             Self::Parameters(errors) => ErrorBody::Parameters(ParameterErrors(errors.clone())),
             Self::NonField(message) => ErrorBody::NonField {
                 non_field_errors: [message.clone()],
@@ -296,6 +307,10 @@ enum ErrorBody {
     NonField {
         non_field_errors: [String; 1],
     },
+    Rows {
+        errors: Vec<RowErrors>,
+        invalid_rows: usize,
+    },
     Fields(FieldErrors),
     Parameters(ParameterErrors),
 }
@@ -319,6 +334,23 @@ struct TokenMessage {
     token_class: &'static str,
     token_type: &'static str,
     message: &'static str,
+}
+
+/// The errors of a row.
+#[derive(Serialize)]
+struct RowErrors {
+    row: u64,
+    #[serde(flatten)]
+    fields: FieldErrors,
+}
+
+impl From<&InvalidRow> for RowErrors {
+    fn from(invalid: &InvalidRow) -> Self {
+        Self {
+            row: invalid.row,
+            fields: FieldErrors(invalid.violations.clone()),
+        }
+    }
 }
 
 struct FieldErrors(Violations);
@@ -424,6 +456,15 @@ impl From<cars::Error> for ApiError {
             cars::Error::OwnerGone => Self::UserNotFound,
             cars::Error::Conflict => Self::Conflict,
             cars::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Rows(rows) => Self::Rows(rows),
+            ImportError::Cars(error) => error.into(),
         }
     }
 }

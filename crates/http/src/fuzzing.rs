@@ -18,7 +18,8 @@ pub fn read_body(content_type: &[u8], body: &[u8], size: usize) -> String {
                 .collect();
             format!("{parts:?}")
         }
-        Body::Malformed(why) | Body::Unsupported(why) => why,
+        Body::Malformed(why) => why,
+        Body::Unsupported(media_type, _) => media_type.given,
         _ => String::new(),
     }
 }

@@ -17,6 +17,7 @@ pub mod messages;
 mod request;
 mod routes;
 mod server;
+mod spreadsheet;
 mod state;
 mod web;
 

@@ -80,6 +80,10 @@ pub fn violation(field: Field, violation: &Violation) -> String {
         Violation::TooManyPixels { max_megapixels } => {
             format!("The image has too many pixels: at most {max_megapixels} megapixels.")
         }
+        Violation::TakenInFile { row } => format!("Row {row} has the same {}.", name(field)),
+        Violation::TooManyRows { max } => {
+            format!("The file has more than {max} rows. Import it in several parts.")
+        }
         Violation::TooManyCars { max } => format!(
             "This user may have at most {max} cars. Delete some, or ask an administrator for a higher limit."
         ),

@@ -13,7 +13,10 @@ use crate::{
     },
     edge::{metrics::Route, monitoring},
     error::ApiError,
-    request::{context::RequestContext, negotiation::negotiate},
+    request::{
+        context::RequestContext,
+        negotiation::{RENDERERS, negotiate},
+    },
     state::State,
     web::{docs, login, media, page, panel, path_pattern, ui::assets},
 };
@@ -99,8 +102,8 @@ async fn no_such_route(state: Data<State>, http: HttpRequest) -> HttpResponse {
         return panel::no_such_page(&state, &http).await;
     }
     let error = ApiError::NotFound(crate::error::Resource::Route);
-    let is_page =
-        http.path().starts_with("/api/") && negotiate(&http).is_ok_and(|accepted| accepted.is_page());
+    let is_page = http.path().starts_with("/api/")
+        && negotiate(&RENDERERS, &http).is_ok_and(|accepted| accepted.is_page());
     if is_page {
         page::present_error(&error, &RequestContext::new(&state, &http, true))
     } else {

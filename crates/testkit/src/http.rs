@@ -59,6 +59,11 @@ impl Request {
 
     /// Creates a form with a picture, as browsers send it. An empty file is none.
     pub fn multipart(path: &str, fields: &[(&str, &str)], file: &[u8]) -> Self {
+        Self::form_with_file(path, fields, "image", file)
+    }
+
+    /// Creates a form with a file in the field `field`, as browsers send it. An empty file is none.
+    pub fn form_with_file(path: &str, fields: &[(&str, &str)], field: &str, file: &[u8]) -> Self {
         let part = |parameters: &str, content: &[u8]| {
             let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {parameters}\r\n\r\n");
             [head.as_bytes(), content, b"\r\n"].concat()
@@ -68,7 +73,7 @@ impl Request {
             .iter()
             .flat_map(|(name, value)| part(&format!("name=\"{name}\""), value.as_bytes()))
             .collect();
-        body.extend(part(&format!("name=\"image\"; filename=\"{name}\""), file));
+        body.extend(part(&format!("name=\"{field}\"; filename=\"{name}\""), file));
         body.extend(format!("--{BOUNDARY}--\r\n").bytes());
         let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
         Self {

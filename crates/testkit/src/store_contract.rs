@@ -72,6 +72,8 @@ macro_rules! store_contract {
             update_of_missing_car_is_an_error
             delete_of_car_is_idempotent
             plate_is_unique_ignoring_case
+            plates_are_looked_up_with_their_owners
+            many_cars_are_inserted_in_order_of_ids
             own_plate_is_not_taken
             cars_are_listed_newest_first_then_by_id
             car_search_ignores_case

@@ -126,6 +126,8 @@ fn violation(violation: &Violation) -> String {
         | Violation::UnsupportedFormat(_)
         | Violation::Undecodable(_)
         | Violation::TooManyPixels { .. }
+        | Violation::TakenInFile { .. }
+        | Violation::TooManyRows { .. }
         | Violation::TooManyCars { .. }
         | Violation::LoginTooOld
         | Violation::TooManyPictureBytes { .. } => format!("is wrong ({violation:?})"),

@@ -326,6 +326,19 @@ impl CarRepository for Unit {
         Ok((count, self.license_is_taken(license, None)?))
     }
 
+    fn license_owners(&mut self, licenses: &[LicensePlate]) -> Result<Vec<Option<UserId>>> {
+        let cars = self.state.cars.values();
+        let owners: BTreeMap<String, UserId> = cars.map(|car| (car.license.key(), car.owner)).collect();
+        Ok(licenses
+            .iter()
+            .map(|license| owners.get(&license.key()).copied())
+            .collect())
+    }
+
+    fn insert_all(&mut self, cars: &[NewCar]) -> Result<Vec<Car>> {
+        cars.iter().map(|car| CarRepository::insert(self, car)).collect()
+    }
+
     fn set_image_bytes(&mut self, id: CarId, path: &ImagePath, bytes: u64) -> Result<()> {
         self.change(|state| {
             let car = state.cars.get(&id);

@@ -43,7 +43,7 @@ pub fn create(app: &App, caller: &Caller, scope: CarScope, input: &CarInput) -> 
         scope.recheck(unit, caller, charged.filter(|_| app.quotas.cars.is_some()))?;
         let fields = CarFields::check(app, unit, (scope, owner), input, UpdateMode::Full, None)?;
         let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
-        audit::car_created(app, unit, caller, &car)?;
+        audit::cars_created(app, unit, caller, std::slice::from_ref(&car))?;
         Ok(car)
     })
 }

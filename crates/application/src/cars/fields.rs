@@ -154,6 +154,11 @@ impl CarFields {
         }
     }
 
+    /// Returns the licence plate, if it was sent and is valid.
+    pub(super) fn license(&self) -> Option<&LicensePlate> {
+        self.license.as_ref()
+    }
+
     /// Returns a new car of `owner`, or else of the owner among the fields. Optional fields that were not sent have
     /// their defaults.
     pub(super) fn into_new(self, app: &App, owner: Option<UserId>) -> Result<NewCar, Error> {

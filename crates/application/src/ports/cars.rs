@@ -138,12 +138,26 @@ pub trait CarRepository {
         license: &LicensePlate,
     ) -> Result<(u64, bool), StoreError>;
 
+    /// Returns for each of these licence plates the owner of the car that has it, by its [`key`](LicensePlate::key);
+    /// `None` for free plates.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn license_owners(&mut self, licenses: &[LicensePlate]) -> Result<Vec<Option<UserId>>, StoreError>;
+
     /// Stores a new car with an id that was never used for a car.
     ///
     /// # Errors
     /// MUST be [`StoreError::Taken`] with [`Field::License`](mycars_domain::Field::License) if the plate is taken,
     /// and [`StoreError::OwnerGone`] if the owner does not exist.
     fn insert(&mut self, car: &NewCar) -> Result<Car, StoreError>;
+
+    /// Stores new cars like [`insert`](Self::insert). Their ids ascend in the order of `cars`; they are returned in any
+    /// order.
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert), if one of the cars violates a rule.
+    fn insert_all(&mut self, cars: &[NewCar]) -> Result<Vec<Car>, StoreError>;
 
     /// Stores all fields of an existing car except the time of its creation.
     ///

@@ -79,6 +79,11 @@ fn panel_forms_are_accessible() {
     site.change_form().fill("Owner", "e");
     assert_eq!(site.change_form().press("Find"), 200);
     inspection.look("owners found");
+    inspection.visit("/admin/users/2/import/", 200);
+    let rows = "brand;model;year;license\nVW;;1999;B-1";
+    site.form_with("Import").fill("Or paste rows", rows);
+    assert_eq!(site.form_with("Import").press("Import"), 400);
+    inspection.look("400 of an import");
     inspection.visit("/admin/users/2/password/", 200);
     inspection.visit("/admin/password/", 200);
     assert_eq!(site.form_with("Set the password").press("Set the password"), 400);

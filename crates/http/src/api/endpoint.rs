@@ -123,7 +123,7 @@ impl Operation {
                 .iter()
                 .any(|spec| spec.kind == kind && body.may_hold(spec.name))
         };
-        if self.takes_file() {
+        if self.takes_image() {
             Pool::Images
         } else if is_sent(FieldKind::Password) {
             Pool::Passwords
@@ -134,33 +134,46 @@ impl Operation {
         }
     }
 
-    /// Returns whether the response may report that a value of this body is taken.
+    /// Returns whether the response may report that a value of this body is taken; rows may hold any field.
     pub(crate) fn checks_uniqueness(&self, body: &Body) -> bool {
         UNIQUE
             .map(messages::name)
             .iter()
-            .any(|name| self.takes(name) && body.may_hold(name))
+            .any(|name| self.has_field(name) && body.may_hold(name))
+            || self.takes_rows()
     }
 
     /// Returns whether the body holds the caller's own password.
     pub(crate) fn takes_old_password(&self) -> bool {
-        self.takes(messages::name(Field::OldPassword))
+        self.has_field(messages::name(Field::OldPassword))
     }
 
-    fn takes(&self, name: &str) -> bool {
+    fn has_field(&self, name: &str) -> bool {
         self.fields().iter().any(|spec| spec.name == name)
     }
 
     /// Returns whether some bodies are slow to process.
     pub(crate) fn may_be_slow(&self) -> bool {
-        self.takes_file() || self.fields().iter().any(|spec| spec.kind == FieldKind::Password)
+        self.takes_file() || self.takes(FieldKind::Password)
     }
 
     /// Returns whether the body may hold a file.
     pub(crate) fn takes_file(&self) -> bool {
-        self.fields()
-            .iter()
-            .any(|spec| spec.kind == FieldKind::ImageUpload)
+        self.fields().iter().any(|spec| spec.kind.is_upload())
+    }
+
+    /// Returns whether the body is a picture.
+    pub(crate) fn takes_image(&self) -> bool {
+        self.takes(FieldKind::ImageUpload)
+    }
+
+    /// Returns whether the body is a file of rows.
+    pub(crate) fn takes_rows(&self) -> bool {
+        self.takes(FieldKind::FileUpload)
+    }
+
+    fn takes(&self, kind: FieldKind) -> bool {
+        self.fields().iter().any(|spec| spec.kind == kind)
     }
 }
 
@@ -175,6 +188,11 @@ impl Endpoint {
     /// Returns whether the list has pages even if the client sends no limit.
     pub(crate) fn always_has_pages(&self) -> bool {
         self.list.is_some_and(|list| list.page_size.is_some())
+    }
+
+    /// Returns the name of the file as which the list is returned as CSV; `None` if there is no CSV.
+    pub(crate) fn csv(&self) -> Option<&'static str> {
+        self.list.and_then(|list| list.csv)
     }
 
     /// Returns the value of the `Allow` header, in Django REST framework's order.
@@ -238,7 +256,7 @@ impl Request<'_> {
         format!("{}/", self.path.trim_end_matches('/'))
     }
 
-    /// Returns a list as a reply: in an envelope if the client requests a page, or if a page of the browsable API shows
+    /// Returns a list as a reply: as CSV if the client requests it; in an envelope if the client requests a page, or if a page of the browsable API shows
     /// only a part.
     pub(crate) fn list<I: Items>(
         &self,
@@ -246,6 +264,9 @@ impl Request<'_> {
         page: Option<LimitOffset>,
         kind: I,
     ) -> Result<Reply, ApiError> {
+        if let (true, ResponseSpec::Many(schema)) = (self.context.is_csv, self.operation.answer) {
+            return self.csv(schema, listed, kind);
+        }
         let total = listed.total;
         let is_part =
             |page: &LimitOffset| page.offset > 0 || total.is_some_and(|total| total > page.limit.into());
@@ -273,6 +294,23 @@ impl Request<'_> {
         })
     }
 
+    /// Returns a 200 with items as CSV, one in each line.
+    fn csv<I: Items>(
+        &self,
+        schema: &Schema,
+        listed: &ChunkedList<I::Item, i64>,
+        kind: I,
+    ) -> Result<Reply, ApiError> {
+        let names = schema.readable().map(|spec| spec.name).collect();
+        let reader = (self.app, self.caller);
+        let (csv, rest) = items::write_csv(reader, names, &listed.first, listed.rest.clone(), kind)?;
+        Ok(Reply {
+            is_csv: true,
+            rest,
+            ..Reply::of_json(csv)
+        })
+    }
+
     /// Returns the fields of the body.
     pub(crate) fn form(&self) -> Result<Form<'_>, ApiError> {
         self.body.form(self.operation.fields())
@@ -296,8 +334,10 @@ impl Request<'_> {
 /// The reply of an operation.
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// Serialized JSON; empty for no body. It is serialized on the worker thread, because that takes time.
+    /// Serialized JSON, or CSV; empty for no body. It is serialized on the worker thread, because that takes time.
     pub(crate) json: Vec<u8>,
+    /// Whether the body is CSV.
+    pub(crate) is_csv: bool,
     /// Makes the rest of a long body.
     pub(crate) rest: Option<Rest>,
     pub(crate) location: Option<String>,
@@ -316,6 +356,7 @@ impl Reply {
         Self {
             status: 200,
             json,
+            is_csv: false,
             rest: None,
             location: None,
             ends_session: false,

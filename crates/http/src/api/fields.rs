@@ -24,7 +24,7 @@ impl Schema {
 
     /// Returns the fields in responses: all but secrets and files.
     pub(crate) fn readable(&self) -> impl Iterator<Item = &'static FieldSpec> + use<> {
-        let is_shown = |spec: &&FieldSpec| !matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload);
+        let is_shown = |spec: &&FieldSpec| spec.kind != FieldKind::Password && !spec.kind.is_upload();
         self.fields.iter().filter(is_shown)
     }
 }
@@ -50,6 +50,8 @@ pub(crate) enum FieldKind {
     Image,
     /// An uploaded picture.
     ImageUpload,
+    /// An uploaded file of rows.
+    FileUpload,
     /// One of several codes; read-only.
     Code(&'static [&'static str]),
     /// The id of another object; read-only.
@@ -58,8 +60,17 @@ pub(crate) enum FieldKind {
     Computed,
     /// A value of any field; read-only.
     Any,
+    /// A list of texts; read-only.
+    Texts,
     /// A list of objects; read-only.
     List(&'static Schema),
+}
+
+impl FieldKind {
+    /// Returns whether the value is an uploaded file.
+    pub(crate) const fn is_upload(self) -> bool {
+        matches!(self, Self::ImageUpload | Self::FileUpload)
+    }
 }
 
 /// The description of one field. Made by the constructors and the methods that refine it.

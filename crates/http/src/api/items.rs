@@ -1,11 +1,13 @@
-//! Lists of any length: a long one is read and sent in pieces, so that a slow client takes the memory of one piece.
+//! Lists of any length, as JSON or CSV: a long one is read and sent in pieces, so that a slow client takes the memory of
+//! one piece.
 
 use std::collections::VecDeque;
 
 use mycars_application::{App, Caller};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::{error::ApiError, request::stream::Step};
+use crate::{error::ApiError, request::stream::Step, spreadsheet};
 
 /// The items of a list: how they are read again and written.
 pub(crate) trait Items: Send + 'static {
@@ -29,14 +31,49 @@ const MAX_CHUNK: usize = 400;
 /// The rest of a long list.
 pub(crate) struct Rest {
     pub(crate) step: Step,
-    /// The end of the JSON, which the last step returns.
+    /// The end of the body, which the last step returns.
     pub(crate) end: Vec<u8>,
+}
+
+/// The form of a list.
+enum Format {
+    /// An array.
+    Json,
+    /// A line for each item, with the fields of these names.
+    Csv(Vec<&'static str>),
+}
+
+impl Format {
+    /// Appends an item.
+    fn write<I: Items>(
+        &self,
+        kind: &I,
+        item: &I::Item,
+        is_first: bool,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), ApiError> {
+        match self {
+            Self::Json => {
+                if !is_first {
+                    bytes.push(b',');
+                }
+                kind.write(item, bytes).map_err(unwritable)
+            }
+            Self::Csv(names) => {
+                let mut json = Vec::new();
+                kind.write(item, &mut json).map_err(unwritable)?;
+                let fields: Map<String, Value> = serde_json::from_slice(&json).map_err(unwritable)?;
+                let value = |name: &&str| fields.get(*name).unwrap_or(&Value::Null);
+                spreadsheet::write(names.iter().map(value), bytes)
+            }
+        }
+    }
 }
 
 /// Writes items into the empty array at the end of `container`: `first`, and then those with the ids `rest`. Returns the
 /// first piece, and what makes the rest if it is not all.
 pub(crate) fn write<I: Items>(
-    (app, caller): (&App, &Caller),
+    reader: (&App, &Caller),
     container: &impl Serialize,
     first: &[I::Item],
     rest: Vec<i64>,
@@ -45,24 +82,25 @@ pub(crate) fn write<I: Items>(
     let mut json = to_json(container)?;
     let inside = json.windows(2).rposition(|array| array == b"[]").unwrap_or(0) + 1;
     let end = json.split_off(inside);
-    let mut pieces = Pieces {
-        kind,
-        ids: rest.into(),
-        chunk: MAX_CHUNK,
-        is_empty: true,
-    };
-    pieces.append(first, &mut json)?;
-    pieces.fill(app, caller, &mut json)?;
-    if pieces.ids.is_empty() {
-        json.extend(end);
-        return Ok((json, None));
-    }
-    let step = pieces.into_step(end.clone());
-    Ok((json, Some(Rest { step, end })))
+    Pieces::new(Format::Json, rest, kind).start(reader, json, first, end)
+}
+
+/// Writes items as CSV with these columns: `first`, and then those with the ids `rest`. Returns the first piece, and what
+/// makes the rest if it is not all.
+pub(crate) fn write_csv<I: Items>(
+    reader: (&App, &Caller),
+    names: Vec<&'static str>,
+    first: &[I::Item],
+    rest: Vec<i64>,
+    kind: I,
+) -> Result<(Vec<u8>, Option<Rest>), ApiError> {
+    let header = spreadsheet::header(names.iter().copied())?;
+    Pieces::new(Format::Csv(names), rest, kind).start(reader, header, first, Vec::new())
 }
 
 /// A list in the making.
 struct Pieces<I> {
+    format: Format,
     kind: I,
     /// The items that are not written yet.
     ids: VecDeque<i64>,
@@ -73,28 +111,54 @@ struct Pieces<I> {
 }
 
 impl<I: Items> Pieces<I> {
+    fn new(format: Format, ids: Vec<i64>, kind: I) -> Self {
+        Self {
+            format,
+            kind,
+            ids: ids.into(),
+            chunk: MAX_CHUNK,
+            is_empty: true,
+        }
+    }
+
+    /// Appends items to the beginning of a body: `first`, and the others. Returns the first piece, and what makes the
+    /// rest, before `end`, if it is not all.
+    fn start(
+        mut self,
+        (app, caller): (&App, &Caller),
+        mut bytes: Vec<u8>,
+        first: &[I::Item],
+        end: Vec<u8>,
+    ) -> Result<(Vec<u8>, Option<Rest>), ApiError> {
+        self.append(first, &mut bytes)?;
+        self.fill(app, caller, &mut bytes)?;
+        if self.ids.is_empty() {
+            bytes.extend(end);
+            return Ok((bytes, None));
+        }
+        let step = self.into_step(end.clone());
+        Ok((bytes, Some(Rest { step, end })))
+    }
+
     /// Reads and writes items until the piece is full or all are written.
-    fn fill(&mut self, app: &App, caller: &Caller, json: &mut Vec<u8>) -> Result<(), ApiError> {
-        while json.len() < PIECE && !self.ids.is_empty() {
+    fn fill(&mut self, app: &App, caller: &Caller, bytes: &mut Vec<u8>) -> Result<(), ApiError> {
+        while bytes.len() < PIECE && !self.ids.is_empty() {
             let count = self.chunk.min(self.ids.len());
             let ids: Vec<i64> = self.ids.drain(..count).collect();
             let items = self.kind.read(app, caller, &ids)?;
-            self.append(&items, json)?;
+            self.append(&items, bytes)?;
         }
         Ok(())
     }
 
     /// Writes items until the piece is full, and puts the ids of the others back.
-    fn append(&mut self, items: &[I::Item], json: &mut Vec<u8>) -> Result<(), ApiError> {
+    fn append(&mut self, items: &[I::Item], bytes: &mut Vec<u8>) -> Result<(), ApiError> {
         let mut items = items.iter();
         let mut written = 0;
-        while json.len() < PIECE
+        while bytes.len() < PIECE
             && let Some(item) = items.next()
         {
-            if !self.is_empty {
-                json.push(b',');
-            }
-            self.kind.write(item, json).map_err(unwritable)?;
+            self.format.write(&self.kind, item, self.is_empty, bytes)?;
             self.is_empty = false;
             written += 1;
         }
@@ -111,15 +175,15 @@ impl<I: Items> Pieces<I> {
 
     /// Returns the step that makes the next pieces, and then `end`.
     fn into_step(mut self, end: Vec<u8>) -> Step {
-        let mut end = Some(end);
+        let mut end = Some(end).filter(|end| !end.is_empty());
         Box::new(move |app, caller| {
             let caller = caller.ok_or(ApiError::NoCredentials)?;
             if self.ids.is_empty() {
                 return Ok(end.take());
             }
-            let mut json = Vec::new();
-            self.fill(app, caller, &mut json)?;
-            Ok(Some(json))
+            let mut bytes = Vec::new();
+            self.fill(app, caller, &mut bytes)?;
+            Ok(Some(bytes))
         })
     }
 }
@@ -140,7 +204,7 @@ mod tests {
     };
 
     use mycars_application::mocks::{Mocks, samples};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -249,6 +313,44 @@ mod tests {
         assert_eq!(json, json!(expected).to_string().into_bytes());
         assert!(rest.is_none());
         assert_eq!(reads.load(Ordering::Relaxed), 2);
+    }
+
+    /// Numbers as objects.
+    struct Numbers;
+
+    impl Items for Numbers {
+        type Item = i64;
+
+        fn id(item: &i64) -> i64 {
+            *item
+        }
+
+        fn read(&self, _: &App, _: &Caller, ids: &[i64]) -> Result<Vec<i64>, ApiError> {
+            Ok(ids.to_vec())
+        }
+
+        fn write(&self, item: &i64, json: &mut Vec<u8>) -> serde_json::Result<()> {
+            serde_json::to_writer(json, &json!({"id": item, "text": text(*item), "none": null}))
+        }
+    }
+
+    #[test]
+    fn csv_in_pieces_has_one_line_for_each_item() {
+        let (app, _) = Mocks::new().into_app();
+        let ann = samples::ann();
+        let first: Vec<i64> = (0..50).collect();
+        let names = vec!["text", "none", "id"];
+        let (mut csv, rest) = write_csv((&app, &ann), names, &first, (50..200).collect(), Numbers).unwrap();
+        let mut step = rest.unwrap().step;
+        while let Some(piece) = step(&app, Some(&ann)).unwrap() {
+            csv.extend(piece);
+        }
+        let lines: Vec<String> = (0..200).map(|id| format!("{},,{id}\n", text(id))).collect();
+        let lines = lines.concat();
+        assert!(String::from_utf8(csv).unwrap() == format!("\u{feff}text,none,id\n{lines}"));
+
+        let (csv, rest) = write_csv((&app, &ann), vec!["id"], &[], vec![], Numbers).unwrap();
+        assert!(csv == "\u{feff}id\n".as_bytes() && rest.is_none());
     }
 
     #[test]

@@ -123,10 +123,12 @@ fn type_name(kind: FieldKind) -> &'static str {
         FieldKind::DateTime => "datetime",
         FieldKind::Boolean => "boolean",
         FieldKind::Image | FieldKind::ImageUpload => "image upload",
+        FieldKind::FileUpload => "file upload",
         FieldKind::Code(_)
         | FieldKind::Reference
         | FieldKind::Computed
         | FieldKind::Any
+        | FieldKind::Texts
         | FieldKind::List(_) => "field",
     }
 }

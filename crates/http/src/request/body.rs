@@ -13,7 +13,10 @@ mod parts;
 mod tests;
 mod transfer;
 
-use std::{cell::RefCell, io};
+use std::{
+    cell::RefCell,
+    io::{self, Read as _, Seek as _},
+};
 
 use actix_web::{
     HttpRequest,
@@ -22,7 +25,8 @@ use actix_web::{
 };
 use encoding_rs::mem::decode_latin1;
 use futures_util::StreamExt as _;
-use mycars_application::images;
+use mycars_application::{Input, images};
+use mycars_domain::{Field, Violation, Violations};
 use tempfile::SpooledTempFile;
 
 use self::{
@@ -50,8 +54,8 @@ pub(crate) enum Body {
     Form(Vec<(String, Part)>),
     /// A malformed body; holds the message.
     Malformed(String),
-    /// Any other type.
-    Unsupported(String),
+    /// Any other type: the media type, and the content.
+    Unsupported(MediaType, Vec<u8>),
     /// A body that exceeds the limit; holds the limit.
     TooLarge(usize),
     /// A body that is incomplete.
@@ -100,6 +104,9 @@ const MAX_PARTS: usize = 1000;
 
 /// Maximum size of a file that is kept in memory, in bytes.
 const MAX_FILE_IN_MEMORY: usize = 64 * 1024;
+
+/// Media types of a body that is a file of rows.
+const ROWS: [&[u8]; 2] = [b"text/csv", b"application/x-ndjson"];
 
 const JSON: &[u8] = b"application/json";
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
@@ -175,7 +182,7 @@ impl Body {
                 Ok(fields) => Self::Form(fields),
                 Err(error) => Self::unreadable("Form parse error", error),
             },
-            _ => Self::Unsupported(media_type.given.clone()),
+            _ => Self::Unsupported(media_type.clone(), bytes),
         }
     }
 
@@ -198,7 +205,7 @@ impl Body {
             Self::BrokenOff => Some(ApiError::Malformed("The request body ends too early.".into())),
             Self::NoMemory => Some(ApiError::Unavailable("too many bodies take memory".into())),
             Self::NotKept(kind) => Some(images::Error::Images(io::Error::from(*kind).into()).into()),
-            Self::Empty { .. } | Self::Json(_) | Self::Form(_) | Self::Unsupported(_) => None,
+            Self::Empty { .. } | Self::Json(_) | Self::Form(_) | Self::Unsupported(..) => None,
         }
     }
 
@@ -208,7 +215,9 @@ impl Body {
             (_, Some(problem)) => Err(problem),
             (Self::Json(bytes), None) => Form::json(specs, bytes),
             (Self::Form(parts), None) => Ok(Form::html(specs, parts)),
-            (Self::Unsupported(given), None) => Err(ApiError::UnsupportedMediaType(given.clone())),
+            (Self::Unsupported(media_type, _), None) => {
+                Err(ApiError::UnsupportedMediaType(media_type.given.clone()))
+            }
             (Self::Empty { is_form: true }, None) => Ok(Form::html(specs, &[])),
             (_, None) => Form::json(specs, b"{}"),
         }
@@ -262,6 +271,23 @@ impl Body {
         })
     }
 
+    /// Returns the text of an uploaded file of rows: of the field `file`, or of a body that is such a file itself.
+    pub(crate) fn rows(&self, specs: &'static [FieldSpec]) -> Result<String, ApiError> {
+        let refuse = |violation| ApiError::Fields(Violations::one(Field::File, violation));
+        let (bytes, charset) = match self {
+            Self::Unsupported(media_type, bytes) if ROWS.contains(&media_type.value.essence.as_slice()) => {
+                (bytes.clone(), media_type.value.charset())
+            }
+            _ => match self.form(specs)?.file(Field::File) {
+                Input::Given(file) => (read_file(file)?, None),
+                Input::Absent | Input::Null => return Err(refuse(Violation::NoFile)),
+                Input::Invalid(violation) => return Err(refuse(violation)),
+            },
+        };
+        let decoded = charset.unwrap_or(Charset::DEFAULT).decode_document(bytes);
+        decoded.map_err(|error| refuse(error.violation()))
+    }
+
     /// Returns whether the body holds a file.
     pub(crate) fn has_file(&self) -> bool {
         matches!(self, Self::Form(parts) if parts.iter().any(|(_, part)| matches!(part, Part::File(_))))
@@ -292,9 +318,18 @@ impl Body {
     }
 }
 
+fn read_file(file: &RefCell<File>) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    let content = &mut file.borrow_mut().content;
+    let read = content.rewind().and_then(|()| content.read_to_end(&mut bytes));
+    read.map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(bytes)
+}
+
 /// The media type that a client sent.
-struct MediaType {
-    given: String,
+#[derive(Clone)]
+pub(crate) struct MediaType {
+    pub(crate) given: String,
     value: HeaderValue,
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct RequestContext {
     request_id: Option<String>,
     /// Whether the response is a page.
     pub(crate) is_page: bool,
+    /// Whether a list is returned as CSV.
+    pub(crate) is_csv: bool,
 }
 
 impl RequestContext {
@@ -60,6 +62,7 @@ impl RequestContext {
             csrf_token,
             request_id: http.extensions().get::<RequestId>().map(|id| id.0.clone()),
             is_page,
+            is_csv: false,
         }
     }
 

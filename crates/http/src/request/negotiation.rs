@@ -25,7 +25,7 @@ pub(crate) struct Renderer {
 }
 
 /// All renderers, the preferred one first.
-pub(crate) static RENDERERS: [Renderer; 2] = [
+pub(crate) const RENDERERS: [Renderer; 2] = [
     Renderer {
         format: "json",
         media_type: "application/json",
@@ -35,6 +35,18 @@ pub(crate) static RENDERERS: [Renderer; 2] = [
         media_type: "text/html",
     },
 ];
+
+/// The renderers of a list that is also returned as CSV.
+pub(crate) static RENDERERS_OF_TABLES: [Renderer; 3] = {
+    let [json, page] = RENDERERS;
+    let csv = Renderer {
+        format: CSV,
+        media_type: "text/csv",
+    };
+    [json, page, csv]
+};
+
+const CSV: &str = "csv";
 
 /// The format of the browsable API.
 const PAGE: &str = "api";
@@ -48,6 +60,11 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
+    /// Returns whether a list is returned as CSV.
+    pub(crate) fn is_csv(&self) -> bool {
+        self.renderer.format == CSV
+    }
+
     /// Returns whether the response is a page of the browsable API.
     pub(crate) fn is_page(&self) -> bool {
         self.renderer.format == PAGE
@@ -58,8 +75,8 @@ impl Accepted {
 ///
 /// # Errors
 /// 404 if `?format=` names no renderer, 406 if the client accepts none of the remaining ones.
-pub(crate) fn negotiate(http: &HttpRequest) -> Result<Accepted, ApiError> {
-    choose(&RENDERERS, http.query_string(), &accept(http.headers()))
+pub(crate) fn negotiate(renderers: &'static [Renderer], http: &HttpRequest) -> Result<Accepted, ApiError> {
+    choose(renderers, http.query_string(), &accept(http.headers()))
 }
 
 /// Negotiates among other renderers.
@@ -70,7 +87,7 @@ pub(crate) fn negotiate_among(
     renderers: &'static [Renderer],
     http: &HttpRequest,
 ) -> Result<&'static Renderer, ApiError> {
-    choose(renderers, http.query_string(), &accept(http.headers())).map(|accepted| accepted.renderer)
+    negotiate(renderers, http).map(|accepted| accepted.renderer)
 }
 
 /// Returns the header `Accept`; everything if there is none.

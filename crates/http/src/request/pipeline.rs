@@ -12,7 +12,7 @@ use mycars_application::{
     Caller, accounts,
     security_log::{Details, SecurityEvent},
 };
-use mycars_domain::{Action, Target, User, UserId, Violation, audit::Channel, policy};
+use mycars_domain::{Action, Target, User, UserId, Violation, Violations, audit::Channel, policy};
 
 use crate::{
     edge::timeouts::wait_for_body,
@@ -102,13 +102,17 @@ impl Request<'_> {
     }
 }
 
-/// Returns whether an error reports this violation of a field.
+/// Returns whether an error reports this violation of a field or a row.
 fn reports(error: &ApiError, violation: &Violation) -> bool {
-    let ApiError::Fields(violations) = error else {
-        return false;
+    let is_among = |violations: &Violations| {
+        let mut all = violations.iter().flat_map(|(_, violations)| violations);
+        all.any(|reported| reported == violation)
     };
-    let mut all = violations.iter().flat_map(|(_, violations)| violations);
-    all.any(|reported| reported == violation)
+    match error {
+        ApiError::Fields(violations) => is_among(violations),
+        ApiError::Rows(rows) => rows.iter().any(|row| is_among(&row.violations)),
+        _ => false,
+    }
 }
 
 /// The result of a request, and its user if it is known.

@@ -61,6 +61,8 @@ pub(crate) struct ListSpec {
     pub(crate) orderings: &'static [&'static str],
     /// Number of items on a page if neither the client nor a setting sets it; `None` returns the whole list.
     pub(crate) page_size: Option<u32>,
+    /// Name of the file as which the list is returned as CSV; `None` if it is not.
+    pub(crate) csv: Option<&'static str>,
 }
 
 /// One filter.
@@ -118,6 +120,7 @@ pub(crate) static CARS: ListSpec = ListSpec {
         "license",
     ],
     page_size: None,
+    csv: Some("cars.csv"),
 };
 
 /// The list of users.
@@ -132,6 +135,7 @@ pub(crate) static USERS: ListSpec = ListSpec {
     ],
     orderings: &["username", "email", "date_joined", "last_login"],
     page_size: None,
+    csv: None,
 };
 
 /// The parameters of a query. The last of several with one name counts. A value that is not UTF-8 is `None`.
@@ -231,6 +235,11 @@ impl Query {
             ordering: self.ordering(user_order),
             page: self.page(settings),
         })
+    }
+
+    /// Reads a parameter that is true or false; false if it is left out.
+    pub(crate) fn flag(&self, name: &'static str) -> Result<bool, ApiError> {
+        self.read(|reader| reader.boolean(name).unwrap_or(false))
     }
 
     /// Reads the search words.

@@ -248,7 +248,8 @@ fn formats(page: &Page<'_>, query: &Query) -> Vec<Link> {
         label: format.to_owned(),
         url: changed_url(page.path, query, &["format"], Some(("format", format))),
     };
-    vec![link("json"), link("api")]
+    let csv = page.list.and_then(|list| list.csv).map(|_| link("csv"));
+    [link("json"), link("api")].into_iter().chain(csv).collect()
 }
 
 /// Returns the request as a shell command. It holds no token, so that users can share it.

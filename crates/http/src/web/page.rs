@@ -13,8 +13,8 @@ use actix_web::{
     http::{
         Method as HttpMethod, StatusCode,
         header::{
-            ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType, HeaderValue, LOCATION,
-            VARY,
+            ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType,
+            HeaderValue, LOCATION, VARY,
         },
     },
     web::{Bytes, Data, Payload},
@@ -35,7 +35,7 @@ use crate::{
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie},
         indentation::Indentation,
-        negotiation::{Accepted, negotiate},
+        negotiation::{Accepted, RENDERERS, RENDERERS_OF_TABLES, Renderer, negotiate},
         stream::pieces,
     },
     state::State,
@@ -64,9 +64,11 @@ pub(crate) async fn serve(
     payload: Payload,
 ) -> HttpResponse {
     let started = Instant::now();
-    let accepted = negotiate(&http);
+    let accepted = negotiate(renderers(endpoint, &http), &http);
     let is_page = accepted.as_ref().is_ok_and(Accepted::is_page);
-    let context = Arc::new(RequestContext::new(&state, &http, is_page));
+    let mut context = RequestContext::new(&state, &http, is_page);
+    context.is_csv = accepted.as_ref().is_ok_and(Accepted::is_csv);
+    let context = Arc::new(context);
     let mut page = PageData::default();
     let mut response = match &accepted {
         Ok(accepted) => {
@@ -96,6 +98,16 @@ pub(crate) async fn serve(
     }
 }
 
+/// Returns the renderers of a request: CSV is one of those that read a list.
+fn renderers(endpoint: &Endpoint, http: &HttpRequest) -> &'static [Renderer] {
+    let is_read = matches!(*http.method(), HttpMethod::GET | HttpMethod::HEAD);
+    if is_read && endpoint.csv().is_some() {
+        &RENDERERS_OF_TABLES
+    } else {
+        &RENDERERS
+    }
+}
+
 /// Returns the page of an error that concerns no endpoint.
 pub(crate) fn present_error(error: &ApiError, context: &RequestContext) -> HttpResponse {
     present(
@@ -109,7 +121,7 @@ pub(crate) fn present_error(error: &ApiError, context: &RequestContext) -> HttpR
 
 /// Indents a reply and the rest of a long one.
 fn indented(reply: Reply, spaces: Option<usize>) -> Reply {
-    let Some(spaces) = spaces else {
+    let Some(spaces) = spaces.filter(|_| !reply.is_csv) else {
         return reply;
     };
     let mut indentation = Indentation::new(spaces);
@@ -142,7 +154,13 @@ fn write(
     if reply.json.is_empty() {
         return response.finish();
     }
-    response.content_type(ContentType::json());
+    if let Some(file) = endpoint.csv().filter(|_| reply.is_csv) {
+        response
+            .content_type("text/csv; charset=utf-8")
+            .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));
+    } else {
+        response.content_type(ContentType::json());
+    }
     let Some(rest) = reply.rest else {
         return response.body(reply.json);
     };

@@ -11,6 +11,7 @@ mod cars;
 mod export;
 mod forms;
 mod history;
+mod imports;
 mod index;
 mod lists;
 mod message;
@@ -59,8 +60,8 @@ struct Screen {
     path: &'static str,
     get: Option<View>,
     post: Option<View>,
-    /// Whether a form of the page may hold a picture.
-    takes_file: bool,
+    /// The pool of a form with a file; `None` if the page takes no file.
+    file: Option<Pool>,
 }
 
 /// Handles a request of an admin.
@@ -71,7 +72,7 @@ const fn form(path: &'static str, get: View, post: View) -> Screen {
         path,
         get: Some(get),
         post: Some(post),
-        takes_file: false,
+        file: None,
     }
 }
 
@@ -80,7 +81,7 @@ const fn shown(path: &'static str, get: View) -> Screen {
         path,
         get: Some(get),
         post: None,
-        takes_file: false,
+        file: None,
     }
 }
 
@@ -89,18 +90,18 @@ const fn done(path: &'static str, post: View) -> Screen {
         path,
         get: None,
         post: Some(post),
-        takes_file: false,
+        file: None,
     }
 }
 
-const fn form_with_file(path: &'static str, get: View, post: View) -> Screen {
+const fn form_with_file(path: &'static str, get: View, post: View, pool: Pool) -> Screen {
     Screen {
-        takes_file: true,
+        file: Some(pool),
         ..form(path, get, post)
     }
 }
 
-static SCREENS: [Screen; 21] = [
+static SCREENS: [Screen; 22] = [
     shown("/admin/", index::show),
     form("/admin/password/", account::show, account::change),
     shown("/admin/users/", users::list),
@@ -119,11 +120,17 @@ static SCREENS: [Screen; 21] = [
         users::confirm_end,
         users::end_logins,
     ),
+    form_with_file(
+        "/admin/users/{id}/import/",
+        imports::show,
+        imports::run,
+        Pool::Database,
+    ),
     shown("/admin/users/{id}/history/", history::of_user),
     shown("/admin/cars/", cars::list),
     done("/admin/cars/bulk/", cars::bulk),
-    form_with_file("/admin/cars/add/", cars::add, cars::create),
-    form_with_file("/admin/cars/{id}/", cars::edit, cars::update),
+    form_with_file("/admin/cars/add/", cars::add, cars::create, Pool::Images),
+    form_with_file("/admin/cars/{id}/", cars::edit, cars::update, Pool::Images),
     form("/admin/cars/{id}/delete/", cars::confirm_delete, cars::delete),
     shown("/admin/cars/{id}/history/", history::of_car),
     shown("/admin/history/", history::list),
@@ -274,7 +281,7 @@ async fn dispatch(
         } else {
             Csrf::Never
         },
-        takes_file: screen.takes_file && is_form,
+        takes_file: screen.file.is_some() && is_form,
         checks_early: is_form,
         channel: Channel::Panel,
     };
@@ -343,8 +350,8 @@ fn answer(
 
 /// Returns the pool of a form: slow work has pools of its own.
 fn pool(screen: &Screen, body: &Body) -> Pool {
-    if screen.takes_file && body.has_file() {
-        Pool::Images
+    if let Some(pool) = screen.file.filter(|_| body.has_file()) {
+        pool
     } else if body.may_hold("password") || body.may_hold("new_password") {
         Pool::Passwords
     } else {

@@ -7,6 +7,7 @@
 )]
 
 mod history;
+mod imports;
 mod panel;
 mod session;
 mod support;

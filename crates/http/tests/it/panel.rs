@@ -4,6 +4,7 @@ mod access;
 mod bulk;
 mod deletion;
 mod forms;
+mod imports;
 mod logins;
 
 use mycars_testkit::http::{

@@ -26,6 +26,9 @@ use super::{
     store::{IDS_AT_ONCE, Unit, contains_nul, count_of, kept_key, paged, search_key, where_all},
 };
 
+/// Maximum number of cars per INSERT, because databases limit the number of parameters of a statement.
+const CARS_AT_ONCE: usize = 500;
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = cars, check_for_backend(DB))]
 pub(super) struct Row {
@@ -414,6 +417,21 @@ impl CarRepository for Unit<'_> {
         Ok((count.map_or(0, |(_, count)| count_of(*count)), is_taken))
     }
 
+    fn license_owners(&mut self, licenses: &[LicensePlate]) -> Result<Vec<Option<UserId>>, StoreError> {
+        // As in `license_is_taken`, the key of a car may also be its exact plate.
+        let keys = |license: &LicensePlate| [license.key(), license.as_str().to_owned()];
+        let mut owners: HashMap<String, UserId> = HashMap::new();
+        for licenses in licenses.chunks(IDS_AT_ONCE) {
+            let keys: Vec<String> = licenses.iter().flat_map(keys).collect();
+            let holders = cars::table.filter(cars::license_key.eq_any(keys));
+            let columns = holders.select((cars::license_key, cars::owner_id));
+            let rows: Vec<(String, i64)> = self.query(|conn| columns.load(conn))?;
+            owners.extend(rows.into_iter().map(|(key, owner)| (key, UserId(owner))));
+        }
+        let owner = |license: &LicensePlate| keys(license).iter().find_map(|key| owners.get(key).copied());
+        Ok(licenses.iter().map(owner).collect())
+    }
+
     fn insert(&mut self, car: &NewCar) -> Result<Car, StoreError> {
         let row = self.query(|conn| {
             diesel::insert_into(cars::table)
@@ -422,6 +440,22 @@ impl CarRepository for Unit<'_> {
                 .get_result(conn)
         })?;
         Ok(row.into())
+    }
+
+    fn insert_all(&mut self, new: &[NewCar]) -> Result<Vec<Car>, StoreError> {
+        let mut stored = Vec::with_capacity(new.len());
+        for new in new.chunks(CARS_AT_ONCE) {
+            let key = |car: &NewCar| cars::license_key.eq(car.license.key());
+            let values: Vec<_> = new.iter().map(|car| (Values::from(car), key(car))).collect();
+            let rows: Vec<Row> = self.query(|conn| {
+                diesel::insert_into(cars::table)
+                    .values(&values)
+                    .returning(Row::as_returning())
+                    .get_results(conn)
+            })?;
+            stored.extend(rows.into_iter().map(Car::from));
+        }
+        Ok(stored)
     }
 
     fn update(&mut self, car: &Car) -> Result<(), StoreError> {

@@ -38,6 +38,7 @@ const ROUTES: &str = "
 
     GET    /api/cars/                                             | 401   200   200   200   200   401
     POST   /api/cars/                                             | 401   400   400   400   400   401
+    POST   /api/cars/import/                                      | 401   400   400   400   400   401
     GET    /api/cars/{car_id}/                                    | 401   200   404   404   404   401
     PUT    /api/cars/{car_id}/                                    | 401   400   404   404   404   401
     PATCH  /api/cars/{car_id}/                                    | 401   200   404   404   404   401
@@ -54,6 +55,7 @@ const ROUTES: &str = "
     DELETE /api/admin/users/{user_id}/                            | 401   403   403   204   204   401
     GET    /api/admin/users/{user_id}/cars/                       | 401   403   403   200   200   401
     POST   /api/admin/users/{user_id}/cars/                       | 401   403   403   400   400   401
+    POST   /api/admin/users/{user_id}/cars/import/                | 401   403   403   400   400   401
     GET    /api/admin/users/{user_id}/cars/{car_id}/              | 401   403   403   200   200   401
     PUT    /api/admin/users/{user_id}/cars/{car_id}/              | 401   403   403   400   400   401
     PATCH  /api/admin/users/{user_id}/cars/{car_id}/              | 401   403   403   200   200   401

@@ -346,7 +346,7 @@ fn links_provide_parameters_of_operations() {
     assert_eq!(from("/api/cars/"), 7, "all that can be done with a car");
     assert_eq!(
         from("/api/admin/users/"),
-        6,
+        7,
         "links to all operations on a user and on their cars"
     );
     assert_eq!(from("/api/admin/users/{user_id}/cars/"), 7);

@@ -152,6 +152,54 @@ pub fn plate_is_unique_ignoring_case(store: &dyn Store) {
     }
 }
 
+/// The owners of plates are returned in the order of the plates, ignoring case, for more plates than one query takes.
+pub fn plates_are_looked_up_with_their_owners(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let other = keep_user(store, &new_user("other"));
+    keep_car(store, &new_car(owner.id, "b-öa 1"));
+    keep_car(store, &new_car(other.id, "B-AB 2"));
+    let plate = |text: &str| LicensePlate::from_storage(text.into());
+    let free = (0..2_000).map(|number| plate(&format!("free {number}")));
+    let plates: Vec<LicensePlate> = [plate("b-ab 2")]
+        .into_iter()
+        .chain(free)
+        .chain([plate("B-ÖA 1"), plate("B-AB 2")])
+        .collect();
+    let owners = store
+        .read(|unit| unit.cars().license_owners(&plates))
+        .expect("the store answers");
+    let (other, owner) = (Some(other.id), Some(owner.id));
+    let expected: Vec<Option<UserId>> = [other]
+        .into_iter()
+        .chain(std::iter::repeat_n(None, 2_000))
+        .chain([owner, other])
+        .collect();
+    assert_eq!(owners, expected);
+}
+
+/// Many cars are stored as single ones are, with ascending ids. If one plate is taken, no car is stored.
+pub fn many_cars_are_inserted_in_order_of_ids(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let new: Vec<NewCar> = (0..1_100)
+        .map(|number| new_car(owner.id, &format!("B-AB {number}")))
+        .collect();
+    let insert = |cars: &[NewCar]| store.write(|unit| unit.cars().insert_all(cars));
+    let mut stored = insert(&new).expect("the cars can be stored");
+    stored.sort_by_key(|car| car.id);
+    let expected: Vec<Car> = new
+        .iter()
+        .zip(&stored)
+        .map(|(new, Car { id, .. })| new.clone().with_id(*id))
+        .collect();
+    assert_eq!(stored, expected);
+    assert_eq!(find(store, stored[7].id).as_ref(), Some(&expected[7]));
+
+    let more = [new_car(owner.id, "free"), new_car(owner.id, "b-ab 5")];
+    assert_taken(insert(&more), Field::License);
+    assert_eq!(list(store, owner.id).len(), 1_100);
+    assert_eq!(insert(&[]).expect("there is nothing to store"), []);
+}
+
 /// A car may change the case of its own plate; the plate of no car is free.
 pub fn own_plate_is_not_taken(store: &dyn Store) {
     let owner = keep_owner(store);

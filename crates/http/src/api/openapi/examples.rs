@@ -38,7 +38,7 @@ fn object<'a>(fields: impl Iterator<Item = &'a FieldSpec>) -> Value {
 
 /// Returns the example of a writable field; `None` for a file.
 pub(super) fn of(spec: &FieldSpec) -> Option<Value> {
-    (spec.kind != FieldKind::ImageUpload).then(|| value(spec))
+    (!spec.kind.is_upload()).then(|| value(spec))
 }
 
 /// Converts text to a JSON value of a type.
@@ -65,7 +65,10 @@ fn value(spec: &FieldSpec) -> Value {
         (FieldKind::Image, None) => "/media/cars/car_7_0f8fad5bd9cb469fa165.jpg".into(),
         (FieldKind::Password, None) => "correct horse battery staple".into(),
         (FieldKind::Email, None) => "ann@example.com".into(),
+        (FieldKind::Texts, _) => vec![Value::from("colour")].into(),
         (FieldKind::List(shape), None) => vec![shown(shape)].into(),
-        (FieldKind::Text | FieldKind::Computed | FieldKind::ImageUpload, None) => "".into(),
+        (FieldKind::Text | FieldKind::Computed | FieldKind::ImageUpload | FieldKind::FileUpload, None) => {
+            "".into()
+        }
     }
 }

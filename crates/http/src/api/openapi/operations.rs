@@ -19,6 +19,7 @@ use crate::{
         ENDPOINTS,
         endpoint::{Access, Endpoint, Method, Operation, ResponseSpec},
         fields,
+        imports::DRY_RUN,
     },
     request::query::{FilterKind, FilterSpec, ListSpec},
 };
@@ -26,7 +27,7 @@ use crate::{
 /// Returns the operations of an endpoint.
 pub(super) fn path_item(endpoint: &Endpoint) -> PathItem {
     let mut item = PathItem::default();
-    let parameters = path_parameters(endpoint).chain([format()]);
+    let parameters = path_parameters(endpoint).chain([format(&["json"])]);
     item.parameters = Some(parameters.map(RefOr::from).collect());
     for operation in endpoint.operations {
         item.merge_operations(PathItem::new(
@@ -56,6 +57,8 @@ fn describe(endpoint: &Endpoint, operation: &Operation) -> OperationBuilder {
         .description(description(endpoint, operation))
         .securities(Some(security(endpoint.access)))
         .parameters(asked.map(list_parameters))
+        .parameters(operation.takes_rows().then(|| [dry_run()]))
+        .parameters(is_table(endpoint, operation).then(|| [format(&["json", "csv"])]))
         .request_body(operation.body.map(|body| request_body(body, operation)))
         .response(success(operation.answer).as_str(), response(endpoint, operation));
     ErrorResponse::of(endpoint, operation).fold(described, |described, fault| {
@@ -71,7 +74,7 @@ fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static st
         Method::Get => Some(endpoint.description),
         Method::Put if may_leave_out => Some("Optional fields that are left out keep their values."),
         Method::Patch => Some("Fields that are left out keep their values."),
-        Method::Post if operation.takes_file() => Some("Replaces the picture of the car, if it has one."),
+        Method::Post if operation.takes_image() => Some("Replaces the picture of the car, if it has one."),
         // The description of an endpoint with one operation is about that operation.
         Method::Post | Method::Put | Method::Delete if endpoint.operations.len() == 1 => {
             Some(endpoint.description)
@@ -109,13 +112,29 @@ fn path_parameters(endpoint: &Endpoint) -> impl Iterator<Item = Parameter> {
     })
 }
 
-/// Returns the parameter `format`. It lists JSON only, because pages are not for programs.
-fn format() -> Parameter {
-    let json = ObjectBuilder::new()
+/// Returns the parameter `format`. It does not list pages, because they are not for programs.
+fn format(formats: &[&str]) -> Parameter {
+    let schema = ObjectBuilder::new()
         .schema_type(Type::String)
-        .enum_values(Some(["json"]));
-    let description = "Narrows what is answered to JSON, whatever else is accepted.".to_owned();
-    query("format", description, json).build()
+        .enum_values(Some(formats.iter().copied()));
+    let names: Vec<String> = formats.iter().map(|name| name.to_uppercase()).collect();
+    let description = format!(
+        "Restricts the media type of the response to {}; `Accept` must still match it.",
+        names.join(" or ")
+    );
+    query("format", description, schema).build()
+}
+
+/// Returns whether an operation also returns CSV.
+fn is_table(endpoint: &Endpoint, operation: &Operation) -> bool {
+    operation.method == Method::Get && endpoint.csv().is_some()
+}
+
+/// Returns the parameter with which a file is checked without being stored.
+fn dry_run() -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::Boolean);
+    let description = "Whether all checks are made and nothing is stored.".to_owned();
+    query(DRY_RUN, description, schema).build()
 }
 
 /// Returns the names in braces.
@@ -268,6 +287,10 @@ fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
     let mut response = ResponseBuilder::new().description(description);
     if let Some(schema) = schemas::answer(endpoint, answer) {
         response = response.content(schemas::JSON, content(schema, examples::answer(endpoint, answer)));
+    }
+    if is_table(endpoint, operation) {
+        let csv: RefOr<Schema> = ObjectBuilder::new().schema_type(Type::String).into();
+        response = response.content("text/csv", content(csv, None));
     }
     if let ResponseSpec::Created(_) = answer {
         let location = HeaderBuilder::new()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
-use mycars_application::{accounts::TokenError, ports::BoxError};
+use mycars_application::{accounts::TokenError, cars::InvalidRow, ports::BoxError};
 use mycars_domain::{Denied, Field, Violation, Violations};
 use utoipa::openapi::{
     ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
@@ -32,13 +32,14 @@ pub(super) struct ErrorResponse {
 }
 
 /// All error responses but that of an internal error.
-pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
+pub(super) static ERROR_RESPONSES: [ErrorResponse; 13] = [
     ErrorResponse {
         name: "BadRequest",
         description: "Fields or parameters are invalid, or the body cannot be parsed.",
         is_possible: |endpoint, operation| {
             let has_filters = endpoint.list.is_some_and(|list| !list.filters.is_empty());
-            operation.body.is_some() || operation.method == Method::Get && has_filters
+            let has_fields = operation.body.is_some() && !operation.takes_rows();
+            has_fields || operation.method == Method::Get && has_filters
         },
         examples: || {
             let year = Violations::one(Field::Year, Violation::NotAnInteger);
@@ -52,6 +53,25 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
                 ),
                 ("no_object", ApiError::NonField(no_object.into())),
                 ("no_json", ApiError::Malformed(no_json.into())),
+            ]
+        },
+        header: None,
+    },
+    ErrorResponse {
+        name: BAD_ROWS,
+        description: "Rows are invalid, or the file cannot be read. Nothing was stored.",
+        is_possible: |_, operation| operation.takes_rows(),
+        examples: || {
+            let file = |violation| ApiError::Fields(Violations::one(Field::File, violation));
+            let mut violations = Violations::one(Field::Year, Violation::NotAnInteger);
+            violations.add(Field::License, Violation::Taken);
+            let row = InvalidRow { row: 3, violations };
+            let column = "The column \"license\" is missing.";
+            vec![
+                ("rows", ApiError::Rows(vec![row])),
+                ("column", ApiError::Parameters(vec![("file", column.into())])),
+                ("no_file", file(Violation::NoFile)),
+                ("empty_file", file(Violation::EmptyFile)),
             ]
         },
         header: None,
@@ -148,7 +168,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
     },
     ErrorResponse {
         name: "TooLarge",
-        description: "The body is larger than 1 MiB, or 8 MiB for uploads of pictures.",
+        description: "The body is larger than 1 MiB, or 8 MiB for uploads.",
         is_possible: has_body,
         examples: || vec![("too_large", ApiError::TooLarge(1024 * 1024))],
         header: None,
@@ -187,6 +207,9 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 12] = [
         header: Some(("Retry-After", Type::Integer, "Seconds after which to retry.")),
     },
 ];
+
+/// Name of the response with errors of rows.
+const BAD_ROWS: &str = "BadRows";
 
 /// The header of a 401.
 const CHALLENGE: (&str, Type, &str) = ("WWW-Authenticate", Type::String, "Always `Bearer realm=\"api\"`.");
@@ -241,10 +264,13 @@ impl ErrorResponse {
     fn schema(&self) -> RefOr<Schema> {
         if self.status() == StatusCode::BAD_REQUEST {
             // Generated clients use the first alternative that matches, and nearly everything matches field errors.
-            AnyOfBuilder::new()
-                .item(reference("Error"))
-                .item(reference("FieldErrors"))
-                .into()
+            let schemas = AnyOfBuilder::new().item(reference("Error"));
+            let schemas = if self.name == BAD_ROWS {
+                schemas.item(reference("RowErrors"))
+            } else {
+                schemas
+            };
+            schemas.item(reference("FieldErrors")).into()
         } else {
             reference("Error")
         }

@@ -33,6 +33,7 @@ pub(super) fn all() -> BTreeMap<String, RefOr<Schema>> {
         ("Error", error()),
         ("TokenMessage", token_message()),
         ("FieldErrors", field_errors()),
+        ("RowErrors", row_errors()),
         ("Links", links()),
         ("Health", health()),
     ];
@@ -224,6 +225,11 @@ fn pattern(spec: &FieldSpec) -> Option<String> {
 fn shown(spec: &FieldSpec) -> RefOr<Schema> {
     match spec.kind {
         FieldKind::List(shape) => ArrayBuilder::new().items(reference(shape.name)).into(),
+        FieldKind::Texts => ArrayBuilder::new()
+            .items(ObjectBuilder::new().schema_type(Type::String))
+            .title(Some(spec.label))
+            .description((!spec.help.is_empty()).then_some(spec.help))
+            .into(),
         _ => choice(spec).map_or_else(|| plain(spec).into(), |(name, _)| reference(&name)),
     }
 }
@@ -266,8 +272,8 @@ fn type_and_format(spec: &FieldSpec) -> (Type, Option<SchemaFormat>) {
         FieldKind::DateTime => (Type::String, known(KnownFormat::DateTime)),
         FieldKind::Boolean => (Type::Boolean, None),
         FieldKind::Image => (Type::String, Some(custom("uri-reference"))),
-        FieldKind::ImageUpload => (Type::String, known(KnownFormat::Binary)),
-        FieldKind::List(_) => (Type::Array, None),
+        FieldKind::ImageUpload | FieldKind::FileUpload => (Type::String, known(KnownFormat::Binary)),
+        FieldKind::Texts | FieldKind::List(_) => (Type::Array, None),
     }
 }
 
@@ -329,6 +335,38 @@ fn token_message() -> Object {
         schema.property(name, text).required(name)
     };
     names.into_iter().fold(ObjectBuilder::new(), property).build()
+}
+
+/// Returns the schema of the errors of a file's rows.
+fn row_errors() -> Object {
+    let number = |description: &str| {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .description(Some(description))
+    };
+    let messages = ArrayBuilder::new()
+        .items(ObjectBuilder::new().schema_type(Type::String))
+        .min_items(Some(1));
+    let row = ObjectBuilder::new()
+        .property(
+            "row",
+            number("Number of the row. In CSV, the first row with the names is row 1."),
+        )
+        .additional_properties(Some(messages))
+        .required("row");
+    let rows = ArrayBuilder::new()
+        .items(row)
+        .min_items(Some(1))
+        .description(Some(
+            "The errors of the first 1000 invalid rows, by the name of each field.",
+        ));
+    ObjectBuilder::new()
+        .property("errors", rows)
+        .property("invalid_rows", number("Number of all invalid rows."))
+        .required("errors")
+        .required("invalid_rows")
+        .build()
 }
 
 /// Returns the schema of error messages by field or parameter.

@@ -25,6 +25,11 @@ pub(crate) struct Form<'a> {
 enum Source<'a> {
     /// Raw JSON of each value; of several with one name the last.
     Json(HashMap<String, &'a RawValue>),
+    /// A row of a table: the names of its columns, and its cells.
+    Row {
+        columns: &'a [String],
+        cells: &'a [Option<String>],
+    },
     /// An HTML form, in which all values are text.
     Html {
         parts: &'a [(String, Part)],
@@ -51,7 +56,7 @@ enum Raw<'a> {
 
 impl<'a> Form<'a> {
     /// Parses a JSON body, which must be an object.
-    pub(super) fn json(specs: &'static [FieldSpec], bytes: &'a [u8]) -> Result<Self, ApiError> {
+    pub(crate) fn json(specs: &'static [FieldSpec], bytes: &'a [u8]) -> Result<Self, ApiError> {
         let whole: &RawValue = serde_json::from_slice(bytes).map_err(|error| syntax_error(&error))?;
         let kind = match whole.get().as_bytes() {
             [b'{', ..] => {
@@ -83,6 +88,29 @@ impl<'a> Form<'a> {
         }
     }
 
+    /// Reads a row of a table that was made in a spreadsheet: an empty cell is null or, where null is not allowed, as in
+    /// an HTML form.
+    pub(crate) fn row(
+        specs: &'static [FieldSpec],
+        columns: &'a [String],
+        cells: &'a [Option<String>],
+    ) -> Self {
+        Self {
+            specs,
+            source: Source::Row { columns, cells },
+        }
+    }
+
+    /// Returns the names in JSON or a row that no field has.
+    pub(crate) fn unknown(&self) -> Vec<&str> {
+        let is_unknown = |name: &&str| self.specs.iter().all(|spec| spec.name != *name);
+        match &self.source {
+            Source::Json(fields) => fields.keys().map(String::as_str).filter(is_unknown).collect(),
+            Source::Row { columns, .. } => columns.iter().map(String::as_str).filter(is_unknown).collect(),
+            Source::Html { .. } => Vec::new(),
+        }
+    }
+
     /// Reads the text of a password field.
     pub(crate) fn secret(&self, field: Field) -> Input<Secret> {
         self.text(field).map(Secret::from)
@@ -110,8 +138,8 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Reads the whole number of a field. In a form of the server's own pages, it is read as users type numbers,
-    /// otherwise as by Django REST framework.
+    /// Reads the whole number of a field. In a form of the server's own pages and in a row of a table, it is read as users
+    /// type numbers, otherwise as by Django REST framework.
     pub(crate) fn integer(&self, field: Field) -> Input<i64> {
         let Some(spec) = self.spec(field) else {
             return Input::Absent;
@@ -119,7 +147,7 @@ impl<'a> Form<'a> {
         let number = match self.raw(spec) {
             Raw::Absent => return Input::Absent,
             Raw::Null => return Input::Null,
-            Raw::Text(text) if self.is_page_form() => parse_typed_integer(&text),
+            Raw::Text(text) if self.is_typed() => parse_typed_integer(&text),
             Raw::Text(text) => parse_integer(&text),
             Raw::Number(json) => parse_json_integer(&as_python_text(json)),
             Raw::Undecodable(violation) => Err(violation),
@@ -177,14 +205,15 @@ impl<'a> Form<'a> {
         spec
     }
 
-    /// Returns whether the body is a form of one of the server's own pages.
-    fn is_page_form(&self) -> bool {
+    /// Returns whether users typed the numbers.
+    fn is_typed(&self) -> bool {
         matches!(
             self.source,
-            Source::Html {
-                is_page_form: true,
-                ..
-            }
+            Source::Row { .. }
+                | Source::Html {
+                    is_page_form: true,
+                    ..
+                }
         )
     }
 
@@ -193,6 +222,7 @@ impl<'a> Form<'a> {
             Source::Json(fields) => fields
                 .get(spec.name)
                 .map_or(Raw::Absent, |value| raw_json(value.get())),
+            Source::Row { columns, cells } => raw_cell(columns, cells, spec),
             Source::Html { parts, is_page_form } => match raw_html(parts, spec) {
                 Raw::Text(text) if *is_page_form && spec.nullable && strip(&text).is_empty() => Raw::Null,
                 // Browsers send other line breaks than the field had before.
@@ -215,6 +245,16 @@ fn raw_json(json: &str) -> Raw<'_> {
             Err(_) => Raw::Surrogate(lone_surrogate(json)),
         },
         _ => Raw::Number(json),
+    }
+}
+
+fn raw_cell<'a>(columns: &[String], cells: &[Option<String>], spec: &FieldSpec) -> Raw<'a> {
+    let place = columns.iter().position(|name| name == spec.name);
+    match place.and_then(|place| cells.get(place)) {
+        Some(Some(text)) => Raw::Text(text.clone()),
+        Some(None) if spec.nullable => Raw::Null,
+        Some(None) if spec.required => Raw::Text(String::new()),
+        None | Some(None) => Raw::Absent,
     }
 }
 

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode;
 use super::charset::Charset;
 
 /// A header value such as `form-data; name="image"; filename*=utf-8''a.jpg`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct HeaderValue {
     /// The part before the first semicolon, in lower case.
     pub(super) essence: Vec<u8>,

@@ -56,7 +56,7 @@ fn read<'a>(content_type: &[u8], chunks: impl IntoIterator<Item = &'a [u8]>) -> 
         Body::Form(parts) => outcome(parts),
         Body::Json(bytes) => Outcome::Json(String::from_utf8(bytes.to_vec()).unwrap()),
         Body::Malformed(why) => Outcome::Error(why),
-        Body::Unsupported(given) => Outcome::Error(given),
+        Body::Unsupported(media_type, _) => Outcome::Error(media_type.given),
         Body::TooLarge(_) | Body::BrokenOff | Body::NotKept(_) | Body::NoMemory => {
             panic!("does not come from a reader")
         }

@@ -32,6 +32,7 @@ pub(crate) static HISTORY: ListSpec = ListSpec {
     ],
     orderings: &["at"],
     page_size: Some(PAGE_SIZE),
+    csv: None,
 };
 
 /// The history of one car, which has pages only.
@@ -40,6 +41,7 @@ pub(crate) static HISTORY_OF_CAR: ListSpec = ListSpec {
     filters: &[],
     orderings: &[],
     page_size: Some(PAGE_SIZE),
+    csv: None,
 };
 
 impl Query {

@@ -256,15 +256,24 @@ fn prefix(method: Method) -> &'static str {
     }
 }
 
-/// Returns the messages in an error: one, or a list.
+/// Returns the messages in an error: one, or a list. A number, such as that of invalid rows, is no message.
 fn messages(value: &Value) -> Vec<String> {
     match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(items) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
-        other => vec![other.to_string()],
+        Value::Array(items) => items.iter().map(message).collect(),
+        Value::Number(_) => Vec::new(),
+        other => vec![message(other)],
+    }
+}
+
+/// Returns one message; an object holds those about a row.
+fn message(value: &Value) -> String {
+    let of_field = |(name, value): (&String, &Value)| match value {
+        Value::Array(_) => format!("{name}: {}", messages(value).join(" ")),
+        other => format!("{name} {other}"),
+    };
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => fields.iter().map(of_field).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
 }

@@ -146,7 +146,7 @@ mod tests {
         );
         assert_eq!(below("/api/cars/12"), below("/api/cars/12/"));
         assert_eq!(below("/api/admin/users/3/"), ["/api/admin/users/3/cars/"]);
-        assert_eq!(below("/api/cars/"), [] as [&str; 0]);
+        assert_eq!(below("/api/cars/"), ["/api/cars/import/"]);
         assert_eq!(below("/api/"), [] as [&str; 0]);
         assert_eq!(below("/nothing/"), [] as [&str; 0]);
         assert!(has_items("/api/cars/"));

@@ -49,8 +49,7 @@ pub(super) struct Fieldset {
 /// The table of a user's cars on their page.
 pub(super) struct Related {
     pub(super) title: String,
-    pub(super) add: Link,
-    pub(super) all: Link,
+    pub(super) tools: Vec<Link>,
     pub(super) columns: Vec<&'static str>,
     pub(super) rows: Vec<Row>,
 }

@@ -41,7 +41,7 @@ use crate::{
     },
 };
 
-const PATH: &str = "/admin/users/";
+pub(super) const PATH: &str = "/admin/users/";
 
 static LIST: Changelist = Changelist {
     path: PATH,
@@ -201,11 +201,11 @@ fn role_of(user: &User) -> String {
 }
 
 /// Returns the username, isolated from the text around it.
-fn name(user: &User) -> Cow<'_, str> {
+pub(super) fn name(user: &User) -> Cow<'_, str> {
     isolated(user.username.as_str())
 }
 
-fn own_path(user: &User) -> String {
+pub(super) fn own_path(user: &User) -> String {
     format!("{PATH}{}/", user.id)
 }
 
@@ -376,7 +376,7 @@ pub(super) fn update(context: &Context<'_>) -> Result<Answer, ApiError> {
     }
 }
 
-fn read(context: &Context<'_>) -> Result<User, ApiError> {
+pub(super) fn read(context: &Context<'_>) -> Result<User, ApiError> {
     Ok(users::read(context.app, context.caller, UserId(context.id))?)
 }
 
@@ -506,14 +506,20 @@ fn related(context: &Context<'_>, user: &User) -> Result<Related, ApiError> {
     let listed = cars_of(context, user, CARS)?;
     Ok(Related {
         title: format!("Cars ({})", listed.total.unwrap_or_default()),
-        add: Link {
-            label: "Add a car".into(),
-            url: url_with("/admin/cars/add/", "owner", user.username.as_str()),
-        },
-        all: Link {
-            label: "All of them".into(),
-            url: format!("/admin/cars/?owner={}", user.id),
-        },
+        tools: vec![
+            Link {
+                label: "Add a car".into(),
+                url: url_with("/admin/cars/add/", "owner", user.username.as_str()),
+            },
+            Link {
+                label: "Import cars".into(),
+                url: format!("{}import/", own_path(user)),
+            },
+            Link {
+                label: "All of them".into(),
+                url: format!("/admin/cars/?owner={}", user.id),
+            },
+        ],
         columns: super::cars::columns(),
         rows: rows_of(user, &listed.items),
     })

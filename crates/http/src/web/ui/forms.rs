@@ -35,7 +35,8 @@ pub(crate) enum Control {
     /// Value and label of each choice.
     Select(Vec<(&'static str, &'static str)>),
     Checkbox,
-    File,
+    /// `<input type="file">` with the types that it offers.
+    File(&'static str),
 }
 
 impl FormField {
@@ -119,7 +120,10 @@ impl FormData<'_> {
             FieldKind::Choice(choices) => select(choices, has_default && !spec.required),
             FieldKind::Boolean if has_default => select(&[("true", "Yes"), ("false", "No")], true),
             FieldKind::Boolean => Control::Checkbox,
-            FieldKind::ImageUpload => Control::File,
+            FieldKind::ImageUpload => Control::File("image/jpeg,image/png,image/webp,image/gif"),
+            FieldKind::FileUpload => {
+                Control::File(".csv,.tsv,.txt,.jsonl,.ndjson,text/csv,application/x-ndjson")
+            }
             _ if spec.max_length.is_some_and(|max| max > self.line) => Control::TextArea,
             _ => Control::Input("text"),
         }
@@ -163,7 +167,7 @@ impl FormData<'_> {
 }
 
 fn is_write_only(spec: &FieldSpec) -> bool {
-    matches!(spec.kind, FieldKind::Password | FieldKind::ImageUpload)
+    spec.kind == FieldKind::Password || spec.kind.is_upload()
 }
 
 fn select(choices: &[(&'static str, &'static str)], has_default: bool) -> Control {
