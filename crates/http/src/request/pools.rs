@@ -442,15 +442,15 @@ mod tests {
                 .await
                 .unwrap()
         };
-        let alone = meet(
-            start(1, 1),
-            Arc::new(Barrier::new(1)),
-        )
-        .await;
+        let alone = meet(start(1, 1), Arc::new(Barrier::new(1))).await;
         assert_eq!(alone.as_deref(), Some("database"));
 
         let (pools, barrier) = (
-            WorkerPools::start(PoolSizes { shares_commits: true, ..PoolSizes::SMALLEST }).unwrap(),
+            WorkerPools::start(PoolSizes {
+                shares_commits: true,
+                ..PoolSizes::SMALLEST
+            })
+            .unwrap(),
             Arc::new(Barrier::new(WRITE_THREADS)),
         );
         let jobs = (0..WRITE_THREADS).map(|_| meet(pools.clone(), Arc::clone(&barrier)));
