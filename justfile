@@ -20,6 +20,10 @@ test-browser *arguments:
 bench *arguments:
     ./scripts/bench {{arguments}}
 
+# Compares the release binary with Django REST framework and PocketBase.
+bench-peers *arguments:
+    ./scripts/bench-peers {{arguments}}
+
 # Checks the format and the lints.
 lint:
     cargo fmt --all --check

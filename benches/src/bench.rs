@@ -64,6 +64,14 @@ pub(crate) struct Arguments {
     /// Log level of My Cars.
     #[arg(long, default_value = "info")]
     log_level: String,
+    /// Another setting of My Cars, such as `MYCARS__PASSWORDS__THREADS=2`.
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    variables: Vec<(String, String)>,
+}
+
+fn variable(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("it has no =")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn absolute(path: &str) -> io::Result<PathBuf> {
@@ -147,6 +155,7 @@ impl Bench {
     pub(crate) fn serve(&self, program: &Path, database: &Database) -> Outcome<Server> {
         let mut command = database.command(program);
         command.env("MYCARS__LOG__LEVEL", &self.arguments.log_level);
+        command.envs(self.arguments.variables.iter().cloned());
         let name = program.file_name().unwrap_or_default();
         Server::start(command, database.folder.join(name).with_extension("log"))
     }

@@ -21,9 +21,7 @@ pub(crate) fn run(bench: &mut Bench) -> Outcome<()> {
         for number in 0..UPLOADS {
             let mut picture = Cursor::new(bench.photograph.clone());
             uploads.push(milliseconds(|| site.mycars.client.json(&site.upload, number))?);
-            alone.push(milliseconds(|| {
-                JpegProcessor { max_megapixels: 40 }.process(&mut picture)
-            })?);
+            alone.push(milliseconds(|| JpegProcessor::new(40).process(&mut picture))?);
         }
         let (upload, alone) = (median(uploads), median(alone));
         let ratio = upload / alone;

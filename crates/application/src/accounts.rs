@@ -20,7 +20,9 @@ mod superuser;
 mod token;
 mod verify_token;
 
-pub use authenticate::{AuthenticationError, authenticate, verify_access};
+pub use authenticate::{
+    AccessToken, AuthenticationError, authenticate, authenticate_verified, verify_access,
+};
 pub use change_password::{PasswordChange, change_password};
 pub use delete_account::delete_account;
 pub use flush_expired_tokens::flush_expired_tokens;

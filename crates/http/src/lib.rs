@@ -28,7 +28,7 @@ pub use edge::{
     metrics::JobMetrics,
 };
 pub use request::{
-    pools::lower_priority,
+    pools::{PoolSizes, lower_priority},
     query::ListSettings,
     throttle::{Limits, NoRate, Rate},
 };

@@ -37,7 +37,7 @@ use crate::{
     },
     request::{
         body::budget::BodyBudget,
-        pools::WorkerPools,
+        pools::{PoolSizes, WorkerPools},
         query::ListSettings,
         throttle::{Limits, Throttles},
     },
@@ -50,10 +50,8 @@ use crate::{
 pub struct Settings {
     /// Number of threads that serve requests.
     pub workers: usize,
-    /// Number of connections to the database, and of the threads that use them.
-    pub connections: usize,
-    /// Whether writes share commits, so that more of them than connections can wait for a commit.
-    pub shares_commits: bool,
+    /// The sizes of the worker pools.
+    pub pools: PoolSizes,
     /// Allowed hosts: `example.org`, `.example.org` for it and its subdomains, `*` for all.
     pub allowed_hosts: Vec<String>,
     /// Page sizes of lists.
@@ -68,8 +66,6 @@ pub struct Settings {
     pub metrics_for: Networks,
     /// Limits of requests; `None` for no limits.
     pub throttle: Option<Limits>,
-    /// Maximum number of logins that wait for the thread that hashes passwords.
-    pub password_queue: usize,
     /// Results of the recurring jobs, for the metrics.
     pub jobs: JobMetrics,
     /// Time for requests to end when the server is stopped, in seconds.
@@ -117,7 +113,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let state = Data::new(State {
         readiness: Readiness::start(Arc::clone(&app), MAX_AGE)?,
         app,
-        pools: start_pools(settings)?,
+        pools: WorkerPools::start(settings.pools)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         origins: settings.allowed_origins.clone(),
@@ -211,14 +207,6 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         .run())
 }
 
-fn start_pools(settings: &Settings) -> io::Result<WorkerPools> {
-    WorkerPools::start(
-        settings.connections,
-        settings.shares_commits,
-        settings.password_queue,
-    )
-}
-
 /// Counts the connections of each address, by the networks that the throttles count.
 fn connections(settings: &Settings) -> Connections {
     let throttle = settings.throttle.as_ref();
@@ -282,15 +270,13 @@ mod tests {
         Settings {
             lists: ListSettings::default(),
             workers: 1,
-            connections: 1,
-            shares_commits: false,
+            pools: PoolSizes::SMALLEST,
             allowed_hosts: vec!["localhost".into()],
             allowed_origins: AllowedOrigins::Local,
             trusted_proxies: TrustedProxies(Networks::new(&["127.0.0.1".into()]).unwrap()),
             hsts_seconds: 3600,
             metrics_for: Networks::default(),
             throttle: None,
-            password_queue: 1,
             jobs: JobMetrics::default(),
             shutdown_seconds: 1,
             max_connections: 100,
@@ -863,14 +849,11 @@ mod tests {
                 Ok(None)
             });
         mocks.hasher.expect_verify_dummy().return_const(());
-        let password_queue = 2;
-        let server = start(
-            mocks,
-            Settings {
-                password_queue,
-                ..settings()
-            },
-        );
+        let pools = PoolSizes {
+            password_queue: 2,
+            ..PoolSizes::SMALLEST
+        };
+        let server = start(mocks, Settings { pools, ..settings() });
         let log_in = |username: &str| {
             let body = format!("username={username}&password=x");
             let mut stream = TcpStream::connect(server.address).unwrap();

@@ -62,7 +62,10 @@ pub(crate) mod tests {
     use mycars_application::mocks::Mocks;
 
     use super::*;
-    use crate::edge::{metrics::JobMetrics, readiness::MAX_AGE};
+    use crate::{
+        PoolSizes,
+        edge::{metrics::JobMetrics, readiness::MAX_AGE},
+    };
 
     /// Returns a state with these mocks, one thread for each pool, and bodies of at most 100 bytes.
     pub(crate) fn state(mocks: Mocks) -> State {
@@ -70,7 +73,7 @@ pub(crate) mod tests {
         State {
             readiness: Readiness::start(Arc::clone(&app), MAX_AGE).unwrap(),
             app,
-            pools: WorkerPools::start(1, false, 1).unwrap(),
+            pools: WorkerPools::start(PoolSizes::SMALLEST).unwrap(),
             proxies: TrustedProxies::default(),
             origins: AllowedOrigins::Local,
             metrics: Metrics::new(&JobMetrics::default()),

@@ -43,7 +43,7 @@ fn measure(name: &str, bytes: Vec<u8>) {
     let before = peak_kibibytes();
     let size = bytes.len();
     let start = Instant::now();
-    let outcome = JpegProcessor { max_megapixels: 40 }.process(&mut Cursor::new(bytes));
+    let outcome = JpegProcessor::new(40).process(&mut Cursor::new(bytes));
     let elapsed = start.elapsed();
     let extra = (peak_kibibytes() - before) / 1024;
     let outcome = outcome.map(|jpeg| jpeg.len());

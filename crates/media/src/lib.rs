@@ -10,6 +10,7 @@ mod container;
 mod exif;
 mod files;
 mod formats;
+mod memory;
 mod processor;
 mod space;
 mod store;

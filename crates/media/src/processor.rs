@@ -9,7 +9,13 @@ use image::{
 };
 use mycars_application::ports::{ImageError, ImageProcessor, Upload};
 
-use crate::{color::Conversion, container::Container, exif, formats, upright::Upright};
+use crate::{
+    color::Conversion,
+    container::Container,
+    exif, formats,
+    memory::{Memory, Reservation},
+    upright::Upright,
+};
 
 /// JPEG quality in percent: hardly any visible loss against 100, at a fraction of the size.
 const QUALITY: u8 = 85;
@@ -27,23 +33,36 @@ const PNG_METADATA_BYTES: u64 = 16 << 20;
 /// Colours are converted to sRGB from the colour space of an ICC profile or of a PNG's `cICP` chunk, because the JPEG
 /// has no profile. The chunks `gAMA` and `cHRM` of a PNG are ignored, as in Pillow: in practice they only repeat,
 /// often wrongly, that the picture is sRGB.
-#[derive(Debug, Clone, Copy)]
+///
+/// Any number of threads may call it: pictures that have too many pixels together are decoded one after the other.
+#[derive(Debug)]
 pub struct JpegProcessor {
-    /// Maximum number of pixels in millions.
-    pub max_megapixels: u32,
+    max_megapixels: u32,
+    memory: Memory,
 }
 
 impl ImageProcessor for JpegProcessor {
     fn process(&self, upload: &mut dyn Upload) -> Result<Vec<u8>, ImageError> {
         let bytes = read(upload).map_err(|error| ImageError::Failed(error.into()))?;
-        let picture = self.decode(&bytes)?;
+        let (_memory, picture) = self.decode(&bytes)?;
         drop(bytes);
         encode(&picture).map_err(|error| ImageError::Failed(error.into()))
     }
 }
 
 impl JpegProcessor {
-    fn decode(self, bytes: &[u8]) -> Result<Upright, ImageError> {
+    /// Accepts pictures of at most `max_megapixels` million pixels, and decodes pictures of at most as many together at
+    /// the same time.
+    #[must_use]
+    pub fn new(max_megapixels: u32) -> Self {
+        Self {
+            max_megapixels,
+            memory: Memory::new(max_pixels(max_megapixels)),
+        }
+    }
+
+    /// Decodes a picture. The memory that it takes is reserved until the reservation is dropped.
+    fn decode(&self, bytes: &[u8]) -> Result<(Reservation<'_>, Upright), ImageError> {
         if let Some(format) = formats::unsupported(bytes) {
             return Err(ImageError::UnsupportedFormat(format));
         }
@@ -53,12 +72,16 @@ impl JpegProcessor {
             self.check(*frame)?;
         }
         let decoder = decoder(format, container.bytes).map_err(not_an_image)?;
+        let largest = container.frames.iter().copied().chain([decoder.dimensions()]);
+        let pixels = largest.map(|(width, height)| u64::from(width) * u64::from(height));
         self.check(decoder.dimensions())?;
-        self.read_pixels(decoder, &container).map_err(not_an_image)
+        let memory = self.memory.reserve(pixels.max().unwrap_or_default());
+        let picture = self.read_pixels(decoder, &container).map_err(not_an_image)?;
+        Ok((memory, picture))
     }
 
     /// Refuses a size with too many pixels or with none.
-    fn check(self, (width, height): (u32, u32)) -> Result<(), ImageError> {
+    fn check(&self, (width, height): (u32, u32)) -> Result<(), ImageError> {
         match u64::from(width) * u64::from(height) {
             0 => Err(ImageError::NotAnImage),
             pixels if pixels > self.max_pixels() => Err(ImageError::TooManyPixels {
@@ -69,7 +92,7 @@ impl JpegProcessor {
     }
 
     fn read_pixels(
-        self,
+        &self,
         mut decoder: Box<dyn ImageDecoder + '_>,
         container: &Container<'_>,
     ) -> ImageResult<Upright> {
@@ -94,7 +117,7 @@ impl JpegProcessor {
         })
     }
 
-    fn limits(self) -> Limits {
+    fn limits(&self) -> Limits {
         let mut limits = Limits::no_limits();
         limits.max_image_width = Some(MAX_SIDE);
         limits.max_image_height = Some(MAX_SIDE);
@@ -102,9 +125,13 @@ impl JpegProcessor {
         limits
     }
 
-    fn max_pixels(self) -> u64 {
-        u64::from(self.max_megapixels) * 1_000_000
+    fn max_pixels(&self) -> u64 {
+        max_pixels(self.max_megapixels)
     }
+}
+
+fn max_pixels(max_megapixels: u32) -> u64 {
+    u64::from(max_megapixels) * 1_000_000
 }
 
 fn read(upload: &mut dyn Upload) -> io::Result<Vec<u8>> {

@@ -154,6 +154,8 @@ pub(crate) struct Sessions {
 pub(crate) struct Passwords {
     #[serde(deserialize_with = "values::whole::<4, 31, _, _>")]
     pub(crate) bcrypt_cost: u32,
+    #[serde(deserialize_with = "values::threads")]
+    pub(crate) threads: usize,
     #[serde(deserialize_with = "values::whole::<1, 100_000, _, _>")]
     pub(crate) queue: usize,
 }
@@ -215,6 +217,8 @@ pub(crate) struct Media {
     pub(crate) max_bytes: u64,
     #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
     pub(crate) max_megapixels: u32,
+    #[serde(deserialize_with = "values::threads")]
+    pub(crate) threads: usize,
 }
 
 #[derive(Debug, Deserialize)]

@@ -91,9 +91,7 @@ fn migrated_app(
         tokens: Arc::new(JwtCodec::new(key.reveal(), fallbacks)?),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
-        image_processor: Arc::new(JpegProcessor {
-            max_megapixels: settings.media.max_megapixels,
-        }),
+        image_processor: Arc::new(JpegProcessor::new(settings.media.max_megapixels)),
         images: Arc::new(FileImageStore::new(settings.media.root.clone())),
         disk_space: Arc::new(FreeSpace::new(
             written_folders(settings),

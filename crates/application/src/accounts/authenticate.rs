@@ -26,6 +26,21 @@ pub enum AuthenticationError {
     Store(#[from] StoreError),
 }
 
+/// An access token whose signature, time and type are valid, and that names a user. The user may be deleted or inactive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    token: Verified,
+    user: UserId,
+}
+
+impl AccessToken {
+    /// Returns the id of the user that the token names.
+    #[must_use]
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+}
+
 /// Returns the user of an access token, as stored now: deactivating, demoting or deleting a user takes effect at the
 /// next request, even if their token is still valid. A token from before a deactivation is not valid again after the
 /// next activation. One of an admin ends with their logins, and is not valid again after a demotion.
@@ -55,15 +70,20 @@ pub enum AuthenticationError {
 /// # Ok::<(), accounts::AuthenticationError>(())
 /// ```
 pub fn authenticate(app: &App, access_token: &str) -> Result<User, AuthenticationError> {
-    let (token, id) = verify(app, access_token)?;
-    let user = app
-        .store
-        .read(|unit| unit.users().find(id))?
-        .ok_or(AuthenticationError::UserNotFound)?;
+    authenticate_verified(app, &verify_access(app, access_token)?)
+}
+
+/// Returns the user of a verified access token like [`authenticate`].
+///
+/// # Errors
+/// [`AuthenticationError`] with the reason.
+pub fn authenticate_verified(app: &App, token: &AccessToken) -> Result<User, AuthenticationError> {
+    let user = app.store.read(|unit| unit.users().find(token.user))?;
+    let user = user.ok_or(AuthenticationError::UserNotFound)?;
     if !user.is_active {
         return Err(AuthenticationError::UserInactive);
     }
-    if token.may_be_older_than(access_ended_at(app, &user)) {
+    if token.token.may_be_older_than(access_ended_at(app, &user)) {
         return Err(TokenError::Blacklisted.into());
     }
     Ok(user)
@@ -78,22 +98,18 @@ fn access_ended_at(app: &App, user: &User) -> Option<DateTime<Utc>> {
     }
 }
 
-/// Returns the id of the user that an access token names, without reading the store: the user may be deleted or
-/// inactive. This authenticates no request; it is for counting requests before they cost anything.
+/// Verifies an access token without reading the store: its user may be deleted or inactive. This authenticates no
+/// request; it is for counting requests before they cost anything.
 ///
 /// # Errors
 /// [`AuthenticationError`] with the reason, except inactive users.
-pub fn verify_access(app: &App, access_token: &str) -> Result<UserId, AuthenticationError> {
-    verify(app, access_token).map(|(_, id)| id)
-}
-
-fn verify(app: &App, access_token: &str) -> Result<(Verified, UserId), AuthenticationError> {
+pub fn verify_access(app: &App, access_token: &str) -> Result<AccessToken, AuthenticationError> {
     let token = token::verify(app, access_token, Some(TokenType::Access))?;
     if !token.names_a_user {
         return Err(AuthenticationError::NoUserId);
     }
-    let id = token.user.ok_or(AuthenticationError::UserNotFound)?;
-    Ok((token, id))
+    let user = token.user.ok_or(AuthenticationError::UserNotFound)?;
+    Ok(AccessToken { token, user })
 }
 
 #[cfg(test)]
@@ -138,7 +154,7 @@ mod tests {
             assert_eq!(store.reads(), 0);
             checked
         };
-        assert!(check(Ok(claims())).is_ok());
+        assert_eq!(check(Ok(claims())).unwrap().user(), UserId(1));
         let refused = check(Err(Undecodable));
         assert!(matches!(
             refused,

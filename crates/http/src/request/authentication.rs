@@ -3,7 +3,7 @@
 use actix_web::http::header::HeaderValue;
 use mycars_application::{
     App,
-    accounts::{self, Credential, sessions},
+    accounts::{self, AccessToken, Credential, sessions},
 };
 use mycars_domain::{Action, Target, User, policy};
 
@@ -71,17 +71,36 @@ impl Credentials {
         Ok(self.token(context)?.is_some() || context.browser.session_key.is_some())
     }
 
-    /// Returns the user that the credentials of a request belong to; `None` without credentials, and for a session
-    /// that is unknown or over. Reads the database.
+    /// Verifies the access token of a request, without reading the database.
     ///
     /// # Errors
-    /// Those of [`accounts::authenticate`] and [`sessions::authenticate`]; [`ApiError::BadAuthorizationHeader`].
-    pub(crate) fn user(self, app: &App, context: &RequestContext) -> Result<Option<User>, ApiError> {
-        match (self.token(context)?, context.browser.session_key.as_deref()) {
-            (Some(token), _) => Ok(Some(accounts::authenticate(app, token)?)),
-            (None, Some(key)) => Ok(sessions::authenticate(app, key)?),
-            (None, None) => Ok(None),
-        }
+    /// Those of [`accounts::verify_access`]; [`ApiError::BadAuthorizationHeader`].
+    pub(crate) fn verify_token(
+        self,
+        app: &App,
+        context: &RequestContext,
+    ) -> Result<Option<AccessToken>, ApiError> {
+        let token = self.token(context)?;
+        Ok(token
+            .map(|token| accounts::verify_access(app, token))
+            .transpose()?)
+    }
+}
+
+/// Returns the user that the credentials of a request belong to: its verified token, or else its session; `None`
+/// without credentials, and for a session that is unknown or over. Reads the database.
+///
+/// # Errors
+/// Those of [`accounts::authenticate`] and [`sessions::authenticate`].
+pub(crate) fn find_user(
+    app: &App,
+    context: &RequestContext,
+    token: Option<&AccessToken>,
+) -> Result<Option<User>, ApiError> {
+    match (token, context.browser.session_key.as_deref()) {
+        (Some(token), _) => Ok(Some(accounts::authenticate_verified(app, token)?)),
+        (None, Some(key)) => Ok(sessions::authenticate(app, key)?),
+        (None, None) => Ok(None),
     }
 }
 

@@ -9,7 +9,8 @@ use actix_web::{
     web::{Data, Payload},
 };
 use mycars_application::{
-    Caller, accounts,
+    Caller,
+    accounts::AccessToken,
     security_log::{Details, SecurityEvent},
 };
 use mycars_domain::{Action, Target, User, UserId, Violation, Violations, audit::Channel, policy};
@@ -18,7 +19,7 @@ use crate::{
     edge::timeouts::wait_for_body,
     error::ApiError,
     request::{
-        authentication::{Access, Credentials, authorize},
+        authentication::{Access, Credentials, authorize, find_user},
         body::{Body, budget::Reservation},
         context::RequestContext,
         csrf::CSRF_FIELD,
@@ -141,7 +142,7 @@ where
         rules,
         state,
         context,
-        token_user: None,
+        token: None,
         user: None,
         is_counted: false,
     };
@@ -160,8 +161,8 @@ struct Checks<'a> {
     rules: Rules,
     state: &'a Data<State>,
     context: &'a Arc<RequestContext>,
-    /// The user that a token with a valid signature names.
-    token_user: Option<UserId>,
+    /// The token of the request, if it has one and has been counted.
+    token: Option<AccessToken>,
     user: Option<User>,
     is_counted: bool,
 }
@@ -196,7 +197,7 @@ impl Checks<'_> {
         } = plan(&mut body);
         if pool.is_slow() {
             self.authorize_early().await?;
-        } else if self.token_user.is_none() {
+        } else if self.token.is_none() {
             self.identify().await?;
         }
         if rules.csrf == Csrf::Always || self.user.is_some() {
@@ -209,9 +210,16 @@ impl Checks<'_> {
         let attempt = self.charge(guess)?;
         let share = self.share();
         let (state, context) = (Data::clone(self.state), Arc::clone(context));
-        let is_counted = self.is_counted;
+        let (access_token, is_counted) = (self.token.take(), self.is_counted);
         let job = move || {
-            let mut user = None;
+            let found = match rules.access {
+                Access::Open => Ok(None),
+                _ => find_user(&state.app, &context, access_token.as_ref()),
+            };
+            let user = match found {
+                Ok(user) => user,
+                Err(error) => return (Err(error), None),
+            };
             let admitted = check_access(
                 rules,
                 &state,
@@ -219,7 +227,7 @@ impl Checks<'_> {
                 &body,
                 token.as_deref(),
                 is_counted,
-                &mut user,
+                user.as_ref(),
             );
             let result = admitted.and_then(|caller| {
                 let probe = if checks_uniqueness {
@@ -265,8 +273,8 @@ impl Checks<'_> {
         if access == Access::Open || !(access.needs_user() || credentials.are_sent(self.context)?) {
             return self.count();
         }
-        if let Some(token) = credentials.token(self.context)? {
-            self.token_user = Some(accounts::verify_access(&self.state.app, token)?);
+        self.token = credentials.verify_token(&self.state.app, self.context)?;
+        if self.token.is_some() {
             self.count()?;
         }
         Ok(())
@@ -303,7 +311,8 @@ impl Checks<'_> {
     }
 
     fn user_id(&self) -> Option<UserId> {
-        self.user.as_ref().map(|user| user.id).or(self.token_user)
+        let user = self.user.as_ref().map(|user| user.id);
+        user.or(self.token.as_ref().map(AccessToken::user))
     }
 
     /// Returns the share of the worker pools that the request counts to.
@@ -327,7 +336,8 @@ impl Checks<'_> {
             return Ok(());
         }
         let (state, context) = (Data::clone(self.state), Arc::clone(self.context));
-        let job = move || credentials.user(&state.app, &context);
+        let token = self.token.clone();
+        let job = move || find_user(&state.app, &context, token.as_ref());
         self.user = self.state.pools.run(Pool::Database, self.share(), job).await??;
         Ok(())
     }
@@ -367,7 +377,7 @@ fn announced_body(headers: &HeaderMap) -> usize {
     length.unwrap_or(0)
 }
 
-/// Runs the checks that need the database, on a worker thread. Stores the user as soon as it is known.
+/// Runs the checks that need the user, on a worker thread.
 fn check_access(
     rules: Rules,
     state: &State,
@@ -375,12 +385,8 @@ fn check_access(
     body: &Body,
     csrf_field: Option<&str>,
     is_counted: bool,
-    user: &mut Option<User>,
+    user: Option<&User>,
 ) -> Result<Caller, ApiError> {
-    if rules.access != Access::Open {
-        *user = rules.credentials.user(&state.app, context)?;
-    }
-    let user = user.as_ref();
     if user.is_some() {
         check_csrf(rules, state, context, body, csrf_field)?;
     }

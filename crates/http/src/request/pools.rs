@@ -27,10 +27,10 @@ pub(crate) enum Pool {
     Database,
     /// Work of which most time is spent waiting for the disk, if writers share commits; else as `Database`.
     Writes,
-    /// Password hashing, on one thread, which takes a quarter of a second each time. On the database's pool, a few
-    /// logins at once would delay all other requests.
+    /// Password hashing, which takes a quarter of a second each time. On the database's pool, a few logins at once would
+    /// delay all other requests.
     Passwords,
-    /// Decoding of pictures, on one thread, which bounds time and memory.
+    /// Decoding of pictures, which takes as long.
     Images,
 }
 
@@ -53,6 +53,33 @@ impl Pool {
     pub(crate) fn is_slow(self) -> bool {
         matches!(self, Self::Passwords | Self::Images)
     }
+}
+
+/// The sizes of the worker pools.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolSizes {
+    /// Number of connections to the database.
+    pub connections: usize,
+    /// Whether writes share commits, so that more of them than connections can wait for a commit.
+    pub shares_commits: bool,
+    /// Number of threads that hash passwords.
+    pub password_threads: usize,
+    /// Maximum number of requests that wait for these threads.
+    pub password_queue: usize,
+    /// Number of threads that decode pictures.
+    pub image_threads: usize,
+}
+
+#[cfg(test)]
+impl PoolSizes {
+    /// One thread in each pool, and one place in the queue of passwords.
+    pub(crate) const SMALLEST: Self = Self {
+        connections: 1,
+        shares_commits: false,
+        password_threads: 1,
+        password_queue: 1,
+        image_threads: 1,
+    };
 }
 
 /// The worker pools.
@@ -84,29 +111,23 @@ const WRITE_THREADS: usize = 24;
 /// Maximum number of requests that wait for a database thread.
 const MAX_WAITING: usize = 512;
 
-/// Maximum number of uploads that wait for the thread that decodes pictures.
+/// Maximum number of uploads that wait for a thread that decodes pictures.
 const MAX_WAITING_IMAGES: usize = 64;
 
 impl WorkerPools {
-    /// Starts one thread for each of `connections` to the database, except the one for the readiness check: one hashes
-    /// passwords, one decodes pictures, and the others, at least one, do everything else. At most `max_passwords` jobs
-    /// wait for the thread that hashes.
-    ///
-    /// If there are at least four connections, no thread waits for one. A slow thread would wait long, because the
-    /// others overtake it.
-    pub(crate) fn start(
-        connections: usize,
-        shares_commits: bool,
-        max_passwords: usize,
-    ) -> std::io::Result<Self> {
-        let threads = connections.saturating_sub(3).max(1);
+    /// Starts the threads of all pools. The database's pool has one for each connection but three, at least one: one
+    /// connection is for the readiness check, and the slow threads share the others. They need a connection for a few
+    /// milliseconds before and after their work, so two suffice for any number of them.
+    pub(crate) fn start(sizes: PoolSizes) -> std::io::Result<Self> {
+        let threads = sizes.connections.saturating_sub(3).max(1);
         Ok(Self {
             database: Workers::start("database", threads, MAX_WAITING)?,
-            writes: shares_commits
+            writes: sizes
+                .shares_commits
                 .then(|| Workers::start("writes", WRITE_THREADS, MAX_WAITING))
                 .transpose()?,
-            passwords: Workers::start_slow("passwords", max_passwords)?,
-            images: Workers::start_slow("images", MAX_WAITING_IMAGES)?,
+            passwords: Workers::start_slow("passwords", sizes.password_threads, sizes.password_queue)?,
+            images: Workers::start_slow("images", sizes.image_threads, MAX_WAITING_IMAGES)?,
         })
     }
 
@@ -175,30 +196,33 @@ impl WorkerPools {
 impl Workers {
     /// Starts threads of normal priority. At most half of them work for one share at the same time.
     fn start(name: &str, threads: usize, max_waiting: usize) -> std::io::Result<Self> {
-        let (workers, woken) = Self::new(threads, max_waiting, false);
-        for _ in 0..threads {
-            workers.start_thread(name, woken.clone())?;
-        }
-        Ok(workers)
-    }
-
-    /// Starts a thread for slow jobs, with a lower priority than all other threads.
-    fn start_slow(name: &str, max_waiting: usize) -> std::io::Result<Self> {
-        let (workers, woken) = Self::new(1, max_waiting, true);
-        workers.start_thread(name, woken)?;
-        Ok(workers)
-    }
-
-    fn new(threads: usize, max_waiting: usize, is_slow: bool) -> (Self, Receiver<()>) {
-        let (wake, woken) = bounded(threads);
         let queue = FairQueue::new(max_waiting, (threads / 2).max(1));
+        Self::start_threads(name, threads, queue, false)
+    }
+
+    /// Starts threads for slow jobs, with a lower priority than all other threads. All may work for one share: no job
+    /// is long, and the next one is another client's.
+    fn start_slow(name: &str, threads: usize, max_waiting: usize) -> std::io::Result<Self> {
+        Self::start_threads(name, threads, FairQueue::new(max_waiting, threads), true)
+    }
+
+    fn start_threads(
+        name: &str,
+        threads: usize,
+        queue: FairQueue<Job>,
+        is_slow: bool,
+    ) -> std::io::Result<Self> {
+        let (wake, woken) = bounded(threads);
         let workers = Self {
             queue: Arc::new(Mutex::new(queue)),
             wake,
             is_slow,
             refused: Arc::default(),
         };
-        (workers, woken)
+        for _ in 0..threads {
+            workers.start_thread(name, woken.clone())?;
+        }
+        Ok(workers)
     }
 
     /// Starts a thread that runs one job after the other until the server stops.
@@ -265,6 +289,7 @@ pub fn lower_priority() {
 #[cfg(test)]
 mod tests {
     use std::{
+        net::Ipv4Addr,
         pin::Pin,
         sync::{Arc, Barrier, mpsc},
     };
@@ -274,9 +299,19 @@ mod tests {
     use super::*;
     use crate::request::throttle::Key;
 
+    /// Starts pools with one slow thread each.
+    fn start(connections: usize, password_queue: usize) -> WorkerPools {
+        WorkerPools::start(PoolSizes {
+            connections,
+            password_queue,
+            ..PoolSizes::SMALLEST
+        })
+        .unwrap()
+    }
+
     #[actix_web::test]
     async fn every_pool_returns_the_result_of_the_work() {
-        let pools = WorkerPools::start(1, false, 1).unwrap();
+        let pools = start(1, 1);
         assert_eq!(pools.run(Pool::Database, Share::ALL, || 1).await.unwrap(), 1);
         assert_eq!(pools.run(Pool::Passwords, Share::ALL, || 2).await.unwrap(), 2);
         assert_eq!(pools.run(Pool::Images, Share::ALL, || 3).await.unwrap(), 3);
@@ -284,7 +319,7 @@ mod tests {
 
     #[actix_web::test]
     async fn panic_ends_the_work_and_not_the_thread() {
-        let pools = WorkerPools::start(1, false, 1).unwrap();
+        let pools = start(1, 1);
         for pool in [Pool::Database, Pool::Passwords, Pool::Images] {
             let panicked = pools
                 .run(pool, Share::ALL, || -> u8 { panic!("on purpose") })
@@ -296,7 +331,7 @@ mod tests {
 
     #[actix_web::test]
     async fn full_password_queue_does_not_block_the_database_pool() {
-        let pools = WorkerPools::start(1, false, 1).unwrap();
+        let pools = start(1, 1);
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
         let first = actix_web::rt::spawn({
@@ -339,7 +374,7 @@ mod tests {
 
     #[actix_web::test]
     async fn users_take_turns_and_have_two_jobs_on_a_slow_pool() {
-        let pools = WorkerPools::start(1, false, 8).unwrap();
+        let pools = start(1, 8);
         let (release, held) = mpsc::channel::<()>();
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut jobs: Vec<Pin<Box<dyn Future<Output = _>>>> = Vec::new();
@@ -369,7 +404,7 @@ mod tests {
 
     #[actix_web::test]
     async fn one_user_never_has_all_database_threads() {
-        let pools = WorkerPools::start(5, false, 1).unwrap();
+        let pools = start(5, 1);
         let (release, held) = mpsc::channel::<()>();
         let slow = pools.run(Pool::Database, share(1), move || held.recv().unwrap());
         let mut slow = std::pin::pin!(slow);
@@ -386,7 +421,7 @@ mod tests {
 
     #[actix_web::test]
     async fn connections_beyond_the_slow_pools_have_database_threads() {
-        let pools = WorkerPools::start(5, false, 1).unwrap();
+        let pools = start(5, 1);
         let barrier = Arc::new(Barrier::new(2));
         let meet = || {
             let barrier = Arc::clone(&barrier);
@@ -407,15 +442,15 @@ mod tests {
                 .await
                 .unwrap()
         };
-        let alone = meet(
-            WorkerPools::start(1, false, 1).unwrap(),
-            Arc::new(Barrier::new(1)),
-        )
-        .await;
+        let alone = meet(start(1, 1), Arc::new(Barrier::new(1))).await;
         assert_eq!(alone.as_deref(), Some("database"));
 
         let (pools, barrier) = (
-            WorkerPools::start(1, true, 1).unwrap(),
+            WorkerPools::start(PoolSizes {
+                shares_commits: true,
+                ..PoolSizes::SMALLEST
+            })
+            .unwrap(),
             Arc::new(Barrier::new(WRITE_THREADS)),
         );
         let jobs = (0..WRITE_THREADS).map(|_| meet(pools.clone(), Arc::clone(&barrier)));
@@ -425,8 +460,33 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn all_slow_threads_work_for_one_address_at_once() {
+        let pools = WorkerPools::start(PoolSizes {
+            password_threads: 3,
+            password_queue: 8,
+            image_threads: 2,
+            ..PoolSizes::SMALLEST
+        })
+        .unwrap();
+        for (pool, threads) in [(Pool::Passwords, 3), (Pool::Images, 2)] {
+            let barrier = Arc::new(Barrier::new(threads));
+            let office = Share {
+                key: Key::Address(Ipv4Addr::LOCALHOST.into()),
+                max_jobs: usize::MAX,
+            };
+            let jobs = (0..threads).map(|_| {
+                let barrier = Arc::clone(&barrier);
+                pools.run(pool, office.clone(), move || barrier.wait())
+            });
+            for met in futures_util::future::join_all(jobs).await {
+                met.unwrap();
+            }
+        }
+    }
+
+    #[actix_web::test]
     async fn full_database_queue_refuses_at_once() {
-        let pools = WorkerPools::start(1, false, 1).unwrap();
+        let pools = start(1, 1);
         let (started, is_started) = mpsc::channel::<()>();
         let (release, held) = mpsc::channel::<()>();
         let mut waiting = vec![Box::pin(pools.run(Pool::Database, Share::ALL, move || {
@@ -451,7 +511,7 @@ mod tests {
 
     #[actix_web::test]
     async fn abandoned_work_is_not_run() {
-        let pools = WorkerPools::start(1, false, 2).unwrap();
+        let pools = start(1, 2);
         let (release, held) = mpsc::channel::<()>();
         let (done, is_done) = mpsc::channel::<&str>();
         let first = pools.run(Pool::Passwords, Share::ALL, move || held.recv().unwrap());

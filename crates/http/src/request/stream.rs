@@ -10,7 +10,7 @@ use mycars_domain::audit::Channel;
 use crate::{
     error::ApiError,
     request::{
-        authentication::{Access, Credentials, authorize},
+        authentication::{Access, Credentials, authorize, find_user},
         context::RequestContext,
         pools::Pool,
         throttle::Share,
@@ -40,7 +40,8 @@ pub(crate) fn pieces(
         async move {
             let pools = state.pools.clone();
             let work = move || {
-                let user = credentials.user(&state.app, &context)?;
+                let token = credentials.verify_token(&state.app, &context)?;
+                let user = find_user(&state.app, &context, token.as_ref())?;
                 let user = user.filter(|user| authorize(access, Some(user)).is_ok());
                 let caller = user.map(|user| Caller::user(&user, context.origin(channel)));
                 step(&state.app, caller.as_ref()).map(|piece| (piece, step))

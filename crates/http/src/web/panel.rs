@@ -37,7 +37,7 @@ use crate::{
     edge::metrics::Route,
     error::{ApiError, Resource},
     request::{
-        authentication::{Access, Credentials, authorize},
+        authentication::{Access, Credentials, authorize, find_user},
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, session_cookie},
@@ -465,7 +465,7 @@ pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> Htt
     let context = Arc::new(RequestContext::new(state, http, true));
     let look_up = {
         let (app, context) = (Arc::clone(&state.app), Arc::clone(&context));
-        move || Credentials::Session.user(&app, &context)
+        move || find_user(&app, &context, None)
     };
     let share = state.share(context.client, None);
     let found = state.pools.run(Pool::Database, share, look_up).await;

@@ -26,7 +26,7 @@ use mycars_application::{
 };
 use mycars_domain::values::{Email, FirstName, ImagePath, LastName, Password, PasswordHash, Username};
 use mycars_http::{
-    AllowedOrigins, JobMetrics, ListSettings, Networks, Settings, TrustedProxies, bind, serve,
+    AllowedOrigins, JobMetrics, ListSettings, Networks, PoolSizes, Settings, TrustedProxies, bind, serve,
 };
 use mycars_testkit::http::{Client, PATIENCE, TINY_JPEG, accounts::SUPERUSER_PASSWORD};
 
@@ -82,8 +82,13 @@ fn settings() -> Settings {
     Settings {
         lists: ListSettings::default(),
         workers: 1,
-        connections: 2,
-        shares_commits: false,
+        pools: PoolSizes {
+            connections: 2,
+            shares_commits: false,
+            password_threads: 1,
+            password_queue: 64,
+            image_threads: 1,
+        },
         allowed_hosts: vec!["127.0.0.1".into()],
         allowed_origins: AllowedOrigins::Listed(Vec::new()),
         trusted_proxies: TrustedProxies::default(),
@@ -94,7 +99,6 @@ fn settings() -> Settings {
         max_body_memory: 64 * 1024 * 1024,
         metrics_for: Networks::default(),
         throttle: None,
-        password_queue: 64,
         jobs: JobMetrics::default(),
         shutdown_seconds: 1,
     }

@@ -32,7 +32,7 @@ fn process(bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
 fn process_within(max_megapixels: u32, bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
     static LIMITED: Once = Once::new();
     LIMITED.call_once(limit_memory);
-    JpegProcessor { max_megapixels }.process(&mut Cursor::new(bytes))
+    JpegProcessor::new(max_megapixels).process(&mut Cursor::new(bytes))
 }
 
 /// Limits the memory of the process: an allocation over [`MEMORY`] ends it, also if the memory is never used.

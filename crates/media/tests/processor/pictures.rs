@@ -37,7 +37,7 @@ fn data_after_a_picture_is_ignored() {
 fn upload_is_read_from_its_start() {
     let mut upload = Cursor::new(file("tiny.jpg"));
     upload.read_exact(&mut [0; 10]).unwrap();
-    assert!(JpegProcessor { max_megapixels: 40 }.process(&mut upload).is_ok());
+    assert!(JpegProcessor::new(40).process(&mut upload).is_ok());
 }
 
 #[test]

@@ -104,6 +104,6 @@ fn compressed_metadata_is_not_decompressed() {
 
 #[test]
 fn unreadable_upload_is_an_io_error() {
-    let outcome = JpegProcessor { max_megapixels: 40 }.process(&mut Unreadable);
+    let outcome = JpegProcessor::new(40).process(&mut Unreadable);
     assert!(matches!(outcome, Err(ImageError::Failed(_))));
 }

@@ -120,7 +120,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// All migrations, in order.
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -132,6 +132,7 @@ const ALL: [&str; 11] = [
     "2026-11-26-000009_audit_retention",
     "2026-11-26-000010_image_bytes",
     "2026-11-26-000020_access_ended",
+    "2026-11-26-000026_users_admins",
 ];
 
 #[test]

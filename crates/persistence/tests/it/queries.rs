@@ -26,7 +26,7 @@ use mycars_application::{
     users,
 };
 use mycars_domain::{
-    Car, CarId, Rank, User, UserId,
+    Car, CarId, Rank, Role, User, UserId,
     audit::{Action, Author, NewEntry, Object, ObjectType},
     values::{ImagePath, LicensePlate},
 };
@@ -556,13 +556,13 @@ fn sql_of(ask: impl FnOnce() -> usize) -> String {
     last.split(" -- binds:").next().unwrap().to_owned()
 }
 
-/// Returns the plan of a query with these arguments. PostgreSQL needs their values.
+/// Returns the plan of a query with these arguments in parentheses. PostgreSQL needs their values.
 type Plan = fn(&World, sql: &str, arguments: &str) -> String;
 
 fn plan_on_postgres(world: &World, sql: &str, arguments: &str) -> String {
     let mut conn = PgConnection::establish(&world.database.url()).unwrap();
     conn.batch_execute(&format!("PREPARE list AS {sql}")).unwrap();
-    let steps: Vec<PostgresStep> = sql_query(format!("EXPLAIN EXECUTE list({arguments})"))
+    let steps: Vec<PostgresStep> = sql_query(format!("EXPLAIN EXECUTE list{arguments}"))
         .load(&mut conn)
         .unwrap();
     steps
@@ -605,8 +605,8 @@ fn list_of_an_owner_uses_its_index(database: TestDatabase, plan: Plan) {
     };
     is_found_by(
         "cars_of_owner",
-        &planned(None, "100"),
-        &planned(PAGE, "100, 5, 3"),
+        &planned(None, "(100)"),
+        &planned(PAGE, "(100, 5, 3)"),
     );
 }
 
@@ -615,10 +615,41 @@ fn history_of_a_car_uses_its_index(database: TestDatabase, plan: Plan) {
     world.database.execute(PAST);
     let planned = |page, arguments| plan(&world, &sql_of(|| history_of_car(&world, page)), arguments);
     let (whole, page) = (
-        planned(None, "'car', '1007', 1"),
-        planned(PAGE, "'car', '1007', 1, 5, 3"),
+        planned(None, "('car', '1007', 1)"),
+        planned(PAGE, "('car', '1007', 1, 5, 3)"),
     );
     is_found_by("audit_log_of_object", &whole, &page);
+}
+
+fn count_of_clients_reads_only_admins_with_a_condition(database: TestDatabase, plan: Plan) {
+    let world = World::with(FEW, database);
+    world.database.execute(CROWD);
+    let clients = UserQuery {
+        role: Some(Role::Client),
+        page: PAGE,
+        ..UserQuery::default()
+    };
+    let store = &*world.app.store;
+    let count = || {
+        let count = store.read(|unit| unit.users().count(&clients)).unwrap();
+        usize::try_from(count).unwrap()
+    };
+    // Diesel limits each scalar subquery to one row.
+    let plan = plan(&world, &sql_of(count), "(1, 1)");
+    assert!(
+        plan.contains("users_admins") && !plan.contains("Filter"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn on_sqlite_count_of_clients_uses_the_index_of_admins() {
+    count_of_clients_reads_only_admins_with_a_condition(TestDatabase::sqlite(), plan_on_sqlite);
+}
+
+#[test]
+fn on_postgres_count_of_clients_uses_the_index_of_admins() {
+    count_of_clients_reads_only_admins_with_a_condition(TestDatabase::postgres(), plan_on_postgres);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
-use mycars_http::{JobMetrics, Limits, bind, serve};
+use mycars_http::{JobMetrics, Limits, PoolSizes, bind, serve};
 use tracing::Dispatch;
 
 use crate::{
@@ -23,8 +23,13 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     let (app, applied) = wiring::server_app(settings)?;
     let http = mycars_http::Settings {
         workers: settings.server.workers,
-        connections: settings.database.pool_size as usize,
-        shares_commits: wiring::database(settings)?.0.shares_commits(),
+        pools: PoolSizes {
+            connections: settings.database.pool_size as usize,
+            shares_commits: wiring::database(settings)?.0.shares_commits(),
+            password_threads: settings.passwords.threads,
+            password_queue: settings.passwords.queue,
+            image_threads: settings.media.threads,
+        },
         allowed_hosts: settings.allowed_hosts.clone(),
         lists: mycars_http::ListSettings {
             page_size: Some(settings.lists.page_size).filter(|size| *size > 0),
@@ -35,7 +40,6 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         hsts_seconds: settings.server.hsts_seconds,
         metrics_for: settings.metrics.allowed_networks.clone(),
         throttle: limits(&settings.throttle),
-        password_queue: settings.passwords.queue,
         jobs: JobMetrics::default(),
         shutdown_seconds: settings.server.shutdown_seconds,
         max_connections: settings.server.max_connections,

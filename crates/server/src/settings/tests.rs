@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 51] = [
+const VALUES: [(&str, &str, &str); 53] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -43,6 +43,7 @@ const VALUES: [(&str, &str, &str); 51] = [
     ("sessions.idle_minutes", "5", "52560001"),
     ("sessions.lifetime_minutes", "50", "0"),
     ("passwords.bcrypt_cost", "10", "3"),
+    ("passwords.threads", "1023", "-1"),
     ("passwords.queue", "7", "yes"),
     ("throttle.enabled", "false", "auto"),
     ("throttle.login", "1/s", "10 per minute"),
@@ -63,6 +64,7 @@ const VALUES: [(&str, &str, &str); 51] = [
     ("metrics.allowed_networks", "10.1.0.0/16", "10.0.0.0/33"),
     ("media.max_bytes", "7", "8388609"),
     ("media.max_megapixels", "7", "1001"),
+    ("media.threads", "1023", "1025"),
     ("quotas.cars_per_user", "0", "-1"),
     ("quotas.picture_bytes_per_user", "7", "2 GiB"),
     ("storage.min_free_bytes", "0", "1.5"),
@@ -118,6 +120,8 @@ fn settings_without_variables_follow_from_the_folder() {
     assert_eq!(settings.media.root, Path::new("/nowhere/data/media"));
     assert_eq!(settings.backup.directory, Path::new("/nowhere/data/backups"));
     assert!((1..1023).contains(&settings.server.workers));
+    let half = (settings.server.workers / 2).max(1);
+    assert_eq!((settings.passwords.threads, settings.media.threads), (half, half));
     assert_eq!(settings.allowed_origins, AllowedOrigins::Local);
     assert_eq!(settings.warnings, [""; 0]);
 }

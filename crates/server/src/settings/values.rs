@@ -63,9 +63,22 @@ where
 /// A number of threads; 0 means one per core.
 pub(super) fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     whole::<0, 1024, usize, D>(deserializer).map(|workers| match workers {
-        0 => thread::available_parallelism().map_or(1, usize::from),
+        0 => cores(),
         workers => workers,
     })
+}
+
+/// A number of threads for slow work; 0 means half of the cores, at least one.
+pub(super) fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    whole::<0, 1024, usize, D>(deserializer).map(|threads| match threads {
+        0 => (cores() / 2).max(1),
+        threads => threads,
+    })
+}
+
+/// Returns the number of cores that this process may use.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn to_flag(value: &Notation) -> Option<bool> {

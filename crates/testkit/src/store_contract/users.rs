@@ -332,10 +332,27 @@ pub fn users_are_searched_filtered_and_ordered(store: &dyn Store) {
         let users = store
             .read(|unit| unit.users().list(query))
             .expect("users can be listed");
+        let count = store.read(|unit| unit.users().count(query));
+        if query.page.is_none() {
+            assert_eq!(
+                count.expect("users can be counted"),
+                users.len() as u64,
+                "{query:?}"
+            );
+        }
         users.into_iter().map(|user| user.id).collect()
     };
     let all = UserQuery::default;
     assert_eq!(found(&all()), [ann, bob, cem]);
+    for (is_active, search, expected) in [(Some(false), "", bob), (None, "ann", ann)] {
+        let clients = UserQuery {
+            role: Some(Role::Client),
+            is_active,
+            search: Search::parse(search),
+            ..all()
+        };
+        assert_eq!(found(&clients), [expected]);
+    }
     assert_eq!(
         found(&UserQuery {
             search: Search::parse("öCEM @example"),
