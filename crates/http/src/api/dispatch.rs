@@ -263,7 +263,7 @@ pub(crate) mod tests {
         api::ENDPOINTS,
         request::{
             csrf::{CSRF_FIELD, token_of_session},
-            pools::WorkerPools,
+            pools::{PoolSizes, WorkerPools},
             throttle::{Share, Throttles, tests::limits},
         },
         state::tests::state,
@@ -481,7 +481,11 @@ pub(crate) mod tests {
         });
         let state = Data::new(State {
             app: Arc::new(app),
-            pools: WorkerPools::start(5, false, 1).unwrap(),
+            pools: WorkerPools::start(PoolSizes {
+                connections: 5,
+                ..PoolSizes::SMALLEST
+            })
+            .unwrap(),
             throttles: Some(Throttles::new(&limits())),
             ..state(Mocks::new())
         });
