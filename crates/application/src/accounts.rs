@@ -21,7 +21,8 @@ mod token;
 mod verify_token;
 
 pub use authenticate::{
-    AccessToken, AuthenticationError, authenticate, authenticate_verified, verify_access,
+    AccessToken, AuthenticationError, authenticate, authenticate_verified, authenticate_with_car,
+    verify_access,
 };
 pub use change_password::{PasswordChange, change_password};
 pub use delete_account::delete_account;
@@ -29,7 +30,7 @@ pub use flush_expired_tokens::flush_expired_tokens;
 pub(crate) use log_in::verify_credentials;
 pub use log_in::{Credentials, TokenPair, log_in};
 pub use log_out::log_out;
-pub use profile::{Credential, ProfileInput, change_profile, read_profile};
+pub use profile::{Credential, ProfileInput, change_profile, read_profile, show_profile};
 pub use refresh::{Refreshed, refresh};
 pub use register::register;
 pub use set_password::{find_for_password, set_password};

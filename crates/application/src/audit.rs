@@ -1,7 +1,7 @@
 //! Writing the audit log: each use-case that makes a change calls one of these functions, inside its transaction.
 
 use mycars_domain::{
-    Car, Field, User,
+    Car, CarId, Field, NewCar, User,
     audit::{self, Action, Change, NewEntry, Object, Value},
 };
 
@@ -52,6 +52,20 @@ pub(crate) fn cars_created(
         })
         .collect();
     unit.audit_log().append(&entries)
+}
+
+/// Stores a new car and records that it was created.
+pub(crate) fn create_car(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    caller: &Caller,
+    new: &NewCar,
+) -> Result<Car, StoreError> {
+    // The store replaces the id.
+    let car = new.clone().with_id(CarId(0));
+    let changes = audit::car_changes(None, Some(&car));
+    let entry = entry(app, caller, Action::Created, Object::car(&car), changes);
+    unit.audit_log().append_with_car(&entry, new)
 }
 
 /// Records the changes of a car; nothing if there are none. A change of the owner is an entry of its own: the other

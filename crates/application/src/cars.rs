@@ -19,7 +19,7 @@ pub use delete::delete;
 pub use fields::CarInput;
 pub use import::{CarRow, ImportError, ImportMode, InvalidRow, MAX_ROWS, import};
 pub use list::{list, list_chunked};
-pub use read::read;
+pub use read::{read, show};
 pub use scope::CarScope;
 pub use update::update;
 

@@ -189,6 +189,11 @@ impl Checker {
         }
     }
 
+    /// Returns whether there is no violation so far.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.violations.is_empty()
+    }
+
     /// Adds a violation that does not come from the value alone.
     pub(crate) fn add(&mut self, field: Field, violation: Violation) {
         self.violations.add(field, violation);

@@ -41,7 +41,7 @@ use std::sync::{
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Rank,
+    Car, NewCar, Rank,
     audit::{Entry, NewEntry},
 };
 
@@ -189,6 +189,14 @@ impl AuditLog for MockUnit {
     fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
         self.appended.extend_from_slice(entries);
         Ok(())
+    }
+
+    fn append_with_car(&mut self, entry: &NewEntry, car: &NewCar) -> Result<Car, StoreError> {
+        let car = self.cars.insert(car)?;
+        let mut entry = entry.clone();
+        entry.object.id = car.id.to_string();
+        self.appended.push(entry);
+        Ok(car)
     }
 
     fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use diesel::{
-    QueryResult, RunQueryDsl as _,
+    AppearsOnTable, Expression, ExpressionMethods as _, QueryResult, RunQueryDsl,
     connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
     dsl::sql,
+    insert_into,
     pg::Pg as DB,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
     r2d2::PooledConnection,
     select,
     sql_types::{Bool, Text},
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mycars_application::ports::{Rollback, StoreError};
+use mycars_domain::{Car, NewCar, audit::NewEntry};
 
 use crate::{error::store_error, options::Options};
 
@@ -84,7 +87,7 @@ mod users;
 
 use crate::requirements::postgres::{check, check_before_migrations, establish};
 pub(crate) use opening::{connect, migrate};
-use store::{Manager, Wait, begin, roll_back};
+use store::{Manager, Unit, Wait, begin, roll_back};
 
 diesel::define_sql_function! {
     /// Returns the position of a word in a text, or 0. In contrast to `LIKE`, its time for a text of one repeated letter
@@ -154,6 +157,61 @@ fn follow_last_entry(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute(
         "SELECT setval('audit_log_id_seq', coalesce((SELECT max(id) FROM audit_log), 0) + 1, false)",
     )
+}
+
+/// Stores a car, and the entry about it with the car's id, in one statement, which saves a round trip.
+fn append_with_car(unit: &mut Unit<'_>, entry: &NewEntry, car: &NewCar) -> Result<Car, StoreError> {
+    let entry = (
+        audit_log::Values::from(entry),
+        schema::audit_log::object_id.eq(IdOfCar),
+    );
+    let statement = WithEntry {
+        car: cars::insertion(car),
+        entry: insert_into(schema::audit_log::table).values(entry),
+    };
+    let row = unit.query(|conn| statement.get_result::<cars::Row>(conn))?;
+    Ok(row.into())
+}
+
+/// The INSERT of a car, with that of the entry about it.
+#[derive(QueryId)]
+struct WithEntry<C, E> {
+    car: C,
+    entry: E,
+}
+
+impl<C: QueryFragment<DB>, E: QueryFragment<DB>> QueryFragment<DB> for WithEntry<C, E> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("WITH car AS (");
+        self.car.walk_ast(out.reborrow())?;
+        out.push_sql("), entry AS (");
+        self.entry.walk_ast(out.reborrow())?;
+        out.push_sql(") SELECT * FROM car");
+        Ok(())
+    }
+}
+
+impl<C: Query, E> Query for WithEntry<C, E> {
+    type SqlType = C::SqlType;
+}
+
+impl<C, E> RunQueryDsl<Conn> for WithEntry<C, E> {}
+
+/// The id of the car of [`WithEntry`], as a text.
+#[derive(QueryId)]
+struct IdOfCar;
+
+impl Expression for IdOfCar {
+    type SqlType = Text;
+}
+
+impl<T> AppearsOnTable<T> for IdOfCar {}
+
+impl QueryFragment<DB> for IdOfCar {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("(SELECT id::text FROM car)");
+        Ok(())
+    }
 }
 
 /// Returns whether the server is read-only: after a failover it may have become a standby.

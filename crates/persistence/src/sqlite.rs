@@ -13,6 +13,8 @@ use diesel::{
     sqlite::Sqlite as DB,
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use mycars_application::ports::{StoreError, UnitOfWork as _};
+use mycars_domain::{Car, NewCar, audit::NewEntry};
 
 use crate::options::Options;
 
@@ -82,8 +84,18 @@ mod users;
 use crate::requirements::sqlite::{check, check_before_migrations, establish};
 pub(crate) use migrations::known_migrations;
 pub(crate) use opening::{connect, migrate};
-use store::begin;
+use store::{Unit, begin};
 use transactions::Transactions;
+
+/// Stores a car, and the entry about it with the car's id. SQLite has no INSERT inside another statement, and no round
+/// trip to save.
+fn append_with_car(unit: &mut Unit<'_>, entry: &NewEntry, car: &NewCar) -> Result<Car, StoreError> {
+    let car = unit.cars().insert(car)?;
+    let mut entry = entry.clone();
+    entry.object.id = car.id.to_string();
+    unit.audit_log().append(&[entry])?;
+    Ok(car)
+}
 
 thread_local! {
     /// The start of this thread's last statement. SQLite calls functions on the thread that runs the statement.

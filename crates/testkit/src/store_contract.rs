@@ -66,6 +66,8 @@ macro_rules! store_contract {
             oldest_entries_are_deleted_and_newest_stays
             entry_of_deleted_car_and_user_is_kept
             entry_is_rolled_back_with_its_change
+            car_is_inserted_with_its_entry
+            user_is_found_with_own_car_only
             car_update_stores_every_field
             inserted_car_is_returned_unchanged
             car_of_missing_owner_is_refused

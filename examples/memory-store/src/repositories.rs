@@ -158,6 +158,11 @@ impl UserRepository for Unit {
         Ok(self.state.users.get(&id).cloned())
     }
 
+    fn find_with_car(&mut self, id: UserId, car: CarId) -> Result<Option<(User, Option<Car>)>> {
+        let car = self.state.cars.get(&car).filter(|car| car.owner == id).cloned();
+        Ok(self.state.users.get(&id).map(|user| (user.clone(), car)))
+    }
+
     fn find_for_update(&mut self, id: UserId) -> Result<Option<User>> {
         UserRepository::find(self, id)
     }
@@ -565,6 +570,14 @@ impl AuditLog for Unit {
             }
             Ok(())
         })
+    }
+
+    fn append_with_car(&mut self, entry: &NewEntry, car: &NewCar) -> Result<Car> {
+        let car = CarRepository::insert(self, car)?;
+        let mut entry = entry.clone();
+        entry.object.id = car.id.to_string();
+        self.append(&[entry])?;
+        Ok(car)
     }
 
     fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>> {

@@ -1,7 +1,7 @@
 //! Authenticate a user by an access token.
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Rank, User, UserId};
+use mycars_domain::{Car, CarId, Rank, User, UserId};
 
 use super::token::{self, TokenError, TokenType, Verified};
 use crate::{App, ports::StoreError};
@@ -80,13 +80,37 @@ pub fn authenticate(app: &App, access_token: &str) -> Result<User, Authenticatio
 pub fn authenticate_verified(app: &App, token: &AccessToken) -> Result<User, AuthenticationError> {
     let user = app.store.read(|unit| unit.users().find(token.user))?;
     let user = user.ok_or(AuthenticationError::UserNotFound)?;
+    check_user(app, token, &user)?;
+    Ok(user)
+}
+
+/// Returns the user of a verified access token like [`authenticate`], and their car with the id `car` if they own it, in
+/// one query. [`cars::show`](crate::cars::show) checks whether the user may read it.
+///
+/// # Errors
+/// [`AuthenticationError`] with the reason.
+pub fn authenticate_with_car(
+    app: &App,
+    token: &AccessToken,
+    car: CarId,
+) -> Result<(User, Option<Car>), AuthenticationError> {
+    let found = app
+        .store
+        .read(|unit| unit.users().find_with_car(token.user, car))?;
+    let (user, car) = found.ok_or(AuthenticationError::UserNotFound)?;
+    check_user(app, token, &user)?;
+    Ok((user, car))
+}
+
+/// Checks that a user is active, and that the token was not issued before their tokens ended.
+fn check_user(app: &App, token: &AccessToken, user: &User) -> Result<(), AuthenticationError> {
     if !user.is_active {
         return Err(AuthenticationError::UserInactive);
     }
-    if token.token.may_be_older_than(access_ended_at(app, &user)) {
+    if token.token.may_be_older_than(access_ended_at(app, user)) {
         return Err(TokenError::Blacklisted.into());
     }
-    Ok(user)
+    Ok(())
 }
 
 /// Returns the time up to which access tokens of a user are refused.
@@ -198,6 +222,29 @@ mod tests {
     fn token_of_inactive_user_is_refused() {
         let refused = authenticate_with(Ok(claims()), Some(samples::inactive_user()));
         assert!(matches!(refused, Err(AuthenticationError::UserInactive)));
+    }
+
+    #[test]
+    fn user_is_checked_before_their_car_is_returned() {
+        let with = |user: Option<User>| {
+            let mut mocks = Mocks::new().with_claims(Ok(claims()));
+            let users = &mut mocks.unit.users;
+            users
+                .expect_find_with_car()
+                .withf(|id, car| (*id, *car) == (UserId(1), CarId(10)))
+                .once()
+                .returning(move |_, _| Ok(user.clone().map(|user| (user, Some(samples::car())))));
+            {
+                let (app, _) = mocks.into_app();
+                authenticate_with_car(&app, &verify_access(&app, "token")?, CarId(10))
+            }
+        };
+        let (user, car) = with(Some(samples::user())).unwrap();
+        assert_eq!((user, car), (samples::user(), Some(samples::car())));
+        let refused = with(Some(samples::inactive_user()));
+        assert!(matches!(refused, Err(AuthenticationError::UserInactive)));
+        let refused = with(None);
+        assert!(matches!(refused, Err(AuthenticationError::UserNotFound)));
     }
 
     #[test]

@@ -54,6 +54,18 @@ pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
         .ok_or(Error::NotFound)
 }
 
+/// Returns `user`, the account of `caller` as it was read to authenticate them (wire contract, section 4).
+///
+/// # Errors
+/// [`Error::Denied`] for anonymous callers; [`Error::NotFound`] if `user` is not the caller.
+pub fn show_profile<'a>(caller: &Caller, user: &'a User) -> Result<&'a User, Error> {
+    if own(caller, Action::ReadProfile)? == user.id {
+        Ok(user)
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
 /// Changes the sent fields of the account of `caller` (wire contract, section 4) and returns it. The e-mail address may
 /// need a recent login ([`TokenSettings::email_change_within`](crate::TokenSettings::email_change_within)): with it, a
 /// thief of a token or session could get the account.
@@ -184,6 +196,16 @@ mod tests {
         assert!(matches!(read, Err(Error::Denied(Denied::NotAuthenticated))));
         let changed = change_profile(&app, &samples::anonymous(), &ProfileInput::default());
         assert!(matches!(changed, Err(Error::Denied(Denied::NotAuthenticated))));
+    }
+
+    #[test]
+    fn show_profile_returns_the_caller_only() {
+        let ann = samples::user();
+        assert_eq!(show_profile(&samples::ann(), &ann).unwrap(), &ann);
+        let refused = show_profile(&samples::anonymous(), &ann);
+        assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
+        let refused = show_profile(&samples::other_user(Rank::Superuser), &ann);
+        assert!(matches!(refused, Err(Error::NotFound)));
     }
 
     #[test]

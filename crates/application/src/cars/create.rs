@@ -16,7 +16,6 @@ use crate::{App, Caller, UpdateMode, audit};
 /// use mycars_domain::{Rank, UserId};
 ///
 /// let mut mocks = Mocks::new();
-/// mocks.unit.cars.expect_license_is_taken().returning(|_, _| Ok(false));
 /// mocks.unit.cars.expect_insert().returning(|new| {
 ///     assert_eq!(new.owner, UserId(1), "an admin adds a car of Ann");
 ///     Ok(samples::car())
@@ -42,9 +41,8 @@ pub fn create(app: &App, caller: &Caller, scope: CarScope, input: &CarInput) -> 
         let charged = owner.or(input.owner.given().copied());
         scope.recheck(unit, caller, charged.filter(|_| app.quotas.cars.is_some()))?;
         let fields = CarFields::check(app, unit, (scope, owner), input, UpdateMode::Full, None)?;
-        let car = unit.cars().insert(&fields.into_new(app, owner)?)?;
-        audit::cars_created(app, unit, caller, std::slice::from_ref(&car))?;
-        Ok(car)
+        let new = fields.into_new(app, owner)?;
+        Ok(audit::create_car(app, unit, caller, &new)?)
     })
 }
 
@@ -87,7 +85,10 @@ mod tests {
     fn create_reports_all_violations_and_stores_nothing() {
         let mut mocks = Mocks::new();
         let cars = &mut mocks.unit.cars;
-        cars.expect_license_is_taken().returning(|_, _| Ok(true));
+        cars.expect_license_is_taken()
+            .withf(|license, except| license.as_str() == "ab 123" && except.is_none())
+            .once()
+            .returning(|_, _| Ok(true));
         let (app, store) = mocks.into_app();
         let input = CarInput {
             year: 1885.into(),
@@ -120,8 +121,8 @@ mod tests {
     }
 
     #[test]
-    fn plate_taken_during_the_insert_is_invalid() {
-        let mut mocks = Mocks::new().nothing_taken();
+    fn plate_taken_at_the_insert_is_invalid() {
+        let mut mocks = Mocks::new();
         let cars = &mut mocks.unit.cars;
         cars.expect_insert()
             .returning(|_| Err(StoreError::Taken(Field::License)));
@@ -134,20 +135,13 @@ mod tests {
 
     #[test]
     fn create_uses_defaults_and_is_logged() {
-        let mut mocks = Mocks::new().expect_car_insert(|car| {
+        let mocks = Mocks::new().expect_car_insert(|car| {
             car.owner == samples::user().id
                 && car.license.as_str() == "AB 123"
                 && car.mileage.get() == 0
                 && car.color.is_none()
                 && car.created_at == samples::now()
         });
-        mocks
-            .unit
-            .cars
-            .expect_license_is_taken()
-            .withf(|license, except| license.as_str() == "AB 123" && except.is_none())
-            .once()
-            .returning(|_, _| Ok(false));
         let (app, store) = mocks.into_app();
         assert_eq!(create_own(&app, &camry()).unwrap(), samples::car());
         assert_eq!((store.commits(), store.rollbacks()), (1, 0));

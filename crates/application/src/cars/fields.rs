@@ -53,8 +53,8 @@ pub(crate) struct CarFields {
 }
 
 impl CarFields {
-    /// Checks every field of `input`, that no other car has the licence plate, and that `owner`, or else the owner
-    /// among the fields, may have a new car. Fields that equal those of `before` are not checked again.
+    /// Checks every field of `input`, that no other car has the licence plate unless the INSERT will, and that `owner`, or
+    /// else the owner among the fields, may have a new car. Fields that equal those of `before` are not checked again.
     pub(super) fn check(
         app: &App,
         unit: &mut dyn UnitOfWork,
@@ -70,15 +70,17 @@ impl CarFields {
         }
         if let Some(license) = changed(fields.license.as_ref(), before.map(|car| &car.license)) {
             let new_owner = owner.or(fields.owner).filter(|_| before.is_none());
-            let is_taken = match new_owner.filter(|_| app.quotas.cars.is_some()) {
-                Some(owner) => {
+            let is_taken = match new_owner {
+                // The INSERT reports a taken plate if nothing else is wrong.
+                Some(_) if app.quotas.cars.is_none() && checker.is_valid() => false,
+                Some(owner) if app.quotas.cars.is_some() => {
                     let (count, is_taken) = unit.cars().count_and_license_is_taken(owner, license)?;
                     if let Some(violation) = quotas::check_car(app, unit, owner, count)? {
                         checker.add(field_of_quota(scope), violation);
                     }
                     is_taken
                 }
-                None => unit.cars().license_is_taken(license, before.map(|car| car.id))?,
+                _ => unit.cars().license_is_taken(license, before.map(|car| car.id))?,
             };
             if is_taken {
                 checker.add(Field::License, Violation::Taken);

@@ -14,6 +14,20 @@ pub fn read(app: &App, caller: &Caller, scope: CarScope, id: CarId) -> Result<Ca
     authorize_car(caller, Action::ReadCar, scope, car)
 }
 
+/// Returns a car that was read with its owner by
+/// [`authenticate_with_car`](crate::accounts::authenticate_with_car), as [`read`] does.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Denied`].
+pub fn show<'a>(caller: &Caller, scope: CarScope, car: &'a Car) -> Result<&'a Car, Error> {
+    let owner = scope.owner(caller, Action::ReadCar)?;
+    if owner.is_none_or(|owner| car.owner == owner) {
+        Ok(car)
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use mycars_domain::{Denied, Rank, UserId};
@@ -29,6 +43,18 @@ mod tests {
     fn read_of_other_users_car_is_not_found_for_any_rank() {
         for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
             let refused = read(&app(), &samples::other_user(rank), CarScope::Caller, CarId(10));
+            assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
+        }
+    }
+
+    #[test]
+    fn show_of_other_users_car_is_not_found_for_any_rank() {
+        let car = samples::car();
+        assert_eq!(show(&samples::ann(), CarScope::Caller, &car).unwrap(), &car);
+        let refused = show(&samples::anonymous(), CarScope::Caller, &car);
+        assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
+        for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
+            let refused = show(&samples::other_user(rank), CarScope::Caller, &car);
             assert!(matches!(refused, Err(Error::NotFound)), "{rank:?}");
         }
     }

@@ -1,7 +1,10 @@
 //! The audit log.
 
 use chrono::{DateTime, Utc};
-use mycars_domain::audit::{Entry, NewEntry};
+use mycars_domain::{
+    Car, NewCar,
+    audit::{Entry, NewEntry},
+};
 
 use super::StoreError;
 use crate::lists::{HistoryCount, HistoryQuery};
@@ -24,6 +27,13 @@ pub trait AuditLog {
     /// # Errors
     /// Those of the database.
     fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError>;
+
+    /// Stores a new car, as [`CarRepository::insert`](super::CarRepository::insert) does, and the entry about it, in one
+    /// statement if the database can. The id of the entry's object MUST become the id of the car.
+    ///
+    /// # Errors
+    /// Those of [`CarRepository::insert`](super::CarRepository::insert).
+    fn append_with_car(&mut self, entry: &NewEntry, car: &NewCar) -> Result<Car, StoreError>;
 
     /// Returns the entries that match a query, in its order.
     ///

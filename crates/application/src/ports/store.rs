@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Field,
+    Car, Field, NewCar,
     audit::{Entry, NewEntry},
 };
 
@@ -298,6 +298,14 @@ impl AuditLog for Recorder<'_> {
         let events = entries.iter().filter(|entry| security_log::is_event(entry));
         self.appended.extend(events.cloned());
         self.unit.audit_log().append(entries)
+    }
+
+    fn append_with_car(&mut self, entry: &NewEntry, car: &NewCar) -> Result<Car, StoreError> {
+        let car = self.unit.audit_log().append_with_car(entry, car)?;
+        let mut entry = entry.clone();
+        entry.object.id = car.id.to_string();
+        self.appended.push(entry);
+        Ok(car)
     }
 
     fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {

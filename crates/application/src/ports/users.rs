@@ -1,7 +1,7 @@
 //! The repository of users.
 
 use mycars_domain::{
-    NewUser, User, UserId,
+    Car, CarId, NewUser, User, UserId,
     values::{Email, Username},
 };
 
@@ -16,6 +16,12 @@ pub trait UserRepository {
     /// # Errors
     /// Those of the database.
     fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// Returns the user with this id and the car with the id `car`, if the user owns it, in one query.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn find_with_car(&mut self, id: UserId, car: CarId) -> Result<Option<(User, Option<Car>)>, StoreError>;
 
     /// Returns the user with this id and locks them until the transaction ends: other calls of this method wait,
     /// reads do not.

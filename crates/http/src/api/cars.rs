@@ -265,9 +265,12 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Reads the car with the id in the path.
-    pub(super) fn find(&self, request: &Request<'_>) -> Result<Car, ApiError> {
-        Ok(cars::read(request.app, request.caller, self.cars, id(request))?)
+    /// Reads the car with the id in the path, unless it was read with the caller.
+    pub(super) fn find<'r>(&self, request: &Request<'r>) -> Result<Cow<'r, Car>, ApiError> {
+        Ok(match request.own_car {
+            Some(car) => Cow::Borrowed(cars::show(request.caller, self.cars, car)?),
+            None => Cow::Owned(cars::read(request.app, request.caller, self.cars, id(request))?),
+        })
     }
 
     pub(super) fn show(&self, car: &Car) -> Result<Reply, ApiError> {
@@ -333,7 +336,8 @@ fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
-    scope.show(&scope.find(request)?)
+    let car = scope.find(request)?;
+    scope.show(&car)
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {

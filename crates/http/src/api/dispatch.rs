@@ -1,6 +1,6 @@
 //! Dispatches requests to endpoints: finds the operation, runs it, and collects the data for its page.
 
-use std::sync::Arc;
+use std::{ptr, sync::Arc};
 
 use actix_web::{
     HttpRequest,
@@ -8,11 +8,12 @@ use actix_web::{
     web::{Data, Payload},
 };
 use mycars_application::Input;
-use mycars_domain::{Field, UserId, audit::Channel};
+use mycars_domain::{CarId, Field, UserId, audit::Channel};
 
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Operation, RateClass, Reply, Request},
+        cars,
+        endpoint::{Access, Endpoint, Operation, RateClass, Reply, Request, ResponseSpec},
         metadata::Metadata,
     },
     error::ApiError,
@@ -71,6 +72,7 @@ pub(crate) async fn dispatch(
         csrf: Csrf::IfSession,
         takes_file: operation.is_some_and(Operation::takes_file),
         checks_early: operation.is_some_and(Operation::may_be_slow),
+        own_car: operation.and_then(|operation| own_car(endpoint, operation, &context.ids)),
         channel: Channel::Api,
     };
     let plan = |body: &mut Body| {
@@ -118,6 +120,18 @@ pub(crate) async fn dispatch(
     Ok(reply)
 }
 
+/// Returns the id of the car that an operation returns if the caller owns it.
+fn own_car(endpoint: &Endpoint, operation: &Operation, ids: &[(String, i64)]) -> Option<CarId> {
+    let returns_car =
+        matches!(operation.answer, ResponseSpec::One(schema) if ptr::eq(schema, &raw const cars::CAR));
+    match ids {
+        [(name, id)] if returns_car && operation.method == Method::Get && name == "car_id" => {
+            (endpoint.access == Access::Authenticated).then_some(CarId(*id))
+        }
+        _ => None,
+    }
+}
+
 /// Returns the password that an operation may verify with this body.
 fn guess(endpoint: &Endpoint, operation: &Operation, body: &Body) -> Guess {
     if operation.takes_old_password() {
@@ -161,6 +175,7 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
             operation,
             caller: request.caller,
             user: request.user,
+            own_car: request.own_car,
             ids: &context.ids,
             base_url: &context.base_url,
             path: &context.path,

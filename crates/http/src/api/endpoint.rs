@@ -4,7 +4,7 @@ use mycars_application::{
     App, Caller,
     lists::{ChunkedList, LimitOffset, Page},
 };
-use mycars_domain::{Field, User};
+use mycars_domain::{Car, Field, User};
 use serde::Serialize;
 
 use crate::{
@@ -224,6 +224,8 @@ pub(crate) struct Request<'a> {
     pub(crate) caller: &'a Caller,
     /// The authenticated user, if there is one.
     pub(crate) user: Option<&'a User>,
+    /// The caller's own car with the id in the path, if it was read with the caller.
+    pub(crate) own_car: Option<&'a Car>,
     /// The numbers in the path, by name.
     pub(crate) ids: &'a [(String, i64)],
     /// `http://host`, as the client wrote it.

@@ -64,8 +64,8 @@ static FIELDS: [FieldSpec; 14] = [
 ];
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let user = accounts::read_profile(request.app, request.caller)?;
-    Reply::ok(&UserView::from(&user))
+    let user = accounts::show_profile(request.caller, request.user()?)?;
+    Reply::ok(&UserView::from(user))
 }
 
 fn change(request: &Request<'_>) -> Result<Reply, ApiError> {

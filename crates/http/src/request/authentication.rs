@@ -5,7 +5,7 @@ use mycars_application::{
     App,
     accounts::{self, AccessToken, Credential, sessions},
 };
-use mycars_domain::{Action, Target, User, policy};
+use mycars_domain::{Action, Car, CarId, Target, User, policy};
 
 use crate::{error::ApiError, request::context::RequestContext};
 
@@ -102,6 +102,24 @@ pub(crate) fn find_user(
         (None, Some(key)) => Ok(sessions::authenticate(app, key)?),
         (None, None) => Ok(None),
     }
+}
+
+/// Returns the user that the credentials of a request belong to, like [`find_user`]. With a token, the user's own car with
+/// the id `car` is read in the same query.
+///
+/// # Errors
+/// Those of [`find_user`].
+pub(crate) fn find_user_with_car(
+    app: &App,
+    context: &RequestContext,
+    token: Option<&AccessToken>,
+    car: Option<CarId>,
+) -> Result<(Option<User>, Option<Car>), ApiError> {
+    let (Some(token), Some(car)) = (token, car) else {
+        return Ok((find_user(app, context, token)?, None));
+    };
+    let (user, car) = accounts::authenticate_with_car(app, token, car)?;
+    Ok((Some(user), car))
 }
 
 /// Refuses a user, or a request without one, that a route does not admit.

@@ -13,13 +13,15 @@ use mycars_application::{
     accounts::AccessToken,
     security_log::{Details, SecurityEvent},
 };
-use mycars_domain::{Action, Target, User, UserId, Violation, Violations, audit::Channel, policy};
+use mycars_domain::{
+    Action, Car, CarId, Target, User, UserId, Violation, Violations, audit::Channel, policy,
+};
 
 use crate::{
     edge::timeouts::wait_for_body,
     error::ApiError,
     request::{
-        authentication::{Access, Credentials, authorize, find_user},
+        authentication::{Access, Credentials, authorize, find_user, find_user_with_car},
         body::{Body, budget::Reservation},
         context::RequestContext,
         csrf::CSRF_FIELD,
@@ -45,6 +47,8 @@ pub(crate) struct Rules {
     pub(crate) takes_file: bool,
     /// Whether credentials and permission are checked before the body is read, at the cost of reading the user twice.
     pub(crate) checks_early: bool,
+    /// The car that the work reads if the caller owns it, so that both are read in one query.
+    pub(crate) own_car: Option<CarId>,
     pub(crate) channel: Channel,
 }
 
@@ -85,6 +89,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a Body,
     /// The authenticated user; always there if [`Access::needs_user`].
     pub(crate) user: Option<&'a User>,
+    /// The car of [`Rules::own_car`], if it was read with the user.
+    pub(crate) own_car: Option<&'a Car>,
     pub(crate) caller: &'a Caller,
     attempt: &'a Charges,
     probe: &'a Charges,
@@ -213,11 +219,11 @@ impl Checks<'_> {
         let (access_token, is_counted) = (self.token.take(), self.is_counted);
         let job = move || {
             let found = match rules.access {
-                Access::Open => Ok(None),
-                _ => find_user(&state.app, &context, access_token.as_ref()),
+                Access::Open => Ok((None, None)),
+                _ => find_user_with_car(&state.app, &context, access_token.as_ref(), rules.own_car),
             };
-            let user = match found {
-                Ok(user) => user,
+            let (user, own_car) = match found {
+                Ok(found) => found,
                 Err(error) => return (Err(error), None),
             };
             let admitted = check_access(
@@ -240,6 +246,7 @@ impl Checks<'_> {
                     context: &context,
                     body: &body,
                     user: user.as_ref(),
+                    own_car: own_car.as_ref(),
                     caller: &caller,
                     attempt: &attempt,
                     probe: &probe,

@@ -50,6 +50,7 @@ const LOG_IN: Rules = Rules {
     csrf: Csrf::Always,
     takes_file: false,
     checks_early: false,
+    own_car: None,
     channel: Channel::Api,
 };
 

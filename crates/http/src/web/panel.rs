@@ -283,6 +283,7 @@ async fn dispatch(
         },
         takes_file: screen.file.is_some() && is_form,
         checks_early: is_form,
+        own_car: None,
         channel: Channel::Panel,
     };
     let plan = |body: &mut Body| {

@@ -13,7 +13,7 @@ use mycars_application::{
     ports::{AuditLog, PrunedEntries, StoreError},
 };
 use mycars_domain::{
-    UserId,
+    Car, NewCar, UserId,
     audit::{Action, Author, Channel, Entry, NewEntry, Object, ObjectType, Origin},
 };
 
@@ -78,14 +78,13 @@ fn known<T>(named: impl Fn(&str) -> Option<T>, name: &str) -> QueryResult<T> {
     named(name).ok_or_else(|| DeserializationError(format!("there is no `{name}` in an audit log").into()))
 }
 
-/// `None` is NULL. Diesel would otherwise write `DEFAULT`, and could not cache the prepared statement.
+/// The columns of an entry except the ids of the entry and its object. `None` is NULL. Diesel would otherwise write `DEFAULT`, and could not cache the prepared statement.
 #[derive(Insertable)]
 #[diesel(table_name = audit_log, treat_none_as_default_value = false)]
 pub(super) struct Values<'a> {
     at: DateTime<Utc>,
     action: &'static str,
     object_type: &'static str,
-    object_id: &'a str,
     object_name: &'a str,
     owner_id: Option<i64>,
     actor_id: Option<i64>,
@@ -103,7 +102,6 @@ impl<'a> From<&'a NewEntry> for Values<'a> {
             at: entry.at,
             action: entry.action.as_str(),
             object_type: entry.object.kind.as_str(),
-            object_id: &entry.object.id,
             object_name: &entry.object.name,
             owner_id: entry.object.owner.map(|owner| owner.0),
             actor_id: entry.author.id.map(|actor| actor.0),
@@ -115,6 +113,16 @@ impl<'a> From<&'a NewEntry> for Values<'a> {
             search_key: search_key(&[&entry.object.name, &entry.author.name]),
         }
     }
+}
+
+type ObjectId<'a> = diesel::dsl::Eq<audit_log::object_id, &'a str>;
+
+/// Returns the values of an entry, with the id of its object.
+pub(super) fn with_object(entry: &NewEntry) -> (Values<'_>, ObjectId<'_>) {
+    (
+        Values::from(entry),
+        audit_log::object_id.eq(entry.object.id.as_str()),
+    )
 }
 
 type Condition<'a> = Box<dyn BoxableExpression<audit_log::table, DB, SqlType = Bool> + 'a>;
@@ -172,15 +180,19 @@ impl AuditLog for Unit<'_> {
     fn append(&mut self, entries: &[NewEntry]) -> Result<(), StoreError> {
         // Nearly all calls have one entry. Only the statement for one entry is cached as a prepared statement.
         if let [entry] = entries {
-            let row = Values::from(entry);
+            let row = with_object(entry);
             self.query(|conn| diesel::insert_into(audit_log::table).values(row).execute(conn))?;
             return Ok(());
         }
         for entries in entries.chunks(ENTRIES_AT_ONCE) {
-            let rows: Vec<Values<'_>> = entries.iter().map(Values::from).collect();
+            let rows: Vec<_> = entries.iter().map(with_object).collect();
             self.query(|conn| diesel::insert_into(audit_log::table).values(&rows).execute(conn))?;
         }
         Ok(())
+    }
+
+    fn append_with_car(&mut self, entry: &NewEntry, car: &NewCar) -> Result<Car, StoreError> {
+        super::append_with_car(self, entry, car)
     }
 
     fn list(&mut self, query: &HistoryQuery) -> Result<Vec<Entry>, StoreError> {

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    dsl::{case_when, count, count_star, exists, sql},
+    dsl::{AsSelect, SqlTypeOf, case_when, count, count_star, exists, sql},
     prelude::*,
+    query_builder::{Query, QueryFragment, QueryId},
     result::Error::NotFound,
     select,
-    sql_types::{BigInt, Bool, Nullable},
+    sql_types::{BigInt, Bool, Nullable, Text},
 };
 use mycars_application::{
     lists::{CarOrder, CarQuery, Direction, LimitOffset},
@@ -21,7 +22,7 @@ use mycars_domain::{
 };
 
 use super::{
-    DB,
+    Conn, DB,
     schema::{cars, users},
     store::{IDS_AT_ONCE, Unit, contains_nul, count_of, kept_key, paged, search_key, where_all},
 };
@@ -140,6 +141,21 @@ impl<'a> From<&'a Car> for Values<'a> {
             updated_at: car.updated_at
         }
     }
+}
+
+/// Returns the INSERT of a new car, which returns its row. The plate's key is the exact text if a car has that as its key
+/// (`keys.rs`), so that the plate is taken.
+pub(super) fn insertion(
+    car: &NewCar,
+) -> impl Query<SqlType = SqlTypeOf<AsSelect<Row, DB>>> + QueryFragment<DB> + QueryId + RunQueryDsl<Conn> + '_
+{
+    let exact = car.license.as_str();
+    let is_exact_key = exists(cars::table.filter(cars::license_key.eq(exact)));
+    let key =
+        case_when(is_exact_key, exact.into_sql::<Text>()).otherwise(car.license.key().into_sql::<Text>());
+    diesel::insert_into(cars::table)
+        .values((Values::from(car), cars::license_key.eq(key)))
+        .returning(Row::as_returning())
 }
 
 type Condition<'a> = Box<dyn BoxableExpression<cars::table, DB, SqlType = Bool> + 'a>;
@@ -433,12 +449,7 @@ impl CarRepository for Unit<'_> {
     }
 
     fn insert(&mut self, car: &NewCar) -> Result<Car, StoreError> {
-        let row = self.query(|conn| {
-            diesel::insert_into(cars::table)
-                .values((Values::from(car), cars::license_key.eq(car.license.key())))
-                .returning(Row::as_returning())
-                .get_result(conn)
-        })?;
+        let row = self.query(|conn| insertion(car).get_result::<Row>(conn))?;
         Ok(row.into())
     }
 

@@ -227,7 +227,7 @@ fn insert_sessions<'a>(conn: &mut Conn, rows: impl Iterator<Item = (i64, &'a Ses
 
 fn insert_entries<'a>(conn: &mut Conn, rows: impl Iterator<Item = &'a Entry>) -> QueryResult<()> {
     let values: Vec<_> = rows
-        .map(|row| (audit_log::id.eq(row.id), entry::Values::from(&row.entry)))
+        .map(|row| (audit_log::id.eq(row.id), entry::with_object(&row.entry)))
         .collect();
     diesel::insert_into(audit_log::table)
         .values(&values)

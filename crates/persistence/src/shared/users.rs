@@ -14,13 +14,13 @@ use mycars_application::{
     ports::{StoreError, UserRepository},
 };
 use mycars_domain::{
-    NewUser, Role, User, UserId, fold,
+    Car, CarId, NewUser, Role, User, UserId, fold,
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
 use super::{
-    Conn, DB,
-    schema::users,
+    Conn, DB, cars,
+    schema::{cars as car_table, users},
     store::{IDS_AT_ONCE, Unit, contains_nul, count_of, kept_key, paged, same, search_key, where_all},
 };
 
@@ -257,6 +257,22 @@ impl UserRepository for Unit<'_> {
                 .first(conn)
                 .optional()?;
             row.map(User::try_from).transpose()
+        })
+    }
+
+    fn find_with_car(&mut self, id: UserId, car: CarId) -> Result<Option<(User, Option<Car>)>, StoreError> {
+        self.query(|conn| {
+            let is_theirs = car_table::id.eq(car.0).and(car_table::owner_id.eq(users::id));
+            let found: Option<(Row, Option<cars::Row>)> = users::table
+                .left_join(car_table::table.on(is_theirs))
+                .filter(users::id.eq(id.0))
+                .select((Row::as_select(), Option::<cars::Row>::as_select()))
+                .first(conn)
+                .optional()?;
+            let Some((user, car)) = found else {
+                return Ok(None);
+            };
+            Ok(Some((User::try_from(user)?, car.map(Car::from))))
         })
     }
 

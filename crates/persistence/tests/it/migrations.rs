@@ -6,12 +6,13 @@ use diesel::{
     Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query, sql_types,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use mycars_application::ports::StoreError;
 use mycars_domain::{
-    CarId, UserId,
+    CarId, Field, UserId,
     values::{FirstName, Mileage, Username},
 };
 use mycars_persistence::{Database, Options};
-use mycars_testkit::TestDatabase;
+use mycars_testkit::{TestDatabase, samples};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -502,6 +503,17 @@ fn rows_with_colliding_keys_can_be_found_and_changed() {
                 unit.cars().update(&car)
             })
             .unwrap();
+        // The exact text of a plate is taken, even if its key is not the fold.
+        let taken = store.write(|unit| {
+            // PostgreSQL would use the id 1 again, because the rows were inserted with ids.
+            unit.cars().delete(CarId(1))?;
+            unit.cars().delete(CarId(440))?;
+            unit.cars().insert(&samples::new_car(UserId(1), "GAẞ 9"))
+        });
+        assert!(
+            matches!(taken, Err(StoreError::Taken(Field::License))),
+            "{taken:?}"
+        );
         let names =
             "SELECT username_key || ' ' || first_name AS text FROM users WHERE id IN (2, 3) ORDER BY id";
         assert_eq!(raw.texts(names), ["Straße Ann", "strasse Ann"]);

@@ -15,7 +15,7 @@ use diesel::{
 use mycars_application::{
     App, Caller,
     accounts::{self, logins},
-    cars::{self, CarScope},
+    cars::{self, CarInput, CarScope},
     history,
     lists::{
         CHUNK, CarOrder, CarQuery, Direction, HistoryQuery, LimitOffset, Search, TokenQuery, TokenState,
@@ -200,7 +200,7 @@ fn token_query(page: Option<LimitOffset>) -> TokenQuery {
 /// A use-case: its name, its number of queries, and a function that runs it and returns the number of rows.
 type Case = (&'static str, usize, fn(&World) -> usize);
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 24] = [
     ("cars, whole", 1, |world| list_cars(world, &CarQuery::default())),
     ("cars, a page", 2, |world| {
         list_cars(
@@ -287,6 +287,12 @@ const CASES: [Case; 23] = [
         assert_eq!(car.id, world.car);
         1
     }),
+    ("who asks, with a car", 1, |world| {
+        let token = accounts::verify_access(&world.app, "token").unwrap();
+        let (user, car) = accounts::authenticate_with_car(&world.app, &token, world.car).unwrap();
+        assert_eq!((user, car.unwrap().id), (world.ann.clone(), world.car));
+        1
+    }),
     ("who asks", 1, |world| {
         assert_eq!(accounts::authenticate(&world.app, "token").unwrap(), world.ann);
         1
@@ -370,6 +376,43 @@ fn on_sqlite_use_cases_make_a_fixed_number_of_queries() {
 #[test]
 fn on_postgres_use_cases_make_a_fixed_number_of_queries() {
     use_cases_make_a_fixed_number_of_queries(TestDatabase::postgres);
+}
+
+/// The statements of `POST /api/cars/`.
+fn addition_takes(statements: usize, database: TestDatabase, quota: Option<u64>) {
+    let mut world = World::with(FEW, database);
+    world.app.quotas.cars = quota;
+    let camry = CarInput {
+        brand: "Toyota".into(),
+        model: "Camry".into(),
+        year: 2023.into(),
+        license: "AB 123".into(),
+        ..CarInput::default()
+    };
+    let (car, queries) = queries_of(|| {
+        let user = accounts::authenticate(&world.app, "token").unwrap();
+        let ann = mocks::samples::caller(&user);
+        cars::create(&world.app, &ann, CarScope::Caller, &camry).unwrap()
+    });
+    assert_eq!(queries.len(), statements, "{queries:#?}");
+    let of_car = history::of_car(&world.app, &world.caller(), CarScope::Caller, car.id, None).unwrap();
+    assert_eq!(of_car.items.len(), 1);
+    assert_eq!(of_car.items[0].entry.object, Object::car(&car));
+}
+
+#[test]
+fn on_sqlite_addition_of_a_car_takes_five_statements() {
+    addition_takes(5, TestDatabase::sqlite(), None);
+}
+
+#[test]
+fn on_postgres_addition_of_a_car_takes_four_statements() {
+    addition_takes(4, TestDatabase::postgres(), None);
+}
+
+#[test]
+fn on_postgres_addition_within_a_quota_takes_five() {
+    addition_takes(5, TestDatabase::postgres(), Some(1000));
 }
 
 /// A method of a port, a part of its one query, and a call.

@@ -138,6 +138,30 @@ pub fn appended_entry_is_returned_unchanged(store: &dyn Store) {
     assert_eq!(kept(store), entries);
 }
 
+/// A car and the entry about it are stored together, and neither if the plate is taken.
+pub fn car_is_inserted_with_its_entry(store: &dyn Store) {
+    let owner = keep_owner(store).id;
+    let insert = |license: &str| {
+        let entry = entry(Action::Created, ObjectType::Car, "0", license);
+        store.write(|unit| unit.audit_log().append_with_car(&entry, &new_car(owner, license)))
+    };
+    let car = insert("B-AB 1").expect("the plate is free");
+    assert_eq!(car, new_car(owner, "B-AB 1").with_id(car.id));
+    let other = insert("B-AB 2").expect("the plate is free");
+    let taken = insert("b-ab 1");
+    assert!(
+        matches!(taken, Err(StoreError::Taken(Field::License))),
+        "{taken:?}"
+    );
+    let expected = [&car, &other].map(|car| {
+        let id = car.id.to_string();
+        entry(Action::Created, ObjectType::Car, &id, car.license.as_str())
+    });
+    assert_eq!(kept(store), expected);
+    let stored = store.read(|unit| unit.cars().list(Some(owner), &CarQuery::default()));
+    assert_eq!(stored.expect("cars can be listed"), [other, car]);
+}
+
 /// Entries are ordered as they were appended, regardless of their timestamps; later entries have greater ids.
 pub fn entries_are_ordered_by_id_in_both_directions(store: &dyn Store) {
     for (name, at) in [("a", 0), ("b", 5), ("c", -5)] {

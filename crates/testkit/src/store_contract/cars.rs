@@ -40,6 +40,19 @@ pub fn inserted_car_is_returned_unchanged(store: &dyn Store) {
     assert_eq!(find(store, kept.id), Some(expected));
 }
 
+/// A user is found with a car of their own; without a car if it does not exist or is another user's.
+pub fn user_is_found_with_own_car_only(store: &dyn Store) {
+    let owner = keep_owner(store);
+    let other = keep_user(store, &new_user("other"));
+    let car = keep_car(store, &new_car(owner.id, "B-AB 1"));
+    keep_car(store, &new_car(owner.id, "B-AB 2"));
+    let found = |user, car| store.read(|unit| unit.users().find_with_car(user, car)).unwrap();
+    assert_eq!(found(owner.id, car.id), Some((owner.clone(), Some(car.clone()))));
+    assert_eq!(found(other.id, car.id), Some((other.clone(), None)));
+    assert_eq!(found(owner.id, CarId(i64::MAX)), Some((owner, None)));
+    assert_eq!(found(UserId(i64::MAX), car.id), None);
+}
+
 /// An update stores every field, also fields that become unset, except `created_at`, which never changes.
 pub fn car_update_stores_every_field(store: &dyn Store) {
     let owner = keep_owner(store);
