@@ -6,10 +6,12 @@
 
 mod convert;
 mod import;
+mod outcome;
 mod pictures;
 #[cfg(test)]
 mod tests;
 
 pub use convert::{Choices, Problem, Reason};
-pub use import::{Error, Imported, Mode, Progress, import};
+pub use import::import;
+pub use outcome::{Error, Imported, Mode, Progress};
 pub use pictures::{OpenPicture, Pictures};

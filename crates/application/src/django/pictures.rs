@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     convert::{Problem, Reason, problem_of_car},
-    import::{Error, Mode},
+    outcome::{Error, Mode},
 };
 use crate::{
     App, Input, cars,

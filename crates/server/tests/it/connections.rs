@@ -30,19 +30,26 @@ fn logins_of_closed_connections_are_not_hashed() {
         connection.send(&body);
         connection
     };
-    let _hashing = log_in();
-    let mut closed: Vec<_> = (0..8).map(|_| log_in()).collect();
-    closed.iter_mut().for_each(Connection::finish);
-    for connection in &mut closed {
-        assert_eq!(connection.read_to_end(), "");
+    let skipped = || {
+        let log = server.log();
+        log.matches("skipped the work of a closed connection").count()
+    };
+    loop {
+        let before = skipped();
+        let mut hashing = log_in();
+        let mut closed: Vec<_> = (0..8).map(|_| log_in()).collect();
+        closed.iter_mut().for_each(Connection::finish);
+        for connection in &mut closed {
+            assert_eq!(connection.read_to_end(), "");
+        }
+        // On a busy machine the hash may end before the connections are closed. That attempt says nothing.
+        let is_hashing = !hashing.has_bytes();
+        log_in().read_until("HTTP/1.1 200 ");
+        if is_hashing {
+            assert_eq!(skipped() - before, 8, "{}", server.log());
+            break;
+        }
     }
-    log_in().read_until("HTTP/1.1 200 ");
-    let log = server.log();
-    assert_eq!(
-        log.matches("skipped the work of a closed connection").count(),
-        8,
-        "{log}"
-    );
 }
 
 #[test]
