@@ -30,7 +30,7 @@ pub use flush_expired_tokens::flush_expired_tokens;
 pub(crate) use log_in::verify_credentials;
 pub use log_in::{Credentials, TokenPair, log_in};
 pub use log_out::log_out;
-pub use profile::{Credential, ProfileInput, change_profile, read_profile, show_profile};
+pub use profile::{Credential, ProfileInput, change_profile, read_profile};
 pub use refresh::{Refreshed, refresh};
 pub use register::register;
 pub use set_password::{find_for_password, set_password};

@@ -869,6 +869,8 @@ mod tests {
         let mut answer = String::new();
         closed.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "");
+        // The only worker thread answers after it has dropped the closed connection.
+        server.ask("GET /health/live", &[]);
         let _last = log_in("last");
         release.send(()).unwrap();
         assert_eq!(looked_up.recv().unwrap(), "last");

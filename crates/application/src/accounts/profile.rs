@@ -43,22 +43,11 @@ pub enum Credential {
     SessionKey(Secret),
 }
 
-/// Returns the account of `caller` (wire contract, section 4).
-///
-/// # Errors
-/// [`Error::Denied`] for anonymous callers; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Store`].
-pub fn read_profile(app: &App, caller: &Caller) -> Result<User, Error> {
-    let id = own(caller, Action::ReadProfile)?;
-    app.store
-        .read(|unit| unit.users().find(id))?
-        .ok_or(Error::NotFound)
-}
-
 /// Returns `user`, the account of `caller` as it was read to authenticate them (wire contract, section 4).
 ///
 /// # Errors
 /// [`Error::Denied`] for anonymous callers; [`Error::NotFound`] if `user` is not the caller.
-pub fn show_profile<'a>(caller: &Caller, user: &'a User) -> Result<&'a User, Error> {
+pub fn read_profile<'a>(caller: &Caller, user: &'a User) -> Result<&'a User, Error> {
     if own(caller, Action::ReadProfile)? == user.id {
         Ok(user)
     } else {
@@ -190,28 +179,20 @@ mod tests {
     };
 
     #[test]
-    fn profile_of_anonymous_caller_is_denied() {
+    fn change_of_anonymous_caller_is_denied() {
         let (app, _) = Mocks::new().into_app();
-        let read = read_profile(&app, &samples::anonymous());
-        assert!(matches!(read, Err(Error::Denied(Denied::NotAuthenticated))));
         let changed = change_profile(&app, &samples::anonymous(), &ProfileInput::default());
         assert!(matches!(changed, Err(Error::Denied(Denied::NotAuthenticated))));
     }
 
     #[test]
-    fn show_profile_returns_the_caller_only() {
+    fn read_profile_returns_the_caller_only() {
         let ann = samples::user();
-        assert_eq!(show_profile(&samples::ann(), &ann).unwrap(), &ann);
-        let refused = show_profile(&samples::anonymous(), &ann);
+        assert_eq!(read_profile(&samples::ann(), &ann).unwrap(), &ann);
+        let refused = read_profile(&samples::anonymous(), &ann);
         assert!(matches!(refused, Err(Error::Denied(Denied::NotAuthenticated))));
-        let refused = show_profile(&samples::other_user(Rank::Superuser), &ann);
+        let refused = read_profile(&samples::other_user(Rank::Superuser), &ann);
         assert!(matches!(refused, Err(Error::NotFound)));
-    }
-
-    #[test]
-    fn read_profile_returns_the_caller() {
-        let (app, _) = Mocks::new().with_user_read(samples::user()).into_app();
-        assert_eq!(read_profile(&app, &samples::ann()).unwrap(), samples::user());
     }
 
     #[test]

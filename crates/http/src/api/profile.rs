@@ -64,7 +64,7 @@ static FIELDS: [FieldSpec; 14] = [
 ];
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let user = accounts::show_profile(request.caller, request.user()?)?;
+    let user = accounts::read_profile(request.caller, request.user()?)?;
     Reply::ok(&UserView::from(user))
 }
 
