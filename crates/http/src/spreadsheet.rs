@@ -16,6 +16,9 @@ const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋',
 /// The characters that may separate cells, the most common one first.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
+/// Maximum number of columns that are read, known or not.
+const MAX_COLUMNS: usize = 100;
+
 /// Size of the buffer for a line, in bytes; it grows.
 const LINE: usize = 1024;
 
@@ -94,7 +97,7 @@ pub(crate) struct Sheet {
 /// tab with which the first line has the most `known` names.
 ///
 /// # Errors
-/// A message for users: the first line has no known name, or one twice, or a row has more or fewer cells.
+/// A message for users: the first line has no known name, or one twice, or too many, or a row has more or fewer cells.
 pub(crate) fn read(csv: &str, known: &[&str], at_most: usize) -> Result<Sheet, String> {
     let (delimiter, columns) = DELIMITERS
         .map(|delimiter| (delimiter, columns(csv, delimiter)))
@@ -107,12 +110,14 @@ pub(crate) fn read(csv: &str, known: &[&str], at_most: usize) -> Result<Sheet, S
                 .count()
         })
         .unwrap_or_default();
+    if columns.len() > MAX_COLUMNS {
+        return Err(format!("The first row has more than {MAX_COLUMNS} cells."));
+    }
     if !columns.iter().any(|name| known.contains(&name.as_str())) {
         return Err("The first row must hold the names of the columns.".into());
     }
     if let Some(name) = columns.iter().find(|name| {
-        let twice = columns.iter().filter(|other| other == name).count() > 1;
-        twice && known.contains(&name.as_str())
+        known.contains(&name.as_str()) && columns.iter().filter(|other| other == name).count() > 1
     }) {
         return Err(format!("The column \"{name}\" is there twice."));
     }
@@ -144,7 +149,8 @@ fn columns(csv: &str, delimiter: u8) -> Vec<String> {
     let Some(Ok(names)) = first else {
         return Vec::new();
     };
-    names.iter().map(|name| strip(name).to_lowercase()).collect()
+    let names = names.iter().take(MAX_COLUMNS + 1);
+    names.map(|name| strip(name).to_lowercase()).collect()
 }
 
 fn reader(csv: &str, delimiter: u8) -> csv::Reader<&[u8]> {
@@ -171,6 +177,14 @@ mod tests {
     fn cells(texts: &[&str]) -> Vec<Option<String>> {
         let cell = |text: &&str| (!text.is_empty()).then(|| (*text).to_owned());
         texts.iter().map(cell).collect()
+    }
+
+    #[test]
+    fn columns_beyond_the_limit_are_refused() {
+        let header = |columns: usize| format!("brand{}", ",".repeat(columns - 1));
+        assert!(read(&header(100), &["brand"], 10).is_ok());
+        let refused = read(&header(1_000_000), &["brand"], 10);
+        assert_eq!(refused, Err("The first row has more than 100 cells.".into()));
     }
 
     #[test]
