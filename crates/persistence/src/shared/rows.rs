@@ -145,11 +145,19 @@ fn replace(conn: &mut Conn, new: &Installation) -> QueryResult<()> {
 }
 
 fn insert_users(conn: &mut Conn, rows: &[&User]) -> QueryResult<()> {
-    let usernames = unique_keys(rows.iter().map(|user| user.username.as_str()), |keys| {
+    let usernames = unique_keys(rows.iter().map(|user| user.username.as_str()), |own, keys| {
+        let others = users::table.filter(users::username_key.eq_any(own));
+        diesel::update(others.filter(users::username.ne(users::username_key)))
+            .set(users::username_key.eq(users::username))
+            .execute(conn)?;
         let holders = users::table.filter(users::username_key.eq_any(keys));
         holders.select(users::username_key).load(conn)
     })?;
-    let emails = unique_keys(rows.iter().map(|user| user.email.as_str()), |keys| {
+    let emails = unique_keys(rows.iter().map(|user| user.email.as_str()), |own, keys| {
+        let others = users::table.filter(users::email_key.eq_any(own));
+        diesel::update(others.filter(users::email.ne(users::email_key)))
+            .set(users::email_key.eq(users::email))
+            .execute(conn)?;
         let holders = users::table.filter(users::email_key.eq_any(keys));
         holders.select(users::email_key).load(conn)
     })?;
@@ -167,7 +175,11 @@ fn insert_users(conn: &mut Conn, rows: &[&User]) -> QueryResult<()> {
 }
 
 fn insert_cars(conn: &mut Conn, rows: &[(&Car, Option<u64>)]) -> QueryResult<()> {
-    let licenses = unique_keys(rows.iter().map(|(car, _)| car.license.as_str()), |keys| {
+    let licenses = unique_keys(rows.iter().map(|(car, _)| car.license.as_str()), |own, keys| {
+        let others = cars::table.filter(cars::license_key.eq_any(own));
+        diesel::update(others.filter(cars::license.ne(cars::license_key)))
+            .set(cars::license_key.eq(cars::license))
+            .execute(conn)?;
         let holders = cars::table.filter(cars::license_key.eq_any(keys));
         holders.select(cars::license_key).load(conn)
     })?;
@@ -236,15 +248,23 @@ fn insert_entries<'a>(conn: &mut Conn, rows: impl Iterator<Item = &'a Entry>) ->
 }
 
 /// Returns the keys of unique texts: the fold of each, unless another row has that key. Then it is the text itself, as
-/// in `keys.rs`. `taken` returns those keys that other rows have.
+/// in `keys.rs`. A text that is its own fold has no other key, and so comes first. `taken` lets other rows give up the
+/// folds in its first argument, and returns those in its second one that other rows have.
 fn unique_keys<'a>(
     texts: impl Iterator<Item = &'a str> + Clone,
-    taken: impl FnOnce(&[String]) -> QueryResult<Vec<String>>,
+    taken: impl FnOnce(&[&str], &[String]) -> QueryResult<Vec<String>>,
 ) -> QueryResult<Vec<String>> {
     let folds: Vec<String> = texts.clone().map(fold).collect();
-    let mut taken: HashSet<String> = taken(&folds)?.into_iter().collect();
+    let own: Vec<&str> = texts
+        .clone()
+        .zip(&folds)
+        .filter(|(text, key)| text == key)
+        .map(|(text, _)| text)
+        .collect();
+    let mut taken: HashSet<String> = taken(&own, &folds)?.into_iter().collect();
+    taken.extend(own.iter().map(|&text| text.to_owned()));
     let keys = texts.zip(folds).map(|(text, key)| {
-        if taken.insert(key.clone()) {
+        if text == key || taken.insert(key.clone()) {
             key
         } else {
             text.to_owned()

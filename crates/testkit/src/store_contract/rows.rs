@@ -78,6 +78,18 @@ pub fn rows_that_differ_only_in_case_are_inserted(store: &dyn Store) {
     assert_eq!(Rows::of_store(store).rows, rows);
     let found = store.read(|unit| unit.users().find_by_username("Ann"));
     assert_eq!(found.expect("it is found").map(|user| user.id), Some(UserId(2)));
+    for (id, name) in [(4, "Bob"), (5, "Eve"), (6, "eve")] {
+        let inserted = store.write(|unit| unit.rows().insert(&[user(id, name)]));
+        inserted.expect("the exact name is free");
+    }
+    for (name, id) in [("bob", 3), ("Bob", 4), ("Eve", 5), ("eve", 6)] {
+        let found = store.read(|unit| unit.users().find_by_username(name));
+        assert_eq!(
+            found.expect("it is found").map(|user| user.id),
+            Some(UserId(id)),
+            "{name}"
+        );
+    }
 }
 
 /// A snapshot does not see the writes that are committed after its first read, and they do not wait for it.
