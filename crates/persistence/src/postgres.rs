@@ -26,7 +26,8 @@ type Conn = diesel::PgConnection;
 const BEGIN: &str = "BEGIN";
 
 /// Begins the transaction of a snapshot, which the first read takes.
-const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const BEGIN_SNAPSHOT: &str =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0";
 
 /// The migrations, embedded in the binary.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
@@ -144,7 +145,12 @@ fn with_given_ids(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<(
 
 /// Returns the query for the next id of a table.
 fn next_id_query(table: &str) -> String {
-    format!("SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END AS next_id FROM {table}_id_seq")
+    format!(
+        "SELECT greatest(
+             last_value + CASE WHEN is_called THEN 1 ELSE 0 END,
+             (SELECT coalesce(max(id), 0) + 1 FROM {table})
+         ) AS next_id FROM {table}_id_seq"
+    )
 }
 
 /// Sets the next id of a table.
