@@ -1,5 +1,6 @@
 //! Scheduled backups.
 
+use chrono::TimeDelta;
 use mycars_domain::{Action, Target, policy};
 
 use super::{Backup, Error, back_up};
@@ -21,9 +22,12 @@ pub fn back_up_if_due(app: &App, caller: &Caller) -> Result<Option<Backup>, Erro
     let store = &schedule.store;
     let newest = store.list().map_err(Error::Archive)?.pop();
     let after = schedule.every - schedule.every / EARLY;
-    if newest.is_some_and(|newest| app.now() - newest.created_at < after) {
+    // A backup from the future, of a clock that was wrong, delays no other.
+    let is_recent = |age: TimeDelta| age >= TimeDelta::zero() && age < after;
+    if newest.is_some_and(|newest| is_recent(app.now() - newest.created_at)) {
         return Ok(None);
     }
+    app.disk_space.check()?;
     let mut archive = store.create(app.now()).map_err(Error::Archive)?;
     let backup = back_up(app, caller, &mut *archive, &mut |_| {})?;
     let mut backups = store.list().map_err(Error::Archive)?;
