@@ -29,7 +29,12 @@ pub(super) fn run(
              unless SECRET_KEY_FALLBACKS has the key.",
         );
     }
+    let has_key = secret_key::exists(settings);
     let app = wiring::app(settings)?;
+    if given.dry_run && !has_key {
+        // The restore itself may keep the key of the archive.
+        secret_key::remove(settings)?;
+    }
     let how = if given.dry_run {
         use_case::Restore::DryRun
     } else {

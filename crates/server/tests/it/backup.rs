@@ -159,6 +159,9 @@ fn archive_passes_a_pipe_and_takes_the_key_along() {
     let other = Installation::empty()
         .with("DATABASE_URL", &database.url())
         .with("DEBUG", "true");
+    other
+        .run(&["restore", archive.to_str().unwrap(), "--dry-run"])
+        .success();
     other.run(&["restore", archive.to_str().unwrap()]).success();
     assert_eq!(
         fs::read_to_string(other.path("data/secret_key")).unwrap(),
