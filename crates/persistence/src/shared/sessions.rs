@@ -88,13 +88,16 @@ impl SessionRepository for Unit<'_> {
         self.query(|conn| {
             let idle = sessions::last_seen_at.le(seen_before);
             let old = sessions::created_at.le(created_before);
+            let is_expired = idle.or(old);
             let expired: Vec<String> = sessions::table
-                .filter(idle.or(old))
+                .filter(is_expired)
                 .select(sessions::key_hash)
                 .limit(at_most.into())
                 .load(conn)?;
             expired.chunks(IDS_AT_ONCE).try_fold(0, |count, keys| {
-                let expired = sessions::table.filter(sessions::key_hash.eq_any(keys));
+                let expired = sessions::table
+                    .filter(sessions::key_hash.eq_any(keys))
+                    .filter(is_expired);
                 Ok(count + diesel::delete(expired).execute(conn)?)
             })
         })

@@ -119,7 +119,10 @@ impl Drop for Turn<'_> {
         if let Some(group) = self.group.take() {
             let is_closed = self.is_alone || group.began.elapsed() >= self.transactions.max_age;
             if turns.waiting == 0 || is_closed {
-                MutexGuard::unlocked(&mut turns, || group.commit());
+                // After a panic, `Group::drop` tells the members, and the turn must end.
+                MutexGuard::unlocked(&mut turns, || {
+                    drop(catch_unwind(AssertUnwindSafe(|| group.commit())));
+                });
             } else {
                 turns.open = Some(group);
             }
