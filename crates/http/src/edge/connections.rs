@@ -189,6 +189,12 @@ impl Activity {
         Handling(Rc::clone(self))
     }
 
+    /// Notes that the body of the request has ended: what follows are other requests.
+    pub(crate) fn end_body(&self) {
+        self.has_body.set(false);
+        self.unanswered.set(0);
+    }
+
     /// Returns whether the next requests wait: until the client reads, or until many bytes before are answered.
     fn must_wait(&self) -> bool {
         let is_pipelining = self.is_handling.get() && !self.has_body.get();
@@ -310,7 +316,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn body_is_read_before_the_response() {
+    async fn requests_after_a_body_wait_for_its_response() {
         let (mut client, mut connection) = connection().await;
         let _handling = connection.activity.handle(true);
         let (sent, mut read, mut buffer) = (200_000, 0, [0; 8192]);
@@ -318,6 +324,12 @@ mod tests {
         while read < sent {
             read += connection.read(&mut buffer).await.unwrap();
         }
+        connection.activity.end_body();
+        client.write_all(&vec![0; sent]).await.unwrap();
+        while read <= sent + MAX_PIPELINED {
+            read += connection.read(&mut buffer).await.unwrap();
+        }
+        assert!(waits(&mut connection).await);
     }
 
     #[actix_web::test]

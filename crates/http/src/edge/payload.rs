@@ -52,9 +52,10 @@ pub(crate) async fn bound(
         payload => Some(Incoming::new(payload, request.head())),
     };
     let has_body = unread.as_ref().is_some_and(|incoming| !incoming.is_over());
-    let activity = request.conn_data::<Rc<Activity>>();
-    let _handling = activity.map(|activity| activity.handle(has_body));
+    let activity = request.conn_data::<Rc<Activity>>().cloned();
+    let _handling = activity.as_ref().map(|activity| activity.handle(has_body));
     if let Some(incoming) = &unread {
+        incoming.0.borrow_mut().activity.clone_from(&activity);
         let payload = Box::pin(incoming.clone());
         request.set_payload(Payload::Stream { payload });
     }
@@ -120,6 +121,8 @@ struct Source {
     left: Option<u64>,
     received: usize,
     is_over: bool,
+    /// Hears of the end of the body: what follows it are other requests.
+    activity: Option<Rc<Activity>>,
 }
 
 impl Incoming {
@@ -137,6 +140,7 @@ impl Incoming {
             left,
             received: 0,
             is_over: left == Some(0),
+            activity: None,
         })))
     }
 
@@ -167,7 +171,7 @@ impl Source {
         }
         let chunk = ready!(self.payload.poll_next_unpin(context));
         let Some(Ok(mut bytes)) = chunk else {
-            self.is_over = true;
+            self.end();
             let is_cut_off = chunk.is_none() && self.left.is_some();
             return Poll::Ready(if is_cut_off {
                 Some(Err(PayloadError::Incomplete(None)))
@@ -178,10 +182,17 @@ impl Source {
         if let Some(left) = &mut self.left {
             bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= bytes.len() as u64;
-            self.is_over = *left == 0;
+            if *left == 0 {
+                self.end();
+            }
         }
         self.received += bytes.len();
         Poll::Ready(Some(Ok(bytes)))
+    }
+
+    fn end(&mut self) {
+        self.is_over = true;
+        self.activity.iter().for_each(|activity| activity.end_body());
     }
 }
 
