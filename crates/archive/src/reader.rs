@@ -18,8 +18,11 @@ use crate::{
     seal::{self, Hashing, hex},
 };
 
-/// Number of rows that are passed on at once.
+/// Maximum number of rows that are passed on at once.
 const ROWS_AT_ONCE: usize = 250;
+
+/// Number of bytes of lines after which their rows are passed on.
+const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
 
 /// The reason why a file is refused as an archive.
 #[derive(Debug, thiserror::Error)]
@@ -169,11 +172,14 @@ impl<R: Read + Seek> ArchiveReader for Archive<R> {
             .by_name(&Member::Rows(table).name())
             .map_err(ArchiveError::from)?;
         let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
-        for_each_row(&mut file, table, &mut |row| {
+        let mut bytes = 0;
+        for_each_row(&mut file, table, &mut |row, length| {
             rows.push(row);
-            if rows.len() == ROWS_AT_ONCE {
+            bytes += length;
+            if rows.len() == ROWS_AT_ONCE || bytes >= BYTES_AT_ONCE {
                 each(&rows)?;
                 rows.clear();
+                bytes = 0;
             }
             Ok::<_, BoxError>(())
         })?;
@@ -280,7 +286,7 @@ fn verify_rows(
 ) -> Result<(), ArchiveError> {
     let (mut count, mut last) = (0_u64, None);
     let problem = |problem: &str| damaged(format!("the table `{}` {problem}", table.as_str()));
-    for_each_row(file, table, &mut |row| {
+    for_each_row(file, table, &mut |row, _| {
         if last.is_some_and(|last| last >= row.id()) {
             return problem("is not in the order of ids");
         }
@@ -297,11 +303,11 @@ fn verify_rows(
     Ok(())
 }
 
-/// Calls `each` for each line of a member with rows.
+/// Calls `each` with the row and the length of each line of a member with rows.
 fn for_each_row<E: From<ArchiveError>>(
     file: &mut impl Read,
     table: Table,
-    each: &mut dyn FnMut(Row) -> Result<(), E>,
+    each: &mut dyn FnMut(Row, usize) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut lines = BufReader::new(file);
     let mut line = Vec::new();
@@ -314,6 +320,9 @@ fn for_each_row<E: From<ArchiveError>>(
         if line.len() as u64 > MAX_LINE || line.pop() != Some(b'\n') {
             return Err(ArchiveError::Damaged("a row is too long, or cut off".into()).into());
         }
-        each(records::read(table, &line).map_err(ArchiveError::from)?)?;
+        each(
+            records::read(table, &line).map_err(ArchiveError::from)?,
+            line.len(),
+        )?;
     }
 }
