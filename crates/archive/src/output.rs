@@ -75,7 +75,7 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// A pipe, such as the standard output. What it received is an archive if its end has a seal.
+/// A pipe, such as the standard output. The bytes in it are an archive if they end with a seal.
 pub struct Pipe<W>(pub W);
 
 impl<W: Write> Write for Pipe<W> {

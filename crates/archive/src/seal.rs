@@ -7,7 +7,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-/// What the seal begins with.
+/// The first bytes of the seal.
 const PREFIX: &str = "sha256:";
 /// The length of a seal in bytes.
 pub(crate) const LENGTH: usize = PREFIX.len() + 64;

@@ -18,7 +18,7 @@ use crate::{
 /// A valid picture.
 const PICTURE: &[u8] = include_bytes!("../../../../crates/server/tests/contract/files/tiny.jpg");
 
-/// What honest users send, each with a pause between two requests.
+/// The requests of honest users, with a pause between two requests of each user.
 pub(super) struct Honest {
     url: String,
     requests: [(&'static str, Request, Duration); 4],

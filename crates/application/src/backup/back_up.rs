@@ -13,7 +13,7 @@ use crate::{
 /// A finished backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
-    /// What the archive contains.
+    /// The contents of the archive.
     pub contents: ArchiveContents,
     /// The pictures that a car names and that the image store does not have.
     pub missing: Vec<ImagePath>,

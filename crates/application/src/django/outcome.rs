@@ -5,7 +5,7 @@ use mycars_domain::Denied;
 use super::convert::Problem;
 use crate::ports::{BoxError, ImageStoreError, StoreError};
 
-/// What an import does.
+/// The mode of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Only lists the problems.
@@ -16,16 +16,16 @@ pub enum Mode {
     Run,
 }
 
-/// What is told about the progress.
+/// The progress of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// So many rows are checked from now on.
+    /// The check of this number of rows begins.
     Check(u64),
-    /// So many pictures are decoded and stored from now on.
+    /// Decoding and storing this number of pictures begins.
     Pictures(u64),
-    /// So many rows are inserted from now on.
+    /// The insertion of this number of rows begins.
     Insert(u64),
-    /// So many more of them are done.
+    /// This number of further rows or pictures is done.
     Done(u64),
 }
 

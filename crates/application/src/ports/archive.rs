@@ -7,7 +7,7 @@ use mycars_domain::values::ImagePath;
 
 use super::{BoxError, Row, Table};
 
-/// What an archive states about the rows of a table.
+/// The contents of an archive for one table, as the archive states them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableContents {
     /// Number of rows.
@@ -16,7 +16,7 @@ pub struct TableContents {
     pub next_id: i64,
 }
 
-/// What an archive contains.
+/// The contents of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveContents {
     /// The time of the backup.
