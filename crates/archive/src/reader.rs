@@ -5,6 +5,7 @@ use std::{
     io::{self, BufRead as _, BufReader, Read, Seek},
 };
 
+use data_encoding::HEXLOWER;
 use mycars_application::ports::{
     ArchiveContents, ArchiveReader, BoxError, EachImage, EachRows, Row, Table, TableContents,
 };
@@ -15,7 +16,7 @@ use zip::{CompressionMethod, ZipArchive, read::ZipFile, result::ZipError};
 use crate::{
     layout::{Contents, FORMAT, Format, MAX_CONTENTS, MAX_IMAGE, MAX_LINE, Manifest, Member, Origin},
     records,
-    seal::{self, Hashing, hex},
+    seal::{self, Hashing},
 };
 
 /// Maximum number of rows that are passed on at once.
@@ -137,7 +138,7 @@ impl<R: Read + Seek> Archive<R> {
                     }
                 }
             }
-            if contents.sha256.get(&name) != Some(&hex(&file.hash.finalize())) {
+            if contents.sha256.get(&name) != Some(&HEXLOWER.encode(&file.hash.finalize())) {
                 return damaged(format!("the hash of `{name}` is wrong"));
             }
             hashed += 1;

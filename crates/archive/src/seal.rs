@@ -5,6 +5,7 @@ use std::{
     mem,
 };
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// The first bytes of the seal.
@@ -92,17 +93,7 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 fn seal(hash: &[u8]) -> String {
-    format!("{PREFIX}{}", hex(hash))
-}
-
-/// Returns bytes in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("{PREFIX}{}", HEXLOWER.encode(hash))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
+use data_encoding::HEXLOWER;
 use mycars_application::ports::{ArchiveContents, ArchiveWriter, BoxError, Row, Table};
 use mycars_domain::values::ImagePath;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +19,7 @@ use crate::{
     Output,
     layout::{Contents, FORMAT, MAX_IMAGE, MAX_LINE, Manifest, Member, Origin, TableRecord, is_image_path},
     records,
-    seal::{LENGTH, Sealing, hex},
+    seal::{LENGTH, Sealing},
 };
 
 /// Compression level of rows: at the fastest, they take about a tenth of their size.
@@ -109,7 +110,7 @@ impl<W: Output> Writer<W> {
 
     /// Notes the hash of the member that was begun last.
     fn end(&mut self) {
-        let hash = hex(&self.hash.finalize_reset());
+        let hash = HEXLOWER.encode(&self.hash.finalize_reset());
         self.hashes.insert(self.member.name(), hash);
     }
 

@@ -10,17 +10,12 @@ pub use clear::clear_expired;
 pub use log_in::{LoggedIn, log_in};
 pub use log_out::log_out;
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// Returns the stored hash of a session's key. A fast hash suffices, because the key is random and long.
 pub(crate) fn hash(key: &str) -> String {
-    Sha256::digest(key).iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string never fails.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    HEXLOWER.encode(&Sha256::digest(key))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Stores the pictures of the Django system as uploads are stored.
 
 use std::{
-    fmt::Write as _,
     fs::File,
     io::{self, Read as _, Seek as _},
 };
 
+use data_encoding::HEXLOWER;
 use mycars_domain::{CarId, Field, values::ImagePath};
 use sha2::{Digest as _, Sha256};
 
@@ -97,10 +97,5 @@ fn digest(file: &mut File) -> io::Result<(u64, String)> {
         digest.update(&buffer[..read]);
     }
     file.rewind()?;
-    let hex = digest.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string never fails.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    Ok((size, hex))
+    Ok((size, HEXLOWER.encode(&digest.finalize())))
 }
