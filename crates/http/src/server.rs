@@ -16,7 +16,7 @@ use actix_service::{
 };
 use actix_web::{App as Actix, Error, dev::AppConfig, middleware::from_fn, rt::net::TcpStream, web::Data};
 use futures_util::future::select;
-use mycars_application::App;
+use mycars_application::{App, ports::SharedRates};
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -46,7 +46,7 @@ use crate::{
 };
 
 /// The settings of the server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// Number of threads that serve requests.
     pub workers: usize,
@@ -66,6 +66,8 @@ pub struct Settings {
     pub metrics_for: Networks,
     /// Limits of requests; `None` for no limits.
     pub throttle: Option<Limits>,
+    /// The counts that all servers share; `None` if each server counts for itself.
+    pub shared_rates: Option<Arc<dyn SharedRates>>,
     /// Results of the recurring jobs, for the metrics.
     pub jobs: JobMetrics,
     /// Time for requests to end when the server is stopped, in seconds.
@@ -121,7 +123,10 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         metrics_for: settings.metrics_for.clone(),
         hosts: hosts.clone(),
         strict_transport_security: strict_transport_security(settings.hsts_seconds),
-        throttles: settings.throttle.as_ref().map(Throttles::new),
+        throttles: settings
+            .throttle
+            .as_ref()
+            .map(|limits| Throttles::new(limits).sharing(settings.shared_rates.clone())),
         max_body: MAX_BODY,
         max_upload: MAX_UPLOAD,
         bodies: BodyBudget::new(settings.max_body_memory),
@@ -277,6 +282,7 @@ mod tests {
             hsts_seconds: 3600,
             metrics_for: Networks::default(),
             throttle: None,
+            shared_rates: None,
             jobs: JobMetrics::default(),
             shutdown_seconds: 1,
             max_connections: 100,

@@ -27,7 +27,7 @@ use crate::{
         csrf::CSRF_FIELD,
         headers,
         pools::{Pool, PoolError},
-        throttle::{Attempt, Charges, RateClass, Share},
+        throttle::{Attempt, Charges, RateClass, Share, SharedCharges, SharedRequest},
     },
     state::State,
 };
@@ -93,6 +93,7 @@ pub(crate) struct Request<'a> {
     pub(crate) own_car: Option<&'a Car>,
     pub(crate) caller: &'a Caller,
     attempt: &'a Charges,
+    shared: &'a SharedCharges,
     probe: &'a Charges,
 }
 
@@ -102,6 +103,7 @@ impl Request<'_> {
     pub(crate) fn commit_charges(&self, error: &ApiError) {
         if matches!(error, ApiError::NoActiveAccount) || reports(error, &Violation::WrongPassword) {
             self.attempt.commit();
+            self.shared.commit();
         }
         if reports(error, &Violation::Taken) {
             self.probe.commit();
@@ -213,11 +215,22 @@ impl Checks<'_> {
         if pool == Pool::Passwords {
             self.count_password()?;
         }
-        let attempt = self.charge(guess)?;
+        let guess = self.attempt(guess);
+        let attempt = self.charge(guess.as_ref())?;
+        let shared_request = SharedRequest {
+            client: context.client,
+            rate: rules.rate,
+            hashes_for: self.user_id().filter(|_| pool == Pool::Passwords),
+            attempt: guess,
+        };
         let share = self.share();
         let (state, context) = (Data::clone(self.state), Arc::clone(context));
         let (access_token, is_counted) = (self.token.take(), self.is_counted);
         let job = move || {
+            let shared = match charge_shared(&state, &shared_request) {
+                Ok(shared) => shared,
+                Err(throttled) => return (Err(throttled), None),
+            };
             let found = match rules.access {
                 Access::Open => Ok((None, None)),
                 _ => find_user_with_car(&state.app, &context, access_token.as_ref(), rules.own_car),
@@ -249,6 +262,7 @@ impl Checks<'_> {
                     own_car: own_car.as_ref(),
                     caller: &caller,
                     attempt: &attempt,
+                    shared: &shared,
                     probe: &probe,
                 })
             });
@@ -304,16 +318,19 @@ impl Checks<'_> {
         }
     }
 
+    fn attempt(&self, guess: Guess) -> Option<Attempt> {
+        match guess {
+            Guess::Login(username) => Some(Attempt::Login(username)),
+            Guess::OldPassword => self.user_id().map(Attempt::OldPassword),
+            Guess::None => None,
+        }
+    }
+
     /// Counts the attempt to guess a password, until the charges are dropped.
-    fn charge(&self, guess: Guess) -> Result<Charges, ApiError> {
-        let attempt = match (guess, self.user_id()) {
-            (Guess::Login(username), _) => Attempt::Login(username),
-            (Guess::OldPassword, Some(user)) => Attempt::OldPassword(user),
-            (Guess::OldPassword, None) | (Guess::None, _) => return Ok(Charges::default()),
-        };
-        match &self.state.throttles {
-            Some(throttles) => throttles.charge_attempt(&attempt, self.context.client),
-            None => Ok(Charges::default()),
+    fn charge(&self, attempt: Option<&Attempt>) -> Result<Charges, ApiError> {
+        match (&self.state.throttles, attempt) {
+            (Some(throttles), Some(attempt)) => throttles.charge_attempt(attempt, self.context.client),
+            _ => Ok(Charges::default()),
         }
     }
 
@@ -418,6 +435,14 @@ fn count(
     match (&state.throttles, rules.rate) {
         (Some(throttles), Some(rate)) => throttles.check(rate, context.client, user),
         _ => Ok(()),
+    }
+}
+
+/// Counts a request for all servers, on a worker thread.
+fn charge_shared(state: &State, request: &SharedRequest) -> Result<SharedCharges, ApiError> {
+    match &state.throttles {
+        Some(throttles) => throttles.charge_shared(request),
+        None => Ok(SharedCharges::default()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! and given back after it, unless the work failed ([`Charges`]). So they limit the number of simultaneous attempts, too.
 
 mod limiter;
+mod shared;
 
 use std::{
     cell::Cell,
@@ -12,16 +13,20 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use mycars_application::security_log::{Details, SecurityEvent};
+use mycars_application::{
+    ports::SharedRates,
+    security_log::{Details, SecurityEvent},
+};
 use mycars_domain::{UserId, values::Username};
 
 use self::limiter::Limiter;
 pub use self::limiter::{NoRate, Rate};
+pub(crate) use self::shared::{SharedCharges, SharedRequest};
 use crate::{
     edge::client_addr::{Client, network_of},
     error::ApiError,
@@ -77,7 +82,17 @@ pub(crate) enum RateClass {
 impl RateClass {
     /// Returns whether requests of users are counted by address, too.
     pub(crate) fn is_by_address(self) -> bool {
-        self != Self::Standard
+        self.scope().is_some()
+    }
+
+    /// Returns the rate limit of addresses; `None` if users have another one.
+    fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Login => Some(Scope::Login),
+            Self::Register => Some(Scope::Register),
+            Self::Refresh => Some(Scope::Refresh),
+            Self::Standard => None,
+        }
     }
 }
 
@@ -214,6 +229,9 @@ pub(crate) struct Throttles {
     usernames: RandomState,
     clock: Clock,
     checks: AtomicUsize,
+    /// The counts of all servers; `None` if this one counts for itself.
+    shared: Option<Arc<dyn SharedRates>>,
+    shared_is_away: AtomicBool,
 }
 
 /// Returns the time since some moment in the past.
@@ -249,6 +267,8 @@ impl Throttles {
             usernames: RandomState::new(),
             clock,
             checks: AtomicUsize::new(0),
+            shared: None,
+            shared_is_away: AtomicBool::new(false),
         }
     }
 
@@ -262,14 +282,12 @@ impl Throttles {
         client: Client,
         user: Option<UserId>,
     ) -> Result<(), ApiError> {
-        let scope = match (rate, user) {
-            (RateClass::Login, _) => Scope::Login,
-            (RateClass::Register, _) => Scope::Register,
-            (RateClass::Refresh, _) => Scope::Refresh,
-            (RateClass::Standard, Some(id)) => {
+        let scope = match (rate.scope(), user) {
+            (Some(scope), _) => scope,
+            (None, Some(id)) => {
                 return self.take(Scope::User, &Key::User(id), &sender(client, user));
             }
-            (RateClass::Standard, None) => Scope::Anon,
+            (None, None) => Scope::Anon,
         };
         self.take(scope, &self.address(client), &sender(client, user))
     }

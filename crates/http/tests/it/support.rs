@@ -99,6 +99,7 @@ fn settings() -> Settings {
         max_body_memory: 64 * 1024 * 1024,
         metrics_for: Networks::default(),
         throttle: None,
+        shared_rates: None,
         jobs: JobMetrics::default(),
         shutdown_seconds: 1,
     }

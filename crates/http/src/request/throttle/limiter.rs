@@ -11,6 +11,9 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
+use mycars_application::ports::RateLimit;
+
 use super::Key;
 
 /// A number of requests in a period, in Django REST framework's notation: `10/min`.
@@ -106,6 +109,19 @@ impl Limiter {
         let mut buckets = self.buckets();
         buckets.retain(|_, whole_at| *whole_at > now);
         buckets.shrink_to_fit();
+    }
+
+    /// Returns the limit in the form of the shared counts.
+    pub(super) fn limit(&self) -> RateLimit {
+        RateLimit {
+            burst: self.rate.burst.get(),
+            interval: TimeDelta::from_std(self.rate.interval).unwrap_or(TimeDelta::MAX),
+        }
+    }
+
+    /// Counts a request that the shared counts refused.
+    pub(super) fn count_refusal(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns the number of requests that were refused so far.

@@ -1,0 +1,89 @@
+//! Rate limits of several servers with one database.
+
+use mycars_testkit::{PostgresServer, Shutdown, TestDatabase};
+use serde_json::json;
+
+use crate::support::{
+    Installation, Request, Server,
+    accounts::{PASSWORD, join, login},
+    at_once, wait_for,
+};
+
+/// Number of logins that a day has. The next one is given back after more than two hours.
+const LOGINS: usize = 10;
+
+fn throttled(installation: Installation) -> Installation {
+    installation
+        .with("MYCARS__THROTTLE__ENABLED", "true")
+        .with("MYCARS__THROTTLE__LOGIN", &format!("{LOGINS}/day"))
+}
+
+/// Returns the status of a login with a wrong password. Each number is another username.
+fn fail_to_log_in(server: &Server, number: usize) -> u16 {
+    let body = json!({"username": format!("user{number}"), "password": "wrong"});
+    server.send(&Request::post("/api/token/", &body)).status
+}
+
+#[test]
+fn logins_over_two_servers_are_limited_together() {
+    let installation = throttled(Installation::on(TestDatabase::postgres()));
+    let servers = [installation.start(), installation.start()];
+    let statuses = at_once(40, |number| fail_to_log_in(&servers[number % 2], number));
+    let count = |status| statuses.iter().filter(|found| **found == status).count();
+    assert_eq!((count(401), count(429)), (LOGINS, 40 - LOGINS), "{statuses:?}");
+    let refused = servers[0].send(&Request::get("/metrics")).text();
+    assert!(
+        !refused.contains("mycars_throttled_total{scope=\"login\"} 0"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn successful_logins_over_two_servers_are_given_back() {
+    let installation = throttled(Installation::on(TestDatabase::postgres()));
+    let servers = [installation.start(), installation.start()];
+    join(&servers[0], "ann");
+    for number in 0..3 * LOGINS {
+        let answer = servers[number % 2].send(&login("ann", PASSWORD));
+        assert_eq!(answer.status, 200, "{number}");
+    }
+}
+
+#[test]
+fn logins_without_shared_counts_are_limited_by_each_server() {
+    let installation = throttled(Installation::on(TestDatabase::postgres()));
+    let server = installation.start();
+    installation
+        .database()
+        .execute("ALTER TABLE rate_buckets RENAME TO missing");
+    let statuses: Vec<_> = (0..=LOGINS)
+        .map(|number| fail_to_log_in(&server, number))
+        .collect();
+    assert_eq!(statuses[LOGINS - 1..], [401, 429], "{statuses:?}");
+    let log = server.stop().stderr;
+    assert_eq!(log.matches("each server counts its own").count(), 1, "{log}");
+}
+
+#[test]
+fn logins_without_database_are_unavailable() {
+    let postgres = PostgresServer::start();
+    let installation =
+        throttled(Installation::at(&postgres.url())).with("MYCARS__DATABASE__TIMEOUT_SECONDS", "1");
+    let server = installation.start();
+    postgres.stop(Shutdown::Fast);
+    assert_eq!(fail_to_log_in(&server, 0), 503);
+    postgres.start_again();
+    wait_for("a login", || (fail_to_log_in(&server, 0) == 401).then_some(()));
+}
+
+#[test]
+fn logins_in_memory_are_limited_by_each_server() {
+    let installation =
+        throttled(Installation::on(TestDatabase::postgres())).with("MYCARS__THROTTLE__SHARED", "memory");
+    for server in [installation.start(), installation.start()] {
+        let statuses: Vec<_> = (0..=LOGINS)
+            .map(|number| fail_to_log_in(&server, number))
+            .collect();
+        assert_eq!(statuses[LOGINS - 1..], [401, 429]);
+    }
+}
