@@ -13,6 +13,19 @@ pub struct Options {
     /// Maximum time of a statement. After that, it is cancelled, and the database is reported as unavailable. On SQLite,
     /// only searches have this limit.
     pub statement_timeout: Option<Duration>,
+    /// The connection pooler in front of PostgreSQL.
+    pub pooler: Pooler,
+}
+
+/// A connection pooler in front of PostgreSQL, such as PgBouncer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooler {
+    /// None, or one that gives each client a session of its own.
+    #[default]
+    None,
+    /// One that gives each transaction another session. The store then uses no prepared statements and no settings of
+    /// sessions: writes set their time limits themselves, and those of reads are settings of the role.
+    Transaction,
 }
 
 impl Default for Options {
@@ -21,6 +34,7 @@ impl Default for Options {
             pool_size: 8,
             timeout: Duration::from_secs(2),
             statement_timeout: None,
+            pooler: Pooler::None,
         }
     }
 }

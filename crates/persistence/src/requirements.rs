@@ -12,7 +12,7 @@ use diesel::{
 
 use mycars_application::ports::BoxError;
 
-use crate::error::Failure;
+use crate::{error::Failure, options::Pooler};
 
 /// The minimum version of PostgreSQL, in the format of `server_version_num`: the migrations use `EXECUTE FUNCTION`.
 const OLDEST_POSTGRES: i32 = 110_000;
@@ -51,18 +51,17 @@ pub(crate) mod postgres {
     /// round may show two sessions by chance.
     const ROUNDS: usize = 3;
 
-    /// Opens a connection that has a session of its own. A pooler that assigns another session to each transaction is
-    /// refused.
+    /// Opens a connection. A pooler that assigns another session to each transaction is refused, unless the options name
+    /// it.
     ///
-    /// Prepared statements and time limits belong to the session, so with such a pooler requests would fail at
+    /// Prepared statements and time limits belong to the session, so with an unknown pooler requests would fail at
     /// random, often not before the second start.
-    pub(crate) fn establish(address: &str) -> Result<PgConnection, Failure> {
+    pub(crate) fn establish(address: &str, pooler: Pooler) -> Result<PgConnection, Failure> {
         let mut conn = PgConnection::establish(address)?;
-        if is_pooled(&mut conn, address)? {
+        if pooler == Pooler::None && is_pooled(&mut conn, address)? {
             return Err(Failure::Unsuitable(
-                "a connection pooler in transaction or statement mode is in front of it, such as PgBouncer with \
-                 `pool_mode = transaction`, and My Cars needs sessions: connect to PostgreSQL itself, or set \
-                 `pool_mode = session` in the pooler"
+                "a connection pooler in transaction mode is in front of it, such as PgBouncer with `pool_mode = \
+                 transaction`: set MYCARS__DATABASE__POOLER=transaction, or connect to PostgreSQL itself"
                     .into(),
             ));
         }
@@ -150,6 +149,9 @@ pub(crate) mod postgres {
         schema: String,
         #[diesel(sql_type = Bool)]
         may_create: bool,
+        /// Whether statements have no time limit, if the session does not set one.
+        #[diesel(sql_type = Bool)]
+        has_no_time_limit: bool,
         /// The first table without the required rights; empty if there is none.
         #[diesel(sql_type = SqlText)]
         closed_table: String,
@@ -166,12 +168,13 @@ pub(crate) mod postgres {
         quote_ident(current_user) AS role,
         coalesce(quote_ident(current_schema()), '') AS schema,
         coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
+        current_setting('statement_timeout') = '0' AS has_no_time_limit,
         coalesce((
             SELECT min(relname) FROM pg_class
             WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
                 AND relkind IN ('r', 'p')
                 AND relname IN ('users', 'cars', 'refresh_tokens', 'sessions', 'audit_log', 'installation',
-                    '__diesel_schema_migrations')
+                    'leases', 'rate_buckets', '__diesel_schema_migrations')
                 AND NOT (has_table_privilege(oid, 'SELECT')
                     AND (has_table_privilege(oid, 'INSERT') OR relname = '__diesel_schema_migrations')
                     AND (has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')
@@ -182,14 +185,22 @@ pub(crate) mod postgres {
         Ok(sql_query(FACTS).get_result(conn)?)
     }
 
-    /// Checks the server, the database and the rights of the role. Warns if the server's messages are not English.
-    pub(crate) fn check(conn: &mut PgConnection) -> Result<(), Failure> {
+    /// Checks the server, the database and the rights of the role. Warns if the server's messages are not English, and if
+    /// reads through a pooler have no time limit.
+    pub(crate) fn check(conn: &mut PgConnection, pooler: Pooler) -> Result<(), Failure> {
         let facts = facts(conn)?;
         if let Some(problem) = facts.problem() {
             return Err(Failure::Unsuitable(problem));
         }
         if let Some(warning) = language_warning(&message(conn)?, &facts.database) {
             tracing::warn!("{warning}");
+        }
+        if pooler == Pooler::Transaction && facts.has_no_time_limit {
+            tracing::warn!(
+                "reads through the pooler have no time limit: type `ALTER ROLE {role} SET statement_timeout = '5s'; \
+                 ALTER ROLE {role} SET lock_timeout = '2s'`, and restart the pooler",
+                role = facts.role
+            );
         }
         Ok(())
     }
@@ -262,17 +273,20 @@ pub(crate) mod postgres {
     /// Returns the translation of [`ENGLISH`] into the language of the server's messages. The error is caught in SQL,
     /// so the server does not log it.
     fn message(conn: &mut PgConnection) -> QueryResult<String> {
-        conn.batch_execute(
-            "DO $$
-            BEGIN
-                PERFORM 1 / 0;
-            EXCEPTION WHEN division_by_zero THEN
-                PERFORM set_config('mycars.message', SQLERRM, false);
-            END
-            $$",
-        )?;
-        let row: Text = sql_query("SELECT current_setting('mycars.message') AS text").get_result(conn)?;
-        Ok(row.text)
+        // In a transaction, both statements have the same session, also behind a pooler.
+        conn.transaction(|conn| {
+            conn.batch_execute(
+                "DO $$
+                BEGIN
+                    PERFORM 1 / 0;
+                EXCEPTION WHEN division_by_zero THEN
+                    PERFORM set_config('mycars.message', SQLERRM, true);
+                END
+                $$",
+            )?;
+            let row: Text = sql_query("SELECT current_setting('mycars.message') AS text").get_result(conn)?;
+            Ok(row.text)
+        })
     }
 
     /// Warns if messages are not in English. Diesel does not pass the SQLSTATE on, so some errors are recognised by
@@ -302,6 +316,7 @@ pub(crate) mod postgres {
                 role: "ann".into(),
                 schema: "public".into(),
                 may_create: false,
+                has_no_time_limit: false,
                 closed_table: String::new(),
             }
         }
@@ -394,12 +409,12 @@ pub(crate) mod sqlite {
     use super::*;
 
     /// Opens the file.
-    pub(crate) fn establish(address: &str) -> Result<SqliteConnection, Failure> {
+    pub(crate) fn establish(address: &str, _pooler: Pooler) -> Result<SqliteConnection, Failure> {
         Ok(SqliteConnection::establish(address)?)
     }
 
     /// Checks the encoding of the file, by which SQLite sorts text, and whether the file is writable.
-    pub(crate) fn check(conn: &mut SqliteConnection) -> Result<(), Failure> {
+    pub(crate) fn check(conn: &mut SqliteConnection, _pooler: Pooler) -> Result<(), Failure> {
         let encoding: Text = sql_query("SELECT encoding AS text FROM pragma_encoding").get_result(conn)?;
         if encoding.text != "UTF-8" {
             return Err(Failure::Unsuitable(format!(
@@ -443,15 +458,15 @@ pub(crate) mod sqlite {
             let database = TestDatabase::sqlite();
             let path = database.url().replace("sqlite://", "");
             let mut read_only = establish(&format!("file:{path}?mode=ro")).ok().unwrap();
-            let refused = check(&mut read_only);
+            let refused = check(&mut read_only, Pooler::None);
             assert!(matches!(refused, Err(Failure::Unsuitable(line)) if line.contains("read-only")));
 
             let mut writer = establish(&path).ok().unwrap();
             writer.batch_execute("BEGIN IMMEDIATE").unwrap();
             let mut other = establish(&path).ok().unwrap();
-            assert!(check(&mut other).is_ok());
+            assert!(check(&mut other, Pooler::None).is_ok());
             writer.batch_execute("ROLLBACK").unwrap();
-            assert!(check(&mut other).is_ok());
+            assert!(check(&mut other, Pooler::None).is_ok());
             other.batch_execute("BEGIN IMMEDIATE; ROLLBACK").unwrap();
         }
     }

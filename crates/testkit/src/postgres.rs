@@ -23,6 +23,7 @@ pub use embedded::{PostgresServer, Session};
 pub use pgbouncer::{PgBouncer, PoolMode};
 
 static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
+static POOLER: OnceLock<PgBouncer> = OnceLock::new();
 
 /// The PostgreSQL server that the tests of this process use.
 struct Server {
@@ -33,6 +34,14 @@ struct Server {
     /// Options of CREATE DATABASE for the fastest way to copy a template.
     copying: &'static str,
     next: AtomicU32,
+}
+
+/// PgBouncer in front of the server of this process, in transaction mode with two server connections for each database.
+pub(crate) fn shared_pooler() -> &'static PgBouncer {
+    POOLER.get_or_init(|| {
+        let settings = "default_pool_size = 2\nmax_client_conn = 1000\nserver_round_robin = 1";
+        PgBouncer::at(&server().url, PoolMode::Transaction, settings)
+    })
 }
 
 /// A database for one test, deleted on drop.
@@ -61,6 +70,11 @@ impl PostgresDatabase {
 
     pub(crate) fn url(&self) -> String {
         server().url_of(&self.name)
+    }
+
+    /// Returns the URL of the database at another address, such as that of a pooler.
+    pub(crate) fn url_at(&self, address: &str) -> String {
+        with_database(address, &self.name)
     }
 }
 
@@ -160,6 +174,9 @@ fn template_name() -> String {
 
 /// Stops the server or deletes the template when the process ends: a `static` is never dropped.
 extern "C" fn stop() {
+    if let Some(pooler) = POOLER.get() {
+        pooler.remove();
+    }
     let Some(Ok(server)) = SERVER.get() else { return };
     match &server.cluster {
         Some(cluster) => cluster.remove(),

@@ -169,6 +169,7 @@ fn postgres_statement_over_its_timeout_is_unavailable() {
         pool_size: 1,
         timeout: Duration::from_mins(1),
         statement_timeout: Some(Duration::from_secs(1)),
+        ..Options::default()
     });
     let mut other = PgConnection::establish(&database.url()).unwrap();
     other.batch_execute("BEGIN; LOCK TABLE cars").unwrap();
@@ -186,6 +187,7 @@ fn sqlite_search_over_its_timeout_is_unavailable() {
         pool_size: 1,
         timeout: Duration::from_mins(1),
         statement_timeout: Some(Duration::ZERO),
+        ..Options::default()
     });
     let car = store
         .write(|unit| {
@@ -406,4 +408,32 @@ fn ping_succeeds_again_without_the_right_to_temporary_tables() {
     store.ping().unwrap();
     let objects = "DO $$ BEGIN ASSERT (SELECT count(*) FROM pg_largeobject_metadata) = 0; END $$";
     database.execute(objects);
+}
+
+#[test]
+fn connection_to_server_that_became_read_only_is_replaced() {
+    let server = PostgresServer::start();
+    let database = Database::parse(&server.url()).unwrap();
+    database.migrate(&Options::default()).unwrap();
+    let options = Options {
+        pool_size: 1,
+        ..Options::default()
+    };
+    let store = database.connect(&options).unwrap();
+    let write = || store.write(|unit| unit.sessions().delete("missing"));
+    let mut admin = PgConnection::establish(&server.url()).unwrap();
+    // Sessions that are open become read-only, and new ones do not: as with a URL that leads to another server now.
+    for sql in [
+        "ALTER ROLE postgres SET default_transaction_read_only = off",
+        "ALTER SYSTEM SET default_transaction_read_only = on",
+        "SELECT pg_reload_conf()",
+    ] {
+        admin.batch_execute(sql).unwrap();
+    }
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while write().is_ok() {
+        assert!(Instant::now() < deadline, "the session stays writable");
+    }
+    write().unwrap();
+    store.ping().unwrap();
 }

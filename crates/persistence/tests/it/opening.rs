@@ -10,13 +10,14 @@ use std::{
 
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 use mycars_application::ports::Installation;
-use mycars_persistence::{Database, Options};
+use mycars_persistence::{Database, Options, Pooler};
 use mycars_testkit::{PgBouncer, PoolMode, PostgresServer, TestDatabase, samples};
 
 const OPTIONS: Options = Options {
     pool_size: 2,
     timeout: Duration::from_secs(1),
     statement_timeout: None,
+    pooler: Pooler::None,
 };
 
 /// Returns the error of opening a database. It must be the same for `connect` and `migrate`, in one line and without
@@ -99,6 +100,7 @@ fn zero_connections_and_timeout_are_raised_to_the_minimum() {
         pool_size: 0,
         timeout: Duration::ZERO,
         statement_timeout: None,
+        ..Options::default()
     };
     // The pool panics if one of them is zero. With a timeout of a millisecond, opening may fail with an error.
     Database::parse(&database.url())
@@ -275,9 +277,32 @@ fn pooler_that_shares_sessions_is_refused_at_every_start() {
         for _ in 0..3 {
             refuses(
                 &pooler.url(),
-                &["pool_mode = session", "connect to PostgreSQL itself"],
+                &[
+                    "MYCARS__DATABASE__POOLER=transaction",
+                    "connect to PostgreSQL itself",
+                ],
             );
         }
+    }
+}
+
+#[test]
+fn named_pooler_that_shares_sessions_works_at_every_start() {
+    let server = PostgresServer::start();
+    let pooler = PgBouncer::start(
+        &server,
+        PoolMode::Transaction,
+        "default_pool_size = 2\nserver_round_robin = 1",
+    );
+    let database = Database::parse(&pooler.url()).unwrap();
+    let options = Options {
+        pooler: Pooler::Transaction,
+        ..OPTIONS
+    };
+    for start in 0..3 {
+        let applied = database.migrate(&options).unwrap();
+        assert_eq!(applied.is_empty(), start > 0);
+        database.connect(&options).unwrap().ping().unwrap();
     }
 }
 
@@ -297,6 +322,7 @@ const ONE_CONNECTION: Options = Options {
     pool_size: 1,
     timeout: Duration::from_secs(2),
     statement_timeout: None,
+    pooler: Pooler::None,
 };
 
 #[test]

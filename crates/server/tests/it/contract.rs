@@ -17,12 +17,20 @@ use std::{
 };
 
 use case::{Area, Case, Step};
+use mycars_testkit::TestDatabase;
 use scene::Scene;
 use world::World;
 
 use crate::support::{Installation, at_once, on_both_databases};
 
 on_both_databases!(responses_match_recorded_cases);
+
+#[test]
+fn responses_behind_pgbouncer_match_recorded_cases() {
+    let database = TestDatabase::postgres_behind_pgbouncer();
+    let installation = Installation::on(database).with("MYCARS__DATABASE__POOLER", "transaction");
+    responses_match_recorded_cases(&installation);
+}
 
 /// The cases that may fail because their endpoint is not implemented yet: area, name of the case, reason. A
 /// listed case that passes fails the test, too: it must be removed from the list.

@@ -233,13 +233,13 @@ fn postgres_database_that_is_not_utf8_is_refused() {
 }
 
 #[test]
-fn pgbouncer_in_session_mode_is_required() {
+fn pgbouncer_in_transaction_mode_must_be_named() {
     let postgres = PostgresServer::start();
     let pooler = PgBouncer::start(&postgres, PoolMode::Transaction, "");
     for _ in 0..2 {
         refuses(
             &Installation::at(&pooler.url()),
-            &["PgBouncer", "pool_mode = session"],
+            &["PgBouncer", "MYCARS__DATABASE__POOLER=transaction"],
         );
     }
     drop(pooler);

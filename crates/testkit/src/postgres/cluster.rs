@@ -50,13 +50,17 @@ pub(super) enum Commits {
     MayBeLost,
     /// Commits survive a crash of the server, but not of the machine. For servers that are started again.
     OutliveTheServer,
+    /// The same, and standby servers can receive them.
+    Replicated,
 }
 
 impl Commits {
-    fn setting(self) -> &'static str {
+    /// Returns settings that override [`SETTINGS`].
+    fn settings(self) -> &'static [&'static str] {
         match self {
-            Self::MayBeLost => "synchronous_commit=off",
-            Self::OutliveTheServer => "synchronous_commit=on",
+            Self::MayBeLost => &["synchronous_commit=off"],
+            Self::OutliveTheServer => &["synchronous_commit=on"],
+            Self::Replicated => &["synchronous_commit=on", "wal_level=replica", "max_wal_senders=4"],
         }
     }
 }
@@ -92,6 +96,24 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Initialises a server and starts it.
     pub(super) fn start(commits: Commits) -> Result<Self, String> {
+        Self::start_on(commits, make_data)
+    }
+
+    /// Copies a running server, and starts the copy as its standby, which receives all commits.
+    pub(super) fn start_standby(&self) -> Result<Self, String> {
+        Self::start_on(Commits::Replicated, |binaries, user, folder| {
+            let mut copy = command(&binaries.join("pg_basebackup"), user);
+            copy.args(["-U", "postgres", "-c", "fast", "-R", "--no-sync", "-h"]);
+            copy.arg(self.folder.path()).arg("-D").arg(folder.join("data"));
+            run(copy)
+        })
+    }
+
+    /// Starts a server with the data that `make` creates.
+    fn start_on(
+        commits: Commits,
+        make: impl FnOnce(&Path, Option<User>, &Path) -> Result<(), String>,
+    ) -> Result<Self, String> {
         let binaries = binaries().ok_or(MISSING)?;
         let folder = scratch::folder();
         let user = unprivileged_user();
@@ -99,7 +121,7 @@ impl Cluster {
             let owned = chown(folder.path(), Some(user.id), Some(user.group));
             owned.map_err(|error| format!("{}: {error}", folder.path().display()))?;
         }
-        make_data(command(&binaries.join("initdb"), user), folder.path())?;
+        make(&binaries, user, folder.path())?;
         let cluster = Self {
             folder,
             binaries,
@@ -119,16 +141,14 @@ impl Cluster {
         self.wait_until_ready().inspect_err(|_| self.remove())
     }
 
-    /// Returns the URL of the server's default database. The socket's folder takes the place of the host, with
-    /// encoded slashes.
+    /// Returns the URL of the server's default database.
     pub(super) fn url(&self) -> String {
-        let socket = self.folder.path().display().to_string().replace('/', "%2F");
-        format!("postgres://postgres@{socket}/postgres")
+        format!("postgres://postgres@{}/postgres", self.host())
     }
 
-    /// Returns the folder of the server's socket.
-    pub(super) fn socket_folder(&self) -> &Path {
-        self.folder.path()
+    /// Returns the host in URLs: the folder of the socket, with encoded slashes.
+    pub(super) fn host(&self) -> String {
+        self.folder.path().display().to_string().replace('/', "%2F")
     }
 
     /// Stops the server, and returns whether it has ended.
@@ -254,7 +274,8 @@ pub(super) fn command(program: &Path, user: Option<User>) -> Command {
     command
 }
 
-fn make_data(mut initdb: Command, folder: &Path) -> Result<(), String> {
+fn make_data(binaries: &Path, user: Option<User>, folder: &Path) -> Result<(), String> {
+    let mut initdb = command(&binaries.join("initdb"), user);
     initdb.arg("-D").arg(folder.join("data"));
     initdb.args([
         "-U",
@@ -267,12 +288,18 @@ fn make_data(mut initdb: Command, folder: &Path) -> Result<(), String> {
         "--no-sync",
         "--no-instructions",
     ]);
-    let output = initdb.output().map_err(|error| format!("initdb: {error}"))?;
+    run(initdb)
+}
+
+fn run(mut command: Command) -> Result<(), String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {
         Ok(())
     } else {
         Err(format!(
-            "initdb failed: {}",
+            "{command:?} failed: {}",
             String::from_utf8_lossy(&output.stderr)
         ))
     }
@@ -281,7 +308,7 @@ fn make_data(mut initdb: Command, folder: &Path) -> Result<(), String> {
 fn server(mut postgres: Command, folder: &Path, commits: Commits) -> Result<Command, String> {
     let log = File::create(folder.join("log")).map_err(|error| error.to_string())?;
     postgres.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
-    for setting in SETTINGS.into_iter().chain([commits.setting()]) {
+    for setting in SETTINGS.iter().chain(commits.settings()) {
         postgres.args(["-c", setting]);
     }
     postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

@@ -1,7 +1,5 @@
 //! A PostgreSQL server for one test, which can stop and start it.
 
-use std::path::Path;
-
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 
 use super::{
@@ -23,15 +21,44 @@ impl PostgresServer {
         Self(Cluster::start(Commits::OutliveTheServer).unwrap_or_else(|error| panic!("{error}")))
     }
 
+    /// Starts a server with an empty database, which can have a standby.
+    #[must_use]
+    pub fn start_primary() -> Self {
+        Self(Cluster::start(Commits::Replicated).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Starts a standby of this primary. From now on, each commit waits for it.
+    #[must_use]
+    pub fn start_synchronous_standby(&self) -> Self {
+        let standby = self.0.start_standby().unwrap_or_else(|error| panic!("{error}"));
+        for sql in [
+            "ALTER SYSTEM SET synchronous_standby_names = '*'",
+            "SELECT pg_reload_conf()",
+            &until("EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync')"),
+        ] {
+            let done = self.connection().batch_execute(sql);
+            done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        Self(standby)
+    }
+
+    /// Makes a standby the primary, and waits until it is.
+    pub fn promote(&self) {
+        let done = self.connection().batch_execute("SELECT pg_promote()");
+        done.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Returns the URL of the database on this server or another one, with options.
+    #[must_use]
+    pub fn url_with(&self, other: &Self, options: &str) -> String {
+        let (host, other) = (self.0.host(), other.0.host());
+        format!("postgres://postgres@{host},{other}/postgres?{options}")
+    }
+
     /// Returns the URL of its database, which stays the same after a restart.
     #[must_use]
     pub fn url(&self) -> String {
         self.0.url()
-    }
-
-    /// Returns the folder of its socket.
-    pub(super) fn socket_folder(&self) -> &Path {
-        self.0.socket_folder()
     }
 
     /// Executes SQL in a transaction that stays open and keeps its locks.

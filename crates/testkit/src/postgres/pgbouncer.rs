@@ -60,18 +60,21 @@ impl PgBouncer {
     /// Starts PgBouncer in front of the server. `settings` are further lines of the section `pgbouncer`.
     #[must_use]
     pub fn start(server: &PostgresServer, mode: PoolMode, settings: &str) -> Self {
+        Self::at(&server.url(), mode, settings)
+    }
+
+    /// Starts PgBouncer in front of the server with this URL.
+    pub(super) fn at(url: &str, mode: PoolMode, settings: &str) -> Self {
         let folder = scratch::folder();
         let path = folder.path().display();
         let ini = format!(
-            "[databases]\n* = host={server}\n[pgbouncer]\nlisten_addr =\nlisten_port = {PORT}\n\
+            "[databases]\n* = {server}\n[pgbouncer]\nlisten_addr =\nlisten_port = {PORT}\n\
              unix_socket_dir = {path}\nauth_type = any\nlogfile = {path}/log\npool_mode = {mode}\n{settings}\n\
              [users]\n",
-            server = server.socket_folder().display(),
+            server = connection_of(url),
             mode = mode.name(),
         );
         let file = folder.path().join("pgbouncer.ini");
-        // With `auth_type = any`, connections to the server use this user.
-        let ini = ini.replacen("\n[pgbouncer]", " user=postgres\n[pgbouncer]", 1);
         fs::write(&file, ini).expect("the settings can be written");
         let user = unprivileged_user();
         if let Some(user) = user {
@@ -109,13 +112,34 @@ impl PgBouncer {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         panic!("PgBouncer does not start: {last_error}\n{log}");
     }
+
+    /// Ends the process and removes its folder. Must not panic, because it may be called as the tests end.
+    pub(super) fn remove(&self) {
+        // SAFETY: a signal to a child process of ours.
+        unsafe { libc::kill(self.pid, libc::SIGQUIT) };
+        fs::remove_dir_all(self.folder.path()).ok();
+    }
 }
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        // SAFETY: a signal to a child process of ours.
-        unsafe { libc::kill(self.pid, libc::SIGQUIT) };
+        self.remove();
     }
+}
+
+/// Returns PgBouncer's parameters of the connections to the server with this URL. With `auth_type = any`, they all have
+/// the user of the URL.
+fn connection_of(url: &str) -> String {
+    let (_, rest) = url.split_once("://").expect("the URL has a scheme");
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let (login, address) = authority.rsplit_once('@').unwrap_or(("postgres", authority));
+    let (user, password) = match login.split_once(':') {
+        Some((user, password)) => (user, format!(" password={password}")),
+        None => (login, String::new()),
+    };
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, "5432"));
+    let host = host.replace("%2F", "/");
+    format!("host={host} port={port} user={user}{password}")
 }
 
 /// Returns the path in `PGBOUNCER`, or the first binary in `PATH` and in Debian's folder.
