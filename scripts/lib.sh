@@ -42,34 +42,39 @@ need_postgres() {
     fi
 }
 
-# The same places as in crates/testkit/src/postgres/pgbouncer.rs.
-has_pgbouncer() {
-    if [[ -n ${PGBOUNCER:-} ]]; then [[ -x $PGBOUNCER ]]; return; fi
-    PATH="$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin" command -v pgbouncer >/dev/null
+# has_program NAME PATH: whether PATH, or else a program of this name in the usual folders, can be run.
+has_program() {
+    if [[ -n $2 ]]; then [[ -x $2 ]]; return; fi
+    PATH="$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin" command -v "$1" >/dev/null
 }
 
-install_pgbouncer() {
-    if command -v brew >/dev/null; then brew install pgbouncer; return; fi
+# install_package NAME DEBIAN_NAME
+install_package() {
+    if command -v brew >/dev/null; then brew install "$1"; return; fi
     if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then return 1; fi
     if command -v apt-get >/dev/null; then
         as_root apt-get update
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends pgbouncer
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$2"
     elif command -v dnf >/dev/null; then
-        as_root dnf install -y pgbouncer
+        as_root dnf install -y "$1"
     elif command -v apk >/dev/null; then
-        as_root apk add pgbouncer
+        as_root apk add "$1"
     else
         return 1
     fi
 }
 
-# need_pgbouncer WHY: installs PgBouncer if it is missing, or ends with a hint.
-need_pgbouncer() {
-    if has_pgbouncer; then return 0; fi
-    echo "PgBouncer is not installed; $1. Installing it." >&2
-    if ! install_pgbouncer || ! has_pgbouncer; then
-        echo "PgBouncer could not be installed. Install it (Debian: apt-get install pgbouncer), or set PGBOUNCER to the" \
-            "path of its binary." >&2
+# need_program NAME DEBIAN_NAME VARIABLE WHY: installs a program if it is missing, or ends with a hint.
+need_program() {
+    if has_program "$1" "${!3:-}"; then return 0; fi
+    echo "$1 is not installed; $4. Installing it." >&2
+    if ! install_package "$1" "$2" || ! has_program "$1" "${!3:-}"; then
+        echo "$1 could not be installed. Install it (Debian: apt-get install $2), or set $3 to the path of its" \
+            "binary." >&2
         exit 1
     fi
 }
+
+# The tests look for the binaries in the same folders.
+need_pgbouncer() { need_program pgbouncer pgbouncer PGBOUNCER "$1"; }
+need_nginx() { need_program nginx nginx-light NGINX "$1"; }
