@@ -1,7 +1,6 @@
 //! Recurring jobs that keep the database and the image store from growing for ever.
 //!
-//! Each job is a use-case that can be repeated and run by several servers at once. None deletes a picture that a car
-//! may need: [`images::sweep`] stays a command for operators.
+//! Each job is a use-case that can be repeated, and stopped between two transactions.
 
 use chrono::TimeDelta;
 
@@ -22,6 +21,10 @@ pub enum Job {
     FlushExpiredTokens,
     /// Delete the sessions that have expired.
     ClearSessions,
+    /// Delete the shared counts of requests that are whole again.
+    FlushRates,
+    /// Move the pictures that no car has to the trash.
+    SweepImages,
     /// Delete the pictures that have been in the trash for more than 30 days.
     EmptyTrash,
     /// Record the sizes of pictures that are not recorded.
@@ -34,9 +37,11 @@ pub enum Job {
 
 impl Job {
     /// All jobs, in the order in which they run.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::FlushExpiredTokens,
         Self::ClearSessions,
+        Self::FlushRates,
+        Self::SweepImages,
         Self::EmptyTrash,
         Self::MeasureImages,
         Self::PruneAudit,
@@ -49,6 +54,8 @@ impl Job {
         match self {
             Self::FlushExpiredTokens => "flush_expired_tokens",
             Self::ClearSessions => "clear_sessions",
+            Self::FlushRates => "flush_rates",
+            Self::SweepImages => "sweep_images",
             Self::EmptyTrash => "empty_trash",
             Self::MeasureImages => "measure_images",
             Self::PruneAudit => "prune_audit",
@@ -57,7 +64,8 @@ impl Job {
     }
 }
 
-/// Runs a job as the program itself, and returns the number of rows or pictures that it deleted, measured or backed up.
+/// Runs a job as the program itself, and returns the number of rows or pictures that it deleted, moved, measured or backed
+/// up.
 /// Returns `None` if the job is turned off or not due: without a retention, the audit log keeps all entries.
 ///
 /// # Errors
@@ -67,6 +75,8 @@ pub fn run(app: &App, job: Job, audit_retention: Option<TimeDelta>) -> Result<Op
     Ok(Some(match job {
         Job::FlushExpiredTokens => accounts::flush_expired_tokens(app, &caller)? as u64,
         Job::ClearSessions => sessions::clear_expired(app, &caller)? as u64,
+        Job::FlushRates => delete_in_batches(app, |unit, at_most| unit.rates().delete_whole(at_most))? as u64,
+        Job::SweepImages => images::sweep(app, &caller, false)?.orphans.len() as u64,
         Job::EmptyTrash => images::empty_trash(app, &caller)?.len() as u64,
         Job::MeasureImages => images::measure(app, &caller)?,
         Job::PruneAudit => match audit_retention {
@@ -106,11 +116,19 @@ mod tests {
     /// Mocks in which each job has something to do, once.
     fn mocks() -> Mocks {
         let mut mocks = Mocks::new();
+        mocks.random.expect_hex().returning(|_| "id".into());
+        mocks.images.expect_owner().returning(|| Ok(Some("id".into())));
+        mocks.images.expect_list().returning(|| Ok(vec![]));
+        mocks.images.expect_delete_unfinished().returning(|_| Ok(()));
         let unit = &mut mocks.unit;
+        unit.installation
+            .expect_find_or_insert()
+            .returning(|new| Ok(new.clone()));
         unit.refresh_tokens
             .expect_delete_expired()
             .returning(|_, _| Ok(2));
         unit.sessions.expect_delete_expired().returning(|_, _, _| Ok(3));
+        unit.rates.expect_delete_whole().returning(|_| Ok(5));
         unit.cars.expect_unmeasured_images().returning(|_, _| Ok(vec![]));
         mocks.images.expect_list_trash().returning(|| Ok(vec![]));
         let mut pruned = [Some(PrunedEntries { count: 4, last: 9 }), None].into_iter();
@@ -127,7 +145,19 @@ mod tests {
     fn each_job_reports_its_number() {
         let (app, _) = mocks().into_app();
         let counts = Job::ALL.map(|job| run(&app, job, Some(TimeDelta::days(30))).unwrap());
-        assert_eq!(counts, [Some(2), Some(3), Some(0), Some(0), Some(4), None]);
+        assert_eq!(
+            counts,
+            [
+                Some(2),
+                Some(3),
+                Some(5),
+                Some(0),
+                Some(0),
+                Some(0),
+                Some(4),
+                None
+            ]
+        );
     }
 
     #[test]

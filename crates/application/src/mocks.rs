@@ -47,16 +47,16 @@ use mycars_domain::{
 
 pub use crate::ports::{
     MockAuditLog, MockCarRepository, MockImageProcessor, MockImageStore, MockInstallationRepository,
-    MockPasswordHasher, MockRandom, MockRefreshTokenRepository, MockRowRepository, MockSessionRepository,
-    MockTokenCodec, MockUserRepository,
+    MockLeaseRepository, MockPasswordHasher, MockRandom, MockRateRepository, MockRefreshTokenRepository,
+    MockRowRepository, MockSessionRepository, MockTokenCodec, MockUserRepository,
 };
 use crate::{
     App, SessionSettings, TokenSettings,
     lists::{HistoryCount, HistoryQuery},
     ports::{
-        AuditLog, CarRepository, Clock, DiskSpace, InstallationRepository, Mode, PrunedEntries,
-        RefreshTokenRepository, Rollback, RowRepository, SessionRepository, Store, StoreError, UnitOfWork,
-        UserRepository,
+        AuditLog, CarRepository, Clock, DiskSpace, InstallationRepository, LeaseRepository, Mode,
+        PrunedEntries, RateRepository, RefreshTokenRepository, Rollback, RowRepository, SessionRepository,
+        Store, StoreError, UnitOfWork, UserRepository,
     },
     quotas::Quotas,
 };
@@ -150,6 +150,10 @@ pub struct MockUnit {
     pub audit_log: MockAuditLog,
     /// The identity of the database.
     pub installation: MockInstallationRepository,
+    /// The leases of recurring jobs.
+    pub leases: MockLeaseRepository,
+    /// The counts of requests that all servers share.
+    pub rates: MockRateRepository,
     /// The rows of all tables.
     pub rows: MockRowRepository,
     appended: Vec<NewEntry>,
@@ -178,6 +182,14 @@ impl UnitOfWork for MockUnit {
 
     fn installation(&mut self) -> &mut dyn InstallationRepository {
         &mut self.installation
+    }
+
+    fn leases(&mut self) -> &mut dyn LeaseRepository {
+        &mut self.leases
+    }
+
+    fn rates(&mut self) -> &mut dyn RateRepository {
+        &mut self.rates
     }
 
     fn rows(&mut self) -> &mut dyn RowRepository {

@@ -60,8 +60,10 @@ mod disk_space;
 mod django_source;
 mod images;
 mod installation;
+mod leases;
 mod password_hasher;
 mod random;
+mod rates;
 mod refresh_tokens;
 mod rows;
 mod sessions;
@@ -84,8 +86,10 @@ pub use images::{
     ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage, Upload,
 };
 pub use installation::{Installation, InstallationRepository};
+pub use leases::{Lease, LeaseRepository};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use random::Random;
+pub use rates::{RateLimit, RateRepository, SharedRates, StoredRates};
 pub use refresh_tokens::{ListedToken, RefreshToken, RefreshTokenRepository, Revocation};
 pub use rows::{Row, RowRepository, Table};
 pub use sessions::{Session, SessionRepository};
@@ -99,8 +103,10 @@ pub use {
     cars::MockCarRepository,
     images::{MockImageProcessor, MockImageStore},
     installation::MockInstallationRepository,
+    leases::MockLeaseRepository,
     password_hasher::MockPasswordHasher,
     random::MockRandom,
+    rates::MockRateRepository,
     refresh_tokens::MockRefreshTokenRepository,
     rows::MockRowRepository,
     sessions::MockSessionRepository,

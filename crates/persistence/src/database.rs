@@ -107,6 +107,12 @@ impl Database {
         matches!(self.0, Kind::Sqlite { .. })
     }
 
+    /// Returns whether the database is a server, which programs on several machines can use.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        matches!(self.0, Kind::Postgres { .. })
+    }
+
     /// Returns the name of the database system.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -129,10 +135,11 @@ impl Database {
     /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`], [`OpenError::Unsuitable`],
     /// [`OpenError::Migration`].
     pub fn migrate(&self, options: &Options) -> Result<Vec<String>, OpenError> {
-        let address = self.address(options.at_least_one())?;
+        let options = options.at_least_one();
+        let address = self.address(options)?;
         match self.0 {
-            Kind::Sqlite { .. } => sqlite::migrate(&address),
-            Kind::Postgres { .. } => postgres::migrate(&address),
+            Kind::Sqlite { .. } => sqlite::migrate(&address, options),
+            Kind::Postgres { .. } => postgres::migrate(&address, options),
         }
         .map_err(|failure| self.error(&failure))
     }

@@ -37,4 +37,4 @@ mod requirements;
 mod sqlite;
 
 pub use database::{Database, OpenError};
-pub use options::Options;
+pub use options::{Options, Pooler};

@@ -2,28 +2,31 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use diesel::{
     AppearsOnTable, Expression, ExpressionMethods as _, QueryResult, RunQueryDsl,
-    connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
+    connection::{
+        AnsiTransactionManager, CacheSize, Connection as _, SimpleConnection as _, TransactionManager as _,
+    },
     dsl::sql,
     insert_into,
     pg::Pg as DB,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     r2d2::PooledConnection,
     select,
-    sql_types::{Bool, Text},
+    sql_types::{Bool, Text, Timestamptz},
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mycars_application::ports::{Rollback, StoreError};
 use mycars_domain::{Car, NewCar, audit::NewEntry};
 
-use crate::{error::store_error, options::Options};
+use crate::{
+    error::store_error,
+    options::{Options, Pooler},
+};
 
 /// The type of connection in the shared files.
 type Conn = diesel::PgConnection;
-
-/// Begins the transaction of a write.
-const BEGIN: &str = "BEGIN";
 
 /// Begins the transaction of a snapshot, which the first read takes.
 const BEGIN_SNAPSHOT: &str =
@@ -43,6 +46,16 @@ const WRITE_CHECK: &str = "DO $$ BEGIN
             PERFORM lo_unlink(lo_from_bytea(0, decode(repeat('00', 65536), 'hex')));
         END IF;
     END $$";
+
+/// The time of the database in microseconds since 1970, in SQL.
+const NOW_MICROSECONDS: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+/// The functions that return the greatest and the least of their arguments.
+const GREATEST: &str = "greatest";
+const LEAST: &str = "least";
+
+/// Leaves out the rows of a subquery that other transactions have locked.
+const SKIP_LOCKED: &str = "FOR UPDATE SKIP LOCKED";
 
 mod schema {
     schema!(Timestamptz);
@@ -70,11 +83,15 @@ mod cars;
 mod installation;
 #[path = "shared/keys.rs"]
 mod keys;
+#[path = "shared/leases.rs"]
+mod leases;
 #[path = "shared/migrations.rs"]
 #[expect(dead_code, reason = "the names of the migrations are those of SQLite")]
 mod migrations;
 #[path = "shared/opening.rs"]
 mod opening;
+#[path = "shared/rates.rs"]
+mod rates;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "shared/rows.rs"]
@@ -88,7 +105,7 @@ mod users;
 
 use crate::requirements::postgres::{check, check_before_migrations, establish};
 pub(crate) use opening::{connect, migrate};
-use store::{Manager, Unit, Wait, begin, roll_back};
+use store::{Manager, Unit, Wait, roll_back};
 
 diesel::define_sql_function! {
     /// Returns the position of a word in a text, or 0. In contrast to `LIKE`, its time for a text of one repeated letter
@@ -100,13 +117,40 @@ diesel::define_sql_function! {
 /// statement timeout.
 ///
 /// Messages are set to English if the role may do so, because `error.rs` recognises some errors by their messages.
+///
+/// With a pooler that shares sessions, nothing is set: the session of the next statement may be another one. Statements
+/// are sent without a name, in one message with their parameters.
 fn prepare(conn: &mut Conn, options: Options) -> QueryResult<()> {
+    if options.pooler == Pooler::Transaction {
+        conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        return Ok(());
+    }
     conn.batch_execute(&format!(
-        "SET lock_timeout = {}; SET statement_timeout = {};
-         DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$",
+        "{}; DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN insufficient_privilege THEN NULL; END $$",
+        time_limits("SET", options),
+    ))
+}
+
+/// Returns the statements that set the time limits of a session or a transaction.
+fn time_limits(set: &str, options: Options) -> String {
+    format!(
+        "{set} lock_timeout = {}; {set} statement_timeout = {}",
         milliseconds(options.timeout),
         options.statement_timeout.map_or(0, milliseconds)
-    ))
+    )
+}
+
+/// Returns the statements that begin the transaction of a write.
+fn begin_sql(options: Options) -> String {
+    match options.pooler {
+        Pooler::None => "BEGIN".to_owned(),
+        Pooler::Transaction => format!("BEGIN; {}", time_limits("SET LOCAL", options)),
+    }
+}
+
+/// Begins the transaction of a write.
+fn begin(conn: &mut Conn, options: Options) -> QueryResult<()> {
+    AnsiTransactionManager::begin_transaction_sql(conn, &begin_sql(options))
 }
 
 /// Does nothing, because the server measures the time of each statement.
@@ -118,13 +162,14 @@ fn milliseconds(limit: Duration) -> i32 {
 }
 
 /// Begins the transaction of a write that fails instead of waiting for a row. A limit of zero would be none.
-fn begin_now(conn: &mut Conn, _patience: Duration) -> QueryResult<()> {
-    AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN; SET LOCAL lock_timeout = 1")
+fn begin_now(conn: &mut Conn, options: Options) -> QueryResult<()> {
+    let sql = format!("{}; SET LOCAL lock_timeout = 1", begin_sql(options));
+    AnsiTransactionManager::begin_transaction_sql(conn, &sql)
 }
 
 /// Begins the transaction for migrations, which only one instance at a time can hold.
-fn begin_migrations(conn: &mut Conn) -> QueryResult<()> {
-    begin(conn)?;
+fn begin_migrations(conn: &mut Conn, options: Options) -> QueryResult<()> {
+    begin(conn, options)?;
     // The number is arbitrary. It identifies the migrations of My Cars among the advisory locks of the database.
     conn.batch_execute("SELECT pg_advisory_xact_lock(7266292631)")
 }
@@ -218,6 +263,11 @@ impl QueryFragment<DB> for IdOfCar {
         out.push_sql("(SELECT id::text FROM car)");
         Ok(())
     }
+}
+
+/// Returns the time of the database server, also inside a transaction.
+fn database_time(conn: &mut Conn) -> QueryResult<DateTime<Utc>> {
+    select(sql::<Timestamptz>("clock_timestamp()")).get_result(conn)
 }
 
 /// Returns whether the server is read-only: after a failover it may have become a standby.

@@ -128,6 +128,7 @@ pub(crate) mod postgres {
 
     /// Properties of a PostgreSQL server, the database and the role.
     #[derive(Clone, QueryableByName)]
+    #[expect(clippy::struct_excessive_bools, reason = "each one is a column of the query")]
     struct Facts {
         #[diesel(sql_type = Integer)]
         version: i32,
@@ -457,13 +458,15 @@ pub(crate) mod sqlite {
         fn read_only_file_is_refused_and_a_locked_one_is_not() {
             let database = TestDatabase::sqlite();
             let path = database.url().replace("sqlite://", "");
-            let mut read_only = establish(&format!("file:{path}?mode=ro")).ok().unwrap();
+            let mut read_only = establish(&format!("file:{path}?mode=ro"), Pooler::None)
+                .ok()
+                .unwrap();
             let refused = check(&mut read_only, Pooler::None);
             assert!(matches!(refused, Err(Failure::Unsuitable(line)) if line.contains("read-only")));
 
-            let mut writer = establish(&path).ok().unwrap();
+            let mut writer = establish(&path, Pooler::None).ok().unwrap();
             writer.batch_execute("BEGIN IMMEDIATE").unwrap();
-            let mut other = establish(&path).ok().unwrap();
+            let mut other = establish(&path, Pooler::None).ok().unwrap();
             assert!(check(&mut other, Pooler::None).is_ok());
             writer.batch_execute("ROLLBACK").unwrap();
             assert!(check(&mut other, Pooler::None).is_ok());

@@ -105,6 +105,22 @@ macro_rules! schema {
             }
         }
 
+        diesel::table! {
+            leases (name) {
+                name -> Text,
+                holder -> Text,
+                held_until -> $Time,
+                due_at -> $Time,
+            }
+        }
+
+        diesel::table! {
+            rate_buckets (key) {
+                key -> Text,
+                whole_at -> BigInt,
+            }
+        }
+
         // Cars and tokens are also queried together with their users.
         diesel::allow_tables_to_appear_in_same_query!(users, cars, refresh_tokens);
     };

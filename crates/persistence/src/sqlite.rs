@@ -5,11 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use diesel::{
     QueryResult, RunQueryDsl as _,
-    connection::SimpleConnection as _,
+    connection::{AnsiTransactionManager, SimpleConnection as _},
+    dsl::sql,
+    select,
     serialize::{self, IsNull, Output, ToSql},
-    sql_types::{Bool, Text},
+    sql_types::{Bool, Text, TimestamptzSqlite},
     sqlite::Sqlite as DB,
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
@@ -20,10 +23,6 @@ use crate::options::Options;
 
 /// The type of connection in the shared files.
 type Conn = diesel::SqliteConnection;
-
-/// Begins the transaction of a write. A plain `BEGIN` takes the write lock with the first change, and fails at once
-/// if another connection has written since the first read.
-const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// Begins the transaction of a snapshot, which the first read takes. In WAL mode, writers do not wait for it.
 const BEGIN_SNAPSHOT: &str = "BEGIN";
@@ -38,6 +37,16 @@ const HAS_MIGRATIONS: &str = "SELECT count(*) > 0 AS found FROM sqlite_master
 /// Allocates pages and frees them.
 const WRITE_CHECK: &str = "CREATE TABLE __mycars_write_check AS SELECT zeroblob(65536) AS filler;
     DROP TABLE __mycars_write_check;";
+
+/// The time of the database in microseconds since 1970, in SQL.
+const NOW_MICROSECONDS: &str = "CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)";
+
+/// The functions that return the greatest and the least of their arguments.
+const GREATEST: &str = "max";
+const LEAST: &str = "min";
+
+/// Nothing: there is one writer at a time.
+const SKIP_LOCKED: &str = "";
 
 mod schema {
     schema!(TimestamptzSqlite);
@@ -65,10 +74,14 @@ mod cars;
 mod installation;
 #[path = "shared/keys.rs"]
 mod keys;
+#[path = "shared/leases.rs"]
+mod leases;
 #[path = "shared/migrations.rs"]
 mod migrations;
 #[path = "shared/opening.rs"]
 mod opening;
+#[path = "shared/rates.rs"]
+mod rates;
 #[path = "shared/refresh_tokens.rs"]
 mod refresh_tokens;
 #[path = "shared/rows.rs"]
@@ -84,7 +97,7 @@ mod users;
 use crate::requirements::sqlite::{check, check_before_migrations, establish};
 pub(crate) use migrations::known_migrations;
 pub(crate) use opening::{connect, migrate};
-use store::{Unit, begin};
+use store::Unit;
 use transactions::Transactions;
 
 /// Stores a car, and the entry about it with the car's id. SQLite has no INSERT inside another statement, and no round
@@ -158,12 +171,18 @@ fn prepare(conn: &mut Conn, options: Options) -> QueryResult<()> {
     ))
 }
 
+/// Begins the transaction of a write. A plain `BEGIN` takes the write lock with the first change, and fails at once
+/// if another connection has written since the first read.
+fn begin(conn: &mut Conn, _options: Options) -> QueryResult<()> {
+    AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")
+}
+
 /// Begins the transaction of a write that fails instead of waiting for another process. Once it has begun, it waits for
 /// nothing.
-fn begin_now(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
+fn begin_now(conn: &mut Conn, options: Options) -> QueryResult<()> {
     conn.batch_execute("PRAGMA busy_timeout = 0")?;
-    let begun = begin(conn);
-    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", patience.as_millis()))?;
+    let begun = begin(conn, options);
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", options.timeout.as_millis()))?;
     begun
 }
 
@@ -171,9 +190,9 @@ fn begin_now(conn: &mut Conn, patience: Duration) -> QueryResult<()> {
 ///
 /// Foreign keys are off meanwhile: SQLite changes a table by copying and dropping it, and dropping a table deletes
 /// the rows that refer to it.
-fn begin_migrations(conn: &mut Conn) -> QueryResult<()> {
+fn begin_migrations(conn: &mut Conn, options: Options) -> QueryResult<()> {
     conn.batch_execute("PRAGMA foreign_keys = OFF")?;
-    begin(conn)
+    begin(conn, options)
 }
 
 #[derive(diesel::QueryableByName)]
@@ -219,6 +238,14 @@ fn set_next_id(conn: &mut Conn, table: &str, id: i64) -> QueryResult<()> {
 )]
 fn follow_last_entry(_conn: &mut Conn) -> QueryResult<()> {
     Ok(())
+}
+
+/// Returns the time of this machine, which all processes that use the file share.
+fn database_time(conn: &mut Conn) -> QueryResult<DateTime<Utc>> {
+    select(sql::<TimestamptzSqlite>(
+        "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')",
+    ))
+    .get_result(conn)
 }
 
 /// Returns whether the database is read-only. SQLite only detects that in a write, so this is always `false`.

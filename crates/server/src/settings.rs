@@ -19,6 +19,7 @@ use std::{
 use chrono::TimeDelta;
 use mycars_application::quotas::Quotas;
 use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
+use mycars_persistence::Pooler;
 use serde::Deserialize;
 
 pub(crate) use self::secret::{Secret, weakness};
@@ -116,6 +117,8 @@ pub(crate) struct Database {
     pub(crate) timeout_seconds: u64,
     #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
     pub(crate) statement_timeout_seconds: u64,
+    #[serde(deserialize_with = "values::pooler")]
+    pub(crate) pooler: Pooler,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,6 +168,8 @@ pub(crate) struct Passwords {
 pub(crate) struct Throttle {
     #[serde(deserialize_with = "values::flag")]
     pub(crate) enabled: bool,
+    #[serde(deserialize_with = "values::shared_rates")]
+    pub(crate) shared: SharedRatesIn,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) login: Rate,
     #[serde(deserialize_with = "values::rate")]
@@ -268,6 +273,10 @@ pub(crate) struct Jobs {
     pub(crate) enabled: bool,
     #[serde(deserialize_with = "values::whole::<1, 2_592_000, _, _>")]
     pub(crate) every_seconds: u64,
+    #[serde(deserialize_with = "values::whole::<1, 3600, _, _>")]
+    pub(crate) lease_seconds: u64,
+    #[serde(deserialize_with = "values::whole::<0, MAX_HOURS, _, _>")]
+    pub(crate) sweep_hours: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -311,6 +320,16 @@ pub(crate) struct Log {
     pub(crate) level: String,
     #[serde(deserialize_with = "values::log_format")]
     pub(crate) format: LogFormat,
+}
+
+/// The place where the servers count requests together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SharedRatesIn {
+    /// The database if it is PostgreSQL.
+    Auto,
+    /// None: each server counts for itself.
+    Memory,
+    Database,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,10 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use mycars_application::{App, BackupSettings, SessionSettings, TokenSettings};
+use mycars_application::{
+    App, BackupSettings, SessionSettings, TokenSettings,
+    ports::{SharedRates, StoredRates},
+};
 use mycars_archive::{Folder, Origin};
 use mycars_media::{FileImageStore, FreeSpace, JpegProcessor};
 use mycars_persistence::{Database, Options};
@@ -16,7 +19,7 @@ use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
 use crate::{
     error::CommandError,
     secret_key,
-    settings::{Secret, Settings, SettingsError},
+    settings::{Secret, Settings, SettingsError, SharedRatesIn},
 };
 
 /// Returns the database in the settings, and its options. Creates the data folder, which may hold it.
@@ -33,6 +36,7 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
         pool_size: settings.database.pool_size,
         timeout: Duration::from_secs(settings.database.timeout_seconds),
         statement_timeout: None,
+        pooler: settings.database.pooler,
     };
     Ok((database, options))
 }
@@ -59,15 +63,15 @@ pub(crate) fn log_migrations(applied: &[String]) {
 }
 
 /// Returns the use-cases for the server, and the names of the applied migrations, which are not logged. The time of
-/// statements is limited, and the recurring jobs have a connection besides those of the requests, so that neither waits
-/// for the other.
+/// statements is limited, and the recurring jobs have two connections besides those of the requests, for the job and for
+/// its lease, so that neither waits for the other.
 ///
 /// # Errors
 /// Those of [`app`].
 pub(crate) fn server_app(settings: &Settings) -> Result<(App, Vec<String>), CommandError> {
     let (database, options) = database(settings)?;
     let options = Options {
-        pool_size: options.pool_size + u32::from(settings.jobs.enabled),
+        pool_size: options.pool_size + 2 * u32::from(settings.jobs.enabled),
         statement_timeout: Some(Duration::from_secs(settings.database.statement_timeout_seconds)),
         ..options
     };
@@ -117,6 +121,22 @@ fn migrated_app(
         }),
     };
     Ok((app, applied))
+}
+
+/// Returns the counts of requests that all servers share; `None` if each server counts for itself.
+///
+/// # Errors
+/// If the URL is not that of a database.
+pub(crate) fn shared_rates(
+    settings: &Settings,
+    app: &App,
+) -> Result<Option<Arc<dyn SharedRates>>, CommandError> {
+    let is_shared = match settings.throttle.shared {
+        SharedRatesIn::Auto => database(settings)?.0.is_server(),
+        SharedRatesIn::Memory => false,
+        SharedRatesIn::Database => true,
+    };
+    Ok(is_shared.then(|| Arc::new(StoredRates(Arc::clone(&app.store))) as Arc<dyn SharedRates>))
 }
 
 /// Returns the program and the database that archives come from.

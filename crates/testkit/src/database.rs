@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use diesel::{Connection as _, PgConnection, SqliteConnection, connection::SimpleConnection as _};
 use mycars_application::ports::Store;
-use mycars_persistence::{Database, Options};
+use mycars_persistence::{Database, Options, Pooler};
 use tempfile::TempDir;
 
 use crate::{
-    postgres::{NO_OTHER_SESSION, PostgresDatabase, until},
+    postgres::{NO_OTHER_SESSION, PostgresDatabase, shared_pooler, until},
     scratch,
     store_contract::Fixture,
 };
@@ -16,6 +16,7 @@ use crate::{
 /// A database for one test, deleted on drop. Other processes can connect to it by its [`url`](Self::url).
 pub struct TestDatabase {
     kept: Kept,
+    pooler: Pooler,
 }
 
 enum Kept {
@@ -40,6 +41,17 @@ impl TestDatabase {
     pub fn postgres() -> Self {
         Self {
             kept: Kept::Postgres(PostgresDatabase::migrated()),
+            pooler: Pooler::None,
+        }
+    }
+
+    /// Creates a PostgreSQL database with the tables of My Cars, whose URL and store go through PgBouncer in transaction
+    /// mode with two server connections.
+    #[must_use]
+    pub fn postgres_behind_pgbouncer() -> Self {
+        Self {
+            pooler: Pooler::Transaction,
+            ..Self::postgres()
         }
     }
 
@@ -48,6 +60,7 @@ impl TestDatabase {
     pub fn empty_sqlite() -> Self {
         Self {
             kept: Kept::Sqlite(scratch::folder()),
+            pooler: Pooler::None,
         }
     }
 
@@ -62,6 +75,7 @@ impl TestDatabase {
     pub fn empty_postgres_with(options: &str) -> Self {
         Self {
             kept: Kept::Postgres(PostgresDatabase::empty(options)),
+            pooler: Pooler::None,
         }
     }
 
@@ -70,6 +84,9 @@ impl TestDatabase {
     pub fn url(&self) -> String {
         match &self.kept {
             Kept::Sqlite(folder) => format!("sqlite://{}/mycars.sqlite3", folder.path().display()),
+            Kept::Postgres(database) if self.pooler == Pooler::Transaction => {
+                database.url_at(&shared_pooler().url())
+            }
             Kept::Postgres(database) => database.url(),
         }
     }
@@ -79,6 +96,7 @@ impl TestDatabase {
     pub fn store(&self) -> Arc<dyn Store> {
         self.store_with(&Options {
             timeout: Duration::from_mins(1),
+            pooler: self.pooler,
             ..Options::default()
         })
     }
@@ -115,6 +133,20 @@ impl TestDatabase {
         if matches!(self.kept, Kept::Postgres(_)) {
             self.execute(&until(NO_OTHER_SESSION));
         }
+    }
+
+    /// Waits until a condition in SQL holds, at most a minute. PostgreSQL only.
+    pub fn wait_until(&self, condition: &str) {
+        self.execute(&until(condition));
+    }
+
+    /// Panics with the first row that a query finds. PostgreSQL only.
+    pub fn assert_none(&self, query: &str) {
+        self.execute(&format!(
+            "DO $$ DECLARE found RECORD; BEGIN
+                FOR found IN {query} LOOP RAISE 'found %', found; END LOOP;
+            END $$"
+        ));
     }
 
     fn parsed(&self) -> Database {

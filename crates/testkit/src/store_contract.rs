@@ -7,6 +7,8 @@ mod audit_log;
 mod cars;
 mod generated;
 mod installation;
+mod leases;
+mod rates;
 mod refresh_tokens;
 mod rows;
 mod sessions;
@@ -17,6 +19,8 @@ pub use audit_log::*;
 pub use cars::*;
 pub use generated::*;
 pub use installation::*;
+pub use leases::*;
+pub use rates::*;
 pub use refresh_tokens::*;
 pub use rows::*;
 pub use sessions::*;
@@ -100,6 +104,15 @@ macro_rules! store_contract {
             identity_is_kept_once
             identity_of_rolled_back_write_is_not_kept
             concurrent_callers_get_one_identity
+            first_take_stores_lease_that_is_due_later
+            held_lease_is_refused_to_others_until_it_ends
+            released_lease_is_due_after_interval
+            concurrent_takers_get_lease_once
+            bucket_has_requests_of_its_limit
+            bucket_refills_with_time
+            request_is_given_back_once
+            whole_buckets_are_deleted
+            concurrent_callers_share_a_bucket
             concurrent_prunings_count_each_entry_once
             revoke_all_affects_live_tokens_of_user
             tokens_are_filtered_by_state_and_user
@@ -210,6 +223,8 @@ mod tests {
             include_str!("store_contract/cars.rs"),
             include_str!("store_contract/installation.rs"),
             include_str!("store_contract/generated.rs"),
+            include_str!("store_contract/leases.rs"),
+            include_str!("store_contract/rates.rs"),
             include_str!("store_contract/refresh_tokens.rs"),
             include_str!("store_contract/rows.rs"),
             include_str!("store_contract/sessions.rs"),

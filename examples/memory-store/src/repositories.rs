@@ -3,15 +3,18 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+    time::Instant,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
     lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, UserCount, UserQuery},
     ports::{
-        AuditLog, CarCount, CarRepository, CarVersion, Installation, InstallationRepository, ListedToken,
-        PrunedEntries, RefreshToken, RefreshTokenRepository, Revocation, Row, RowRepository, Session,
-        SessionRepository, StoreError, Table, UserRepository,
+        AuditLog, CarCount, CarRepository, CarVersion, Installation, InstallationRepository, Lease,
+        LeaseRepository, ListedToken, PrunedEntries, RateLimit, RateRepository, RefreshToken,
+        RefreshTokenRepository, Revocation, Row, RowRepository, Session, SessionRepository, StoreError,
+        Table, UserRepository,
     },
 };
 use mycars_domain::{
@@ -37,6 +40,35 @@ pub(crate) struct State {
     sessions: BTreeMap<i64, Session>,
     audit_log: Vec<Entry>,
     installation: Option<Installation>,
+    leases: BTreeMap<String, LeaseRow>,
+    /// The times at which buckets are whole again, measured from the start of the program.
+    buckets: BTreeMap<String, TimeDelta>,
+}
+
+/// A lease. Its times are measured from the start of the program.
+#[derive(Clone)]
+struct LeaseRow {
+    holder: String,
+    held_until: TimeDelta,
+    due_at: TimeDelta,
+}
+
+impl LeaseRow {
+    fn seen_now(&self, name: &str) -> Lease {
+        let now = uptime();
+        Lease {
+            name: name.to_owned(),
+            holder: self.holder.clone(),
+            held_for: self.held_until - now,
+            due_in: self.due_at - now,
+        }
+    }
+}
+
+/// Returns the time since the first call.
+fn uptime() -> TimeDelta {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    TimeDelta::from_std(START.elapsed()).unwrap_or(TimeDelta::MAX)
 }
 
 impl State {
@@ -638,6 +670,84 @@ impl AuditLog for Unit {
 impl InstallationRepository for Unit {
     fn find_or_insert(&mut self, new: &Installation) -> Result<Installation> {
         self.change(|state| Ok(state.installation.get_or_insert_with(|| new.clone()).clone()))
+    }
+}
+
+impl LeaseRepository for Unit {
+    fn list(&mut self) -> Result<Vec<Lease>> {
+        let leases = self.state.leases.iter();
+        Ok(leases.map(|(name, row)| row.seen_now(name)).collect())
+    }
+
+    fn take(&mut self, name: &str, holder: &str, lifetime: TimeDelta, every: TimeDelta) -> Result<bool> {
+        self.change(|state| {
+            let row = state.leases.entry(name.to_owned()).or_insert_with(|| LeaseRow {
+                holder: String::new(),
+                held_until: uptime(),
+                due_at: uptime() + every,
+            });
+            let is_available = row.seen_now(name).is_available(every);
+            if is_available {
+                holder.clone_into(&mut row.holder);
+                row.held_until = uptime() + lifetime;
+            }
+            Ok(is_available)
+        })
+    }
+
+    fn renew(&mut self, name: &str, holder: &str, lifetime: TimeDelta) -> Result<bool> {
+        self.change(|state| {
+            let held = state.leases.get_mut(name).filter(|row| row.holder == holder);
+            Ok(held.map(|row| row.held_until = uptime() + lifetime).is_some())
+        })
+    }
+
+    fn release(&mut self, name: &str, holder: &str, due_in: Option<TimeDelta>) -> Result<()> {
+        self.change(|state| {
+            let held = state.leases.get_mut(name).filter(|row| row.holder == holder);
+            if let Some(row) = held {
+                row.held_until = uptime();
+                row.due_at = due_in.map_or(row.due_at, |due_in| uptime() + due_in);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl RateRepository for Unit {
+    fn take(&mut self, key: &str, limit: RateLimit) -> Result<std::result::Result<DateTime<Utc>, TimeDelta>> {
+        self.change(|state| {
+            let now = uptime();
+            let whole_at = state.buckets.get(key).copied().unwrap_or(now).max(now);
+            let wait = whole_at - limit.tolerance() - now;
+            if wait > TimeDelta::zero() {
+                return Ok(Err(wait));
+            }
+            state.buckets.insert(key.to_owned(), whole_at + limit.interval);
+            Ok(Ok(DateTime::UNIX_EPOCH + whole_at + limit.interval))
+        })
+    }
+
+    fn give_back(&mut self, key: &str, limit: RateLimit, whole_at: DateTime<Utc>) -> Result<()> {
+        self.change(|state| {
+            let left = whole_at - (DateTime::UNIX_EPOCH + uptime());
+            if let Some(bucket) = state.buckets.get_mut(key) {
+                *bucket -= left.clamp(TimeDelta::zero(), limit.interval);
+            }
+            Ok(())
+        })
+    }
+
+    fn delete_whole(&mut self, at_most: u32) -> Result<usize> {
+        self.change(|state| {
+            let now = uptime();
+            let whole = state.buckets.iter().filter(|(_, whole_at)| **whole_at <= now);
+            let keys: Vec<String> = whole.map(|(key, _)| key.clone()).take(at_most as usize).collect();
+            for key in &keys {
+                state.buckets.remove(key);
+            }
+            Ok(keys.len())
+        })
     }
 }
 

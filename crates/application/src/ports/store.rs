@@ -7,8 +7,8 @@ use mycars_domain::{
 };
 
 use super::{
-    AuditLog, CarRepository, InstallationRepository, PrunedEntries, RefreshTokenRepository, RowRepository,
-    SessionRepository, UserRepository,
+    AuditLog, CarRepository, InstallationRepository, LeaseRepository, PrunedEntries, RateRepository,
+    RefreshTokenRepository, RowRepository, SessionRepository, UserRepository,
 };
 use crate::{
     lists::{HistoryCount, HistoryQuery},
@@ -56,7 +56,7 @@ pub enum Mode {
     WriteNow,
 }
 
-/// The repositories inside one piece of work. A type that implements all seven implements this trait.
+/// The repositories inside one piece of work. A type that implements all of them implements this trait.
 pub trait UnitOfWork {
     /// The users.
     fn users(&mut self) -> &mut dyn UserRepository;
@@ -70,6 +70,10 @@ pub trait UnitOfWork {
     fn audit_log(&mut self) -> &mut dyn AuditLog;
     /// The identity of the database.
     fn installation(&mut self) -> &mut dyn InstallationRepository;
+    /// The leases of recurring jobs.
+    fn leases(&mut self) -> &mut dyn LeaseRepository;
+    /// The counts of requests that all servers share.
+    fn rates(&mut self) -> &mut dyn RateRepository;
     /// The rows of all tables.
     fn rows(&mut self) -> &mut dyn RowRepository;
 }
@@ -82,6 +86,8 @@ where
         + SessionRepository
         + AuditLog
         + InstallationRepository
+        + LeaseRepository
+        + RateRepository
         + RowRepository,
 {
     fn users(&mut self) -> &mut dyn UserRepository {
@@ -105,6 +111,14 @@ where
     }
 
     fn installation(&mut self) -> &mut dyn InstallationRepository {
+        self
+    }
+
+    fn leases(&mut self) -> &mut dyn LeaseRepository {
+        self
+    }
+
+    fn rates(&mut self) -> &mut dyn RateRepository {
         self
     }
 
@@ -286,6 +300,14 @@ impl UnitOfWork for Recorder<'_> {
 
     fn installation(&mut self) -> &mut dyn InstallationRepository {
         self.unit.installation()
+    }
+
+    fn leases(&mut self) -> &mut dyn LeaseRepository {
+        self.unit.leases()
+    }
+
+    fn rates(&mut self) -> &mut dyn RateRepository {
+        self.unit.rates()
     }
 
     fn rows(&mut self) -> &mut dyn RowRepository {

@@ -13,12 +13,12 @@ use diesel_migrations::MigrationHarness as _;
 use mycars_application::ports::BoxError;
 
 use super::{Conn, DB, HAS_MIGRATIONS, MIGRATIONS, begin_migrations, keys};
-use crate::{error::Failure, requirements::newer_schema};
+use crate::{error::Failure, options::Options, requirements::newer_schema};
 
 /// Applies the pending migrations in one transaction. If this fails, the connection is closed before the commit, and
 /// the database rolls back.
-pub(super) fn apply_pending(conn: &mut Conn) -> Result<Vec<String>, BoxError> {
-    begin_migrations(conn)?;
+pub(super) fn apply_pending(conn: &mut Conn, options: Options) -> Result<Vec<String>, BoxError> {
+    begin_migrations(conn, options)?;
     let pending = conn.pending_migrations(MIGRATIONS)?;
     for migration in &pending {
         conn.run_migration(migration)?;

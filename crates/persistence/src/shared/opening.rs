@@ -17,18 +17,18 @@ use crate::{error::Failure, options::Options};
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
 
 /// Applies the migrations that are pending, all or none, and returns their names.
-pub(crate) fn migrate(address: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn migrate(address: &str, options: Options) -> Result<Vec<String>, Failure> {
     let options = Options {
         timeout: MIGRATION_PATIENCE,
         statement_timeout: None,
-        ..Options::default()
+        ..options
     };
     let mut conn = open(address, options)?;
     // Diesel's own check needs the right to create tables, even if there is nothing to do.
     if is_current(&mut conn)? {
         return Ok(Vec::new());
     }
-    apply_pending(&mut conn).map_err(Failure::Migrating)
+    apply_pending(&mut conn, options).map_err(Failure::Migrating)
 }
 
 /// Creates a store with a filled connection pool.
@@ -45,14 +45,14 @@ pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>,
         .error_handler(Box::new(LogErrors))
         .build(Manager::new(address))
         .map_err(|error| Failure::Opening(error.into()))?;
-    Ok(Arc::new(DieselStore::new(pool, options.timeout)))
+    Ok(Arc::new(DieselStore::new(pool, options)))
 }
 
 /// Opens a connection, and checks the requirements on the database.
 fn open(address: &str, options: Options) -> Result<Conn, Failure> {
-    let mut conn = establish(address)?;
+    let mut conn = establish(address, options.pooler)?;
     prepare(&mut conn, options)?;
-    check(&mut conn)?;
+    check(&mut conn, options.pooler)?;
     if !is_current(&mut conn)? {
         check_before_migrations(&mut conn)?;
     }

@@ -1,10 +1,7 @@
 //! The store: the connections of a pool, the transaction of a write, and the unit of work that gives access to the
 //! repositories. Compiled once for each database.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::{
     QueryResult,
@@ -15,11 +12,14 @@ use mycars_application::ports::{Mode, Rollback, Store, StoreError, UnitOfWork};
 use mycars_domain::fold;
 
 use super::{
-    BEGIN, BEGIN_SNAPSHOT, Conn, Transactions, WRITE_CHECK, begin_now, is_read_only, start_statement,
+    BEGIN_SNAPSHOT, Conn, Transactions, WRITE_CHECK, begin, begin_now, is_read_only, start_statement,
 };
-use crate::error::store_error;
+use crate::{error::store_error, options::Options};
 
 pub(super) type Manager = ConnectionManager<Conn>;
+/// The part of PostgreSQL's messages that says that a server, and not its disk, refuses writes.
+const READ_ONLY: &str = "in a read-only transaction";
+
 type Work<'a> = dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback> + 'a;
 
 /// The behaviour of a write while other writers hold the lock.
@@ -33,7 +33,7 @@ pub(super) enum Wait {
 
 pub(super) struct DieselStore {
     pool: Pool<Manager>,
-    patience: Duration,
+    options: Options,
     transactions: Transactions,
     writability: Writability,
 }
@@ -79,6 +79,7 @@ impl Store for DieselStore {
     fn ping(&self) -> Result<(), StoreError> {
         let mut conn = self.live_connection()?;
         if is_read_only(&mut conn).map_err(store_error)? {
+            discard(&mut conn);
             let error = "the database is read-only".into();
             return self.noted(Err(StoreError::NotWritable(error)));
         }
@@ -101,11 +102,11 @@ impl Store for DieselStore {
 }
 
 impl DieselStore {
-    pub(super) fn new(pool: Pool<Manager>, patience: Duration) -> Self {
+    pub(super) fn new(pool: Pool<Manager>, options: Options) -> Self {
         Self {
             pool,
-            patience,
-            transactions: Transactions::new(patience),
+            options,
+            transactions: Transactions::new(options.timeout),
             writability: Writability::default(),
         }
     }
@@ -140,7 +141,8 @@ impl DieselStore {
             |conn| {
                 let mut unit = Unit::on(conn);
                 let outcome = work(&mut unit);
-                if let Some(cause) = &unit.not_writable {
+                let not_writable = unit.not_writable.take();
+                if let Some(cause) = &not_writable {
                     self.writability.note_failure(cause);
                 }
                 if outcome.is_ok() && unit.failed {
@@ -148,6 +150,9 @@ impl DieselStore {
                         "the work continued after a failed statement".into(),
                     ));
                     return Err(Rollback);
+                }
+                if not_writable.is_some_and(|cause| cause.contains(READ_ONLY)) {
+                    discard(conn);
                 }
                 outcome
             },
@@ -183,8 +188,8 @@ impl DieselStore {
     /// Returns a connection with an open transaction. A broken connection is replaced, because nothing was done yet.
     fn begin(&self, wait: Wait) -> Result<PooledConnection<Manager>, StoreError> {
         let start = |conn: &mut Conn| match wait {
-            Wait::UntilTimeout => begin(conn),
-            Wait::Never => begin_now(conn, self.patience),
+            Wait::UntilTimeout => begin(conn, self.options),
+            Wait::Never => begin_now(conn, self.options),
         };
         let mut conn = self.connection()?;
         let begun = start(&mut conn);
@@ -220,21 +225,25 @@ impl DieselStore {
     }
 }
 
-pub(super) fn begin(conn: &mut Conn) -> QueryResult<()> {
-    AnsiTransactionManager::begin_transaction_sql(conn, BEGIN)
-}
-
 /// Returns whether a connection responds. If it does not, Diesel marks it as broken, and the pool drops it on return.
 /// A statement that could not be prepared does not mark it.
 fn responds(conn: &mut Conn) -> bool {
     conn.batch_execute("SELECT 1").is_ok()
 }
 
+/// Lets the pool replace a connection: its server has become read-only, as after a failover, and a new connection may
+/// lead to another one.
+fn discard(conn: &mut Conn) {
+    AnsiTransactionManager::transaction_manager_status_mut(conn).set_in_error();
+}
+
 /// Rolls a transaction back. If that fails, the connection is closed, and the database rolls back itself.
 pub(super) fn roll_back(conn: &mut Conn) {
     match AnsiTransactionManager::rollback_transaction(conn) {
         // SQLite rolls back by itself when its disk is full.
-        Ok(()) | Err(diesel::result::Error::NotInTransaction) => {}
+        // The pool closes a connection that is discarded.
+        Ok(())
+        | Err(diesel::result::Error::NotInTransaction | diesel::result::Error::BrokenTransactionManager) => {}
         Err(error) => tracing::warn!(%error, "could not roll back a transaction"),
     }
 }

@@ -228,7 +228,8 @@ mod tests {
     };
     use mycars_testkit::TestDatabase;
 
-    use super::{super::store::begin, *};
+    use super::{super::begin, *};
+    use crate::options::Options;
 
     /// A table of numbers. The commit of a write that adds a negative number fails, and adding zero makes SQLite roll
     /// the whole transaction back, as it does when the disk is full.
@@ -292,7 +293,7 @@ mod tests {
         ) -> Result<(), StoreError> {
             let begin = || {
                 let mut conn = self.pool.get().unwrap();
-                begin(&mut conn).map_err(store_error)?;
+                begin(&mut conn, Options::default()).map_err(store_error)?;
                 Ok(conn)
             };
             self.transactions.run(wait, begin, work)

@@ -7,3 +7,7 @@ mod sqlite {
 mod postgres {
     mycars_testkit::store_contract!(mycars_testkit::TestDatabase::postgres);
 }
+
+mod postgres_behind_pgbouncer {
+    mycars_testkit::store_contract!(mycars_testkit::TestDatabase::postgres_behind_pgbouncer);
+}

@@ -121,7 +121,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// All migrations, in order.
-const ALL: [&str; 12] = [
+const ALL: [&str; 14] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -134,6 +134,8 @@ const ALL: [&str; 12] = [
     "2026-11-26-000010_image_bytes",
     "2026-11-26-000020_access_ended",
     "2026-11-26-000026_users_admins",
+    "2026-11-27-000045_leases",
+    "2026-11-27-000046_rate_buckets",
 ];
 
 #[test]

@@ -40,6 +40,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         hsts_seconds: settings.server.hsts_seconds,
         metrics_for: settings.metrics.allowed_networks.clone(),
         throttle: limits(&settings.throttle),
+        shared_rates: wiring::shared_rates(settings, &app)?,
         jobs: JobMetrics::default(),
         shutdown_seconds: settings.server.shutdown_seconds,
         max_connections: settings.server.max_connections,
@@ -50,7 +51,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     let address = listener.local_addr()?;
     let banner = banner(settings, address)?;
     claim_media(&app, settings)?;
-    jobs::start(app.clone(), settings, http.jobs.clone())?;
+    let jobs = jobs::start(app.clone(), settings, http.jobs.clone())?;
     actix_web::rt::System::new().block_on(async {
         // The banner comes before the log: actix's lines about the start are dropped, our own follow it.
         let quiet = tracing::dispatcher::set_default(&Dispatch::none());
@@ -63,6 +64,9 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         tracing::info!(workers = http.workers, "listening on {address}");
         server.await?
     })?;
+    if let Some(jobs) = jobs {
+        jobs.abandon();
+    }
     Ok(())
 }
 

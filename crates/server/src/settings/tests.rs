@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 55] = [
+const VALUES: [(&str, &str, &str); 59] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -35,6 +35,7 @@ const VALUES: [(&str, &str, &str); 55] = [
     ("database.pool_size", "4", "0"),
     ("database.timeout_seconds", "9", "0"),
     ("database.statement_timeout_seconds", "9", "3601"),
+    ("database.pooler", "transaction", "session"),
     ("tokens.access_minutes", "5", "0"),
     ("tokens.refresh_minutes", "50", "99999999999999999999"),
     ("tokens.rotate_refresh", "true", "auto"),
@@ -57,6 +58,7 @@ const VALUES: [(&str, &str, &str); 55] = [
     ("throttle.user", "5/minute", "many"),
     ("throttle.address", "6/s", "1.5/s"),
     ("throttle.user_jobs", "3", "0"),
+    ("throttle.shared", "memory", "disk"),
     ("throttle.ipv6_prefix", "64", "129"),
     ("cors.allowed_origins", "http://localhost:1", "localhost"),
     ("log.level", "warn,mycars_http=debug", "inof"),
@@ -71,6 +73,8 @@ const VALUES: [(&str, &str, &str); 55] = [
     ("audit.keep_days", "365", "36501"),
     ("jobs.enabled", "false", "auto"),
     ("jobs.every_seconds", "60", "0"),
+    ("jobs.lease_seconds", "3", "0"),
+    ("jobs.sweep_hours", "24", "8761"),
     ("backup.every_hours", "24", "8761"),
     ("backup.keep", "30", "0"),
     ("lists.page_size", "7", "1000001"),

@@ -4,9 +4,10 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 
 use mycars_http::{AllowedOrigins, BadOrigin, Networks, Rate, TrustedProxies};
+use mycars_persistence::Pooler;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::LogFormat;
+use super::{LogFormat, SharedRatesIn};
 use crate::logging;
 
 /// A value as TOML or as text.
@@ -221,6 +222,25 @@ pub(super) fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<St
 }
 
 /// The format of the log.
+pub(super) fn pooler<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pooler, D::Error> {
+    read_text(deserializer, "none or transaction", |text| match text.trim() {
+        "none" => Some(Pooler::None),
+        "transaction" => Some(Pooler::Transaction),
+        _ => None,
+    })
+}
+
+pub(super) fn shared_rates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SharedRatesIn, D::Error> {
+    read_text(deserializer, "auto, memory or database", |text| {
+        match text.trim() {
+            "auto" => Some(SharedRatesIn::Auto),
+            "memory" => Some(SharedRatesIn::Memory),
+            "database" => Some(SharedRatesIn::Database),
+            _ => None,
+        }
+    })
+}
+
 pub(super) fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogFormat, D::Error> {
     read_text(deserializer, "text or json", |text| match text.trim() {
         "text" => Some(LogFormat::Text),

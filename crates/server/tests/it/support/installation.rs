@@ -186,6 +186,11 @@ impl Server {
         self.process.limit_file_size(is_full.then_some(0));
     }
 
+    /// Returns the process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends SIGTERM, without waiting.
     pub(crate) fn terminate(&self) {
         self.process.terminate();
