@@ -4,6 +4,11 @@
 //! A text that a spreadsheet may read as a formula has a leading apostrophe, which marks text in spreadsheets. So has an
 //! empty text, because an empty cell means null. A text of apostrophes before such a text has one more. Reading a cell
 //! takes exactly this apostrophe away, so that every text is read as it was written: see [`is_marked`].
+//!
+//! Spreadsheets in many languages separate cells by semicolons alone, whatever the file is meant to be. So text behind a
+//! semicolon, a tab or a line break is marked in the same way.
+
+use std::borrow::Cow;
 
 use mycars_domain::{shows_nothing, strip};
 use serde_json::Value;
@@ -22,22 +27,57 @@ const MAX_COLUMNS: usize = 100;
 /// Size of the buffer for a line, in bytes; it grows.
 const LINE: usize = 1024;
 
+/// The characters behind which a spreadsheet with other separators may begin a cell.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
+
 /// Returns a value as a cell.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if is_marked(text) => format!("'{text}"),
-        Value::String(text) => text.clone(),
+        Value::String(text) => {
+            let mark = if is_marked(text) { "'" } else { "" };
+            format!("{mark}{}", map_parts(text, mark_part))
+        }
         other => other.to_string(),
     }
 }
 
 /// Returns the text in a cell; `None` if the cell is empty.
-fn text(cell: &str) -> Option<&str> {
+fn text(cell: &str) -> Option<String> {
+    let cell = map_parts(cell, unmark_part);
     match cell.strip_prefix('\'') {
-        Some(text) if is_marked(text) => Some(text),
+        Some(text) if is_marked(text) => Some(text.to_owned()),
         _ => (!cell.is_empty()).then_some(cell),
     }
+}
+
+/// Changes each part of a text that follows a separator.
+fn map_parts(text: &str, change: fn(&str) -> Cow<'_, str>) -> String {
+    let mut parts = text.split_inclusive(SEPARATORS);
+    let mut changed = parts.next().unwrap_or_default().to_owned();
+    changed.extend(parts.map(change));
+    changed
+}
+
+fn mark_part(part: &str) -> Cow<'_, str> {
+    if is_marked_part(part) {
+        format!("'{part}").into()
+    } else {
+        part.into()
+    }
+}
+
+fn unmark_part(part: &str) -> Cow<'_, str> {
+    match part.strip_prefix('\'') {
+        Some(text) if is_marked_part(text) => text.into(),
+        _ => part.into(),
+    }
+}
+
+/// Returns whether a part of a text is written with a leading apostrophe: behind any apostrophes of its own, it is a
+/// formula. A quotation mark there begins a quoted cell.
+fn is_marked_part(part: &str) -> bool {
+    is_formula(part.trim_start_matches('\'').trim_start_matches('"'))
 }
 
 /// Returns whether a text is written with a leading apostrophe: behind any apostrophes of its own, it is empty or a
@@ -134,7 +174,7 @@ pub(crate) fn read(csv: &str, known: &[&str], at_most: usize) -> Result<Sheet, S
                 columns.len()
             ));
         }
-        let cells = record.iter().map(|cell| text(cell).map(str::to_owned));
+        let cells = record.iter().map(text);
         rows.push((number, cells.collect()));
         if rows.len() == at_most {
             break;
@@ -246,6 +286,18 @@ mod tests {
             "a\tb",
             "a\r\nb",
             "-5",
+            "a;=1",
+            "a;'=1",
+            "a;''=1",
+            "a;\"=1",
+            "a; =1",
+            "=1;=1",
+            "\n=1",
+            "\n'=1",
+            " \n=1",
+            "- a\n- b",
+            ";",
+            ";'",
             "＝1",
             "\u{feff}",
             "'+'",
@@ -255,7 +307,7 @@ mod tests {
         for value in texts {
             let written = cell(&json!(value));
             assert!(seen.insert(written.clone()), "{value:?}");
-            assert_eq!(text(&written), Some(value));
+            assert_eq!(text(&written).as_deref(), Some(value));
             assert!(!is_formula(&written), "{written:?}");
         }
         assert_eq!((cell(&Value::Null).as_str(), text("")), ("", None));
@@ -274,6 +326,14 @@ mod tests {
             write(&row, &mut bytes).unwrap();
             let csv = String::from_utf8(bytes).unwrap();
             let read = sheet(csv.trim_start_matches('\u{feff}')).unwrap();
+            for delimiter in DELIMITERS {
+                for record in reader(&csv, delimiter).into_records() {
+                    for cell in &record.unwrap() {
+                        let shown = cell.trim_start_matches(|c: char| shows_nothing(c.encode_utf8(&mut [0; 4])));
+                        prop_assert!(!shown.starts_with(FORMULA), "{:?} by {:?}", cell, char::from(delimiter));
+                    }
+                }
+            }
             // A row without values is the same as none.
             let expected = if values.iter().all(Option::is_none) { vec![] } else { vec![(2, values)] };
             prop_assert_eq!(read, expected);

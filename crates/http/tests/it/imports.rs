@@ -65,6 +65,8 @@ fn exported_cars_are_imported_as_they_were() {
         "x\r\ny",
         "x\ny\n=1",
         "\u{200b}=1",
+        "a;=1",
+        "- a\n- b",
         "５",
         "Š",
     ];
@@ -102,7 +104,7 @@ fn exported_cars_are_imported_as_they_were() {
     }
     let bob = join(&server, "bob").access;
     let imported = import(&server, &bob, OWN, "text/csv; charset=utf-8", &file.body).json(200);
-    assert_eq!(imported, json!({"created": 16, "dry_run": false, "ignored": []}));
+    assert_eq!(imported, json!({"created": 18, "dry_run": false, "ignored": []}));
     assert_eq!(cars(&server, &bob), before);
 }
 
@@ -231,6 +233,49 @@ fn invalid_rows_are_reported_by_number_and_field() {
     });
     assert_eq!(import_csv(&server, &ann, csv).json(400), expected);
     assert_eq!(plates(&server, &ann), ["B-AB 1"]);
+}
+
+/// Files as other programs write them, with dates and numbers of different languages.
+#[test]
+fn numbers_of_other_programs_are_read_or_refused_by_row() {
+    let server = start();
+    let ann = join(&server, "ann").access;
+    let names = [
+        "brand",
+        "model",
+        "year",
+        "license",
+        "mileage",
+        "purchaseDate",
+        "purchasePrice",
+    ];
+    let file = |delimiter: &str, mileage: &str, more: &str| {
+        let row = ["VW", "Golf", "1999", "A", mileage, more, more].map(|cell| format!("\"{cell}\""));
+        format!("{}\n{}\n", names.join(delimiter), row.join(delimiter))
+    };
+    for (delimiter, mileage, more) in [
+        (",", "125000", "12/31/1998"),
+        (";", "125 000", "31.12.1998"),
+        ("\t", "125000", "1.234,56"),
+        (";", "125\u{a0}000", "1998-12-31"),
+    ] {
+        let csv = file(delimiter, mileage, more);
+        let path = format!("{OWN}?dry_run=true");
+        let answer = import(&server, &ann, &path, "text/csv", csv.as_bytes()).json(200);
+        let ignored = json!(["purchasedate", "purchaseprice"]);
+        assert_eq!(answer, json!({"created": 1, "dry_run": true, "ignored": ignored}));
+    }
+    for (delimiter, mileage) in [
+        (",", "125,000"),
+        (";", "125.000"),
+        (";", "125000,5"),
+        (",", "12.5"),
+        (";", "31.12.1998"),
+    ] {
+        let answer = import_csv(&server, &ann, &file(delimiter, mileage, "")).json(400);
+        assert_eq!(answer["errors"][0]["row"], 2, "{answer}");
+        assert!(answer["errors"][0]["mileage"].is_array(), "{mileage}: {answer}");
+    }
 }
 
 #[test]
