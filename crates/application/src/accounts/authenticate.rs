@@ -102,8 +102,12 @@ pub fn authenticate_with_car(
     Ok((user, car))
 }
 
-/// Checks that a user is active, and that the token was not issued before their tokens ended.
+/// Checks that a user is active, and that the token was not issued before their tokens ended. A request may have waited
+/// for its body or for a thread since the token was verified, so that its expiry is checked again.
 fn check_user(app: &App, token: &AccessToken, user: &User) -> Result<(), AuthenticationError> {
+    if token.token.expires_at <= app.now() {
+        return Err(TokenError::Expired.into());
+    }
     if !user.is_active {
         return Err(AuthenticationError::UserInactive);
     }
@@ -311,6 +315,23 @@ mod tests {
             refused,
             Err(AuthenticationError::Token(TokenError::Blacklisted))
         ));
+    }
+
+    #[test]
+    fn token_that_expired_after_its_check_is_refused() {
+        let (app, _) = Mocks::new()
+            .with_claims(Ok(claims()))
+            .with_user_read(samples::user())
+            .into_app();
+        let mut token = verify_access(&app, "token").unwrap();
+        token.token.expires_at = samples::now();
+        let refused = authenticate_verified(&app, &token);
+        assert!(matches!(
+            refused,
+            Err(AuthenticationError::Token(TokenError::Expired))
+        ));
+        token.token.expires_at = samples::now() + TimeDelta::seconds(1);
+        assert!(authenticate_verified(&app, &token).is_ok());
     }
 
     #[test]
