@@ -11,8 +11,9 @@ use crate::{
     ports::{BoxError, StoreError, UnitOfWork},
 };
 
-/// Maximum number of rows that one transaction deletes, so that other writers do not wait long.
-pub(crate) const BATCH: u32 = 5000;
+/// Maximum number of rows that one transaction deletes, so that other writers do not wait long: the thread of the jobs
+/// has a low priority, also while it has SQLite's only write lock.
+pub(crate) const BATCH: u32 = 1000;
 
 /// A recurring job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

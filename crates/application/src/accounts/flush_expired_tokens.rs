@@ -23,17 +23,17 @@ mod tests {
 
     #[test]
     fn flush_deletes_and_counts_expired_tokens_in_batches() {
-        let mut batches = [5000, 5000, 3].into_iter();
+        let mut batches = [1000, 1000, 3].into_iter();
         let mut mocks = Mocks::new();
         mocks
             .unit
             .refresh_tokens
             .expect_delete_expired()
-            .withf(|now, at_most| *now == samples::now() && *at_most == 5000)
+            .withf(|now, at_most| *now == samples::now() && *at_most == 1000)
             .times(3)
             .returning(move |_, _| Ok(batches.next().unwrap()));
         let (app, store) = mocks.into_app();
-        assert_eq!(flush_expired_tokens(&app, &Caller::system()).unwrap(), 10_003);
+        assert_eq!(flush_expired_tokens(&app, &Caller::system()).unwrap(), 2003);
         assert_eq!(store.commits(), 3);
     }
 }
