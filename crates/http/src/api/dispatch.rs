@@ -93,7 +93,9 @@ pub(crate) async fn dispatch(
         Plan {
             pool,
             guess: operation.map_or(Guess::None, |operation| guess(endpoint, operation, body)),
-            checks_uniqueness: operation.is_some_and(|operation| operation.checks_uniqueness(body)),
+            checks_uniqueness_of: operation
+                .filter(|operation| operation.checks_uniqueness(body))
+                .map(Operation::fields),
             work,
         }
     };
@@ -120,12 +122,12 @@ pub(crate) async fn dispatch(
     Ok(reply)
 }
 
-/// Returns the id of the car that an operation returns if the caller owns it.
+/// Returns the id of the car that an operation shows or changes if the caller owns it.
 fn own_car(endpoint: &Endpoint, operation: &Operation, ids: &[(String, i64)]) -> Option<CarId> {
     let returns_car =
         matches!(operation.answer, ResponseSpec::One(schema) if ptr::eq(schema, &raw const cars::CAR));
     match ids {
-        [(name, id)] if returns_car && operation.method == Method::Get && name == "car_id" => {
+        [(name, id)] if returns_car && name == "car_id" => {
             (endpoint.access == Access::Authenticated).then_some(CarId(*id))
         }
         _ => None,

@@ -9,15 +9,16 @@ use actix_web::{
     web::{Data, Payload},
 };
 use mycars_application::{
-    Caller,
+    Caller, Input,
     accounts::AccessToken,
     security_log::{Details, SecurityEvent},
 };
 use mycars_domain::{
-    Action, Car, CarId, Target, User, UserId, Violation, Violations, audit::Channel, policy,
+    Action, Car, CarId, Field, Target, User, UserId, Violation, Violations, audit::Channel, policy, strip,
 };
 
 use crate::{
+    api::fields::FieldSpec,
     edge::timeouts::wait_for_body,
     error::ApiError,
     request::{
@@ -47,7 +48,7 @@ pub(crate) struct Rules {
     pub(crate) takes_file: bool,
     /// Whether credentials and permission are checked before the body is read, at the cost of reading the user twice.
     pub(crate) checks_early: bool,
-    /// The car that the work reads if the caller owns it, so that both are read in one query.
+    /// The car that the work is about if the caller owns it, so that both are read in one query.
     pub(crate) own_car: Option<CarId>,
     pub(crate) channel: Channel,
 }
@@ -68,8 +69,8 @@ pub(crate) struct Plan<W> {
     pub(crate) pool: Pool,
     /// The password that the work may verify.
     pub(crate) guess: Guess,
-    /// Whether the response may say that a value is taken.
-    pub(crate) checks_uniqueness: bool,
+    /// The fields of a body whose response may say that a value is taken.
+    pub(crate) checks_uniqueness_of: Option<&'static [FieldSpec]>,
     pub(crate) work: W,
 }
 
@@ -200,7 +201,7 @@ impl Checks<'_> {
         let Plan {
             pool,
             guess,
-            checks_uniqueness,
+            checks_uniqueness_of,
             work,
         } = plan(&mut body);
         if pool.is_slow() {
@@ -249,10 +250,11 @@ impl Checks<'_> {
                 user.as_ref(),
             );
             let result = admitted.and_then(|caller| {
-                let probe = if checks_uniqueness {
-                    charge_probe(&state, &context, &caller)?
-                } else {
-                    Charges::default()
+                let probe = match checks_uniqueness_of {
+                    Some(fields) if !repeats_stored(&body, fields, user.as_ref(), own_car.as_ref()) => {
+                        charge_probe(&state, &context, &caller)?
+                    }
+                    _ => Charges::default(),
                 };
                 work(&Request {
                     state: &state,
@@ -454,6 +456,34 @@ fn charge_probe(state: &State, context: &RequestContext, caller: &Caller) -> Res
         (Some(throttles), Some(user)) if !may_read_all => throttles.charge_probe(context.client, user),
         _ => Ok(Charges::default()),
     }
+}
+
+/// Returns whether a body repeats the unique values that the user and their car have. Its response says nothing about
+/// those of others.
+fn repeats_stored(
+    body: &Body,
+    fields: &'static [FieldSpec],
+    user: Option<&User>,
+    own_car: Option<&Car>,
+) -> bool {
+    let Ok(form) = body.form(fields) else {
+        return false;
+    };
+    let stored = [
+        (Field::Username, user.map(|user| user.username.as_str())),
+        (Field::Email, user.map(|user| user.email.as_str())),
+        (Field::License, own_car.map(|car| car.license.as_str())),
+    ];
+    let is_described = |field| fields.iter().any(|spec| spec.field == Some(field));
+    let mut described = stored
+        .into_iter()
+        .filter(|(field, _)| is_described(*field))
+        .peekable();
+    described.peek().is_some()
+        && described.all(|(field, stored)| match form.text(field) {
+            Input::Given(text) => stored.is_some_and(|stored| strip(stored) == strip(&text)),
+            input => input == Input::Absent,
+        })
 }
 
 /// Checks that a request comes from this site's own pages, unless a token authenticates it. A request that does not

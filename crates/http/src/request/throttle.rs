@@ -196,8 +196,15 @@ pub(crate) enum Attempt {
 /// [committed](Self::commit).
 #[derive(Default)]
 pub(crate) struct Charges {
-    taken: Vec<(Arc<Limiter>, Key)>,
+    taken: Vec<Charge>,
     is_committed: Cell<bool>,
+}
+
+/// A request that was taken from a bucket.
+struct Charge {
+    limiter: Arc<Limiter>,
+    key: Key,
+    refilled_at: Duration,
 }
 
 impl Charges {
@@ -206,16 +213,20 @@ impl Charges {
         self.is_committed.set(true);
     }
 
-    fn add(&mut self, limiter: &Arc<Limiter>, key: Key) {
-        self.taken.push((Arc::clone(limiter), key));
+    fn add(&mut self, limiter: &Arc<Limiter>, key: Key, refilled_at: Duration) {
+        self.taken.push(Charge {
+            limiter: Arc::clone(limiter),
+            key,
+            refilled_at,
+        });
     }
 }
 
 impl Drop for Charges {
     fn drop(&mut self) {
         if !self.is_committed.get() {
-            for (limiter, key) in &self.taken {
-                limiter.give_back(key);
+            for charge in &self.taken {
+                charge.limiter.give_back(&charge.key, charge.refilled_at);
             }
         }
     }
@@ -227,7 +238,6 @@ pub(crate) struct Throttles {
     user_jobs: usize,
     ipv6_prefix: u8,
     usernames: RandomState,
-    clock: Clock,
     checks: AtomicUsize,
     /// The counts of all servers; `None` if this one counts for itself.
     shared: Option<Arc<dyn SharedRates>>,
@@ -235,7 +245,7 @@ pub(crate) struct Throttles {
 }
 
 /// Returns the time since some moment in the past.
-type Clock = Box<dyn Fn() -> Duration + Send + Sync>;
+type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// Number of checks between two removals of clients with a whole bucket. It limits the memory, and hardly delays
 /// requests.
@@ -244,10 +254,11 @@ const CHECKS_BEFORE_FORGETTING: usize = 4096;
 impl Throttles {
     pub(crate) fn new(limits: &Limits) -> Self {
         let start = Instant::now();
-        Self::with_clock(limits, Box::new(move || start.elapsed()))
+        let clock: Clock = Arc::new(move || start.elapsed());
+        Self::with_clock(limits, &clock)
     }
 
-    fn with_clock(limits: &Limits, clock: Clock) -> Self {
+    fn with_clock(limits: &Limits, clock: &Clock) -> Self {
         let rate = |scope| match scope {
             Scope::Login => limits.login,
             Scope::Account => limits.account,
@@ -261,11 +272,10 @@ impl Throttles {
             Scope::Address => limits.address,
         };
         Self {
-            limiters: Scope::ALL.map(|scope| Arc::new(Limiter::new(rate(scope)))),
+            limiters: Scope::ALL.map(|scope| Arc::new(Limiter::new(rate(scope), Arc::clone(clock)))),
             user_jobs: limits.user_jobs,
             ipv6_prefix: limits.ipv6_prefix,
             usernames: RandomState::new(),
-            clock,
             checks: AtomicUsize::new(0),
             shared: None,
             shared_is_away: AtomicBool::new(false),
@@ -285,11 +295,11 @@ impl Throttles {
         let scope = match (rate.scope(), user) {
             (Some(scope), _) => scope,
             (None, Some(id)) => {
-                return self.take(Scope::User, &Key::User(id), &sender(client, user));
+                return self.count(Scope::User, &Key::User(id), &sender(client, user));
             }
             (None, None) => Scope::Anon,
         };
-        self.take(scope, &self.address(client), &sender(client, user))
+        self.count(scope, &self.address(client), &sender(client, user))
     }
 
     /// Counts a request that is refused before its route is known.
@@ -297,7 +307,7 @@ impl Throttles {
     /// # Errors
     /// [`ApiError::Throttled`] if the rate is exceeded.
     pub(crate) fn check_anonymous(&self, client: Client) -> Result<(), ApiError> {
-        self.take(Scope::Anon, &self.address(client), &sender(client, None))
+        self.count(Scope::Anon, &self.address(client), &sender(client, None))
     }
 
     /// Counts any request by its address.
@@ -305,7 +315,7 @@ impl Throttles {
     /// # Errors
     /// [`ApiError::Throttled`] if it is one too many.
     pub(crate) fn check_address(&self, client: Client) -> Result<(), ApiError> {
-        self.take(Scope::Address, &self.address(client), &sender(client, None))
+        self.count(Scope::Address, &self.address(client), &sender(client, None))
     }
 
     /// Counts a request of a user that hashes a password.
@@ -313,7 +323,7 @@ impl Throttles {
     /// # Errors
     /// [`ApiError::Throttled`] if it is one too many.
     pub(crate) fn check_password(&self, client: Client, user: UserId) -> Result<(), ApiError> {
-        self.take(Scope::Password, &Key::User(user), &sender(client, Some(user)))
+        self.count(Scope::Password, &Key::User(user), &sender(client, Some(user)))
     }
 
     /// Counts an attempt to guess a password as failed, unless the charges are dropped. A login must have been counted
@@ -336,21 +346,23 @@ impl Throttles {
         let address = self.address(client);
         let account = self.usernames.hash_one(Username::normalize(username));
         let here = Key::AccountFrom(account, Box::new(address.clone()));
-        self.take(Scope::Password, &here, &sender)?;
+        self.count(Scope::Password, &here, &sender)?;
         // Others must not be able to lock the user out: an address that has not failed always has one attempt.
         let mut charges = Charges::default();
         let limiter = self.limiter(Scope::Account);
-        let (total, now) = (Key::Account(account), (self.clock)());
-        let taken = if self.limiter(Scope::AccountTotal).take(&total, now).is_ok() {
-            charges.add(self.limiter(Scope::AccountTotal), total);
-            limiter.take(&here, now)
+        let (total, of_all) = (Key::Account(account), self.limiter(Scope::AccountTotal));
+        let taken = if let Ok(refilled_at) = of_all.take(&total) {
+            charges.add(of_all, total, refilled_at);
+            limiter.take(&here)
         } else {
             SecurityEvent::AccountAttacked.log(&sender);
-            limiter.take_only(&here, now)
+            limiter.take_only(&here)
         };
-        taken.map_err(|wait| refusal(Scope::Account, &sender, wait))?;
-        charges.add(limiter, here);
-        charges.add(self.limiter(Scope::Login), address);
+        let refilled_at = taken.map_err(|wait| refusal(Scope::Account, &sender, wait))?;
+        charges.add(limiter, here, refilled_at);
+        let logins = self.limiter(Scope::Login);
+        let refilled_at = logins.refilled_at(&address);
+        charges.add(logins, address, refilled_at);
         Ok(charges)
     }
 
@@ -382,15 +394,19 @@ impl Throttles {
     }
 
     fn charge(&self, scope: Scope, key: Key, sender: &Details<'_>) -> Result<Charges, ApiError> {
-        self.take(scope, &key, sender)?;
+        let refilled_at = self.take(scope, &key, sender)?;
         let mut charges = Charges::default();
-        charges.add(self.limiter(scope), key);
+        charges.add(self.limiter(scope), key, refilled_at);
         Ok(charges)
     }
 
-    fn take(&self, scope: Scope, key: &Key, sender: &Details<'_>) -> Result<(), ApiError> {
+    fn count(&self, scope: Scope, key: &Key, sender: &Details<'_>) -> Result<(), ApiError> {
+        self.take(scope, key, sender).map(drop)
+    }
+
+    fn take(&self, scope: Scope, key: &Key, sender: &Details<'_>) -> Result<Duration, ApiError> {
         self.remove_idle_clients();
-        let taken = self.limiter(scope).take(key, (self.clock)());
+        let taken = self.limiter(scope).take(key);
         taken.map_err(|wait| refusal(scope, sender, wait))
     }
 
@@ -411,9 +427,8 @@ impl Throttles {
     fn remove_idle_clients(&self) {
         let checks = self.checks.fetch_add(1, Ordering::Relaxed);
         if checks % CHECKS_BEFORE_FORGETTING == CHECKS_BEFORE_FORGETTING - 1 {
-            let now = (self.clock)();
             for limiter in &self.limiters {
-                limiter.forget(now);
+                limiter.forget();
             }
         }
     }
@@ -459,8 +474,8 @@ pub(crate) mod tests {
     fn throttles() -> (Throttles, FakeClock) {
         let clock = FakeClock::default();
         let nanoseconds = Arc::clone(&clock.0);
-        let now = move || Duration::from_nanos(nanoseconds.load(Ordering::Relaxed));
-        (Throttles::with_clock(&limits(), Box::new(now)), clock)
+        let now: Clock = Arc::new(move || Duration::from_nanos(nanoseconds.load(Ordering::Relaxed)));
+        (Throttles::with_clock(&limits(), &now), clock)
     }
 
     /// Returns small limits, each of another number.
@@ -638,6 +653,27 @@ pub(crate) mod tests {
             drop(in_flight);
             assert!(attempt(&kind).is_ok(), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn attempt_that_time_gave_back_is_not_given_back_again() {
+        let (throttles, clock) = throttles();
+        let attempt = || throttles.charge_attempt(&Attempt::OldPassword(UserId(1)), client(ADDRESS));
+        let slow = attempt().unwrap();
+        clock.advance(Duration::from_mins(20));
+        assert_eq!(burst(|| committed(attempt())), 3);
+        drop(slow);
+        assert_eq!(burst(|| committed(attempt())), 0, "the failures stay counted");
+        clock.advance(Duration::from_hours(1));
+        let slow = attempt().unwrap();
+        clock.advance(Duration::from_mins(10));
+        assert_eq!(burst(|| committed(attempt())), 2);
+        drop(slow);
+        assert_eq!(
+            burst(|| committed(attempt())),
+            1,
+            "half of it was given back by time"
+        );
     }
 
     #[test]

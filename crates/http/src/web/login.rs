@@ -93,7 +93,7 @@ async fn try_to_log_in(
         Plan {
             pool: Pool::Passwords,
             guess: Guess::Login(username.clone()),
-            checks_uniqueness: false,
+            checks_uniqueness_of: None,
             work,
         }
     };
@@ -132,7 +132,7 @@ pub(crate) async fn log_out(state: Data<State>, http: HttpRequest, payload: Payl
         Plan {
             pool: Pool::Database,
             guess: Guess::None,
-            checks_uniqueness: false,
+            checks_uniqueness_of: None,
             work,
         }
     };

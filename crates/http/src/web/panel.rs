@@ -297,7 +297,7 @@ async fn dispatch(
         Plan {
             pool,
             guess,
-            checks_uniqueness: false,
+            checks_uniqueness_of: None,
             work,
         }
     };

@@ -215,6 +215,7 @@ fn probes_for_taken_values_are_limited(installation: &Installation) {
         let request = Request::new("PATCH", "/api/me/").json(body).bearer(&eve);
         server.send(&from(ATTACKER, request)).status
     };
+    let car = accounts::add_car(&server, &eve, "B-E 1");
     let taken = json!({"email": "ann@example.com", "first_name": ""});
     let statuses: Vec<_> = (0..80).map(|_| probe(&taken)).collect();
     assert_eq!(statuses.first(), Some(&400));
@@ -222,6 +223,12 @@ fn probes_for_taken_values_are_limited(installation: &Installation) {
     let free = json!({"email": "free@example.com", "first_name": ""});
     assert_eq!(probe(&free), 429, "it must not tell the difference");
     assert_eq!(probe(&json!({"first_name": "Eve"})), 200);
+    assert_eq!(probe(&json!({"email": "eve@example.com"})), 200, "the own value");
+    let license = |license| {
+        let request = Request::new("PATCH", &format!("/api/cars/{car}/")).json(&json!({"license": license}));
+        server.send(&from(ATTACKER, request.bearer(&eve))).status
+    };
+    assert_eq!((license("B-E 1"), license("B-E 2")), (200, 429));
     assert!(server.log().contains("detail=\"taken\""), "{}", server.log());
 
     installation.create_superuser("root");

@@ -14,7 +14,7 @@ use std::{
 use chrono::TimeDelta;
 use mycars_application::ports::RateLimit;
 
-use super::Key;
+use super::{Clock, Key};
 
 /// A number of requests in a period, in Django REST framework's notation: `10/min`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,37 +54,40 @@ impl FromStr for Rate {
 /// The buckets of all clients for one rate.
 pub(super) struct Limiter {
     rate: Rate,
+    clock: Clock,
     /// The time at which each client has its whole number of requests again.
     whole_at: Mutex<HashMap<Key, Duration>>,
     refused: AtomicU64,
 }
 
 impl Limiter {
-    pub(super) fn new(rate: Rate) -> Self {
+    pub(super) fn new(rate: Rate, clock: Clock) -> Self {
         Self {
             rate,
+            clock,
             whole_at: Mutex::default(),
             refused: AtomicU64::new(0),
         }
     }
 
-    /// Takes a request from the bucket of a client.
+    /// Takes a request from the bucket of a client. Returns the time at which it is given back at the latest.
     ///
     /// # Errors
     /// The time to wait, if the bucket is empty.
-    pub(super) fn take(&self, key: &Key, now: Duration) -> Result<(), Duration> {
-        self.take_below(key, now, self.rate.burst.get())
+    pub(super) fn take(&self, key: &Key) -> Result<Duration, Duration> {
+        self.take_below(key, self.rate.burst.get())
     }
 
-    /// Takes a request from the bucket of a client, which must be whole.
+    /// Takes a request from the bucket of a client, which must be whole, like [`take`](Self::take).
     ///
     /// # Errors
     /// The time to wait, if the bucket is not whole.
-    pub(super) fn take_only(&self, key: &Key, now: Duration) -> Result<(), Duration> {
-        self.take_below(key, now, 1)
+    pub(super) fn take_only(&self, key: &Key) -> Result<Duration, Duration> {
+        self.take_below(key, 1)
     }
 
-    fn take_below(&self, key: &Key, now: Duration, burst: u32) -> Result<(), Duration> {
+    fn take_below(&self, key: &Key, burst: u32) -> Result<Duration, Duration> {
+        let now = (self.clock)();
         let mut buckets = self.buckets();
         let whole_at = buckets.get(key).copied().unwrap_or_default().max(now);
         let allowed_at = whole_at.saturating_sub(self.rate.interval * (burst - 1));
@@ -93,19 +96,27 @@ impl Limiter {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(wait);
         }
-        buckets.insert(key.clone(), whole_at + self.rate.interval);
-        Ok(())
+        let whole_at = whole_at + self.rate.interval;
+        buckets.insert(key.clone(), whole_at);
+        Ok(whole_at)
     }
 
-    /// Gives a request back that was taken.
-    pub(super) fn give_back(&self, key: &Key) {
+    /// Returns the time at which a request is given back at the latest that was taken just now.
+    pub(super) fn refilled_at(&self, key: &Key) -> Duration {
+        self.buckets().get(key).copied().unwrap_or_default()
+    }
+
+    /// Gives a request back that was taken, as far as time has not given it back.
+    pub(super) fn give_back(&self, key: &Key, refilled_at: Duration) {
+        let left = refilled_at.saturating_sub((self.clock)()).min(self.rate.interval);
         if let Some(whole_at) = self.buckets().get_mut(key) {
-            *whole_at = whole_at.saturating_sub(self.rate.interval);
+            *whole_at = whole_at.saturating_sub(left);
         }
     }
 
     /// Forgets the clients whose buckets are whole.
-    pub(super) fn forget(&self, now: Duration) {
+    pub(super) fn forget(&self) {
+        let now = (self.clock)();
         let mut buckets = self.buckets();
         buckets.retain(|_, whole_at| *whole_at > now);
         buckets.shrink_to_fit();
