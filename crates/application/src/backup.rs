@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 pub use back_up::{Backup, back_up};
 pub use copy::copy;
-pub use restore::{Restore, restore};
+pub use restore::{Restore, require_empty_database, restore};
 pub use schedule::back_up_if_due;
 
 use mycars_domain::{Denied, values::ImagePath};

@@ -174,7 +174,16 @@ impl Database {
         };
         match opened {
             Ok(source) => Ok(Box::new(source)),
-            Err(failure) => Err(self.error(&failure)),
+            Err(failure) => Err(match self.error(&failure) {
+                OpenError::Closed { database, reason, .. } if matches!(self.0, Kind::Sqlite { .. }) => {
+                    OpenError::Closed {
+                        database,
+                        reason,
+                        advice: "check that it is a SQLite file, and that this user may read it",
+                    }
+                }
+                error => error,
+            }),
         }
     }
 

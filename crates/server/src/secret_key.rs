@@ -41,19 +41,6 @@ pub(crate) fn keep(settings: &Settings, key: &str) -> io::Result<bool> {
     Ok(fs::read_to_string(&path)?.trim() == key)
 }
 
-/// Returns whether the settings have a key, or one was generated.
-pub(crate) fn exists(settings: &Settings) -> bool {
-    settings.secret_key.is_some() || settings.data_dir.join(FILE_NAME).exists()
-}
-
-/// Removes the generated key.
-///
-/// # Errors
-/// Those of the operating system.
-pub(crate) fn remove(settings: &Settings) -> io::Result<()> {
-    fs::remove_file(settings.data_dir.join(FILE_NAME))
-}
-
 fn kept_in(data_dir: &Path) -> Result<(Secret, Option<String>), SettingsError> {
     let path = data_dir.join(FILE_NAME);
     let file = path.display().to_string();

@@ -9,7 +9,7 @@ use std::{
 use chrono::TimeDelta;
 use mycars_application::{
     App, BackupSettings, SessionSettings, TokenSettings,
-    ports::{SharedRates, StoredRates},
+    ports::{Random as _, SharedRates, StoredRates},
 };
 use mycars_archive::{Folder, Origin};
 use mycars_media::{FileImageStore, FreeSpace, JpegProcessor};
@@ -47,8 +47,21 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
 /// # Errors
 /// If the database can't be opened or migrated, or there is no key.
 pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
+    let key = signing_key(settings)?;
     let (database, options) = database(settings)?;
-    let (app, applied) = migrated_app(settings, &database, &options)?;
+    let (app, applied) = migrated_app(settings, &key, &database, &options)?;
+    log_migrations(&applied);
+    Ok(app)
+}
+
+/// Returns the use-cases like [`app`] for a command that signs no token, so that no key is generated for it.
+///
+/// # Errors
+/// If the database can't be opened or migrated.
+pub(crate) fn app_without_key(settings: &Settings) -> Result<App, CommandError> {
+    let key = Secret::new(SystemRandom.hex(32));
+    let (database, options) = database(settings)?;
+    let (app, applied) = migrated_app(settings, &key, &database, &options)?;
     log_migrations(&applied);
     Ok(app)
 }
@@ -75,16 +88,25 @@ pub(crate) fn server_app(settings: &Settings) -> Result<(App, Vec<String>), Comm
         statement_timeout: Some(Duration::from_secs(settings.database.statement_timeout_seconds)),
         ..options
     };
-    migrated_app(settings, &database, &options)
+    migrated_app(settings, &signing_key(settings)?, &database, &options)
+}
+
+/// Returns the key that signs tokens, and logs a warning if other users of the machine can read it.
+fn signing_key(settings: &Settings) -> Result<Secret, CommandError> {
+    let (key, warning) = secret_key::signing_key(settings)?;
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
+    Ok(key)
 }
 
 fn migrated_app(
     settings: &Settings,
+    key: &Secret,
     database: &Database,
     options: &Options,
 ) -> Result<(App, Vec<String>), CommandError> {
-    let (key, warning) = secret_key::signing_key(settings)?;
-    for warning in settings.warnings.iter().chain(&warning) {
+    for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let fallbacks = settings.secret_key_fallbacks.iter().map(Secret::reveal);

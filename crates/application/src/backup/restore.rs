@@ -19,6 +19,15 @@ pub enum Restore {
     DryRun,
 }
 
+/// Checks that a database is empty, as [`restore`] does, so that nothing else is prepared for a restore that is refused.
+///
+/// # Errors
+/// [`Error::Denied`] for all callers but the program itself; [`Error::NotEmpty`]; [`Error::Store`].
+pub fn require_empty_database(app: &App, caller: &Caller) -> Result<(), Error> {
+    policy::check(&caller.actor, Action::BackUp, Target::NOTHING)?;
+    app.store.read(require_empty)
+}
+
 /// Restores an archive into an empty database: first the pictures, then all rows in one transaction. Pictures that exist
 /// already are not written again, so that an interrupted restore can be repeated.
 ///
@@ -33,8 +42,7 @@ pub fn restore(
     how: Restore,
     on_progress: &mut OnProgress<'_>,
 ) -> Result<(), Error> {
-    policy::check(&caller.actor, Action::BackUp, Target::NOTHING)?;
-    app.store.read(require_empty)?;
+    require_empty_database(app, caller)?;
     let identity = identity(archive)?;
     require_own_images(app, identity.as_deref())?;
 

@@ -21,6 +21,9 @@ pub(super) fn run(
     let file = File::open(&given.file).map_err(|error| refused(&given.file, &error))?;
     let mut archive = Archive::open(file, &Database::migrations())?;
     let (database, _) = wiring::database(settings)?;
+    let (app, caller) = (wiring::app_without_key(settings)?, Caller::system());
+    use_case::require_empty_database(&app, &caller)?;
+    // Before the rows: a kill between both must not leave tokens that no key verifies.
     if let (Some(key), false) = (archive.secret_key(), given.dry_run)
         && !secret_key::keep(settings, key)?
     {
@@ -29,18 +32,11 @@ pub(super) fn run(
              unless SECRET_KEY_FALLBACKS has the key.",
         );
     }
-    let has_key = secret_key::exists(settings);
-    let app = wiring::app(settings)?;
-    if given.dry_run && !has_key {
-        // The restore itself may keep the key of the archive.
-        secret_key::remove(settings)?;
-    }
     let how = if given.dry_run {
         use_case::Restore::DryRun
     } else {
         use_case::Restore::Real
     };
-    let caller = Caller::system();
     use_case::restore(&app, &caller, &mut archive, how, &mut |step| bar.show(step))?;
     let took = bar.finish();
     let contents = archive.contents();
