@@ -17,6 +17,7 @@ use crate::support::{
     Installation, Request, Server,
     accounts::{self, PASSWORD, SUPERUSER_PASSWORD, Tokens, add_car, add_picture, join},
     browser::Browser,
+    document::Document,
     installation::SECRET_KEY,
     process::Process,
     random::{Random, how_to_repeat, seed},
@@ -29,32 +30,52 @@ const KILLS: usize = 5;
 /// Number of cars in the archive of a restore that is killed.
 const CARS: usize = 600;
 
-/// Responses that must not change when the data move: method, path, and the body.
-fn answers(server: &Server, tokens: &Tokens, session: &Browser<'_>, picture: &str) -> Vec<(String, Vec<u8>)> {
-    let by_token = [
-        "/api/me/",
-        "/api/cars/",
-        "/api/cars/?search=toyota&ordering=-year&limit=2",
-        "/api/cars/1/",
-        "/api/cars/1/history/",
-        "/api/admin/users/",
-        picture,
-    ];
-    let by_session = [
+/// Responses that must not change when the data move: status, path, and the body. All GETs of the API by two users, and
+/// pages by session.
+fn answers(
+    server: &Server,
+    tokens: [&Tokens; 2],
+    session: &Browser<'_>,
+    picture: &str,
+) -> Vec<(String, Vec<u8>)> {
+    let ann = accounts::id_of(server, &tokens[0].access);
+    let document = Document::of(server);
+    let operations = document.operations();
+    let gets = operations
+        .iter()
+        .filter(|(path, methods)| path.starts_with("/api/") && methods.contains_key("GET"));
+    let mut paths: Vec<_> = gets
+        .map(|(path, _)| {
+            path.replace("{user_id}", &ann.to_string())
+                .replace("{car_id}", "1")
+        })
+        .collect();
+    assert!(paths.iter().all(|path| !path.contains('{')), "{paths:?}");
+    paths.extend([
+        "/api/cars/?search=toyota&ordering=-year&limit=2".to_owned(),
+        "/api/cars/?format=csv".to_owned(),
+        picture.to_owned(),
+    ]);
+    let mut answers = Vec::new();
+    for path in &paths {
+        for user in tokens {
+            let answer = server.send(&Request::get(path).bearer(&user.access));
+            answers.push((format!("{} {path}", answer.status), answer.body));
+        }
+    }
+    for path in [
         "/api/admin/users/?format=json",
-        "/api/admin/history/?format=json",
-        "/api/cars/?format=json",
-    ];
-    let by_token = by_token.iter().map(|path| {
-        let answer = server.send(&Request::get(path).bearer(&tokens.access));
-        (format!("{} {path}", answer.status), answer.body.clone())
-    });
-    let by_session = by_session.iter().map(|path| {
-        let answer = session.get(path);
+        "/admin/users/",
+        "/admin/cars/",
+        "/admin/cars/1/",
+        "/admin/cars/1/history/",
+        "/admin/history/",
+    ] {
+        let answer = session.send(Request::get(path).header("Accept", "text/html"));
         assert_eq!(answer.status, 200, "{path}");
-        (format!("{} {path}", answer.status), answer.body.clone())
-    });
-    by_token.chain(by_session).collect()
+        answers.push((format!("{} {path}", answer.status), answer.body));
+    }
+    answers
 }
 
 #[test]
@@ -78,7 +99,14 @@ fn moved_data_give_the_same_responses_and_logins() {
     assert!(server.send(&delete).status < 300);
     let mut root = Browser::new(&server);
     root.log_in("root", SUPERUSER_PASSWORD, "/admin/");
-    let expected = answers(&server, &tokens, &root, &picture);
+    let superuser = accounts::log_in(&server, "root", SUPERUSER_PASSWORD);
+    let both = [&tokens, &superuser];
+    let expected = answers(&server, both, &root, &picture);
+    let granted = expected
+        .iter()
+        .filter(|(name, _)| name.starts_with("200 "))
+        .count();
+    assert!(granted > 25, "{granted} of {}", expected.len());
 
     // The server may run during a backup.
     let printed = sqlite.run(&["backup", first.to_str().unwrap()]).success();
@@ -87,7 +115,7 @@ fn moved_data_give_the_same_responses_and_logins() {
     assert_eq!(fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
     let again = sqlite.run(&["backup", first.to_str().unwrap()]).refusal();
     assert!(again.contains("exists"), "{again}");
-    let key = root.session.clone();
+    let (key, token) = (root.session.clone(), root.token.clone());
     server.stop();
 
     let printed = sqlite.run(&["copy-database", "--to", &postgres.url()]).success();
@@ -98,7 +126,9 @@ fn moved_data_give_the_same_responses_and_logins() {
     let check = |server: &Server| {
         let mut session = Browser::new(server);
         session.session.clone_from(&key);
-        let found = answers(server, &tokens, &session, &picture);
+        session.token.clone_from(&token);
+        let found = answers(server, both, &session, &picture);
+        assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found.0, expected.0);
             assert_eq!(
@@ -119,6 +149,13 @@ fn moved_data_give_the_same_responses_and_logins() {
     sqlite
         .run_with(&["backup", other_name], "DATABASE_URL", &postgres.url())
         .success();
+
+    let copy = TestDatabase::empty_sqlite();
+    let back = ["copy-database", "--to", &copy.url()];
+    sqlite.run_with(&back, "DATABASE_URL", &postgres.url()).success();
+    let copied = sqlite.start_with("DATABASE_URL", &copy.url());
+    check(&copied);
+    copied.stop();
 
     for archive in [first, other] {
         let back = Installation::on(TestDatabase::sqlite());
@@ -162,11 +199,16 @@ fn archive_passes_a_pipe_and_takes_the_key_along() {
     other
         .run(&["restore", archive.to_str().unwrap(), "--dry-run"])
         .success();
+    assert!(!other.path("data/secret_key").exists());
     other.run(&["restore", archive.to_str().unwrap()]).success();
     assert_eq!(
         fs::read_to_string(other.path("data/secret_key")).unwrap(),
         SECRET_KEY
     );
+    fs::remove_file(other.path("data/secret_key")).unwrap();
+    let refused = other.run(&["restore", archive.to_str().unwrap()]).refusal();
+    assert!(refused.contains("the database is not empty"), "{refused}");
+    assert!(!other.path("data/secret_key").exists(), "nothing was prepared");
 
     let mut bytes = fs::read(&archive).unwrap();
     let middle = bytes.len() / 2;

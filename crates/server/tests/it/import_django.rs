@@ -3,18 +3,23 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Instant,
 };
 
-use mycars_testkit::TestDatabase;
+use mycars_testkit::{TestDatabase, store_contract::Rows};
 use serde_json::Value;
 
 use crate::support::{
     Installation, Request, Server,
     accounts::{id_of, join, log_in, login, me, refresh},
     on_both_databases,
+    process::Process,
 };
 
 on_both_databases!(
+    killed_import_leaves_nothing_or_everything,
     flat_cars_users_tokens_and_pictures_are_imported,
     cars_with_details_are_imported_without_profiles,
     check_lists_each_planted_fault_in_one_line,
@@ -173,6 +178,41 @@ fn car(server: &Server, admin: &str, expected: &Value) -> Value {
     server.send(&Request::get(&cars).bearer(admin)).json(200)
 }
 
+/// Number of imports that are killed on each database.
+const KILLS: u32 = 8;
+
+fn killed_import_leaves_nothing_or_everything(installation: &Installation) {
+    let django = Django::of("garage", installation);
+    let (url, media) = (django.database.url(), django.media());
+    let arguments = import(&url, &["--media", &media]);
+    let make = || {
+        if installation.database().url().starts_with("sqlite") {
+            Installation::on(TestDatabase::sqlite())
+        } else {
+            Installation::on(TestDatabase::postgres())
+        }
+    };
+    // Ids of tokens are the only values of an import that Django does not have.
+    let rows = |target: &Installation| Rows::of_store(&*target.database().store()).rows.len();
+    let started = Instant::now();
+    installation.run(&arguments).success();
+    let (whole, expected) = (started.elapsed(), rows(installation));
+    for number in 0..KILLS {
+        let target = make();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycars"));
+        target.prepare(&mut command).args(&arguments);
+        let mut importing = Process::spawn(&mut command);
+        // Any moment is as good as another, up to the end of the import.
+        thread::sleep(whole * number / KILLS);
+        importing.kill();
+        target.database().wait_until_unused();
+        if rows(&target) == 0 {
+            target.run(&arguments).success();
+        }
+        assert_eq!(rows(&target), expected, "killed in part {number} of {KILLS}");
+    }
+}
+
 fn cars_with_details_are_imported_without_profiles(installation: &Installation) {
     let django = Django::of("backend", installation);
     let url = django.database.url();
@@ -195,6 +235,10 @@ fn cars_with_details_are_imported_without_profiles(installation: &Installation) 
 }
 
 fn check_lists_each_planted_fault_in_one_line(installation: &Installation) {
+    let unreadable = installation
+        .run(&import("sqlite://none.sqlite3", &["--check"]))
+        .refusal();
+    assert!(unreadable.contains("this user may read it"), "{unreadable}");
     let django = Django::of("garage", installation);
     django.database.execute(
         "UPDATE auth_user SET username = 'USER6' WHERE id = 7;
