@@ -25,7 +25,7 @@ use crate::{
         address_rate,
         allowed_hosts::{self, AllowedHosts},
         client_addr::{Networks, TrustedProxies},
-        connections::{Connection, Connections},
+        connections::{Connection, ConnectionLimits, Connections},
         cors::{self, AllowedOrigins, RefusedOrigins},
         metrics::{JobMetrics, Metrics},
         payload,
@@ -112,6 +112,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     let ids = RequestIds::new(app.random.hex(4));
     let hosts = AllowedHosts::new(&settings.allowed_hosts);
     let app = Arc::new(app);
+    let connections = connections(settings);
     let state = Data::new(State {
         readiness: Readiness::start(Arc::clone(&app), MAX_AGE)?,
         app,
@@ -130,6 +131,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         max_body: MAX_BODY,
         max_upload: MAX_UPLOAD,
         bodies: BodyBudget::new(settings.max_body_memory),
+        connections: connections.clone(),
     });
     let origins = settings.allowed_origins.clone();
     let refused = Arc::new(RefusedOrigins::default());
@@ -164,7 +166,6 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
     };
     #[cfg(unix)]
     raise_file_limit(settings.max_connections);
-    let connections = connections(settings);
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
     let http = move || {
@@ -216,11 +217,11 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
 fn connections(settings: &Settings) -> Connections {
     let throttle = settings.throttle.as_ref();
     let ipv6_prefix = throttle.map_or(Limits::IPV6_PREFIX, |limits| limits.ipv6_prefix);
-    Connections::new(
-        settings.max_connections_per_address,
-        ipv6_prefix,
-        settings.trusted_proxies.clone(),
-    )
+    let limits = ConnectionLimits {
+        all: settings.max_connections,
+        per_address: settings.max_connections_per_address,
+    };
+    Connections::new(limits, ipv6_prefix, settings.trusted_proxies.clone())
 }
 
 /// Raises the limit of open files so that it allows this number of connections, as far as the system permits.
@@ -590,6 +591,8 @@ mod tests {
             "mycars_throttled_total{scope=\"register\"} 2\n",
             "mycars_throttled_total{scope=\"account_total\"} 0\n",
             "mycars_lane_refused_total{lane=\"passwords\"} 0\n",
+            "mycars_connections 1\n",
+            "mycars_connections_refused_total{reason=\"address\"} 0\n",
         ] {
             assert!(metrics.contains(line), "{line}{metrics}");
         }

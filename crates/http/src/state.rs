@@ -10,6 +10,7 @@ use crate::{
     edge::{
         allowed_hosts::AllowedHosts,
         client_addr::{Client, Networks, TrustedProxies},
+        connections::Connections,
         cors::AllowedOrigins,
         metrics::Metrics,
         readiness::Readiness,
@@ -45,6 +46,7 @@ pub(crate) struct State {
     pub(crate) max_upload: usize,
     /// The memory for the bodies of all requests.
     pub(crate) bodies: BodyBudget,
+    pub(crate) connections: Connections,
 }
 
 impl State {
@@ -64,7 +66,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::{
         PoolSizes,
-        edge::{metrics::JobMetrics, readiness::MAX_AGE},
+        edge::{connections::ConnectionLimits, metrics::JobMetrics, readiness::MAX_AGE},
     };
 
     /// Returns a state with these mocks, one thread for each pool, and bodies of at most 100 bytes.
@@ -85,6 +87,14 @@ pub(crate) mod tests {
             max_body: 100,
             max_upload: 100,
             bodies: BodyBudget::new(0),
+            connections: Connections::new(
+                ConnectionLimits {
+                    all: 0,
+                    per_address: 0,
+                },
+                0,
+                TrustedProxies::default(),
+            ),
         }
     }
 }

@@ -43,6 +43,11 @@ struct PoolLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ScopeLabels {
     scope: &'static str,
 }
@@ -114,6 +119,8 @@ pub(crate) struct Metrics {
     waiting: Family<PoolLabels, Gauge>,
     refused: Family<PoolLabels, Counter>,
     throttled: Family<ScopeLabels, Counter>,
+    connections: Gauge,
+    refused_connections: Family<ReasonLabels, Counter>,
 }
 
 impl Metrics {
@@ -122,6 +129,8 @@ impl Metrics {
         let waiting = Family::<PoolLabels, Gauge>::default();
         let refused = Family::<PoolLabels, Counter>::default();
         let throttled = Family::<ScopeLabels, Counter>::default();
+        let connections = Gauge::default();
+        let refused_connections = Family::<ReasonLabels, Counter>::default();
         let build = Family::<BuildLabels, Gauge>::default();
         let version = env!("CARGO_PKG_VERSION");
         build.get_or_create(&BuildLabels { version }).set(1);
@@ -147,6 +156,12 @@ impl Metrics {
             "Requests refused with 429, by the setting of the rate limit",
             throttled.clone(),
         );
+        registry.register("mycars_connections", "Open connections", connections.clone());
+        registry.register(
+            "mycars_connections_refused",
+            "Connections that were closed at once, by the limit that they exceeded",
+            refused_connections.clone(),
+        );
         jobs.register(&mut registry);
         registry.register("mycars_build_info", "Build information", build);
         Self {
@@ -155,6 +170,8 @@ impl Metrics {
             waiting,
             refused,
             throttled,
+            connections,
+            refused_connections,
         }
     }
 
@@ -184,6 +201,14 @@ impl Metrics {
     pub(crate) fn set_throttled(&self, scope: &'static str, requests: u64) {
         let counter = self.throttled.get_or_create(&ScopeLabels { scope });
         counter.inner().store(requests, Ordering::Relaxed);
+    }
+
+    /// Sets how many connections are open, and how many were refused so far because their address had too many.
+    pub(crate) fn set_connections(&self, open: usize, refused: u64) {
+        self.connections.set(open.try_into().unwrap_or(i64::MAX));
+        let labels = ReasonLabels { reason: "address" };
+        let counter = self.refused_connections.get_or_create(&labels);
+        counter.inner().store(refused, Ordering::Relaxed);
     }
 
     /// Formats all metrics in `OpenMetrics`' text format.

@@ -44,6 +44,10 @@ pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpRespon
     for (scope, requests) in state.throttles.iter().flat_map(Throttles::refused) {
         state.metrics.set_throttled(scope, requests);
     }
+    let connections = &state.connections;
+    state
+        .metrics
+        .set_connections(connections.open(), connections.refused());
     match state.metrics.text() {
         Ok(text) => HttpResponse::Ok().content_type(MEDIA_TYPE).body(text),
         Err(error) => ApiError::Internal(error.into()).response(),

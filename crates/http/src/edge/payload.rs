@@ -1,4 +1,4 @@
-//! Limits the bodies of requests, and discards those that no handler has read.
+//! Limits the bodies of requests, discards those that no handler has read, and tells the connection what it waits for.
 //!
 //! actix reads the body of `CONNECT` and of `Upgrade: websocket` until the client closes the connection, whatever
 //! `Content-Length` says, and it reads on without a time limit after a response to a chunked request whose body was
@@ -8,7 +8,7 @@ use std::{
     cell::RefCell,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -28,7 +28,10 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::timeout;
 
 use crate::{
-    edge::{connections::Activity, timeouts::time_for_body},
+    edge::{
+        connections::{Activity, Handling},
+        timeouts::time_for_body,
+    },
     request::headers,
 };
 
@@ -51,54 +54,65 @@ pub(crate) async fn bound(
         Payload::None => None,
         payload => Some(Incoming::new(payload, request.head())),
     };
-    let has_body = unread.as_ref().is_some_and(|incoming| !incoming.is_over());
     let activity = request.conn_data::<Rc<Activity>>().cloned();
-    let _handling = activity.as_ref().map(|activity| activity.handle(has_body));
+    let handling = activity.as_ref().map(Activity::handle);
     if let Some(incoming) = &unread {
         incoming.0.borrow_mut().activity.clone_from(&activity);
         let payload = Box::pin(incoming.clone());
         request.set_payload(Payload::Stream { payload });
     }
-    let limits = (time_for_body(request.headers(), TIMED_AS), pause);
+    let exchange = Exchange {
+        unread,
+        handling,
+        is_upgrade,
+        time_for_rest: time_for_body(request.headers(), TIMED_AS),
+        pause,
+    };
     match next.call(request).await {
         Ok(response) => {
             let (http, response) = response.into_parts();
-            let response = finish(response.map_into_boxed_body(), unread, limits, is_upgrade).await;
+            let response = exchange.finish(response.map_into_boxed_body()).await;
             Ok(ServiceResponse::new(http, response))
         }
         Err(error) => {
-            let response = finish(error.error_response(), unread, limits, is_upgrade).await;
+            let response = exchange.finish(error.error_response()).await;
             Err(InternalError::from_response(error, response).into())
         }
     }
 }
 
-/// Receives the rest of the request's body within the time limit, and prepares the connection for the next request.
-async fn finish(
-    mut response: HttpResponse,
+/// A request whose response is to be sent.
+struct Exchange {
     unread: Option<Incoming>,
-    (time_for_rest, pause): (Duration, Duration),
+    handling: Option<Handling>,
     is_upgrade: bool,
-) -> HttpResponse {
-    if is_upgrade {
-        let head = response.head_mut();
-        head.set_connection_type(ConnectionType::Close);
-        // actix would announce chunks and send none.
-        head.no_chunking(true);
+    /// Maximum time for the rest of the body.
+    time_for_rest: Duration,
+    /// Maximum time without a byte of the body.
+    pause: Duration,
+}
+
+impl Exchange {
+    /// Receives the rest of the request's body within the time limit, and prepares the connection for the next request.
+    async fn finish(self, mut response: HttpResponse) -> HttpResponse {
+        let is_crowded = self.handling.as_ref().is_some_and(Handling::is_crowded);
+        if self.is_upgrade || is_crowded {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        if self.is_upgrade {
+            // actix would announce chunks and send none.
+            response.head_mut().no_chunking(true);
+        }
+        let mut unread = self.unread;
+        // The time of a body that was too slow is over.
+        if let Some(incoming) = &mut unread
+            && response.status() != StatusCode::REQUEST_TIMEOUT
+        {
+            drop(timeout(self.time_for_rest, incoming.discard(self.pause)).await);
+        }
+        let incoming = unread.filter(|incoming| !incoming.is_over());
+        response.map_body(|_, body| Unfinished::wrap(body, incoming, self.handling))
     }
-    let Some(mut incoming) = unread else {
-        return response;
-    };
-    // The time of a body that was too slow is over.
-    if response.status() != StatusCode::REQUEST_TIMEOUT {
-        drop(timeout(time_for_rest, incoming.discard(pause)).await);
-    }
-    if incoming.is_over() {
-        return response;
-    }
-    response
-        .map_body(|_, body| Unfinished { body, incoming })
-        .map_into_boxed_body()
 }
 
 /// Returns whether the client requests another protocol, so that actix would not reuse the connection.
@@ -121,7 +135,7 @@ struct Source {
     left: Option<u64>,
     received: usize,
     is_over: bool,
-    /// Hears of the end of the body: what follows it are other requests.
+    /// The connection, which reads no more bytes than are taken.
     activity: Option<Rc<Activity>>,
 }
 
@@ -169,9 +183,12 @@ impl Source {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let chunk = ready!(self.payload.poll_next_unpin(context));
+        let Poll::Ready(chunk) = self.payload.poll_next_unpin(context) else {
+            self.activity.iter().for_each(|activity| activity.await_body());
+            return Poll::Pending;
+        };
         let Some(Ok(mut bytes)) = chunk else {
-            self.end();
+            self.is_over = true;
             let is_cut_off = chunk.is_none() && self.left.is_some();
             return Poll::Ready(if is_cut_off {
                 Some(Err(PayloadError::Incomplete(None)))
@@ -182,27 +199,43 @@ impl Source {
         if let Some(left) = &mut self.left {
             bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= bytes.len() as u64;
-            if *left == 0 {
-                self.end();
-            }
+            self.is_over = *left == 0;
         }
         self.received += bytes.len();
+        self.activity
+            .iter()
+            .for_each(|activity| activity.take_body(bytes.len()));
         Poll::Ready(Some(Ok(bytes)))
-    }
-
-    fn end(&mut self) {
-        self.is_over = true;
-        self.activity.iter().for_each(|activity| activity.end_body());
     }
 }
 
-/// The body of a response to a request whose body has not ended. It keeps the request's payload until the response is
-/// sent: only then does actix close the connection. If a chunked payload is dropped before, actix keeps the connection
-/// and waits for the end of the payload without a limit.
+/// The body of a response that is made while it is sent, or of one to a request whose body has not ended. It keeps the
+/// request's payload until the response is sent: only then does actix close the connection. If a chunked payload is
+/// dropped before, actix keeps the connection and waits for the end of the payload without a limit.
 struct Unfinished {
     body: BoxBody,
-    #[expect(dead_code, reason = "it is kept and not used")]
-    incoming: Incoming,
+    _incoming: Option<Incoming>,
+    _handling: Option<Handling>,
+}
+
+impl Unfinished {
+    /// Wraps a body, unless it is complete and so is that of the request.
+    fn wrap(mut body: BoxBody, incoming: Option<Incoming>, handling: Option<Handling>) -> BoxBody {
+        if incoming.is_none() {
+            if body.size() == BodySize::None {
+                return body;
+            }
+            body = match body.try_into_bytes() {
+                Ok(bytes) => return BoxBody::new(bytes),
+                Err(body) => body,
+            };
+        }
+        BoxBody::new(Self {
+            body,
+            _incoming: incoming,
+            _handling: handling,
+        })
+    }
 }
 
 impl MessageBody for Unfinished {
@@ -226,23 +259,33 @@ impl MessageBody for Unfinished {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{cell::Cell, future::ready};
 
+    use actix_http::{HttpService, Protocol};
+    use actix_service::{ServiceFactory as _, map_config};
     use actix_web::{
         App, HttpRequest,
-        dev::Service as _,
+        dev::{AppConfig, Service as _},
         error::ErrorBadGateway,
         http::header::HeaderName,
         middleware::from_fn,
+        rt::{net::TcpStream, spawn},
         test::{TestRequest, init_service},
         web,
     };
     use futures_util::{FutureExt as _, stream};
-    use tokio::time::{Instant, pause, sleep};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        task::yield_now,
+        time::{Instant, pause, sleep},
+    };
 
     use super::*;
     use crate::{
-        edge::timeouts::wait_for_body,
+        edge::{
+            connections::{Connection, tests::connection},
+            timeouts::wait_for_body,
+        },
         request::{
             body::{Body, budget::BodyBudget},
             throttle::Key,
@@ -474,6 +517,59 @@ mod tests {
         let response = send((TRANSFER_ENCODING, "chunked"), body).await;
         assert_eq!(response.status().as_u16(), 404);
         assert_eq!(received.get(), MAX_RECEIVED + MIB);
+    }
+
+    /// Serves one connection. At `/slow`, the response has one piece and no end; it counts how often actix asks for the
+    /// second one.
+    async fn serve(polls: Rc<Cell<usize>>) -> TcpStream {
+        let slow = move || {
+            let (polls, mut is_first) = (Rc::clone(&polls), true);
+            let pieces = stream::poll_fn(move |_| {
+                polls.set(polls.get() + 1);
+                if std::mem::take(&mut is_first) {
+                    Poll::Ready(Some(Ok::<_, Error>(Bytes::from_static(b"first piece"))))
+                } else {
+                    Poll::Pending
+                }
+            });
+            ready(HttpResponse::Ok().streaming(pieces))
+        };
+        let app = App::new()
+            .route("/slow", web::route().to(slow))
+            .wrap(from_fn(|request, next| bound(PAUSE, request, next)));
+        let http = HttpService::build()
+            .on_connect_ext(|connection: &Connection, data| {
+                data.insert(Rc::clone(&connection.activity));
+            })
+            .finish(map_config(app, |()| AppConfig::default()));
+        let service = http.new_service(()).await.unwrap();
+        let (client, connection) = connection().await;
+        spawn(service.call((connection, Protocol::Http1, None)));
+        client
+    }
+
+    #[actix_web::test]
+    async fn pipelined_requests_do_not_keep_the_worker_busy() {
+        let quick = "GET /quick HTTP/1.1\r\nHost: a\r\n\r\n".repeat(8000);
+        let slow = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+        let upload = format!(
+            "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n{:020000}",
+            0
+        );
+        for before in [slow.to_owned(), upload, quick.clone() + slow] {
+            let polls = Rc::default();
+            let mut client = serve(Rc::clone(&polls)).await;
+            client.write_all(before.as_bytes()).await.unwrap();
+            client.write_all(quick.as_bytes()).await.unwrap();
+            let mut received = Vec::new();
+            while !received.ends_with(b"first piece\r\n") {
+                client.read_buf(&mut received).await.unwrap();
+            }
+            for _ in 0..2000 {
+                yield_now().await;
+            }
+            assert!(polls.get() < 100, "{} polls", polls.get());
+        }
     }
 
     #[test]
