@@ -25,7 +25,7 @@ pub use authenticate::{
     verify_access,
 };
 pub use change_password::{PasswordChange, change_password};
-pub use delete_account::delete_account;
+pub use delete_account::{delete_account, leave};
 pub use flush_expired_tokens::flush_expired_tokens;
 pub(crate) use log_in::verify_credentials;
 pub use log_in::{Credentials, TokenPair, log_in};

@@ -1,7 +1,7 @@
 //! Writing the audit log: each use-case that makes a change calls one of these functions, inside its transaction.
 
 use mycars_domain::{
-    Car, CarId, Field, NewCar, User,
+    Car, CarId, Field, NewCar, User, UserId,
     audit::{self, Action, Change, NewEntry, Object, Value},
 };
 
@@ -149,6 +149,20 @@ pub(crate) fn user_deleted(app: &App, caller: &Caller, user: &User, ended: Ended
     let mut changes = audit::user_changes(Some(user), None);
     changes.extend(ended.changes());
     entry(app, caller, Action::Deleted, Object::user(user), changes)
+}
+
+/// Records that a user is erased, and removes the user's texts from all entries, also from those of this transaction.
+/// Returns the number of entries that were about or by the user.
+pub(crate) fn user_erased(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    caller: &Caller,
+    user: UserId,
+) -> Result<u64, StoreError> {
+    let entry = entry(app, caller, Action::Erased, Object::erased_user(user), Vec::new());
+    unit.audit_log().append(&[entry])?;
+    let count = unit.audit_log().forget_user(user)?;
+    Ok(count.saturating_sub(1))
 }
 
 /// Records that a refresh token was revoked, for another reason than before.

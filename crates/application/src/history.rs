@@ -6,4 +6,4 @@ mod prune;
 
 pub use list::{counts, ids, list, newest, read_all};
 pub use of_car::{of_car, read_all_of_car};
-pub use prune::prune;
+pub use prune::{forget_addresses, prune};

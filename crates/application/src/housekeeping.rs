@@ -32,13 +32,15 @@ pub enum Job {
     MeasureImages,
     /// Delete the entries of the audit log that are older than the retention.
     PruneAudit,
+    /// Delete the addresses in old entries of the audit log.
+    ForgetAddresses,
     /// Make the scheduled backup, and delete the oldest ones.
     BackUp,
 }
 
 impl Job {
     /// All jobs, in the order in which they run.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::FlushExpiredTokens,
         Self::ClearSessions,
         Self::FlushRates,
@@ -46,6 +48,7 @@ impl Job {
         Self::EmptyTrash,
         Self::MeasureImages,
         Self::PruneAudit,
+        Self::ForgetAddresses,
         Self::BackUp,
     ];
 
@@ -60,18 +63,28 @@ impl Job {
             Self::EmptyTrash => "empty_trash",
             Self::MeasureImages => "measure_images",
             Self::PruneAudit => "prune_audit",
+            Self::ForgetAddresses => "forget_addresses",
             Self::BackUp => "back_up",
         }
     }
 }
 
-/// Runs a job as the program itself, and returns the number of rows or pictures that it deleted, moved, measured or backed
-/// up.
-/// Returns `None` if the job is turned off or not due: without a retention, the audit log keeps all entries.
+/// The time for which the audit log keeps data; `None` keeps them for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AuditRetention {
+    /// Whole entries.
+    pub entries: Option<TimeDelta>,
+    /// The addresses in entries.
+    pub addresses: Option<TimeDelta>,
+}
+
+/// Runs a job as the program itself, and returns the number of rows or pictures that it deleted, moved, measured or
+/// backed up.
+/// Returns `None` if the job is turned off or not due.
 ///
 /// # Errors
 /// Those of the job's use-case.
-pub fn run(app: &App, job: Job, audit_retention: Option<TimeDelta>) -> Result<Option<u64>, BoxError> {
+pub fn run(app: &App, job: Job, audit: AuditRetention) -> Result<Option<u64>, BoxError> {
     let caller = Caller::system();
     Ok(Some(match job {
         Job::FlushExpiredTokens => accounts::flush_expired_tokens(app, &caller)? as u64,
@@ -80,8 +93,12 @@ pub fn run(app: &App, job: Job, audit_retention: Option<TimeDelta>) -> Result<Op
         Job::SweepImages => images::sweep(app, &caller, false)?.orphans.len() as u64,
         Job::EmptyTrash => images::empty_trash(app, &caller)?.len() as u64,
         Job::MeasureImages => images::measure(app, &caller)?,
-        Job::PruneAudit => match audit_retention {
+        Job::PruneAudit => match audit.entries {
             Some(retention) => history::prune(app, &caller, retention)?,
+            None => return Ok(None),
+        },
+        Job::ForgetAddresses => match audit.addresses {
+            Some(retention) => history::forget_addresses(app, &caller, retention)?,
             None => return Ok(None),
         },
         Job::BackUp => match backup::back_up_if_due(app, &caller)? {
@@ -139,13 +156,24 @@ mod tests {
             .expect_delete_oldest()
             .withf(|before, _| samples::now() - *before < TimeDelta::days(31))
             .returning(move |_, _| Ok(pruned.next().flatten()));
+        let mut forgotten = [5, 0].into_iter();
+        mocks
+            .unit
+            .audit_log
+            .expect_forget_addresses()
+            .withf(|before, _| samples::now() - *before < TimeDelta::days(8))
+            .returning(move |_, _| Ok(forgotten.next().unwrap_or_default()));
         mocks
     }
 
     #[test]
     fn each_job_reports_its_number() {
         let (app, _) = mocks().into_app();
-        let counts = Job::ALL.map(|job| run(&app, job, Some(TimeDelta::days(30))).unwrap());
+        let retention = AuditRetention {
+            entries: Some(TimeDelta::days(30)),
+            addresses: Some(TimeDelta::days(7)),
+        };
+        let counts = Job::ALL.map(|job| run(&app, job, retention).unwrap());
         assert_eq!(
             counts,
             [
@@ -156,6 +184,7 @@ mod tests {
                 Some(0),
                 Some(0),
                 Some(4),
+                Some(5),
                 None
             ]
         );
@@ -164,14 +193,16 @@ mod tests {
     #[test]
     fn without_retention_the_audit_log_is_not_touched() {
         let (app, store) = Mocks::new().into_app();
-        assert_eq!(run(&app, Job::PruneAudit, None).unwrap(), None);
+        for job in [Job::PruneAudit, Job::ForgetAddresses] {
+            assert_eq!(run(&app, job, AuditRetention::default()).unwrap(), None);
+        }
         assert_eq!(store.commits(), 0);
     }
 
     #[test]
     fn failed_job_reports_its_error() {
         let (app, _) = Mocks::failing_store().into_app();
-        assert!(run(&app, Job::ClearSessions, None).is_err());
+        assert!(run(&app, Job::ClearSessions, AuditRetention::default()).is_err());
     }
 
     #[test]

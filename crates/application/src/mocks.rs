@@ -41,7 +41,7 @@ use std::sync::{
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Car, NewCar, Rank,
+    Car, NewCar, Rank, UserId,
     audit::{Entry, NewEntry},
 };
 
@@ -237,6 +237,14 @@ impl AuditLog for MockUnit {
         at_most: u32,
     ) -> Result<Option<PrunedEntries>, StoreError> {
         self.audit_log.delete_oldest(before, at_most)
+    }
+
+    fn forget_user(&mut self, user: UserId) -> Result<u64, StoreError> {
+        self.audit_log.forget_user(user)
+    }
+
+    fn forget_addresses(&mut self, before: DateTime<Utc>, at_most: u32) -> Result<u64, StoreError> {
+        self.audit_log.forget_addresses(before, at_most)
     }
 }
 

@@ -40,6 +40,8 @@ pub enum SecurityEvent {
     EmailChanged,
     /// A user was deactivated.
     UserDeactivated,
+    /// A user was erased from the audit log.
+    UserErased,
     /// One or all logins of a user were ended by an admin or on the command line.
     LoginsEnded,
     /// An admin exported data.
@@ -77,6 +79,7 @@ impl SecurityEvent {
             Self::PasswordSet => "password_set",
             Self::EmailChanged => "email_changed",
             Self::UserDeactivated => "user_deactivated",
+            Self::UserErased => "user_erased",
             Self::LoginsEnded => "logins_ended",
             Self::DataExported => "data_exported",
         }
@@ -171,8 +174,14 @@ fn events(entry: &NewEntry) -> Vec<(SecurityEvent, Option<String>)> {
         }
         _ => None,
     };
-    if (entry.object.kind, entry.action) == (ObjectType::User, Action::Revoked) {
-        return vec![(SecurityEvent::LoginsEnded, Some("all".to_owned()))];
+    match (entry.object.kind, entry.action) {
+        (ObjectType::User, Action::Revoked) => {
+            return vec![(SecurityEvent::LoginsEnded, Some("all".to_owned()))];
+        }
+        (ObjectType::User, Action::Erased) => {
+            return vec![(SecurityEvent::UserErased, Some(cause(entry).to_owned()))];
+        }
+        _ => {}
     }
     let changes = entry.changes.iter();
     changes

@@ -1,7 +1,8 @@
 //! The audit log: changes of users, cars and logins, with their actors and the old and new values.
 //!
-//! An entry is written once, in the transaction of the change, and never changed; only the oldest can be deleted. It
-//! can be read without its object and actor, which may have been deleted since.
+//! An entry is written once, in the transaction of the change. Later, only two things happen to it: the texts of an
+//! erased user are removed ([`NewEntry::forget`]), and the oldest entries can be deleted. An entry can be read without
+//! its object and actor, which may have been deleted since.
 
 use std::net::IpAddr;
 
@@ -28,11 +29,19 @@ pub enum Action {
     Deleted,
     /// One login or all logins of a user were ended.
     Revoked,
+    /// All texts of a user were removed from the audit log.
+    Erased,
 }
 
 impl Action {
     /// All actions, in the order in which they are offered.
-    pub const ALL: [Self; 4] = [Self::Created, Self::Changed, Self::Deleted, Self::Revoked];
+    pub const ALL: [Self; 5] = [
+        Self::Created,
+        Self::Changed,
+        Self::Deleted,
+        Self::Revoked,
+        Self::Erased,
+    ];
 
     /// Returns the name of the action as it is written and stored: the variant's name in snake case.
     #[must_use]
@@ -42,6 +51,7 @@ impl Action {
             Self::Changed => "changed",
             Self::Deleted => "deleted",
             Self::Revoked => "revoked",
+            Self::Erased => "erased",
         }
     }
 
@@ -117,6 +127,17 @@ impl Object {
             id: user.id.to_string(),
             name: user.username.to_string(),
             owner: Some(user.id),
+        }
+    }
+
+    /// Returns the object for a user whose texts are removed.
+    #[must_use]
+    pub fn erased_user(id: UserId) -> Self {
+        Self {
+            kind: ObjectType::User,
+            id: id.to_string(),
+            name: erased_name(id),
+            owner: Some(id),
         }
     }
 
@@ -242,7 +263,7 @@ pub enum Value {
         /// SHA-256 of the whole text in UTF-8, in hexadecimal, to compare two texts.
         sha256: String,
     },
-    /// A value that is never shown, such as a password.
+    /// A value that is never shown, such as a password or the former text of an erased user.
     Hidden,
 }
 
@@ -273,6 +294,13 @@ impl Value {
                 None => Self::Text(text),
             },
             other => other,
+        }
+    }
+
+    /// Hides a text.
+    fn forget(&mut self) {
+        if matches!(self, Self::Text(_) | Self::Excerpt { .. }) {
+            *self = Self::Hidden;
         }
     }
 }
@@ -312,6 +340,65 @@ pub struct NewEntry {
     pub origin: Origin,
     /// The changes of fields.
     pub changes: Vec<Change>,
+}
+
+/// Returns the name of an erased user in the audit log.
+///
+/// ```
+/// use mycars_domain::{UserId, audit::erased_name};
+///
+/// assert_eq!(erased_name(UserId(17)), "erased user 17");
+/// ```
+#[must_use]
+pub fn erased_name(user: UserId) -> String {
+    format!("erased user {user}")
+}
+
+impl NewEntry {
+    /// Removes the texts of a user. The action, the time, ids, numbers and flags stay, and so do roles and the reasons
+    /// of revocations, which are words of the program.
+    ///
+    /// - In entries about the user or an object of theirs, names and values are removed.
+    /// - In entries of which the user is the author, the author's name is removed, and so are the address and the id of
+    ///   the request. These also go from entries about the user without an author, such as a registration.
+    ///
+    /// ```
+    /// # use chrono::DateTime;
+    /// use mycars_domain::{Field, UserId, audit::*};
+    ///
+    /// let ann = UserId(17);
+    /// let mut entry = NewEntry {
+    ///     at: DateTime::UNIX_EPOCH,
+    ///     action: Action::Changed,
+    ///     object: Object { kind: ObjectType::User, id: "17".into(), name: "ann".into(), owner: Some(ann) },
+    ///     author: Author { id: Some(ann), name: "ann".into() },
+    ///     origin: Origin { channel: Channel::Api, request_id: None, address: Some([192, 0, 2, 1].into()) },
+    ///     changes: vec![Change { field: Field::Phone, before: Value::Nothing, after: "555".into() }],
+    /// };
+    /// entry.forget(ann);
+    /// assert_eq!((entry.object.name.as_str(), entry.author.name.as_str()), ("erased user 17", "erased user 17"));
+    /// assert_eq!((&entry.changes[0].before, &entry.changes[0].after), (&Value::Nothing, &Value::Hidden));
+    /// assert_eq!(entry.origin.address, None);
+    /// ```
+    pub fn forget(&mut self, user: UserId) {
+        let is_author = self.author.id == Some(user);
+        let is_owner = self.object.owner == Some(user);
+        if is_author {
+            self.author.name = erased_name(user);
+        }
+        if is_author || (is_owner && self.author.id.is_none()) {
+            self.origin.address = None;
+            self.origin.request_id = None;
+        }
+        if is_owner {
+            self.object.name = erased_name(user);
+            let texts = |change: &&mut Change| !matches!(change.field, Field::Role | Field::Revocation);
+            for change in self.changes.iter_mut().filter(texts) {
+                change.before.forget();
+                change.after.forget();
+            }
+        }
+    }
 }
 
 /// An entry of the audit log.

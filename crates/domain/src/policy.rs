@@ -59,7 +59,7 @@ pub enum Action {
     SweepImages,
     /// Delete the browser sessions that have expired.
     ClearSessions,
-    /// Delete the oldest entries of the audit log.
+    /// Delete the oldest entries of the audit log, or the addresses in them.
     PruneAuditLog,
     /// Back up, restore or copy all data.
     BackUp,

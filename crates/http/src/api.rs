@@ -27,7 +27,7 @@ use crate::api::{
 };
 
 /// Every endpoint, in the order of the links in the API root.
-pub(crate) static ENDPOINTS: [&Endpoint; 22] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 23] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::LOGIN,
@@ -37,6 +37,7 @@ pub(crate) static ENDPOINTS: [&Endpoint; 22] = [
     &logout::LOGOUT,
     &profile::ME,
     &account::DELETE,
+    &account::LEAVE,
     &cars::OWN_LIST,
     &cars::OWN_DETAIL,
     &imports::OWN,

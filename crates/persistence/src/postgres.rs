@@ -174,11 +174,11 @@ fn begin_migrations(conn: &mut Conn, options: Options) -> QueryResult<()> {
     conn.batch_execute("SELECT pg_advisory_xact_lock(7266292631)")
 }
 
-/// Runs `work` without the trigger that protects audit log entries from changes.
+/// Runs `work` without the triggers that protect audit log entries from changes.
 fn unguarded(conn: &mut Conn, work: impl FnOnce(&mut Conn) -> QueryResult<()>) -> QueryResult<()> {
-    conn.batch_execute("ALTER TABLE audit_log DISABLE TRIGGER audit_log_stays")?;
+    conn.batch_execute("ALTER TABLE audit_log DISABLE TRIGGER USER")?;
     work(conn)?;
-    conn.batch_execute("ALTER TABLE audit_log ENABLE TRIGGER audit_log_stays")
+    conn.batch_execute("ALTER TABLE audit_log ENABLE TRIGGER USER")
 }
 
 /// Runs `work`, which inserts entries of the audit log with ids. The server refuses given ids otherwise.

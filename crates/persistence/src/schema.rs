@@ -88,6 +88,20 @@ macro_rules! schema {
         }
 
         diesel::table! {
+            audit_log_erasure (number) {
+                number -> BigInt,
+                user_id -> BigInt,
+            }
+        }
+
+        diesel::table! {
+            audit_log_addresses (number) {
+                number -> BigInt,
+                forgotten_below -> BigInt,
+            }
+        }
+
+        diesel::table! {
             sessions (id) {
                 id -> BigInt,
                 key_hash -> Text,

@@ -32,11 +32,13 @@ pub(crate) enum Command {
         /// The username of the user.
         username: String,
     },
+    /// Delete a user with all cars and pictures, and remove their names, addresses and values from the audit log.
+    Eraseuser(EraseUser),
     /// Delete expired refresh tokens, as the server itself does every hour.
     Flushexpiredtokens,
     /// Delete expired browser sessions, as the server itself does every hour.
     Clearsessions,
-    /// Delete the entries of the audit log that are older than the setting `audit.keep_days`.
+    /// Delete the entries and addresses of the audit log that are older than the settings in `[audit]`.
     Pruneaudit,
     /// Print the OpenAPI document of the API, for client generators.
     Openapi {
@@ -120,6 +122,20 @@ pub(crate) struct ImportDjango {
     /// Keep users whose password can't be verified. They need `changepassword` before they can log in.
     #[arg(long)]
     pub(crate) keep_unverifiable_passwords: bool,
+}
+
+/// The options of `eraseuser`.
+#[derive(Debug, Args)]
+pub(crate) struct EraseUser {
+    /// The username of the user.
+    #[arg(required_unless_present = "id", conflicts_with = "id")]
+    pub(crate) username: Option<String>,
+    /// The id of the user, for a user that was deleted before.
+    #[arg(long)]
+    pub(crate) id: Option<i64>,
+    /// Do not ask for confirmation.
+    #[arg(long, visible_alias = "no-input")]
+    pub(crate) noinput: bool,
 }
 
 /// The options of `sweepmedia`.

@@ -6,6 +6,7 @@ mod changepassword;
 mod clearsessions;
 mod copy_database;
 mod createsuperuser;
+mod eraseuser;
 mod flushexpiredtokens;
 mod import_django;
 mod migrate;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
             createsuperuser::run(&app()?, &given, &variable, console)
         }
         Command::Changepassword { username } => changepassword::run(&app()?, &username, console),
+        Command::Eraseuser(given) => eraseuser::run(&app()?, &given, console),
         Command::Clearsessions => clearsessions::run(&app()?, console),
         Command::Sweepmedia(given) => sweepmedia::run(&settings()?, &given, console),
         Command::Adoptmedia => adoptmedia::run(&settings()?, console),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use mycars_application::{accounts, backup, images};
+use mycars_application::{accounts, backup, images, users};
 use mycars_domain::{Field, Violation, Violations};
 use mycars_http::messages;
 
@@ -28,6 +28,9 @@ pub(crate) enum CommandError {
     /// A use-case without fields failed.
     #[error("{}", with_causes(.0))]
     FailedTask(#[from] mycars_application::Error),
+    /// A use-case about users failed.
+    #[error("{}", with_causes(.0))]
+    Users(#[from] users::Error),
     /// A use-case about pictures failed.
     #[error("{}", with_causes(.0))]
     Images(#[from] images::Error),

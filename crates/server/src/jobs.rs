@@ -14,7 +14,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
     App,
-    housekeeping::{self, Job},
+    housekeeping::{self, AuditRetention, Job},
     ports::{BoxError, StoreError},
 };
 use mycars_http::JobMetrics;
@@ -26,7 +26,7 @@ use crate::settings::{self, Settings};
 pub(crate) struct Jobs {
     app: App,
     schedule: Vec<(Job, Duration)>,
-    retention: Option<TimeDelta>,
+    retention: AuditRetention,
     metrics: JobMetrics,
     leases: Leases,
     /// The lease of the job that runs.

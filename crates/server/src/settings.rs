@@ -17,7 +17,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use mycars_application::quotas::Quotas;
+use mycars_application::{housekeeping::AuditRetention, quotas::Quotas};
 use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use mycars_persistence::Pooler;
 use serde::Deserialize;
@@ -257,12 +257,17 @@ pub(crate) struct Storage {
 pub(crate) struct Audit {
     #[serde(deserialize_with = "values::whole::<0, MAX_DAYS, _, _>")]
     keep_days: i64,
+    #[serde(deserialize_with = "values::whole::<0, MAX_DAYS, _, _>")]
+    keep_addresses_days: i64,
 }
 
 impl Audit {
-    /// Returns the minimum age of entries that may be deleted; `None` if all are kept.
-    pub(crate) fn retention(&self) -> Option<TimeDelta> {
-        (self.keep_days > 0).then(|| TimeDelta::days(self.keep_days))
+    pub(crate) fn retention(&self) -> AuditRetention {
+        let days = |days: i64| (days > 0).then(|| TimeDelta::days(days));
+        AuditRetention {
+            entries: days(self.keep_days),
+            addresses: days(self.keep_addresses_days),
+        }
     }
 }
 

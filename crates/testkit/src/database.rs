@@ -1,8 +1,11 @@
 //! A database of its own for one test.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
-use diesel::{Connection as _, PgConnection, SqliteConnection, connection::SimpleConnection as _};
+use diesel::{
+    Connection as _, PgConnection, RunQueryDsl as _, SqliteConnection, connection::SimpleConnection as _,
+    dsl::sql, sql_types::Text,
+};
 use mycars_application::ports::Store;
 use mycars_persistence::{Database, Options, Pooler};
 use tempfile::TempDir;
@@ -125,6 +128,27 @@ impl TestDatabase {
             }
         };
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Returns the texts of all tables, with those of computed columns.
+    #[must_use]
+    pub fn dump(&self) -> String {
+        match &self.kept {
+            Kept::Sqlite(folder) => {
+                // A copy has no free pages, which hold deleted rows.
+                let copy = folder.path().join("dump.sqlite3");
+                self.execute(&format!("VACUUM INTO '{}'", copy.display()));
+                let bytes = fs::read(&copy).expect("the copy can be read");
+                fs::remove_file(&copy).expect("the copy can be removed");
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            Kept::Postgres(database) => {
+                let mut conn = PgConnection::establish(&database.url()).expect("PostgreSQL answers");
+                diesel::select(sql::<Text>("database_to_xml(true, false, '')::text"))
+                    .get_result(&mut conn)
+                    .expect("the tables can be read")
+            }
+        }
     }
 
     /// Waits until no other session is connected: PostgreSQL finishes the current statement of a client that was

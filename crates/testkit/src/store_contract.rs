@@ -68,6 +68,9 @@ macro_rules! store_contract {
             entries_are_counted_by_action_and_object_type
             entries_are_found_by_many_ids
             oldest_entries_are_deleted_and_newest_stays
+            texts_of_a_user_are_forgotten
+            forgetting_is_rolled_back
+            addresses_of_old_entries_are_forgotten
             entry_of_deleted_car_and_user_is_kept
             entry_is_rolled_back_with_its_change
             car_is_inserted_with_its_entry

@@ -39,6 +39,8 @@ pub(crate) struct State {
     revoked_at: BTreeMap<i64, DateTime<Utc>>,
     sessions: BTreeMap<i64, Session>,
     audit_log: Vec<Entry>,
+    /// The id of the last entry whose address was removed because of its age.
+    forgotten_addresses: i64,
     installation: Option<Installation>,
     leases: BTreeMap<String, LeaseRow>,
     /// The times at which buckets are whole again, measured from the start of the program.
@@ -663,6 +665,31 @@ impl AuditLog for Unit {
                 count: count as u64,
                 last: last.id,
             }))
+        })
+    }
+
+    fn forget_user(&mut self, user: UserId) -> Result<u64> {
+        self.change(|state| {
+            let is_theirs = |entry: &NewEntry| [entry.object.owner, entry.author.id].contains(&Some(user));
+            let theirs = state.audit_log.iter_mut().filter(|kept| is_theirs(&kept.entry));
+            Ok(theirs.map(|kept| kept.entry.forget(user)).count() as u64)
+        })
+    }
+
+    fn forget_addresses(&mut self, before: DateTime<Utc>, at_most: u32) -> Result<u64> {
+        self.change(|state| {
+            let known = state.forgotten_addresses;
+            let entries = state.audit_log.iter_mut().filter(|kept| kept.id > known);
+            let old = entries
+                .take_while(|kept| kept.entry.at < before)
+                .take(at_most as usize);
+            let mut count = 0;
+            for kept in old {
+                kept.entry.origin.address = None;
+                state.forgotten_addresses = kept.id;
+                count += 1;
+            }
+            Ok(count)
         })
     }
 }

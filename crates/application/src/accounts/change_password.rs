@@ -73,10 +73,7 @@ pub fn change_password(app: &App, caller: &Caller, input: &PasswordChange) -> Re
 fn check(app: &App, user: &User, input: &PasswordChange) -> Result<Password, Error> {
     let mut checker = Checker::new(UpdateMode::Full);
     checker.required(Field::OldPassword, &input.old_password, |text: &str| {
-        match app.hasher.verify(&required_text(text)?, &user.password) {
-            Verification::Wrong | Verification::Unsupported(_) => Err(vec![Violation::WrongPassword]),
-            Verification::Right | Verification::RightButOutdated => Ok(()),
-        }
+        verify_own(app, user, text)
     });
     let new_password = checker.required(Field::NewPassword, &input.new_password, Password::parse);
     if let Some(password) = &new_password {
@@ -84,6 +81,14 @@ fn check(app: &App, user: &User, input: &PasswordChange) -> Result<Password, Err
     }
     checker.finish()?;
     new_password.ok_or_else(wrong_password)
+}
+
+/// Checks that a text is the user's own password.
+pub(super) fn verify_own(app: &App, user: &User, text: &str) -> Result<(), Vec<Violation>> {
+    match app.hasher.verify(&required_text(text)?, &user.password) {
+        Verification::Wrong | Verification::Unsupported(_) => Err(vec![Violation::WrongPassword]),
+        Verification::Right | Verification::RightButOutdated => Ok(()),
+    }
 }
 
 fn wrong_password() -> Error {

@@ -1,9 +1,14 @@
-//! Delete the caller's account.
+//! Delete the caller's account: with their entries in the audit log as they are, or erased.
 
-use mycars_domain::{Action, Denied};
+use mycars_domain::{Action, Denied, Field, User, UserId, Violation, Violations};
 
-use super::{Error, profile::own};
-use crate::{App, Caller, images, ports::Revocation, users};
+use super::{Error, change_password::verify_own, profile::own};
+use crate::{
+    App, Caller, Input, Secret, UpdateMode, audit, images,
+    input::Checker,
+    ports::{Revocation, UnitOfWork},
+    users,
+};
 
 /// Deletes the account of `caller` with its cars, and then the cars' pictures (wire contract, section 5). Ends all its
 /// logins.
@@ -31,6 +36,42 @@ use crate::{App, Caller, images, ports::Revocation, users};
 /// ```
 pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
     let id = own(caller, Action::DeleteAccount)?;
+    delete_own(app, caller, id, |_, _| Ok(()))
+}
+
+/// Deletes the account of `caller` as [`delete_account`] does, and removes their texts from the audit log. The password
+/// proves that it is the user that leaves.
+///
+/// # Errors
+/// Those of [`delete_account`]; [`Error::Invalid`] if the password is missing or wrong.
+pub fn leave(app: &App, caller: &Caller, password: &Input<Secret>) -> Result<(), Error> {
+    let id = own(caller, Action::DeleteAccount)?;
+    let user = app
+        .store
+        .read(|unit| unit.users().find(id))?
+        .ok_or(Error::NotFound)?;
+    let mut checker = Checker::new(UpdateMode::Full);
+    checker.required(Field::Password, password, |text: &str| {
+        verify_own(app, &user, text)
+    });
+    checker.finish()?;
+    delete_own(app, caller, id, |unit, now| {
+        // Another request may have changed the password while this one was verified.
+        if now.password != user.password {
+            return Err(Violations::one(Field::Password, Violation::WrongPassword).into());
+        }
+        audit::user_erased(app, unit, caller, id)?;
+        Ok(())
+    })
+}
+
+/// Deletes the account of the caller, and does the rest of the work in the same transaction.
+fn delete_own(
+    app: &App,
+    caller: &Caller,
+    id: UserId,
+    rest: impl Fn(&mut dyn UnitOfWork, &User) -> Result<(), Error>,
+) -> Result<(), Error> {
     let images = app.store.write(|unit| {
         let is_last_superuser = users::superusers::is_last(unit, caller, id)?;
         let user = unit.users().find_for_update(id)?;
@@ -38,8 +79,9 @@ pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
         if is_last_superuser {
             return Err(Denied::LastSuperuser.into());
         }
-        let erased = users::erase(app, unit, caller, &user, Revocation::LoggedOut)?;
-        Ok::<_, Error>(erased.images)
+        let deleted = users::delete_locked(app, unit, caller, &user, Revocation::LoggedOut)?;
+        rest(unit, &user)?;
+        Ok::<_, Error>(deleted.images)
     })?;
     images::delete_all_unused(app, images);
     Ok(())
@@ -48,12 +90,16 @@ pub fn delete_account(app: &App, caller: &Caller) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use mockall::Sequence;
-    use mycars_domain::{Field, User, UserId, audit::Value};
+    use mycars_domain::{
+        audit::{self, Value},
+        values::PasswordHash,
+    };
 
     use super::*;
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
+        ports::Verification,
     };
 
     fn superuser(id: i64, is_active: bool) -> User {
@@ -116,7 +162,7 @@ mod tests {
         let (app, store) = mocks.into_app();
         delete_account(&app, &samples::ann()).unwrap();
         let mut car = expected::car_is_gone(&samples::ann());
-        car.changes.push(mycars_domain::audit::Change {
+        car.changes.push(audit::Change {
             field: Field::Image,
             before: "cars/a.jpg".into(),
             after: Value::Nothing,
@@ -174,5 +220,77 @@ mod tests {
             Err(Error::NotFound)
         ));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+
+    #[test]
+    fn leave_erases_the_user_in_the_same_transaction() {
+        let mut mocks = deletable(samples::user())
+            .with_user_read(samples::user())
+            .with_verification(Verification::Right);
+        mocks
+            .unit
+            .audit_log
+            .expect_forget_user()
+            .once()
+            .returning(|_| Ok(5));
+        let (app, store) = mocks.into_app();
+        leave(&app, &samples::ann(), &"right".into()).unwrap();
+        let actions: Vec<_> = store.entries().into_iter().map(|entry| entry.action).collect();
+        assert_eq!(actions, [audit::Action::Deleted, audit::Action::Erased]);
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn leave_with_wrong_or_missing_password_changes_nothing() {
+        for (password, expected) in [
+            (Input::from("wrong"), Violation::WrongPassword),
+            (Input::from(" "), Violation::Blank),
+            (Input::Absent, Violation::Required),
+        ] {
+            let (app, store) = Mocks::new()
+                .with_user_read(samples::user())
+                .with_verification(Verification::Wrong)
+                .into_app();
+            let refused = leave(&app, &samples::ann(), &password).unwrap_err().violations();
+            assert_eq!(refused, Violations::one(Field::Password, expected));
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn leave_with_a_password_that_was_changed_meanwhile_is_refused() {
+        let changed = User {
+            password: PasswordHash::from_storage("other".into()),
+            ..samples::user()
+        };
+        let (app, store) = Mocks::new()
+            .with_user_read(samples::user())
+            .with_verification(Verification::Right)
+            .with_user_locked(changed)
+            .with_cars(vec![])
+            .expect_logins_ended(Revocation::LoggedOut, 0, 0)
+            .expect_user_delete(UserId(1))
+            .into_app();
+        let refused = leave(&app, &samples::ann(), &"old".into())
+            .unwrap_err()
+            .violations();
+        assert_eq!(
+            refused,
+            Violations::one(Field::Password, Violation::WrongPassword)
+        );
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+
+    #[test]
+    fn leave_of_last_active_superuser_is_denied() {
+        let ann = superuser(1, true);
+        let (app, store) = Mocks::new()
+            .with_user(ann.clone())
+            .with_verification(Verification::Right)
+            .with_superusers(vec![ann.clone()])
+            .into_app();
+        let refused = leave(&app, &samples::caller(&ann), &"right".into());
+        assert!(matches!(refused, Err(Error::Denied(Denied::LastSuperuser))));
+        assert_eq!(store.commits(), 0);
     }
 }

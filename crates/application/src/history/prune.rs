@@ -1,6 +1,6 @@
-//! Delete the oldest entries of the audit log.
+//! Delete the oldest entries of the audit log, and the addresses in old entries.
 
-use chrono::{NaiveTime, TimeDelta};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use mycars_domain::{
     Action, Field, Target,
     audit::{self, Change, Object, Value},
@@ -17,8 +17,7 @@ use crate::{App, Caller, Error, audit::entry, housekeeping::BATCH, ports::Pruned
 /// deleted.
 pub fn prune(app: &App, caller: &Caller, retention: TimeDelta) -> Result<u64, Error> {
     policy::check(&caller.actor, Action::PruneAuditLog, Target::NOTHING)?;
-    let oldest_kept = app.now() - retention;
-    let before = oldest_kept.date_naive().and_time(NaiveTime::MIN).and_utc();
+    let before = start_of(app, retention);
     let mut total = 0;
     loop {
         let pruned = app.store.write(|unit| {
@@ -43,6 +42,32 @@ pub fn prune(app: &App, caller: &Caller, retention: TimeDelta) -> Result<u64, Er
     }
 }
 
+/// Removes the addresses from the entries that are older than `retention`, counted in whole days (UTC), and returns the
+/// number of these entries.
+///
+/// # Errors
+/// [`Error::Denied`] for all callers but the program itself; [`Error::Store`], and what was removed before stays removed.
+pub fn forget_addresses(app: &App, caller: &Caller, retention: TimeDelta) -> Result<u64, Error> {
+    policy::check(&caller.actor, Action::PruneAuditLog, Target::NOTHING)?;
+    let before = start_of(app, retention);
+    let mut total = 0;
+    loop {
+        let forgotten = app
+            .store
+            .write(|unit| Ok::<_, Error>(unit.audit_log().forget_addresses(before, BATCH)?))?;
+        total += forgotten;
+        if forgotten == 0 {
+            return Ok(total);
+        }
+    }
+}
+
+/// Returns the start of the first day that a retention keeps.
+fn start_of(app: &App, retention: TimeDelta) -> DateTime<Utc> {
+    let oldest_kept = app.now() - retention;
+    oldest_kept.date_naive().and_time(NaiveTime::MIN).and_utc()
+}
+
 fn number_of(pruned: PrunedEntries) -> Change {
     Change {
         field: Field::Entries,
@@ -53,7 +78,6 @@ fn number_of(pruned: PrunedEntries) -> Change {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
     use mycars_domain::audit::ObjectType;
 
     use super::*;
@@ -125,5 +149,24 @@ mod tests {
         let failed = prune(&app, &Caller::system(), YEAR);
         assert!(matches!(failed, Err(Error::Store(_))));
         assert_eq!(store.entries().len(), 1);
+    }
+
+    #[test]
+    fn addresses_are_forgotten_in_batches_without_an_entry() {
+        let mut mocks = Mocks::new();
+        let mut batches = [5000, 7, 0].into_iter();
+        mocks
+            .unit
+            .audit_log
+            .expect_forget_addresses()
+            .withf(|before, at_most| {
+                let month_ago = DateTime::parse_from_rfc3339("2026-10-24T00:00:00Z").unwrap();
+                (*before, *at_most) == (month_ago.to_utc(), BATCH)
+            })
+            .returning(move |_, _| Ok(batches.next().unwrap()));
+        let (app, store) = mocks.into_app();
+        let forgotten = forget_addresses(&app, &Caller::system(), TimeDelta::days(30));
+        assert_eq!(forgotten.unwrap(), 5007);
+        assert_eq!((store.commits(), store.entries()), (3, vec![]));
     }
 }

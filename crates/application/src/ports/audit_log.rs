@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Car, NewCar,
+    Car, NewCar, UserId,
     audit::{Entry, NewEntry},
 };
 
@@ -18,7 +18,8 @@ pub struct PrunedEntries {
     pub last: i64,
 }
 
-/// The audit log. Entries are only added and never changed, and only the oldest can be deleted.
+/// The audit log. Entries are only added. Of their content, only the texts of erased users and old addresses can be
+/// removed, and only the oldest entries can be deleted.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait AuditLog {
     /// Stores entries in their order, with increasing ids. Objects and users of an entry may be deleted, and the
@@ -75,4 +76,18 @@ pub trait AuditLog {
         before: DateTime<Utc>,
         at_most: u32,
     ) -> Result<Option<PrunedEntries>, StoreError>;
+
+    /// Removes the texts of a user from all entries, as [`NewEntry::forget`] does, and returns the number of entries
+    /// about or by the user. All other columns of these entries, and all other entries, MUST stay.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn forget_user(&mut self, user: UserId) -> Result<u64, StoreError>;
+
+    /// Removes the addresses from the oldest entries that may still have some, at most `at_most` entries: those from
+    /// before `before` that come before all other entries. Returns the number of entries; 0 if there are none.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn forget_addresses(&mut self, before: DateTime<Utc>, at_most: u32) -> Result<u64, StoreError>;
 }

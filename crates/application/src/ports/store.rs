@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Car, Field, NewCar,
+    Car, Field, NewCar, UserId,
     audit::{Entry, NewEntry},
 };
 
@@ -356,6 +356,14 @@ impl AuditLog for Recorder<'_> {
         at_most: u32,
     ) -> Result<Option<PrunedEntries>, StoreError> {
         self.unit.audit_log().delete_oldest(before, at_most)
+    }
+
+    fn forget_user(&mut self, user: UserId) -> Result<u64, StoreError> {
+        self.unit.audit_log().forget_user(user)
+    }
+
+    fn forget_addresses(&mut self, before: DateTime<Utc>, at_most: u32) -> Result<u64, StoreError> {
+        self.unit.audit_log().forget_addresses(before, at_most)
     }
 }
 

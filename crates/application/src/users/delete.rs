@@ -1,4 +1,4 @@
-//! Delete a user.
+//! Delete a user, and erase a user.
 
 use std::collections::HashMap;
 
@@ -61,23 +61,73 @@ pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -
     let images = app.store.write(|unit| {
         let is_last_superuser = superusers::is_last(unit, caller, id)?;
         let user = caller.recheck_with::<Error>(unit, id)?.ok_or(Error::NotFound)?;
-        policy::check(
-            &caller.actor,
-            Action::DeleteUser,
-            Target::user(user.id, user.rank()),
-        )?;
-        if is_last_superuser {
-            return Err(Denied::LastSuperuser.into());
-        }
-        let erased = erase(app, unit, caller, &user, Revocation::Revoked)?;
-        if seen.is_some_and(|seen| !seen.is_still(&user, erased.cars)) {
-            // The transaction is rolled back.
-            return Err(Error::Conflict);
-        }
-        Ok::<_, Error>(erased.images)
+        check_and_delete(app, unit, caller, &user, is_last_superuser, seen)
     })?;
     images::delete_all_unused(app, images);
     Ok(())
+}
+
+/// Deletes a user as [`delete`] does, and removes their texts from the audit log. Users that were deleted before can be
+/// erased, too.
+///
+/// # Errors
+/// Those of [`delete`]; [`Error::NotFound`] only if the audit log has no entries about or by the user, either.
+///
+/// ```
+/// use mycars_application::{mocks::{Mocks, samples}, users};
+/// use mycars_domain::{UserId, audit::Action};
+///
+/// let mut mocks = Mocks::new().without_user();
+/// mocks.unit.audit_log.expect_forget_user().return_once(|_| Ok(12));
+/// let (app, store) = mocks.into_app();
+///
+/// users::erase(&app, &samples::admin(), UserId(17), None)?;
+/// assert_eq!(store.entries()[0].action, Action::Erased);
+/// assert_eq!(store.entries()[0].object.name, "erased user 17");
+/// # Ok::<(), users::Error>(())
+/// ```
+pub fn erase(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -> Result<(), Error> {
+    policy::check(&caller.actor, Action::ReadUsers, Target::NOTHING)?;
+    let images = app.store.write(|unit| {
+        let is_last_superuser = superusers::is_last(unit, caller, id)?;
+        let user = caller.recheck_with::<Error>(unit, id)?;
+        let images = match &user {
+            Some(user) => check_and_delete(app, unit, caller, user, is_last_superuser, seen)?,
+            None => Vec::new(),
+        };
+        if audit::user_erased(app, unit, caller, id)? == 0 {
+            // The transaction is rolled back.
+            return Err(Error::NotFound);
+        }
+        Ok(images)
+    })?;
+    images::delete_all_unused(app, images);
+    Ok(())
+}
+
+/// Deletes a locked user if `caller` may do so, and returns the paths of the pictures.
+fn check_and_delete(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    caller: &Caller,
+    user: &User,
+    is_last_superuser: bool,
+    seen: Option<&SeenUser>,
+) -> Result<Vec<ImagePath>, Error> {
+    policy::check(
+        &caller.actor,
+        Action::DeleteUser,
+        Target::user(user.id, user.rank()),
+    )?;
+    if is_last_superuser {
+        return Err(Denied::LastSuperuser.into());
+    }
+    let deleted = delete_locked(app, unit, caller, user, Revocation::Revoked)?;
+    if seen.is_some_and(|seen| !seen.is_still(user, deleted.cars)) {
+        // The transaction is rolled back.
+        return Err(Error::Conflict);
+    }
+    Ok(deleted.images)
 }
 
 impl SeenUser {
@@ -87,22 +137,22 @@ impl SeenUser {
 }
 
 /// The cars that were deleted with their owner.
-pub(crate) struct Erased {
+pub(crate) struct DeletedCars {
     cars: Vec<CarVersion>,
     pub(crate) images: Vec<ImagePath>,
 }
 
 /// Deletes a locked user and their cars, ends the user's logins, and writes the entries of the audit log. The cars are
 /// locked and read in chunks, so that the memory does not grow with their texts.
-pub(crate) fn erase(
+pub(crate) fn delete_locked(
     app: &App,
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
     user: &User,
     why: Revocation,
-) -> Result<Erased, StoreError> {
+) -> Result<DeletedCars, StoreError> {
     let ended = logins::end_recorded(app, unit, user.id, why)?;
-    let mut erased = Erased {
+    let mut deleted = DeletedCars {
         cars: Vec::new(),
         images: Vec::new(),
     };
@@ -116,13 +166,15 @@ pub(crate) fn erase(
             .map(|car| audit::car_deleted(app, caller, car))
             .collect();
         unit.audit_log().append(&entries)?;
-        erased.cars.extend(cars.iter().map(CarVersion::from));
-        erased.images.extend(cars.into_iter().filter_map(|car| car.image));
+        deleted.cars.extend(cars.iter().map(CarVersion::from));
+        deleted
+            .images
+            .extend(cars.into_iter().filter_map(|car| car.image));
     }
     unit.users().delete(user.id)?;
     unit.audit_log()
         .append(&[audit::user_deleted(app, caller, user, ended)])?;
-    Ok(erased)
+    Ok(deleted)
 }
 
 #[cfg(test)]
@@ -331,6 +383,66 @@ mod tests {
                 [expected::car_is_gone(&admin), ann_is_gone(&admin)]
             );
         }
+    }
+
+    #[test]
+    fn erase_deletes_the_user_and_forgets_them_last() {
+        let mut order = mockall::Sequence::new();
+        let mut mocks = Mocks::new()
+            .with_user(samples::user())
+            .with_cars(vec![samples::car()])
+            .expect_logins_ended(Revocation::Revoked, 3, 2);
+        mocks
+            .unit
+            .users
+            .expect_delete()
+            .once()
+            .in_sequence(&mut order)
+            .returning(|_| Ok(()));
+        mocks
+            .unit
+            .audit_log
+            .expect_forget_user()
+            .once()
+            .in_sequence(&mut order)
+            .withf(|user| *user == UserId(1))
+            .returning(|_| Ok(9));
+        let (app, store) = mocks.into_app();
+        let admin = samples::admin();
+        erase(&app, &admin, UserId(1), None).unwrap();
+        let entries = store.entries();
+        assert_eq!(entries[..2], [expected::car_is_gone(&admin), ann_is_gone(&admin)]);
+        let erased = &entries[2];
+        assert_eq!(
+            (erased.action, &erased.object, &erased.author),
+            (
+                mycars_domain::audit::Action::Erased,
+                &mycars_domain::audit::Object::erased_user(UserId(1)),
+                &admin.author()
+            )
+        );
+        assert_eq!((entries.len(), store.commits()), (3, 1));
+    }
+
+    #[test]
+    fn erase_of_a_user_without_entries_is_not_found() {
+        let mut mocks = Mocks::new().without_user();
+        // The entry about the erasure itself.
+        mocks.unit.audit_log.expect_forget_user().returning(|_| Ok(1));
+        let (app, store) = mocks.into_app();
+        let refused = erase(&app, &samples::admin(), UserId(9), None);
+        assert!(matches!(refused, Err(Error::NotFound)));
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+
+    #[test]
+    fn erase_of_a_superuser_by_an_admin_is_denied() {
+        let root = samples::superuser();
+        let mocks = Mocks::new().with_user(root.clone()).with_superusers(vec![root]);
+        let (app, store) = mocks.into_app();
+        let refused = erase(&app, &samples::admin(), UserId(1), None);
+        assert!(matches!(refused, Err(Error::Denied(Denied::SuperusersOnly))));
+        assert_eq!(store.commits(), 0);
     }
 
     /// The calling superuser was active when the request was authenticated, and is inactive now.

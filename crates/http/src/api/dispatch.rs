@@ -136,7 +136,10 @@ fn own_car(endpoint: &Endpoint, operation: &Operation, ids: &[(String, i64)]) ->
 
 /// Returns the password that an operation may verify with this body.
 fn guess(endpoint: &Endpoint, operation: &Operation, body: &Body) -> Guess {
-    if operation.takes_old_password() {
+    // A user proves with the own password that it is them.
+    if operation.takes_field(Field::OldPassword)
+        || (endpoint.access == Access::Authenticated && operation.takes_field(Field::Password))
+    {
         return Guess::OldPassword;
     }
     if endpoint.rate != RateClass::Login {

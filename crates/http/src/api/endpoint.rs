@@ -143,9 +143,9 @@ impl Operation {
             || self.takes_rows()
     }
 
-    /// Returns whether the body holds the caller's own password.
-    pub(crate) fn takes_old_password(&self) -> bool {
-        self.has_field(messages::name(Field::OldPassword))
+    /// Returns whether the body has a field.
+    pub(crate) fn takes_field(&self, field: Field) -> bool {
+        self.has_field(messages::name(field))
     }
 
     fn has_field(&self, name: &str) -> bool {

@@ -18,8 +18,8 @@ use mycars_domain::{
 };
 
 use super::{
-    DB,
-    schema::{audit_log, audit_log_pruning},
+    Conn, DB,
+    schema::{audit_log, audit_log_addresses, audit_log_erasure, audit_log_pruning},
     store::{IDS_AT_ONCE, Unit, contains_nul, count_of, paged, search_key, where_all},
 };
 use crate::changes;
@@ -284,4 +284,88 @@ impl AuditLog for Unit<'_> {
             }))
         })
     }
+
+    fn forget_user(&mut self, user: UserId) -> Result<u64, StoreError> {
+        self.query(|conn| {
+            let theirs = audit_log::owner_id.eq(user.0).or(audit_log::actor_id.eq(user.0));
+            let ids: Vec<i64> = audit_log::table
+                .filter(theirs.assume_not_null())
+                .order(audit_log::id)
+                .select(audit_log::id)
+                .load(conn)?;
+            // The triggers let only these changes pass.
+            diesel::insert_into(audit_log_erasure::table)
+                .values((
+                    audit_log_erasure::number.eq(1),
+                    audit_log_erasure::user_id.eq(user.0),
+                ))
+                .execute(conn)?;
+            for some in ids.chunks(IDS_AT_ONCE) {
+                let rows = audit_log::table
+                    .filter(audit_log::id.eq_any(some))
+                    .select(Row::as_select())
+                    .load(conn)?;
+                for row in rows {
+                    forget(conn, row.try_into()?, user)?;
+                }
+            }
+            diesel::delete(audit_log_erasure::table).execute(conn)?;
+            Ok(ids.len() as u64)
+        })
+    }
+
+    fn forget_addresses(&mut self, before: DateTime<Utc>, at_most: u32) -> Result<u64, StoreError> {
+        use audit_log_addresses::{forgotten_below, number, table as progress};
+        self.query(|conn| {
+            let first: i64 = progress
+                .select(forgotten_below)
+                .first(conn)
+                .optional()?
+                .unwrap_or_default();
+            let next: Vec<(i64, DateTime<Utc>)> = audit_log::table
+                .filter(audit_log::id.ge(first))
+                .order(audit_log::id)
+                .select((audit_log::id, audit_log::at))
+                .limit(i64::from(at_most))
+                .load(conn)?;
+            let old: Vec<i64> = next
+                .into_iter()
+                .take_while(|(_, at)| *at < before)
+                .map(|(id, _)| id)
+                .collect();
+            let Some(last) = old.last() else {
+                return Ok(0);
+            };
+            // The triggers let only these changes pass.
+            let below = forgotten_below.eq(last.saturating_add(1));
+            diesel::insert_into(progress)
+                .values((number.eq(1), below))
+                .on_conflict(number)
+                .do_update()
+                .set(below)
+                .execute(conn)?;
+            let some = audit_log::id.ge(first).and(audit_log::id.le(last));
+            diesel::update(audit_log::table.filter(some.and(audit_log::address.is_not_null())))
+                .set(audit_log::address.eq(None::<String>))
+                .execute(conn)?;
+            Ok(old.len() as u64)
+        })
+    }
+}
+
+/// Removes the texts of a user from an entry.
+fn forget(conn: &mut Conn, Entry { id, mut entry }: Entry, user: UserId) -> QueryResult<()> {
+    entry.forget(user);
+    let values = Values::from(&entry);
+    diesel::update(audit_log::table.find(id))
+        .set((
+            audit_log::object_name.eq(values.object_name),
+            audit_log::actor_name.eq(values.actor_name),
+            audit_log::request_id.eq(values.request_id),
+            audit_log::address.eq(values.address),
+            audit_log::changes.eq(values.changes),
+            audit_log::search_key.eq(values.search_key),
+        ))
+        .execute(conn)?;
+    Ok(())
 }

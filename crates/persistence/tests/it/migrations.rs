@@ -121,7 +121,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// All migrations, in order.
-const ALL: [&str; 14] = [
+const ALL: [&str; 15] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -134,6 +134,7 @@ const ALL: [&str; 14] = [
     "2026-11-26-000010_image_bytes",
     "2026-11-26-000020_access_ended",
     "2026-11-26-000026_users_admins",
+    "2026-11-27-000035_audit_erasure",
     "2026-11-27-000045_leases",
     "2026-11-27-000046_rate_buckets",
 ];
@@ -320,6 +321,74 @@ fn audit_log_is_append_only_in_the_database() {
         // Reverting the migrations drops the table with its triggers.
         raw.revert_to(4);
         assert_eq!(migrate(&database), ALL[4..]);
+    }
+}
+
+/// By hand, entries can be changed only as far as a transaction of the program has marked.
+#[test]
+fn audit_log_forgets_only_marked_texts() {
+    for (database, mut raw) in both() {
+        database.execute(
+            "INSERT INTO audit_log (at, action, object_type, object_id, object_name, owner_id, actor_id, actor_name,
+                 channel, address, changes, search_key)
+             VALUES ('2026-11-23 08:30:00+00:00', 'changed', 'car', '7', 'Golf', 1, 2, 'bob', 'api', '192.0.2.1', '[]', ''),
+                 ('2026-11-23 08:30:00+00:00', 'changed', 'car', '8', 'Polo', 3, NULL, 'eve', 'api', '192.0.2.1', '[]', '')",
+        );
+        let forget_address = "UPDATE audit_log SET address = NULL";
+        let rename = |id: i64| {
+            format!("UPDATE audit_log SET object_name = 'x', changes = '' WHERE object_id = '{id}'")
+        };
+        let refuse = |raw: &mut dyn Raw, sql: &str| {
+            let refusal = raw.refusal(sql);
+            assert!(refusal.contains("append-only"), "{sql}: {refusal}");
+        };
+        refuse(&mut *raw, forget_address);
+        refuse(&mut *raw, &rename(7));
+
+        for user in [1, 2] {
+            database.execute(&format!(
+                "INSERT INTO audit_log_erasure (number, user_id) VALUES (1, {user})"
+            ));
+            for column in [
+                "at = '2026-11-23 08:30:01+00:00'",
+                "action = 'deleted'",
+                "owner_id = 3",
+                "actor_id = 3",
+            ] {
+                refuse(
+                    &mut *raw,
+                    &format!("UPDATE audit_log SET {column} WHERE object_id = '7'"),
+                );
+            }
+            refuse(&mut *raw, &rename(8));
+            database.execute(&rename(7));
+            database.execute("DELETE FROM audit_log_erasure");
+        }
+
+        database.execute(
+            "INSERT INTO audit_log_addresses (number, forgotten_below) SELECT 1, max(id) FROM audit_log",
+        );
+        refuse(&mut *raw, forget_address);
+        refuse(&mut *raw, &rename(7));
+        refuse(
+            &mut *raw,
+            "UPDATE audit_log SET address = '192.0.2.2' WHERE object_id = '7'",
+        );
+        database.execute(&format!("{forget_address} WHERE object_id = '7'"));
+        let texts = "SELECT object_name || ' ' || coalesce(address, '-') AS text FROM audit_log ORDER BY id";
+        assert_eq!(raw.texts(texts), ["x -", "Polo 192.0.2.1"]);
+
+        database.execute(
+            "INSERT INTO audit_log (at, action, object_type, object_id, object_name, actor_name, channel, changes,
+                 search_key)
+             VALUES ('2026-11-23 08:30:00+00:00', 'erased', 'user', '1', 'x', 'ann', 'api', '[]', '')",
+        );
+        raw.revert_to(12);
+        assert_eq!(raw.texts(texts), ["x -", "Polo 192.0.2.1"]);
+        refuse(&mut *raw, &rename(7));
+        refuse(&mut *raw, "DELETE FROM audit_log");
+        migrate(&database);
+        refuse(&mut *raw, &rename(7));
     }
 }
 

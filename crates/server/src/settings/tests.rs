@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 59] = [
+const VALUES: [(&str, &str, &str); 60] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -71,6 +71,7 @@ const VALUES: [(&str, &str, &str); 59] = [
     ("quotas.picture_bytes_per_user", "7", "2 GiB"),
     ("storage.min_free_bytes", "0", "1.5"),
     ("audit.keep_days", "365", "36501"),
+    ("audit.keep_addresses_days", "30", "-1"),
     ("jobs.enabled", "false", "auto"),
     ("jobs.every_seconds", "60", "0"),
     ("jobs.lease_seconds", "3", "0"),

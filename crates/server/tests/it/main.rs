@@ -17,6 +17,7 @@
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
 //! - [`quotas`]: quotas, free disk space, retention of the audit log, and recurring jobs.
+//! - [`erasure`]: users that are erased from the database and the media folder.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
 //! - [`dependencies`]: dependencies that nothing uses.
 //! - [`documents`]: links and quotations in the documents.
@@ -37,6 +38,7 @@ mod contract;
 mod crash;
 mod dependencies;
 mod documents;
+mod erasure;
 mod failover;
 mod import_django;
 mod jobs;

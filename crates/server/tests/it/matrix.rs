@@ -35,6 +35,7 @@ const ROUTES: &str = "
     GET    /api/me/                                               | 401   200   200   200   200   401
     PATCH  /api/me/                                               | 401   200   200   200   200   401
     DELETE /api/delete-account/                                   | 401   204   204   204   204   401
+    POST   /api/me/leave/                                         | 401   400   400   400   400   401
 
     GET    /api/cars/                                             | 401   200   200   200   200   401
     POST   /api/cars/                                             | 401   400   400   400   400   401

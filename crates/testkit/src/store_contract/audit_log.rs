@@ -553,3 +553,111 @@ pub fn concurrent_prunings_count_each_entry_once(store: &dyn Store) {
     });
     assert_eq!(counts, [1; ENTRIES]);
 }
+
+/// Returns entries about two users and their cars, by both users and by others, with an address.
+fn entries_of_two_users() -> Vec<NewEntry> {
+    let owners = [1, 2].map(|id| Some(UserId(id)));
+    let authors = [None, Some(UserId(1)), Some(UserId(2))];
+    let kinds = [ObjectType::User, ObjectType::Car];
+    let mut entries = Vec::new();
+    for owner in owners {
+        for author in authors {
+            for kind in kinds {
+                let name = author.map_or("anonymous", |id| if id.0 == 1 { "ann" } else { "bob" });
+                let mut about = entry(Action::Changed, kind, "7", "a name");
+                about.object.owner = owner;
+                about.author = Author {
+                    id: author,
+                    name: name.into(),
+                };
+                about.origin.address = Some([192, 0, 2, 1].into());
+                about.changes = vec![Change {
+                    field: Field::Email,
+                    before: Value::Nothing,
+                    after: "a@example.com".into(),
+                }];
+                entries.push(about);
+            }
+        }
+    }
+    entries
+}
+
+/// The texts of a user are removed from all entries about and by them, and all else stays. The search finds the entries
+/// by their new names only.
+pub fn texts_of_a_user_are_forgotten(store: &dyn Store) {
+    let forget = |user| {
+        let forgotten = store.write(|unit| unit.audit_log().forget_user(UserId(user)));
+        forgotten.expect("a user can be forgotten")
+    };
+    let entries = entries_of_two_users();
+    append(store, &entries);
+    assert_eq!(forget(9), 0);
+    assert_eq!(kept(store), entries);
+
+    assert_eq!(forget(1), 8);
+    let mut expected = entries;
+    for entry in &mut expected {
+        entry.forget(UserId(1));
+    }
+    assert_eq!(kept(store), expected);
+    let searched = |text: &str| {
+        let query = HistoryQuery {
+            search: Search::parse(text),
+            ..HistoryQuery::default()
+        };
+        list(store, &query).len()
+    };
+    assert_eq!((searched("ann"), searched("erased user 1")), (0, 8));
+    assert_eq!(forget(1), 8, "it can be repeated");
+    assert_eq!(kept(store), expected);
+    append(store, &expected[..1]);
+}
+
+/// A rollback keeps the texts.
+pub fn forgetting_is_rolled_back(store: &dyn Store) {
+    let entries = entries_of_two_users();
+    append(store, &entries);
+    let failed = store.write(|unit| {
+        unit.audit_log().forget_user(UserId(1))?;
+        unit.audit_log().forget_addresses(moment(100), 100)?;
+        Err::<(), _>(StoreError::Other("a fault of the program".into()))
+    });
+    assert!(failed.is_err());
+    assert_eq!(kept(store), entries);
+}
+
+/// Old entries lose their addresses in the order of their ids, up to the first one that is young enough.
+pub fn addresses_of_old_entries_are_forgotten(store: &dyn Store) {
+    let forget = |before: i64, at_most: u32| {
+        let forgotten = store.write(|unit| unit.audit_log().forget_addresses(moment(before), at_most));
+        forgotten.expect("addresses can be forgotten")
+    };
+    let addresses = || -> Vec<bool> {
+        let entries = kept(store).into_iter();
+        entries.map(|entry| entry.origin.address.is_some()).collect()
+    };
+    assert_eq!(forget(100, 10), 0, "there are none");
+    let mut entries: Vec<NewEntry> = entries_of_two_users().into_iter().take(5).collect();
+    for (entry, at) in entries.iter_mut().zip([10, 20, 40, 30, 50]) {
+        entry.at = moment(at);
+    }
+    entries[1].origin.address = None;
+    append(store, &entries);
+    assert_eq!(forget(10, 10), 0, "none is old enough");
+    assert_eq!(forget(100, 1), 1);
+    assert_eq!(addresses(), [false, false, true, true, true]);
+    assert_eq!(
+        forget(35, 10),
+        1,
+        "the third is younger, and the fourth comes after it"
+    );
+    assert_eq!(forget(35, 10), 0);
+    assert_eq!(forget(45, 10), 2);
+    assert_eq!(addresses(), [false, false, false, false, true]);
+    assert_eq!((forget(100, 10), forget(100, 10)), (1, 0));
+    for entry in &mut entries {
+        entry.origin.address = None;
+    }
+    assert_eq!(kept(store), entries, "all else stays");
+}

@@ -14,7 +14,7 @@ use crate::error::ApiError;
 const PAGE_SIZE: u32 = 100;
 
 /// The actions, by their names in the API.
-pub(crate) const ACTIONS: &[&str] = &["created", "changed", "deleted", "revoked"];
+pub(crate) const ACTIONS: &[&str] = &["created", "changed", "deleted", "revoked", "erased"];
 
 /// The types of objects, by their names in the API.
 pub(crate) const OBJECT_TYPES: &[&str] = &["user", "car", "refresh_token", "audit_log"];

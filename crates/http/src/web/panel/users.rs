@@ -99,16 +99,32 @@ static LIST: Changelist = Changelist {
             lead: "Everything below is deleted, too. This can’t be undone; the history stays.",
             is_danger: true,
             run: |app, caller, id, version| {
-                let seen = version.map(|version| SeenUser {
-                    version: version.updated_at,
-                    cars: version.cars.clone(),
-                });
-                users::delete(app, caller, UserId(id), seen.as_ref())?;
+                users::delete(app, caller, UserId(id), seen(version).as_ref())?;
+                Ok(Outcome::Done)
+            },
+        },
+        Action {
+            name: "erase",
+            title: "Erase",
+            past: "erased",
+            button: "Yes, erase",
+            lead: "Everything below is deleted, too, and the history forgets their names, addresses and values. This \
+                   can’t be undone. Backups from before still hold their data.",
+            is_danger: true,
+            run: |app, caller, id, version| {
+                users::erase(app, caller, UserId(id), seen(version).as_ref())?;
                 Ok(Outcome::Done)
             },
         },
     ],
 };
+
+fn seen(version: Option<&Version>) -> Option<SeenUser> {
+    version.map(|version| SeenUser {
+        version: version.updated_at,
+        cars: version.cars.clone(),
+    })
+}
 
 /// Number of a user's cars on the user's page.
 const CARS: u32 = 20;

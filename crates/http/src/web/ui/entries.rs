@@ -104,6 +104,7 @@ impl LogEntry {
                 (Action::Deleted, _) => "deleted",
                 (Action::Revoked, ObjectType::User) => "ended all logins of",
                 (Action::Revoked, _) => "ended",
+                (Action::Erased, _) => "erased",
             },
             object_type: object_type(entry.object.kind),
             object: entry.object.name.clone(),
