@@ -64,7 +64,6 @@ fn answers(
         }
     }
     for path in [
-        "/api/admin/users/?format=json",
         "/admin/users/",
         "/admin/cars/",
         "/admin/cars/1/",
