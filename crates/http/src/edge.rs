@@ -13,4 +13,5 @@ pub(crate) mod readiness;
 pub(crate) mod request_id;
 pub(crate) mod request_log;
 pub(crate) mod security_headers;
+pub(crate) mod starting;
 pub(crate) mod timeouts;

@@ -26,6 +26,7 @@ pub use edge::{
     client_addr::{Networks, TrustedProxies},
     cors::{AllowedOrigins, BadOrigin},
     metrics::JobMetrics,
+    starting::{Starting, serve_while_starting},
 };
 pub use request::{
     pools::{PoolSizes, lower_priority},

@@ -128,18 +128,44 @@ impl Database {
         sqlite::known_migrations()
     }
 
+    /// Returns the names of the pending migrations, in their order.
+    ///
+    /// # Errors
+    /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`], [`OpenError::Unsuitable`].
+    pub fn pending_migrations(&self, options: &Options) -> Result<Vec<String>, OpenError> {
+        let options = options.at_least_one();
+        let address = self.address(options)?;
+        match self.0 {
+            Kind::Sqlite { .. } => sqlite::pending(&address, options),
+            Kind::Postgres { .. } => postgres::pending(&address, options),
+        }
+        .map_err(|failure| self.error(&failure))
+    }
+
     /// Applies the pending migrations, all or none, and returns their names. If several instances do this at once,
     /// one migrates and the others wait.
     ///
     /// # Errors
+    /// Those of [`migrate_after`](Self::migrate_after).
+    pub fn migrate(&self, options: &Options) -> Result<Vec<String>, OpenError> {
+        self.migrate_after(options, &mut |_| ())
+    }
+
+    /// Applies migrations like [`migrate`](Self::migrate), and calls `before` with their names before, if there are any.
+    ///
+    /// # Errors
     /// [`OpenError::NoFolder`], [`OpenError::Folder`], [`OpenError::Closed`], [`OpenError::Unsuitable`],
     /// [`OpenError::Migration`].
-    pub fn migrate(&self, options: &Options) -> Result<Vec<String>, OpenError> {
+    pub fn migrate_after(
+        &self,
+        options: &Options,
+        before: &mut dyn FnMut(&[String]),
+    ) -> Result<Vec<String>, OpenError> {
         let options = options.at_least_one();
         let address = self.address(options)?;
         match self.0 {
-            Kind::Sqlite { .. } => sqlite::migrate(&address, options),
-            Kind::Postgres { .. } => postgres::migrate(&address, options),
+            Kind::Sqlite { .. } => sqlite::migrate(&address, options, before),
+            Kind::Postgres { .. } => postgres::migrate(&address, options, before),
         }
         .map_err(|failure| self.error(&failure))
     }

@@ -13,6 +13,9 @@ pub struct Options {
     /// Maximum time of a statement. After that, it is cancelled, and the database is reported as unavailable. On SQLite,
     /// only searches have this limit.
     pub statement_timeout: Option<Duration>,
+    /// Whether the database may have migrations of a newer version that only add something. Set during a rolling update by
+    /// servers, and not by commands, which would leave out what they do not know.
+    pub accepts_newer: bool,
     /// The connection pooler in front of PostgreSQL.
     pub pooler: Pooler,
 }
@@ -34,6 +37,7 @@ impl Default for Options {
             pool_size: 8,
             timeout: Duration::from_secs(2),
             statement_timeout: None,
+            accepts_newer: false,
             pooler: Pooler::None,
         }
     }

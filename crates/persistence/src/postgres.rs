@@ -86,7 +86,6 @@ mod keys;
 #[path = "shared/leases.rs"]
 mod leases;
 #[path = "shared/migrations.rs"]
-#[expect(dead_code, reason = "the names of the migrations are those of SQLite")]
 mod migrations;
 #[path = "shared/opening.rs"]
 mod opening;
@@ -104,7 +103,7 @@ mod store;
 mod users;
 
 use crate::requirements::postgres::{check, check_before_migrations, establish};
-pub(crate) use opening::{connect, migrate};
+pub(crate) use opening::{connect, migrate, pending};
 use store::{Manager, Unit, Wait, roll_back};
 
 diesel::define_sql_function! {

@@ -37,6 +37,17 @@ pub(crate) fn newer_schema(applied: &BTreeSet<String>, known: &BTreeSet<String>)
     })
 }
 
+/// Returns the problem with a schema from which an unknown migration removed something. Both sets have names of
+/// migrations.
+pub(crate) fn newer_contract(contracts: &BTreeSet<String>, known: &BTreeSet<String>) -> Option<String> {
+    let unknown = contracts.difference(known).next()?;
+    Some(format!(
+        "the migration {unknown} removed what version {} needs: run the newer version, or restore the backup that was \
+         made before the upgrade",
+        env!("CARGO_PKG_VERSION"),
+    ))
+}
+
 pub(crate) mod postgres {
     //! The requirements on PostgreSQL.
 
@@ -175,11 +186,12 @@ pub(crate) mod postgres {
             WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
                 AND relkind IN ('r', 'p')
                 AND relname IN ('users', 'cars', 'refresh_tokens', 'sessions', 'audit_log', 'installation',
-                    'leases', 'rate_buckets', '__diesel_schema_migrations')
+                    'leases', 'rate_buckets',
+                    'contracts', '__diesel_schema_migrations')
                 AND NOT (has_table_privilege(oid, 'SELECT')
-                    AND (has_table_privilege(oid, 'INSERT') OR relname = '__diesel_schema_migrations')
+                    AND (has_table_privilege(oid, 'INSERT') OR relname IN ('contracts', '__diesel_schema_migrations'))
                     AND (has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')
-                        OR relname IN ('audit_log', 'installation', '__diesel_schema_migrations')))
+                        OR relname IN ('audit_log', 'installation', 'contracts', '__diesel_schema_migrations')))
         ), '') AS closed_table";
 
     fn facts(conn: &mut PgConnection) -> Result<Facts, Failure> {

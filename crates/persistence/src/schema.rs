@@ -135,6 +135,12 @@ macro_rules! schema {
             }
         }
 
+        diesel::table! {
+            contracts (migration) {
+                migration -> Text,
+            }
+        }
+
         // Cars and tokens are also queried together with their users.
         diesel::allow_tables_to_appear_in_same_query!(users, cars, refresh_tokens);
     };

@@ -96,7 +96,7 @@ mod users;
 
 use crate::requirements::sqlite::{check, check_before_migrations, establish};
 pub(crate) use migrations::known_migrations;
-pub(crate) use opening::{connect, migrate};
+pub(crate) use opening::{connect, migrate, pending};
 use store::Unit;
 use transactions::Transactions;
 

@@ -24,7 +24,11 @@ pub(crate) enum Command {
         address: Option<SocketAddr>,
     },
     /// Apply pending migrations.
-    Migrate,
+    Migrate {
+        /// Only print the names of the pending migrations.
+        #[arg(long)]
+        plan: bool,
+    },
     /// Create a superuser.
     Createsuperuser(CreateSuperuser),
     /// Set the password of a user, and revoke their sessions and refresh tokens.

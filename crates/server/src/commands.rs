@@ -44,7 +44,7 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
     let app = || wiring::app(&settings()?);
     match command {
         Command::Runserver { .. } => runserver::run(&settings()?, console),
-        Command::Migrate => migrate::run(&settings()?, console),
+        Command::Migrate { plan } => migrate::run(&settings()?, plan, console),
         Command::Createsuperuser(given) => {
             let variable = |name: &str| std::env::var(name).ok();
             createsuperuser::run(&app()?, &given, &variable, console)

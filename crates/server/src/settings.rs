@@ -119,6 +119,8 @@ pub(crate) struct Database {
     pub(crate) statement_timeout_seconds: u64,
     #[serde(deserialize_with = "values::pooler")]
     pub(crate) pooler: Pooler,
+    #[serde(deserialize_with = "values::migrate_at")]
+    pub(crate) migrate: MigrateAt,
 }
 
 #[derive(Debug, Deserialize)]
@@ -325,6 +327,15 @@ pub(crate) struct Log {
     pub(crate) level: String,
     #[serde(deserialize_with = "values::log_format")]
     pub(crate) format: LogFormat,
+}
+
+/// When pending migrations are applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MigrateAt {
+    /// By each start of the server, and by each command that uses the database.
+    Start,
+    /// By the command `migrate` alone.
+    Never,
 }
 
 /// The place where the servers count requests together.

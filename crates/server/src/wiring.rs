@@ -19,7 +19,7 @@ use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
 use crate::{
     error::CommandError,
     secret_key,
-    settings::{Secret, Settings, SettingsError, SharedRatesIn},
+    settings::{MigrateAt, Secret, Settings, SettingsError, SharedRatesIn},
 };
 
 /// Returns the database in the settings, and its options. Creates the data folder, which may hold it.
@@ -36,6 +36,7 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
         pool_size: settings.database.pool_size,
         timeout: Duration::from_secs(settings.database.timeout_seconds),
         statement_timeout: None,
+        accepts_newer: false,
         pooler: settings.database.pooler,
     };
     Ok((database, options))
@@ -49,7 +50,7 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
 pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
     let key = signing_key(settings)?;
     let (database, options) = database(settings)?;
-    let (app, applied) = migrated_app(settings, &key, &database, &options)?;
+    let (app, applied) = migrated_app(settings, &key, &database, &options, &mut |_| ())?;
     log_migrations(&applied);
     Ok(app)
 }
@@ -61,7 +62,7 @@ pub(crate) fn app(settings: &Settings) -> Result<App, CommandError> {
 pub(crate) fn app_without_key(settings: &Settings) -> Result<App, CommandError> {
     let key = Secret::new(SystemRandom.hex(32));
     let (database, options) = database(settings)?;
-    let (app, applied) = migrated_app(settings, &key, &database, &options)?;
+    let (app, applied) = migrated_app(settings, &key, &database, &options, &mut |_| ())?;
     log_migrations(&applied);
     Ok(app)
 }
@@ -75,20 +76,25 @@ pub(crate) fn log_migrations(applied: &[String]) {
     }
 }
 
-/// Returns the use-cases for the server, and the names of the applied migrations, which are not logged. The time of
+/// Returns the use-cases for the server, and the names of the applied migrations, which are not logged. Calls `before`
+/// before migrations are applied. A schema with unknown migrations that only add something is accepted. The time of
 /// statements is limited, and the recurring jobs have two connections besides those of the requests, for the job and for
 /// its lease, so that neither waits for the other.
 ///
 /// # Errors
 /// Those of [`app`].
-pub(crate) fn server_app(settings: &Settings) -> Result<(App, Vec<String>), CommandError> {
+pub(crate) fn server_app(
+    settings: &Settings,
+    before: &mut dyn FnMut(&[String]),
+) -> Result<(App, Vec<String>), CommandError> {
     let (database, options) = database(settings)?;
     let options = Options {
         pool_size: options.pool_size + 2 * u32::from(settings.jobs.enabled),
         statement_timeout: Some(Duration::from_secs(settings.database.statement_timeout_seconds)),
+        accepts_newer: true,
         ..options
     };
-    migrated_app(settings, &signing_key(settings)?, &database, &options)
+    migrated_app(settings, &signing_key(settings)?, &database, &options, before)
 }
 
 /// Returns the key that signs tokens, and logs a warning if other users of the machine can read it.
@@ -105,12 +111,16 @@ fn migrated_app(
     key: &Secret,
     database: &Database,
     options: &Options,
+    before: &mut dyn FnMut(&[String]),
 ) -> Result<(App, Vec<String>), CommandError> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let fallbacks = settings.secret_key_fallbacks.iter().map(Secret::reveal);
-    let applied = database.migrate(options)?;
+    let applied = match settings.database.migrate {
+        MigrateAt::Start => database.migrate_after(options, before)?,
+        MigrateAt::Never => refuse_pending(database.pending_migrations(options)?)?,
+    };
     let app = App {
         store: database.connect(options)?,
         hasher: Arc::new(DjangoHasher::new(settings.passwords.bcrypt_cost)?),
@@ -159,6 +169,16 @@ pub(crate) fn shared_rates(
         SharedRatesIn::Database => true,
     };
     Ok(is_shared.then(|| Arc::new(StoredRates(Arc::clone(&app.store))) as Arc<dyn SharedRates>))
+}
+
+fn refuse_pending(pending: Vec<String>) -> Result<Vec<String>, CommandError> {
+    match pending.first() {
+        None => Ok(pending),
+        Some(first) => Err(CommandError::Refused(format!(
+            "{} migrations are pending, the first is {first}: run `mycars migrate` (MYCARS__DATABASE__MIGRATE is never)",
+            pending.len()
+        ))),
+    }
 }
 
 /// Returns the program and the database that archives come from.

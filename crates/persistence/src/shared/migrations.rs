@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use diesel::{
-    QueryResult, QueryableByName, RunQueryDsl as _,
+    QueryDsl as _, QueryResult, QueryableByName, RunQueryDsl as _,
     connection::{AnsiTransactionManager, TransactionManager as _},
     migration::MigrationSource,
     sql_query,
@@ -12,8 +12,15 @@ use diesel::{
 use diesel_migrations::MigrationHarness as _;
 use mycars_application::ports::BoxError;
 
-use super::{Conn, DB, HAS_MIGRATIONS, MIGRATIONS, begin_migrations, keys};
-use crate::{error::Failure, options::Options, requirements::newer_schema};
+use super::{Conn, DB, HAS_MIGRATIONS, MIGRATIONS, begin_migrations, keys, schema::contracts};
+use crate::{
+    error::Failure,
+    options::Options,
+    requirements::{newer_contract, newer_schema},
+};
+
+/// The version of the migration that creates the table of contracts.
+const CONTRACTS: &str = "20261127000047";
 
 /// Applies the pending migrations in one transaction. If this fails, the connection is closed before the commit, and
 /// the database rolls back.
@@ -44,19 +51,34 @@ pub(crate) fn known_migrations() -> Vec<String> {
         .collect()
 }
 
-/// Returns whether all migrations are applied. Fails if unknown migrations are applied, which a newer version has
-/// added.
-pub(super) fn is_current(conn: &mut Conn) -> Result<bool, Failure> {
-    let known = MigrationSource::<DB>::migrations(&MIGRATIONS).map_err(Failure::Opening)?;
-    let known: BTreeSet<String> = known
+/// Returns the names of the known migrations that are not applied. Fails if unknown migrations are applied, which a newer
+/// version has added, unless the options accept them and they only added something.
+pub(super) fn pending_names(conn: &mut Conn, options: Options) -> Result<Vec<String>, Failure> {
+    let migrations = MigrationSource::<DB>::migrations(&MIGRATIONS).map_err(Failure::Opening)?;
+    let known: BTreeSet<String> = migrations
         .iter()
         .map(|migration| migration.name().version().to_string())
         .collect();
     let applied = applied(conn)?;
-    match newer_schema(&applied, &known) {
-        Some(problem) => Err(Failure::Unsuitable(problem)),
-        None => Ok(applied == known),
+    if let Some(problem) = newer_schema(&applied, &known) {
+        // Without this table, nothing says what unknown migrations did.
+        if !options.accepts_newer || !applied.contains(CONTRACTS) {
+            return Err(Failure::Unsuitable(problem));
+        }
+        let contracts: BTreeSet<String> = contracts::table
+            .select(contracts::migration)
+            .load::<String>(conn)?
+            .into_iter()
+            .collect();
+        if let Some(problem) = newer_contract(&contracts, &known_migrations().into_iter().collect()) {
+            return Err(Failure::Unsuitable(problem));
+        }
     }
+    Ok(migrations
+        .iter()
+        .filter(|migration| !applied.contains(&migration.name().version().to_string()))
+        .map(|migration| migration.name().to_string())
+        .collect())
 }
 
 #[derive(QueryableByName)]

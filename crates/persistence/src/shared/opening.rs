@@ -7,7 +7,7 @@ use mycars_application::ports::Store;
 
 use super::{
     Conn, check, check_before_migrations, establish,
-    migrations::{apply_pending, is_current},
+    migrations::{apply_pending, pending_names},
     prepare,
     store::{DieselStore, Manager},
 };
@@ -16,8 +16,21 @@ use crate::{error::Failure, options::Options};
 /// Maximum time that an instance waits while another one applies migrations.
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
 
-/// Applies the migrations that are pending, all or none, and returns their names.
-pub(crate) fn migrate(address: &str, options: Options) -> Result<Vec<String>, Failure> {
+/// Returns the names of the pending migrations.
+pub(crate) fn pending(address: &str, options: Options) -> Result<Vec<String>, Failure> {
+    let mut conn = establish(address, options.pooler)?;
+    prepare(&mut conn, options)?;
+    check(&mut conn, options.pooler)?;
+    pending_names(&mut conn, options)
+}
+
+/// Applies the migrations that are pending, all or none, and returns their names. Calls `before` with their names before,
+/// if there are any.
+pub(crate) fn migrate(
+    address: &str,
+    options: Options,
+    before: &mut dyn FnMut(&[String]),
+) -> Result<Vec<String>, Failure> {
     let options = Options {
         timeout: MIGRATION_PATIENCE,
         statement_timeout: None,
@@ -25,9 +38,11 @@ pub(crate) fn migrate(address: &str, options: Options) -> Result<Vec<String>, Fa
     };
     let mut conn = open(address, options)?;
     // Diesel's own check needs the right to create tables, even if there is nothing to do.
-    if is_current(&mut conn)? {
-        return Ok(Vec::new());
+    let pending = pending_names(&mut conn, options)?;
+    if pending.is_empty() {
+        return Ok(pending);
     }
+    before(&pending);
     apply_pending(&mut conn, options).map_err(Failure::Migrating)
 }
 
@@ -53,7 +68,7 @@ fn open(address: &str, options: Options) -> Result<Conn, Failure> {
     let mut conn = establish(address, options.pooler)?;
     prepare(&mut conn, options)?;
     check(&mut conn, options.pooler)?;
-    if !is_current(&mut conn)? {
+    if !pending_names(&mut conn, options)?.is_empty() {
         check_before_migrations(&mut conn)?;
     }
     Ok(conn)

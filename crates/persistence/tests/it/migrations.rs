@@ -121,7 +121,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// All migrations, in order.
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -137,6 +137,7 @@ const ALL: [&str; 15] = [
     "2026-11-27-000035_audit_erasure",
     "2026-11-27-000045_leases",
     "2026-11-27-000046_rate_buckets",
+    "2026-11-27-000047_contracts",
 ];
 
 #[test]
@@ -598,5 +599,80 @@ fn rows_with_colliding_keys_can_be_found_and_changed() {
             })
             .unwrap();
         assert_eq!(raw.texts(names), ["gasse Ann", "strasse Ann"]);
+    }
+}
+
+/// The last migration before the rule below, which the tables of all older versions have.
+const BEFORE_THE_RULE: &str = "2026-11-26-000026_users_admins";
+
+/// Returns the statements of a migration that a server of an older version may not survive.
+fn contractions(sql: &str) -> Vec<String> {
+    let lines = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default());
+    let text = lines.collect::<Vec<_>>().join(" ").to_uppercase();
+    let statements = text
+        .split(';')
+        .map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "));
+    let contracts = |statement: &String| {
+        let has = |part: &str| statement.contains(part);
+        let alters = statement.starts_with("ALTER TABLE");
+        ["DROP TABLE", "DROP VIEW", "DROP SCHEMA"]
+            .iter()
+            .any(|start| statement.starts_with(start))
+            || alters && (has(" DROP COLUMN ") || has(" RENAME ") || has(" TYPE ") || has(" SET NOT NULL"))
+            || alters && has(" ADD ") && has(" NOT NULL") && !has(" DEFAULT ")
+    };
+    statements.filter(contracts).collect()
+}
+
+#[test]
+fn contractions_are_found() {
+    for sql in [
+        "DROP TABLE cars;",
+        "CREATE TABLE a (b INT);\n-- text\nDROP TABLE IF EXISTS\n cars",
+        "ALTER TABLE cars DROP COLUMN vin",
+        "ALTER TABLE cars RENAME COLUMN vin TO vins",
+        "alter table cars rename to autos",
+        "ALTER TABLE cars ALTER COLUMN vin TYPE INT",
+        "ALTER TABLE cars ALTER vin SET NOT NULL",
+        "ALTER TABLE cars ADD COLUMN size BIGINT NOT NULL",
+    ] {
+        assert_eq!(contractions(sql).len(), 1, "{sql}");
+    }
+    for sql in [
+        "CREATE TABLE a (b TEXT NOT NULL)",
+        "ALTER TABLE cars ADD COLUMN size BIGINT",
+        "ALTER TABLE cars ADD COLUMN size BIGINT NOT NULL DEFAULT 0",
+        "-- DROP TABLE cars;",
+        "DROP TRIGGER a ON b; DROP INDEX c",
+    ] {
+        assert_eq!(contractions(sql), [""; 0], "{sql}");
+    }
+}
+
+/// During a rolling update, servers of the version before run beside those of the new one.
+#[test]
+fn migrations_only_expand_unless_they_name_their_contract() {
+    for database in ["postgres", "sqlite"] {
+        for name in Database::migrations() {
+            if name.as_str() <= BEFORE_THE_RULE {
+                continue;
+            }
+            let path = format!(
+                "{}/../../migrations/{database}/{name}/up.sql",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let sql = std::fs::read_to_string(&path).unwrap();
+            let found = contractions(&sql);
+            let is_marked = sql.contains("-- contract: since ")
+                && sql.contains(&format!("INSERT INTO contracts (migration) VALUES ('{name}')"));
+            assert!(
+                found.is_empty() || is_marked,
+                "{database}/{name} removes what servers of the version before may need: {found:?}. Let the release \
+                 before stop using it, and add `-- contract: since VERSION` and \
+                 `INSERT INTO contracts (migration) VALUES ('{name}');`"
+            );
+        }
     }
 }

@@ -17,6 +17,7 @@ const OPTIONS: Options = Options {
     pool_size: 2,
     timeout: Duration::from_secs(1),
     statement_timeout: None,
+    accepts_newer: false,
     pooler: Pooler::None,
 };
 
@@ -117,6 +118,10 @@ fn refuses(url: &str, parts: &[&str]) {
     }
 }
 
+fn parsed(database: &TestDatabase) -> Database {
+    Database::parse(&database.url()).unwrap()
+}
+
 #[test]
 fn database_of_a_newer_program_is_refused_and_unchanged() {
     for database in [TestDatabase::sqlite(), TestDatabase::postgres()] {
@@ -133,6 +138,16 @@ fn database_of_a_newer_program_is_refused_and_unchanged() {
         database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000010')");
         refuses(&database.url(), &["20991231000009, 20991231000010"]);
         database.execute(tables);
+        let accepting = Options {
+            accepts_newer: true,
+            ..OPTIONS
+        };
+        assert_eq!(parsed(&database).migrate(&accepting).unwrap(), [""; 0]);
+        parsed(&database).connect(&accepting).unwrap().ping().unwrap();
+        database.execute("INSERT INTO contracts VALUES ('2099-12-31-000010_shrink')");
+        let refused = parsed(&database).connect(&accepting).err().unwrap().to_string();
+        assert!(refused.contains("2099-12-31-000010_shrink removed"), "{refused}");
+        database.execute("DELETE FROM contracts");
         database.execute("DELETE FROM __diesel_schema_migrations WHERE version LIKE '2099%'");
         database.store().ping().unwrap();
     }
@@ -322,6 +337,7 @@ const ONE_CONNECTION: Options = Options {
     pool_size: 1,
     timeout: Duration::from_secs(2),
     statement_timeout: None,
+    accepts_newer: false,
     pooler: Pooler::None,
 };
 

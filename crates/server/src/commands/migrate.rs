@@ -1,14 +1,18 @@
-//! `mycars migrate`: apply pending migrations.
+//! `mycars migrate`: apply pending migrations, or list them.
 
 use crate::{console::Console, error::CommandError, settings::Settings, wiring};
 
-pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
+pub(super) fn run(settings: &Settings, plan: bool, console: &mut dyn Console) -> Result<(), CommandError> {
     let (database, options) = wiring::database(settings)?;
-    let applied = database.migrate(&options)?;
-    for name in &applied {
-        console.print(&format!("Applied {name}"));
+    let (names, verb) = if plan {
+        (database.pending_migrations(&options)?, "Pending:")
+    } else {
+        (database.migrate(&options)?, "Applied")
+    };
+    for name in &names {
+        console.print(&format!("{verb} {name}"));
     }
-    if applied.is_empty() {
+    if names.is_empty() {
         console.print(&format!("No migrations to apply to {database}."));
     }
     Ok(())

@@ -6,7 +6,7 @@ use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
-use mycars_http::{JobMetrics, Limits, PoolSizes, bind, serve};
+use mycars_http::{JobMetrics, Limits, PoolSizes, bind, serve, serve_while_starting};
 use tracing::Dispatch;
 
 use crate::{
@@ -20,7 +20,18 @@ use crate::{
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     let address = settings.server.bind;
     let listener = bind(address).map_err(|error| listen_error(address, error.kind(), &error.to_string()))?;
-    let (app, applied) = wiring::server_app(settings)?;
+    let mut starting = None;
+    let (app, applied) = wiring::server_app(settings, &mut |_| {
+        let served = serve_while_starting(&listener);
+        starting = served
+            .inspect_err(
+                |error| tracing::warn!(%error, "no health check is served while migrations are applied"),
+            )
+            .ok();
+    })?;
+    if let Some(starting) = starting {
+        starting.stop();
+    }
     let http = mycars_http::Settings {
         workers: settings.server.workers,
         pools: PoolSizes {

@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 60] = [
+const VALUES: [(&str, &str, &str); 61] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -36,6 +36,7 @@ const VALUES: [(&str, &str, &str); 60] = [
     ("database.timeout_seconds", "9", "0"),
     ("database.statement_timeout_seconds", "9", "3601"),
     ("database.pooler", "transaction", "session"),
+    ("database.migrate", "never", "always"),
     ("tokens.access_minutes", "5", "0"),
     ("tokens.refresh_minutes", "50", "99999999999999999999"),
     ("tokens.rotate_refresh", "true", "auto"),

@@ -7,7 +7,7 @@ use mycars_http::{AllowedOrigins, BadOrigin, Networks, Rate, TrustedProxies};
 use mycars_persistence::Pooler;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{LogFormat, SharedRatesIn};
+use super::{LogFormat, MigrateAt, SharedRatesIn};
 use crate::logging;
 
 /// A value as TOML or as text.
@@ -221,7 +221,16 @@ pub(super) fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<St
     })
 }
 
-/// The format of the log.
+/// When migrations are applied.
+pub(super) fn migrate_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MigrateAt, D::Error> {
+    read_text(deserializer, "start or never", |text| match text.trim() {
+        "start" => Some(MigrateAt::Start),
+        "never" => Some(MigrateAt::Never),
+        _ => None,
+    })
+}
+
+/// The connection pooler in front of PostgreSQL.
 pub(super) fn pooler<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pooler, D::Error> {
     read_text(deserializer, "none or transaction", |text| match text.trim() {
         "none" => Some(Pooler::None),
@@ -230,6 +239,7 @@ pub(super) fn pooler<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Poole
     })
 }
 
+/// The place where servers count requests together.
 pub(super) fn shared_rates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SharedRatesIn, D::Error> {
     read_text(deserializer, "auto, memory or database", |text| {
         match text.trim() {
@@ -241,6 +251,7 @@ pub(super) fn shared_rates<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     })
 }
 
+/// The format of the log.
 pub(super) fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogFormat, D::Error> {
     read_text(deserializer, "text or json", |text| match text.trim() {
         "text" => Some(LogFormat::Text),

@@ -1,19 +1,27 @@
 //! The start of the server: without settings, again, after a crash, and with wrong settings.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    thread,
+};
 
 use mycars_testkit::{PgBouncer, PoolMode, PostgresServer, TestDatabase};
 
 use crate::support::{
     Installation, Request,
     accounts::{self, join, log_in, new_car, plates},
-    on_both_databases,
+    on_both_databases, wait_for,
 };
 
 on_both_databases!(
     restart_keeps_tokens_and_data,
     server_stops_at_once_after_banner,
     commands_on_newer_schema_are_refused,
+    server_on_expanded_schema_serves_until_it_contracts,
 );
 
 /// The URL of a PostgreSQL server that does not exist, with a password that no message may show.
@@ -41,9 +49,7 @@ fn commands_on_newer_schema_are_refused(installation: &Installation) {
     let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000001')";
     installation.database().execute(newer);
     for arguments in [
-        &[][..],
-        &["runserver"],
-        &["migrate"],
+        &["migrate"][..],
         &[
             "createsuperuser",
             "--noinput",
@@ -62,6 +68,74 @@ fn commands_on_newer_schema_are_refused(installation: &Installation) {
             assert!(refusal.contains(part), "{arguments:?}: {refusal}");
         }
     }
+}
+
+fn server_on_expanded_schema_serves_until_it_contracts(installation: &Installation) {
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231000001')";
+    installation.database().execute(newer);
+    let server = installation.start();
+    join(&server, "ann");
+    server.stop();
+    installation
+        .database()
+        .execute("INSERT INTO contracts (migration) VALUES ('2099-12-31-000001_shrink')");
+    let refusal = installation.run(&[]).refusal();
+    assert!(refusal.contains("2099-12-31-000001_shrink removed"), "{refusal}");
+}
+
+#[test]
+fn pending_migrations_are_listed_and_can_be_left_to_the_command() {
+    for database in [TestDatabase::empty_sqlite(), TestDatabase::empty_postgres()] {
+        let installation = Installation::on(database).with("MYCARS__DATABASE__MIGRATE", "never");
+        for _ in 0..2 {
+            let plan = installation.run(&["migrate", "--plan"]).success();
+            assert!(plan.starts_with("Pending: 2026-11-23-000001_users\n"), "{plan}");
+            for arguments in [&[][..], &["clearsessions"]] {
+                let refusal = installation.run(arguments).refusal();
+                assert!(
+                    refusal.contains("2026-11-23-000001_users: run `mycars migrate`"),
+                    "{refusal}"
+                );
+            }
+        }
+        installation.run(&["migrate"]).success();
+        let plan = installation.run(&["migrate", "--plan"]).success();
+        assert!(plan.contains("No migrations to apply"), "{plan}");
+        installation.start();
+    }
+}
+
+/// Returns the status of a GET request; `None` if nothing listens.
+fn status_at(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.split(' ').nth(1).map(str::to_owned)
+}
+
+#[test]
+fn server_is_live_while_migrations_are_applied() {
+    let postgres = PostgresServer::start();
+    let other_server = postgres.begin("SELECT pg_advisory_xact_lock(7266292631)");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let installation = Installation::at(&postgres.url()).with("MYCARS__SERVER__BIND", &free.to_string());
+    thread::scope(|scope| {
+        let started = scope.spawn(|| installation.start());
+        wait_for("a response", || {
+            status_at(free, "/health/live").filter(|status| status == "200")
+        });
+        assert_eq!(status_at(free, "/health/ready").as_deref(), Some("503"));
+        assert_eq!(status_at(free, "/api/cars/").as_deref(), Some("503"));
+        drop(other_server);
+        let server = started.join().unwrap();
+        assert_eq!(status_at(free, "/health/ready").as_deref(), Some("200"));
+        join(&server, "ann");
+    });
 }
 
 #[test]

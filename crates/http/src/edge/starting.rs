@@ -1,0 +1,75 @@
+//! The responses of a server that applies migrations before it can serve: it is live, and not ready.
+
+use std::{
+    io::{self, ErrorKind, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// Time between two looks for a new connection.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Maximum time to wait for the head of a request. Requests are answered one by one.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const LIVE: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\
+    Connection: close\r\n\r\n{\"status\":\"ok\"}";
+
+const UNAVAILABLE: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 5\r\n\
+    Connection: close\r\n\r\n";
+
+/// A thread that only answers health checks.
+pub struct Starting {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// Answers `/health/live` with 200 and all other requests with 503 on another thread, until it is
+/// [stopped](Starting::stop).
+///
+/// # Errors
+/// If the listener can't be shared, or the operating system can't start a thread.
+pub fn serve_while_starting(listener: &TcpListener) -> io::Result<Starting> {
+    let listener = listener.try_clone()?;
+    listener.set_nonblocking(true)?;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let ends = Arc::clone(&is_over);
+    let serve = move || {
+        while !ends.load(Ordering::Relaxed) {
+            match listener.accept() {
+                // A client that hangs up needs no response.
+                Ok((stream, _)) => drop(answer(stream)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection");
+                    thread::sleep(PAUSE);
+                }
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("starting".into()).spawn(serve)?;
+    Ok(Starting { is_over, thread })
+}
+
+impl Starting {
+    /// Leaves the listener to the server.
+    pub fn stop(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().ok();
+    }
+}
+
+fn answer(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut head = [0; 4096];
+    let length = stream.read(&mut head)?;
+    let is_live = head[..length].starts_with(b"GET /health/live ");
+    stream.write_all(if is_live { LIVE } else { UNAVAILABLE }.as_bytes())
+}
