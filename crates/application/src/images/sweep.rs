@@ -147,6 +147,9 @@ pub fn empty_trash(app: &App, caller: &Caller) -> Result<Vec<TrashedImage>, Swee
         return Err(SweepError::Refused(refusal));
     }
     for image in &unnamed {
+        if is_named(app, &image.path)? {
+            continue;
+        }
         app.images
             .delete_from_trash(&image.path, image.day)
             .map_err(Error::from)?;
@@ -168,6 +171,9 @@ fn carry_out(app: &App, plan: SweepPlan) -> Result<SweepPlan, Error> {
         }
     }
     for orphan in plan.orphans {
+        if is_named(app, &orphan.path)? {
+            continue;
+        }
         if app.images.move_to_trash(&orphan.path, plan.day)? {
             done.orphans.push(orphan);
         } else {
@@ -175,10 +181,19 @@ fn carry_out(app: &App, plan: SweepPlan) -> Result<SweepPlan, Error> {
         }
     }
     for image in &done.expired {
+        if is_named(app, &image.path)? {
+            continue;
+        }
         app.images.delete_from_trash(&image.path, image.day)?;
     }
     app.images.delete_unfinished(before_grace(app))?;
     Ok(done)
+}
+
+/// Returns whether a car refers to a picture, just before it is moved or deleted. Asks the store also because a job that
+/// has lost its lease can't use it: the job stops here.
+fn is_named(app: &App, path: &ImagePath) -> Result<bool, Error> {
+    Ok(app.store.read(|unit| unit.cars().has_image(path))?)
 }
 
 fn before_grace(app: &App) -> SystemTime {

@@ -18,12 +18,15 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Returns whether a server that runs the job at this interval can take the lease. A job that is due later than
+    /// Time by which the clock of a database may be behind that of the one before, after a failover.
+    pub const TOLERANCE: TimeDelta = TimeDelta::minutes(1);
+
+    /// Returns whether a server that runs the job at this interval can take the lease. A job that is due much later than
     /// the interval allows is due at once, because the interval was longer before.
     #[must_use]
     pub fn is_available(&self, every: TimeDelta) -> bool {
         let zero = TimeDelta::zero();
-        self.held_for <= zero && (self.due_in <= zero || self.due_in > every)
+        self.held_for <= zero && (self.due_in <= zero || self.due_in > every + Self::TOLERANCE)
     }
 }
 

@@ -131,10 +131,11 @@ pub trait RowRepository {
     /// [`StoreError::Taken`], [`StoreError::OwnerGone`], and those of the store, such as for an id that exists.
     fn insert(&mut self, rows: &[Row]) -> Result<(), StoreError>;
 
-    /// Returns the id that the next row of a table gets.
+    /// Returns the id that the next row of a table gets. Backups ask for it before the rows.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store; MUST be [`StoreError::Other`] if a newer version has migrated the database, because backups
+    /// would leave out the columns that this version does not know.
     fn next_id(&mut self, table: Table) -> Result<i64, StoreError>;
 
     /// Sets the id that the next row of a table gets. For [`Table::AuditLog`], the next id always follows the last

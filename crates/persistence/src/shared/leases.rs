@@ -35,7 +35,9 @@ impl LeaseRepository for Unit<'_> {
             leases::held_until.eq(now),
             leases::due_at.eq(now + every),
         );
-        let is_due = leases::due_at.le(now).or(leases::due_at.gt(now + every));
+        let is_due = leases::due_at
+            .le(now)
+            .or(leases::due_at.gt(now + every + Lease::TOLERANCE));
         let available = leases::table
             .find(name)
             .filter(leases::held_until.le(now))

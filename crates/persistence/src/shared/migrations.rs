@@ -81,6 +81,15 @@ pub(super) fn pending_names(conn: &mut Conn, options: Options) -> Result<Vec<Str
         .collect())
 }
 
+/// Returns the problem with a database that has migrations which this version does not know.
+pub(super) fn unknown_migrations(conn: &mut Conn) -> QueryResult<Option<String>> {
+    let known = MigrationSource::<DB>::migrations(&MIGRATIONS).unwrap_or_default();
+    let versions = known
+        .iter()
+        .map(|migration| migration.name().version().to_string());
+    Ok(newer_schema(&applied(conn)?, &versions.collect()))
+}
+
 #[derive(QueryableByName)]
 struct Found {
     #[diesel(sql_type = Bool)]

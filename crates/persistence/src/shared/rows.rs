@@ -10,8 +10,9 @@ use mycars_application::ports::{
 use mycars_domain::{Car, User, audit::Entry, fold};
 
 use super::{
-    Conn, audit_log as entry, cars as car, follow_last_entry, installation as identity, next_id_query,
-    refresh_tokens as token,
+    Conn, audit_log as entry, cars as car, follow_last_entry, installation as identity,
+    migrations::unknown_migrations,
+    next_id_query, refresh_tokens as token,
     schema::{audit_log, cars, installation, refresh_tokens, sessions, users},
     sessions as session, set_next_id,
     store::{Unit, count_of},
@@ -296,6 +297,9 @@ impl RowRepository for Unit<'_> {
     }
 
     fn next_id(&mut self, table: Table) -> Result<i64, StoreError> {
+        if let Some(problem) = self.query(unknown_migrations)? {
+            return Err(StoreError::Other(problem.into()));
+        }
         match table {
             Table::Installation => Ok(identity::NUMBER),
             Table::AuditLog => self.query(|conn| {

@@ -145,14 +145,15 @@ impl DieselStore {
                 if let Some(cause) = &not_writable {
                     self.writability.note_failure(cause);
                 }
-                if outcome.is_ok() && unit.failed {
+                let has_failed = unit.failed;
+                if not_writable.is_some_and(|cause| cause.contains(READ_ONLY)) {
+                    discard(conn);
+                }
+                if outcome.is_ok() && has_failed {
                     finished = Err(StoreError::Other(
                         "the work continued after a failed statement".into(),
                     ));
                     return Err(Rollback);
-                }
-                if not_writable.is_some_and(|cause| cause.contains(READ_ONLY)) {
-                    discard(conn);
                 }
                 outcome
             },

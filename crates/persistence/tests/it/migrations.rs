@@ -614,14 +614,34 @@ fn contractions(sql: &str) -> Vec<String> {
     let statements = text
         .split(';')
         .map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "));
+    let is_new = |table: Option<&str>| {
+        table.is_some_and(|table| text.contains(&format!("CREATE TABLE {}", table.trim_end_matches('('))))
+    };
     let contracts = |statement: &String| {
         let has = |part: &str| statement.contains(part);
-        let alters = statement.starts_with("ALTER TABLE");
-        ["DROP TABLE", "DROP VIEW", "DROP SCHEMA"]
-            .iter()
-            .any(|start| statement.starts_with(start))
-            || alters && (has(" DROP COLUMN ") || has(" RENAME ") || has(" TYPE ") || has(" SET NOT NULL"))
-            || alters && has(" ADD ") && has(" NOT NULL") && !has(" DEFAULT ")
+        let starts = |starts: &[&str]| starts.iter().any(|start| statement.starts_with(start));
+        let is_required = |column: &str| column.contains(" NOT NULL") && !column.contains(" DEFAULT ");
+        starts(&[
+            "DROP TABLE",
+            "DROP VIEW",
+            "DROP SCHEMA",
+            "DROP TYPE",
+            "DROP FUNCTION",
+            "DO ",
+        ]) || starts(&["CREATE UNIQUE INDEX"])
+            && !is_new(
+                statement
+                    .split(" ON ")
+                    .nth(1)
+                    .and_then(|after| after.split(' ').next()),
+            )
+            || starts(&["ALTER TABLE"])
+                && (has(" RENAME ")
+                    || has(" TYPE ")
+                    || has(" SET NOT NULL")
+                    // A constraint is dropped in order to admit further values.
+                    || statement.split(" DROP ").skip(1).any(|dropped| !dropped.starts_with("CONSTRAINT "))
+                    || statement.split(" ADD ").skip(1).any(is_required))
     };
     statements.filter(contracts).collect()
 }
@@ -632,6 +652,10 @@ fn contractions_are_found() {
         "DROP TABLE cars;",
         "CREATE TABLE a (b INT);\n-- text\nDROP TABLE IF EXISTS\n cars",
         "ALTER TABLE cars DROP COLUMN vin",
+        "ALTER TABLE cars DROP vin",
+        "ALTER TABLE cars ADD a INT NOT NULL, ADD b INT DEFAULT 0",
+        "CREATE UNIQUE INDEX one_vin ON cars (vin)",
+        "DO $$ BEGIN EXECUTE 'DROP TABLE cars'",
         "ALTER TABLE cars RENAME COLUMN vin TO vins",
         "alter table cars rename to autos",
         "ALTER TABLE cars ALTER COLUMN vin TYPE INT",
@@ -642,9 +666,11 @@ fn contractions_are_found() {
     }
     for sql in [
         "CREATE TABLE a (b TEXT NOT NULL)",
+        "CREATE TABLE a (b TEXT); CREATE UNIQUE INDEX c ON a (b)",
         "ALTER TABLE cars ADD COLUMN size BIGINT",
         "ALTER TABLE cars ADD COLUMN size BIGINT NOT NULL DEFAULT 0",
         "-- DROP TABLE cars;",
+        "ALTER TABLE cars DROP CONSTRAINT known, ADD CONSTRAINT known CHECK (color IN ('red', 'blue'))",
         "DROP TRIGGER a ON b; DROP INDEX c",
     ] {
         assert_eq!(contractions(sql), [""; 0], "{sql}");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
-use mycars_application::ports::Installation;
+use mycars_application::ports::{Installation, StoreError, Table};
 use mycars_persistence::{Database, Options, Pooler};
 use mycars_testkit::{PgBouncer, PoolMode, PostgresServer, TestDatabase, samples};
 
@@ -143,7 +143,13 @@ fn database_of_a_newer_program_is_refused_and_unchanged() {
             ..OPTIONS
         };
         assert_eq!(parsed(&database).migrate(&accepting).unwrap(), [""; 0]);
-        parsed(&database).connect(&accepting).unwrap().ping().unwrap();
+        let store = parsed(&database).connect(&accepting).unwrap();
+        store.ping().unwrap();
+        let incomplete = store.snapshot(|unit| unit.rows().next_id(Table::Users));
+        assert!(
+            matches!(incomplete, Err(StoreError::Other(_))),
+            "no backup is made"
+        );
         database.execute("INSERT INTO contracts VALUES ('2099-12-31-000010_shrink')");
         let refused = parsed(&database).connect(&accepting).err().unwrap().to_string();
         assert!(refused.contains("2099-12-31-000010_shrink removed"), "{refused}");

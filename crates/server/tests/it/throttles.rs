@@ -50,6 +50,32 @@ fn successful_logins_over_two_servers_are_given_back() {
 }
 
 #[test]
+fn parallel_logins_of_one_user_are_given_back() {
+    let installation = Installation::on(TestDatabase::postgres())
+        .with("MYCARS__THROTTLE__ENABLED", "true")
+        .with("MYCARS__THROTTLE__LOGIN", "100/day")
+        .with("MYCARS__THROTTLE__ACCOUNT", "100/day")
+        .with("MYCARS__THROTTLE__ACCOUNT_TOTAL", "100/day")
+        .with("MYCARS__THROTTLE__PASSWORD", "1000/day");
+    let servers = [installation.start(), installation.start()];
+    join(&servers[0], "ann");
+    for _ in 0..10 {
+        let statuses = at_once(16, |number| {
+            servers[number % 2].send(&login("ann", PASSWORD)).status
+        });
+        assert_eq!(statuses, [200; 16]);
+    }
+    installation.database().assert_none(
+        "SELECT * FROM rate_buckets WHERE key NOT LIKE 'password:%' AND key NOT LIKE 'register:%'
+            AND whole_at > extract(epoch FROM clock_timestamp()) * 1000000",
+    );
+    for server in servers {
+        let log = server.stop().stderr;
+        assert!(!log.contains("counts its own"), "{log}");
+    }
+}
+
+#[test]
 fn logins_without_shared_counts_are_limited_by_each_server() {
     let installation = throttled(Installation::on(TestDatabase::postgres()));
     let server = installation.start();

@@ -1,8 +1,8 @@
-//! Counts of requests that all servers share, for the rates whose requests are rare and dear: logins, registrations, uses
-//! of refresh tokens and hashes of passwords.
+//! Counts of requests that all servers share, for the rates of few, expensive requests: logins, registrations, uses of
+//! refresh tokens and hashes of passwords.
 //!
-//! A request has been counted in this process before. So if the shared counts can't be reached, the limits of this process
-//! still hold, and a client that exceeds them never reaches the shared counts. All functions may block.
+//! A request has been counted in this process before. So if the shared counts fail, the limits of this process still hold,
+//! and a client that exceeds them never reaches the shared counts. All functions may block.
 
 use std::{
     cell::Cell,
@@ -58,7 +58,7 @@ impl Drop for SharedCharges {
             return;
         }
         if let Err(error) = rates.run(&mut |rates| give_back(rates, &self.taken)) {
-            tracing::warn!(%error, "could not give back requests that all servers count");
+            tracing::debug!(%error, "could not give back requests that all servers count");
         }
     }
 }
@@ -75,11 +75,10 @@ impl Throttles {
         }
     }
 
-    /// Counts a request that this process has counted, for all servers. If they can't be reached, the request is
-    /// admitted.
+    /// Counts a request that this process has counted, for all servers. If the counts fail, the request is admitted.
     ///
     /// # Errors
-    /// [`ApiError::Throttled`] if a rate is exceeded.
+    /// [`ApiError::Throttled`] if a rate is exceeded; [`ApiError::Unavailable`] if the database does not respond.
     pub(crate) fn charge_shared(&self, request: &SharedRequest) -> Result<SharedCharges, ApiError> {
         let Some(rates) = self.shared.as_ref().filter(|_| request.is_limited()) else {
             return Ok(SharedCharges::default());
@@ -90,8 +89,13 @@ impl Throttles {
             Ok(())
         });
         self.note_shared(&done);
+        match done {
+            Ok(()) => {}
+            // The request itself needs the database as well, and would wait for it once more.
+            Err(error @ StoreError::Unavailable(_)) => return Err(ApiError::Unavailable(error.into())),
+            Err(_) => return Ok(SharedCharges::default()),
+        }
         match result {
-            _ if done.is_err() => Ok(SharedCharges::default()),
             Ok(taken) => Ok(SharedCharges {
                 rates: Some(Arc::clone(rates)),
                 taken,
@@ -143,23 +147,20 @@ impl Throttles {
         if let Err(wait) = self.take_from(rates, Scope::Password, &here, None)? {
             return Ok(Err((Scope::Password, wait)));
         }
-        let total = self.take_from(rates, Scope::AccountTotal, &account, None)?;
+        let total = self.take_from(rates, Scope::AccountTotal, &account, None)?.ok();
         // An address that has not failed always has one attempt.
-        let burst = if total.is_ok() {
+        let burst = if total.is_some() {
             None
         } else {
+            self.limiter(Scope::AccountTotal).count_refusal();
             SecurityEvent::AccountAttacked.log(&request.sender());
             Some(1)
         };
-        let mut taken: Vec<Taken> = total.into_iter().collect();
         match self.take_from(rates, Scope::Account, &here, burst)? {
-            Ok(attempt) => {
-                taken.push(attempt);
-                taken.extend(login);
-                Ok(Ok(taken))
-            }
+            // In the order of taking: transactions that lock the same buckets in another order block each other.
+            Ok(attempt) => Ok(Ok(login.into_iter().chain(total).chain([attempt]).collect())),
             Err(wait) => {
-                give_back(rates, &taken)?;
+                give_back(rates, total.as_slice())?;
                 Ok(Err((Scope::Account, wait)))
             }
         }
@@ -339,21 +340,25 @@ mod tests {
         assert_eq!(admitted(&servers, &standard), 40);
     }
 
-    /// Shared counts that can't be reached.
-    struct Away;
+    /// Shared counts that fail.
+    struct Away(fn() -> StoreError);
 
     impl SharedRates for Away {
         fn run(
             &self,
             _work: &mut dyn FnMut(&mut dyn RateRepository) -> Result<(), StoreError>,
         ) -> Result<(), StoreError> {
-            Err(StoreError::Unavailable("away".into()))
+            Err((self.0)())
         }
     }
 
     #[test]
     fn without_shared_counts_the_limits_of_the_process_hold() {
-        let throttles = Throttles::new(&limits()).sharing(Some(Arc::new(Away)));
-        assert!(throttles.charge_shared(&login("ann")).is_ok());
+        let throttles = |error| Throttles::new(&limits()).sharing(Some(Arc::new(Away(error))));
+        let failing = throttles(|| StoreError::Other("no right".into()));
+        assert!(failing.charge_shared(&login("ann")).is_ok());
+        let away = throttles(|| StoreError::Unavailable("away".into()));
+        let refused = away.charge_shared(&login("ann")).err();
+        assert!(matches!(refused, Some(ApiError::Unavailable(_))));
     }
 }
