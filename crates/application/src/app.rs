@@ -123,8 +123,11 @@ pub struct TokenSettings {
     pub refresh_lifetime: TimeDelta,
     /// Whether a refresh token is replaced at each use, so that it is valid once.
     pub rotate_refresh: bool,
-    /// Whether clients' access tokens end when all logins of their user are ended, also by a new password or a
-    /// deactivation. Those of admins always do.
+    /// Time after its rotation in which a refresh token is still accepted, for clients that send it several times at
+    /// once. Later, its use ends the login.
+    pub reuse_grace: TimeDelta,
+    /// Whether access tokens end with their login, and those of clients also when all logins of their user are ended,
+    /// by a new password or a deactivation. With all logins, those of admins always end.
     pub access_dies_with_login: bool,
     /// Time after a login in which users may change their own e-mail address; `None` for no limit.
     pub email_change_within: Option<TimeDelta>,
@@ -138,6 +141,7 @@ impl Default for TokenSettings {
             access_lifetime: TimeDelta::minutes(60),
             refresh_lifetime: TimeDelta::days(1),
             rotate_refresh: false,
+            reuse_grace: TimeDelta::zero(),
             access_dies_with_login: false,
             email_change_within: None,
         }

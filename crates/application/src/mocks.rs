@@ -462,6 +462,7 @@ pub mod samples {
             not_before: None,
             id: Some("jti".into()),
             user_id: Some("1".into()),
+            login: None,
         }
     }
 
@@ -474,6 +475,9 @@ pub mod samples {
             issued_at: now(),
             expires_at: now(),
             revoked,
+            revoked_at: revoked.map(|_| now()),
+            last_used_at: None,
+            family: None,
         }
     }
 

@@ -56,6 +56,7 @@ mod archive;
 mod audit_log;
 mod cars;
 mod clock;
+mod devices;
 mod disk_space;
 mod django_source;
 mod images;
@@ -78,6 +79,7 @@ pub use archive::{
 pub use audit_log::{AuditLog, PrunedEntries};
 pub use cars::{CarCount, CarRepository, CarVersion};
 pub use clock::Clock;
+pub use devices::Device;
 pub use disk_space::DiskSpace;
 pub use django_source::{
     DjangoCar, DjangoCounts, DjangoNextIds, DjangoSource, DjangoTable, DjangoToken, DjangoUser,
@@ -90,9 +92,9 @@ pub use leases::{Lease, LeaseRepository};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use random::Random;
 pub use rates::{RateLimit, RateRepository, SharedRates, StoredRates};
-pub use refresh_tokens::{ListedToken, RefreshToken, RefreshTokenRepository, Revocation};
+pub use refresh_tokens::{Family, ListedToken, RefreshToken, RefreshTokenRepository, Revocation};
 pub use rows::{Row, RowRepository, Table};
-pub use sessions::{Session, SessionRepository};
+pub use sessions::{ListedSession, Session, SessionRepository};
 pub use store::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
 pub use tokens::{Claims, TokenCodec, Undecodable, Unsignable};
 pub use users::UserRepository;

@@ -4,7 +4,9 @@
 use std::{io::Write, net::IpAddr};
 
 use chrono::{DateTime, Utc};
-use mycars_application::ports::{Installation, RefreshToken, Revocation, Row, Session, Table};
+use mycars_application::ports::{
+    Device, Family, Installation, RefreshToken, Revocation, Row, Session, Table,
+};
 use mycars_domain::{
     Car, CarId, Field, Role, User, UserId,
     audit::{Action, Author, Change, Channel, Entry, NewEntry, Object, ObjectType, Origin, Value},
@@ -26,11 +28,7 @@ pub(crate) fn write(row: &Row, line: &mut Vec<u8>) -> Result<()> {
         Row::Installation(row) => json(line, &InstallationRecord::from(row)),
         Row::User(row) => json(line, &UserRecord::from(row)),
         Row::Car { car, image_bytes } => json(line, &CarRecord::new(car, *image_bytes)),
-        Row::RefreshToken {
-            number,
-            token,
-            revoked_at,
-        } => json(line, &TokenRecord::new(*number, token, *revoked_at)),
+        Row::RefreshToken { number, token } => json(line, &TokenRecord::new(*number, token)),
         Row::Session { number, session } => json(line, &SessionRecord::new(*number, session)),
         Row::Entry(row) => json(line, &EntryRecord::from(row)),
     }
@@ -223,18 +221,35 @@ struct TokenRecord {
     expires_at: DateTime<Utc>,
     revoked_at: Option<DateTime<Utc>>,
     revocation: Option<String>,
+    #[serde(default)]
+    family: Option<String>,
+    #[serde(default)]
+    logged_in_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    last_used_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    address: Option<IpAddr>,
+    #[serde(default)]
+    program: Option<String>,
 }
 
 impl TokenRecord {
-    fn new(number: i64, row: &RefreshToken, revoked_at: Option<DateTime<Utc>>) -> Self {
+    fn new(number: i64, row: &RefreshToken) -> Self {
+        let family = row.family.as_ref();
+        let device = family.map(|family| &family.device);
         Self {
             id: number,
             jti: row.id.clone(),
             user_id: row.user.map(|user| user.0),
             issued_at: row.issued_at,
             expires_at: row.expires_at,
-            revoked_at,
+            revoked_at: row.revoked_at,
             revocation: row.revoked.map(|revocation| revocation.as_str().to_owned()),
+            family: family.map(|family| family.id.clone()),
+            logged_in_at: family.map(|family| family.logged_in_at),
+            last_used_at: row.last_used_at,
+            address: device.and_then(|device| device.address),
+            program: device.and_then(|device| device.program.clone()),
         }
     }
 }
@@ -253,8 +268,17 @@ impl TryFrom<TokenRecord> for Row {
                 issued_at: record.issued_at,
                 expires_at: record.expires_at,
                 revoked: revoked.transpose()?,
+                revoked_at: record.revoked_at,
+                last_used_at: record.last_used_at,
+                family: record.family.map(|id| Family {
+                    id,
+                    logged_in_at: record.logged_in_at.unwrap_or(record.issued_at),
+                    device: Device {
+                        address: record.address,
+                        program: record.program,
+                    },
+                }),
             },
-            revoked_at: record.revoked_at,
         })
     }
 }
@@ -267,6 +291,10 @@ struct SessionRecord {
     user_id: i64,
     created_at: DateTime<Utc>,
     last_seen_at: DateTime<Utc>,
+    #[serde(default)]
+    address: Option<IpAddr>,
+    #[serde(default)]
+    program: Option<String>,
 }
 
 impl SessionRecord {
@@ -277,6 +305,8 @@ impl SessionRecord {
             user_id: row.user.0,
             created_at: row.created_at,
             last_seen_at: row.last_seen_at,
+            address: row.device.address,
+            program: row.device.program.clone(),
         }
     }
 }
@@ -290,6 +320,10 @@ impl From<SessionRecord> for Row {
                 user: UserId(record.user_id),
                 created_at: record.created_at,
                 last_seen_at: record.last_seen_at,
+                device: Device {
+                    address: record.address,
+                    program: record.program,
+                },
             },
         }
     }

@@ -21,6 +21,10 @@ pub enum Action {
     ChangePassword,
     /// End a login of the caller by revoking its refresh token.
     LogOut,
+    /// List the logins of an account.
+    ReadLogins,
+    /// End a login of an account.
+    EndLogin,
     /// Delete the caller's account and its cars (wire contract, section 5).
     DeleteAccount,
     /// List the caller's cars (wire contract, section 5).
@@ -69,13 +73,15 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
         Self::ChangeProfile,
         Self::ChangePassword,
         Self::LogOut,
+        Self::ReadLogins,
+        Self::EndLogin,
         Self::DeleteAccount,
         Self::ListCars,
         Self::CreateCar,
@@ -203,6 +209,8 @@ fn row(action: Action) -> Row {
         Action::ChangeProfile  => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
         Action::ChangePassword => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
         Action::LogOut         => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
+        Action::ReadLogins     => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   YES],  [YES,      YES]),
+        Action::EndLogin       => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   SUPER],[YES,      YES]),
         Action::DeleteAccount  => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
         Action::ListCars       => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
         Action::CreateCar      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
@@ -276,6 +284,8 @@ mod tests {
         ChangeProfile  | login | yes hidden | yes hidden hidden    | yes hidden
         ChangePassword | login | yes hidden | yes hidden hidden    | yes hidden
         LogOut         | login | yes hidden | yes hidden hidden    | yes hidden
+        ReadLogins     | login | yes hidden | yes yes yes          | yes yes
+        EndLogin       | login | yes hidden | yes yes super        | yes yes
         DeleteAccount  | login | yes hidden | yes hidden hidden    | yes hidden
         ListCars       | login | yes hidden | yes hidden hidden    | yes hidden
         CreateCar      | login | yes hidden | yes hidden hidden    | yes hidden

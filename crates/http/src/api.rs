@@ -10,6 +10,7 @@ pub(crate) mod history;
 mod images;
 pub(crate) mod imports;
 pub(crate) mod items;
+mod logins;
 mod logout;
 pub(crate) mod metadata;
 pub mod openapi;
@@ -27,7 +28,7 @@ use crate::api::{
 };
 
 /// Every endpoint, in the order of the links in the API root.
-pub(crate) static ENDPOINTS: [&Endpoint; 23] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 25] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::LOGIN,
@@ -36,6 +37,8 @@ pub(crate) static ENDPOINTS: [&Endpoint; 23] = [
     &password::CHANGE,
     &logout::LOGOUT,
     &profile::ME,
+    &logins::LIST,
+    &logins::DETAIL,
     &account::DELETE,
     &account::LEAVE,
     &cars::OWN_LIST,

@@ -84,6 +84,7 @@ pub(crate) enum ApiError {
 pub(crate) enum Resource {
     Car,
     User,
+    Login,
     Route,
 }
 
@@ -240,6 +241,7 @@ impl ApiError {
             Self::Forbidden(detail) => (*detail).into(),
             Self::NotFound(Resource::Car) => "No Car matches the given query.".into(),
             Self::NotFound(Resource::User) => "No User matches the given query.".into(),
+            Self::NotFound(Resource::Login) => "No Login matches the given query.".into(),
             Self::NotFound(Resource::Route) => "Not found.".into(),
             Self::Conflict => "It was changed by another user meanwhile.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),

@@ -58,6 +58,11 @@ macro_rules! schema {
                 expires_at -> $Time,
                 revoked_at -> Nullable<$Time>,
                 revocation -> Nullable<Text>,
+                family -> Nullable<Text>,
+                logged_in_at -> Nullable<$Time>,
+                last_used_at -> Nullable<$Time>,
+                address -> Nullable<Text>,
+                program -> Nullable<Text>,
             }
         }
 
@@ -108,6 +113,8 @@ macro_rules! schema {
                 user_id -> BigInt,
                 created_at -> $Time,
                 last_seen_at -> $Time,
+                address -> Nullable<Text>,
+                program -> Nullable<Text>,
             }
         }
 

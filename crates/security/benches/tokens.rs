@@ -17,6 +17,7 @@ fn tokens(criterion: &mut Criterion) {
         not_before: None,
         id: Some("0123456789abcdef0123456789abcdef".to_owned()),
         user_id: Some("42".to_owned()),
+        login: Some("0123456789abcdef0123456789abcdef".to_owned()),
     };
     let token = codec.encode(&claims).expect("the claims can be signed");
     assert_eq!(codec.decode(&token), Ok(claims));

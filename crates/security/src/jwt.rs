@@ -1,7 +1,7 @@
 //! JSON Web Tokens in the format of `djangorestframework-simplejwt`.
 //!
-//! With the same key, tokens are identical to simplejwt's byte for byte, except that access tokens of My Cars have one
-//! more claim, `iat_us`; so clients of the Django system stay logged in. Claims whose type simplejwt (through `PyJWT`) refuses are refused here. Use-cases check the times.
+//! With the same key, tokens are identical to simplejwt's byte for byte, except that access tokens of My Cars have two
+//! more claims, `iat_us` and `sid`; so clients of the Django system stay logged in. Claims whose type simplejwt (through `PyJWT`) refuses are refused here. Use-cases check the times.
 
 use std::collections::HashSet;
 
@@ -89,6 +89,8 @@ impl TokenCodec for JwtCodec {
             not_before: claim(&payload, "nbf", integer)?,
             id: claim(&payload, "jti", string)?,
             user_id: claim(&payload, "user_id", string_or_number)?,
+            // Other systems may use the name for something else.
+            login: payload.get("sid").and_then(string),
         })
     }
 }
@@ -132,6 +134,8 @@ struct Payload<'a> {
     jti: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<&'a str>,
 }
 
 impl<'a> From<&'a Claims> for Payload<'a> {
@@ -144,6 +148,7 @@ impl<'a> From<&'a Claims> for Payload<'a> {
             nbf: claims.not_before,
             jti: claims.id.as_deref(),
             user_id: claims.user_id.as_deref(),
+            sid: claims.login.as_deref(),
         }
     }
 }
@@ -208,6 +213,7 @@ mod tests {
             not_before: None,
             id: Some("0123456789abcdef0123456789abcdef".to_owned()),
             user_id: Some("42".to_owned()),
+            login: None,
         }
     }
 
@@ -247,12 +253,19 @@ mod tests {
                 issued_at_micros: Some(1_700_000_000_000_001),
                 not_before: Some(-5),
                 user_id: Some("ü\"\\\0".to_owned()),
+                login: Some("ab".to_owned()),
                 ..claims("access")
             },
         ] {
             let token = codec().encode(&claims).unwrap();
             assert_eq!(codec().decode(&token), Ok(claims));
         }
+    }
+
+    #[test]
+    fn login_of_another_type_counts_as_none() {
+        let claims = decode_payload(r#"{"user_id":"42","sid":5}"#).unwrap();
+        assert_eq!((claims.user_id.as_deref(), claims.login), (Some("42"), None));
     }
 
     #[test]

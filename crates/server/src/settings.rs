@@ -132,6 +132,8 @@ pub(crate) struct Tokens {
     pub(crate) refresh_minutes: i64,
     #[serde(deserialize_with = "values::flag")]
     pub(crate) rotate_refresh: bool,
+    #[serde(deserialize_with = "values::whole::<0, 3600, _, _>")]
+    pub(crate) reuse_grace_seconds: i64,
     #[serde(deserialize_with = "values::flag")]
     pub(crate) access_dies_with_login: bool,
     #[serde(deserialize_with = "values::whole::<0, MAX_MINUTES, _, _>")]

@@ -139,6 +139,7 @@ fn migrated_app(
             access_lifetime: TimeDelta::minutes(settings.tokens.access_minutes),
             refresh_lifetime: TimeDelta::minutes(settings.tokens.refresh_minutes),
             rotate_refresh: settings.tokens.rotate_refresh,
+            reuse_grace: TimeDelta::seconds(settings.tokens.reuse_grace_seconds),
             access_dies_with_login: settings.tokens.access_dies_with_login,
             email_change_within: settings.tokens.email_change_within(),
         },

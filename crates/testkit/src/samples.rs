@@ -61,5 +61,8 @@ pub fn refresh_token(id: &str, user: UserId) -> RefreshToken {
         issued_at: moment(0),
         expires_at: moment(0) + TimeDelta::days(1),
         revoked: None,
+        revoked_at: None,
+        last_used_at: None,
+        family: None,
     }
 }

@@ -118,6 +118,9 @@ macro_rules! store_contract {
             concurrent_callers_share_a_bucket
             concurrent_prunings_count_each_entry_once
             revoke_all_affects_live_tokens_of_user
+            revoke_all_excepts_a_family
+            revoked_family_has_its_first_token_and_no_other
+            revocation_keeps_the_use_and_removes_the_device
             tokens_are_filtered_by_state_and_user
             token_search_covers_jti_and_owner
             tokens_are_ordered_and_paginated
@@ -133,6 +136,8 @@ macro_rules! store_contract {
             rows_that_differ_only_in_case_are_inserted
             snapshot_sees_one_moment
             sessions_are_counted_by_user
+            sessions_of_user_are_listed_last_used_first
+            delete_all_sessions_excepts_one
             inserted_session_is_returned_unchanged
             expired_sessions_are_deleted_and_counted
             sessions_are_deleted_one_by_one_and_by_user

@@ -11,8 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
     lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, UserCount, UserQuery},
     ports::{
-        AuditLog, CarCount, CarRepository, CarVersion, Installation, InstallationRepository, Lease,
-        LeaseRepository, ListedToken, PrunedEntries, RateLimit, RateRepository, RefreshToken,
+        AuditLog, CarCount, CarRepository, CarVersion, Device, Installation, InstallationRepository, Lease,
+        LeaseRepository, ListedSession, ListedToken, PrunedEntries, RateLimit, RateRepository, RefreshToken,
         RefreshTokenRepository, Revocation, Row, RowRepository, Session, SessionRepository, StoreError,
         Table, UserRepository,
     },
@@ -35,8 +35,6 @@ pub(crate) struct State {
     /// The sizes of the pictures at these paths.
     image_bytes: BTreeMap<String, u64>,
     refresh_tokens: BTreeMap<i64, RefreshToken>,
-    /// The times at which refresh tokens were revoked, by the tokens' numbers.
-    revoked_at: BTreeMap<i64, DateTime<Utc>>,
     sessions: BTreeMap<i64, Session>,
     audit_log: Vec<Entry>,
     /// The id of the last entry whose address was removed because of its age.
@@ -123,13 +121,8 @@ impl State {
                 }
                 self.cars.insert(car.id, car);
             }
-            Row::RefreshToken {
-                number,
-                token,
-                revoked_at,
-            } => {
+            Row::RefreshToken { number, token } => {
                 self.check_owner(token.user)?;
-                self.revoked_at.extend(revoked_at.map(|at| (number, at)));
                 self.refresh_tokens.insert(number, token);
             }
             Row::Session { number, session } => {
@@ -152,7 +145,6 @@ impl State {
                 let row = |(number, token): (&i64, &RefreshToken)| Row::RefreshToken {
                     number: *number,
                     token: token.clone(),
-                    revoked_at: self.revoked_at.get(number).copied(),
                 };
                 tokens.map(row).collect()
             }
@@ -468,9 +460,36 @@ impl RefreshTokenRepository for Unit {
         self.end(why, at, |token| token.id == id).map(drop)
     }
 
-    fn revoke_all_of(&mut self, user: UserId, why: Revocation, at: DateTime<Utc>) -> Result<usize> {
+    fn touch(&mut self, id: &str, at: DateTime<Utc>) -> Result<()> {
+        self.change(|state| {
+            let mut tokens = state.refresh_tokens.values_mut();
+            if let Some(token) = tokens.find(|token| token.id == id) {
+                token.last_used_at = Some(at);
+            }
+            Ok(())
+        })
+    }
+
+    fn family_has_ended(&mut self, family: &str) -> Result<bool> {
+        let mut tokens = self.state.refresh_tokens.values();
+        Ok(tokens
+            .any(|token| is_of(family, token) && !matches!(token.revoked, None | Some(Revocation::Rotated))))
+    }
+
+    fn revoke_family(&mut self, family: &str, why: Revocation, at: DateTime<Utc>) -> Result<usize> {
+        self.end(why, at, |token| is_of(family, token) && token.revoked.is_none())
+    }
+
+    fn revoke_all_of(
+        &mut self,
+        user: UserId,
+        except: Option<&str>,
+        why: Revocation,
+        at: DateTime<Utc>,
+    ) -> Result<usize> {
         self.end(why, at, |token| {
-            token.user == Some(user) && token.revoked.is_none()
+            let is_excepted = except.is_some_and(|family| is_of(family, token));
+            token.user == Some(user) && token.revoked.is_none() && !is_excepted
         })
     }
 
@@ -503,16 +522,18 @@ impl RefreshTokenRepository for Unit {
 
     fn delete_expired(&mut self, now: DateTime<Utc>, at_most: u32) -> Result<usize> {
         self.change(|state| {
-            let State {
-                refresh_tokens,
-                revoked_at,
-                ..
-            } = state;
-            let expired = refresh_tokens.extract_if(.., |_, token| token.expires_at <= now);
-            let deleted = expired.take(at_most as usize);
-            Ok(deleted.map(|(number, _)| revoked_at.remove(&number)).count())
+            let expired = state
+                .refresh_tokens
+                .extract_if(.., |_, token| token.expires_at <= now);
+            Ok(expired.take(at_most as usize).count())
         })
     }
+}
+
+/// Returns whether a token belongs to a family, of which it may be the first token.
+fn is_of(family: &str, token: &RefreshToken) -> bool {
+    let families = token.family.iter().map(|family| &family.id);
+    families.chain([&token.id]).any(|id| id == family)
 }
 
 impl Unit {
@@ -525,9 +546,11 @@ impl Unit {
     ) -> Result<usize> {
         self.change(|state| {
             let mut count = 0;
-            for (number, token) in state.refresh_tokens.iter_mut().filter(|(_, token)| which(token)) {
-                token.revoked = Some(why);
-                state.revoked_at.insert(*number, at);
+            for token in state.refresh_tokens.values_mut().filter(|token| which(token)) {
+                (token.revoked, token.revoked_at) = (Some(why), Some(at));
+                if let Some(family) = &mut token.family {
+                    family.device = Device::default();
+                }
                 count += 1;
             }
             Ok(count)
@@ -571,8 +594,35 @@ impl SessionRepository for Unit {
         self.log_out(|session| session.key_hash == key_hash).map(drop)
     }
 
-    fn delete_all_of(&mut self, user: UserId) -> Result<usize> {
-        self.log_out(|session| session.user == user)
+    fn list_of(
+        &mut self,
+        user: UserId,
+        seen_after: DateTime<Utc>,
+        created_after: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<Vec<ListedSession>> {
+        let is_listed = |session: &Session| {
+            session.user == user && session.last_seen_at > seen_after && session.created_at > created_after
+        };
+        let of_user = self.state.sessions.iter();
+        let mut listed: Vec<ListedSession> = of_user
+            .filter(|(_, session)| is_listed(session))
+            .map(|(number, session)| ListedSession {
+                number: *number,
+                session: session.clone(),
+            })
+            .collect();
+        listed.sort_by_key(|listed| Reverse((listed.session.last_seen_at, listed.number)));
+        listed.truncate(at_most as usize);
+        Ok(listed)
+    }
+
+    fn find_by_number(&mut self, number: i64) -> Result<Option<Session>> {
+        Ok(self.state.sessions.get(&number).cloned())
+    }
+
+    fn delete_all_of(&mut self, user: UserId, except: Option<&str>) -> Result<usize> {
+        self.log_out(|session| session.user == user && except != Some(&session.key_hash))
     }
 
     fn count_of(&mut self, users: &[UserId]) -> Result<u64> {

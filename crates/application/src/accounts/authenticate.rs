@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use mycars_domain::{Car, CarId, Rank, User, UserId};
 
 use super::token::{self, TokenError, TokenType, Verified};
-use crate::{App, ports::StoreError};
+use crate::{
+    App,
+    ports::{StoreError, UnitOfWork},
+};
 
 /// The reason why a token does not authenticate a user.
 #[derive(Debug, thiserror::Error)]
@@ -78,10 +81,12 @@ pub fn authenticate(app: &App, access_token: &str) -> Result<User, Authenticatio
 /// # Errors
 /// [`AuthenticationError`] with the reason.
 pub fn authenticate_verified(app: &App, token: &AccessToken) -> Result<User, AuthenticationError> {
-    let user = app.store.read(|unit| unit.users().find(token.user))?;
-    let user = user.ok_or(AuthenticationError::UserNotFound)?;
-    check_user(app, token, &user)?;
-    Ok(user)
+    app.store.read(|unit| {
+        let user = unit.users().find(token.user)?;
+        let user = user.ok_or(AuthenticationError::UserNotFound)?;
+        check(app, unit, token, &user)?;
+        Ok(user)
+    })
 }
 
 /// Returns the user of a verified access token like [`authenticate`], and their car with the id `car` if they own it, in
@@ -94,24 +99,37 @@ pub fn authenticate_with_car(
     token: &AccessToken,
     car: CarId,
 ) -> Result<(User, Option<Car>), AuthenticationError> {
-    let found = app
-        .store
-        .read(|unit| unit.users().find_with_car(token.user, car))?;
-    let (user, car) = found.ok_or(AuthenticationError::UserNotFound)?;
-    check_user(app, token, &user)?;
-    Ok((user, car))
+    app.store.read(|unit| {
+        let found = unit.users().find_with_car(token.user, car)?;
+        let (user, car) = found.ok_or(AuthenticationError::UserNotFound)?;
+        check(app, unit, token, &user)?;
+        Ok((user, car))
+    })
 }
 
-/// Checks that a user is active, and that the token was not issued before their tokens ended. A request may have waited
-/// for its body or for a thread since the token was verified, so that its expiry is checked again.
-fn check_user(app: &App, token: &AccessToken, user: &User) -> Result<(), AuthenticationError> {
+/// Checks that a user is active, that the token was not issued before their tokens ended, and that its login has not
+/// ended, if access tokens end with it. A request may have waited for its body or for a thread since the token was
+/// verified, so that its expiry is checked again.
+fn check(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    token: &AccessToken,
+    user: &User,
+) -> Result<(), AuthenticationError> {
     if token.token.expires_at <= app.now() {
         return Err(TokenError::Expired.into());
     }
     if !user.is_active {
         return Err(AuthenticationError::UserInactive);
     }
-    if token.token.may_be_older_than(access_ended_at(app, user)) {
+    let login = token.token.login.as_deref();
+    let login = login.filter(|_| app.token_settings.access_dies_with_login);
+    let has_ended = token.token.may_be_older_than(access_ended_at(app, user))
+        || match login {
+            Some(login) => unit.refresh_tokens().family_has_ended(login)?,
+            None => false,
+        };
+    if has_ended {
         return Err(TokenError::Blacklisted.into());
     }
     Ok(())
@@ -301,6 +319,30 @@ mod tests {
             authenticate_after_the_end(-1, samples::user(), standard),
             "as in the contract"
         );
+    }
+
+    #[test]
+    fn token_of_an_ended_login_is_refused_if_access_ends_with_it() {
+        for (access_dies_with_login, has_ended, is_valid) in
+            [(false, true, true), (true, true, false), (true, false, true)]
+        {
+            let claims = Claims {
+                login: Some("login".into()),
+                ..claims()
+            };
+            let mut mocks = Mocks::new()
+                .with_claims(Ok(claims))
+                .with_user_read(samples::user());
+            mocks.token_settings.access_dies_with_login = access_dies_with_login;
+            let tokens = &mut mocks.unit.refresh_tokens;
+            let look_up = tokens.expect_family_has_ended();
+            look_up
+                .times(usize::from(access_dies_with_login))
+                .withf(|login| login == "login")
+                .returning(move |_| Ok(has_ended));
+            let found = authenticate(&mocks.into_app().0, "token");
+            assert_eq!(found.is_ok(), is_valid, "{access_dies_with_login} {has_ended}");
+        }
     }
 
     /// Tokens of the Django system have no microseconds.

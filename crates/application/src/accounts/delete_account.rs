@@ -26,8 +26,8 @@ use crate::{
 /// mocks.unit.users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
 /// mocks.unit.users.expect_delete().once().returning(|_| Ok(()));
 /// mocks.unit.cars.expect_list_for_update().returning(|_, _, _| Ok(vec![]));
-/// mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(1));
-/// mocks.unit.refresh_tokens.expect_revoke_all_of().returning(|_, _, _| Ok(1));
+/// mocks.unit.sessions.expect_delete_all_of().returning(|_, _| Ok(1));
+/// mocks.unit.refresh_tokens.expect_revoke_all_of().returning(|_, _, _, _| Ok(1));
 /// let (app, store) = mocks.into_app();
 ///
 /// accounts::delete_account(&app, &samples::ann())?;

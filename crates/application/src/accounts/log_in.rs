@@ -9,7 +9,7 @@ use super::{Error, token};
 use crate::{
     App, Input, Secret, UpdateMode,
     input::{Checker, required_text},
-    ports::{UnitOfWork, Verification},
+    ports::{Device, UnitOfWork, Verification},
 };
 
 /// The input of a login. By default, all fields are absent.
@@ -33,7 +33,7 @@ pub struct TokenPair {
     pub user: User,
 }
 
-/// Logs a user in (wire contract, section 4). Sets `last_login`, and replaces an outdated password hash.
+/// Logs a user of `device` in (wire contract, section 4). Sets `last_login`, and replaces an outdated password hash.
 ///
 /// # Errors
 /// [`Error::Invalid`] if a field is missing; [`Error::NoActiveAccount`] for a wrong password, an unknown user and an
@@ -42,7 +42,7 @@ pub struct TokenPair {
 ///
 /// ```
 /// use mycars_application::{
-///     accounts::{self, Credentials}, mocks::{Mocks, samples}, ports::Verification,
+///     accounts::{self, Credentials}, mocks::{Mocks, samples}, ports::{Device, Verification},
 /// };
 ///
 /// let mut mocks = Mocks::new();
@@ -57,14 +57,14 @@ pub struct TokenPair {
 /// let (app, _) = mocks.into_app();
 ///
 /// let credentials = Credentials { username: "ann".into(), password: "Harbour-x7-9".into() };
-/// let tokens = accounts::log_in(&app, &credentials)?;
+/// let tokens = accounts::log_in(&app, &credentials, Device::default())?;
 /// assert_ne!(tokens.access, tokens.refresh);
 /// # Ok::<(), accounts::Error>(())
 /// ```
-pub fn log_in(app: &App, credentials: &Credentials) -> Result<TokenPair, Error> {
+pub fn log_in(app: &App, credentials: &Credentials, device: Device) -> Result<TokenPair, Error> {
     let proof = verify_credentials(app, credentials)?;
-    let access = token::issue_access(app, proof.user.id)?;
-    let (refresh, record) = token::issue_refresh(app, proof.user.id)?;
+    let (refresh, record) = token::issue_first_refresh(app, proof.user.id, device)?;
+    let access = token::issue_access(app, proof.user.id, &record.id)?;
     let user = app.store.write(|unit| {
         let user = proof.accept(app, unit)?;
         token::keep(unit, &record)?;
@@ -164,6 +164,10 @@ mod tests {
         }
     }
 
+    fn device() -> Device {
+        Device::new([192, 0, 2, 1].into(), Some("curl/8"))
+    }
+
     /// Returns mocks with this user, whose password is verified.
     fn mocks(user: User, verification: Verification) -> Mocks {
         let mut mocks = Mocks::new().with_user_read(user);
@@ -190,7 +194,7 @@ mod tests {
     fn is_refused(mocks: Mocks) {
         let (app, store) = mocks.into_app();
         assert!(matches!(
-            log_in(&app, &credentials()),
+            log_in(&app, &credentials(), device()),
             Err(Error::NoActiveAccount)
         ));
         assert_eq!(store.commits(), 0);
@@ -204,7 +208,10 @@ mod tests {
             .expect_encode()
             .returning(|_| Err(Unsignable("no key".into())));
         let (app, store) = mocks.into_app();
-        assert!(matches!(log_in(&app, &credentials()), Err(Error::Unsignable(_))));
+        assert!(matches!(
+            log_in(&app, &credentials(), device()),
+            Err(Error::Unsignable(_))
+        ));
         assert_eq!(store.commits(), 0);
     }
 
@@ -228,7 +235,7 @@ mod tests {
     #[test]
     fn unsupported_hash_names_user_and_algorithm() {
         let (app, store) = mocks(samples::user(), Verification::Unsupported("argon2")).into_app();
-        let refused = log_in(&app, &credentials()).unwrap_err();
+        let refused = log_in(&app, &credentials(), device()).unwrap_err();
         assert!(
             matches!(refused, Error::UnsupportedHash { user, algorithm: "argon2" } if user == samples::user().id)
         );
@@ -251,11 +258,13 @@ mod tests {
             username: "".into(),
             password: Input::Null,
         };
-        let violations = log_in(&app, &blank).unwrap_err().violations();
+        let violations = log_in(&app, &blank, device()).unwrap_err().violations();
         assert_eq!(violations.of(Field::Username), [Violation::Blank]);
         assert_eq!(violations.of(Field::Password), [Violation::Null]);
 
-        let violations = log_in(&app, &Credentials::default()).unwrap_err().violations();
+        let violations = log_in(&app, &Credentials::default(), device())
+            .unwrap_err()
+            .violations();
         let mut required = Violations::one(Field::Username, Violation::Required);
         required.add(Field::Password, Violation::Required);
         assert_eq!(violations, required);
@@ -290,9 +299,13 @@ mod tests {
                     && token.user == Some(samples::user().id)
                     && token.expires_at == samples::now() + chrono::TimeDelta::days(1)
                     && token.revoked.is_none()
+                    && token.family.as_ref().is_some_and(|family| {
+                        (family.id.as_str(), family.logged_in_at, &family.device)
+                            == ("jti", samples::now(), &device())
+                    })
             })
             .into_app();
-        let pair = log_in(&app, &credentials()).unwrap();
+        let pair = log_in(&app, &credentials(), device()).unwrap();
         assert_eq!(
             (pair.refresh.reveal(), pair.access.reveal()),
             ("refresh", "access")
@@ -308,7 +321,7 @@ mod tests {
             .expect_token_record(|_| true);
         let no_randomness = |_: &Password| Err(HashError("no randomness".into()));
         mocks.hasher.expect_hash().once().returning(no_randomness);
-        assert!(log_in(&mocks.into_app().0, &credentials()).is_ok());
+        assert!(log_in(&mocks.into_app().0, &credentials(), device()).is_ok());
     }
 
     #[test]
@@ -323,6 +336,6 @@ mod tests {
             .withf(|password| password.reveal() == "secret")
             .once()
             .returning(|_| Ok(PasswordHash::from_storage("stronger".into())));
-        assert!(log_in(&mocks.into_app().0, &credentials()).is_ok());
+        assert!(log_in(&mocks.into_app().0, &credentials(), device()).is_ok());
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     ports::{Revocation, UnitOfWork},
 };
 
-/// Blacklists a refresh token of `caller` (wire contract, section 4). A token that was revoked by a password change or
+/// Blacklists a refresh token of `caller` (wire contract, section 4), and all others of its login. A token that was revoked by a password change or
 /// by an admin is accepted as well: clients log out right after changing the password.
 ///
 /// # Errors
@@ -34,12 +34,20 @@ pub fn log_out(app: &App, caller: &Caller, refresh_token: &Input<String>) -> Res
 }
 
 fn give_up(app: &App, unit: &mut dyn UnitOfWork, caller: &Caller, token: &Verified) -> Result<(), Error> {
+    if let Some(user) = token.user {
+        // The user is locked before the tokens, as in all use-cases.
+        unit.users().find_for_update(user)?;
+    }
     unit.refresh_tokens().record(&token.record())?;
     let known = unit.refresh_tokens().find_for_update(&token.id)?;
-    match known.and_then(|known| known.revoked) {
-        before @ (None | Some(Revocation::PasswordChanged | Revocation::Revoked)) => {
+    let known = known.unwrap_or_else(|| token.record());
+    let family = known.family().id;
+    match known.revoked {
+        before @ (None | Some(Revocation::PasswordChanged | Revocation::Revoked | Revocation::Reused)) => {
             unit.refresh_tokens()
                 .revoke(&token.id, Revocation::LoggedOut, app.now())?;
+            unit.refresh_tokens()
+                .revoke_family(&family, Revocation::LoggedOut, app.now())?;
             Ok(audit::token_revoked(
                 app,
                 unit,
@@ -87,6 +95,7 @@ mod tests {
     /// Returns mocks with the recorded token, which is `revoked`.
     fn known(revoked: Option<Revocation>) -> Mocks {
         Mocks::new()
+            .with_user_locked(samples::user())
             .with_claims(Ok(claims()))
             .with_token(samples::refresh_token(revoked))
             .expect_token_record(|_| true)
@@ -136,9 +145,11 @@ mod tests {
             (None, Value::Nothing),
             (Some(Revocation::PasswordChanged), "password_changed".into()),
             (Some(Revocation::Revoked), "revoked".into()),
+            (Some(Revocation::Reused), "reused".into()),
         ] {
             let (app, store) = known(revoked)
                 .expect_token_revoke("jti", Revocation::LoggedOut)
+                .expect_family_revoked("jti", Revocation::LoggedOut, 0)
                 .into_app();
             log_out(&app, &samples::ann(), &"token".into()).unwrap();
             assert_eq!(store.commits(), 1);

@@ -1,11 +1,14 @@
-//! The logins of all users, for admins: listing and revoking refresh tokens, and ending all logins of a user.
+//! Logins: those of a user, and for admins the refresh tokens of all users, which can be listed and revoked one by one or
+//! all of a user.
 
 mod end;
 mod end_all;
 mod list;
+mod of_user;
 mod revoke;
 
 pub(crate) use end::{end_recorded, update_and_end};
 pub use end_all::end_all;
 pub use list::{count, list, numbers, read_all};
+pub use of_user::{Login, LoginId, LoginKind, end, end_others, list_of};
 pub use revoke::revoke;

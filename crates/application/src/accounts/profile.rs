@@ -175,7 +175,7 @@ mod tests {
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
-        ports::{Claims, Session},
+        ports::{Claims, Device, Session},
     };
 
     #[test]
@@ -288,6 +288,7 @@ mod tests {
                 user: UserId(1),
                 created_at: ago(age),
                 last_seen_at: samples::now(),
+                device: Device::default(),
             };
             let sessions = &mut mocks.unit.sessions;
             sessions.expect_find().returning(move |_| Ok(Some(found.clone())));

@@ -7,12 +7,13 @@ use mycars_domain::{
 
 use super::{
     Error,
+    sessions::TOUCH_AFTER,
     token::{self, TokenError, TokenType, Verified},
 };
 use crate::{
     App, Caller, Input, Secret, UpdateMode, audit,
     input::{Checker, required_text},
-    ports::{RefreshToken, Revocation},
+    ports::{Family, RefreshToken, Revocation, StoreError, UnitOfWork},
     security_log::{Details, SecurityEvent},
 };
 
@@ -27,7 +28,9 @@ pub struct Refreshed {
 }
 
 /// Returns a new access token (wire contract, section 4). A correctly signed token that is not recorded is valid. If
-/// refresh tokens are rotated, each is valid once, and the audit log records `origin`.
+/// refresh tokens are rotated, each is valid once, and the audit log records `origin`. A token that was rotated more
+/// than [`TokenSettings::reuse_grace`](crate::TokenSettings::reuse_grace) ago may be stolen: its use ends the login
+/// (RFC 9700, 4.14.2).
 ///
 /// # Errors
 /// [`Error::Invalid`] if no token was sent; [`Error::Token`] if it is invalid; [`Error::NoActiveAccountForToken`] if
@@ -41,7 +44,7 @@ pub fn refresh(app: &App, origin: Origin, refresh_token: &Input<String>) -> Resu
     if app.token_settings.rotate_refresh {
         rotate(app, origin, &token)
     } else {
-        reuse(app, &origin, &token)
+        use_again(app, origin, &token)
     }
 }
 
@@ -53,92 +56,157 @@ pub(super) fn required(field: Field, input: &Input<String>) -> Result<String, Er
     Ok(token.unwrap_or_default())
 }
 
-fn reuse(app: &App, origin: &Origin, token: &Verified) -> Result<Refreshed, Error> {
-    let user = app.store.read(|unit| {
+fn use_again(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Error> {
+    let (known, user) = app.store.read(|unit| {
         let known = unit.refresh_tokens().find(&token.id)?;
         let user = match token.user {
             Some(id) => unit.users().find(id)?,
             None => None,
         };
-        owner(origin, token, known.as_ref(), user)
+        Ok::<_, Error>((known, user))
     })?;
+    if is_rotated(known.as_ref()) {
+        return rotate(app, origin, token);
+    }
+    let user = active(user)?;
+    check_not_ended(token, known.as_ref(), &user)?;
+    if let Some(known) = &known {
+        touch(app, known);
+    }
+    let family = known.unwrap_or_else(|| token.record()).family();
     Ok(Refreshed {
-        access: token::issue_access(app, user.id)?,
+        access: token::issue_access(app, user.id, &family.id)?,
         refresh: None,
     })
+}
+
+/// Records the use of a token, at most once a minute. The token is valid without this write, so a failure is no error.
+fn touch(app: &App, token: &RefreshToken) {
+    let (now, before) = (app.now(), token.last_used_at.unwrap_or(token.issued_at));
+    if before + TOUCH_AFTER <= now {
+        let touched = app
+            .store
+            .write_now(|unit| unit.refresh_tokens().touch(&token.id, now));
+        touched.ok();
+    }
 }
 
 /// Rotates a token. The user is locked first, as in all use-cases that end a user's logins. So a password change
 /// either waits until the new token is recorded and revokes it, or has revoked the old token before.
 fn rotate(app: &App, origin: Origin, token: &Verified) -> Result<Refreshed, Error> {
-    app.store.write(|unit| {
+    let address = origin.address;
+    let rotated = app.store.write(|unit| {
         let user = match token.user {
             Some(id) => unit.users().find_for_update(id)?,
             None => None,
         };
         let known = unit.refresh_tokens().find_for_update(&token.id)?;
-        let user = owner(&origin, token, known.as_ref(), user)?;
+        let user = active(user)?;
+        let caller = Caller::user(&user, origin);
+        if let Some(known) = known.as_ref().filter(|known| is_rotated(Some(known))) {
+            let refreshed = use_rotated(app, unit, &caller, &user, known)?;
+            return Ok(refreshed.ok_or(user));
+        }
+        check_not_ended(token, known.as_ref(), &user)?;
         unit.refresh_tokens().record(&token.record())?;
-        unit.refresh_tokens()
-            .revoke(&token.id, Revocation::Rotated, app.now())?;
-        audit::token_revoked(
-            app,
-            unit,
-            &Caller::user(&user, origin),
-            Object::refresh_token(&token.id, token.user),
-            None,
-            Revocation::Rotated,
-        )?;
-        let (refresh, record) = token::issue_refresh(app, user.id)?;
-        token::keep(unit, &record)?;
-        Ok(Refreshed {
-            access: token::issue_access(app, user.id)?,
-            refresh: Some(refresh),
-        })
-    })
-}
-
-/// Returns the owner of a token, if they may log in and the token is not revoked. The owner is checked first:
-/// deleting and deactivating a user ends their tokens too, and the wire contract has a separate error for such
-/// owners. A token that was rotated and is presented again may have been stolen: that is a security event.
-fn owner(
-    origin: &Origin,
-    token: &Verified,
-    known: Option<&RefreshToken>,
-    user: Option<User>,
-) -> Result<User, Error> {
-    let user = user
-        .filter(|user| user.is_active)
-        .ok_or(Error::NoActiveAccountForToken)?;
-    if known.is_some_and(|known| known.revoked == Some(Revocation::Rotated)) {
+        revoke_rotated(app, unit, &caller, token)?;
+        let family = known.unwrap_or_else(|| token.record()).family();
+        Ok::<_, Error>(Ok(issue_pair(app, unit, &user, family)?))
+    })?;
+    // It is logged after the transaction, which may wait for the disk.
+    rotated.map_err(|user| {
         SecurityEvent::RefreshTokenReused.log(&Details {
-            address: origin.address,
+            address,
             account: Some(user.username.as_str()),
             user_id: Some(user.id),
             ..Details::default()
         });
+        TokenError::Blacklisted.into()
+    })
+}
+
+fn revoke_rotated(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    caller: &Caller,
+    token: &Verified,
+) -> Result<(), StoreError> {
+    unit.refresh_tokens()
+        .revoke(&token.id, Revocation::Rotated, app.now())?;
+    let object = Object::refresh_token(&token.id, token.user);
+    audit::token_revoked(app, unit, caller, object, None, Revocation::Rotated)
+}
+
+/// Uses a token that was rotated before: within the time of grace, it gets one more pair. Afterwards, the login ends and
+/// the result is `None`, so that the transaction is committed.
+///
+/// A token whose login was ended is never accepted, however recent its rotation is.
+fn use_rotated(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    caller: &Caller,
+    user: &User,
+    token: &RefreshToken,
+) -> Result<Option<Refreshed>, Error> {
+    let family = token.family();
+    let grace = app.token_settings.reuse_grace;
+    let is_recent = !grace.is_zero() && token.revoked_at.is_some_and(|at| app.now() < at + grace);
+    if is_recent && !unit.refresh_tokens().family_has_ended(&family.id)? {
+        return issue_pair(app, unit, user, family).map(Some);
     }
+    let ended = unit
+        .refresh_tokens()
+        .revoke_family(&family.id, Revocation::Reused, app.now())?;
+    if ended > 0 {
+        let object = Object::refresh_token(&token.id, token.user);
+        audit::token_revoked(app, unit, caller, object, token.revoked, Revocation::Reused)?;
+    }
+    Ok(None)
+}
+
+fn issue_pair(app: &App, unit: &mut dyn UnitOfWork, user: &User, family: Family) -> Result<Refreshed, Error> {
+    let access = token::issue_access(app, user.id, &family.id)?;
+    let (refresh, record) = token::issue_next_refresh(app, user.id, family)?;
+    token::keep(unit, &record)?;
+    Ok(Refreshed {
+        access,
+        refresh: Some(refresh),
+    })
+}
+
+fn is_rotated(token: Option<&RefreshToken>) -> bool {
+    token.is_some_and(|token| token.revoked == Some(Revocation::Rotated))
+}
+
+/// Returns the owner of a token, if they may log in. The owner is checked before the token: deleting and deactivating a
+/// user ends their tokens too, and the wire contract has a separate error for such owners.
+fn active(user: Option<User>) -> Result<User, Error> {
+    user.filter(|user| user.is_active)
+        .ok_or(Error::NoActiveAccountForToken)
+}
+
+fn check_not_ended(token: &Verified, known: Option<&RefreshToken>, user: &User) -> Result<(), TokenError> {
     let was_ended = match known {
         Some(known) => known.revoked.is_some(),
-        None => token.may_have_been_ended(&user),
+        None => token.may_have_been_ended(user),
     };
     if was_ended {
-        Err(TokenError::Blacklisted.into())
+        Err(TokenError::Blacklisted)
     } else {
-        Ok(user)
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
+    use chrono::{DateTime, TimeDelta};
     use mycars_domain::{Violation, audit::Value};
 
     use super::*;
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
-        ports::Claims,
+        ports::{Claims, Device, MockTokenCodec},
     };
 
     fn claims() -> Claims {
@@ -170,12 +238,10 @@ mod tests {
 
     #[test]
     fn revoked_token_is_blacklisted() {
-        for why in [
-            Revocation::LoggedOut,
-            Revocation::Rotated,
-            Revocation::PasswordChanged,
-            Revocation::Revoked,
-        ] {
+        for why in Revocation::ALL {
+            if why == Revocation::Rotated {
+                continue;
+            }
             let refused = refreshed(mocks(claims(), Some(known(Some(why))), Some(samples::user())));
             assert!(
                 matches!(refused, Err(Error::Token(TokenError::Blacklisted))),
@@ -282,12 +348,113 @@ mod tests {
         assert_eq!(store.entries(), [entry]);
     }
 
-    #[test]
-    fn rotated_token_is_refused_the_second_time() {
-        let (app, store) = rotating(Some(known(Some(Revocation::Rotated)))).into_app();
-        let refused = refresh(&app, samples::origin(), &"token".into());
+    /// Returns mocks in which the token was rotated this number of seconds ago, and the grace is ten.
+    fn rotated(seconds: i64) -> Mocks {
+        let mut mocks = rotating(Some(RefreshToken {
+            revoked_at: Some(samples::now() - TimeDelta::seconds(seconds)),
+            ..known(Some(Revocation::Rotated))
+        }));
+        mocks.token_settings.reuse_grace = TimeDelta::seconds(10);
+        mocks
+    }
+
+    fn is_blacklisted(app: &App) {
+        let refused = refresh(app, samples::origin(), &"token".into());
         assert!(matches!(refused, Err(Error::Token(TokenError::Blacklisted))));
-        assert_eq!((store.commits(), store.rollbacks()), (0, 1));
+    }
+
+    #[test]
+    fn reuse_of_a_rotated_token_ends_its_login_and_is_logged() {
+        let without_grace = |mut mocks: Mocks| {
+            mocks.token_settings.reuse_grace = TimeDelta::zero();
+            mocks
+        };
+        for mocks in [rotated(10), without_grace(rotated(0)), without_grace(rotated(-1))] {
+            let (app, store) = mocks
+                .expect_family_revoked("jti", Revocation::Reused, 1)
+                .into_app();
+            is_blacklisted(&app);
+            assert_eq!((store.commits(), store.rollbacks()), (1, 0));
+            let entry = expected::token_died(&samples::ann(), "jti", "rotated".into(), "reused");
+            assert_eq!(store.entries(), [entry]);
+        }
+    }
+
+    #[test]
+    fn reuse_after_the_end_of_the_login_has_no_entry() {
+        let mocks = rotated(10).expect_family_revoked("jti", Revocation::Reused, 0);
+        let (app, store) = mocks.into_app();
+        is_blacklisted(&app);
         assert_eq!(store.entries(), []);
+    }
+
+    #[test]
+    fn reuse_within_the_grace_gets_another_pair_of_the_same_login() {
+        let mut mocks = rotated(9)
+            .expect_token_record(|token| (token.id.as_str(), token.family().id.as_str()) == ("new", "jti"));
+        let tokens = &mut mocks.unit.refresh_tokens;
+        tokens.expect_family_has_ended().returning(|_| Ok(false));
+        let (app, store) = mocks.into_app();
+        let answer = refresh(&app, samples::origin(), &"token".into()).unwrap();
+        assert_eq!(answer.refresh, Some("refresh".into()));
+        assert_eq!((store.commits(), store.entries().len()), (1, 0));
+    }
+
+    #[test]
+    fn reuse_within_the_grace_after_the_end_of_the_login_is_refused() {
+        let mut mocks = rotated(0).expect_family_revoked("jti", Revocation::Reused, 0);
+        let tokens = &mut mocks.unit.refresh_tokens;
+        tokens.expect_family_has_ended().returning(|_| Ok(true));
+        is_blacklisted(&mocks.into_app().0);
+    }
+
+    #[test]
+    fn rotated_token_ends_its_login_after_rotation_was_turned_off() {
+        let (app, store) = Mocks::new()
+            .with_claims(Ok(claims()))
+            .with_user(samples::user())
+            .with_token(known(Some(Revocation::Rotated)))
+            .expect_family_revoked("jti", Revocation::Reused, 1)
+            .into_app();
+        is_blacklisted(&app);
+        assert_eq!(store.commits(), 1);
+    }
+
+    #[test]
+    fn use_of_a_token_is_recorded_once_a_minute() {
+        for (seconds, commits) in [(59, 0), (60, 1)] {
+            let known = RefreshToken {
+                last_used_at: Some(samples::now() - TimeDelta::seconds(seconds)),
+                ..known(None)
+            };
+            let mut mocks = mocks(claims(), Some(known), Some(samples::user()));
+            let tokens = &mut mocks.unit.refresh_tokens;
+            tokens.expect_touch().returning(|id, at| {
+                assert_eq!((id, at), ("jti", samples::now()));
+                Ok(())
+            });
+            let (app, store) = mocks.into_app();
+            refresh(&app, samples::origin(), &"token".into()).unwrap();
+            assert_eq!(store.commits(), commits);
+        }
+    }
+
+    #[test]
+    fn access_token_names_the_login() {
+        let family = Family {
+            id: "first".into(),
+            logged_in_at: samples::now(),
+            device: Device::default(),
+        };
+        let known = RefreshToken {
+            family: Some(family),
+            ..known(None)
+        };
+        let mut mocks = mocks(claims(), Some(known), Some(samples::user()));
+        mocks.tokens = MockTokenCodec::new();
+        let mut mocks = mocks.with_claims(Ok(claims()));
+        let encode = |claims: &Claims| Ok(claims.login.clone().unwrap());
+        mocks.tokens.expect_encode().returning(encode);
+        assert_eq!(refreshed(mocks).unwrap().access.reveal(), "first");
     }
 }

@@ -5,6 +5,7 @@ mod clear;
 mod log_in;
 mod log_out;
 
+pub(crate) use authenticate::TOUCH_AFTER;
 pub use authenticate::authenticate;
 pub use clear::clear_expired;
 pub use log_in::{LoggedIn, log_in};

@@ -1,11 +1,11 @@
 //! Validating and issuing tokens. The rules and their order are simplejwt's.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use mycars_domain::{User, UserId};
 
 use crate::{
     App, Secret,
-    ports::{Claims, RefreshToken, UnitOfWork, Unsignable},
+    ports::{Claims, Device, Family, RefreshToken, StoreError, UnitOfWork, Unsignable},
 };
 
 /// The two types of tokens.
@@ -63,6 +63,8 @@ pub(super) struct Verified {
     pub(super) user: Option<UserId>,
     /// Whether the token has a user at all.
     pub(super) names_a_user: bool,
+    /// The login of an access token; `None` for tokens of other systems and older versions.
+    pub(super) login: Option<String>,
 }
 
 /// Decodes a token and does all checks that need no store. `None` as `expected` accepts both types.
@@ -100,6 +102,7 @@ fn check(claims: Claims, expected: Option<TokenType>, now: i64) -> Result<Verifi
             .and_then(|id| id.parse().ok())
             .map(UserId),
         names_a_user: claims.user_id.is_some(),
+        login: claims.login,
     })
 }
 
@@ -112,6 +115,9 @@ impl Verified {
             issued_at: self.issued_at.unwrap_or(DateTime::UNIX_EPOCH),
             expires_at: self.expires_at,
             revoked: None,
+            revoked_at: None,
+            last_used_at: None,
+            family: None,
         }
     }
 
@@ -128,44 +134,89 @@ impl Verified {
     }
 }
 
-/// Issues an access token for `user`.
-pub(super) fn issue_access(app: &App, user: UserId) -> Result<Secret, Unsignable> {
-    issue(app, TokenType::Access, user, app.token_settings.access_lifetime).map(|(token, _)| token)
+/// Issues an access token for `user`, of the login whose first refresh token has the id `login`.
+pub(super) fn issue_access(app: &App, user: UserId, login: &str) -> Result<Secret, Unsignable> {
+    let now = app.now();
+    sign(
+        app,
+        &Claims {
+            token_type: Some(TokenType::Access.as_str().to_owned()),
+            expires_at: Some((now + app.token_settings.access_lifetime).timestamp()),
+            issued_at_micros: Some(now.timestamp_micros()),
+            id: Some(app.random.hex(16)),
+            login: Some(login.to_owned()),
+            ..claims(now, user)
+        },
+    )
 }
 
-/// Issues a refresh token for `user`, and returns it with its record.
-pub(super) fn issue_refresh(app: &App, user: UserId) -> Result<(Secret, RefreshToken), Unsignable> {
-    issue(app, TokenType::Refresh, user, app.token_settings.refresh_lifetime)
-}
-
-fn issue(
+/// Issues the first refresh token of a login for `user`, and returns it with its record.
+pub(super) fn issue_first_refresh(
     app: &App,
-    token_type: TokenType,
     user: UserId,
-    lifetime: TimeDelta,
+    device: Device,
+) -> Result<(Secret, RefreshToken), Unsignable> {
+    let id = app.random.hex(16);
+    let family = Family {
+        id: id.clone(),
+        logged_in_at: app.now(),
+        device,
+    };
+    issue_refresh(app, user, id, family)
+}
+
+/// Issues a further refresh token of a login for `user`, and returns it with its record.
+pub(super) fn issue_next_refresh(
+    app: &App,
+    user: UserId,
+    family: Family,
+) -> Result<(Secret, RefreshToken), Unsignable> {
+    issue_refresh(app, user, app.random.hex(16), family)
+}
+
+fn issue_refresh(
+    app: &App,
+    user: UserId,
+    id: String,
+    family: Family,
 ) -> Result<(Secret, RefreshToken), Unsignable> {
     let now = app.now();
     let record = RefreshToken {
-        id: app.random.hex(16),
+        id,
         user: Some(user),
         issued_at: now,
-        expires_at: now + lifetime,
+        expires_at: now + app.token_settings.refresh_lifetime,
         revoked: None,
+        revoked_at: None,
+        last_used_at: None,
+        family: Some(family),
     };
-    let claims = Claims {
-        token_type: Some(token_type.as_str().to_owned()),
-        expires_at: Some(record.expires_at.timestamp()),
+    let token = sign(
+        app,
+        &Claims {
+            token_type: Some(TokenType::Refresh.as_str().to_owned()),
+            expires_at: Some(record.expires_at.timestamp()),
+            id: Some(record.id.clone()),
+            ..claims(now, user)
+        },
+    )?;
+    Ok((token, record))
+}
+
+fn claims(now: DateTime<Utc>, user: UserId) -> Claims {
+    Claims {
         issued_at: Some(now.timestamp()),
-        issued_at_micros: (token_type == TokenType::Access).then(|| now.timestamp_micros()),
-        not_before: None,
-        id: Some(record.id.clone()),
         user_id: Some(user.to_string()),
-    };
-    Ok((app.tokens.encode(&claims)?.into(), record))
+        ..Claims::default()
+    }
+}
+
+fn sign(app: &App, claims: &Claims) -> Result<Secret, Unsignable> {
+    Ok(app.tokens.encode(claims)?.into())
 }
 
 /// Records a new refresh token, so that a password change can revoke it.
-pub(super) fn keep(unit: &mut dyn UnitOfWork, record: &RefreshToken) -> Result<(), crate::ports::StoreError> {
+pub(super) fn keep(unit: &mut dyn UnitOfWork, record: &RefreshToken) -> Result<(), StoreError> {
     unit.refresh_tokens().record(record)
 }
 

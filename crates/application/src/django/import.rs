@@ -258,15 +258,8 @@ impl Import<'_> {
             let live = tokens.into_iter().filter(|token| token.expires_at > now);
             let rows: Vec<Row> = live.map(|token| self.token(token)).collect();
             imported.tokens += rows.len() as u64;
-            let is_blacklisted = |row: &&Row| {
-                matches!(
-                    row,
-                    Row::RefreshToken {
-                        revoked_at: Some(_),
-                        ..
-                    }
-                )
-            };
+            let is_blacklisted =
+                |row: &&Row| matches!(row, Row::RefreshToken { token, .. } if token.revoked.is_some());
             imported.blacklisted += rows.iter().filter(is_blacklisted).count() as u64;
             unit.rows().insert(&rows)?;
             (self.progress)(Progress::Done(count));
@@ -278,13 +271,15 @@ impl Import<'_> {
         let issued_at = token.issued_at.or(token.blacklisted_at);
         Row::RefreshToken {
             number: token.number,
-            revoked_at: token.blacklisted_at,
             token: RefreshToken {
                 id: token.jti,
                 user: token.user.filter(|user| self.converter.knows(*user)),
                 issued_at: issued_at.unwrap_or_else(|| self.app.now()),
                 expires_at: token.expires_at,
                 revoked: token.blacklisted_at.map(|_| Revocation::LoggedOut),
+                revoked_at: token.blacklisted_at,
+                last_used_at: None,
+                family: None,
             },
         }
     }

@@ -226,7 +226,7 @@ impl TokenQuery {
     ///     user: Some(ann.id),
     ///     issued_at: now,
     ///     expires_at: now + TimeDelta::days(1),
-    ///     revoked: None,
+    ///     ..samples::refresh_token(None)
     /// };
     /// let expired = RefreshToken { expires_at: now, ..live.clone() };
     /// let query = TokenQuery {
@@ -503,6 +503,7 @@ mod tests {
                 issued_at: now,
                 expires_at: now + chrono::TimeDelta::seconds(seconds),
                 revoked,
+                ..samples::refresh_token(revoked)
             };
             TokenState::of(&token, now)
         };

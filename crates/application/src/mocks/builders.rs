@@ -212,15 +212,17 @@ impl Mocks {
         self.unit
             .sessions
             .expect_delete_all_of()
-            .withf(move |of| *of == user)
+            .withf(move |of, except| *of == user && except.is_none())
             .once()
-            .returning(move |_| Ok(sessions));
+            .returning(move |_, _| Ok(sessions));
         self.unit
             .refresh_tokens
             .expect_revoke_all_of()
-            .withf(move |of, given, at| (*of, *given, *at) == (user, why, samples::now()))
+            .withf(move |of, except, given, at| {
+                (*of, *except, *given, *at) == (user, None, why, samples::now())
+            })
             .once()
-            .returning(move |_, _, _| Ok(tokens));
+            .returning(move |_, _, _, _| Ok(tokens));
         self
     }
 
@@ -245,6 +247,18 @@ impl Mocks {
             .withf(move |given, reason, at| (given, *reason, *at) == (id, why, samples::now()))
             .once()
             .returning(|_, _, _| Ok(()));
+        self
+    }
+
+    /// Expects this number of live refresh tokens of the login `id` to be revoked for this reason.
+    #[must_use]
+    pub fn expect_family_revoked(mut self, id: &'static str, why: Revocation, count: usize) -> Self {
+        self.unit
+            .refresh_tokens
+            .expect_revoke_family()
+            .withf(move |given, reason, at| (given, *reason, *at) == (id, why, samples::now()))
+            .once()
+            .returning(move |_, _, _| Ok(count));
         self
     }
 

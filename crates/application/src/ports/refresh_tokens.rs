@@ -1,9 +1,13 @@
 //! The refresh tokens that were issued or logged out here: the blacklist.
+#![cfg_attr(
+    feature = "mocks",
+    expect(clippy::ref_option_ref, reason = "mockall generates such types")
+)]
 
 use chrono::{DateTime, Utc};
 use mycars_domain::UserId;
 
-use super::StoreError;
+use super::{Device, StoreError};
 use crate::lists::TokenQuery;
 
 /// The reason why a refresh token was revoked.
@@ -17,15 +21,18 @@ pub enum Revocation {
     PasswordChanged,
     /// An admin revoked the token, or the user was deactivated or activated.
     Revoked,
+    /// A rotated token of the same login was used again, so one of them may be stolen.
+    Reused,
 }
 
 impl Revocation {
     /// All reasons.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::LoggedOut,
         Self::Rotated,
         Self::PasswordChanged,
         Self::Revoked,
+        Self::Reused,
     ];
 
     /// Returns the name of the reason, as it is stored.
@@ -36,6 +43,7 @@ impl Revocation {
             Self::Rotated => "rotated",
             Self::PasswordChanged => "password_changed",
             Self::Revoked => "revoked",
+            Self::Reused => "reused",
         }
     }
 
@@ -61,6 +69,35 @@ pub struct RefreshToken {
     pub expires_at: DateTime<Utc>,
     /// The reason for the revocation; `None` if the token is not revoked.
     pub revoked: Option<Revocation>,
+    /// Time of the revocation.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Time of the last use for an access token, to about a minute; `None` before the first use.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// The login that the token belongs to; `None` for a token of another system or an older version.
+    pub family: Option<Family>,
+}
+
+impl RefreshToken {
+    /// Returns the login that the token belongs to. Without one, the token itself is the first of its login.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.family.clone().unwrap_or_else(|| Family {
+            id: self.id.clone(),
+            logged_in_at: self.issued_at,
+            device: Device::default(),
+        })
+    }
+}
+
+/// A login of a program: the refresh token that it began with, and all that replaced it by rotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    /// The id of the first token.
+    pub id: String,
+    /// Time of the login.
+    pub logged_in_at: DateTime<Utc>,
+    /// The program that logged in. Revoked tokens have none, so that no personal data are kept for them.
+    pub device: Device,
 }
 
 /// A refresh token in a list.
@@ -102,13 +139,40 @@ pub trait RefreshTokenRepository {
     /// Those of the database.
     fn revoke(&mut self, id: &str, why: Revocation, at: DateTime<Utc>) -> Result<(), StoreError>;
 
-    /// Revokes all tokens of a user that are not revoked yet, and returns their number.
+    /// Records the use of a token; does nothing if the token is not recorded.
     ///
     /// # Errors
     /// Those of the database.
-    fn revoke_all_of(
+    fn touch(&mut self, id: &str, at: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Returns whether a login was ended: whether a token of this family was revoked for another reason than rotation.
+    /// The token with the id of the family belongs to it, even if it is recorded without a family.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn family_has_ended(&mut self, family: &str) -> Result<bool, StoreError>;
+
+    /// Revokes all tokens of a family that are not revoked yet, and returns their number.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn revoke_family(
+        &mut self,
+        family: &str,
+        why: Revocation,
+        at: DateTime<Utc>,
+    ) -> Result<usize, StoreError>;
+
+    /// Revokes all tokens of a user that are not revoked yet, except those of the family `except`, and returns their
+    /// number.
+    ///
+    /// # Errors
+    /// Those of the database.
+    #[expect(clippy::needless_lifetimes, reason = "mockall needs the lifetime")]
+    fn revoke_all_of<'a>(
         &mut self,
         user: UserId,
+        except: Option<&'a str>,
         why: Revocation,
         at: DateTime<Utc>,
     ) -> Result<usize, StoreError>;

@@ -1,6 +1,5 @@
 //! The rows of all tables as they are stored, with their ids: for backups, and for copies to another database.
 
-use chrono::{DateTime, Utc};
 use mycars_domain::{Car, User, audit::Entry};
 
 use super::{Installation, RefreshToken, Session, StoreError};
@@ -67,8 +66,6 @@ pub enum Row {
         number: i64,
         /// The token.
         token: RefreshToken,
-        /// The time of the revocation.
-        revoked_at: Option<DateTime<Utc>>,
     },
     /// A row of [`Table::Sessions`].
     Session {

@@ -1,9 +1,13 @@
 //! The repository of sessions of browsers.
+#![cfg_attr(
+    feature = "mocks",
+    expect(clippy::ref_option_ref, reason = "mockall generates such types")
+)]
 
 use chrono::{DateTime, Utc};
 use mycars_domain::UserId;
 
-use super::StoreError;
+use super::{Device, StoreError};
 
 /// The record of a browser's session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,17 @@ pub struct Session {
     pub created_at: DateTime<Utc>,
     /// Time of the last request, to about a minute.
     pub last_seen_at: DateTime<Utc>,
+    /// The browser that logged in.
+    pub device: Device,
+}
+
+/// A session in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedSession {
+    /// The number of its row.
+    pub number: i64,
+    /// The session.
+    pub session: Session,
 }
 
 /// The sessions of browsers. Errors are those of the database; see [`StoreError`].
@@ -45,11 +60,31 @@ pub trait SessionRepository {
     /// Those of the database.
     fn delete(&mut self, key_hash: &str) -> Result<(), StoreError>;
 
-    /// Deletes all sessions of a user and returns their number.
+    /// Returns at most `at_most` sessions of a user that were last used after `seen_after` and began after
+    /// `created_after`, the last used first.
     ///
     /// # Errors
     /// Those of the database.
-    fn delete_all_of(&mut self, user: UserId) -> Result<usize, StoreError>;
+    fn list_of(
+        &mut self,
+        user: UserId,
+        seen_after: DateTime<Utc>,
+        created_after: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<Vec<ListedSession>, StoreError>;
+
+    /// Returns the session with this number.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn find_by_number(&mut self, number: i64) -> Result<Option<Session>, StoreError>;
+
+    /// Deletes all sessions of a user, except the one whose key has the hash `except`, and returns their number.
+    ///
+    /// # Errors
+    /// Those of the database.
+    #[expect(clippy::needless_lifetimes, reason = "mockall needs the lifetime")]
+    fn delete_all_of<'a>(&mut self, user: UserId, except: Option<&'a str>) -> Result<usize, StoreError>;
 
     /// Counts the sessions of these users.
     ///

@@ -21,6 +21,8 @@ pub struct Claims {
     pub id: Option<String>,
     /// `user_id`: the id of the user, as text.
     pub user_id: Option<String>,
+    /// `sid`: the id of the login's first refresh token. Only in access tokens of My Cars: identifies the login.
+    pub login: Option<String>,
 }
 
 /// The text is no token, or is not signed with one of the server's keys.

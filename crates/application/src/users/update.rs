@@ -33,8 +33,8 @@ use crate::{
 /// mocks.unit.users.expect_find().returning(|_| Ok(Some(samples::user())));
 /// mocks.unit.users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
 /// mocks.unit.users.expect_update().returning(|_| Ok(()));
-/// mocks.unit.sessions.expect_delete_all_of().returning(|_| Ok(2));
-/// mocks.unit.refresh_tokens.expect_revoke_all_of().returning(|_, _, _| Ok(1));
+/// mocks.unit.sessions.expect_delete_all_of().returning(|_, _| Ok(2));
+/// mocks.unit.refresh_tokens.expect_revoke_all_of().returning(|_, _, _, _| Ok(1));
 /// let (app, _) = mocks.into_app();
 ///
 /// let deactivate = UserInput { is_active: Input::Given(false), ..UserInput::default() };
@@ -461,10 +461,10 @@ mod tests {
             *written.lock().unwrap() = user.clone();
             Ok(())
         });
-        unit.sessions.expect_delete_all_of().returning(|_| Ok(0));
+        unit.sessions.expect_delete_all_of().returning(|_, _| Ok(0));
         unit.refresh_tokens
             .expect_revoke_all_of()
-            .returning(|_, _, _| Ok(0));
+            .returning(|_, _, _, _| Ok(0));
         change(&mocks.into_app().0);
         stored.lock().unwrap().clone()
     }

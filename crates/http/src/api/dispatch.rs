@@ -273,7 +273,7 @@ pub(crate) mod tests {
     use futures_util::{FutureExt as _, poll, stream};
     use mycars_application::{
         mocks::{MockUserRepository, Mocks, samples},
-        ports::{Claims, DiskSpace, Session, StoreError, Undecodable},
+        ports::{Claims, Device, DiskSpace, Session, StoreError, Undecodable},
     };
     use mycars_domain::{Car, Rank};
     use serde_json::Value;
@@ -449,6 +449,7 @@ pub(crate) mod tests {
             user,
             created_at: samples::now(),
             last_seen_at: samples::now(),
+            device: Device::default(),
         }
     }
 

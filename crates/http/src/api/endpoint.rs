@@ -83,6 +83,8 @@ pub(crate) enum ResponseSpec {
     Created(&'static Schema),
     /// 200 with a list or a page of it, as the endpoint's list defines.
     Many(&'static Schema),
+    /// 200 with a short list, which has no pages.
+    All(&'static Schema),
     /// 200 with URLs by name.
     Links,
     /// 204.

@@ -124,7 +124,7 @@ fn obtain(request: &Request<'_>) -> Result<Reply, ApiError> {
         username: form.text(Field::Username),
         password: form.secret(Field::Password),
     };
-    let result = accounts::log_in(request.app, &credentials);
+    let result = accounts::log_in(request.app, &credentials, request.context.device());
     let pair = login::conclude(request.caller, &credentials, result, |pair| &pair.user)?;
     Reply::ok(&PairView {
         refresh: pair.refresh.reveal(),

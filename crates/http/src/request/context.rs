@@ -7,6 +7,7 @@ use actix_web::{
         header::{self, HeaderMap, HeaderValue},
     },
 };
+use mycars_application::ports::Device;
 use mycars_domain::audit::{Channel, Origin};
 
 use crate::{
@@ -27,6 +28,7 @@ pub(crate) struct RequestContext {
     /// `http://host`, as the client wrote it.
     pub(crate) base_url: String,
     pub(crate) authorization: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
     /// The session and the CSRF proof of a browser.
     pub(crate) browser: Browser,
     /// The CSRF token for the forms of the response: the browser's, or a new one for its cookie. Empty if the response
@@ -58,12 +60,20 @@ impl RequestContext {
             client,
             base_url,
             authorization: http.headers().get(header::AUTHORIZATION).cloned(),
+            user_agent: http.headers().get(header::USER_AGENT).cloned(),
             browser,
             csrf_token,
             request_id: http.extensions().get::<RequestId>().map(|id| id.0.clone()),
             is_page,
             is_csv: false,
         }
+    }
+
+    /// Returns the device of the client, for the list of its user's logins.
+    pub(crate) fn device(&self) -> Device {
+        let program = self.user_agent.as_ref();
+        let program = program.map(|program| String::from_utf8_lossy(program.as_bytes()));
+        Device::new(self.client.address, program.as_deref())
     }
 
     /// Returns the origin of a change, as the audit log keeps it.

@@ -86,7 +86,12 @@ async fn try_to_log_in(
         };
         let work = move |request: &pipeline::Request<'_>| {
             let old_key = request.context.browser.session_key.as_deref();
-            let result = sessions::log_in(&request.state.app, &credentials, old_key);
+            let result = sessions::log_in(
+                &request.state.app,
+                &credentials,
+                old_key,
+                request.context.device(),
+            );
             let login = login::conclude(request.caller, &credentials, result, |login| &login.user);
             login.inspect_err(|error| request.commit_charges(error))
         };

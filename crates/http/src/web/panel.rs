@@ -486,7 +486,7 @@ mod tests {
     use actix_web::{FromRequest as _, test::TestRequest};
     use mycars_application::{
         mocks::{Mocks, samples},
-        ports::{Session, Verification},
+        ports::{Device, Session, Verification},
     };
 
     use super::*;
@@ -509,6 +509,7 @@ mod tests {
                 user: samples::user().id,
                 created_at: samples::now(),
                 last_seen_at: samples::now(),
+                device: Device::default(),
             }))
         });
         let state = Data::new(State {

@@ -1,12 +1,24 @@
 //! The table of refresh tokens. Compiled once for each database.
+#![expect(
+    clippy::ref_option_ref,
+    reason = "Diesel's derive of `Insertable` generates such types"
+)]
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
 
 use chrono::{DateTime, Utc};
-use diesel::{prelude::*, result::Error::DeserializationError, sql_types};
+use diesel::{
+    dsl::{exists, select},
+    prelude::*,
+    result::Error::DeserializationError,
+    sql_types,
+};
 use mycars_application::{
     lists::{Direction, LimitOffset, TokenOrder, TokenQuery, TokenState},
-    ports::{ListedToken, RefreshToken, RefreshTokenRepository, Revocation, StoreError},
+    ports::{Device, Family, ListedToken, RefreshToken, RefreshTokenRepository, Revocation, StoreError},
 };
 use mycars_domain::UserId;
 
@@ -29,21 +41,110 @@ pub(super) struct Row {
     user_id: Option<i64>,
     issued_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    revoked_at: Option<DateTime<Utc>>,
     revocation: Option<String>,
+    family: Option<String>,
+    logged_in_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    address: Option<String>,
+    program: Option<String>,
 }
 
 impl TryFrom<Row> for RefreshToken {
     type Error = diesel::result::Error;
 
     fn try_from(row: Row) -> Result<Self, Self::Error> {
+        let device = device(row.address, row.program);
         Ok(Self {
             id: row.jti,
             user: row.user_id.map(UserId),
             issued_at: row.issued_at,
             expires_at: row.expires_at,
             revoked: row.revocation.as_deref().map(revocation).transpose()?,
+            revoked_at: row.revoked_at,
+            last_used_at: row.last_used_at,
+            family: row.family.map(|id| Family {
+                id,
+                logged_in_at: row.logged_in_at.unwrap_or(row.issued_at),
+                device,
+            }),
         })
     }
+}
+
+/// Returns the device in the columns of a login.
+pub(super) fn device(address: Option<String>, program: Option<String>) -> Device {
+    Device {
+        address: address.and_then(|address| address.parse().ok()),
+        program,
+    }
+}
+
+/// The columns of a token except its number.
+#[derive(Insertable)]
+#[diesel(table_name = refresh_tokens, treat_none_as_default_value = false)]
+pub(super) struct Values<'a> {
+    jti: &'a str,
+    user_id: Option<i64>,
+    issued_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    revoked_at: Option<DateTime<Utc>>,
+    revocation: Option<&'static str>,
+    family: Option<&'a str>,
+    logged_in_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    address: Option<String>,
+    program: Option<&'a str>,
+}
+
+impl<'a> From<&'a RefreshToken> for Values<'a> {
+    fn from(token: &'a RefreshToken) -> Self {
+        let family = token.family.as_ref();
+        let device = family.map(|family| &family.device);
+        Self {
+            jti: &token.id,
+            user_id: token.user.map(|user| user.0),
+            issued_at: token.issued_at,
+            expires_at: token.expires_at,
+            revoked_at: token.revoked_at,
+            revocation: token.revoked.map(Revocation::as_str),
+            family: family.map(|family| family.id.as_str()),
+            logged_in_at: family.map(|family| family.logged_in_at),
+            last_used_at: token.last_used_at,
+            address: device.and_then(|device| device.address.as_ref().map(IpAddr::to_string)),
+            program: device.and_then(|device| device.program.as_deref()),
+        }
+    }
+}
+
+/// The columns that a revocation sets. It removes the device, which is personal data.
+#[derive(AsChangeset)]
+#[diesel(table_name = refresh_tokens, treat_none_as_null = true)]
+struct Ended {
+    revoked_at: DateTime<Utc>,
+    revocation: &'static str,
+    address: Option<String>,
+    program: Option<String>,
+}
+
+impl Ended {
+    fn new(why: Revocation, at: DateTime<Utc>) -> Self {
+        Self {
+            revoked_at: at,
+            revocation: why.as_str(),
+            address: None,
+            program: None,
+        }
+    }
+}
+
+/// The condition that a token belongs to a family. The first token may be recorded without it.
+macro_rules! is_of_family {
+    ($family:expr) => {
+        refresh_tokens::jti
+            .eq($family)
+            .or(refresh_tokens::family.eq($family))
+    };
 }
 
 fn revocation(name: &str) -> QueryResult<Revocation> {
@@ -127,16 +228,9 @@ fn with_usernames(conn: &mut Conn, rows: Vec<(i64, Row)>) -> QueryResult<Vec<Lis
 
 impl RefreshTokenRepository for Unit<'_> {
     fn record(&mut self, token: &RefreshToken) -> Result<(), StoreError> {
-        let values = (
-            refresh_tokens::jti.eq(&token.id),
-            refresh_tokens::user_id.eq(token.user.map(|user| user.0)),
-            refresh_tokens::issued_at.eq(token.issued_at),
-            refresh_tokens::expires_at.eq(token.expires_at),
-            refresh_tokens::revocation.eq(token.revoked.map(Revocation::as_str)),
-        );
         self.query(|conn| {
             diesel::insert_into(refresh_tokens::table)
-                .values(values)
+                .values(Values::from(token))
                 .on_conflict(refresh_tokens::jti)
                 .do_nothing()
                 .execute(conn)
@@ -173,32 +267,65 @@ impl RefreshTokenRepository for Unit<'_> {
     fn revoke(&mut self, id: &str, why: Revocation, at: DateTime<Utc>) -> Result<(), StoreError> {
         self.query(|conn| {
             diesel::update(refresh_tokens::table.filter(refresh_tokens::jti.eq(id)))
-                .set((
-                    refresh_tokens::revoked_at.eq(at),
-                    refresh_tokens::revocation.eq(why.as_str()),
-                ))
+                .set(Ended::new(why, at))
                 .execute(conn)
         })?;
         Ok(())
     }
 
+    fn touch(&mut self, id: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+        self.query(|conn| {
+            diesel::update(refresh_tokens::table.filter(refresh_tokens::jti.eq(id)))
+                .set(refresh_tokens::last_used_at.eq(at))
+                .execute(conn)
+        })?;
+        Ok(())
+    }
+
+    fn family_has_ended(&mut self, family: &str) -> Result<bool, StoreError> {
+        let ended = refresh_tokens::revocation
+            .is_not_null()
+            .and(refresh_tokens::revocation.ne(Revocation::Rotated.as_str()));
+        let tokens = refresh_tokens::table.filter(is_of_family!(family)).filter(ended);
+        self.query(|conn| select(exists(tokens)).get_result(conn))
+    }
+
+    fn revoke_family(
+        &mut self,
+        family: &str,
+        why: Revocation,
+        at: DateTime<Utc>,
+    ) -> Result<usize, StoreError> {
+        let alive = is_of_family!(family).and(refresh_tokens::revocation.is_null());
+        self.query(|conn| {
+            diesel::update(refresh_tokens::table.filter(alive))
+                .set(Ended::new(why, at))
+                .execute(conn)
+        })
+    }
+
     fn revoke_all_of(
         &mut self,
         user: UserId,
+        except: Option<&str>,
         why: Revocation,
         at: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
         let alive = refresh_tokens::user_id
             .eq(user.0)
             .and(refresh_tokens::revocation.is_null());
-        self.query(|conn| {
-            diesel::update(refresh_tokens::table.filter(alive))
-                .set((
-                    refresh_tokens::revoked_at.eq(at),
-                    refresh_tokens::revocation.eq(why.as_str()),
-                ))
-                .execute(conn)
-        })
+        let mut revoke = diesel::update(refresh_tokens::table.filter(alive))
+            .set(Ended::new(why, at))
+            .into_boxed();
+        if let Some(family) = except {
+            let is_of_another = refresh_tokens::family
+                .is_null()
+                .or(refresh_tokens::family.ne(family));
+            revoke = revoke
+                .filter(refresh_tokens::jti.ne(family))
+                .filter(is_of_another);
+        }
+        self.query(|conn| revoke.execute(conn))
     }
 
     fn delete_expired(&mut self, now: DateTime<Utc>, at_most: u32) -> Result<usize, StoreError> {

@@ -2,11 +2,8 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use diesel::{QueryableByName, prelude::*, sql_query, sql_types::BigInt};
-use mycars_application::ports::{
-    Installation, RefreshToken, Revocation, Row, RowRepository, Session, StoreError, Table,
-};
+use mycars_application::ports::{Installation, Row, RowRepository, StoreError, Table};
 use mycars_domain::{Car, User, audit::Entry, fold};
 
 use super::{
@@ -56,21 +53,14 @@ fn list(conn: &mut Conn, table: Table, after: i64, at_most: u32) -> QueryResult<
                 .collect()
         }
         Table::RefreshTokens => {
-            let columns = (
-                refresh_tokens::id,
-                token::Row::as_select(),
-                refresh_tokens::revoked_at,
-            );
+            let columns = (refresh_tokens::id, token::Row::as_select());
             rows_after!(conn, refresh_tokens, after, at_most, columns)
-                .map(
-                    |(number, row, revoked_at): (i64, token::Row, Option<DateTime<Utc>>)| {
-                        Ok(Row::RefreshToken {
-                            number,
-                            token: row.try_into()?,
-                            revoked_at,
-                        })
-                    },
-                )
+                .map(|(number, row): (i64, token::Row)| {
+                    Ok(Row::RefreshToken {
+                        number,
+                        token: row.try_into()?,
+                    })
+                })
                 .collect::<QueryResult<_>>()?
         }
         Table::Sessions => {
@@ -108,6 +98,17 @@ macro_rules! select {
     };
 }
 
+/// Inserts the values of rows into a table.
+macro_rules! insert_values {
+    ($conn:ident, $table:ident, $values:expr) => {{
+        let values: Vec<_> = $values.collect();
+        diesel::insert_into($table::table)
+            .values(&values)
+            .execute($conn)
+            .map(drop)
+    }};
+}
+
 fn insert(conn: &mut Conn, table: Table, rows: &[Row]) -> QueryResult<()> {
     match table {
         Table::Installation => {
@@ -119,13 +120,13 @@ fn insert(conn: &mut Conn, table: Table, rows: &[Row]) -> QueryResult<()> {
             insert_cars(conn, &rows.collect::<Vec<_>>())
         }
         Table::RefreshTokens => {
-            let rows = select!(rows, Row::RefreshToken { number, token, revoked_at } => (*number, token, *revoked_at));
-            insert_tokens(conn, rows)
+            let tokens = select!(rows, Row::RefreshToken { number, token } => (refresh_tokens::id.eq(*number), token::Values::from(token)));
+            insert_values!(conn, refresh_tokens, tokens)
         }
-        Table::Sessions => insert_sessions(
-            conn,
-            select!(rows, Row::Session { number, session } => (*number, session)),
-        ),
+        Table::Sessions => {
+            let sessions = select!(rows, Row::Session { number, session } => (sessions::id.eq(*number), session::Values::from(session)));
+            insert_values!(conn, sessions, sessions)
+        }
         Table::AuditLog => with_given_ids(conn, |conn| {
             insert_entries(conn, select!(rows, Row::Entry(entry) => entry))
         }),
@@ -194,47 +195,6 @@ fn insert_cars(conn: &mut Conn, rows: &[(&Car, Option<u64>)]) -> QueryResult<()>
         })
         .collect();
     diesel::insert_into(cars::table).values(&values).execute(conn)?;
-    Ok(())
-}
-
-fn insert_tokens<'a>(
-    conn: &mut Conn,
-    rows: impl Iterator<Item = (i64, &'a RefreshToken, Option<DateTime<Utc>>)>,
-) -> QueryResult<()> {
-    let values: Vec<_> = rows
-        .map(|(number, token, revoked_at)| {
-            (
-                refresh_tokens::id.eq(number),
-                refresh_tokens::jti.eq(&token.id),
-                refresh_tokens::user_id.eq(token.user.map(|user| user.0)),
-                refresh_tokens::issued_at.eq(token.issued_at),
-                refresh_tokens::expires_at.eq(token.expires_at),
-                refresh_tokens::revoked_at.eq(revoked_at),
-                refresh_tokens::revocation.eq(token.revoked.map(Revocation::as_str)),
-            )
-        })
-        .collect();
-    diesel::insert_into(refresh_tokens::table)
-        .values(&values)
-        .execute(conn)?;
-    Ok(())
-}
-
-fn insert_sessions<'a>(conn: &mut Conn, rows: impl Iterator<Item = (i64, &'a Session)>) -> QueryResult<()> {
-    let values: Vec<_> = rows
-        .map(|(number, session)| {
-            (
-                sessions::id.eq(number),
-                sessions::key_hash.eq(&session.key_hash),
-                sessions::user_id.eq(session.user.0),
-                sessions::created_at.eq(session.created_at),
-                sessions::last_seen_at.eq(session.last_seen_at),
-            )
-        })
-        .collect();
-    diesel::insert_into(sessions::table)
-        .values(&values)
-        .execute(conn)?;
     Ok(())
 }
 

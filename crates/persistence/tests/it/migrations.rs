@@ -134,6 +134,7 @@ const ALL: [&str; 16] = [
     "2026-11-26-000010_image_bytes",
     "2026-11-26-000020_access_ended",
     "2026-11-26-000026_users_admins",
+    "2026-11-27-000030_login_families",
     "2026-11-27-000035_audit_erasure",
     "2026-11-27-000045_leases",
     "2026-11-27-000046_rate_buckets",

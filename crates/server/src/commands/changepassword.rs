@@ -88,13 +88,13 @@ mod tests {
             .sessions
             .expect_delete_all_of()
             .once()
-            .returning(|_| Ok(1));
+            .returning(|_, _| Ok(1));
         mocks
             .unit
             .refresh_tokens
             .expect_revoke_all_of()
             .once()
-            .returning(|_, _, _| Ok(1));
+            .returning(|_, _, _, _| Ok(1));
         let (app, store) = mocks.into_app();
         let mut script = Script::of(&["Meadow-x-55", "other", "Meadow-x-55", "Meadow-x-55"]);
         run(&app, "ann", &mut script).unwrap();

@@ -41,6 +41,7 @@ const VALUES: [(&str, &str, &str); 61] = [
     ("tokens.refresh_minutes", "50", "99999999999999999999"),
     ("tokens.rotate_refresh", "true", "auto"),
     ("tokens.access_dies_with_login", "true", "auto"),
+    ("tokens.reuse_grace_seconds", "10", "3601"),
     ("tokens.email_change_minutes", "5", "-1"),
     ("sessions.idle_minutes", "5", "52560001"),
     ("sessions.lifetime_minutes", "50", "0"),

@@ -22,7 +22,7 @@ on_both_databases!(
 /// do not own the car.
 const CALLERS: [&str; 6] = ["anonymous", "owner", "other", "admin", "superuser", "deactivated"];
 
-/// One row for each method of each route. `{user_id}` and `{car_id}` are the owner and their car.
+/// One row for each method of each route. `{user_id}`, `{car_id}` and `{login_id}` are the owner, their car and login.
 const ROUTES: &str = "
                                                               anonymous owner other admin superuser deactivated
     GET    /api/                                                  | 200   200   200   200   200   401
@@ -34,6 +34,9 @@ const ROUTES: &str = "
     POST   /api/logout/                                           | 401   400   400   400   400   401
     GET    /api/me/                                               | 401   200   200   200   200   401
     PATCH  /api/me/                                               | 401   200   200   200   200   401
+    GET    /api/me/logins/                                        | 401   200   200   200   200   401
+    DELETE /api/me/logins/                                        | 401   204   204   204   204   401
+    DELETE /api/me/logins/{login_id}/                             | 401   204   404   404   404   401
     DELETE /api/delete-account/                                   | 401   204   204   204   204   401
     POST   /api/me/leave/                                         | 401   400   400   400   400   401
 
@@ -153,6 +156,7 @@ struct Caller {
 struct Victim {
     owner: Caller,
     car: i64,
+    login: i64,
     image: String,
 }
 
@@ -221,7 +225,10 @@ impl<'s> Cast<'s> {
             .json(201);
         let upload = Request::upload(&format!("/api/cars/{}/upload-image/", car["id"]), TINY_JPEG);
         let image = self.server.send(&upload.bearer(access)).json(200)["image"].clone();
+        let logins = Request::get("/api/me/logins/").bearer(access);
+        let login = self.server.send(&logins).json(200)[0]["id"].as_i64();
         Victim {
+            login: login.unwrap(),
             car: car["id"].as_i64().unwrap(),
             image: image.as_str().unwrap().to_owned(),
             owner,
@@ -299,6 +306,7 @@ impl<'s> Cast<'s> {
         let path = path
             .replace("{user_id}", &victim.owner.id.to_string())
             .replace("{car_id}", &victim.car.to_string())
+            .replace("{login_id}", &victim.login.to_string())
             .replace("{image}", &victim.image)
             .replace("{superuser_id}", &self.superuser.to_string())
             .replace("{own_id}", &caller.id.to_string());

@@ -8,7 +8,7 @@ use mycars_application::{
         TokenOrder::{self, ExpiresAt, IssuedAt},
         TokenQuery, TokenState,
     },
-    ports::{ListedToken, RefreshToken, Revocation, Store, StoreError},
+    ports::{Device, Family, ListedToken, RefreshToken, Revocation, Store, StoreError},
 };
 use mycars_domain::UserId;
 
@@ -18,13 +18,8 @@ use crate::samples::{moment, new_user, refresh_token};
 /// Every field of a token is stored, with and without a user or a revocation.
 pub fn recorded_token_is_returned_unchanged(store: &dyn Store) {
     let user = keep_owner(store).id;
-    for revoked in [
-        None,
-        Some(Revocation::LoggedOut),
-        Some(Revocation::Rotated),
-        Some(Revocation::PasswordChanged),
-        Some(Revocation::Revoked),
-    ] {
+    let revocations = Revocation::ALL.map(Some);
+    for revoked in revocations.into_iter().chain([None]) {
         for user in [None, Some(user)] {
             let id = format!("{revoked:?} {user:?}");
             let token = RefreshToken {
@@ -33,6 +28,9 @@ pub fn recorded_token_is_returned_unchanged(store: &dyn Store) {
                 issued_at: moment(123_456),
                 expires_at: moment(999_999),
                 revoked,
+                revoked_at: revoked.map(|_| moment(2)),
+                last_used_at: user.map(|_| moment(3)),
+                family: user.map(|_| family("a")),
             };
             record(store, &token);
             assert_eq!(find(store, &id), Some(token));
@@ -79,6 +77,7 @@ pub fn revoked_token_has_reason(store: &dyn Store) {
         .expect("the token can be revoked");
     let revoked = RefreshToken {
         revoked: Some(Revocation::Rotated),
+        revoked_at: Some(moment(1)),
         ..refresh_token("a", user)
     };
     assert_eq!(find(store, "a"), Some(revoked));
@@ -110,7 +109,7 @@ pub fn revoke_all_affects_live_tokens_of_user(store: &dyn Store) {
         store
             .write(|unit| {
                 unit.refresh_tokens()
-                    .revoke_all_of(user, Revocation::PasswordChanged, moment(1))
+                    .revoke_all_of(user, None, Revocation::PasswordChanged, moment(1))
             })
             .expect("the tokens can be revoked")
     };
@@ -123,6 +122,118 @@ pub fn revoke_all_affects_live_tokens_of_user(store: &dyn Store) {
         ("missing", None),
     ] {
         assert_eq!(find(store, id).expect("the token is there").revoked, why, "{id}");
+    }
+}
+
+/// A family has all tokens with its id, and the token whose id it is, even if that is recorded without a family.
+pub fn revoked_family_has_its_first_token_and_no_other(store: &dyn Store) {
+    let user = keep_owner(store).id;
+    record(store, &refresh_token("a", user));
+    record(store, &token_of("a", "a 2", user));
+    record(store, &token_of("a", "a 3", user));
+    record(store, &token_of("b", "b", user));
+    record(store, &refresh_token("c", user));
+    let write = |id: &str, why| {
+        let revoked = store.write(|unit| unit.refresh_tokens().revoke(id, why, moment(1)));
+        revoked.expect("the token can be revoked");
+    };
+    let has_ended = |family: &str| {
+        let found = store.read(|unit| unit.refresh_tokens().family_has_ended(family));
+        found.expect("the store answers")
+    };
+    write("a", Revocation::Rotated);
+    assert_eq!(["a", "b", "c", "d"].map(has_ended), [false; 4]);
+    let revoke = |family: &str| {
+        let revoked = store.write(|unit| {
+            unit.refresh_tokens()
+                .revoke_family(family, Revocation::Reused, moment(1))
+        });
+        revoked.expect("the tokens can be revoked")
+    };
+    assert_eq!(["a", "a", "c", "d"].map(revoke), [2, 0, 1, 0]);
+    assert_eq!(["a", "b", "c", "d"].map(has_ended), [true, false, true, false]);
+    for (id, why) in [
+        ("a", Some(Revocation::Rotated)),
+        ("a 2", Some(Revocation::Reused)),
+        ("a 3", Some(Revocation::Reused)),
+        ("b", None),
+        ("c", Some(Revocation::Reused)),
+    ] {
+        assert_eq!(find(store, id).expect("the token is there").revoked, why, "{id}");
+    }
+}
+
+/// Tokens of the excepted family stay: those with its id, and its first token.
+pub fn revoke_all_excepts_a_family(store: &dyn Store) {
+    let user = keep_owner(store).id;
+    for token in [
+        refresh_token("a", user),
+        token_of("a", "a 2", user),
+        token_of("b", "b", user),
+        token_of("b", "b 2", user),
+        refresh_token("c", user),
+    ] {
+        record(store, &token);
+    }
+    let revoked = store.write(|unit| {
+        unit.refresh_tokens()
+            .revoke_all_of(user, Some("a"), Revocation::LoggedOut, moment(1))
+    });
+    assert_eq!(revoked.expect("the tokens can be revoked"), 3);
+    for (id, is_live) in [
+        ("a", true),
+        ("a 2", true),
+        ("b", false),
+        ("b 2", false),
+        ("c", false),
+    ] {
+        let token = find(store, id).expect("the token is there");
+        assert_eq!(token.revoked.is_none(), is_live, "{id}");
+    }
+}
+
+/// The use of a token is recorded, and a revocation removes its device.
+pub fn revocation_keeps_the_use_and_removes_the_device(store: &dyn Store) {
+    let user = keep_owner(store).id;
+    let token = token_of("a", "a", user);
+    record(store, &token);
+    let touch = |id: &str| store.write(|unit| unit.refresh_tokens().touch(id, moment(5)));
+    touch("a").expect("a use can be recorded");
+    touch("b").expect("recording none does nothing");
+    let seen = RefreshToken {
+        last_used_at: Some(moment(5)),
+        ..token
+    };
+    assert_eq!(find(store, "a"), Some(seen.clone()));
+    let revoked = store.write(|unit| {
+        unit.refresh_tokens()
+            .revoke("a", Revocation::LoggedOut, moment(6))
+    });
+    revoked.expect("the token can be revoked");
+    let expected = RefreshToken {
+        revoked: Some(Revocation::LoggedOut),
+        revoked_at: Some(moment(6)),
+        family: Some(Family {
+            device: Device::default(),
+            ..family("a")
+        }),
+        ..seen
+    };
+    assert_eq!(find(store, "a"), Some(expected));
+}
+
+fn family(id: &str) -> Family {
+    Family {
+        id: id.into(),
+        logged_in_at: moment(4),
+        device: Device::new([192, 0, 2, 1].into(), Some("Fahrtenbuch/2 (für Åsa)")),
+    }
+}
+
+fn token_of(of: &str, id: &str, user: UserId) -> RefreshToken {
+    RefreshToken {
+        family: Some(family(of)),
+        ..refresh_token(id, user)
     }
 }
 

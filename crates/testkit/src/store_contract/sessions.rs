@@ -1,6 +1,6 @@
 //! Rules about sessions.
 
-use mycars_application::ports::{Session, Store, StoreError};
+use mycars_application::ports::{Device, Session, Store, StoreError};
 use mycars_domain::UserId;
 
 use super::{keep_owner, keep_user};
@@ -12,6 +12,7 @@ fn session(key_hash: &str, user: UserId, created: i64, seen: i64) -> Session {
         user,
         created_at: moment(created),
         last_seen_at: moment(seen),
+        device: Device::new([192, 0, 2, 1].into(), Some("Firefox")),
     }
 }
 
@@ -60,7 +61,7 @@ pub fn sessions_are_deleted_one_by_one_and_by_user(store: &dyn Store) {
     assert_eq!((find(store, "a"), find(store, "b").is_some()), (None, true));
     let delete_all = || {
         store
-            .write(|unit| unit.sessions().delete_all_of(ann))
+            .write(|unit| unit.sessions().delete_all_of(ann, None))
             .expect("all can be ended")
     };
     assert_eq!((delete_all(), delete_all()), (2, 0));
@@ -74,6 +75,53 @@ pub fn sessions_are_deleted_one_by_one_and_by_user(store: &dyn Store) {
     assert_eq!(find(store, "d"), None);
     let gone = insert(store, &session("e", eve, 1, 1));
     assert!(matches!(gone, Err(StoreError::OwnerGone)), "{gone:?}");
+}
+
+/// The sessions of a user that have not expired are listed, the last used first, and found by their numbers.
+pub fn sessions_of_user_are_listed_last_used_first(store: &dyn Store) {
+    let ann = keep_user(store, &new_user("ann")).id;
+    let eve = keep_user(store, &new_user("eve")).id;
+    for (key, user, created, seen) in [
+        ("old", ann, 10, 100),
+        ("idle", ann, 50, 60),
+        ("a", ann, 50, 90),
+        ("b", ann, 50, 100),
+        ("c", ann, 60, 90),
+        ("eve", eve, 50, 100),
+    ] {
+        insert(store, &session(key, user, created, seen)).expect("a session can be stored");
+    }
+    let list = |at_most: u32| {
+        store
+            .read(|unit| unit.sessions().list_of(ann, moment(60), moment(10), at_most))
+            .expect("sessions can be listed")
+    };
+    let keys = |at_most: u32| -> Vec<String> {
+        let listed = list(at_most).into_iter();
+        listed.map(|listed| listed.session.key_hash).collect()
+    };
+    assert_eq!(keys(9), ["b", "c", "a"]);
+    assert_eq!(keys(2), ["b", "c"]);
+    for listed in list(9) {
+        let found = store.read(|unit| unit.sessions().find_by_number(listed.number));
+        assert_eq!(found.expect("a session can be found"), Some(listed.session));
+    }
+    let found = store.read(|unit| unit.sessions().find_by_number(i64::MAX));
+    assert_eq!(found.expect("none is found"), None);
+}
+
+/// All sessions of a user but one are deleted and counted.
+pub fn delete_all_sessions_excepts_one(store: &dyn Store) {
+    let ann = keep_owner(store).id;
+    for key in ["a", "b", "c"] {
+        insert(store, &session(key, ann, 1, 1)).expect("a session can be stored");
+    }
+    let deleted = store.write(|unit| unit.sessions().delete_all_of(ann, Some("b")));
+    assert_eq!(deleted.expect("sessions can be deleted"), 2);
+    assert_eq!(
+        ["a", "b", "c"].map(|key| find(store, key).is_some()),
+        [false, true, false]
+    );
 }
 
 /// Sessions are counted for any number of users.

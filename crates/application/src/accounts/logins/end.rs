@@ -29,7 +29,7 @@ pub(crate) fn end_recorded(
     why: Revocation,
 ) -> Result<EndedLogins, StoreError> {
     Ok(EndedLogins {
-        sessions: unit.sessions().delete_all_of(user)?,
-        tokens: unit.refresh_tokens().revoke_all_of(user, why, app.now())?,
+        sessions: unit.sessions().delete_all_of(user, None)?,
+        tokens: unit.refresh_tokens().revoke_all_of(user, None, why, app.now())?,
     })
 }

@@ -4,7 +4,7 @@ use mycars_domain::{Action, Target, audit::Object, policy};
 
 use crate::{App, Caller, Error, audit, ports::Revocation};
 
-/// Revokes the refresh token with this number and returns whether it was live before. A token that is revoked already
+/// Revokes the refresh token with this number, with all others of its login, and returns whether it was live before. A token that is revoked already
 /// stays unchanged.
 ///
 /// # Errors
@@ -20,9 +20,7 @@ use crate::{App, Caller, Error, audit, ports::Revocation};
 /// let token = RefreshToken {
 ///     id: "jti".into(),
 ///     user: Some(UserId(1)),
-///     issued_at: samples::now(),
-///     expires_at: samples::now(),
-///     revoked: None,
+///     ..samples::refresh_token(None)
 /// };
 /// let listed = ListedToken { number: 5, token: token.clone(), username: Some("ann".into()) };
 /// let mut mocks = Mocks::new();
@@ -30,7 +28,7 @@ use crate::{App, Caller, Error, audit, ports::Revocation};
 /// let tokens = &mut mocks.unit.refresh_tokens;
 /// tokens.expect_find_all().returning(move |_| Ok(vec![listed.clone()]));
 /// tokens.expect_find_for_update().returning(move |_| Ok(Some(token.clone())));
-/// tokens.expect_revoke().returning(|_, _, _| Ok(()));
+/// tokens.expect_revoke_family().returning(|_, _, _| Ok(1));
 /// let (app, _) = mocks.into_app();
 ///
 /// let was_alive = logins::revoke(&app, &samples::other_user(Rank::Admin), 5)?;
@@ -59,7 +57,7 @@ pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
             return Ok(false);
         }
         unit.refresh_tokens()
-            .revoke(&token.id, Revocation::Revoked, app.now())?;
+            .revoke_family(&token.family().id, Revocation::Revoked, app.now())?;
         let object = Object::refresh_token(&token.id, token.user);
         audit::token_revoked(app, unit, caller, object, None, Revocation::Revoked)?;
         Ok(true)
@@ -93,7 +91,7 @@ mod tests {
     #[test]
     fn revoke_of_a_live_token_is_logged() {
         let (app, store) = mocks(None, samples::user())
-            .expect_token_revoke("jti", Revocation::Revoked)
+            .expect_family_revoked("jti", Revocation::Revoked, 1)
             .into_app();
         assert!(revoke(&app, &samples::admin(), 5).unwrap());
         let entries = store.entries();

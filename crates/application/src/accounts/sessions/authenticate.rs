@@ -6,8 +6,8 @@ use mycars_domain::User;
 use super::hash;
 use crate::{App, ports::StoreError};
 
-/// Minimum time between two updates of `last_seen_at`, so that not every request writes.
-const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(1);
+/// Minimum time between two updates of a login's last use, so that not every request writes.
+pub(crate) const TOUCH_AFTER: TimeDelta = TimeDelta::minutes(1);
 
 /// Returns the user whose session has this key, as stored now; `None` if the session does not exist or has expired, or
 /// the user is inactive.
@@ -59,7 +59,7 @@ mod tests {
     use crate::{
         SessionSettings,
         mocks::{Mocks, samples},
-        ports::Session,
+        ports::{Device, Session},
     };
 
     /// Returns mocks in which this user logged in, and last used the session, this time ago.
@@ -69,6 +69,7 @@ mod tests {
             user: user.id,
             created_at: samples::now() - created,
             last_seen_at: samples::now() - seen,
+            device: Device::default(),
         };
         let mut mocks = Mocks::new().with_user_read(user);
         let sessions = &mut mocks.unit.sessions;

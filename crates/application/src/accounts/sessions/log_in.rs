@@ -6,7 +6,7 @@ use super::hash;
 use crate::{
     App,
     accounts::{Credentials, Error, verify_credentials},
-    ports::Session,
+    ports::{Device, Session},
 };
 
 /// The result of a browser's login. It contains the key and must not be printed.
@@ -19,7 +19,7 @@ pub struct LoggedIn {
     pub user: User,
 }
 
-/// Logs a browser in. The session always has a new key and ends the one of `old_key`, so that a key planted in the
+/// Logs the browser `device` in. The session always has a new key and ends the one of `old_key`, so that a key planted in the
 /// browser never becomes a login.
 ///
 /// # Errors
@@ -27,7 +27,7 @@ pub struct LoggedIn {
 ///
 /// ```
 /// use mycars_application::{
-///     accounts::{Credentials, sessions}, mocks::{Mocks, samples}, ports::Verification,
+///     accounts::{Credentials, sessions}, mocks::{Mocks, samples}, ports::{Device, Verification},
 /// };
 ///
 /// let mut mocks = Mocks::new();
@@ -44,11 +44,16 @@ pub struct LoggedIn {
 /// let (app, _) = mocks.into_app();
 ///
 /// let credentials = Credentials { username: "ann".into(), password: "Harbour-x7-9".into() };
-/// let login = sessions::log_in(&app, &credentials, None)?;
+/// let login = sessions::log_in(&app, &credentials, None, Device::default())?;
 /// assert_eq!((login.key, login.user.id), ("0f".repeat(32), samples::user().id));
 /// # Ok::<(), mycars_application::accounts::Error>(())
 /// ```
-pub fn log_in(app: &App, credentials: &Credentials, old_key: Option<&str>) -> Result<LoggedIn, Error> {
+pub fn log_in(
+    app: &App,
+    credentials: &Credentials,
+    old_key: Option<&str>,
+    device: Device,
+) -> Result<LoggedIn, Error> {
     let proof = verify_credentials(app, credentials)?;
     let key = app.random.hex(32);
     let now = app.now();
@@ -62,6 +67,7 @@ pub fn log_in(app: &App, credentials: &Credentials, old_key: Option<&str>) -> Re
             user: user.id,
             created_at: now,
             last_seen_at: now,
+            device,
         };
         unit.sessions().insert(&session)?;
         Ok::<_, Error>(user)
@@ -94,7 +100,7 @@ mod tests {
     fn wrong_password_changes_no_session() {
         let (app, store) = mocks(Verification::Wrong).into_app();
         assert!(matches!(
-            log_in(&app, &credentials(), Some("old")),
+            log_in(&app, &credentials(), Some("old"), Device::default()),
             Err(Error::NoActiveAccount)
         ));
         assert_eq!(store.commits(), 0);
@@ -122,7 +128,7 @@ mod tests {
             .once()
             .returning(|_| Ok(()));
         let (app, store) = mocks.into_app();
-        let logged_in = log_in(&app, &credentials(), Some("old")).unwrap();
+        let logged_in = log_in(&app, &credentials(), Some("old"), Device::default()).unwrap();
         assert_eq!(logged_in.key, "new");
         assert_eq!(logged_in.user.last_login, Some(samples::now()));
         assert_eq!(store.commits(), 1);

@@ -19,7 +19,7 @@ pub(super) fn answer(endpoint: &Endpoint, answer: ResponseSpec) -> Option<Value>
         ResponseSpec::Many(shape) if endpoint.always_has_pages() => {
             json!({"count": 1, "next": null, "previous": null, "results": [shown(shape)]})
         }
-        ResponseSpec::Many(shape) => json!([shown(shape)]),
+        ResponseSpec::Many(shape) | ResponseSpec::All(shape) => json!([shown(shape)]),
         ResponseSpec::Links => json!({"cars": "http://127.0.0.1:8000/api/cars/"}),
         ResponseSpec::Nothing => return None,
     })

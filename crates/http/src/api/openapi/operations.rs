@@ -271,7 +271,9 @@ fn content(schema: RefOr<Schema>, example: Option<Value>) -> Content {
 
 fn success(answer: ResponseSpec) -> StatusCode {
     match answer {
-        ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::Links => StatusCode::OK,
+        ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::All(_) | ResponseSpec::Links => {
+            StatusCode::OK
+        }
         ResponseSpec::Created(_) => StatusCode::CREATED,
         ResponseSpec::Nothing => StatusCode::NO_CONTENT,
     }
@@ -280,7 +282,9 @@ fn success(answer: ResponseSpec) -> StatusCode {
 fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
     let answer = operation.answer;
     let description = match answer {
-        ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::Links => "The requested data.",
+        ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::All(_) | ResponseSpec::Links => {
+            "The requested data."
+        }
         ResponseSpec::Created(_) => "The created object.",
         ResponseSpec::Nothing => "Success, without a body.",
     };

@@ -147,6 +147,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 13] = [
             vec![
                 ("car", ApiError::NotFound(Resource::Car)),
                 ("user", ApiError::NotFound(Resource::User)),
+                ("login", ApiError::NotFound(Resource::Login)),
                 ("path_or_format", ApiError::NotFound(Resource::Route)),
             ]
         },

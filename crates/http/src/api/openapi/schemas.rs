@@ -59,8 +59,10 @@ pub(super) fn of_operation(operation: &Operation) -> Vec<(String, Object)> {
         ));
         schemas.extend(body.fields.iter().filter_map(choice));
     }
-    if let ResponseSpec::One(shape) | ResponseSpec::Created(shape) | ResponseSpec::Many(shape) =
-        operation.answer
+    if let ResponseSpec::One(shape)
+    | ResponseSpec::Created(shape)
+    | ResponseSpec::Many(shape)
+    | ResponseSpec::All(shape) = operation.answer
     {
         let inner = shape.fields.iter().filter_map(|spec| match spec.kind {
             FieldKind::List(inner) => Some(inner),
@@ -122,6 +124,7 @@ pub(super) fn answer(endpoint: &Endpoint, answer: ResponseSpec) -> Option<RefOr<
             .item(ArrayBuilder::new().items(reference(shape.name)))
             .item(reference(&page_name(shape)))
             .into(),
+        ResponseSpec::All(shape) => ArrayBuilder::new().items(reference(shape.name)).into(),
         ResponseSpec::Links => reference("Links"),
         ResponseSpec::Nothing => return None,
     })

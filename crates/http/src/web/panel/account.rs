@@ -63,7 +63,7 @@ pub(super) fn change(context: &Context<'_>) -> Result<Answer, ApiError> {
         username: Input::Given(context.user.username.to_string()),
         password: new_password,
     };
-    let login = sessions::log_in(context.app, &credentials, None)?;
+    let login = sessions::log_in(context.app, &credentials, None, context.request.context.device())?;
     let message = Message::success("Your password was changed, and all your other logins were ended.");
     Ok(Answer::LoggedIn("/admin/".into(), message, login.key))
 }

@@ -160,6 +160,7 @@ fn reason(why: Revocation) -> &'static str {
         Revocation::Rotated => "exchanged",
         Revocation::PasswordChanged => "password changed",
         Revocation::Revoked => "by an admin",
+        Revocation::Reused => "used again",
     }
 }
 

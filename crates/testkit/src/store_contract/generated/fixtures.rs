@@ -206,6 +206,9 @@ pub(super) fn keep_tokens(
             issued_at: moment(random) - TimeDelta::days(1),
             expires_at: moment(random),
             revoked: maybe(random, |random| *random.pick(&Revocation::ALL)),
+            revoked_at: maybe(random, moment),
+            last_used_at: maybe(random, moment),
+            family: None,
         })
         .collect();
     let all = TokenQuery::at(samples::moment(0));

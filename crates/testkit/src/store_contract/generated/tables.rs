@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use mycars_application::ports::{
-    Installation, RefreshToken, Revocation, Row, Session, Store, StoreError, Table,
+    Device, Family, Installation, RefreshToken, Revocation, Row, Session, Store, StoreError, Table,
 };
 use mycars_domain::{
     Car, CarId, Field, User, UserId,
@@ -54,6 +54,7 @@ impl Rows {
                     user: *random.pick(&owners),
                     created_at: moment(random),
                     last_seen_at: moment(random),
+                    device: device(random),
                 },
             });
         }
@@ -174,13 +175,30 @@ fn token(random: &mut Random, users: &[UserId], number: i64) -> Row {
             issued_at: moment(random),
             expires_at: moment(random),
             revoked,
+            revoked_at: revoked.and(maybe(random, moment)),
+            last_used_at: maybe(random, moment),
+            family: maybe(random, |random| Family {
+                id: format!("token {}", random.below(5)),
+                logged_in_at: moment(random),
+                device: device(random),
+            }),
         },
-        revoked_at: revoked.and(maybe(random, moment)),
     }
 }
 
-fn entry(random: &mut Random, id: i64) -> Entry {
+fn device(random: &mut Random) -> Device {
+    Device {
+        address: maybe(random, address),
+        program: maybe(random, text),
+    }
+}
+
+fn address(random: &mut Random) -> IpAddr {
     let addresses = ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"];
+    random.pick(&addresses).parse().expect("it is an address")
+}
+
+fn entry(random: &mut Random, id: i64) -> Entry {
     let changes = (0..random.below(4)).map(|_| Change {
         field: *random.pick(&Field::ALL),
         before: value(random),
@@ -193,10 +211,7 @@ fn entry(random: &mut Random, id: i64) -> Entry {
             origin: Origin {
                 channel: *random.pick(&[Channel::Api, Channel::Panel, Channel::CommandLine]),
                 request_id: maybe(random, text),
-                address: maybe(random, |random| {
-                    let address = *random.pick(&addresses);
-                    address.parse::<IpAddr>().expect("it is an address")
-                }),
+                address: maybe(random, address),
             },
             changes,
             ..new_entry(random)
