@@ -8,6 +8,7 @@ mod authenticate;
 mod change_password;
 mod delete_account;
 mod flush_expired_tokens;
+pub mod keys;
 mod log_in;
 mod log_out;
 pub mod logins;

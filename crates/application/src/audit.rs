@@ -8,7 +8,7 @@ use mycars_domain::{
 use crate::{
     App, Caller,
     accounts::sessions::hash,
-    ports::{Revocation, StoreError, UnitOfWork},
+    ports::{ApiKey, Revocation, StoreError, UnitOfWork},
 };
 
 /// Creates an entry about an object. Every entry is created here, so that none contains a long text as a whole.
@@ -194,6 +194,29 @@ pub(crate) fn logins_ended(
     let changes = ended.changes().collect();
     unit.audit_log()
         .append(&[entry(app, caller, Action::Revoked, Object::user(user), changes)])
+}
+
+/// Records that a user got or lost an API key.
+pub(crate) fn key_changed(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    caller: &Caller,
+    owner: &User,
+    key: &ApiKey,
+    is_new: bool,
+) -> Result<(), StoreError> {
+    let key = Value::Text(format!("{} ({}, {})", key.name, key.prefix, key.rights.as_str()));
+    let (before, after) = if is_new {
+        (Value::Nothing, key)
+    } else {
+        (key, Value::Nothing)
+    };
+    let change = Change {
+        field: Field::ApiKey,
+        before,
+        after,
+    };
+    append_changes(app, unit, caller, Object::user(owner), vec![change])
 }
 
 fn append_changes(

@@ -82,6 +82,7 @@ fn counted(counts: &[(Table, u64)]) -> String {
         Table::Cars => format!("{count} cars"),
         Table::RefreshTokens => format!("{count} refresh tokens"),
         Table::Sessions => format!("{count} sessions"),
+        Table::ApiKeys => format!("{count} API keys"),
         Table::AuditLog => format!("{count} entries of the audit log"),
     });
     counts.collect::<Vec<_>>().join(", ")

@@ -1,7 +1,7 @@
 //! The caller of a use-case, and the origin of the request.
 
 use mycars_domain::{
-    Actor, Denied, User, UserId,
+    Actor, Denied, KeyRights, User, UserId,
     audit::{Author, Channel, Origin},
 };
 
@@ -48,6 +48,19 @@ impl Caller {
         }
     }
 
+    /// Returns a program with an API key of this user as a caller, with their current rights.
+    #[must_use]
+    pub fn key(user: &User, rights: KeyRights, origin: Origin) -> Self {
+        Self {
+            actor: Actor::Key {
+                id: user.id,
+                rank: user.rank(),
+                rights,
+            },
+            ..Self::user(user, origin)
+        }
+    }
+
     /// Returns the anonymous caller.
     #[must_use]
     pub fn anonymous(origin: Origin) -> Self {
@@ -85,7 +98,11 @@ impl Caller {
             return Ok(());
         };
         let now = unit.users().find_for_update(id)?;
-        if now.is_some_and(|user| user.is_active && user.actor() == self.actor) {
+        let has_rank = |user: &User| match self.actor {
+            Actor::User { rank, .. } | Actor::Key { rank, .. } => user.rank() == rank,
+            Actor::Anonymous | Actor::System => true,
+        };
+        if now.is_some_and(|user| user.is_active && has_rank(&user)) {
             Ok(())
         } else {
             Err(Denied::NotAuthenticated.into())

@@ -46,17 +46,17 @@ use mycars_domain::{
 };
 
 pub use crate::ports::{
-    MockAuditLog, MockCarRepository, MockImageProcessor, MockImageStore, MockInstallationRepository,
-    MockLeaseRepository, MockPasswordHasher, MockRandom, MockRateRepository, MockRefreshTokenRepository,
-    MockRowRepository, MockSessionRepository, MockTokenCodec, MockUserRepository,
+    MockApiKeyRepository, MockAuditLog, MockCarRepository, MockImageProcessor, MockImageStore,
+    MockInstallationRepository, MockLeaseRepository, MockPasswordHasher, MockRandom, MockRateRepository,
+    MockRefreshTokenRepository, MockRowRepository, MockSessionRepository, MockTokenCodec, MockUserRepository,
 };
 use crate::{
     App, SessionSettings, TokenSettings,
     lists::{HistoryCount, HistoryQuery},
     ports::{
-        AuditLog, CarRepository, Clock, DiskSpace, InstallationRepository, LeaseRepository, Mode,
-        PrunedEntries, RateRepository, RefreshTokenRepository, Rollback, RowRepository, SessionRepository,
-        Store, StoreError, UnitOfWork, UserRepository,
+        ApiKeyRepository, AuditLog, CarRepository, Clock, DiskSpace, InstallationRepository, LeaseRepository,
+        Mode, PrunedEntries, RateRepository, RefreshTokenRepository, Rollback, RowRepository,
+        SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
     },
     quotas::Quotas,
 };
@@ -146,6 +146,8 @@ pub struct MockUnit {
     pub refresh_tokens: MockRefreshTokenRepository,
     /// The sessions of browsers.
     pub sessions: MockSessionRepository,
+    /// The API keys.
+    pub api_keys: MockApiKeyRepository,
     /// The audit log. Reads are mocked, written entries are recorded: see [`MockStore::entries`].
     pub audit_log: MockAuditLog,
     /// The identity of the database.
@@ -174,6 +176,10 @@ impl UnitOfWork for MockUnit {
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
         &mut self.sessions
+    }
+
+    fn api_keys(&mut self) -> &mut dyn ApiKeyRepository {
+        &mut self.api_keys
     }
 
     fn audit_log(&mut self) -> &mut dyn AuditLog {
@@ -346,7 +352,7 @@ pub mod samples {
 
     use chrono::{DateTime, Utc};
     use mycars_domain::{
-        Car, CarId, Rank, Role, User, UserId,
+        Car, CarId, KeyRights, Rank, Role, User, UserId,
         audit::{Channel, Origin},
         values::{
             Brand, Email, FirstName, ImagePath, LastName, LicensePlate, Mileage, Model, PasswordHash,
@@ -356,7 +362,7 @@ pub mod samples {
 
     use crate::{
         Caller,
-        ports::{Claims, RefreshToken, Revocation},
+        ports::{ApiKey, Claims, RefreshToken, Revocation},
     };
 
     /// The time of mocked tests in seconds since 1970: 23 November 2026, 12:00 UTC.
@@ -478,6 +484,22 @@ pub mod samples {
             revoked_at: revoked.map(|_| now()),
             last_used_at: None,
             family: None,
+        }
+    }
+
+    /// Ann's API key with the id 3, which may read and does not expire.
+    #[must_use]
+    pub fn api_key() -> ApiKey {
+        ApiKey {
+            id: 3,
+            owner: UserId(1),
+            name: "sync".into(),
+            prefix: "mck_ab".into(),
+            key_hash: "hash".into(),
+            rights: KeyRights::Read,
+            created_at: now(),
+            expires_at: None,
+            last_used_at: None,
         }
     }
 

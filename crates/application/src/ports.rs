@@ -52,6 +52,7 @@
 //! assert_eq!((random.hex(2), random.hex(2)), ("0000".into(), "0101".into()));
 //! ```
 
+mod api_keys;
 mod archive;
 mod audit_log;
 mod cars;
@@ -72,6 +73,7 @@ mod store;
 mod tokens;
 mod users;
 
+pub use api_keys::{ApiKey, ApiKeyRepository};
 pub use archive::{
     ArchiveContents, ArchiveReader, ArchiveWriter, BackupStore, EachImage, EachRows, StoredBackup,
     TableContents,
@@ -101,6 +103,7 @@ pub use users::UserRepository;
 
 #[cfg(feature = "mocks")]
 pub use {
+    api_keys::MockApiKeyRepository,
     audit_log::MockAuditLog,
     cars::MockCarRepository,
     images::{MockImageProcessor, MockImageStore},

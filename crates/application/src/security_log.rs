@@ -44,6 +44,10 @@ pub enum SecurityEvent {
     UserErased,
     /// One or all logins of a user were ended by an admin or on the command line.
     LoginsEnded,
+    /// A user created an API key.
+    KeyCreated,
+    /// An API key was ended by its user or an admin.
+    KeyEnded,
     /// An admin exported data.
     DataExported,
 }
@@ -81,6 +85,8 @@ impl SecurityEvent {
             Self::UserDeactivated => "user_deactivated",
             Self::UserErased => "user_erased",
             Self::LoginsEnded => "logins_ended",
+            Self::KeyCreated => "key_created",
+            Self::KeyEnded => "key_ended",
             Self::DataExported => "data_exported",
         }
     }
@@ -167,6 +173,12 @@ fn events(entry: &NewEntry) -> Vec<(SecurityEvent, Option<String>)> {
         }
         (Field::IsActive, Value::Flag(true), Value::Flag(false)) => {
             Some((SecurityEvent::UserDeactivated, None))
+        }
+        (Field::ApiKey, Value::Nothing, Value::Text(_)) => {
+            Some((SecurityEvent::KeyCreated, Some(cause(entry).to_owned())))
+        }
+        (Field::ApiKey, Value::Text(_), Value::Nothing) => {
+            Some((SecurityEvent::KeyEnded, Some(cause(entry).to_owned())))
         }
         // The name of a revocation by an admin. Logouts and rotations have other names.
         (Field::Revocation, _, Value::Text(why)) if why == "revoked" => {
@@ -334,6 +346,18 @@ mod tests {
                 Changed,
                 (IsActive, Flag(true), Flag(false)),
                 ("user_deactivated", ""),
+            ),
+            (
+                &ann,
+                Changed,
+                (ApiKey, Nothing, "sync (mck_1, read)".into()),
+                ("key_created", "own"),
+            ),
+            (
+                &admin,
+                Changed,
+                (ApiKey, "sync (mck_1, read)".into(), Nothing),
+                ("key_ended", "admin"),
             ),
             (
                 &admin,

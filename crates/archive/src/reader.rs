@@ -144,7 +144,7 @@ impl<R: Read + Seek> Archive<R> {
             hashed += 1;
         }
         let has_all =
-            (images, image_bytes, tables) == (contents.images, contents.image_bytes, Table::ALL.len());
+            (images, image_bytes, tables) == (contents.images, contents.image_bytes, contents.tables.len());
         if !has_all || hashed != contents.sha256.len() {
             return damaged("members are missing");
         }
@@ -168,10 +168,11 @@ impl<R: Read + Seek> ArchiveReader for Archive<R> {
     }
 
     fn read_rows(&mut self, table: Table, each: &mut EachRows<'_>) -> Result<(), BoxError> {
-        let mut file = self
-            .zip
-            .by_name(&Member::Rows(table).name())
-            .map_err(ArchiveError::from)?;
+        let name = Member::Rows(table).name();
+        if ADDED.contains(&table) && self.zip.index_for_name(&name).is_none() {
+            return Ok(());
+        }
+        let mut file = self.zip.by_name(&name).map_err(ArchiveError::from)?;
         let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
         let mut bytes = 0;
         for_each_row(&mut file, table, &mut |row, length| {
@@ -212,7 +213,11 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ArchiveError> {
     Ok(serde_json::from_slice(text)?)
 }
 
-/// Returns the stated contents of all tables. Each archive has all tables that were known when it was written.
+/// The tables that archives of older versions do not have.
+const ADDED: [Table; 1] = [Table::ApiKeys];
+
+/// Returns the stated contents of all tables. Each archive has all tables that were known when it was written; those
+/// that were added later are empty.
 fn tables(contents: &Contents) -> Result<BTreeMap<Table, TableContents>, ArchiveError> {
     let mut tables = BTreeMap::new();
     for (name, record) in &contents.tables {
@@ -224,6 +229,11 @@ fn tables(contents: &Contents) -> Result<BTreeMap<Table, TableContents>, Archive
             next_id: record.next_id,
         };
         tables.insert(table, contents);
+    }
+    for table in ADDED {
+        tables
+            .entry(table)
+            .or_insert(TableContents { rows: 0, next_id: 1 });
     }
     match Table::ALL.into_iter().find(|table| !tables.contains_key(table)) {
         Some(missing) => damaged(format!("the table `{}` is missing", missing.as_str())),

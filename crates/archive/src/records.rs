@@ -5,10 +5,10 @@ use std::{io::Write, net::IpAddr};
 
 use chrono::{DateTime, Utc};
 use mycars_application::ports::{
-    Device, Family, Installation, RefreshToken, Revocation, Row, Session, Table,
+    ApiKey, Device, Family, Installation, RefreshToken, Revocation, Row, Session, Table,
 };
 use mycars_domain::{
-    Car, CarId, Field, Role, User, UserId,
+    Car, CarId, Field, KeyRights, Role, User, UserId,
     audit::{Action, Author, Change, Channel, Entry, NewEntry, Object, ObjectType, Origin, Value},
     values::{
         Address, Brand, Color, Email, FirstName, ImagePath, LastName, LicensePlate, Mileage, Model, Notes,
@@ -30,6 +30,7 @@ pub(crate) fn write(row: &Row, line: &mut Vec<u8>) -> Result<()> {
         Row::Car { car, image_bytes } => json(line, &CarRecord::new(car, *image_bytes)),
         Row::RefreshToken { number, token } => json(line, &TokenRecord::new(*number, token)),
         Row::Session { number, session } => json(line, &SessionRecord::new(*number, session)),
+        Row::ApiKey(row) => json(line, &KeyRecord::from(row)),
         Row::Entry(row) => json(line, &EntryRecord::from(row)),
     }
 }
@@ -42,6 +43,7 @@ pub(crate) fn read(table: Table, line: &[u8]) -> Result<Row> {
         Table::Cars => serde_json::from_slice::<CarRecord>(line).map(Row::from),
         Table::RefreshTokens => serde_json::from_slice::<TokenRecord>(line)?.try_into(),
         Table::Sessions => serde_json::from_slice::<SessionRecord>(line).map(Row::from),
+        Table::ApiKeys => serde_json::from_slice::<KeyRecord>(line)?.try_into(),
         Table::AuditLog => serde_json::from_slice::<EntryRecord>(line)?.try_into(),
     }
 }
@@ -326,6 +328,54 @@ impl From<SessionRecord> for Row {
                 },
             },
         }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyRecord {
+    id: i64,
+    owner_id: i64,
+    name: String,
+    prefix: String,
+    key_hash: String,
+    rights: String,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+impl From<&ApiKey> for KeyRecord {
+    fn from(row: &ApiKey) -> Self {
+        Self {
+            id: row.id,
+            owner_id: row.owner.0,
+            name: row.name.clone(),
+            prefix: row.prefix.clone(),
+            key_hash: row.key_hash.clone(),
+            rights: row.rights.as_str().to_owned(),
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+        }
+    }
+}
+
+impl TryFrom<KeyRecord> for Row {
+    type Error = serde_json::Error;
+
+    fn try_from(record: KeyRecord) -> Result<Self> {
+        Ok(Self::ApiKey(ApiKey {
+            id: record.id,
+            owner: UserId(record.owner_id),
+            name: record.name,
+            prefix: record.prefix,
+            key_hash: record.key_hash,
+            rights: known(KeyRights::named, &record.rights)?,
+            created_at: record.created_at,
+            expires_at: record.expires_at,
+            last_used_at: record.last_used_at,
+        }))
     }
 }
 

@@ -23,6 +23,15 @@ pub enum Actor {
         /// The user's rank, which decides about objects of other users.
         rank: Rank,
     },
+    /// A program with an API key of a user.
+    Key {
+        /// The user's id.
+        id: UserId,
+        /// The user's rank.
+        rank: Rank,
+        /// The rights of the key, which never exceed those of the user.
+        rights: KeyRights,
+    },
     /// The program itself: start-up tasks and the operator's command line.
     System,
 }
@@ -32,9 +41,46 @@ impl Actor {
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
         match self {
-            Self::User { id, .. } => Some(*id),
+            Self::User { id, .. } | Self::Key { id, .. } => Some(*id),
             Self::Anonymous | Self::System => None,
         }
+    }
+}
+
+/// The rights of an API key.
+///
+/// ```
+/// use mycars_domain::KeyRights;
+///
+/// assert_eq!(KeyRights::Read.as_str(), "read");
+/// assert_eq!(KeyRights::named("write"), Some(KeyRights::Write));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum KeyRights {
+    /// Only reading.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+impl KeyRights {
+    /// All rights.
+    pub const ALL: [Self; 2] = [Self::Read, Self::Write];
+
+    /// Returns the name of the rights as it is written and stored: the variant's name in snake case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
+    /// Returns the rights with this name; `None` if there are none. Case and white space count.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rights| rights.as_str() == name)
     }
 }
 

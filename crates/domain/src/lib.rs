@@ -36,7 +36,7 @@
 //! | [`audit`]'s types, [`Field`], [`UnsupportedFormat`], [`Violation`], [`Violations`], [`Action`], [`Denied`] | yes | yes | data, for other services to store, check or translate |
 //! | [`Year`](values::Year), [`ImagePath`](values::ImagePath), and [`Car`], which holds both | yes | no | they can't be checked: the latest allowed year depends on the current date, and only the application creates a path |
 //! | [`User`] | without its `password` | no | the hash must not be disclosed, and a user stored again without it could not log in |
-//! | [`Actor`], [`Rank`] | yes | no | the actor is the result of authentication; a client that could send one could send [`Actor::System`] |
+//! | [`Actor`], [`KeyRights`], [`Rank`] | yes | no | the actor is the result of authentication; a client that could send one could send [`Actor::System`] |
 //! | [`Password`](values::Password) | no | by `parse` | a secret; no error of its deserialisation holds it |
 //! | [`PasswordHash`](values::PasswordHash), [`NewUser`], [`NewCar`], [`Target`], [`password::Owner`] | no | no | secrets, and values that never leave a process |
 //!
@@ -73,7 +73,7 @@ mod user;
 pub mod values;
 mod violation;
 
-pub use actor::{Actor, Rank};
+pub use actor::{Actor, KeyRights, Rank};
 pub use car::{Car, CarId, NewCar};
 pub use characters::{decimal_digit, is_space, shows_nothing, strip};
 pub use fold::fold;

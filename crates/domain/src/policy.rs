@@ -3,7 +3,7 @@
 //! Each use-case calls [`check`] before anything else, without exceptions: start-up tasks and the command line call
 //! it as [`Actor::System`].
 
-use crate::{Actor, Rank, UserId};
+use crate::{Actor, KeyRights, Rank, UserId};
 
 /// An action: a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +25,12 @@ pub enum Action {
     ReadLogins,
     /// End a login of an account.
     EndLogin,
+    /// List the API keys of an account.
+    ReadKeys,
+    /// Create an API key of the caller.
+    CreateKey,
+    /// End an API key of an account.
+    EndKey,
     /// Delete the caller's account and its cars (wire contract, section 5).
     DeleteAccount,
     /// List the caller's cars (wire contract, section 5).
@@ -73,7 +79,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
@@ -82,6 +88,9 @@ impl Action {
         Self::LogOut,
         Self::ReadLogins,
         Self::EndLogin,
+        Self::ReadKeys,
+        Self::CreateKey,
+        Self::EndKey,
         Self::DeleteAccount,
         Self::ListCars,
         Self::CreateCar,
@@ -169,6 +178,12 @@ pub enum Denied {
     /// Users change their own password with the old one as proof: [`Action::ChangePassword`].
     #[error("the old password is required")]
     OldPasswordRequired,
+    /// No API key may do this, whatever its user may: a login is required.
+    #[error("an API key may not do this: a login is required")]
+    LoginRequired,
+    /// The API key may only read.
+    #[error("the API key may only read")]
+    ReadOnlyKey,
     /// Only a superuser may do this to a superuser.
     #[error("only a superuser may do this to a superuser")]
     SuperusersOnly,
@@ -189,52 +204,62 @@ const PROOF: Verdict = Err(Denied::OldPasswordRequired);
 const SUPER: Verdict = Err(Denied::SuperusersOnly);
 
 /// A row of the table. It has the decision for anonymous callers, for each rank about its own objects and about those
-/// of others, and for an admin about another user with superuser rights. The program itself may do everything.
+/// of others, and for an admin about another user with superuser rights; and the rights that an API key needs besides
+/// those of its user. The program itself may do everything.
 struct Row {
     anonymous: Verdict,
     client: [Verdict; 2],
     admin: [Verdict; 3],
     superuser: [Verdict; 2],
+    key: Option<KeyRights>,
 }
+
+const READ: Option<KeyRights> = Some(KeyRights::Read);
+const WRITE: Option<KeyRights> = Some(KeyRights::Write);
+/// No key may do it: it would extend the rights of the key or its life, or change an account.
+const NEVER: Option<KeyRights> = None;
 
 #[rustfmt::skip]
 #[expect(clippy::match_same_arms, reason = "a table has one row for each action")]
 fn row(action: Action) -> Row {
-    let (anonymous, client, admin, superuser) = match action {
-        //                         anon.   client           admin                   superuser
+    let (anonymous, client, admin, superuser, key) = match action {
+        //                         anon.   client           admin                   superuser            key
         //                                 own     other    own       other  super  own       other
-        Action::Register       => (YES,    [YES,    YES],   [YES,      YES,   YES],  [YES,      YES]),
-        Action::GrantAdminRole => (NO,     [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES]),
-        Action::ReadProfile    => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::ChangeProfile  => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::ChangePassword => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::LogOut         => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::ReadLogins     => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   YES],  [YES,      YES]),
-        Action::EndLogin       => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   SUPER],[YES,      YES]),
-        Action::DeleteAccount  => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::ListCars       => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::CreateCar      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::ReadCar        => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::ChangeCar      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::DeleteCar      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN]),
-        Action::ManageCars     => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES]),
-        Action::ReadUsers      => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES]),
-        Action::CreateUser     => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES]),
-        Action::ChangeUser     => (LOGIN,  [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES]),
-        Action::SetPassword    => (LOGIN,  [NO,     NO],    [PROOF,    YES,   SUPER],[PROOF,    YES]),
-        Action::DeactivateUser => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
-        Action::DemoteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
-        Action::DeleteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES]),
-        Action::EndLogins      => (LOGIN,  [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES]),
-        Action::ReadHistory    => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES]),
-        Action::FlushTokens    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
-        Action::SweepImages    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
-        Action::ClearSessions  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
-        Action::PruneAuditLog  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
-        Action::BackUp         => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
-        Action::ImportDjango   => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO]),
+        Action::Register       => (YES,    [YES,    YES],   [YES,      YES,   YES],  [YES,      YES],           NEVER),
+        Action::GrantAdminRole => (NO,     [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES],           NEVER),
+        Action::ReadProfile    => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        READ),
+        Action::ChangeProfile  => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        NEVER),
+        Action::ChangePassword => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        NEVER),
+        Action::LogOut         => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        NEVER),
+        Action::ReadLogins     => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   YES],  [YES,      YES],           NEVER),
+        Action::EndLogin       => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   SUPER],[YES,      YES],           NEVER),
+        Action::ReadKeys       => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   YES],  [YES,      YES],           NEVER),
+        Action::CreateKey      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        NEVER),
+        Action::EndKey         => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   SUPER],[YES,      YES],           NEVER),
+        Action::DeleteAccount  => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        NEVER),
+        Action::ListCars       => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        READ),
+        Action::CreateCar      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        WRITE),
+        Action::ReadCar        => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        READ),
+        Action::ChangeCar      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        WRITE),
+        Action::DeleteCar      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        WRITE),
+        Action::ManageCars     => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES],           READ),
+        Action::ReadUsers      => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES],           READ),
+        Action::CreateUser     => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES],           NEVER),
+        Action::ChangeUser     => (LOGIN,  [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES],           NEVER),
+        Action::SetPassword    => (LOGIN,  [NO,     NO],    [PROOF,    YES,   SUPER],[PROOF,    YES],           NEVER),
+        Action::DeactivateUser => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES],           NEVER),
+        Action::DemoteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES],           NEVER),
+        Action::DeleteUser     => (LOGIN,  [NO,     NO],    [NOT_SELF, YES,   SUPER],[NOT_SELF, YES],           NEVER),
+        Action::EndLogins      => (LOGIN,  [NO,     NO],    [YES,      YES,   SUPER],[YES,      YES],           NEVER),
+        Action::ReadHistory    => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES],           READ),
+        Action::FlushTokens    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
+        Action::SweepImages    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
+        Action::ClearSessions  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
+        Action::PruneAuditLog  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
+        Action::BackUp         => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
+        Action::ImportDjango   => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
     };
-    Row { anonymous, client, admin, superuser }
+    Row { anonymous, client, admin, superuser, key }
 }
 
 /// Checks whether `actor` may do `action` to `target` (wire contract, sections 4 to 6). An object without an owner
@@ -255,6 +280,10 @@ pub fn check(actor: &Actor, action: Action, target: Target) -> Result<(), Denied
     match *actor {
         Actor::System => YES,
         Actor::Anonymous => row.anonymous,
+        Actor::Key { id, rank, rights } => {
+            check_rights(row.key, rights)?;
+            check(&Actor::User { id, rank }, action, target)
+        }
         Actor::User { id, rank } => {
             let own = target.owner == Some(id);
             match rank {
@@ -268,6 +297,26 @@ pub fn check(actor: &Actor, action: Action, target: Target) -> Result<(), Denied
     }
 }
 
+/// Checks whether an API key has the rights that `action` needs, without its user's: [`Action::ManageCars`] stands for
+/// several actions with cars of other users, for which the action itself decides about the key.
+///
+/// # Errors
+/// [`Denied::LoginRequired`], [`Denied::ReadOnlyKey`].
+pub fn check_key(actor: &Actor, action: Action) -> Result<(), Denied> {
+    match *actor {
+        Actor::Key { rights, .. } => check_rights(row(action).key, rights),
+        Actor::Anonymous | Actor::User { .. } | Actor::System => YES,
+    }
+}
+
+fn check_rights(needed: Option<KeyRights>, rights: KeyRights) -> Verdict {
+    match (needed, rights) {
+        (None, _) => Err(Denied::LoginRequired),
+        (WRITE, KeyRights::Read) => Err(Denied::ReadOnlyKey),
+        _ => YES,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,38 +325,41 @@ mod tests {
     const OTHER: UserId = UserId(2);
 
     /// The whole table again, written by hand from the wire contract, one word for each cell, so that every change of
-    /// a cell fails a test.
+    /// a cell fails a test. The last column has the rights that an API key needs.
     const EXPECTED: &str = "
-        Register       | yes   | yes yes    | yes yes yes          | yes yes
-        GrantAdminRole | no    | no no      | yes yes super        | yes yes
-        ReadProfile    | login | yes hidden | yes hidden hidden    | yes hidden
-        ChangeProfile  | login | yes hidden | yes hidden hidden    | yes hidden
-        ChangePassword | login | yes hidden | yes hidden hidden    | yes hidden
-        LogOut         | login | yes hidden | yes hidden hidden    | yes hidden
-        ReadLogins     | login | yes hidden | yes yes yes          | yes yes
-        EndLogin       | login | yes hidden | yes yes super        | yes yes
-        DeleteAccount  | login | yes hidden | yes hidden hidden    | yes hidden
-        ListCars       | login | yes hidden | yes hidden hidden    | yes hidden
-        CreateCar      | login | yes hidden | yes hidden hidden    | yes hidden
-        ReadCar        | login | yes hidden | yes hidden hidden    | yes hidden
-        ChangeCar      | login | yes hidden | yes hidden hidden    | yes hidden
-        DeleteCar      | login | yes hidden | yes hidden hidden    | yes hidden
-        ManageCars     | login | no no      | yes yes yes          | yes yes
-        ReadUsers      | login | no no      | yes yes yes          | yes yes
-        CreateUser     | login | no no      | yes yes yes          | yes yes
-        ChangeUser     | login | no no      | yes yes super        | yes yes
-        SetPassword    | login | no no      | proof yes super      | proof yes
-        DeactivateUser | login | no no      | notself yes super    | notself yes
-        DemoteUser     | login | no no      | notself yes super    | notself yes
-        DeleteUser     | login | no no      | notself yes super    | notself yes
-        EndLogins      | login | no no      | yes yes super        | yes yes
-        ReadHistory    | login | no no      | yes yes yes          | yes yes
-        FlushTokens    | login | no no      | no no no             | no no
-        SweepImages    | login | no no      | no no no             | no no
-        ClearSessions  | login | no no      | no no no             | no no
-        PruneAuditLog  | login | no no      | no no no             | no no
-        BackUp         | login | no no      | no no no             | no no
-        ImportDjango   | login | no no      | no no no             | no no
+        Register       | yes   | yes yes    | yes yes yes          | yes yes       | never
+        GrantAdminRole | no    | no no      | yes yes super        | yes yes       | never
+        ReadProfile    | login | yes hidden | yes hidden hidden    | yes hidden    | read
+        ChangeProfile  | login | yes hidden | yes hidden hidden    | yes hidden    | never
+        ChangePassword | login | yes hidden | yes hidden hidden    | yes hidden    | never
+        LogOut         | login | yes hidden | yes hidden hidden    | yes hidden    | never
+        ReadLogins     | login | yes hidden | yes yes yes          | yes yes       | never
+        EndLogin       | login | yes hidden | yes yes super        | yes yes       | never
+        ReadKeys       | login | yes hidden | yes yes yes          | yes yes       | never
+        CreateKey      | login | yes hidden | yes hidden hidden    | yes hidden    | never
+        EndKey         | login | yes hidden | yes yes super        | yes yes       | never
+        DeleteAccount  | login | yes hidden | yes hidden hidden    | yes hidden    | never
+        ListCars       | login | yes hidden | yes hidden hidden    | yes hidden    | read
+        CreateCar      | login | yes hidden | yes hidden hidden    | yes hidden    | write
+        ReadCar        | login | yes hidden | yes hidden hidden    | yes hidden    | read
+        ChangeCar      | login | yes hidden | yes hidden hidden    | yes hidden    | write
+        DeleteCar      | login | yes hidden | yes hidden hidden    | yes hidden    | write
+        ManageCars     | login | no no      | yes yes yes          | yes yes       | read
+        ReadUsers      | login | no no      | yes yes yes          | yes yes       | read
+        CreateUser     | login | no no      | yes yes yes          | yes yes       | never
+        ChangeUser     | login | no no      | yes yes super        | yes yes       | never
+        SetPassword    | login | no no      | proof yes super      | proof yes     | never
+        DeactivateUser | login | no no      | notself yes super    | notself yes   | never
+        DemoteUser     | login | no no      | notself yes super    | notself yes   | never
+        DeleteUser     | login | no no      | notself yes super    | notself yes   | never
+        EndLogins      | login | no no      | yes yes super        | yes yes       | never
+        ReadHistory    | login | no no      | yes yes yes          | yes yes       | read
+        FlushTokens    | login | no no      | no no no             | no no         | never
+        SweepImages    | login | no no      | no no no             | no no         | never
+        ClearSessions  | login | no no      | no no no             | no no         | never
+        PruneAuditLog  | login | no no      | no no no             | no no         | never
+        BackUp         | login | no no      | no no no             | no no         | never
+        ImportDjango   | login | no no      | no no no             | no no         | never
     ";
 
     fn word(verdict: Verdict) -> &'static str {
@@ -320,6 +372,8 @@ mod tests {
             Err(Denied::OldPasswordRequired) => "proof",
             Err(Denied::SuperusersOnly) => "super",
             Err(Denied::LastSuperuser) => "last",
+            Err(Denied::LoginRequired) => "never",
+            Err(Denied::ReadOnlyKey) => "write",
         }
     }
 
@@ -330,7 +384,7 @@ mod tests {
         let other = Target::user(OTHER, Rank::Client);
         let superuser = Target::user(OTHER, Rank::Superuser);
         format!(
-            "{action:?} | {} | {} {} | {} {} {} | {} {}",
+            "{action:?} | {} | {} {} | {} {} {} | {} {} | {}",
             ask(&Actor::Anonymous, other),
             ask(&user(Rank::Client), own),
             ask(&user(Rank::Client), other),
@@ -339,7 +393,40 @@ mod tests {
             ask(&user(Rank::Admin), superuser),
             ask(&user(Rank::Superuser), own),
             ask(&user(Rank::Superuser), other),
+            key(action),
         )
+    }
+
+    /// Returns the rights that a key needs, or `never`. With them, a key may do what its user may.
+    fn key(action: Action) -> &'static str {
+        let targets = [
+            Target::user(ME, Rank::Client),
+            Target::user(OTHER, Rank::Client),
+            Target::user(OTHER, Rank::Superuser),
+        ];
+        for rank in [Rank::Client, Rank::Admin, Rank::Superuser] {
+            for target in targets {
+                let asked = |rights| {
+                    let key = Actor::Key { id: ME, rank, rights };
+                    check(&key, action, target)
+                };
+                let user = check(&Actor::User { id: ME, rank }, action, target);
+                match row(action).key {
+                    Some(needed) => assert_eq!(asked(needed), user, "{action:?}"),
+                    None => assert_eq!(asked(KeyRights::Write), Err(Denied::LoginRequired), "{action:?}"),
+                }
+            }
+        }
+        let client = |rights| Actor::Key {
+            id: ME,
+            rank: Rank::Client,
+            rights,
+        };
+        match check(&client(KeyRights::Read), action, targets[0]) {
+            Err(Denied::LoginRequired) => "never",
+            Err(Denied::ReadOnlyKey) => "write",
+            _ => "read",
+        }
     }
 
     #[test]

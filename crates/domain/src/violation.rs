@@ -43,6 +43,14 @@ pub enum Field {
     RefreshTokens,
     /// Number of a user's browser sessions.
     Sessions,
+    /// An API key of a user, by its name and prefix.
+    ApiKey,
+    /// The name of an API key.
+    Name,
+    /// The rights of an API key.
+    Rights,
+    /// The time at which an API key expires.
+    ExpiresAt,
     /// Number of entries of the audit log.
     Entries,
     /// The car's manufacturer.
@@ -73,7 +81,7 @@ pub enum Field {
 
 impl Field {
     /// All fields, in the order of the declaration.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::Username,
         Self::Email,
         Self::FirstName,
@@ -92,6 +100,10 @@ impl Field {
         Self::Revocation,
         Self::RefreshTokens,
         Self::Sessions,
+        Self::ApiKey,
+        Self::Name,
+        Self::Rights,
+        Self::ExpiresAt,
         Self::Entries,
         Self::Brand,
         Self::Model,
@@ -130,6 +142,10 @@ impl Field {
             Self::Revocation => "revocation",
             Self::RefreshTokens => "refresh_tokens",
             Self::Sessions => "sessions",
+            Self::ApiKey => "api_key",
+            Self::Name => "name",
+            Self::Rights => "rights",
+            Self::ExpiresAt => "expires_at",
             Self::Entries => "entries",
             Self::Brand => "brand",
             Self::Model => "model",
@@ -270,6 +286,15 @@ pub enum Violation {
     /// A file has too many rows.
     TooManyRows {
         /// Maximum number of rows.
+        max: usize,
+    },
+    /// A text is not a date and time.
+    NotADateTime,
+    /// A time is not in the future.
+    NotInTheFuture,
+    /// The user already has as many API keys as a user may have.
+    TooManyKeys {
+        /// Maximum number of API keys of a user.
         max: usize,
     },
     /// The owner already has as many cars as a user may have.

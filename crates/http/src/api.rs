@@ -10,6 +10,7 @@ pub(crate) mod history;
 mod images;
 pub(crate) mod imports;
 pub(crate) mod items;
+mod keys;
 mod logins;
 mod logout;
 pub(crate) mod metadata;
@@ -28,7 +29,7 @@ use crate::api::{
 };
 
 /// Every endpoint, in the order of the links in the API root.
-pub(crate) static ENDPOINTS: [&Endpoint; 25] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 27] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::LOGIN,
@@ -37,6 +38,8 @@ pub(crate) static ENDPOINTS: [&Endpoint; 25] = [
     &password::CHANGE,
     &logout::LOGOUT,
     &profile::ME,
+    &keys::LIST,
+    &keys::DETAIL,
     &logins::LIST,
     &logins::DETAIL,
     &account::DELETE,

@@ -85,6 +85,7 @@ pub(crate) enum Resource {
     Car,
     User,
     Login,
+    ApiKey,
     Route,
 }
 
@@ -242,6 +243,7 @@ impl ApiError {
             Self::NotFound(Resource::Car) => "No Car matches the given query.".into(),
             Self::NotFound(Resource::User) => "No User matches the given query.".into(),
             Self::NotFound(Resource::Login) => "No Login matches the given query.".into(),
+            Self::NotFound(Resource::ApiKey) => "No ApiKey matches the given query.".into(),
             Self::NotFound(Resource::Route) => "Not found.".into(),
             Self::Conflict => "It was changed by another user meanwhile.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
@@ -403,6 +405,10 @@ impl From<Denied> for ApiError {
             Denied::OldPasswordRequired => Self::Forbidden(
                 "Change your own password at /api/change-password/, which asks for the old one.",
             ),
+            Denied::LoginRequired => {
+                Self::Forbidden("An API key cannot do this. Log in with a username and a password.")
+            }
+            Denied::ReadOnlyKey => Self::Forbidden("This API key can only read."),
             Denied::SuperusersOnly => Self::Forbidden("Only a superuser can do this to a superuser."),
             Denied::LastSuperuser => Self::Forbidden("The last active superuser has to stay."),
         }

@@ -84,6 +84,11 @@ pub fn violation(field: Field, violation: &Violation) -> String {
         Violation::TooManyRows { max } => {
             format!("The file has more than {max} rows. Import it in several parts.")
         }
+        Violation::NotADateTime => {
+            "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm:ssZ.".into()
+        }
+        Violation::NotInTheFuture => "Ensure this time is in the future.".into(),
+        Violation::TooManyKeys { max } => format!("You may have at most {max} API keys. Delete some."),
         Violation::TooManyCars { max } => format!(
             "This user may have at most {max} cars. Delete some, or ask an administrator for a higher limit."
         ),

@@ -185,7 +185,7 @@ pub(crate) mod postgres {
             SELECT min(relname) FROM pg_class
             WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
                 AND relkind IN ('r', 'p')
-                AND relname IN ('users', 'cars', 'refresh_tokens', 'sessions', 'audit_log', 'installation',
+                AND relname IN ('users', 'cars', 'refresh_tokens', 'sessions', 'api_keys', 'audit_log', 'installation',
                     'leases', 'rate_buckets',
                     'contracts', '__diesel_schema_migrations')
                 AND NOT (has_table_privilege(oid, 'SELECT')

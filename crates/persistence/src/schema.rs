@@ -119,6 +119,20 @@ macro_rules! schema {
         }
 
         diesel::table! {
+            api_keys (id) {
+                id -> BigInt,
+                owner_id -> BigInt,
+                name -> Text,
+                prefix -> Text,
+                key_hash -> Text,
+                rights -> Text,
+                created_at -> $Time,
+                expires_at -> Nullable<$Time>,
+                last_used_at -> Nullable<$Time>,
+            }
+        }
+
+        diesel::table! {
             installation (number) {
                 number -> BigInt,
                 id -> Text,

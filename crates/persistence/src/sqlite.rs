@@ -66,6 +66,8 @@ macro_rules! contains {
     };
 }
 
+#[path = "shared/api_keys.rs"]
+mod api_keys;
 #[path = "shared/audit_log.rs"]
 mod audit_log;
 #[path = "shared/cars.rs"]

@@ -3,6 +3,7 @@
 //!
 //! [`store_contract!`](crate::store_contract!) makes one test of each rule.
 
+mod api_keys;
 mod audit_log;
 mod cars;
 mod generated;
@@ -15,6 +16,7 @@ mod sessions;
 mod transactions;
 mod users;
 
+pub use api_keys::*;
 pub use audit_log::*;
 pub use cars::*;
 pub use generated::*;
@@ -135,6 +137,9 @@ macro_rules! store_contract {
             inserted_identity_replaces_the_existing_one
             rows_that_differ_only_in_case_are_inserted
             snapshot_sees_one_moment
+            inserted_key_is_returned_unchanged
+            keys_are_listed_and_deleted_by_user
+            key_hash_is_unique
             sessions_are_counted_by_user
             sessions_of_user_are_listed_last_used_first
             delete_all_sessions_excepts_one
@@ -227,6 +232,7 @@ mod tests {
     fn macro_lists_every_rule() {
         let macro_text = include_str!("store_contract.rs");
         let rules = [
+            include_str!("store_contract/api_keys.rs"),
             include_str!("store_contract/audit_log.rs"),
             include_str!("store_contract/cars.rs"),
             include_str!("store_contract/installation.rs"),

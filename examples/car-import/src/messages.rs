@@ -130,6 +130,9 @@ fn violation(violation: &Violation) -> String {
         | Violation::TooManyRows { .. }
         | Violation::TooManyCars { .. }
         | Violation::LoginTooOld
+        | Violation::NotADateTime
+        | Violation::NotInTheFuture
+        | Violation::TooManyKeys { .. }
         | Violation::TooManyPictureBytes { .. } => format!("is wrong ({violation:?})"),
     }
 }

@@ -11,10 +11,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
     lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, UserCount, UserQuery},
     ports::{
-        AuditLog, CarCount, CarRepository, CarVersion, Device, Installation, InstallationRepository, Lease,
-        LeaseRepository, ListedSession, ListedToken, PrunedEntries, RateLimit, RateRepository, RefreshToken,
-        RefreshTokenRepository, Revocation, Row, RowRepository, Session, SessionRepository, StoreError,
-        Table, UserRepository,
+        ApiKey, ApiKeyRepository, AuditLog, CarCount, CarRepository, CarVersion, Device, Installation,
+        InstallationRepository, Lease, LeaseRepository, ListedSession, ListedToken, PrunedEntries, RateLimit,
+        RateRepository, RefreshToken, RefreshTokenRepository, Revocation, Row, RowRepository, Session,
+        SessionRepository, StoreError, Table, UserRepository,
     },
 };
 use mycars_domain::{
@@ -36,6 +36,7 @@ pub(crate) struct State {
     image_bytes: BTreeMap<String, u64>,
     refresh_tokens: BTreeMap<i64, RefreshToken>,
     sessions: BTreeMap<i64, Session>,
+    api_keys: BTreeMap<i64, ApiKey>,
     audit_log: Vec<Entry>,
     /// The id of the last entry whose address was removed because of its age.
     forgotten_addresses: i64,
@@ -129,6 +130,10 @@ impl State {
                 self.check_owner(Some(session.user))?;
                 self.sessions.insert(number, session);
             }
+            Row::ApiKey(key) => {
+                self.check_owner(Some(key.owner))?;
+                self.api_keys.insert(key.id, key);
+            }
             Row::Entry(entry) => self.audit_log.push(entry),
         }
         Ok(())
@@ -156,6 +161,7 @@ impl State {
                 };
                 sessions.map(row).collect()
             }
+            Table::ApiKeys => self.api_keys.values().cloned().map(Row::ApiKey).collect(),
             Table::AuditLog => self.audit_log.iter().cloned().map(Row::Entry).collect(),
         }
     }
@@ -276,6 +282,7 @@ impl UserRepository for Unit {
             state.users.remove(&id);
             state.cars.retain(|_, car| car.owner != id);
             state.sessions.retain(|_, session| session.user != id);
+            state.api_keys.retain(|_, key| key.owner != id);
             for token in state.refresh_tokens.values_mut() {
                 token.user = token.user.filter(|user| *user != id);
             }
@@ -560,6 +567,50 @@ impl Unit {
     /// Deletes sessions, and returns their number.
     fn log_out(&mut self, which: impl Fn(&Session) -> bool) -> Result<usize> {
         self.change(|state| Ok(state.sessions.extract_if(.., |_, session| which(session)).count()))
+    }
+}
+
+impl ApiKeyRepository for Unit {
+    fn insert(&mut self, key: &ApiKey) -> Result<i64> {
+        self.change(|state| {
+            state.check_owner(Some(key.owner))?;
+            if state.api_keys.values().any(|kept| kept.key_hash == key.key_hash) {
+                return Err(StoreError::Other("there is such a key already".into()));
+            }
+            let id = state.next_id(Table::ApiKeys);
+            state.api_keys.insert(id, ApiKey { id, ..key.clone() });
+            Ok(id)
+        })
+    }
+
+    fn find(&mut self, id: i64) -> Result<Option<ApiKey>> {
+        Ok(self.state.api_keys.get(&id).cloned())
+    }
+
+    fn find_by_hash(&mut self, key_hash: &str) -> Result<Option<ApiKey>> {
+        let mut keys = self.state.api_keys.values();
+        Ok(keys.find(|key| key.key_hash == key_hash).cloned())
+    }
+
+    fn list_of(&mut self, owner: UserId) -> Result<Vec<ApiKey>> {
+        let keys = self.state.api_keys.values().rev();
+        Ok(keys.filter(|key| key.owner == owner).cloned().collect())
+    }
+
+    fn touch(&mut self, id: i64, at: DateTime<Utc>) -> Result<()> {
+        self.change(|state| {
+            if let Some(key) = state.api_keys.get_mut(&id) {
+                key.last_used_at = Some(at);
+            }
+            Ok(())
+        })
+    }
+
+    fn delete(&mut self, id: i64) -> Result<()> {
+        self.change(|state| {
+            state.api_keys.remove(&id);
+            Ok(())
+        })
     }
 }
 

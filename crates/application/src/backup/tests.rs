@@ -183,6 +183,7 @@ fn pictures_come_before_the_rows_that_name_them() {
         "10",
         "refresh_tokens",
         "sessions",
+        "api_keys",
         "audit_log",
     ];
     let pictures = ["cars/old.jpg", "cars/new.jpg"];

@@ -20,13 +20,14 @@ pub enum CarScope {
 impl CarScope {
     /// Returns the owner of the cars in this scope if `caller` may do `action` to them; `None` for all users' cars.
     pub(super) fn owner(self, caller: &Caller, action: Action) -> Result<Option<UserId>, Error> {
-        let (action, owner) = match self {
+        let (of_scope, owner) = match self {
             Self::Caller => (action, Some(caller.user_id().ok_or(Denied::NotAuthenticated)?)),
             Self::Owner(owner) => (Action::ManageCars, Some(owner)),
             Self::All => (Action::ManageCars, None),
         };
         let target = owner.map_or(Target::NOTHING, Target::car_of);
-        policy::check(&caller.actor, action, target)?;
+        policy::check(&caller.actor, of_scope, target)?;
+        policy::check_key(&caller.actor, action)?;
         Ok(owner)
     }
 

@@ -2,7 +2,7 @@
 
 use mycars_domain::{Car, User, audit::Entry};
 
-use super::{Installation, RefreshToken, Session, StoreError};
+use super::{ApiKey, Installation, RefreshToken, Session, StoreError};
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,18 +17,21 @@ pub enum Table {
     RefreshTokens,
     /// The sessions of browsers.
     Sessions,
+    /// The API keys.
+    ApiKeys,
     /// The audit log.
     AuditLog,
 }
 
 impl Table {
     /// All tables, in an order in which rows refer only to rows of tables before theirs.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Installation,
         Self::Users,
         Self::Cars,
         Self::RefreshTokens,
         Self::Sessions,
+        Self::ApiKeys,
         Self::AuditLog,
     ];
 
@@ -41,6 +44,7 @@ impl Table {
             Self::Cars => "cars",
             Self::RefreshTokens => "refresh_tokens",
             Self::Sessions => "sessions",
+            Self::ApiKeys => "api_keys",
             Self::AuditLog => "audit_log",
         }
     }
@@ -74,6 +78,8 @@ pub enum Row {
         /// The session.
         session: Session,
     },
+    /// A row of [`Table::ApiKeys`].
+    ApiKey(ApiKey),
     /// A row of [`Table::AuditLog`].
     Entry(Entry),
 }
@@ -88,6 +94,7 @@ impl Row {
             Self::Car { .. } => Table::Cars,
             Self::RefreshToken { .. } => Table::RefreshTokens,
             Self::Session { .. } => Table::Sessions,
+            Self::ApiKey(_) => Table::ApiKeys,
             Self::Entry(_) => Table::AuditLog,
         }
     }
@@ -100,6 +107,7 @@ impl Row {
             Self::User(user) => user.id.0,
             Self::Car { car, .. } => car.id.0,
             Self::RefreshToken { number, .. } | Self::Session { number, .. } => *number,
+            Self::ApiKey(key) => key.id,
             Self::Entry(entry) => entry.id,
         }
     }

@@ -7,8 +7,8 @@ use mycars_domain::{
 };
 
 use super::{
-    AuditLog, CarRepository, InstallationRepository, LeaseRepository, PrunedEntries, RateRepository,
-    RefreshTokenRepository, RowRepository, SessionRepository, UserRepository,
+    ApiKeyRepository, AuditLog, CarRepository, InstallationRepository, LeaseRepository, PrunedEntries,
+    RateRepository, RefreshTokenRepository, RowRepository, SessionRepository, UserRepository,
 };
 use crate::{
     lists::{HistoryCount, HistoryQuery},
@@ -66,6 +66,8 @@ pub trait UnitOfWork {
     fn refresh_tokens(&mut self) -> &mut dyn RefreshTokenRepository;
     /// The sessions of browsers.
     fn sessions(&mut self) -> &mut dyn SessionRepository;
+    /// The API keys.
+    fn api_keys(&mut self) -> &mut dyn ApiKeyRepository;
     /// The audit log.
     fn audit_log(&mut self) -> &mut dyn AuditLog;
     /// The identity of the database.
@@ -84,6 +86,7 @@ where
         + CarRepository
         + RefreshTokenRepository
         + SessionRepository
+        + ApiKeyRepository
         + AuditLog
         + InstallationRepository
         + LeaseRepository
@@ -103,6 +106,10 @@ where
     }
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn api_keys(&mut self) -> &mut dyn ApiKeyRepository {
         self
     }
 
@@ -292,6 +299,10 @@ impl UnitOfWork for Recorder<'_> {
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
         self.unit.sessions()
+    }
+
+    fn api_keys(&mut self) -> &mut dyn ApiKeyRepository {
+        self.unit.api_keys()
     }
 
     fn audit_log(&mut self) -> &mut dyn AuditLog {

@@ -143,6 +143,8 @@ fn pages_of_users_are_accessible() {
     site.api_of(CLIENT).create("/api/cars/", &cars::car("B-1"));
     site.log_in(ROOT);
     let mut inspection = Inspection::of(&site);
+    inspection.visit("/api/me/keys/", 200);
+    inspection.visit("/api/me/logins/", 200);
     inspection.visit("/api/admin/users/?limit=1", 200);
     inspection.visit("/api/admin/users/2/", 200);
     inspection.visit("/api/admin/users/2/cars/", 200);

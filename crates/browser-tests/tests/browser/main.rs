@@ -2,7 +2,7 @@
 //! test has its own server, database and browser. `scripts/test-browser` runs them.
 //!
 //! - [`support`]: runs the server and the browser, and provides the actions of users.
-//! - [`logins`], [`links`], [`cars`], [`users`], [`tokens`]: functions of the pages.
+//! - [`logins`], [`keys`], [`links`], [`cars`], [`users`], [`tokens`]: functions of the pages.
 //! - [`documentation`]: the interactive documentation.
 //! - [`panel`]: functions of the admin panel.
 //! - [`panel_access`]: access to the panel.
@@ -21,6 +21,7 @@ mod cars;
 mod documentation;
 mod forgery;
 mod hostile;
+mod keys;
 mod links;
 mod logins;
 mod panel;

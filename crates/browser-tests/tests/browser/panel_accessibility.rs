@@ -61,6 +61,7 @@ fn panel_forms_are_accessible() {
     let site = filled();
     let mut inspection = Inspection::of(&site);
     inspection.visit("/admin/users/2/", 200);
+    inspection.visit("/admin/users/2/access/", 200);
     inspection.visit("/admin/users/add/", 200);
     assert_eq!(site.change_form().press("Save"), 400);
     inspection.look("400 of a user");

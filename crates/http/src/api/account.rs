@@ -16,7 +16,7 @@ pub(crate) static DELETE: Endpoint = Endpoint {
     name: "Delete Account",
     description: "Delete your own account with your cars and their pictures. The last active superuser cannot be deleted.",
     tag: Tag::Account,
-    access: Access::Authenticated,
+    access: Access::Login,
     rate: RateClass::Standard,
     list: None,
     operations: &[Operation::plain(
@@ -34,7 +34,7 @@ pub(crate) static LEAVE: Endpoint = Endpoint {
     description: "Delete your own account with your cars and their pictures, and remove your name, your addresses and all \
                   your texts from the audit log. The last active superuser cannot leave.",
     tag: Tag::Account,
-    access: Access::Authenticated,
+    access: Access::Login,
     rate: RateClass::Standard,
     list: None,
     operations: &[Operation {

@@ -18,7 +18,7 @@ use crate::{
     },
     error::ApiError,
     request::{
-        authentication::{Credentials, authorize},
+        authentication::{Credentials, check_admin},
         body::{Body, SentForm},
         context::RequestContext,
         method::Method,
@@ -63,7 +63,7 @@ pub(crate) async fn dispatch(
     let is_post = context.method == http::Method::POST;
     let rules = Rules {
         access: endpoint.access,
-        credentials: Credentials::TokenOrSession,
+        credentials: Credentials::All,
         rate: Some(if is_post {
             endpoint.rate
         } else {
@@ -110,15 +110,15 @@ pub(crate) async fn dispatch(
     let user = outcome
         .user
         .filter(|_| !reply.as_ref().is_ok_and(|reply| reply.ends_session));
-    page.is_admin = authorize(Access::Admin, user.as_ref()).is_ok();
+    page.is_admin = user.as_ref().is_some_and(|user| check_admin(user).is_ok());
     page.user = user.as_ref().map(|user| user.id);
     page.username = user.map(|user| user.username.to_string());
     page.object = object;
     page.is_shortened = is_shortened;
     page.is_cut = is_cut;
     let mut reply = reply?;
-    // A request with a token does not end the session of the browser, which may be another user's.
-    reply.ends_session &= rules.credentials.token(context)?.is_none();
+    // A request with a token or a key does not end the session of the browser, which may be another user's.
+    reply.ends_session &= rules.credentials.bearer(context)?.is_none();
     Ok(reply)
 }
 

@@ -23,7 +23,7 @@ pub(crate) static LIST: Endpoint = Endpoint {
     name: "Login List",
     description: "Your own logins that have not ended, the last used first: those of programs and those of browsers.",
     tag: Tag::Account,
-    access: Access::Authenticated,
+    access: Access::Login,
     rate: RateClass::Standard,
     list: None,
     operations: &[
@@ -49,7 +49,7 @@ pub(crate) static DETAIL: Endpoint = Endpoint {
     name: "Login Detail",
     description: "End one of your own logins: its refresh token or its session stops working at once.",
     tag: Tag::Account,
-    access: Access::Authenticated,
+    access: Access::Login,
     rate: RateClass::Standard,
     list: None,
     operations: &[Operation::plain(
@@ -111,19 +111,19 @@ impl<'a> From<&'a Login> for LoginView<'a> {
 }
 
 fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let credential = Credentials::TokenOrSession.sent(request.context)?;
+    let credential = Credentials::All.sent(request.context)?;
     let logins = logins::list_of(request.app, request.caller, own(request)?, credential.as_ref())?;
     Reply::ok(&logins.iter().map(LoginView::from).collect::<Vec<_>>())
 }
 
 fn end_others(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let credential = Credentials::TokenOrSession.sent(request.context)?;
+    let credential = Credentials::All.sent(request.context)?;
     logins::end_others(request.app, request.caller, credential.as_ref())?;
     Ok(Reply::no_content())
 }
 
 fn end(request: &Request<'_>) -> Result<Reply, ApiError> {
-    let credential = Credentials::TokenOrSession.sent(request.context)?;
+    let credential = Credentials::All.sent(request.context)?;
     let id = LoginId::of(request.id("login_id").unwrap_or_default());
     let ended = logins::end(
         request.app,

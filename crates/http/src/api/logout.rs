@@ -18,7 +18,7 @@ pub(crate) static LOGOUT: Endpoint = Endpoint {
     name: "Logout",
     description: "Log out: revoke a refresh token.",
     tag: Tag::Tokens,
-    access: Access::Authenticated,
+    access: Access::Login,
     rate: RateClass::Standard,
     list: None,
     operations: &[Operation {

@@ -70,6 +70,9 @@ pub(crate) const DOCS_PATH: &str = "/api/docs/";
 /// Name of the security scheme for access tokens in the header `Authorization`.
 const BEARER: &str = "bearer";
 
+/// Name of the security scheme for API keys in the header `Authorization`.
+const API_KEY: &str = "api_key";
+
 /// Name of the security scheme for sessions of browsers.
 const SESSION: &str = "session";
 
@@ -150,6 +153,14 @@ fn components() -> Components {
         .bearer_format("JWT")
         .description(Some("The access token that `POST /api/token/` returns."))
         .build();
+    let api_key = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("mck_")
+        .description(Some(
+            "An API key that `POST /api/me/keys/` returned. A key with the rights `read` is refused on methods that \
+             change data.",
+        ))
+        .build();
     let session = ApiKeyValue::with_description(
         SESSION_COOKIE,
         "The session of a browser that logged in at `/api-auth/login/`. Unsafe methods must also \
@@ -157,6 +168,7 @@ fn components() -> Components {
     );
     let mut components = ComponentsBuilder::new()
         .security_scheme(BEARER, SecurityScheme::Http(bearer))
+        .security_scheme(API_KEY, SecurityScheme::Http(api_key))
         .security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(session)))
         .build();
     components.schemas = schemas::all();

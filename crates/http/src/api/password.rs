@@ -18,7 +18,7 @@ pub(crate) static CHANGE: Endpoint = Endpoint {
     name: "Change Password",
     description: "Change your own password. All refresh tokens issued before are revoked.",
     tag: Tag::Account,
-    access: Access::Authenticated,
+    access: Access::Login,
     rate: RateClass::Standard,
     list: None,
     operations: &[Operation {

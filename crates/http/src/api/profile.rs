@@ -76,7 +76,7 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
         last_name: form.text(Field::LastName),
         phone: form.text(Field::Phone),
         address: form.text(Field::Address),
-        credential: Credentials::TokenOrSession.sent(request.context)?,
+        credential: Credentials::All.sent(request.context)?,
     };
     let user = accounts::change_profile(request.app, request.caller, &input)?;
     Reply::ok(&UserView::from(&user))

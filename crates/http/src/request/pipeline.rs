@@ -22,7 +22,7 @@ use crate::{
     edge::timeouts::wait_for_body,
     error::ApiError,
     request::{
-        authentication::{Access, Credentials, authorize, find_user, find_user_with_car},
+        authentication::{Access, Credentials, Identity, authorize, find_user, find_user_with_car},
         body::{Body, budget::Reservation},
         context::RequestContext,
         csrf::CSRF_FIELD,
@@ -152,15 +152,15 @@ where
         state,
         context,
         token: None,
-        user: None,
+        identity: None,
         is_counted: false,
     };
     let result = checks.run(http, payload, plan).await;
     if let Err(ApiError::Csrf(reason)) = &result {
-        log_forgery(context, checks.user.as_ref(), reason);
+        log_forgery(context, checks.user(), reason);
     }
     Outcome {
-        user: checks.user,
+        user: checks.identity.map(|identity| identity.user),
         result,
     }
 }
@@ -172,7 +172,7 @@ struct Checks<'a> {
     context: &'a Arc<RequestContext>,
     /// The token of the request, if it has one and has been counted.
     token: Option<AccessToken>,
-    user: Option<User>,
+    identity: Option<Identity>,
     is_counted: bool,
 }
 
@@ -209,7 +209,7 @@ impl Checks<'_> {
         } else if self.token.is_none() {
             self.identify().await?;
         }
-        if rules.csrf == Csrf::Always || self.user.is_some() {
+        if rules.csrf == Csrf::Always || self.identity.is_some() {
             check_csrf(rules, self.state, context, &body, token.as_deref())?;
             self.count()?;
         }
@@ -234,9 +234,15 @@ impl Checks<'_> {
             };
             let found = match rules.access {
                 Access::Open => Ok((None, None)),
-                _ => find_user_with_car(&state.app, &context, access_token.as_ref(), rules.own_car),
+                _ => find_user_with_car(
+                    &state.app,
+                    &context,
+                    rules.credentials,
+                    access_token.as_ref(),
+                    rules.own_car,
+                ),
             };
-            let (user, own_car) = match found {
+            let (identity, own_car) = match found {
                 Ok(found) => found,
                 Err(error) => return (Err(error), None),
             };
@@ -247,11 +253,12 @@ impl Checks<'_> {
                 &body,
                 token.as_deref(),
                 is_counted,
-                user.as_ref(),
+                identity.as_ref(),
             );
+            let user = identity.as_ref().map(|identity| &identity.user);
             let result = admitted.and_then(|caller| {
                 let probe = match checks_uniqueness_of {
-                    Some(fields) if !repeats_stored(&body, fields, user.as_ref(), own_car.as_ref()) => {
+                    Some(fields) if !repeats_stored(&body, fields, user, own_car.as_ref()) => {
                         charge_probe(&state, &context, &caller)?
                     }
                     _ => Charges::default(),
@@ -260,7 +267,7 @@ impl Checks<'_> {
                     state: &state,
                     context: &context,
                     body: &body,
-                    user: user.as_ref(),
+                    user,
                     own_car: own_car.as_ref(),
                     caller: &caller,
                     attempt: &attempt,
@@ -269,10 +276,10 @@ impl Checks<'_> {
                 })
             });
             drop(reservation);
-            (result, user)
+            (result, identity)
         };
-        let (result, user) = self.state.pools.run(pool, share, job).await?;
-        self.user = user;
+        let (result, identity) = self.state.pools.run(pool, share, job).await?;
+        self.identity = identity;
         result
     }
 
@@ -336,8 +343,12 @@ impl Checks<'_> {
         }
     }
 
+    fn user(&self) -> Option<&User> {
+        self.identity.as_ref().map(|identity| &identity.user)
+    }
+
     fn user_id(&self) -> Option<UserId> {
-        let user = self.user.as_ref().map(|user| user.id);
+        let user = self.user().map(|user| user.id);
         user.or(self.token.as_ref().map(AccessToken::user))
     }
 
@@ -349,7 +360,7 @@ impl Checks<'_> {
     /// Refuses users who are not admitted, so that no body is stored and no place in a slow queue is taken for them.
     async fn authorize_early(&mut self) -> Result<(), ApiError> {
         self.identify().await?;
-        authorize(self.rules.access, self.user.as_ref())
+        authorize(self.rules.access, self.context, self.identity.as_ref())
     }
 
     /// Looks the user up in a short job, so that the work counts to their share of the pools. Before that, a request with
@@ -358,13 +369,13 @@ impl Checks<'_> {
         let Rules {
             access, credentials, ..
         } = self.rules;
-        if access == Access::Open || self.user.is_some() || !credentials.are_sent(self.context)? {
+        if access == Access::Open || self.identity.is_some() || !credentials.are_sent(self.context)? {
             return Ok(());
         }
         let (state, context) = (Data::clone(self.state), Arc::clone(self.context));
         let token = self.token.clone();
-        let job = move || find_user(&state.app, &context, token.as_ref());
-        self.user = self.state.pools.run(Pool::Database, self.share(), job).await??;
+        let job = move || find_user(&state.app, &context, credentials, token.as_ref());
+        self.identity = self.state.pools.run(Pool::Database, self.share(), job).await??;
         Ok(())
     }
 }
@@ -411,18 +422,18 @@ fn check_access(
     body: &Body,
     csrf_field: Option<&str>,
     is_counted: bool,
-    user: Option<&User>,
+    identity: Option<&Identity>,
 ) -> Result<Caller, ApiError> {
-    if user.is_some() {
+    if identity.is_some() {
         check_csrf(rules, state, context, body, csrf_field)?;
     }
-    authorize(rules.access, user)?;
+    authorize(rules.access, context, identity)?;
     if !is_counted {
-        count(rules, state, context, user.map(|user| user.id))?;
+        count(rules, state, context, identity.map(|identity| identity.user.id))?;
     }
     let origin = context.origin(rules.channel);
-    Ok(match user {
-        Some(user) => Caller::user(user, origin),
+    Ok(match identity {
+        Some(identity) => identity.caller(origin),
         None => Caller::anonymous(origin),
     })
 }
@@ -486,8 +497,9 @@ fn repeats_stored(
         })
 }
 
-/// Checks that a request comes from this site's own pages, unless a token authenticates it. A request that does not
-/// counts as anonymous, and neither as the user's nor as a login: another site can make a visitor's browser send it.
+/// Checks that a request comes from this site's own pages, unless a token or an API key authenticates it. A request that
+/// does not counts as anonymous, and neither as the user's nor as a login: another site can make a visitor's browser
+/// send it.
 fn check_csrf(
     rules: Rules,
     state: &State,
@@ -495,7 +507,7 @@ fn check_csrf(
     body: &Body,
     field: Option<&str>,
 ) -> Result<(), ApiError> {
-    if rules.csrf == Csrf::Never || rules.credentials.token(context)?.is_some() {
+    if rules.csrf == Csrf::Never || rules.credentials.bearer(context)?.is_some() {
         return Ok(());
     }
     let proof = context

@@ -41,9 +41,9 @@ pub(crate) fn pieces(
             let pools = state.pools.clone();
             let work = move || {
                 let token = credentials.verify_token(&state.app, &context)?;
-                let user = find_user(&state.app, &context, token.as_ref())?;
-                let user = user.filter(|user| authorize(access, Some(user)).is_ok());
-                let caller = user.map(|user| Caller::user(&user, context.origin(channel)));
+                let found = find_user(&state.app, &context, credentials, token.as_ref())?;
+                let found = found.filter(|found| authorize(access, &context, Some(found)).is_ok());
+                let caller = found.map(|found| found.caller(context.origin(channel)));
                 step(&state.app, caller.as_ref()).map(|piece| (piece, step))
             };
             let made = pools

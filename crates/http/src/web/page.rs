@@ -168,7 +168,7 @@ fn write(
     if context.method == HttpMethod::HEAD {
         return response.streaming(first);
     }
-    let (access, credentials) = (endpoint.access, Credentials::TokenOrSession);
+    let (access, credentials) = (endpoint.access, Credentials::All);
     let share = state.share(context.client, user);
     let rest = pieces(
         state,

@@ -5,6 +5,7 @@
 //! function that calls the same use-cases as the API and returns an [`Answer`]. Pages work without a script; `panel.js`
 //! adds convenience.
 
+mod access;
 mod account;
 mod bulk;
 mod cars;
@@ -37,7 +38,7 @@ use crate::{
     edge::metrics::Route,
     error::{ApiError, Resource},
     request::{
-        authentication::{Access, Credentials, authorize, find_user},
+        authentication::{Access, Credentials, Identity, check_admin, find_user},
         body::Body,
         context::RequestContext,
         cookies::{csrf_cookie, session_cookie},
@@ -101,7 +102,7 @@ const fn form_with_file(path: &'static str, get: View, post: View, pool: Pool) -
     }
 }
 
-static SCREENS: [Screen; 22] = [
+static SCREENS: [Screen; 23] = [
     shown("/admin/", index::show),
     form("/admin/password/", account::show, account::change),
     shown("/admin/users/", users::list),
@@ -120,6 +121,7 @@ static SCREENS: [Screen; 22] = [
         users::confirm_end,
         users::end_logins,
     ),
+    form("/admin/users/{id}/access/", access::show, access::end),
     form_with_file(
         "/admin/users/{id}/import/",
         imports::show,
@@ -449,7 +451,7 @@ fn refuse(error: &ApiError, user: Option<&User>, context: &RequestContext) -> Ht
         csrf_token: &context.csrf_token,
         message: None,
         path: &context.path,
-        is_admin: authorize(Access::Admin, user).is_ok(),
+        is_admin: user.is_some_and(|user| check_admin(user).is_ok()),
     };
     let html = render::error(&frame, answer.status(), &error.sentence());
     let mut response = page::as_page(answer.status(), html, context);
@@ -466,14 +468,14 @@ pub(crate) async fn no_such_page(state: &Data<State>, http: &HttpRequest) -> Htt
     let context = Arc::new(RequestContext::new(state, http, true));
     let look_up = {
         let (app, context) = (Arc::clone(&state.app), Arc::clone(&context));
-        move || find_user(&app, &context, None)
+        move || find_user(&app, &context, Credentials::Session, None)
     };
     let share = state.share(context.client, None);
     let found = state.pools.run(Pool::Database, share, look_up).await;
     match found.map_err(ApiError::from).flatten() {
         Ok(None) => to_login(None, &context),
-        Ok(Some(user)) => {
-            let denied = authorize(Access::Admin, Some(&user)).err();
+        Ok(Some(Identity { user, .. })) => {
+            let denied = check_admin(&user).err();
             let error = denied.unwrap_or(ApiError::NotFound(Resource::Route));
             refuse(&error, Some(&user), &context)
         }

@@ -7,10 +7,10 @@ use mycars_application::ports::{Installation, Row, RowRepository, StoreError, Ta
 use mycars_domain::{Car, User, audit::Entry, fold};
 
 use super::{
-    Conn, audit_log as entry, cars as car, follow_last_entry, installation as identity,
+    Conn, api_keys as key, audit_log as entry, cars as car, follow_last_entry, installation as identity,
     migrations::unknown_migrations,
     next_id_query, refresh_tokens as token,
-    schema::{audit_log, cars, installation, refresh_tokens, sessions, users},
+    schema::{api_keys, audit_log, cars, installation, refresh_tokens, sessions, users},
     sessions as session, set_next_id,
     store::{Unit, count_of},
     users as user, with_given_ids,
@@ -72,6 +72,9 @@ fn list(conn: &mut Conn, table: Table, after: i64, at_most: u32) -> QueryResult<
                 })
                 .collect()
         }
+        Table::ApiKeys => rows_after!(conn, api_keys, after, at_most, key::Row::as_select())
+            .map(|row| Ok(Row::ApiKey(row.try_into()?)))
+            .collect::<QueryResult<_>>()?,
         Table::AuditLog => rows_after!(conn, audit_log, after, at_most, entry::Row::as_select())
             .map(|row| Ok(Row::Entry(row.try_into()?)))
             .collect::<QueryResult<_>>()?,
@@ -85,6 +88,7 @@ fn count(conn: &mut Conn, table: Table) -> QueryResult<i64> {
         Table::Cars => cars::table.count().get_result(conn),
         Table::RefreshTokens => refresh_tokens::table.count().get_result(conn),
         Table::Sessions => sessions::table.count().get_result(conn),
+        Table::ApiKeys => api_keys::table.count().get_result(conn),
         Table::AuditLog => audit_log::table.count().get_result(conn),
     }
 }
@@ -126,6 +130,10 @@ fn insert(conn: &mut Conn, table: Table, rows: &[Row]) -> QueryResult<()> {
         Table::Sessions => {
             let sessions = select!(rows, Row::Session { number, session } => (sessions::id.eq(*number), session::Values::from(session)));
             insert_values!(conn, sessions, sessions)
+        }
+        Table::ApiKeys => {
+            let keys = select!(rows, Row::ApiKey(key) => (api_keys::id.eq(key.id), key::Values::from(key)));
+            insert_values!(conn, api_keys, keys)
         }
         Table::AuditLog => with_given_ids(conn, |conn| {
             insert_entries(conn, select!(rows, Row::Entry(entry) => entry))

@@ -102,11 +102,12 @@ pub(super) fn refused(file: &Path, error: &io::Error) -> CommandError {
 pub(super) fn counts(tables: &BTreeMap<Table, TableContents>) -> String {
     let rows = |table| tables.get(&table).map_or(0, |contents| contents.rows);
     format!(
-        "{} users, {} cars, {} refresh tokens, {} sessions, {} entries of the audit log",
+        "{} users, {} cars, {} refresh tokens, {} sessions, {} API keys, {} entries of the audit log",
         rows(Table::Users),
         rows(Table::Cars),
         rows(Table::RefreshTokens),
         rows(Table::Sessions),
+        rows(Table::ApiKeys),
         rows(Table::AuditLog),
     )
 }

@@ -146,6 +146,9 @@ fn dump_of_the_database_holds_no_credential(installation: &Installation) {
     let rotated = server.send(&request).json(200);
     let mut browser = Browser::new(&server);
     browser.log_in("ann", PASSWORD, "/api/");
+    let key = json!({"name": "sync", "rights": "write"});
+    let create = Request::post("/api/me/keys/", &key).bearer(&ann.access);
+    let created = server.send(&create).json(201);
     let dump = format!("{:?}", Rows::of_store(&*installation.database().store()));
     assert!(dump.contains("ann@example.com"), "{dump}");
     for secret in [
@@ -153,6 +156,8 @@ fn dump_of_the_database_holds_no_credential(installation: &Installation) {
         ann.access.as_str(),
         rotated["refresh"].as_str().unwrap(),
         browser.session.as_deref().unwrap(),
+        created["key"].as_str().unwrap(),
+        created["key"].as_str().unwrap().rsplit_once('_').unwrap().1,
         PASSWORD,
     ] {
         let (_, signature) = secret.rsplit_once('.').unwrap_or(("", secret));

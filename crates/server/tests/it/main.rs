@@ -8,6 +8,7 @@
 //! - [`matrix`]: authorization of every route for every kind of caller.
 //! - [`media`]: the media folder, which no start changes.
 //! - [`openapi`]: the OpenAPI document matches the routes.
+//! - [`keys`]: API keys.
 //! - [`logins`]: the list and the end of logins, and the reuse of refresh tokens.
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.
@@ -43,6 +44,7 @@ mod erasure;
 mod failover;
 mod import_django;
 mod jobs;
+mod keys;
 mod logins;
 mod matrix;
 mod media;

@@ -376,6 +376,7 @@ fn paths_accept_documented_methods_alone(installation: &Installation) {
             .replace("{user_id}", "999999999")
             .replace("{car_id}", "999999999")
             .replace("{login_id}", "999999999")
+            .replace("{key_id}", "999999999")
             .replace("{file}", "nothing.jpg");
         for method in METHODS {
             let is_described = operations.contains_key(method);

@@ -13,7 +13,7 @@ use utoipa::openapi::{
     security::SecurityRequirement,
 };
 
-use super::{BEARER, SESSION, examples, named, responses::ErrorResponse, schemas};
+use super::{API_KEY, BEARER, SESSION, examples, named, responses::ErrorResponse, schemas};
 use crate::{
     api::{
         ENDPOINTS,
@@ -86,11 +86,13 @@ fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static st
 /// Returns the alternatives that authenticate a request; an empty one means no credentials.
 fn security(access: Access) -> Vec<SecurityRequirement> {
     let anonymous = SecurityRequirement::default();
-    let proofs = [BEARER, SESSION].map(|proof| SecurityRequirement::new(proof, [""; 0]));
+    let proof = |name| SecurityRequirement::new(name, [""; 0]);
+    let logins = [BEARER, SESSION].map(proof);
     match access {
         Access::Open => vec![anonymous],
-        Access::Optional => [anonymous].into_iter().chain(proofs).collect(),
-        Access::Authenticated | Access::Admin => proofs.into(),
+        Access::Optional => [anonymous].into_iter().chain(logins).collect(),
+        Access::Login => logins.into(),
+        Access::Authenticated | Access::Admin => logins.into_iter().chain([proof(API_KEY)]).collect(),
     }
 }
 

@@ -123,7 +123,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 13] = [
         name: "Forbidden",
         description: "The caller lacks the permission, or the CSRF check failed.",
         is_possible: |endpoint, operation| match endpoint.access {
-            Access::Admin => true,
+            Access::Admin | Access::Login => true,
             Access::Authenticated | Access::Optional => operation.method != Method::Get,
             Access::Open => false,
         },
@@ -133,6 +133,8 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 13] = [
                 ("own_account", Denied::NotToOneself.into()),
                 ("own_password", Denied::OldPasswordRequired.into()),
                 ("superuser", Denied::SuperusersOnly.into()),
+                ("api_key", Denied::LoginRequired.into()),
+                ("read_only_api_key", Denied::ReadOnlyKey.into()),
                 ("last_superuser", Denied::LastSuperuser.into()),
                 ("not_from_our_pages", ApiError::Csrf("CSRF token missing.".into())),
             ]
@@ -148,6 +150,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 13] = [
                 ("car", ApiError::NotFound(Resource::Car)),
                 ("user", ApiError::NotFound(Resource::User)),
                 ("login", ApiError::NotFound(Resource::Login)),
+                ("api_key", ApiError::NotFound(Resource::ApiKey)),
                 ("path_or_format", ApiError::NotFound(Resource::Route)),
             ]
         },

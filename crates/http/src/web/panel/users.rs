@@ -233,7 +233,7 @@ fn link(user: &User) -> Link {
 }
 
 /// Returns a user as the target of an action.
-fn target(user: &User) -> Target {
+pub(super) fn target(user: &User) -> Target {
     Target::user(user.id, user.rank())
 }
 
@@ -457,6 +457,7 @@ fn show(
             "password/",
             user.id == context.user.id || context.may(Right::SetPassword, target),
         ),
+        tool("Logins and keys", "access/", true),
         tool(
             "End all logins",
             "end-logins/",

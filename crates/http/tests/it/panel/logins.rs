@@ -167,6 +167,43 @@ fn deactivation_ends_logins_and_is_logged() {
 }
 
 #[test]
+fn logins_and_keys_of_a_user_are_ended_one_by_one() {
+    let server = start();
+    let panel = Panel::of_root(&server);
+    let (ann, id) = new_client(&server, "ann");
+    let browser = Browser::of(&server, "ann");
+    let body = json!({"name": "<i>sync", "rights": "read"});
+    let create = Request::post("/api/me/keys/", &body).bearer(&ann.access);
+    let key = server.send(&create).json(201);
+    let logins = Request::get("/api/me/logins/").bearer(&ann.access);
+    let logins = server.send(&logins).json(200);
+    let path = format!("/admin/users/{id}/access/");
+    let page = panel.page(&path);
+    assert!(
+        page.contains("Logins (2)") && page.contains("API keys (1)"),
+        "{page}"
+    );
+    assert!(!page.contains("<i>sync"), "text stays text: {page}");
+
+    let cars = Request::get("/api/cars/").bearer(key["key"].as_str().unwrap());
+    assert_eq!(server.send(&cars).status, 200);
+    let key = key["id"].to_string();
+    assert!(message(&panel.submit(&path, &[("key", &key)])).contains("was ended"));
+    assert_eq!(server.send(&cars).status, 401);
+    for login in logins.as_array().unwrap() {
+        panel.save(&path, &[("login", &login["id"].to_string())]);
+    }
+    assert_eq!(browser.get("/api/me/").status, 401);
+    assert_eq!(refresh(&server, &ann.refresh), 401);
+    let page = panel.page(&path);
+    assert!(
+        page.contains("Logins (0)") && page.contains("API keys (0)"),
+        "{page}"
+    );
+    assert!(message(&panel.submit(&path, &[("key", &key)])).contains("ended already"));
+}
+
+#[test]
 fn ended_logins_stay_ended() {
     let server = start();
     let panel = Panel::of_root(&server);

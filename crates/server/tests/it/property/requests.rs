@@ -249,6 +249,9 @@ fn path(random: &mut Random, scene: &Scene, route: &str) -> Vec<u8> {
             };
             let path = fill("{user_id}", &scene.user, route.to_owned());
             let path = fill("{car_id}", &scene.car, path);
+            // The scene needs its first login.
+            let path = fill("{login_id}", "999", path);
+            let path = fill("{key_id}", "1", path);
             let path = if chosen == 3 {
                 path.trim_end_matches('/')
             } else {

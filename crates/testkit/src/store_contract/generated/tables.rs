@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use mycars_application::ports::{
-    Device, Family, Installation, RefreshToken, Revocation, Row, Session, Store, StoreError, Table,
+    ApiKey, Device, Family, Installation, RefreshToken, Revocation, Row, Session, Store, StoreError, Table,
 };
 use mycars_domain::{
-    Car, CarId, Field, User, UserId,
+    Car, CarId, Field, KeyRights, User, UserId,
     audit::{Change, Channel, Entry, NewEntry, Origin, Value},
     values::{Address, ImagePath, PasswordHash},
 };
@@ -57,6 +57,19 @@ impl Rows {
                     device: device(random),
                 },
             });
+        }
+        for id in ids(random, most(8)) {
+            rows.push(Row::ApiKey(ApiKey {
+                id,
+                owner: *random.pick(&owners),
+                name: text(random),
+                prefix: format!("mck_{id}"),
+                key_hash: format!("{:064x}", random.number()),
+                rights: *random.pick(&KeyRights::ALL),
+                created_at: moment(random),
+                expires_at: maybe(random, moment),
+                last_used_at: maybe(random, moment),
+            }));
         }
         for id in ids(random, 30) {
             rows.push(Row::Entry(entry(random, id)));
