@@ -78,3 +78,15 @@ need_program() {
 # The tests look for the binaries in the same folders.
 need_pgbouncer() { need_program pgbouncer pgbouncer PGBOUNCER "$1"; }
 need_nginx() { need_program nginx nginx-light NGINX "$1"; }
+
+# need_s3_servers WHY: installs S3 servers from the Python Package Index if they are missing, or ends with a hint.
+need_s3_servers() {
+    local venv=${S3_SERVERS:-target/s3-venv}
+    if [[ -x $venv/bin/moto_server && -x $venv/bin/nanio ]]; then return 0; fi
+    echo "The S3 servers moto and nanio are not installed; $1. Installing them into $venv." >&2
+    if ! python3 -m venv "$venv" || ! "$venv/bin/pip" install -q 'moto[server]==5.2.1' 'nanio==0.1.7'; then
+        echo "They could not be installed. Install Python 3 with its module venv (Debian: apt-get install python3-venv)," \
+            "or set S3_SERVERS to a virtual environment that has them." >&2
+        exit 1
+    fi
+}

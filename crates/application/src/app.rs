@@ -6,8 +6,8 @@ use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
 use crate::{
     ports::{
-        BackupStore, Clock, DiskSpace, ImageProcessor, ImageStore, PasswordHasher, Random, Store, StoreError,
-        TokenCodec,
+        BackupStore, Clock, DiskSpace, ImageProcessor, ImageStore, PasswordHasher, Random, Signer, Store,
+        StoreError, TokenCodec,
     },
     quotas::Quotas,
 };
@@ -37,6 +37,7 @@ use crate::{
 ///         random: Arc::new(random),
 ///         image_processor: Arc::new(image_processor),
 ///         images: Arc::new(images),
+///         image_signer: None,
 ///         disk_space: Arc::new(disk_space),
 ///         token_settings: TokenSettings {
 ///             access_lifetime: TimeDelta::minutes(5),
@@ -72,6 +73,8 @@ pub struct App {
     pub image_processor: Arc<dyn ImageProcessor>,
     /// The store of pictures.
     pub images: Arc<dyn ImageStore>,
+    /// Signs the URLs of pictures, if pictures are private.
+    pub image_signer: Option<Arc<dyn Signer>>,
     /// The free space of the disks.
     pub disk_space: Arc<dyn DiskSpace>,
     /// Lifetimes of tokens.

@@ -4,16 +4,20 @@
 //! is deleted after that. A crash, or a failure of the store, leaves at most a picture without a row. [`sweep`] moves
 //! it to the trash when the operator runs it; a start deletes nothing.
 
+mod copy;
 mod measure;
 mod open;
 mod owner;
+mod permit;
 mod remove;
 mod sweep;
 mod upload;
 
+pub use copy::{Copied, CopyError, Originals, copy_to};
 pub use measure::measure;
-pub use open::open;
+pub use open::{Opened, open};
 pub use owner::{Ownership, adopt, claim};
+pub use permit::{Permit, Permits};
 pub use remove::remove;
 pub use sweep::{Refusal, SweepError, SweepPlan, empty_trash, plan_sweep, sweep};
 pub use upload::{Picture, UploadedFile, attach, prepare, upload};

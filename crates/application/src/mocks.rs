@@ -122,6 +122,7 @@ impl Mocks {
             random: Arc::new(self.random),
             image_processor: Arc::new(self.image_processor),
             images: Arc::new(self.images),
+            image_signer: None,
             disk_space: Arc::new(MockDisk {
                 is_full: self.disk_is_full,
             }),

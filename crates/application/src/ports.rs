@@ -69,6 +69,7 @@ mod rates;
 mod refresh_tokens;
 mod rows;
 mod sessions;
+mod signer;
 mod store;
 mod tokens;
 mod users;
@@ -87,7 +88,8 @@ pub use django_source::{
     DjangoCar, DjangoCounts, DjangoNextIds, DjangoSource, DjangoTable, DjangoToken, DjangoUser,
 };
 pub use images::{
-    ImageError, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage, Upload,
+    ImageError, ImageLink, ImageProcessor, ImageStore, ImageStoreError, ImageUsage, StoredImage,
+    TrashedImage, Upload,
 };
 pub use installation::{Installation, InstallationRepository};
 pub use leases::{Lease, LeaseRepository};
@@ -97,6 +99,7 @@ pub use rates::{RateLimit, RateRepository, SharedRates, StoredRates};
 pub use refresh_tokens::{Family, ListedToken, RefreshToken, RefreshTokenRepository, Revocation};
 pub use rows::{Row, RowRepository, Table};
 pub use sessions::{ListedSession, Session, SessionRepository};
+pub use signer::Signer;
 pub use store::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
 pub use tokens::{Claims, TokenCodec, Undecodable, Unsignable};
 pub use users::UserRepository;

@@ -495,7 +495,8 @@ impl From<images::Error> for ApiError {
         match error {
             images::Error::Car(error) => error.into(),
             images::Error::Images(error @ ImageStoreError::NotWritable(_)) => Self::NotWritable(error.into()),
-            images::Error::Images(error) => Self::Internal(error.into()),
+            images::Error::Images(error @ ImageStoreError::Unavailable(_)) => Self::Unavailable(error.into()),
+            images::Error::Images(error @ ImageStoreError::Other(_)) => Self::Internal(error.into()),
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::{
         readiness::{MAX_AGE, Readiness},
         request_id::RequestIds,
         request_log::log,
-        security_headers::{self, strict_transport_security},
+        security_headers::{self, page_policy, strict_transport_security},
         timeouts,
     },
     request::{
@@ -62,6 +62,8 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// Time for which browsers remember to use HTTPS alone, in seconds; 0 for none.
     pub hsts_seconds: u64,
+    /// Scheme, host and port of the store that clients get pictures from, unless this server sends them.
+    pub image_origin: Option<String>,
     /// Networks that may read the metrics.
     pub metrics_for: Networks,
     /// Limits of requests; `None` for no limits.
@@ -124,6 +126,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         metrics_for: settings.metrics_for.clone(),
         hosts: hosts.clone(),
         strict_transport_security: strict_transport_security(settings.hsts_seconds),
+        page_policy: settings.image_origin.as_deref().and_then(page_policy),
         throttles: settings
             .throttle
             .as_ref()
@@ -281,6 +284,7 @@ mod tests {
             allowed_origins: AllowedOrigins::Local,
             trusted_proxies: TrustedProxies(Networks::new(&["127.0.0.1".into()]).unwrap()),
             hsts_seconds: 3600,
+            image_origin: None,
             metrics_for: Networks::default(),
             throttle: None,
             shared_rates: None,

@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) hosts: AllowedHosts,
     /// The header of responses to clients that use HTTPS.
     pub(crate) strict_transport_security: Option<HeaderValue>,
+    /// The policy of pages, if they show pictures of another origin.
+    pub(crate) page_policy: Option<HeaderValue>,
     /// Counts requests; `None` if the throttles are off.
     pub(crate) throttles: Option<Throttles>,
     /// Maximum size of a body without a file, in bytes.
@@ -82,6 +84,7 @@ pub(crate) mod tests {
             metrics_for: Networks::default(),
             hosts: AllowedHosts::new(&[]),
             strict_transport_security: None,
+            page_policy: None,
             throttles: None,
             lists: ListSettings::default(),
             max_body: 100,

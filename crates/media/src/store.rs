@@ -1,32 +1,27 @@
 //! Stores pictures as files, `<root>/cars/<name>`. A web server that serves the folder serves the pictures. The
-//! [trash](crate::trash) and the file with the id of the database are beside `cars`.
+//! [trash] and the file with the id of the database are beside `cars`.
 
 use std::{
     fs::{self, DirEntry, File, read_dir, remove_file},
     io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
-use chrono::NaiveDate;
-use mycars_application::ports::{ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage};
+use chrono::{DateTime, NaiveDate, Utc};
+use mycars_application::ports::{
+    ImageLink, ImageStore, ImageStoreError, ImageUsage, StoredImage, TrashedImage,
+};
 use mycars_domain::values::ImagePath;
 
 use crate::{
     files::{Overwrite, create_folder, is_temporary_name, open_regular, unless_missing, write_whole},
+    names::{self, CHECK, FOLDER, MAX_OWNER_BYTES, OWNER, is_picture_name, name},
     space::free_bytes,
     trash,
+    usage::CountedUsage,
 };
-
-/// The name of the folder of pictures below the root.
-const FOLDER: &str = "cars";
-/// The name of the file in the root with the id of the installation that the pictures belong to.
-const OWNER: &str = ".mycars-database";
-/// Maximum number of bytes that are read from that file.
-const MAX_OWNER_BYTES: u64 = 1024;
-/// Maximum length of a file name in bytes on common file systems.
-const MAX_NAME_LENGTH: usize = 255;
 
 /// Stores pictures in a folder, which it creates with the first picture.
 ///
@@ -35,8 +30,7 @@ const MAX_NAME_LENGTH: usize = 255;
 #[derive(Debug, Clone)]
 pub struct FileImageStore {
     root: PathBuf,
-    /// The last usage and its time. Counting takes long if there are many pictures.
-    counted: Arc<Mutex<Option<(Instant, ImageUsage)>>>,
+    usage: Arc<CountedUsage>,
 }
 
 /// Maximum age at which a counted usage is returned again.
@@ -48,7 +42,7 @@ impl FileImageStore {
     pub fn new(root: PathBuf) -> Self {
         Self {
             root,
-            counted: Arc::default(),
+            usage: Arc::new(CountedUsage::new(COUNT_HOLDS)),
         }
     }
 
@@ -83,7 +77,7 @@ impl FileImageStore {
         let files = trash::list(&self.root)?.into_iter();
         let images = files.filter(|(_, name, _)| is_picture_name(name));
         let images = images.map(|(day, name, bytes)| TrashedImage {
-            path: ImagePath::from_storage(format!("{FOLDER}/{name}")),
+            path: names::path(&name),
             bytes,
             day,
         });
@@ -111,7 +105,7 @@ impl FileImageStore {
         };
         let mut content = Vec::new();
         file.take(MAX_OWNER_BYTES).read_to_end(&mut content)?;
-        Ok(Some(String::from_utf8_lossy(&content).trim().to_owned()))
+        Ok(Some(names::owner(&content)))
     }
 
     fn try_set_owner(&self, id: &str, overwrite: bool) -> io::Result<()> {
@@ -166,6 +160,10 @@ impl ImageStore for FileImageStore {
         Ok(open_regular(&file)?)
     }
 
+    fn link(&self, _: &ImagePath, _: DateTime<Utc>) -> Option<ImageLink> {
+        None
+    }
+
     fn list(&self) -> Result<Vec<StoredImage>, ImageStoreError> {
         self.try_list().map_err(|error| failed_at(&self.folder(), &error))
     }
@@ -216,18 +214,28 @@ impl ImageStore for FileImageStore {
 
     /// The result may be up to a minute old.
     fn usage(&self) -> Result<ImageUsage, ImageStoreError> {
-        // Concurrent callers wait for one count instead of counting themselves.
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, usage)) = *counted
-            && at.elapsed() < COUNT_HOLDS
-        {
-            return Ok(usage);
-        }
-        let usage = self
-            .try_usage()
-            .map_err(|error| logged("pictures could not be counted", &self.folder(), error))?;
-        *counted = Some((Instant::now(), usage));
-        Ok(usage)
+        self.usage.get(|| {
+            self.try_usage()
+                .map_err(|error| logged("pictures could not be counted", &self.folder(), error))
+        })
+    }
+
+    fn check(&self) -> Result<(), ImageStoreError> {
+        create_folder(&self.root)
+            .and_then(|()| check_folder(&self.root))
+            .map_err(|error| failed_at(&self.root, &error))
+    }
+}
+
+/// Writes a file into a folder, which deletes itself, and reads it.
+fn check_folder(folder: &Path) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(CHECK).tempfile_in(folder)?;
+    file.write_all(CHECK.as_bytes())?;
+    file.as_file().sync_all()?;
+    if fs::read(file.path())? == CHECK.as_bytes() {
+        file.close()
+    } else {
+        Err(ErrorKind::InvalidData.into())
     }
 }
 
@@ -242,21 +250,6 @@ fn failed_at(path: &Path, error: &io::Error) -> ImageStoreError {
     io::Error::new(error.kind(), format!("`{}`: {error}", path.display())).into()
 }
 
-/// Returns the name of a picture's file, or `None` if no picture can have this path.
-fn name(path: &ImagePath) -> Option<&str> {
-    let name = path.as_str().strip_prefix(FOLDER)?.strip_prefix('/')?;
-    Some(name).filter(|name| is_picture_name(name))
-}
-
-/// Returns whether a name stays in the folder, is not hidden, and has no special characters for a shell or a URL.
-fn is_picture_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    (1..=MAX_NAME_LENGTH).contains(&name.len())
-        && name.bytes().all(plain)
-        && !name.starts_with('.')
-        && !name.contains("..")
-}
-
 /// Returns the metadata of a picture's file, if it is one.
 fn stored_image(entry: &DirEntry) -> io::Result<Option<StoredImage>> {
     // Does not follow symbolic links, which are not regular files here.
@@ -265,7 +258,7 @@ fn stored_image(entry: &DirEntry) -> io::Result<Option<StoredImage>> {
     let name = name.filter(|name| metadata.is_file() && is_picture_name(name));
     name.map(|name| {
         Ok(StoredImage {
-            path: ImagePath::from_storage(format!("{FOLDER}/{name}")),
+            path: names::path(&name),
             bytes: metadata.len(),
             modified: metadata.modified()?,
         })

@@ -16,12 +16,10 @@ use rustix::{
     io::Errno,
 };
 
-use crate::files::{Overwrite, create_folder, open_regular, unless_missing, write_whole};
-
-/// The name of the trash folder below the root.
-const TRASH: &str = "trash";
-/// The format of the name of a day's folder.
-const DAY: &str = "%Y-%m-%d";
+use crate::{
+    files::{Overwrite, create_folder, open_regular, unless_missing, write_whole},
+    names::{TRASH, day_name, parse_day},
+};
 
 /// Moves the file `name` from a folder to the trash of a day. Does nothing if there is no such regular file. Returns
 /// `false` if the name is taken in the trash of this day.
@@ -147,16 +145,6 @@ fn remove_if_empty(trash: &OwnedFd, day: NaiveDate) -> io::Result<()> {
 /// Returns the path of a day's folder.
 pub(crate) fn day_folder(root: &Path, day: NaiveDate) -> PathBuf {
     root.join(TRASH).join(day_name(day))
-}
-
-fn day_name(day: NaiveDate) -> String {
-    day.format(DAY).to_string()
-}
-
-/// Parses the name of a day's folder. Refuses names that only parse to the same day.
-fn parse_day(name: &str) -> Option<NaiveDate> {
-    let day = NaiveDate::parse_from_str(name, DAY).ok()?;
-    (day_name(day) == name).then_some(day)
 }
 
 /// Opens the folder of a day, and creates it if it is missing.

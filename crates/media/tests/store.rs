@@ -13,8 +13,21 @@ use std::{
 use mycars_application::ports::{ImageStore, StoredImage};
 use mycars_domain::values::ImagePath;
 use mycars_media::FileImageStore;
+use mycars_testkit::image_store_contract::ImageFixture;
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+fn in_folder() -> ImageFixture {
+    let folder = tempfile::tempdir().unwrap();
+    ImageFixture {
+        store: Arc::new(FileImageStore::new(folder.path().join("media"))),
+        kept: Box::new(folder),
+    }
+}
+
+mod contract {
+    mycars_testkit::image_store_contract!(super::in_folder);
+}
 
 /// Paths that no picture can have.
 const IMPOSSIBLE: [&str; 22] = [

@@ -3,6 +3,7 @@
 //!
 //! - [`DjangoHasher`]: passwords in Django's formats, so that the users of a Django database keep their passwords.
 //! - [`JwtCodec`]: tokens in the format of `djangorestframework-simplejwt`, so that issued tokens stay valid.
+//! - [`HmacSigner`]: signatures of texts, such as URLs of private pictures.
 //! - [`SystemClock`] and [`SystemRandom`]: time and random values of the operating system.
 #![warn(missing_docs)]
 
@@ -11,11 +12,13 @@ mod hasher;
 mod hs256;
 mod jwt;
 mod random;
+mod signer;
 
 pub use clock::SystemClock;
 pub use hasher::{CostOutOfRange, DjangoHasher};
 pub use jwt::{EmptyKey, JwtCodec};
 pub use random::SystemRandom;
+pub use signer::HmacSigner;
 
 /// Returns `bytes` as lower-case hexadecimal digits, two for each byte.
 fn hex(bytes: &[u8]) -> String {

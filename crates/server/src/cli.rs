@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// Move pictures without a car to the trash, and delete pictures that have been there for more than 30 days.
     #[command(visible_alias = "prunemedia")]
     Sweepmedia(SweepMedia),
+    /// Move the pictures to another place.
+    #[command(subcommand)]
+    Media(Media),
     /// Assign the media folder to this database, after the server has warned about it.
     Adoptmedia,
     /// Write all rows and pictures into an archive, which can be restored into any database. The server may run.
@@ -140,6 +143,21 @@ pub(crate) struct EraseUser {
     /// Do not ask for confirmation.
     #[arg(long, visible_alias = "no-input")]
     pub(crate) noinput: bool,
+}
+
+/// The commands about the place of the pictures.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Media {
+    /// Copy all pictures to another place, and compare the copies. Run it again after an interruption. Set
+    /// `MYCARS__MEDIA__ROOT` to the new place afterwards.
+    Move {
+        /// The new place: a folder, or `s3://BUCKET/PREFIX`.
+        #[arg(long, value_name = "PLACE")]
+        to: String,
+        /// Delete each picture in the old place when its copy is verified. Stop the server before.
+        #[arg(long)]
+        delete: bool,
+    },
 }
 
 /// The options of `sweepmedia`.

@@ -9,6 +9,7 @@ mod createsuperuser;
 mod eraseuser;
 mod flushexpiredtokens;
 mod import_django;
+mod media;
 mod migrate;
 mod openapi;
 mod passwords;
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         Command::Eraseuser(given) => eraseuser::run(&app()?, &given, console),
         Command::Clearsessions => clearsessions::run(&app()?, console),
         Command::Sweepmedia(given) => sweepmedia::run(&settings()?, &given, console),
+        Command::Media(command) => media::run(&settings()?, &command, console),
         Command::Adoptmedia => adoptmedia::run(&settings()?, console),
         Command::Backup(given) => backup::run(&settings()?, &given, console),
         Command::Restore(given) => restore::run(&settings()?, &given, console),

@@ -19,6 +19,8 @@ pub(crate) enum CommandError {
     Cost(#[from] mycars_security::CostOutOfRange),
     #[error(transparent)]
     Key(#[from] mycars_security::EmptyKey),
+    #[error("MYCARS__MEDIA__ROOT can't be used: {0}")]
+    S3(#[from] mycars_media::S3Error),
     /// The command refuses its input or its environment.
     #[error("{0}")]
     Refused(String),
@@ -34,6 +36,9 @@ pub(crate) enum CommandError {
     /// A use-case about pictures failed.
     #[error("{}", with_causes(.0))]
     Images(#[from] images::Error),
+    /// A copy of pictures failed.
+    #[error("{}", with_causes(.0))]
+    CopiedImages(#[from] images::CopyError),
     /// A backup, restore or copy failed.
     #[error("{}", with_advice(.0))]
     Backup(#[from] backup::Error),

@@ -2,6 +2,7 @@
 //! values. [`layers`] merges files and variables, and [`values`] parses single values.
 
 mod layers;
+mod media;
 mod secret;
 mod values;
 
@@ -22,7 +23,10 @@ use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
 use mycars_persistence::Pooler;
 use serde::Deserialize;
 
-pub(crate) use self::secret::{Secret, weakness};
+pub(crate) use self::{
+    media::{Media, MediaRoot},
+    secret::{Secret, weakness},
+};
 
 /// Allowed hosts in `DEBUG`, if none are set.
 const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -219,19 +223,6 @@ impl Cors {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Media {
-    #[serde(deserialize_with = "values::optional_path")]
-    pub(crate) root: PathBuf,
-    #[serde(deserialize_with = "values::whole::<1, MAX_IMAGE_BYTES, _, _>")]
-    pub(crate) max_bytes: u64,
-    #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
-    pub(crate) max_megapixels: u32,
-    #[serde(deserialize_with = "values::threads")]
-    pub(crate) threads: usize,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct QuotasPerUser {
     #[serde(deserialize_with = "values::whole::<0, { i64::MAX }, _, _>")]
     cars_per_user: u64,
@@ -386,6 +377,11 @@ pub(crate) enum SettingsError {
     )]
     NoHosts,
     #[error(
+        "an S3 store needs an access key, but MYCARS__MEDIA__S3__ACCESS_KEY or MYCARS__MEDIA__S3__SECRET_KEY is not set: \
+         set both, or name files that hold them (MYCARS__MEDIA__S3__SECRET_KEY_FILE)"
+    )]
+    NoAccessKey,
+    #[error(
         "DEBUG is on, although MYCARS_ENVIRONMENT is production: set DEBUG=false, or for development \
          MYCARS_ENVIRONMENT=development"
     )]
@@ -432,7 +428,7 @@ struct Given {
     tokens: Tokens,
     sessions: Sessions,
     passwords: Passwords,
-    media: Media,
+    media: media::GivenMedia,
     quotas: QuotasPerUser,
     storage: Storage,
     audit: Audit,
@@ -541,13 +537,7 @@ impl Given {
         } else {
             self.database_url
         };
-        let root = &self.media.root;
-        let root = if root.as_os_str().is_empty() {
-            data_dir.join("media")
-        } else {
-            folder.join(root)
-        };
-        let media = Media { root, ..self.media };
+        let media = self.media.settle(folder, &data_dir);
         let directory = &self.backup.directory;
         let directory = if directory.as_os_str().is_empty() {
             data_dir.join("backups")

@@ -9,17 +9,17 @@ use std::{
 use chrono::TimeDelta;
 use mycars_application::{
     App, BackupSettings, SessionSettings, TokenSettings,
-    ports::{Random as _, SharedRates, StoredRates},
+    ports::{ImageStore, Random as _, SharedRates, StoredRates},
 };
 use mycars_archive::{Folder, Origin};
-use mycars_media::{FileImageStore, FreeSpace, JpegProcessor};
+use mycars_media::{FileImageStore, FreeSpace, JpegProcessor, S3ImageStore};
 use mycars_persistence::{Database, Options};
-use mycars_security::{DjangoHasher, JwtCodec, SystemClock, SystemRandom};
+use mycars_security::{DjangoHasher, HmacSigner, JwtCodec, SystemClock, SystemRandom};
 
 use crate::{
     error::CommandError,
     secret_key,
-    settings::{MigrateAt, Secret, Settings, SettingsError, SharedRatesIn},
+    settings::{MediaRoot, MigrateAt, Secret, Settings, SettingsError, SharedRatesIn},
 };
 
 /// Returns the database in the settings, and its options. Creates the data folder, which may hold it.
@@ -116,7 +116,7 @@ fn migrated_app(
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let fallbacks = settings.secret_key_fallbacks.iter().map(Secret::reveal);
+    let fallbacks = || settings.secret_key_fallbacks.iter().map(Secret::reveal);
     let applied = match settings.database.migrate {
         MigrateAt::Start => database.migrate_after(options, before)?,
         MigrateAt::Never => refuse_pending(database.pending_migrations(options)?)?,
@@ -124,11 +124,16 @@ fn migrated_app(
     let app = App {
         store: database.connect(options)?,
         hasher: Arc::new(DjangoHasher::new(settings.passwords.bcrypt_cost)?),
-        tokens: Arc::new(JwtCodec::new(key.reveal(), fallbacks)?),
+        tokens: Arc::new(JwtCodec::new(key.reveal(), fallbacks())?),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         image_processor: Arc::new(JpegProcessor::new(settings.media.max_megapixels)),
-        images: Arc::new(FileImageStore::new(settings.media.root.clone())),
+        images: images(settings, &settings.media.root)?,
+        image_signer: if settings.media.private {
+            Some(Arc::new(HmacSigner::new(key.reveal(), fallbacks())?))
+        } else {
+            None
+        },
         disk_space: Arc::new(FreeSpace::new(
             written_folders(settings),
             settings.storage.min_free_bytes,
@@ -182,6 +187,20 @@ fn refuse_pending(pending: Vec<String>) -> Result<Vec<String>, CommandError> {
     }
 }
 
+/// Returns the store of the pictures at a place.
+///
+/// # Errors
+/// If the settings of an S3 store are not valid. It is not asked.
+pub(crate) fn images(settings: &Settings, root: &MediaRoot) -> Result<Arc<dyn ImageStore>, CommandError> {
+    Ok(match root {
+        MediaRoot::Folder(folder) => Arc::new(FileImageStore::new(folder.clone())),
+        MediaRoot::Bucket { name, prefix } => {
+            settings.media.require_access_key()?;
+            Arc::new(S3ImageStore::new(&settings.media.s3(name, prefix))?)
+        }
+    })
+}
+
 /// Returns the program and the database that archives come from.
 pub(crate) fn origin(database: &Database) -> Origin {
     Origin {
@@ -191,11 +210,11 @@ pub(crate) fn origin(database: &Database) -> Origin {
     }
 }
 
-/// Returns the folders that the server writes to: that of the pictures, and that of an SQLite database.
+/// Returns the folders that the server writes to: that of the pictures, if they are in a folder, and that of an SQLite database.
 fn written_folders(settings: &Settings) -> Vec<PathBuf> {
     let file = settings.database_url.reveal().strip_prefix("sqlite://");
     let folder = file.and_then(|file| Path::new(file).parent());
-    [Some(settings.media.root.as_path()), folder]
+    [settings.media.root.folder(), folder]
         .into_iter()
         .flatten()
         .map(Path::to_owned)

@@ -2,12 +2,17 @@
 //!
 //! - [`store_contract!`]: the rules for every store, one test for each. [`Rows`](store_contract::Rows) generates rows of
 //!   all tables.
+//! - [`image_store_contract!`]: the rules for every image store.
 //! - [`samples`]: users, cars and tokens for tests that do not depend on their values.
 //! - [`random`]: repeatable random numbers, for tests that generate their input.
 //!
 //! With the feature `http`:
 //!
 //! - `http`: a client, users and cars made through it, a browser's cookies and forms, and the panel.
+//!
+//! With the feature `s3`:
+//!
+//! - `S3Server`: an S3 server for tests of the image store.
 //!
 //! And with the feature `databases`, which is on by default:
 //!
@@ -19,9 +24,12 @@
 mod database;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod image_store_contract;
 #[cfg(feature = "databases")]
 mod postgres;
 pub mod random;
+#[cfg(feature = "s3")]
+mod s3;
 pub mod samples;
 #[cfg(feature = "databases")]
 mod scratch;
@@ -31,3 +39,5 @@ pub mod store_contract;
 pub use database::TestDatabase;
 #[cfg(feature = "databases")]
 pub use postgres::{PgBouncer, PoolMode, PostgresServer, Session, Shutdown};
+#[cfg(feature = "s3")]
+pub use s3::{S3Program, S3Server};

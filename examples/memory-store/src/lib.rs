@@ -1,10 +1,13 @@
 //! A store in memory, without a database: a minimal adapter of the port [`Store`], which keeps the same contract as
-//! SQLite and PostgreSQL.
+//! SQLite and PostgreSQL; and one of pictures.
 //!
-//! This file has the transactions; `repositories.rs` has the rows and the queries.
+//! This file has the transactions; `repositories.rs` has the rows and the queries, and `images.rs` the pictures.
 #![warn(missing_docs)]
 
+mod images;
 mod repositories;
+
+pub use images::MemoryImageStore;
 
 use std::{sync::Arc, time::Duration};
 

@@ -76,7 +76,7 @@ fn names_one_if_any(app: &App) -> Result<bool, Error> {
 }
 
 /// Returns the id of this database, which is created at the first call.
-fn installation_id(app: &App) -> Result<String, StoreError> {
+pub(super) fn installation_id(app: &App) -> Result<String, StoreError> {
     let new = Installation {
         id: app.random.hex(ID_BYTES),
         created_at: app.now(),

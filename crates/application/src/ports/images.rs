@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use mycars_domain::{UnsupportedFormat, values::ImagePath};
 
 use super::BoxError;
@@ -54,6 +54,9 @@ pub enum ImageStoreError {
     /// The disk is full or read-only. A later attempt may succeed.
     #[error("pictures cannot be written")]
     NotWritable(#[source] BoxError),
+    /// The store is on another machine, which cannot be reached or does not respond. A later attempt may succeed.
+    #[error("the image store is not available")]
+    Unavailable(#[source] BoxError),
     /// Any other failure.
     #[error("the image store failed")]
     Other(#[source] BoxError),
@@ -114,6 +117,15 @@ pub struct TrashedImage {
     pub day: NaiveDate,
 }
 
+/// A URL at which clients can get a picture from the store itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageLink {
+    /// The URL, with a signature. All clients that have it can read the picture.
+    pub url: String,
+    /// The time at which the URL ends to be valid.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// The store of pictures. It takes no part in transactions: a picture is stored before its row is committed, and
 /// deleted after.
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -136,6 +148,10 @@ pub trait ImageStore: Send + Sync {
     /// # Errors
     /// Those of the image store.
     fn open(&self, path: &ImagePath) -> Result<Option<File>, ImageStoreError>;
+
+    /// Returns the URL at which clients can get a picture, if they should get it from the store itself. The picture need
+    /// not exist. MUST be the same for about an hour, and valid for at least another one.
+    fn link(&self, path: &ImagePath, now: DateTime<Utc>) -> Option<ImageLink>;
 
     /// Lists the pictures, in any order, but not those in the trash.
     ///
@@ -197,4 +213,10 @@ pub trait ImageStore: Send + Sync {
     /// # Errors
     /// Those of the image store.
     fn usage(&self) -> Result<ImageUsage, ImageStoreError>;
+
+    /// Checks that the store works: writes, reads and deletes a small file beside the pictures.
+    ///
+    /// # Errors
+    /// Those of the image store.
+    fn check(&self) -> Result<(), ImageStoreError>;
 }

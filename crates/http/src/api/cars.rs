@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use mycars_application::{
     App, Caller, UpdateMode,
     cars::{self, CarInput, CarScope},
+    images::{Permit, Permits},
     users,
 };
 use mycars_domain::{
@@ -182,6 +183,16 @@ pub(super) fn image_url(path: &str) -> String {
     format!("/media/{path}")
 }
 
+/// Returns the URL of a car's picture, with the permit to read it if pictures are private.
+pub(crate) fn image_of(car: &Car, permits: &Permits) -> Option<String> {
+    let path = car.image.as_ref()?;
+    let url = image_url(path.as_str());
+    Some(match permits.issue(path) {
+        Some(Permit { expires, signature }) => format!("{url}?expires={expires}&signature={signature}"),
+        None => url,
+    })
+}
+
 /// A car, with the name of its owner.
 #[derive(Serialize)]
 pub(crate) struct CarView<'a> {
@@ -220,7 +231,7 @@ impl From<&User> for OwnerView {
 }
 
 impl<'a> CarView<'a> {
-    pub(crate) fn new(car: &'a Car, owner: &'a OwnerView) -> Self {
+    pub(crate) fn new(car: &'a Car, owner: &'a OwnerView, permits: &Permits) -> Self {
         Self {
             id: car.id.0,
             brand: car.brand.as_str(),
@@ -233,7 +244,7 @@ impl<'a> CarView<'a> {
             owner: car.owner.0,
             owner_name: &owner.name,
             owner_username: &owner.username,
-            image: car.image.as_ref().map(|path| image_url(path.as_str())),
+            image: image_of(car, permits),
             notes: car.notes.as_ref().map(Notes::as_str),
             created_at: car.created_at,
             updated_at: car.updated_at,
@@ -245,6 +256,7 @@ impl<'a> CarView<'a> {
 pub(super) struct Scope<'a> {
     pub(super) cars: CarScope,
     owner: Cow<'a, User>,
+    permits: Permits,
 }
 
 impl<'a> Scope<'a> {
@@ -254,12 +266,14 @@ impl<'a> Scope<'a> {
             None => Ok(Self {
                 cars: CarScope::Caller,
                 owner: Cow::Borrowed(request.user()?),
+                permits: Permits::new(request.app),
             }),
             Some(id) => {
                 let owner = users::read(request.app, request.caller, UserId(id))?;
                 Ok(Self {
                     cars: CarScope::Owner(owner.id),
                     owner: Cow::Owned(owner),
+                    permits: Permits::new(request.app),
                 })
             }
         }
@@ -274,7 +288,7 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn show(&self, car: &Car) -> Result<Reply, ApiError> {
-        Reply::ok(&CarView::new(car, &OwnerView::from(&*self.owner)))
+        Reply::ok(&CarView::new(car, &OwnerView::from(&*self.owner), &self.permits))
     }
 }
 
@@ -287,12 +301,16 @@ pub(super) fn id(request: &Request<'_>) -> CarId {
 pub(super) struct CarItems {
     scope: CarScope,
     owner: OwnerView,
+    permits: Permits,
 }
 
 impl CarItems {
-    pub(super) fn new(scope: CarScope, owner: &User) -> Self {
-        let owner = owner.into();
-        Self { scope, owner }
+    pub(super) fn new(scope: CarScope, owner: &User, app: &App) -> Self {
+        Self {
+            scope,
+            owner: owner.into(),
+            permits: Permits::new(app),
+        }
     }
 }
 
@@ -309,7 +327,7 @@ impl Items for CarItems {
     }
 
     fn write(&self, car: &Car, json: &mut Vec<u8>) -> serde_json::Result<()> {
-        serde_json::to_writer(json, &CarView::new(car, &self.owner))
+        serde_json::to_writer(json, &CarView::new(car, &self.owner, &self.permits))
     }
 }
 
@@ -318,7 +336,11 @@ fn list(request: &Request<'_>) -> Result<Reply, ApiError> {
     let query = request.query.cars(request.lists)?;
     let listed = cars::list_chunked(request.app, request.caller, scope.cars, &query)?;
     let listed = listed.map_rest(|id| id.0);
-    request.list(&listed, query.page, CarItems::new(scope.cars, &scope.owner))
+    request.list(
+        &listed,
+        query.page,
+        CarItems::new(scope.cars, &scope.owner, request.app),
+    )
 }
 
 fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -331,7 +353,10 @@ fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
         created => created?,
     };
     let location = format!("{}{}/", request.canonical_path(), car.id);
-    Reply::created(&CarView::new(&car, &OwnerView::from(&*scope.owner)), location)
+    Reply::created(
+        &CarView::new(&car, &OwnerView::from(&*scope.owner), &scope.permits),
+        location,
+    )
 }
 
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {

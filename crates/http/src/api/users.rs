@@ -296,7 +296,11 @@ fn show_with_cars(request: &Request<'_>, user: &User) -> Result<Reply, ApiError>
     let scope = CarScope::Owner(user.id);
     let cars = cars::list_chunked(request.app, request.caller, scope, &CarQuery::default())?;
     let cars = cars.map_rest(|id| id.0);
-    request.items(&UserWithCarsView::from(user), &cars, CarItems::new(scope, user))
+    request.items(
+        &UserWithCarsView::from(user),
+        &cars,
+        CarItems::new(scope, user, request.app),
+    )
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {

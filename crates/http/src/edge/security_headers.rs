@@ -13,7 +13,7 @@ use actix_web::{
     web::Data,
 };
 
-use crate::state::State;
+use crate::{state::State, web::page};
 
 /// The headers of each response that does not set them itself. Pages have a policy of their own; what is not a page,
 /// such as JSON, runs and loads nothing if a browser opens it.
@@ -37,6 +37,12 @@ pub(crate) fn strict_transport_security(seconds: u64) -> Option<HeaderValue> {
     (seconds > 0).then(|| HeaderValue::try_from(format!("max-age={seconds}")).ok())?
 }
 
+/// Returns the policy of pages that show pictures of another origin, which has the scheme, host and port.
+pub(crate) fn page_policy(image_origin: &str) -> Option<HeaderValue> {
+    let policy = page::POLICY.replace("img-src 'self'", &format!("img-src 'self' {image_origin}"));
+    HeaderValue::try_from(policy).ok()
+}
+
 /// Adds the headers to the response.
 pub(crate) async fn add(
     state: Data<State>,
@@ -46,6 +52,13 @@ pub(crate) async fn add(
     let is_https = state.proxies.client(request.head()).is_https;
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
+    if let Some(policy) = &state.page_policy
+        && headers
+            .get(CONTENT_SECURITY_POLICY)
+            .is_some_and(|own| own == page::POLICY)
+    {
+        headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    }
     for (name, value) in &HEADERS {
         if !headers.contains_key(name) {
             headers.insert(name.clone(), value.clone());

@@ -32,6 +32,8 @@ pub(crate) enum Pool {
     Passwords,
     /// Decoding of pictures, which takes as long.
     Images,
+    /// Opening pictures for clients. They may be on another machine, which may be slow or not respond.
+    Media,
 }
 
 /// The reason why work was not done.
@@ -89,6 +91,7 @@ pub(crate) struct WorkerPools {
     writes: Option<Workers>,
     passwords: Workers,
     images: Workers,
+    media: Workers,
 }
 
 /// The threads of a pool and their queue.
@@ -111,6 +114,9 @@ const WRITE_THREADS: usize = 24;
 /// Maximum number of requests that wait for a database thread.
 const MAX_WAITING: usize = 512;
 
+/// Number of threads that open pictures for clients. They mostly wait for a disk or for another machine.
+const MEDIA_THREADS: usize = 16;
+
 /// Maximum number of uploads that wait for a thread that decodes pictures.
 const MAX_WAITING_IMAGES: usize = 64;
 
@@ -128,6 +134,7 @@ impl WorkerPools {
                 .transpose()?,
             passwords: Workers::start_slow("passwords", sizes.password_threads, sizes.password_queue)?,
             images: Workers::start_slow("images", sizes.image_threads, MAX_WAITING_IMAGES)?,
+            media: Workers::start("media", MEDIA_THREADS, MAX_WAITING)?,
         })
     }
 
@@ -149,6 +156,7 @@ impl WorkerPools {
             ("writes", self.writes.as_ref()),
             ("passwords", Some(&self.passwords)),
             ("images", Some(&self.images)),
+            ("media", Some(&self.media)),
         ]
         .into_iter()
         .filter_map(|(name, workers)| Some((name, workers?)))
@@ -167,6 +175,7 @@ impl WorkerPools {
             Pool::Writes => self.writes.as_ref().unwrap_or(&self.database),
             Pool::Passwords => &self.passwords,
             Pool::Images => &self.images,
+            Pool::Media => &self.media,
         };
         let (reply, answer) = oneshot::channel();
         let job = Box::new(move |turn: Result<(), PoolError>| {
@@ -392,7 +401,7 @@ mod tests {
         assert!(matches!(third, Err(PoolError::ShareUsedUp)));
         assert_eq!(
             pools.refused().collect::<Vec<_>>(),
-            [("database", 0), ("passwords", 1), ("images", 0)]
+            [("database", 0), ("passwords", 1), ("images", 0), ("media", 0)]
         );
         release.send(()).unwrap();
         for job in jobs {

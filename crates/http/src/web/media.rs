@@ -1,15 +1,22 @@
-//! `/media/`: the pictures of cars. All clients that know the unguessable path may read them; there is no list.
+//! `/media/`: the pictures of cars. All clients that know the unguessable path may read them, or the signed URL if pictures
+//! are private; there is no list.
+
+use std::os::unix::fs::MetadataExt as _;
 
 use actix_files::NamedFile;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentDisposition, DispositionType, HeaderValue,
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentDisposition, DispositionType, HeaderValue, LOCATION,
     },
     mime,
     web::{Data, Path},
 };
-use mycars_application::images;
+use chrono::{DateTime, Utc};
+use mycars_application::{
+    images::{self, Opened, Permit},
+    ports::ImageLink,
+};
 use mycars_domain::values::ImagePath;
 
 use crate::{
@@ -32,27 +39,57 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<Stri
     let app = state.app.clone();
     let path = ImagePath::from_storage(path.into_inner());
     let name = path.to_string();
+    let permit = permit(http.query_string());
     let share = state.share(state.proxies.client(http.head()), None);
     let opened = state
         .pools
-        .run(Pool::Database, share, move || {
-            images::open(&app, &path).map_err(ApiError::from)
+        .run(Pool::Media, share, move || {
+            images::open(&app, &path, permit.as_ref()).map_err(ApiError::from)
         })
         .await;
     let file = match opened.map_err(ApiError::from).flatten() {
-        Ok(Some(file)) => file,
+        Ok(Some(Opened::File(file))) => file,
+        Ok(Some(Opened::Link(link))) => return redirect(&link, state.app.clock.now()),
         Ok(None) => return ApiError::NotFound(Resource::Route).response(),
         Err(error) => return error.response(),
     };
     match NamedFile::from_file(file, name) {
         Ok(file) => {
-            let mut response = restrict(file).use_last_modified(true).into_response(&http);
+            // The tag holds the number of the file, which differs for each copy of a picture of another machine.
+            let is_copy = file.metadata().nlink() == 0;
+            let file = file.use_etag(!is_copy).use_last_modified(true);
+            let mut response = restrict(file).into_response(&http);
             response.headers_mut().insert(CACHE_CONTROL, CACHE);
             response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
             response
         }
         Err(error) => ApiError::Internal(error.into()).response(),
     }
+}
+
+/// Reads the permit in a query.
+fn permit(query: &str) -> Option<Permit> {
+    let (mut expires, mut signature) = (None, None);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "expires" => expires = value.parse().ok(),
+            "signature" => signature = Some(value.into_owned()),
+            _ => {}
+        }
+    }
+    Some(Permit {
+        expires: expires?,
+        signature: signature?,
+    })
+}
+
+/// Sends the client to a URL of the image store. Browsers may keep the redirect until the URL ends to be valid.
+fn redirect(link: &ImageLink, now: DateTime<Utc>) -> HttpResponse {
+    let seconds = (link.expires_at - now).num_seconds().max(0);
+    HttpResponse::Found()
+        .insert_header((LOCATION, link.url.as_str()))
+        .insert_header((CACHE_CONTROL, format!("private, max-age={seconds}")))
+        .finish()
 }
 
 /// Serves a file that is no picture by its name as a download without a type, so that no browser shows it as a page of

@@ -97,6 +97,7 @@ fn settings() -> Settings {
         max_connections_per_address: 0,
         stall: Duration::from_secs(30),
         max_body_memory: 64 * 1024 * 1024,
+        image_origin: None,
         metrics_for: Networks::default(),
         throttle: None,
         shared_rates: None,

@@ -19,7 +19,7 @@ pub(super) fn run(settings: &Settings, to: &str, console: &mut dyn Console) -> R
          and start the server.",
         counts(&copied),
         bar.finish(),
-        settings.media.root.display(),
+        &settings.media.root,
     ));
     Ok(())
 }

@@ -6,6 +6,7 @@ use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
+use mycars_domain::values::ImagePath;
 use mycars_http::{JobMetrics, Limits, PoolSizes, bind, serve, serve_while_starting};
 use tracing::Dispatch;
 
@@ -49,6 +50,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         allowed_origins: settings.allowed_origins.clone(),
         trusted_proxies: settings.server.trusted_proxies.clone(),
         hsts_seconds: settings.server.hsts_seconds,
+        image_origin: image_origin(&app),
         metrics_for: settings.metrics.allowed_networks.clone(),
         throttle: limits(&settings.throttle),
         shared_rates: wiring::shared_rates(settings, &app)?,
@@ -81,6 +83,14 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     Ok(())
 }
 
+/// Returns the scheme, host and port of the store that clients get pictures from, if they do.
+fn image_origin(app: &App) -> Option<String> {
+    let picture = ImagePath::from_storage("cars/any.jpg".into());
+    let link = app.images.link(&picture, app.clock.now())?;
+    let (scheme, rest) = link.url.split_once("://")?;
+    Some(format!("{scheme}://{}", rest.split('/').next()?))
+}
+
 fn limits(throttle: &Throttle) -> Option<Limits> {
     throttle.enabled.then_some(Limits {
         login: throttle.login,
@@ -102,7 +112,7 @@ fn limits(throttle: &Throttle) -> Option<Limits> {
 /// deleted.
 fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
     let (database, _) = wiring::database(settings)?;
-    let folder = settings.media.root.display();
+    let folder = &settings.media.root;
     let problem = match images::claim(app, &Caller::system()) {
         Ok(Ownership::Same | Ownership::Unclaimed) => return Ok(()),
         Ok(Ownership::Other) => {

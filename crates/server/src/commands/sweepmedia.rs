@@ -1,7 +1,5 @@
 //! `mycars sweepmedia`: move pictures without a car to the trash, restore those that a car names, and empty the trash.
 
-use std::path::Path;
-
 use chrono::NaiveDate;
 use mycars_application::{
     Caller,
@@ -10,7 +8,13 @@ use mycars_application::{
 use mycars_domain::values::ImagePath;
 use mycars_persistence::Database;
 
-use crate::{cli::SweepMedia, console::Console, error::CommandError, settings::Settings, wiring};
+use crate::{
+    cli::SweepMedia,
+    console::Console,
+    error::CommandError,
+    settings::{MediaRoot, Settings},
+    wiring,
+};
 
 pub(super) fn run(
     settings: &Settings,
@@ -42,7 +46,7 @@ pub(super) fn run(
 }
 
 /// Prints the plan of a dry run.
-fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
+fn preview(plan: &SweepPlan, root: &MediaRoot, console: &mut dyn Console) {
     for image in &plan.orphans {
         console.print(&format!("{} ({} bytes) would be moved", image.path, image.bytes));
     }
@@ -71,7 +75,7 @@ fn preview(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
 }
 
 /// Prints the result of a sweep.
-fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
+fn report(plan: &SweepPlan, root: &MediaRoot, console: &mut dyn Console) {
     for image in &plan.restored {
         console.print(&format!(
             "Restored {} to {}, because a car refers to it.",
@@ -94,7 +98,7 @@ fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
             moved(plan),
             trash(plan, root),
             plan.kept_until,
-            root.join("cars").display(),
+            format_args!("{root}/cars"),
         ));
     }
     if !plan.expired.is_empty() {
@@ -105,11 +109,8 @@ fn report(plan: &SweepPlan, root: &Path, console: &mut dyn Console) {
     }
 }
 
-fn trash(plan: &SweepPlan, root: &Path) -> String {
-    root.join("trash")
-        .join(plan.day.to_string())
-        .display()
-        .to_string()
+fn trash(plan: &SweepPlan, root: &MediaRoot) -> String {
+    format!("{root}/trash/{}", plan.day)
 }
 
 /// Returns the path of a picture in the trash, relative to the media folder.
@@ -137,27 +138,26 @@ fn pictures(sizes: impl ExactSizeIterator<Item = u64>) -> String {
 }
 
 /// Returns the reason for which the sweep is refused, and what to do.
-fn reason(refusal: Refusal, root: &Path, database: &Database) -> String {
-    let folder = root.display();
+fn reason(refusal: Refusal, root: &MediaRoot, database: &Database) -> String {
     let (problem, advice) = match refusal {
         Refusal::OtherDatabase => (
-            format!("the media folder `{folder}` belongs to another database than {database}"),
+            format!("the media folder `{root}` belongs to another database than {database}"),
             "run `mycars adoptmedia` if they belong together",
         ),
         Refusal::UnprovenDatabase => (
-            format!("{database} refers to none of the pictures in the media folder `{folder}`"),
+            format!("{database} refers to none of the pictures in the media folder `{root}`"),
             "run `mycars adoptmedia` if they belong together",
         ),
         Refusal::NoPictures { affected } => (
             format!(
-                "{database} refers to no picture, and {affected} pictures in the media folder `{folder}` would be \
+                "{database} refers to no picture, and {affected} pictures in the media folder `{root}` would be \
                  moved or deleted"
             ),
             "restore the database if its cars should have these pictures",
         ),
         Refusal::TooMany { orphans, pictures } => (
             format!(
-                "{orphans} of {pictures} pictures in the media folder `{folder}` have no car in {database}, \
+                "{orphans} of {pictures} pictures in the media folder `{root}` have no car in {database}, \
                  which is more than a tenth"
             ),
             "look at them with --dry-run",

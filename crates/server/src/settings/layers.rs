@@ -39,7 +39,16 @@ const WITHOUT_PREFIX: [&str; 5] = [
 ];
 
 /// Settings with secret values, which error messages do not show.
-const SECRET: [&str; 3] = ["secret_key", "secret_key_fallbacks", "database_url"];
+const SECRET: [&str; 5] = [
+    "secret_key",
+    "secret_key_fallbacks",
+    "database_url",
+    "media.s3.access_key",
+    "media.s3.secret_key",
+];
+
+/// The end of the name of a variable that names a file with the value of a setting in [`SECRET`].
+const FILE_SUFFIX: &str = "_FILE";
 
 /// Returns the environment variables of a process that are settings.
 ///
@@ -63,7 +72,16 @@ pub(super) fn ours(
 }
 
 fn is_ours(name: &str) -> bool {
-    name == ENVIRONMENT || name.starts_with(PREFIX) || WITHOUT_PREFIX.iter().any(|key| name == variable(key))
+    name == ENVIRONMENT
+        || name.starts_with(PREFIX)
+        || WITHOUT_PREFIX.iter().any(|key| name == variable(key))
+        || secret_in_file(name).is_some()
+}
+
+/// Returns the setting whose file a variable names.
+fn secret_in_file(name: &str) -> Option<&'static str> {
+    let variable = name.strip_suffix(FILE_SUFFIX)?;
+    SECRET.into_iter().find(|key| self::variable(key) == variable)
 }
 
 /// Returns the name of the environment, which selects a file.
@@ -85,7 +103,7 @@ pub(super) fn merge<T: DeserializeOwned>(
     for file in files(environment, folder)? {
         builder = builder.add_source(file);
     }
-    for (name, key, text) in assignments(variables, &keys)? {
+    for (name, key, text) in assignments(variables, &keys, folder)? {
         let value = Value::new(Some(&name), text);
         builder = builder
             .set_override(key, value)
@@ -171,23 +189,52 @@ fn in_one_line(error: &ConfigError) -> String {
     }
 }
 
-/// Returns the variables that are set, with the keys of their settings. An empty variable counts as not set.
+/// Returns the variables that are set, with the keys of their settings. An empty variable counts as not set. A secret may
+/// be in the file that another variable names.
 fn assignments(
     variables: &Variables,
     keys: &BTreeMap<String, String>,
+    folder: &Path,
 ) -> Result<Vec<(String, String, String)>, SettingsError> {
     let mut assignments = Vec::new();
     for (name, text) in variables
         .iter()
         .filter(|(name, _)| is_ours(name) && *name != ENVIRONMENT)
     {
-        match keys.iter().find(|(_, variable)| *variable == name) {
-            None => return Err(unknown_variable(name, keys)),
-            Some(_) if text.is_empty() => {}
-            Some((key, _)) => assignments.push((name.clone(), key.clone(), text.clone())),
+        let key = keys.iter().find(|(_, variable)| *variable == name);
+        match (key, secret_in_file(name)) {
+            (None, None) => return Err(unknown_variable(name, keys)),
+            _ if text.is_empty() => {}
+            (Some((key, _)), _) => assignments.push((name.clone(), key.clone(), text.clone())),
+            (None, Some(key)) => {
+                refuse_second_value(name, key, variables)?;
+                assignments.push((name.clone(), key.to_owned(), read_secret(&folder.join(text))?));
+            }
         }
     }
     Ok(assignments)
+}
+
+/// Refuses a secret that is in a variable and in a file.
+fn refuse_second_value(name: &str, key: &str, variables: &Variables) -> Result<(), SettingsError> {
+    let variable = variable(key);
+    match variables.get(&variable) {
+        Some(text) if !text.is_empty() => Err(SettingsError::Wrong {
+            name: name.to_owned(),
+            held: format!("set, and so is {variable}"),
+            expected: "the only one of the two".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a secret from a file, without the end of its line.
+fn read_secret(path: &Path) -> Result<String, SettingsError> {
+    let text = std::fs::read_to_string(path).map_err(|error| SettingsError::File {
+        file: path.display().to_string(),
+        problem: error.to_string(),
+    })?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn unknown_variable(name: &str, keys: &BTreeMap<String, String>) -> SettingsError {

@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 62] = [
+const VALUES: [(&str, &str, &str); 65] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -66,9 +66,13 @@ const VALUES: [(&str, &str, &str); 62] = [
     ("log.level", "warn,mycars_http=debug", "inof"),
     ("log.format", "json", "xml"),
     ("metrics.allowed_networks", "10.1.0.0/16", "10.0.0.0/33"),
+    ("media.delivery", "redirect", "cdn"),
+    ("media.private", "true", "maybe"),
     ("media.max_bytes", "7", "8388609"),
     ("media.max_megapixels", "7", "1001"),
     ("media.threads", "1023", "1025"),
+    ("media.s3.endpoint", "https://s3.example.org", "s3.example.org"),
+    ("media.s3.path_style", "false", "yes?"),
     ("quotas.cars_per_user", "0", "-1"),
     ("quotas.picture_bytes_per_user", "7", "2 GiB"),
     ("storage.min_free_bytes", "0", "1.5"),
@@ -124,7 +128,10 @@ fn settings_without_variables_follow_from_the_folder() {
         "sqlite:///nowhere/data/mycars.sqlite3"
     );
     assert_eq!(settings.data_dir, Path::new("/nowhere/data"));
-    assert_eq!(settings.media.root, Path::new("/nowhere/data/media"));
+    assert_eq!(
+        settings.media.root.folder(),
+        Some(Path::new("/nowhere/data/media"))
+    );
     assert_eq!(settings.backup.directory, Path::new("/nowhere/data/backups"));
     assert!((1..1023).contains(&settings.server.workers));
     let half = (settings.server.workers / 2).max(1);
@@ -162,6 +169,9 @@ fn variable_of_each_setting_changes_it() {
         "secret_key_fallbacks",
         "database_url",
         "media.root",
+        "media.s3.region",
+        "media.s3.access_key",
+        "media.s3.secret_key",
         "backup.directory",
     ];
     let values = VALUES.iter().map(|(key, ..)| *key);
@@ -198,7 +208,7 @@ fn variables_of_secrets_lists_and_rates_are_parsed() {
         ]
     );
     assert_eq!(settings.allowed_hosts, ["example.org", ".example.com", "[::1]"]);
-    assert_eq!(settings.media.root, Path::new("/nowhere/pictures"));
+    assert_eq!(settings.media.root.folder(), Some(Path::new("/nowhere/pictures")));
     assert_eq!(settings.throttle.user, "5/min".parse().unwrap());
     let proxies = Networks::new(&["10.0.0.1".into(), "fd00::/8".into()]).unwrap();
     assert_eq!(settings.server.trusted_proxies, TrustedProxies(proxies));
@@ -722,4 +732,70 @@ fn debug_output_of_settings_hides_secrets() {
     for secret in [KEY, "5e0a9d3b71c64f28", "hunter2"] {
         assert!(!printed.contains(secret), "{printed}");
     }
+}
+
+#[test]
+fn media_root_is_a_folder_or_a_bucket() {
+    let root = |text: &str| {
+        let settings = load(&[("DEBUG", "true"), ("MYCARS__MEDIA__ROOT", text)]);
+        settings.map(|settings| settings.media.root.to_string())
+    };
+    assert_eq!(root("/srv/pictures").unwrap(), "/srv/pictures");
+    assert_eq!(root("s3://bucket").unwrap(), "s3://bucket");
+    assert_eq!(root("s3://bucket/a b/\u{fc}/").unwrap(), "s3://bucket/a b/\u{fc}");
+    for wrong in ["s3://", "s3:///prefix", "s3://bucket/../other"] {
+        let error = root(wrong).unwrap_err().to_string();
+        assert!(error.contains("s3://BUCKET"), "{error}");
+    }
+}
+
+#[test]
+fn s3_settings_have_defaults_of_aws_and_of_other_stores() {
+    let s3 = |variables: &[(&str, &str)]| {
+        let keys = [
+            ("DEBUG", "true"),
+            ("MYCARS__MEDIA__S3__REGION", "eu-west-1"),
+            ("MYCARS__MEDIA__S3__ACCESS_KEY", "id"),
+            ("MYCARS__MEDIA__S3__SECRET_KEY", "s3cr3t"),
+        ];
+        let settings = load(&[&keys, variables].concat()).unwrap();
+        settings.media.require_access_key().unwrap();
+        assert!(!format!("{settings:?}").contains("s3cr3t"));
+        settings.media.s3("bucket", "")
+    };
+    let aws = s3(&[]);
+    assert_eq!(aws.endpoint, "https://s3.eu-west-1.amazonaws.com");
+    assert!(!aws.path_style);
+    let other = s3(&[("MYCARS__MEDIA__S3__ENDPOINT", "http://minio:9000")]);
+    assert_eq!(other.endpoint, "http://minio:9000");
+    assert!(other.path_style);
+    assert_eq!((&*other.access_key, &*other.secret_key), ("id", "s3cr3t"));
+}
+
+#[test]
+fn s3_store_without_access_key_is_refused() {
+    let settings = load(&[("DEBUG", "true")]).unwrap();
+    let error = settings.media.require_access_key().unwrap_err().to_string();
+    assert!(error.contains("MYCARS__MEDIA__S3__ACCESS_KEY"), "{error}");
+}
+
+#[test]
+fn secrets_may_be_in_files() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("key"), format!("{KEY}\n")).unwrap();
+    let load = |pairs: &[(&str, &str)]| Settings::load(&variables(pairs), folder.path());
+    let hosts = ("ALLOWED_HOSTS", "example.org");
+    let settings = load(&[hosts, ("SECRET_KEY_FILE", "key")]).unwrap();
+    assert_eq!(settings.secret_key.unwrap().reveal(), KEY);
+
+    let both = load(&[hosts, ("SECRET_KEY_FILE", "key"), ("SECRET_KEY", KEY)]);
+    let error = both.unwrap_err().to_string();
+    assert!(
+        error.contains("SECRET_KEY_FILE") && !error.contains(KEY),
+        "{error}"
+    );
+    let missing = load(&[hosts, ("SECRET_KEY_FILE", "nothing")]);
+    assert!(missing.unwrap_err().to_string().contains("nothing"));
+    let no_secret = load(&[hosts, ("MYCARS__LOG__LEVEL_FILE", "key")]);
+    assert!(no_secret.unwrap_err().to_string().contains("Unknown setting"));
 }

@@ -4,10 +4,11 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 
 use mycars_http::{AllowedOrigins, BadOrigin, Networks, Rate, TrustedProxies};
+use mycars_media::Delivery;
 use mycars_persistence::Pooler;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{LogFormat, MigrateAt, SharedRatesIn};
+use super::{LogFormat, MediaRoot, MigrateAt, Secret, SharedRatesIn};
 use crate::logging;
 
 /// A value as TOML or as text.
@@ -179,6 +180,35 @@ pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     read_text(deserializer, "the path of a folder", |text| {
         Some(PathBuf::from(text.trim()))
     })
+}
+
+/// The folder or bucket of the pictures; `None` if it is empty.
+pub(super) fn media_root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MediaRoot>, D::Error> {
+    let expected = "the path of a folder, or s3://BUCKET or s3://BUCKET/PREFIX";
+    read_text(deserializer, expected, |text| MediaRoot::parse(text.trim()))
+}
+
+/// How clients get pictures.
+pub(super) fn delivery<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Delivery, D::Error> {
+    read_text(deserializer, "proxy or redirect", |text| match text.trim() {
+        "proxy" => Some(Delivery::Proxy),
+        "redirect" => Some(Delivery::Redirect),
+        _ => None,
+    })
+}
+
+/// The URL of a server, or empty.
+pub(super) fn server_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    read_text(deserializer, "a URL such as https://s3.example.org", |text| {
+        let url = text.trim();
+        let is_url = |scheme| url.strip_prefix(scheme).is_some_and(|host| !host.is_empty());
+        (url.is_empty() || is_url("https://") || is_url("http://")).then(|| url.to_owned())
+    })
+}
+
+/// A secret text.
+pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    text(deserializer).map(Secret::new)
 }
 
 /// An IP address and a port.

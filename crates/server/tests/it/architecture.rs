@@ -296,7 +296,7 @@ fn benchmark_is_no_dependency() {
 
 #[test]
 fn server_binary_contains_no_test_crates() {
-    let for_tests = ["mockall", "mycars-testkit", "proptest", "ureq"];
+    let for_tests = ["mockall", "mycars-testkit", "proptest"];
     let served = tree("mycars-server", "normal,build");
     assert!(served.contains("mycars-domain"), "{served:?}");
     let found: Vec<_> = for_tests.iter().filter(|name| served.contains(**name)).collect();

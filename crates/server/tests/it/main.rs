@@ -18,6 +18,7 @@
 //! - [`property`]: no input makes the server fail.
 //! - [`crash`], [`outage`]: kills of the server, and outages of its database.
 //! - [`storage`]: a full disk, and a read-only database.
+//! - [`s3`]: pictures on S3, private pictures, and moves between stores.
 //! - [`quotas`]: quotas, free disk space, retention of the audit log, and recurring jobs.
 //! - [`erasure`]: users that are erased from the database and the media folder.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
@@ -56,6 +57,7 @@ mod property;
 mod protocol;
 mod quotas;
 mod race;
+mod s3;
 mod security_events;
 mod session;
 mod start;

@@ -94,6 +94,13 @@ fn media() -> OperationBuilder {
         .required(Required::True)
         .description(Some("The part of a car's `image` after `/media/cars/`."))
         .schema(Some(text()));
+    let query = |name: &str, description: &str| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Query)
+            .description(Some(description))
+            .schema(Some(text()))
+    };
     let header = |name: &str, description: &str, schema: ObjectBuilder| {
         ParameterBuilder::new()
             .name(name)
@@ -118,13 +125,17 @@ fn media() -> OperationBuilder {
     let without_body = |description: &str| ResponseBuilder::new().description(description);
     operation("get_media", "Read a picture")
         .description(Some(
-            "Needs no credentials: paths of pictures are random and cannot be guessed.",
+            "Needs no credentials: paths of pictures are random and cannot be guessed. If pictures are private, the URL in a \
+             car's `image` has a signature, and ends to be valid after one to two hours.",
         ))
         .parameter(file)
+        .parameter(query("expires", "Time at which the URL ends to be valid, in seconds since 1970."))
+        .parameter(query("signature", "Signature of the path and the time."))
         .parameter(header("Range", "Range of bytes, such as `bytes=0-1023`.", range))
         .parameter(header("If-None-Match", "`ETag` of the client's copy.", text()))
         .response("200", picture("The picture."))
         .response("206", picture("The requested range of bytes."))
+        .response("302", without_body("The picture is at the URL in `Location`."))
         .response("304", without_body("The client's copy is current."))
         .response("404", Ref::from_response_name("NotFound"))
         .response("412", without_body("A precondition of the request failed."))

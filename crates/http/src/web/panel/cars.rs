@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use mycars_application::{
     App, Caller, Input, UpdateMode,
     cars::{self, CarInput, CarScope},
-    images::{self, Picture, UploadedFile},
+    images::{self, Permits, Picture, UploadedFile},
     lists::CarQuery,
     ports::CarCount,
     users,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     api::{
-        cars::{CAR, CarView, FIELDS, OwnerView, input},
+        cars::{CAR, CarView, FIELDS, OwnerView, image_of, input},
         fields::{FieldKind, FieldSpec},
         timestamp,
     },
@@ -117,6 +117,7 @@ fn query(context: &Context<'_>) -> Result<CarQuery, ApiError> {
 fn found(context: &Context<'_>, query: &CarQuery) -> Result<ListData, ApiError> {
     let listed = cars::list(context.app, context.caller, CarScope::All, query)?;
     let owners = owners_of(context.app, context.caller, &listed.items)?;
+    let permits = Permits::new(context.app);
     let brands = cars::brands(context.app, context.caller, query, BRANDS)?;
     let choices = brands
         .into_iter()
@@ -125,7 +126,7 @@ fn found(context: &Context<'_>, query: &CarQuery) -> Result<ListData, ApiError> 
         rows: listed
             .items
             .iter()
-            .map(|car| row(car, owners.get(&car.owner), context.query_text))
+            .map(|car| row(car, owners.get(&car.owner), &permits, context.query_text))
             .collect(),
         total: listed.total.unwrap_or_default(),
         facets: vec![Facet {
@@ -149,7 +150,7 @@ fn owners_of(app: &App, caller: &Caller, cars: &[Car]) -> Result<HashMap<UserId,
 }
 
 /// Returns the row of a car. `back` is the query of the list to which the car's page leads back.
-fn row(car: &Car, owner: Option<&User>, back: &str) -> Row {
+fn row(car: &Car, owner: Option<&User>, permits: &Permits, back: &str) -> Row {
     Row {
         key: Some(car.id.0),
         name: isolated(car.license.as_str()).into_owned(),
@@ -158,7 +159,7 @@ fn row(car: &Car, owner: Option<&User>, back: &str) -> Row {
                 label: car.license.to_string(),
                 url: lists::with_back(&own_path(car), back),
             }),
-            Cell::Image(image_url(car)),
+            Cell::Image(image_of(car, permits)),
             Cell::Text(car.brand.to_string()),
             Cell::Text(car.model.to_string()),
             Cell::Number(car.year.get().into()),
@@ -176,8 +177,10 @@ fn row(car: &Car, owner: Option<&User>, back: &str) -> Row {
 }
 
 /// Returns the rows of a user's cars on the user's page.
-pub(super) fn rows_of(owner: &User, cars: &[Car]) -> Vec<Row> {
-    cars.iter().map(|car| row(car, Some(owner), "")).collect()
+pub(super) fn rows_of(owner: &User, cars: &[Car], permits: &Permits) -> Vec<Row> {
+    cars.iter()
+        .map(|car| row(car, Some(owner), permits, ""))
+        .collect()
 }
 
 /// Returns the labels of the columns of cars.
@@ -224,9 +227,10 @@ impl BulkResource for Cars {
     fn rows(app: &App, caller: &Caller, ids: &[i64]) -> Result<Vec<export::Row>, ApiError> {
         let cars = cars::read_all(app, caller, CarScope::All, &car_ids(ids))?;
         let owners = owners_of(app, caller, &cars)?;
+        let permits = Permits::new(app);
         cars.iter()
             .filter_map(|car| Some((car, OwnerView::from(owners.get(&car.owner)?))))
-            .map(|(car, owner)| export::row(&CarView::new(car, &owner)))
+            .map(|(car, owner)| export::row(&CarView::new(car, &owner, &permits)))
             .collect()
     }
 
@@ -241,10 +245,6 @@ pub(super) fn bulk(context: &Context<'_>) -> Result<Answer, ApiError> {
 
 fn own_path(car: &Car) -> String {
     format!("{PATH}{}/", car.id)
-}
-
-fn image_url(car: &Car) -> Option<String> {
-    car.image.as_ref().map(|path| format!("/media/{path}"))
 }
 
 /// Returns the link to a car. Each name in its label is isolated, so that it cannot reorder the others.
@@ -415,7 +415,8 @@ fn refuse(context: &Context<'_>, car: Option<&Car>, error: ApiError) -> Result<A
 /// Returns a car as the API shows it, but with the owner's username, to fill a form.
 fn object(context: &Context<'_>, car: &Car) -> Result<serde_json::Map<String, serde_json::Value>, ApiError> {
     let owner = users::read(context.app, context.caller, car.owner)?;
-    let mut object = forms::object(&CarView::new(car, &OwnerView::from(&owner)))?;
+    let permits = Permits::new(context.app);
+    let mut object = forms::object(&CarView::new(car, &OwnerView::from(&owner), &permits))?;
     object.insert(OWNER.name.to_owned(), owner.username.as_str().into());
     Ok(object)
 }
@@ -480,7 +481,7 @@ fn show(
             url: format!("{own}history/"),
         });
         page.delete = Some(context.with_back(&format!("{own}delete/")));
-        page.image = image_url(car);
+        page.image = image_of(car, &Permits::new(context.app));
         page.facts = facts(car);
     }
     Ok(Answer::Page(status, ui::render(&page)))

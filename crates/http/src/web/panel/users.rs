@@ -7,6 +7,7 @@ use mycars_application::{
     App, Caller, Input, Secret, UpdateMode,
     accounts::logins,
     cars::{self, CarScope},
+    images::Permits,
     lists::{CarQuery, LimitOffset, Page, UserQuery},
     quotas::{self, Quotas},
     users::{self, Belongings, SeenUser, UserInput},
@@ -538,7 +539,7 @@ fn related(context: &Context<'_>, user: &User) -> Result<Related, ApiError> {
             },
         ],
         columns: super::cars::columns(),
-        rows: rows_of(user, &listed.items),
+        rows: rows_of(user, &listed.items, &Permits::new(context.app)),
     })
 }
 
