@@ -4,6 +4,7 @@
 pub(crate) mod address_rate;
 pub(crate) mod allowed_hosts;
 pub(crate) mod client_addr;
+pub(crate) mod compression;
 pub(crate) mod connections;
 pub(crate) mod cors;
 pub(crate) mod metrics;

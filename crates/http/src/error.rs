@@ -59,6 +59,8 @@ pub(crate) enum ApiError {
     NotFound(Resource),
     /// Another user changed the object in the meantime.
     Conflict,
+    /// The object has another version than the client expects.
+    PreconditionFailed,
     /// The endpoint does not serve the method.
     MethodNotAllowed(String),
     /// No renderer satisfies the header `Accept`.
@@ -116,6 +118,7 @@ impl ApiError {
             Self::Csrf(_) | Self::Forbidden(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -246,6 +249,7 @@ impl ApiError {
             Self::NotFound(Resource::ApiKey) => "No ApiKey matches the given query.".into(),
             Self::NotFound(Resource::Route) => "Not found.".into(),
             Self::Conflict => "It was changed by another user meanwhile.".into(),
+            Self::PreconditionFailed => "It was changed since you read it. Read it again.".into(),
             Self::MethodNotAllowed(method) => format!("Method \"{method}\" not allowed.").into(),
             Self::NotAcceptable => "Could not satisfy the request Accept header.".into(),
             Self::UnsupportedMediaType(given) => {

@@ -13,6 +13,7 @@ pub(crate) mod method;
 pub(crate) mod negotiation;
 pub(crate) mod pipeline;
 pub(crate) mod pools;
+pub(crate) mod preconditions;
 pub(crate) mod query;
 pub(crate) mod stream;
 pub(crate) mod throttle;

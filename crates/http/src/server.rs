@@ -25,6 +25,7 @@ use crate::{
         address_rate,
         allowed_hosts::{self, AllowedHosts},
         client_addr::{Networks, TrustedProxies},
+        compression,
         connections::{Connection, ConnectionLimits, Connections},
         cors::{self, AllowedOrigins, RefusedOrigins},
         metrics::{JobMetrics, Metrics},
@@ -147,6 +148,7 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         Actix::new()
             .app_data(state.clone())
             .configure(routes::configure)
+            .wrap(from_fn(compression::compress))
             .wrap(from_fn(move |request, next| {
                 address_rate::check(counted.clone(), request, next)
             }))
@@ -788,7 +790,7 @@ mod tests {
         let exposed = header(&answer, "Access-Control-Expose-Headers").unwrap();
         let mut exposed: Vec<&str> = exposed.split(", ").collect();
         exposed.sort_unstable();
-        assert_eq!(exposed, ["location", "retry-after", "x-request-id"]);
+        assert_eq!(exposed, ["etag", "location", "retry-after", "x-request-id"]);
         let vary = header(&answer, "Vary").unwrap();
         assert!(vary.starts_with("Accept, Cookie, Origin"), "{vary}");
         assert_eq!(

@@ -287,6 +287,17 @@ impl<'a> Scope<'a> {
         })
     }
 
+    /// Returns the version of the car that the request expects.
+    fn version(&self, request: &Request<'_>) -> Result<Option<DateTime<Utc>>, ApiError> {
+        let preconditions = &request.context.preconditions;
+        preconditions.version(|| Ok(self.find(request)?.updated_at))
+    }
+
+    /// Returns the car, with the tag of its version.
+    fn show_tagged(&self, car: &Car) -> Result<Reply, ApiError> {
+        Ok(self.show(car)?.tagged(car.updated_at))
+    }
+
     pub(super) fn show(&self, car: &Car) -> Result<Reply, ApiError> {
         Reply::ok(&CarView::new(car, &OwnerView::from(&*self.owner), &self.permits))
     }
@@ -362,7 +373,7 @@ fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
 fn read(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
     let car = scope.find(request)?;
-    scope.show(&car)
+    scope.show_tagged(&car)
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -375,7 +386,11 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
 
 fn update(request: &Request<'_>, completeness: UpdateMode) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
-    let input = input(&request.form_unless_missing(|| scope.find(request))?);
+    let version = scope.version(request)?;
+    let input = CarInput {
+        version,
+        ..input(&request.form_unless_missing(|| scope.find(request))?)
+    };
     let car = cars::update(
         request.app,
         request.caller,
@@ -383,13 +398,16 @@ fn update(request: &Request<'_>, completeness: UpdateMode) -> Result<Reply, ApiE
         id(request),
         &input,
         completeness,
-    )?;
-    scope.show(&car)
+    );
+    let car = car.map_err(|error| request.context.preconditions.failed(error))?;
+    scope.show_tagged(&car)
 }
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
     let scope = Scope::of(request)?;
-    cars::delete(request.app, request.caller, scope.cars, id(request), None)?;
+    let version = scope.version(request)?;
+    cars::delete(request.app, request.caller, scope.cars, id(request), version)
+        .map_err(|error| request.context.preconditions.failed(error))?;
     Ok(Reply::no_content())
 }
 

@@ -1,5 +1,6 @@
 //! Endpoints as data: the dispatcher, the router, OPTIONS and the documents read it.
 
+use chrono::{DateTime, Utc};
 use mycars_application::{
     App, Caller,
     lists::{ChunkedList, LimitOffset, Page},
@@ -18,6 +19,7 @@ use crate::{
         body::{Body, Form},
         context::RequestContext,
         pools::Pool,
+        preconditions::EntityTag,
         query::{ListSettings, ListSpec, ListView, Query},
     },
 };
@@ -187,6 +189,11 @@ impl Endpoint {
             .find(|operation| operation.method == method)
     }
 
+    /// Returns whether the endpoint is one object with a version, for conditional requests.
+    pub(crate) fn is_versioned(&self) -> bool {
+        self.path.ends_with("_id}/") && self.operation(Method::Put).is_some()
+    }
+
     /// Returns whether the list has pages even if the client sends no limit.
     pub(crate) fn always_has_pages(&self) -> bool {
         self.list.is_some_and(|list| list.page_size.is_some())
@@ -345,6 +352,8 @@ pub(crate) struct Reply {
     /// Makes the rest of a long body.
     pub(crate) rest: Option<Rest>,
     pub(crate) location: Option<String>,
+    /// The tag of the body, if it shows one object.
+    pub(crate) tag: Option<EntityTag>,
     /// Whether the session of the browser has ended, so that its cookie is removed.
     pub(crate) ends_session: bool,
 }
@@ -363,8 +372,15 @@ impl Reply {
             is_csv: false,
             rest: None,
             location: None,
+            tag: None,
             ends_session: false,
         }
+    }
+
+    /// Adds a tag with the version of the object. A long body, whose rest is not known yet, has none.
+    pub(crate) fn tagged(mut self, version: DateTime<Utc>) -> Self {
+        self.tag = self.rest.is_none().then(|| EntityTag::new(version, &self.json));
+        self
     }
 
     /// Ends a long body after its first piece. Returns whether it was long.

@@ -5,7 +5,7 @@ use mycars_application::{
     App, Caller, UpdateMode,
     cars::{self, CarScope},
     lists::CarQuery,
-    users::{self, UserInput},
+    users::{self, SeenUser, UserInput},
 };
 use mycars_domain::{
     Field, User, UserId,
@@ -296,11 +296,9 @@ fn show_with_cars(request: &Request<'_>, user: &User) -> Result<Reply, ApiError>
     let scope = CarScope::Owner(user.id);
     let cars = cars::list_chunked(request.app, request.caller, scope, &CarQuery::default())?;
     let cars = cars.map_rest(|id| id.0);
-    request.items(
-        &UserWithCarsView::from(user),
-        &cars,
-        CarItems::new(scope, user, request.app),
-    )
+    let items = CarItems::new(scope, user, request.app);
+    let reply = request.items(&UserWithCarsView::from(user), &cars, items)?;
+    Ok(reply.tagged(user.updated_at))
 }
 
 fn replace(request: &Request<'_>) -> Result<Reply, ApiError> {
@@ -312,14 +310,27 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
 }
 
 fn update(request: &Request<'_>, completeness: UpdateMode) -> Result<Reply, ApiError> {
-    let input = input(&request.form_unless_missing(|| find(request))?);
-    let user = users::update(request.app, request.caller, id(request), &input, completeness)?;
+    let version = version(request)?;
+    let input = UserInput {
+        version,
+        ..input(&request.form_unless_missing(|| find(request))?)
+    };
+    let user = users::update(request.app, request.caller, id(request), &input, completeness)
+        .map_err(|error| request.context.preconditions.failed(error))?;
     show_with_cars(request, &user)
 }
 
 fn delete(request: &Request<'_>) -> Result<Reply, ApiError> {
-    users::delete(request.app, request.caller, id(request), None)?;
+    let seen = version(request)?.map(|version| SeenUser { version, cars: None });
+    users::delete(request.app, request.caller, id(request), seen.as_ref())
+        .map_err(|error| request.context.preconditions.failed(error))?;
     Ok(Reply::no_content())
+}
+
+/// Returns the version of the user that the request expects.
+fn version(request: &Request<'_>) -> Result<Option<DateTime<Utc>>, ApiError> {
+    let preconditions = &request.context.preconditions;
+    preconditions.version(|| Ok(find(request)?.updated_at))
 }
 
 fn find(request: &Request<'_>) -> Result<User, ApiError> {

@@ -11,7 +11,7 @@ use actix_web::{
     Error,
     body::{BoxBody, MessageBody},
     dev::{RequestHead, ServiceRequest, ServiceResponse},
-    http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, LOCATION, ORIGIN, RETRY_AFTER},
+    http::header::{ACCESS_CONTROL_REQUEST_METHOD, ETAG, HOST, LOCATION, ORIGIN, RETRY_AFTER},
     middleware::Next,
 };
 use url::{Host, Url};
@@ -74,7 +74,7 @@ impl AllowedOrigins {
         let closed = Cors::default()
             .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
             .allow_any_header()
-            .expose_headers([LOCATION, RETRY_AFTER, REQUEST_ID])
+            .expose_headers([ETAG, LOCATION, RETRY_AFTER, REQUEST_ID])
             .max_age(MAX_AGE);
         match self {
             Self::Listed(origins) if origins.is_empty() => closed,

@@ -12,7 +12,7 @@ use mycars_domain::audit::{Channel, Origin};
 
 use crate::{
     edge::{client_addr::Client, request_id::RequestId},
-    request::{csrf::Browser, headers},
+    request::{csrf::Browser, headers, preconditions::Preconditions},
     state::State,
 };
 
@@ -34,6 +34,8 @@ pub(crate) struct RequestContext {
     /// The CSRF token for the forms of the response: the browser's, or a new one for its cookie. Empty if the response
     /// is not a page.
     pub(crate) csrf_token: String,
+    /// `If-Match` and `If-None-Match`.
+    pub(crate) preconditions: Preconditions,
     request_id: Option<String>,
     /// Whether the response is a page.
     pub(crate) is_page: bool,
@@ -63,6 +65,7 @@ impl RequestContext {
             user_agent: http.headers().get(header::USER_AGENT).cloned(),
             browser,
             csrf_token,
+            preconditions: Preconditions::of(http.headers()),
             request_id: http.extensions().get::<RequestId>().map(|id| id.0.clone()),
             is_page,
             is_csv: false,

@@ -7,7 +7,8 @@ use actix_files::NamedFile;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentDisposition, DispositionType, HeaderValue, LOCATION,
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentDisposition, DispositionType, ETAG, HeaderValue,
+        LOCATION,
     },
     mime,
     web::{Data, Path},
@@ -21,7 +22,10 @@ use mycars_domain::values::ImagePath;
 
 use crate::{
     error::{ApiError, Resource},
-    request::pools::Pool,
+    request::{
+        pools::Pool,
+        preconditions::{EntityTag, Preconditions},
+    },
     state::State,
 };
 
@@ -53,18 +57,32 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<Stri
         Ok(None) => return ApiError::NotFound(Resource::Route).response(),
         Err(error) => return error.response(),
     };
-    match NamedFile::from_file(file, name) {
+    match NamedFile::from_file(file, &name) {
         Ok(file) => {
-            // The tag holds the number of the file, which differs for each copy of a picture of another machine.
-            let is_copy = file.metadata().nlink() == 0;
-            let file = file.use_etag(!is_copy).use_last_modified(true);
-            let mut response = restrict(file).into_response(&http);
+            let tag = tag_of_copy(&file, &name);
+            let file = file.use_etag(tag.is_none()).use_last_modified(true);
+            let mut response = match &tag {
+                Some(tag) if Preconditions::of(http.headers()).has(tag) => {
+                    HttpResponse::NotModified().finish()
+                }
+                _ => restrict(file).into_response(&http),
+            };
+            if let Some(tag) = tag.and_then(|tag| HeaderValue::try_from(tag.to_string()).ok()) {
+                response.headers_mut().insert(ETAG, tag);
+            }
             response.headers_mut().insert(CACHE_CONTROL, CACHE);
             response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
             response
         }
         Err(error) => ApiError::Internal(error.into()).response(),
     }
+}
+
+/// Returns the tag of a picture that was copied from another machine into a file without a name. The tag of a file holds
+/// its number, which differs for each copy.
+fn tag_of_copy(file: &NamedFile, name: &str) -> Option<EntityTag> {
+    let modified = file.modified().filter(|_| file.metadata().nlink() == 0)?;
+    Some(EntityTag::new(modified.into(), name.as_bytes()))
 }
 
 /// Reads the permit in a query.

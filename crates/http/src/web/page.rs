@@ -14,7 +14,7 @@ use actix_web::{
         Method as HttpMethod, StatusCode,
         header::{
             ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType,
-            HeaderValue, LOCATION, VARY,
+            ETAG, HeaderValue, LOCATION, VARY,
         },
     },
     web::{Bytes, Data, Payload},
@@ -147,6 +147,12 @@ fn write(
     let mut response = HttpResponse::build(status);
     if reply.ends_session {
         response.cookie(no_session_cookie(context.client.is_https));
+    }
+    if let Some(tag) = reply.tag.filter(|_| !context.is_page) {
+        response.insert_header((ETAG, tag.to_string()));
+        if matches!(context.method, HttpMethod::GET | HttpMethod::HEAD) && context.preconditions.has(&tag) {
+            return response.status(StatusCode::NOT_MODIFIED).finish();
+        }
     }
     if let Some(location) = reply.location {
         response.insert_header((LOCATION, location));

@@ -179,6 +179,7 @@ fn keep_images(images: &mut MockImageStore) {
     images
         .expect_open()
         .returning(move |path| Ok(all.lock().unwrap().get(path).map(|jpeg| file(jpeg))));
+    images.expect_link().returning(|_, _| None);
     images.expect_usage().returning(move || {
         let all = kept.lock().unwrap();
         Ok(ImageUsage {

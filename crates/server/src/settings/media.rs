@@ -71,7 +71,6 @@ pub(crate) enum MediaRoot {
 impl MediaRoot {
     /// Parses the path of a folder, or `s3://BUCKET/PREFIX`. An empty text is no place. Returns `None` if the bucket is
     /// missing.
-    #[expect(clippy::option_option, reason = "an empty setting is valid")]
     pub(crate) fn parse(text: &str) -> Option<Option<Self>> {
         let Some(bucket) = text.strip_prefix("s3://") else {
             return Some((!text.is_empty()).then(|| Self::Folder(text.into())));

@@ -4,6 +4,7 @@
 //! - [`support`]: running the binary, and sending requests to it.
 //! - [`contract`]: the recorded cases of `tests/contract/`, on which clients rely.
 //! - [`start`], [`commands`], [`race`], [`protocol`]: cases that cannot be recorded.
+//! - [`conditions`]: conditional requests, and compression.
 //! - [`connections`]: clients that hang up, and clients that hold connections.
 //! - [`matrix`]: authorization of every route for every kind of caller.
 //! - [`media`]: the media folder, which no start changes.
@@ -36,6 +37,7 @@ mod attacks;
 mod backup;
 mod cluster;
 mod commands;
+mod conditions;
 mod connections;
 mod contract;
 mod crash;

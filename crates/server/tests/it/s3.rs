@@ -66,6 +66,14 @@ fn pictures_on_s3_are_served_like_those_in_a_folder() {
     assert_eq!((part.status, &*part.body), (206, &whole.body[2..=9]));
     let unchanged = server.send(&Request::get(&picture).header("If-Modified-Since", &modified));
     assert_eq!(unchanged.status, 304);
+    let tag = whole.header("ETag").unwrap();
+    let known = server.send(&Request::get(&picture).header("If-None-Match", &tag));
+    assert_eq!(
+        (known.status, known.body.len(), known.header("ETag")),
+        (304, 0, Some(tag))
+    );
+    let other = server.send(&Request::get(&picture).header("If-None-Match", "\"a\""));
+    assert_eq!(other.status, 200);
     assert_eq!(server.send(&Request::get("/media/cars/nothing.jpg")).status, 404);
 
     let replaced = add_picture(&server, &tokens.access, car);

@@ -49,21 +49,40 @@ fn method(method: Method) -> HttpMethod {
 }
 
 fn describe(endpoint: &Endpoint, operation: &Operation) -> OperationBuilder {
-    let asked = endpoint.list.filter(|_| operation.method == Method::Get);
     let described = OperationBuilder::new()
         .operation_id(Some(operation.id))
         .tag(named(endpoint.tag).0)
         .summary(Some(operation.summary))
         .description(description(endpoint, operation))
         .securities(Some(security(endpoint.access)))
-        .parameters(asked.map(list_parameters))
-        .parameters(operation.takes_rows().then(|| [dry_run()]))
-        .parameters(is_table(endpoint, operation).then(|| [format(&["json", "csv"])]))
+        .parameters(parameters(endpoint, operation))
         .request_body(operation.body.map(|body| request_body(body, operation)))
         .response(success(operation.answer).as_str(), response(endpoint, operation));
+    let described = if endpoint.is_versioned() && operation.method == Method::Get {
+        let unchanged = ResponseBuilder::new().description("The client's copy is current.");
+        described.response("304", unchanged)
+    } else {
+        described
+    };
     ErrorResponse::of(endpoint, operation).fold(described, |described, fault| {
         described.response(fault.status().as_str(), fault.reference())
     })
+}
+
+/// Returns the parameters of an operation, besides those of its path; `None` if it has none.
+fn parameters(endpoint: &Endpoint, operation: &Operation) -> Option<Vec<Parameter>> {
+    let asked = endpoint.list.filter(|_| operation.method == Method::Get);
+    let mut parameters = asked.map(list_parameters).unwrap_or_default();
+    if endpoint.is_versioned() {
+        parameters.push(condition(operation.method));
+    }
+    if operation.takes_rows() {
+        parameters.push(dry_run());
+    }
+    if is_table(endpoint, operation) {
+        parameters.push(format(&["json", "csv"]));
+    }
+    Some(parameters).filter(|parameters| !parameters.is_empty())
 }
 
 fn description(endpoint: &Endpoint, operation: &Operation) -> Option<&'static str> {
@@ -137,6 +156,20 @@ fn dry_run() -> Parameter {
     let schema = ObjectBuilder::new().schema_type(Type::Boolean);
     let description = "Whether all checks are made and nothing is stored.".to_owned();
     query(DRY_RUN, description, schema).build()
+}
+
+/// Returns the header that makes a request conditional.
+fn condition(method: Method) -> Parameter {
+    let (name, description) = match method {
+        Method::Get => ("If-None-Match", "`ETag` of the client's copy."),
+        _ => ("If-Match", "`ETag` of the version that is changed."),
+    };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .description(Some(description))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 /// Returns the names in braces.
@@ -297,6 +330,12 @@ fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
     if is_table(endpoint, operation) {
         let csv: RefOr<Schema> = ObjectBuilder::new().schema_type(Type::String).into();
         response = response.content("text/csv", content(csv, None));
+    }
+    if let (ResponseSpec::One(_), true) = (answer, endpoint.is_versioned()) {
+        let tag = HeaderBuilder::new()
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .description(Some("Version of the object. Very long bodies have none."));
+        response = response.header("ETag", tag.build());
     }
     if let ResponseSpec::Created(_) = answer {
         let location = HeaderBuilder::new()

@@ -32,7 +32,7 @@ pub(super) struct ErrorResponse {
 }
 
 /// All error responses but that of an internal error.
-pub(super) static ERROR_RESPONSES: [ErrorResponse; 13] = [
+pub(super) static ERROR_RESPONSES: [ErrorResponse; 14] = [
     ErrorResponse {
         name: "BadRequest",
         description: "Fields or parameters are invalid, or the body cannot be parsed.",
@@ -161,6 +161,13 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 13] = [
         description: "The server has none of the media types that `Accept` allows.",
         is_possible: |_, _| true,
         examples: || vec![("not_acceptable", ApiError::NotAcceptable)],
+        header: None,
+    },
+    ErrorResponse {
+        name: "PreconditionFailed",
+        description: "The object has another version than `If-Match` names.",
+        is_possible: |endpoint, operation| endpoint.is_versioned() && operation.method != Method::Get,
+        examples: || vec![("changed", ApiError::PreconditionFailed)],
         header: None,
     },
     ErrorResponse {

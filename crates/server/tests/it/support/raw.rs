@@ -5,6 +5,8 @@ use std::{
     net::{Shutdown, TcpStream},
 };
 
+use flate2::read::GzDecoder;
+
 use super::http::{Answer, HeaderMap, HeaderName, HeaderValue, PATIENCE};
 
 /// A connection that sends exactly the bytes of a test.
@@ -146,15 +148,44 @@ fn read_answer(stream: &mut BufReader<TcpStream>, is_head: bool) -> Result<Answe
         body: Vec::new(),
     };
     if !is_head && !matches!(status, 204 | 304) {
-        let length = answer
-            .header("Content-Length")
-            .and_then(|length| length.parse().ok());
-        answer.body = vec![0; length.ok_or("the response has no length")?];
-        stream
-            .read_exact(&mut answer.body)
-            .map_err(|error| error.to_string())?;
+        answer.body = read_body(stream, &answer)?;
     }
     Ok(answer)
+}
+
+/// Reads a body by its length or in chunks, and decompresses it.
+fn read_body(stream: &mut BufReader<TcpStream>, answer: &Answer) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    if let Some(length) = answer.header("Content-Length") {
+        read_piece(stream, length.parse().ok(), &mut body)?;
+    } else {
+        loop {
+            let length = usize::from_str_radix(&read_line(stream)?, 16).ok();
+            read_piece(stream, length, &mut body)?;
+            read_line(stream)?;
+            if length == Some(0) {
+                break;
+            }
+        }
+    }
+    if answer.header("Content-Encoding").as_deref() == Some("gzip") {
+        let compressed = std::mem::take(&mut body);
+        let read = GzDecoder::new(&compressed[..]).read_to_end(&mut body);
+        read.map_err(|error| error.to_string())?;
+    }
+    Ok(body)
+}
+
+fn read_piece(
+    stream: &mut BufReader<TcpStream>,
+    length: Option<usize>,
+    body: &mut Vec<u8>,
+) -> Result<(), String> {
+    let read = body.len();
+    body.resize(read + length.ok_or("the response has no length")?, 0);
+    stream
+        .read_exact(&mut body[read..])
+        .map_err(|error| error.to_string())
 }
 
 fn read_line(stream: &mut BufReader<TcpStream>) -> Result<String, String> {
