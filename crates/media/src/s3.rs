@@ -388,6 +388,10 @@ impl ImageStore for S3ImageStore {
         self.usage.get(|| self.count())
     }
 
+    fn finish(&self, within: Duration) -> usize {
+        self.deleter.finish_all(within)
+    }
+
     fn check(&self) -> Result<(), ImageStoreError> {
         let key = format!("{}{CHECK}", self.prefix);
         self.list_below(CHECK)?;

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, Seek as _, Write as _},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -155,6 +155,10 @@ impl ImageStore for MemoryImageStore {
             bytes: images.iter().map(|image| image.bytes).sum(),
             free_bytes: None,
         })
+    }
+
+    fn finish(&self, _: Duration) -> usize {
+        0
     }
 
     fn check(&self) -> Result<()> {

@@ -14,7 +14,7 @@ const HOUR: i64 = 60 * 60;
 /// A permit to read one picture for one or two hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
-    /// The time at which it ends to be valid, in seconds since 1970.
+    /// The time at which it expires, in seconds since 1970.
     pub expires: i64,
     /// The signature of the path and the time.
     pub signature: String,

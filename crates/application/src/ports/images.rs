@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, ErrorKind, Read, Seek},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -122,7 +122,7 @@ pub struct TrashedImage {
 pub struct ImageLink {
     /// The URL, with a signature. All clients that have it can read the picture.
     pub url: String,
-    /// The time at which the URL ends to be valid.
+    /// The time at which the URL expires.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -213,6 +213,10 @@ pub trait ImageStore: Send + Sync {
     /// # Errors
     /// Those of the image store.
     fn usage(&self) -> Result<ImageUsage, ImageStoreError>;
+
+    /// Waits until pictures that are being deleted are deleted, at most for this time, and returns the number of those
+    /// that are left.
+    fn finish(&self, within: Duration) -> usize;
 
     /// Checks that the store works: writes, reads and deletes a small file beside the pictures.
     ///

@@ -1,6 +1,6 @@
 //! Compresses responses by gzip, if the client accepts it: JSON, YAML, CSV, and files of pages. HTML is never compressed:
-//! its forms hold CSRF tokens beside text of the request, which would allow to guess the tokens by the size of responses
-//! (BREACH).
+//! its forms hold CSRF tokens beside text of the request, so that attackers could derive the tokens from the sizes of
+//! responses (BREACH).
 //!
 //! Large pieces are compressed on the threads that read files, and a list that is sent in pieces is compressed in pieces.
 //! Without the header `Accept-Encoding`, responses are the same as without this module.

@@ -13,7 +13,7 @@ use actix_web::{
     mime,
     web::{Data, Path},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
     images::{self, Opened, Permit},
     ports::ImageLink,
@@ -37,6 +37,9 @@ const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, 
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
 );
+
+/// Time before the end of a URL from which browsers ask for a new one: their clocks may be behind.
+const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(1);
 
 /// `GET /media/{path}`, with ranges and conditions.
 pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<String>) -> HttpResponse {
@@ -101,9 +104,9 @@ fn permit(query: &str) -> Option<Permit> {
     })
 }
 
-/// Sends the client to a URL of the image store. Browsers may keep the redirect until the URL ends to be valid.
+/// Sends the client to a URL of the image store. Browsers may keep the redirect until shortly before the URL expires.
 fn redirect(link: &ImageLink, now: DateTime<Utc>) -> HttpResponse {
-    let seconds = (link.expires_at - now).num_seconds().max(0);
+    let seconds = (link.expires_at - now - CLOCK_DIFFERENCE).num_seconds().max(0);
     HttpResponse::Found()
         .insert_header((LOCATION, link.url.as_str()))
         .insert_header((CACHE_CONTROL, format!("private, max-age={seconds}")))

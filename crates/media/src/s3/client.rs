@@ -17,10 +17,12 @@ use url::Url;
 
 use super::{S3Error, S3Settings};
 
-/// Maximum time to look up the host name, and again to connect with TLS.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum time to look up the host name.
+const RESOLVE_TIMEOUT: Duration = Duration::from_millis(400);
+/// Maximum time to connect, with TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(700);
 /// Maximum time to wait for a response, and for each further piece of it.
-const RESPONSE_TIMEOUT: Duration = Duration::from_millis(2500);
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(1800);
 /// Maximum time to send or receive a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time after a failed connection or a missing response in which all requests fail at once. Otherwise each thread would
@@ -66,11 +68,22 @@ pub(super) struct RequestError {
     failure: Failure,
 }
 
+impl RequestError {
+    /// Returns whether a later attempt may succeed.
+    pub(super) fn is_temporary(&self) -> bool {
+        match self.failure {
+            Failure::Away(_) | Failure::StillAway | Failure::Busy(_) => true,
+            Failure::Refused(_) => false,
+        }
+    }
+}
+
 impl From<RequestError> for ImageStoreError {
     fn from(error: RequestError) -> Self {
-        match error.failure {
-            Failure::Refused(_) => Self::Other(error.into()),
-            Failure::Away(_) | Failure::StillAway | Failure::Busy(_) => Self::Unavailable(error.into()),
+        if error.is_temporary() {
+            Self::Unavailable(error.into())
+        } else {
+            Self::Other(error.into())
         }
     }
 }
@@ -193,7 +206,7 @@ fn agent(is_https: bool) -> Result<Agent, S3Error> {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_idle_connections_per_host(16)
-        .timeout_resolve(Some(CONNECT_TIMEOUT))
+        .timeout_resolve(Some(RESOLVE_TIMEOUT))
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_per_read(Some(RESPONSE_TIMEOUT))
         .timeout_per_write(Some(RESPONSE_TIMEOUT))

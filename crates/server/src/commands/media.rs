@@ -21,7 +21,8 @@ pub(super) fn run(
 ) -> Result<(), CommandError> {
     let Media::Move { to, delete } = command;
     let target = MediaRoot::parse(to).flatten();
-    let target = target.ok_or_else(|| CommandError::Refused(format!("`{to}` is no place of pictures")))?;
+    let target = target
+        .ok_or_else(|| CommandError::Refused(format!("`{to}` is neither a folder nor s3://BUCKET/PREFIX")))?;
     let source = &settings.media.root;
     if target == *source {
         return Err(CommandError::Refused(format!(
@@ -53,7 +54,7 @@ pub(super) fn run(
         then = if *delete {
             "Now "
         } else {
-            "If the server runs, stop it and run this again, for the pictures of the meantime; then "
+            "If the server runs, stop it and run this again, so that no new picture is missing; then "
         },
     ));
     Ok(())

@@ -1,6 +1,6 @@
 //! `mycars runserver`: serve until SIGINT or SIGTERM.
 
-use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
 
 use mycars_application::{
     App, Caller,
@@ -64,6 +64,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     let address = listener.local_addr()?;
     let banner = banner(settings, address)?;
     claim_media(&app, settings)?;
+    let images = Arc::clone(&app.images);
     let jobs = jobs::start(app.clone(), settings, http.jobs.clone())?;
     actix_web::rt::System::new().block_on(async {
         // The banner comes before the log: actix's lines about the start are dropped, our own follow it.
@@ -79,6 +80,13 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     })?;
     if let Some(jobs) = jobs {
         jobs.abandon();
+    }
+    let left = images.finish(Duration::from_secs(settings.server.shutdown_seconds));
+    if left > 0 {
+        tracing::warn!(
+            left,
+            "{left} pictures are not deleted yet: sweepmedia will find them"
+        );
     }
     Ok(())
 }

@@ -234,7 +234,14 @@ fn read_secret(path: &Path) -> Result<String, SettingsError> {
         file: path.display().to_string(),
         problem: error.to_string(),
     })?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(SettingsError::File {
+            file: path.display().to_string(),
+            problem: "it is empty".to_owned(),
+        });
+    }
+    Ok(secret.to_owned())
 }
 
 fn unknown_variable(name: &str, keys: &BTreeMap<String, String>) -> SettingsError {

@@ -202,7 +202,8 @@ pub(super) fn server_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
     read_text(deserializer, "a URL such as https://s3.example.org", |text| {
         let url = text.trim();
         let is_url = |scheme| url.strip_prefix(scheme).is_some_and(|host| !host.is_empty());
-        (url.is_empty() || is_url("https://") || is_url("http://")).then(|| url.to_owned())
+        let is_usable = (is_url("https://") || is_url("http://")) && !url.contains('@');
+        (url.is_empty() || is_usable).then(|| url.to_owned())
     })
 }
 

@@ -126,10 +126,10 @@ fn media() -> OperationBuilder {
     operation("get_media", "Read a picture")
         .description(Some(
             "Needs no credentials: paths of pictures are random and cannot be guessed. If pictures are private, the URL in a \
-             car's `image` has a signature, and ends to be valid after one to two hours.",
+             car's `image` has a signature, and expires after one to two hours.",
         ))
         .parameter(file)
-        .parameter(query("expires", "Time at which the URL ends to be valid, in seconds since 1970."))
+        .parameter(query("expires", "Time at which the URL expires, in seconds since 1970."))
         .parameter(query("signature", "Signature of the path and the time."))
         .parameter(header("Range", "Range of bytes, such as `bytes=0-1023`.", range))
         .parameter(header("If-None-Match", "`ETag` of the client's copy.", text()))
