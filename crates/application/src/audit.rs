@@ -159,7 +159,9 @@ pub(crate) fn user_erased(
     caller: &Caller,
     user: UserId,
 ) -> Result<u64, StoreError> {
-    let entry = entry(app, caller, Action::Erased, Object::erased_user(user), Vec::new());
+    // The security event of the entry must not name the user, either.
+    let mut entry = entry(app, caller, Action::Erased, Object::erased_user(user), Vec::new());
+    entry.forget(user);
     unit.audit_log().append(&[entry])?;
     let count = unit.audit_log().forget_user(user)?;
     Ok(count.saturating_sub(1))

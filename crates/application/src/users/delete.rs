@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Action, CarId, Denied, Target, User, UserId, policy, values::ImagePath};
+use mycars_domain::{Action, CarId, Denied, Rank, Target, User, UserId, policy, values::ImagePath};
 
 use super::{Error, superusers};
 use crate::{
@@ -68,20 +68,20 @@ pub fn delete(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) -
 }
 
 /// Deletes a user as [`delete`] does, and removes their texts from the audit log. Users that were deleted before can be
-/// erased, too.
+/// erased, too, but only by superusers and by the program itself, because they may have been superusers.
 ///
 /// # Errors
 /// Those of [`delete`]; [`Error::NotFound`] only if the audit log has no entries about or by the user, either.
 ///
 /// ```
-/// use mycars_application::{mocks::{Mocks, samples}, users};
+/// use mycars_application::{Caller, mocks::Mocks, users};
 /// use mycars_domain::{UserId, audit::Action};
 ///
 /// let mut mocks = Mocks::new().without_user();
 /// mocks.unit.audit_log.expect_forget_user().return_once(|_| Ok(12));
 /// let (app, store) = mocks.into_app();
 ///
-/// users::erase(&app, &samples::admin(), UserId(17), None)?;
+/// users::erase(&app, &Caller::system(), UserId(17), None)?;
 /// assert_eq!(store.entries()[0].action, Action::Erased);
 /// assert_eq!(store.entries()[0].object.name, "erased user 17");
 /// # Ok::<(), users::Error>(())
@@ -93,7 +93,12 @@ pub fn erase(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) ->
         let user = caller.recheck_with::<Error>(unit, id)?;
         let images = match &user {
             Some(user) => check_and_delete(app, unit, caller, user, is_last_superuser, seen)?,
-            None => Vec::new(),
+            None => {
+                // Nothing tells any more whether it was a superuser.
+                let unknown = Target::user(id, Rank::Superuser);
+                policy::check(&caller.actor, Action::DeleteUser, unknown)?;
+                Vec::new()
+            }
         };
         if audit::user_erased(app, unit, caller, id)? == 0 {
             // The transaction is rolled back.
@@ -180,7 +185,7 @@ pub(crate) fn delete_locked(
 #[cfg(test)]
 mod tests {
     use mycars_domain::{
-        Car, Field, Rank,
+        Car, Field,
         audit::{Change, Value},
     };
 
@@ -430,8 +435,10 @@ mod tests {
         // The entry about the erasure itself.
         mocks.unit.audit_log.expect_forget_user().returning(|_| Ok(1));
         let (app, store) = mocks.into_app();
-        let refused = erase(&app, &samples::admin(), UserId(9), None);
+        let refused = erase(&app, &Caller::system(), UserId(9), None);
         assert!(matches!(refused, Err(Error::NotFound)));
+        let denied = erase(&app, &samples::admin(), UserId(9), None);
+        assert!(matches!(denied, Err(Error::Denied(Denied::SuperusersOnly))));
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 

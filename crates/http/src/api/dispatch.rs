@@ -138,7 +138,9 @@ fn own_car(endpoint: &Endpoint, operation: &Operation, ids: &[(String, i64)]) ->
 fn guess(endpoint: &Endpoint, operation: &Operation, body: &Body) -> Guess {
     // A user proves with the own password that it is them.
     if operation.takes_field(Field::OldPassword)
-        || (endpoint.access == Access::Authenticated && operation.takes_field(Field::Password))
+        || (endpoint.access.needs_user()
+            && endpoint.access != Access::Admin
+            && operation.takes_field(Field::Password))
     {
         return Guess::OldPassword;
     }

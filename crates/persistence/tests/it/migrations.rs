@@ -121,7 +121,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// All migrations, in order.
-const ALL: [&str; 18] = [
+const ALL: [&str; 19] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -137,6 +137,7 @@ const ALL: [&str; 18] = [
     "2026-11-27-000030_login_families",
     "2026-11-27-000031_api_keys",
     "2026-11-27-000035_audit_erasure",
+    "2026-11-27-000037_audit_forgetting",
     "2026-11-27-000045_leases",
     "2026-11-27-000046_rate_buckets",
     "2026-11-27-000047_contracts",
@@ -339,7 +340,9 @@ fn audit_log_forgets_only_marked_texts() {
         );
         let forget_address = "UPDATE audit_log SET address = NULL";
         let rename = |id: i64| {
-            format!("UPDATE audit_log SET object_name = 'x', changes = '' WHERE object_id = '{id}'")
+            format!(
+                "UPDATE audit_log SET object_name = 'erased user 1', changes = '' WHERE object_id = '{id}'"
+            )
         };
         let refuse = |raw: &mut dyn Raw, sql: &str| {
             let refusal = raw.refusal(sql);
@@ -355,6 +358,10 @@ fn audit_log_forgets_only_marked_texts() {
             for column in [
                 "at = '2026-11-23 08:30:01+00:00'",
                 "action = 'deleted'",
+                "object_name = 'forged'",
+                "actor_name = 'forged'",
+                "address = '192.0.2.9'",
+                "request_id = 'forged'",
                 "owner_id = 3",
                 "actor_id = 3",
             ] {
@@ -379,7 +386,7 @@ fn audit_log_forgets_only_marked_texts() {
         );
         database.execute(&format!("{forget_address} WHERE object_id = '7'"));
         let texts = "SELECT object_name || ' ' || coalesce(address, '-') AS text FROM audit_log ORDER BY id";
-        assert_eq!(raw.texts(texts), ["x -", "Polo 192.0.2.1"]);
+        assert_eq!(raw.texts(texts), ["erased user 1 -", "Polo 192.0.2.1"]);
 
         database.execute(
             "INSERT INTO audit_log (at, action, object_type, object_id, object_name, actor_name, channel, changes,
@@ -387,7 +394,7 @@ fn audit_log_forgets_only_marked_texts() {
              VALUES ('2026-11-23 08:30:00+00:00', 'erased', 'user', '1', 'x', 'ann', 'api', '[]', '')",
         );
         raw.revert_to(12);
-        assert_eq!(raw.texts(texts), ["x -", "Polo 192.0.2.1"]);
+        assert_eq!(raw.texts(texts), ["erased user 1 -", "Polo 192.0.2.1"]);
         refuse(&mut *raw, &rename(7));
         refuse(&mut *raw, "DELETE FROM audit_log");
         migrate(&database);

@@ -4,11 +4,12 @@
 use std::fs;
 
 use mycars_domain::audit::erased_name;
+use mycars_testkit::TestDatabase;
 use serde_json::{Value, json};
 
 use crate::support::{
     Installation, Request, Server,
-    accounts::{PASSWORD, SUPERUSER_PASSWORD, add_picture, log_in, login, patch_user},
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, add_picture, join, log_in, login, patch_user},
     browser::Browser,
     on_both_databases,
     panel::Panel,
@@ -161,6 +162,27 @@ fn leaving_needs_the_password_and_erases(installation: &Installation) {
     assert_eq!(leave(json!({"password": PASSWORD})).status, 204);
     leave(json!({"password": PASSWORD})).json(401);
     assert_erased(installation, &server, id, &before);
+    let log = server.log();
+    let event = log.lines().find(|line| line.contains("user_erased")).unwrap();
+    assert!(
+        !event.contains(USERNAME) && !event.contains("203.0.113.77"),
+        "{event}"
+    );
+}
+
+/// A thief of a token must not find out the password here.
+#[test]
+fn wrong_passwords_of_leaving_are_throttled() {
+    let installation = Installation::on(TestDatabase::sqlite())
+        .with("MYCARS__THROTTLE__ENABLED", "true")
+        .with("MYCARS__THROTTLE__ACCOUNT", "3/hour");
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let leave = |_| {
+        let wrong = Request::post("/api/me/leave/", &json!({"password": "a wrong one"}));
+        server.send(&wrong.bearer(&access)).status
+    };
+    assert_eq!((0..4).map(leave).collect::<Vec<_>>(), [400, 400, 400, 429]);
 }
 
 fn panel_erases_selected_users(installation: &Installation) {
