@@ -113,30 +113,8 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Those of the operating system.
 pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
-    let hosts = AllowedHosts::new(&settings.allowed_hosts);
-    let app = Arc::new(app);
-    let connections = connections(settings);
-    let state = Data::new(State {
-        readiness: Readiness::start(Arc::clone(&app), MAX_AGE)?,
-        app,
-        pools: WorkerPools::start(settings.pools)?,
-        lists: settings.lists,
-        proxies: settings.trusted_proxies.clone(),
-        origins: settings.allowed_origins.clone(),
-        metrics: Metrics::new(&settings.jobs),
-        metrics_for: settings.metrics_for.clone(),
-        hosts: hosts.clone(),
-        strict_transport_security: strict_transport_security(settings.hsts_seconds),
-        page_policy: settings.image_origin.as_deref().and_then(page_policy),
-        throttles: settings
-            .throttle
-            .as_ref()
-            .map(|limits| Throttles::new(limits).sharing(settings.shared_rates.clone())),
-        max_body: MAX_BODY,
-        max_upload: MAX_UPLOAD,
-        bodies: BodyBudget::new(settings.max_body_memory),
-        connections: connections.clone(),
-    });
+    let state = Data::new(state(app, settings)?);
+    let (hosts, connections) = (state.hosts.clone(), state.connections.clone());
     let origins = settings.allowed_origins.clone();
     let refused = Arc::new(RefusedOrigins::default());
     let stall = settings.stall;
@@ -216,6 +194,32 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         .shutdown_timeout(settings.shutdown_seconds)
         .listen("http", listener, http)?
         .run())
+}
+
+/// Returns the state that all requests share, and starts the threads that it has.
+fn state(app: App, settings: &Settings) -> io::Result<State> {
+    let app = Arc::new(app);
+    Ok(State {
+        readiness: Readiness::start(Arc::clone(&app), MAX_AGE)?,
+        app,
+        pools: WorkerPools::start(settings.pools)?,
+        lists: settings.lists,
+        proxies: settings.trusted_proxies.clone(),
+        origins: settings.allowed_origins.clone(),
+        metrics: Metrics::new(&settings.jobs),
+        metrics_for: settings.metrics_for.clone(),
+        hosts: AllowedHosts::new(&settings.allowed_hosts),
+        strict_transport_security: strict_transport_security(settings.hsts_seconds),
+        page_policy: settings.image_origin.as_deref().and_then(page_policy),
+        throttles: settings
+            .throttle
+            .as_ref()
+            .map(|limits| Throttles::new(limits).sharing(settings.shared_rates.clone())),
+        max_body: MAX_BODY,
+        max_upload: MAX_UPLOAD,
+        bodies: BodyBudget::new(settings.max_body_memory),
+        connections: connections(settings),
+    })
 }
 
 /// Counts the connections of each address, by the networks that the throttles count.

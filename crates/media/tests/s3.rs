@@ -99,9 +99,9 @@ fn more_than_a_page_of_pictures_is_listed() {
         for names in names.chunks(126) {
             let store = &store;
             scope.spawn(move || {
-                names
-                    .iter()
-                    .for_each(|name| store.put(&path(name), b"1").unwrap())
+                for name in names {
+                    store.put(&path(name), b"1").unwrap();
+                }
             });
         }
     });

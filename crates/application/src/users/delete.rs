@@ -91,14 +91,13 @@ pub fn erase(app: &App, caller: &Caller, id: UserId, seen: Option<&SeenUser>) ->
     let images = app.store.write(|unit| {
         let is_last_superuser = superusers::is_last(unit, caller, id)?;
         let user = caller.recheck_with::<Error>(unit, id)?;
-        let images = match &user {
-            Some(user) => check_and_delete(app, unit, caller, user, is_last_superuser, seen)?,
-            None => {
-                // Nothing tells any more whether it was a superuser.
-                let unknown = Target::user(id, Rank::Superuser);
-                policy::check(&caller.actor, Action::DeleteUser, unknown)?;
-                Vec::new()
-            }
+        let images = if let Some(user) = &user {
+            check_and_delete(app, unit, caller, user, is_last_superuser, seen)?
+        } else {
+            // Nothing tells any more whether it was a superuser.
+            let unknown = Target::user(id, Rank::Superuser);
+            policy::check(&caller.actor, Action::DeleteUser, unknown)?;
+            Vec::new()
         };
         if audit::user_erased(app, unit, caller, id)? == 0 {
             // The transaction is rolled back.

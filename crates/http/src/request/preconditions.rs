@@ -125,7 +125,7 @@ mod tests {
         DateTime::from_timestamp_micros(micros).unwrap()
     }
 
-    fn preconditions(name: HeaderName, values: &[&str]) -> Preconditions {
+    fn preconditions(name: &HeaderName, values: &[&str]) -> Preconditions {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(name.clone(), HeaderValue::from_str(value).unwrap());
@@ -158,17 +158,17 @@ mod tests {
             (&[""], false),
         ] {
             assert_eq!(
-                preconditions(IF_NONE_MATCH, values).has(&tag),
+                preconditions(&IF_NONE_MATCH, values).has(&tag),
                 expected,
                 "{values:?}"
             );
-            assert!(!preconditions(IF_MATCH, values).has(&tag));
+            assert!(!preconditions(&IF_MATCH, values).has(&tag));
         }
     }
 
     #[test]
     fn change_expects_the_version_that_a_tag_names() {
-        let of = |values: &[&str]| preconditions(IF_MATCH, values).version(|| Ok(version(MICROS)));
+        let of = |values: &[&str]| preconditions(&IF_MATCH, values).version(|| Ok(version(MICROS)));
         for values in [&[][..], &["*"], &["\"a\", *"]] {
             assert_eq!(of(values).unwrap(), None, "{values:?}");
         }
@@ -194,10 +194,10 @@ mod tests {
     #[test]
     fn version_is_read_only_if_it_is_needed() {
         let unread = |preconditions: Preconditions| preconditions.version(|| Err(ApiError::Conflict));
-        assert!(unread(preconditions(IF_NONE_MATCH, &["\"a\""])).is_ok());
-        assert!(unread(preconditions(IF_MATCH, &["*"])).is_ok());
+        assert!(unread(preconditions(&IF_NONE_MATCH, &["\"a\""])).is_ok());
+        assert!(unread(preconditions(&IF_MATCH, &["*"])).is_ok());
         assert!(matches!(
-            unread(preconditions(IF_MATCH, &["\"a\""])),
+            unread(preconditions(&IF_MATCH, &["\"a\""])),
             Err(ApiError::Conflict)
         ));
     }

@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 65] = [
+const VALUES: [(&str, &str, &str); 66] = [
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
