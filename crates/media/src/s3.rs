@@ -301,9 +301,11 @@ impl ImageStore for S3ImageStore {
     }
 
     fn list(&self) -> Result<Vec<StoredImage>, ImageStoreError> {
+        // The thread may delete an object between its listing and the check.
+        let deleting = self.deleter.keys();
         let mut images = Vec::new();
         for (name, object) in self.list_below(FOLDER)? {
-            if !is_picture_name(&name) || self.deleter.is_deleting(&object.key) {
+            if !is_picture_name(&name) || deleting.contains(&object.key) {
                 continue;
             }
             let modified = object.last_modified.as_deref().map(DateTime::parse_from_rfc3339);

@@ -79,6 +79,11 @@ impl Deleter {
         self.waiting.keys().contains(key)
     }
 
+    /// Returns the keys of the objects that wait for their deletion.
+    pub(super) fn keys(&self) -> HashSet<String> {
+        self.waiting.keys().clone()
+    }
+
     /// Waits for the deletion of an object, before its key is used again.
     pub(super) fn finish(&self, key: &str) {
         let is_waiting = |keys: &mut HashSet<String>| keys.contains(key);
