@@ -60,7 +60,7 @@ pub(crate) mod postgres {
 
     /// Number of rounds in which both connections report their session. With other clients on the pooler, a single
     /// round may show two sessions by chance.
-    const ROUNDS: usize = 3;
+    const ROUNDS: usize = 8;
 
     /// Opens a connection. A pooler that assigns another session to each transaction is refused, unless the options name
     /// it.
