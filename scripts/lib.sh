@@ -78,6 +78,8 @@ need_program() {
 # The tests look for the binaries in the same folders.
 need_pgbouncer() { need_program pgbouncer pgbouncer PGBOUNCER "$1"; }
 need_nginx() { need_program nginx nginx-light NGINX "$1"; }
+# A test checks the units of systemd, on Linux alone.
+need_systemd_analyze() { [[ $(uname) != Linux ]] || need_program systemd-analyze systemd SYSTEMD_ANALYZE "$1"; }
 
 # need_s3_servers WHY: installs S3 servers from the Python Package Index if they are missing, or ends with a hint.
 need_s3_servers() {

@@ -6,6 +6,7 @@
 
 mod copy;
 mod measure;
+mod missing;
 mod open;
 mod owner;
 mod permit;
@@ -15,8 +16,9 @@ mod upload;
 
 pub use copy::{Copied, CopyError, Originals, copy_to};
 pub use measure::measure;
+pub use missing::missing;
 pub use open::{Opened, open};
-pub use owner::{Ownership, adopt, claim};
+pub use owner::{Ownership, adopt, claim, ownership};
 pub use permit::{Permit, Permits};
 pub use remove::remove;
 pub use sweep::{Refusal, SweepError, SweepPlan, empty_trash, plan_sweep, sweep};

@@ -70,6 +70,7 @@ mod refresh_tokens;
 mod rows;
 mod sessions;
 mod signer;
+mod statements;
 mod store;
 mod tokens;
 mod users;
@@ -100,6 +101,7 @@ pub use refresh_tokens::{Family, ListedToken, RefreshToken, RefreshTokenReposito
 pub use rows::{Row, RowRepository, Table};
 pub use sessions::{ListedSession, Session, SessionRepository};
 pub use signer::Signer;
+pub use statements::{StatementUsage, record_statement, take_statements};
 pub use store::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
 pub use tokens::{Claims, TokenCodec, Undecodable, Unsignable};
 pub use users::UserRepository;

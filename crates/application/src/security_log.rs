@@ -30,6 +30,8 @@ pub enum SecurityEvent {
     RateExceeded,
     /// A request of a browser did not come from this site's own pages.
     CsrfRefused,
+    /// A user's request was refused because the user lacks the permission.
+    PermissionDenied,
     /// A refresh token was presented again after its rotation.
     RefreshTokenReused,
     /// A user got another role, or a user was created with more rights than a client.
@@ -78,6 +80,7 @@ impl SecurityEvent {
             Self::AccountAttacked => "account_attacked",
             Self::RateExceeded => "rate_exceeded",
             Self::CsrfRefused => "csrf_refused",
+            Self::PermissionDenied => "permission_denied",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::RoleChanged => "role_changed",
             Self::PasswordSet => "password_set",
@@ -97,6 +100,7 @@ impl SecurityEvent {
             | Self::LoginThrottled
             | Self::RateExceeded
             | Self::CsrfRefused
+            | Self::PermissionDenied
             | Self::RefreshTokenReused => "refused",
             Self::AccountAttacked => "detected",
             _ => "success",

@@ -199,14 +199,15 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
 /// Returns the state that all requests share, and starts the threads that it has.
 fn state(app: App, settings: &Settings) -> io::Result<State> {
     let app = Arc::new(app);
+    let pools = WorkerPools::start(settings.pools)?;
     Ok(State {
         readiness: Readiness::start(Arc::clone(&app), MAX_AGE)?,
         app,
-        pools: WorkerPools::start(settings.pools)?,
         lists: settings.lists,
         proxies: settings.trusted_proxies.clone(),
         origins: settings.allowed_origins.clone(),
-        metrics: Metrics::new(&settings.jobs),
+        metrics: Metrics::new(&settings.jobs, pools.waits()),
+        pools,
         metrics_for: settings.metrics_for.clone(),
         hosts: AllowedHosts::new(&settings.allowed_hosts),
         strict_transport_security: strict_transport_security(settings.hsts_seconds),
@@ -580,7 +581,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_in_the_metrics_by_rate_and_by_lane() {
+    fn refusals_are_in_the_metrics_by_rate_and_by_pool() {
         let server = start(
             Mocks::new(),
             Settings {
@@ -600,7 +601,7 @@ mod tests {
         for line in [
             "mycars_throttled_total{scope=\"register\"} 2\n",
             "mycars_throttled_total{scope=\"account_total\"} 0\n",
-            "mycars_lane_refused_total{lane=\"passwords\"} 0\n",
+            "mycars_pool_refused_total{pool=\"passwords\"} 0\n",
             "mycars_connections 1\n",
             "mycars_connections_refused_total{reason=\"address\"} 0\n",
         ] {
@@ -657,7 +658,7 @@ mod tests {
         }
         for line in [
             "# TYPE http_server_request_duration_seconds histogram\n",
-            "mycars_lane_waiting{lane=\"database\"} 0\n",
+            "mycars_pool_waiting{pool=\"database\"} 0\n",
             "mycars_build_info{version=",
             "# EOF\n",
         ] {

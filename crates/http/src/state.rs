@@ -74,13 +74,14 @@ pub(crate) mod tests {
     /// Returns a state with these mocks, one thread for each pool, and bodies of at most 100 bytes.
     pub(crate) fn state(mocks: Mocks) -> State {
         let app = Arc::new(mocks.into_app().0);
+        let pools = WorkerPools::start(PoolSizes::SMALLEST).unwrap();
         State {
             readiness: Readiness::start(Arc::clone(&app), MAX_AGE).unwrap(),
             app,
-            pools: WorkerPools::start(PoolSizes::SMALLEST).unwrap(),
+            metrics: Metrics::new(&JobMetrics::default(), pools.waits()),
+            pools,
             proxies: TrustedProxies::default(),
             origins: AllowedOrigins::Local,
-            metrics: Metrics::new(&JobMetrics::default()),
             metrics_for: Networks::default(),
             hosts: AllowedHosts::new(&[]),
             strict_transport_security: None,

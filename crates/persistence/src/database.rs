@@ -4,7 +4,7 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use mycars_application::ports::{BoxError, DjangoSource, Store};
 
-use crate::{django, error::Failure, options::Options, postgres, sqlite};
+use crate::{django, error::Failure, inspection::Inspection, options::Options, postgres, sqlite};
 
 /// The reason why a database cannot be opened: one line with advice, which never contains the password of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -182,6 +182,37 @@ impl Database {
             Kind::Postgres { .. } => postgres::connect(&address, options),
         }
         .map_err(|failure| self.error(&failure))
+    }
+
+    /// Returns the state of the database, and changes nothing: an SQLite file that does not exist is not created.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub fn inspect(&self, options: &Options) -> Result<Inspection, OpenError> {
+        let options = options.at_least_one();
+        let is_new = self.file().is_some_and(|file| !file.exists());
+        if is_new && self.file().and_then(Path::parent).is_some_and(Path::is_dir) {
+            return Ok(Inspection::of_new_file(Self::migrations()));
+        }
+        let address = self.address(options)?;
+        let found = match self.0 {
+            Kind::Sqlite { .. } => sqlite::inspect(&address, options),
+            Kind::Postgres { .. } => postgres::inspect(&address, options),
+        }
+        .map_err(|failure| self.error(&failure))?;
+        Ok(Inspection {
+            is_new: found.pending.len() == Self::migrations().len(),
+            ..found
+        })
+    }
+
+    /// Returns the path of the file of an SQLite database.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Kind::Sqlite { path } => Some(Path::new(path)),
+            Kind::Postgres { .. } => None,
+        }
     }
 
     /// Opens the database of a Django system to read it, in the state of this moment. Its tables are those of the app with

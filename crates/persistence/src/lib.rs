@@ -31,10 +31,13 @@ mod changes;
 mod database;
 mod django;
 mod error;
+mod inspection;
+mod instrumentation;
 mod options;
 mod postgres;
 mod requirements;
 mod sqlite;
 
 pub use database::{Database, OpenError};
+pub use inspection::Inspection;
 pub use options::{Options, Pooler};

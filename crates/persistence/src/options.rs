@@ -18,6 +18,9 @@ pub struct Options {
     pub accepts_newer: bool,
     /// The connection pooler in front of PostgreSQL.
     pub pooler: Pooler,
+    /// Time from which a statement is logged as slow, without its values. If it is `None`, statements are not counted
+    /// either.
+    pub slow_statement: Option<Duration>,
 }
 
 /// A connection pooler in front of PostgreSQL, such as PgBouncer.
@@ -39,6 +42,7 @@ impl Default for Options {
             statement_timeout: None,
             accepts_newer: false,
             pooler: Pooler::None,
+            slow_statement: None,
         }
     }
 }

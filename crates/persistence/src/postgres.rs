@@ -104,8 +104,11 @@ mod store;
 #[path = "shared/users.rs"]
 mod users;
 
-use crate::requirements::postgres::{check, check_before_migrations, establish};
-pub(crate) use opening::{connect, migrate, pending};
+use crate::{
+    inspection::postgres::facts,
+    requirements::postgres::{check, check_before_migrations, establish},
+};
+pub(crate) use opening::{connect, inspect, migrate, pending};
 use store::{Manager, Unit, Wait, roll_back};
 
 diesel::define_sql_function! {

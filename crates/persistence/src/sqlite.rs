@@ -96,9 +96,12 @@ mod transactions;
 #[path = "shared/users.rs"]
 mod users;
 
-use crate::requirements::sqlite::{check, check_before_migrations, establish};
+use crate::{
+    inspection::sqlite::facts,
+    requirements::sqlite::{check, check_before_migrations, establish},
+};
 pub(crate) use migrations::known_migrations;
-pub(crate) use opening::{connect, migrate, pending};
+pub(crate) use opening::{connect, inspect, migrate, pending};
 use store::Unit;
 use transactions::Transactions;
 

@@ -7,6 +7,8 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::checks::Level;
+
 /// The My Cars server. Without a command, it runs `runserver`.
 #[derive(Debug, Parser)]
 #[command(name = "mycars", version)]
@@ -58,6 +60,17 @@ pub(crate) enum Command {
     Media(Media),
     /// Assign the media folder to this database, after the server has warned about it.
     Adoptmedia,
+    /// Check the settings, the database and the folders for problems. Changes nothing.
+    Check(Check),
+    /// Show the settings.
+    #[command(subcommand)]
+    Config(Config),
+    /// Succeed if a running server is ready to serve.
+    Healthcheck {
+        /// The URL to ask. By default, /health/ready at the address of the settings.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
     /// Write all rows and pictures into an archive, which can be restored into any database. The server may run.
     Backup(Backup),
     /// Restore an archive into an empty database.
@@ -70,6 +83,28 @@ pub(crate) enum Command {
     },
     /// Import all users, cars, pictures and tokens of a Django system into an empty database.
     ImportDjango(Box<ImportDjango>),
+}
+
+/// The options of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Run the checks for production as well.
+    #[arg(long)]
+    pub(crate) deploy: bool,
+    /// The level from which problems make the command fail.
+    #[arg(long, value_enum, default_value_t = Level::Error)]
+    pub(crate) fail_level: Level,
+}
+
+/// The commands about settings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Print all settings as TOML, without secrets.
+    Show {
+        /// Name the source of each value: default, file or variable.
+        #[arg(long)]
+        sources: bool,
+    },
 }
 
 /// The options of `backup`.

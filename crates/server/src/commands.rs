@@ -3,11 +3,14 @@
 mod adoptmedia;
 mod backup;
 mod changepassword;
+mod check;
 mod clearsessions;
+mod config;
 mod copy_database;
 mod createsuperuser;
 mod eraseuser;
 mod flushexpiredtokens;
+mod healthcheck;
 mod import_django;
 mod media;
 mod migrate;
@@ -19,7 +22,7 @@ mod runserver;
 mod sweepmedia;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, Config},
     console::Console,
     error::CommandError,
     logging,
@@ -56,6 +59,10 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         Command::Sweepmedia(given) => sweepmedia::run(&settings()?, &given, console),
         Command::Media(command) => media::run(&settings()?, &command, console),
         Command::Adoptmedia => adoptmedia::run(&settings()?, console),
+        // Problems are the output of these three, and nothing is logged.
+        Command::Check(given) => check::run(Settings::of_process(None), &given, console),
+        Command::Config(Config::Show { sources }) => config::show(sources, console),
+        Command::Healthcheck { url } => healthcheck::run(url.as_deref()),
         Command::Backup(given) => backup::run(&settings()?, &given, console),
         Command::Restore(given) => restore::run(&settings()?, &given, console),
         Command::CopyDatabase { to } => copy_database::run(&settings()?, &to, console),

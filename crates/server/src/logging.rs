@@ -35,6 +35,18 @@ pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
     EnvFilter::try_new(format!("{DEFAULT_DIRECTIVES},{level}")).ok()
 }
 
+/// Returns whether the directives log refused logins, which are warnings with the target of security events.
+pub(crate) fn has_security_events(level: &str) -> bool {
+    let Some(filter) = filter(level) else {
+        return false;
+    };
+    let dispatch: Dispatch = tracing_subscriber::fmt().with_env_filter(filter).into();
+    tracing::dispatcher::with_default(
+        &dispatch,
+        || tracing::enabled!(target: "mycars::security", tracing::Level::WARN),
+    )
+}
+
 fn dispatch<W>(log: &Log, writer: W, is_terminal: bool) -> Result<Dispatch, SettingsError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

@@ -1,5 +1,6 @@
 //! The binary `mycars`: the command line, the settings, and the wiring of adapters and use-cases.
 
+mod checks;
 mod cli;
 mod commands;
 mod console;
@@ -8,6 +9,7 @@ mod jobs;
 mod logging;
 mod progress;
 mod secret_key;
+mod service_manager;
 mod settings;
 mod wiring;
 

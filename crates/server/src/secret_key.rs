@@ -13,7 +13,7 @@ use mycars_security::SystemRandom;
 use crate::settings::{Secret, Settings, SettingsError, weakness};
 
 /// The name of the generated key's file in the data folder.
-const FILE_NAME: &str = "secret_key";
+pub(crate) const FILE_NAME: &str = "secret_key";
 
 /// Returns the key that signs tokens, with a warning if other users of the machine can read it. It is the key in the
 /// settings. In `DEBUG` without one, the first call generates a key and stores it in the data folder.

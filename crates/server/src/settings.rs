@@ -15,6 +15,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use chrono::TimeDelta;
@@ -24,6 +25,7 @@ use mycars_persistence::Pooler;
 use serde::Deserialize;
 
 pub(crate) use self::{
+    layers::ShownSetting,
     media::{Media, MediaRoot},
     secret::{Secret, weakness},
 };
@@ -34,7 +36,7 @@ const LOCAL_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 /// The file in which Django projects keep their variables. This server only reads the environment.
 const DOTENV: &str = ".env";
 
-const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your container (--env-file .env)";
+pub(crate) const DOTENV_WARNING: &str = ".env is not read: export its variables (set -a; . ./.env; set +a), or give the file to your container (--env-file .env)";
 
 /// Maximum of settings in minutes: a century, which can be added to any date.
 const MAX_MINUTES: i64 = MAX_DAYS * 24 * 60;
@@ -125,6 +127,18 @@ pub(crate) struct Database {
     pub(crate) pooler: Pooler,
     #[serde(deserialize_with = "values::migrate_at")]
     pub(crate) migrate: MigrateAt,
+    #[serde(deserialize_with = "values::whole::<0, 3_600_000, _, _>")]
+    slow_ms: u64,
+}
+
+impl Database {
+    /// Returns the time from which statements are logged.
+    pub(crate) fn slow_statement(&self) -> Duration {
+        match self.slow_ms {
+            0 => Duration::MAX,
+            slow_ms => Duration::from_millis(slow_ms),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -453,6 +467,33 @@ impl Settings {
             variables.insert("MYCARS__SERVER__BIND".to_owned(), bind.to_string());
         }
         Self::load(&variables, Path::new(""))
+    }
+
+    /// Returns the address of the server in the settings of this process, even if other values are invalid.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the address is wrong, or a setting is unknown.
+    pub(crate) fn bind_of_process() -> Result<SocketAddr, SettingsError> {
+        #[derive(Deserialize)]
+        struct Given {
+            server: Server,
+        }
+        #[derive(Deserialize)]
+        struct Server {
+            #[serde(deserialize_with = "values::address")]
+            bind: SocketAddr,
+        }
+        let variables = layers::ours(std::env::vars_os())?;
+        let given: Given = layers::merge(layers::environment(&variables), &variables, Path::new(""))?;
+        Ok(given.server.bind)
+    }
+
+    /// Returns the settings of this process for people to read, whether their values are valid or not.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if a source can't be read, or names an unknown setting.
+    pub(crate) fn shown_of_process() -> Result<Vec<ShownSetting>, SettingsError> {
+        layers::shown(&layers::ours(std::env::vars_os())?, Path::new(""))
     }
 
     /// Loads the settings from the folder `config` in `folder`, if there is one, and from `variables`. Relative

@@ -31,15 +31,22 @@ pub(crate) fn database(settings: &Settings) -> Result<(Database, Options), Comma
         file: settings.data_dir.display().to_string(),
         problem: format!("{error}; set MYCARS__DATA_DIR to a writable folder"),
     })?;
-    let database = Database::parse(settings.database_url.reveal())?;
-    let options = Options {
+    Ok((
+        Database::parse(settings.database_url.reveal())?,
+        options(settings),
+    ))
+}
+
+/// Returns the options of the database for a command.
+pub(crate) fn options(settings: &Settings) -> Options {
+    Options {
         pool_size: settings.database.pool_size,
         timeout: Duration::from_secs(settings.database.timeout_seconds),
         statement_timeout: None,
         accepts_newer: false,
         pooler: settings.database.pooler,
-    };
-    Ok((database, options))
+        slow_statement: Some(settings.database.slow_statement()),
+    }
 }
 
 /// Returns the use-cases with the adapters of the settings, for a command: its statements may take any time. Applies
@@ -89,7 +96,7 @@ pub(crate) fn server_app(
 ) -> Result<(App, Vec<String>), CommandError> {
     let (database, options) = database(settings)?;
     let options = Options {
-        pool_size: options.pool_size + 2 * u32::from(settings.jobs.enabled),
+        pool_size: connections(settings),
         statement_timeout: Some(Duration::from_secs(settings.database.statement_timeout_seconds)),
         accepts_newer: true,
         ..options
@@ -116,12 +123,42 @@ fn migrated_app(
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let fallbacks = || settings.secret_key_fallbacks.iter().map(Secret::reveal);
     let applied = match settings.database.migrate {
         MigrateAt::Start => database.migrate_after(options, before)?,
         MigrateAt::Never => refuse_pending(database.pending_migrations(options)?)?,
     };
-    let app = App {
+    Ok((assemble(settings, key, database, options)?, applied))
+}
+
+/// Returns the number of connections that a server opens.
+pub(crate) fn connections(settings: &Settings) -> u32 {
+    settings.database.pool_size + 2 * u32::from(settings.jobs.enabled)
+}
+
+/// Returns the use-cases with one connection to a database whose migrations are applied, for a look at it. No token is
+/// signed, so no key is generated.
+///
+/// # Errors
+/// If the database can't be opened.
+pub(crate) fn app_without_migrations(settings: &Settings) -> Result<App, CommandError> {
+    let database = Database::parse(settings.database_url.reveal())?;
+    let options = Options {
+        pool_size: 1,
+        accepts_newer: true,
+        ..options(settings)
+    };
+    assemble(settings, &Secret::new(SystemRandom.hex(32)), &database, &options)
+}
+
+/// Puts the adapters behind the ports.
+fn assemble(
+    settings: &Settings,
+    key: &Secret,
+    database: &Database,
+    options: &Options,
+) -> Result<App, CommandError> {
+    let fallbacks = || settings.secret_key_fallbacks.iter().map(Secret::reveal);
+    Ok(App {
         store: database.connect(options)?,
         hasher: Arc::new(DjangoHasher::new(settings.passwords.bcrypt_cost)?),
         tokens: Arc::new(JwtCodec::new(key.reveal(), fallbacks())?),
@@ -134,10 +171,7 @@ fn migrated_app(
         } else {
             None
         },
-        disk_space: Arc::new(FreeSpace::new(
-            written_folders(settings),
-            settings.storage.min_free_bytes,
-        )),
+        disk_space: Arc::new(disk_space(settings)),
         max_image_bytes: settings.media.max_bytes,
         quotas: settings.quotas.quotas(),
         token_settings: TokenSettings {
@@ -157,8 +191,12 @@ fn migrated_app(
             keep: settings.backup.keep,
             store: Arc::new(Folder::new(settings.backup.directory.clone(), origin(database))),
         }),
-    };
-    Ok((app, applied))
+    })
+}
+
+/// Returns the watch over the disks that the server writes to.
+pub(crate) fn disk_space(settings: &Settings) -> FreeSpace {
+    FreeSpace::new(written_folders(settings), settings.storage.min_free_bytes)
 }
 
 /// Returns the counts of requests that all servers share; `None` if each server counts for itself.

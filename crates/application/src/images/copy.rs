@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Error, Ownership, new_path,
-    owner::{installation_id, ownership},
+    owner::{installation_id, read_ownership},
 };
 use crate::{
     App, Caller,
@@ -80,7 +80,7 @@ pub fn copy_to(
     policy::check(&caller.actor, Action::SweepImages, Target::NOTHING)
         .map_err(cars::Error::from)
         .map_err(Error::from)?;
-    match ownership(app)? {
+    match read_ownership(app)? {
         Ownership::Same | Ownership::Unclaimed => {}
         Ownership::Unproven | Ownership::Other => return Err(CopyError::ForeignPictures),
     }

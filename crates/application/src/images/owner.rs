@@ -5,7 +5,7 @@ use mycars_domain::{Action, Target, policy};
 use super::Error;
 use crate::{
     App, Caller, cars,
-    ports::{Installation, StoreError},
+    ports::{Installation, Row, StoreError, Table},
 };
 
 /// Number of random bytes in the id of an installation.
@@ -35,13 +35,13 @@ pub enum Ownership {
 /// [`cars::Error::Denied`] for all callers but the program itself; [`Error::Images`]; [`cars::Error::Store`].
 pub fn claim(app: &App, caller: &Caller) -> Result<Ownership, Error> {
     policy::check(&caller.actor, Action::SweepImages, Target::NOTHING).map_err(cars::Error::from)?;
-    let ownership = ownership(app)?;
+    let ownership = read_ownership(app)?;
     if ownership != Ownership::Unclaimed {
         return Ok(ownership);
     }
     app.images.set_owner(&installation_id(app)?, false)?;
     // Another server may have been faster, with the same database or with another one.
-    self::ownership(app)
+    read_ownership(app)
 }
 
 /// Stores the id of this database in the image store, and replaces any other.
@@ -53,11 +53,31 @@ pub fn adopt(app: &App, caller: &Caller) -> Result<(), Error> {
     Ok(app.images.set_owner(&installation_id(app)?, true)?)
 }
 
-/// Returns whether the stored pictures belong to the database. Changes nothing in the image store.
-pub(super) fn ownership(app: &App) -> Result<Ownership, Error> {
-    let id = installation_id(app)?;
+/// Returns whether the stored pictures belong to the database. Changes nothing, also if the database has no id yet.
+///
+/// # Errors
+/// [`cars::Error::Denied`] for all callers but the program itself; [`Error::Images`]; [`cars::Error::Store`].
+pub fn ownership(app: &App, caller: &Caller) -> Result<Ownership, Error> {
+    policy::check(&caller.actor, Action::SweepImages, Target::NOTHING).map_err(cars::Error::from)?;
+    let rows = app
+        .store
+        .read(|unit| unit.rows().list(Table::Installation, i64::MIN, 1))?;
+    let id = rows.into_iter().find_map(|row| match row {
+        Row::Installation(installation) => Some(installation.id),
+        _ => None,
+    });
+    compare(app, id.as_deref())
+}
+
+/// Returns whether the stored pictures belong to the database, which gets an id if it has none.
+pub(super) fn read_ownership(app: &App) -> Result<Ownership, Error> {
+    compare(app, Some(&installation_id(app)?))
+}
+
+/// Compares the id of the database with that in the image store.
+fn compare(app: &App, id: Option<&str>) -> Result<Ownership, Error> {
     match app.images.owner()? {
-        Some(owner) if owner == id => Ok(Ownership::Same),
+        Some(owner) if Some(&*owner) == id => Ok(Ownership::Same),
         Some(_) => Ok(Ownership::Other),
         None if names_one_if_any(app)? => Ok(Ownership::Unclaimed),
         None => Ok(Ownership::Unproven),
@@ -200,6 +220,22 @@ pub(super) mod tests {
             mocks.images.expect_list().returning(|| Ok(Vec::new()));
             mocks.images.expect_set_owner().once().returning(|_, _| Ok(()));
             assert_eq!(claim_with(mocks), expected);
+        }
+    }
+
+    #[test]
+    fn ownership_of_database_without_id_writes_nothing() {
+        for (owner, expected) in [(Some("another"), Ownership::Other), (None, Ownership::Unclaimed)] {
+            let mut mocks = Mocks::new();
+            mocks.unit.rows.expect_list().returning(|_, _, _| Ok(Vec::new()));
+            mocks
+                .images
+                .expect_owner()
+                .returning(move || Ok(owner.map(str::to_owned)));
+            mocks.images.expect_list().returning(|| Ok(Vec::new()));
+            let (app, _) = mocks.into_app();
+            assert_eq!(ownership(&app, &Caller::system()).unwrap(), expected);
+            assert!(ownership(&app, &samples::admin()).is_err());
         }
     }
 

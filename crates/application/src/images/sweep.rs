@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{NaiveDate, TimeDelta};
 use mycars_domain::{Action, Target, policy, values::ImagePath};
 
-use super::{Error, Ownership, is_generated, owner::ownership};
+use super::{Error, Ownership, is_generated, owner::read_ownership};
 use crate::{
     App, Caller, cars,
     ports::{StoredImage, TrashedImage},
@@ -79,7 +79,7 @@ pub enum SweepError {
 /// [`cars::Error::Denied`] for all callers but the program itself; [`Error::Images`]; [`cars::Error::Store`].
 pub fn plan_sweep(app: &App, caller: &Caller) -> Result<SweepPlan, Error> {
     policy::check(&caller.actor, Action::SweepImages, Target::NOTHING).map_err(cars::Error::from)?;
-    let ownership = ownership(app)?;
+    let ownership = read_ownership(app)?;
     let day = app.now().date_naive();
     let mut images = app.images.list()?;
     images.retain(|image| is_generated(&image.path));
@@ -136,7 +136,7 @@ pub fn empty_trash(app: &App, caller: &Caller) -> Result<Vec<TrashedImage>, Swee
     if unnamed.is_empty() {
         return Ok(unnamed);
     }
-    let refusal = match ownership(app)? {
+    let refusal = match read_ownership(app)? {
         Ownership::Other => Some(Refusal::OtherDatabase),
         Ownership::Unproven | Ownership::Unclaimed => Some(Refusal::UnprovenDatabase),
         Ownership::Same => names_no_picture(app)?.then_some(Refusal::NoPictures {

@@ -35,6 +35,18 @@ impl Networks {
         Some(Self(networks?.into()))
     }
 
+    /// Returns whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns whether one of the networks has all addresses of IPv4 or IPv6.
+    #[must_use]
+    pub fn have_all_addresses(&self) -> bool {
+        self.0.iter().any(|network| network.prefix_len() == 0)
+    }
+
     pub(crate) fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }

@@ -12,6 +12,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::request::pools::{PoolLabels, PoolWaits};
+
 /// The canonical path of a route, in the data of its resource.
 pub(crate) struct Route(pub(crate) &'static str);
 
@@ -35,11 +37,6 @@ struct RequestLabels {
     http_request_method: &'static str,
     http_route: &'static str,
     http_response_status_code: u16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PoolLabels {
-    lane: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -124,7 +121,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(jobs: &JobMetrics) -> Self {
+    pub(crate) fn new(jobs: &JobMetrics, waits: PoolWaits) -> Self {
         let requests = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let waiting = Family::<PoolLabels, Gauge>::default();
         let refused = Family::<PoolLabels, Counter>::default();
@@ -141,13 +138,19 @@ impl Metrics {
             Unit::Seconds,
             requests.clone(),
         );
+        registry.register_with_unit(
+            "mycars_pool_wait",
+            "Time that jobs waited for a thread",
+            Unit::Seconds,
+            waits.0,
+        );
         registry.register(
-            "mycars_lane_waiting",
+            "mycars_pool_waiting",
             "Jobs that wait for a thread",
             waiting.clone(),
         );
         registry.register(
-            "mycars_lane_refused",
+            "mycars_pool_refused",
             "Jobs that were refused because of a full queue, with 503, or because their client had too many, with 429",
             refused.clone(),
         );
@@ -188,12 +191,12 @@ impl Metrics {
     /// Sets how many jobs wait for a thread of a pool.
     pub(crate) fn set_waiting(&self, pool: &'static str, jobs: usize) {
         let jobs = jobs.try_into().unwrap_or(i64::MAX);
-        self.waiting.get_or_create(&PoolLabels { lane: pool }).set(jobs);
+        self.waiting.get_or_create(&PoolLabels { pool }).set(jobs);
     }
 
     /// Sets how many jobs a pool has refused so far.
     pub(crate) fn set_refused(&self, pool: &'static str, jobs: u64) {
-        let counter = self.refused.get_or_create(&PoolLabels { lane: pool });
+        let counter = self.refused.get_or_create(&PoolLabels { pool });
         counter.inner().store(jobs, Ordering::Relaxed);
     }
 
@@ -229,5 +232,73 @@ fn name(method: &Method) -> &'static str {
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "_OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const OPERATION: &str = include_str!("../../../../docs/operation.md");
+    const CONTRIB: [&str; 2] = [
+        include_str!("../../../../contrib/alerts.yml"),
+        include_str!("../../../../contrib/grafana-dashboard.json"),
+    ];
+
+    /// Returns the names and types of all metrics, as the beginnings of rows of a table.
+    fn rows() -> BTreeSet<String> {
+        let (jobs, waits) = (JobMetrics::default(), PoolWaits::default());
+        jobs.succeeded(Job::BackUp, 1, DateTime::default());
+        jobs.failed(Job::BackUp);
+        waits.of("database").observe(0.1);
+        let metrics = Metrics::new(&jobs, waits);
+        metrics.count(&Method::GET, "/", StatusCode::OK, Duration::ZERO);
+        metrics.set_waiting("database", 1);
+        metrics.set_refused("database", 1);
+        metrics.set_throttled("login", 1);
+        metrics.set_connections(1, 1);
+        let text = metrics.text().unwrap();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        types
+            .map(|line| line.split_once(' ').unwrap())
+            .map(|(name, kind)| format!("| `{name}` | {kind} |"))
+            .collect()
+    }
+
+    #[test]
+    fn metrics_in_operation_document_are_complete() {
+        let (_, rest) = OPERATION.split_once("\n### Metrics\n").unwrap();
+        let section = rest.split("\n#").next().unwrap();
+        let is_row = |line: &&str| line.starts_with("| `");
+        let documented: BTreeSet<String> = section
+            .lines()
+            .filter(is_row)
+            .map(|line| line.split_inclusive('|').take(3).collect())
+            .collect();
+        assert_eq!(documented, rows());
+    }
+
+    #[test]
+    fn dashboard_and_alerts_use_existing_metrics() {
+        let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+        let rows = rows();
+        for text in CONTRIB {
+            let mut count = 0;
+            for prefix in ["mycars_", "http_server_"] {
+                for (start, _) in text.match_indices(prefix) {
+                    let name = text[start..].split(|c| !is_part(c)).next().unwrap();
+                    let name = ["_total", "_bucket", "_count", "_sum"]
+                        .iter()
+                        .find_map(|suffix| name.strip_suffix(suffix))
+                        .unwrap_or(name);
+                    let row = format!("| `{name}` |");
+                    assert!(rows.iter().any(|found| found.starts_with(&row)), "{name}");
+                    count += 1;
+                }
+            }
+            assert!(count > 10);
+        }
     }
 }

@@ -18,6 +18,7 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
+use mycars_application::ports::StatementUsage;
 use tracing::Instrument as _;
 
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
         request_id::{REQUEST_ID, RequestId, RequestIds},
     },
     error::ApiError,
+    request::pools::count_statements,
     state::State,
 };
 
@@ -46,20 +48,20 @@ pub(crate) async fn log(
         method: request.method().clone(),
         path: request.path().to_owned(),
     };
-    let result = next.call(request).instrument(span.clone()).await;
+    let (result, statements) = count_statements(next.call(request).instrument(span.clone())).await;
     let took = started.elapsed();
     let _entered = span.enter();
     match result {
         Ok(mut response) => {
             let route = response.request().app_data::<Route>().map_or("", |route| route.0);
-            logged.record(&state, route, response.status(), took);
+            logged.record(&state, route, response.status(), took, statements);
             name_request(response.headers_mut(), &id);
             Ok(response)
         }
         // If a service fails, the request is dropped, and actix makes a response from the error.
         Err(error) => {
             let mut response = respond_to(&error);
-            logged.record(&state, "", response.status(), took);
+            logged.record(&state, "", response.status(), took, statements);
             name_request(response.headers_mut(), &id);
             Err(InternalError::from_response(error, response).into())
         }
@@ -75,17 +77,31 @@ struct LoggedRequest {
 
 impl LoggedRequest {
     /// Counts and logs the request.
-    fn record(&self, state: &State, route: &'static str, status: StatusCode, took: Duration) {
+    fn record(
+        &self,
+        state: &State,
+        route: &'static str,
+        status: StatusCode,
+        took: Duration,
+        statements: StatementUsage,
+    ) {
         state.metrics.count(&self.method, route, status, took);
         tracing::info!(
             address = %self.address,
             method = %self.method,
             path = self.path,
             status = status.as_u16(),
-            milliseconds = (took.as_secs_f64() * 10_000.0).round() / 10.0,
+            milliseconds = milliseconds(took),
+            queries = statements.count,
+            db_ms = milliseconds(statements.time),
             "request completed"
         );
     }
+}
+
+/// Returns a time in milliseconds with one decimal.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 fn name_request(headers: &mut HeaderMap, id: &str) {

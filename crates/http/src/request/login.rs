@@ -5,7 +5,7 @@ use mycars_application::{
     accounts::{self, Credentials},
     security_log::{Details, SecurityEvent},
 };
-use mycars_domain::User;
+use mycars_domain::{Rank, User};
 
 use crate::error::ApiError;
 
@@ -23,6 +23,7 @@ pub(crate) fn conclude<T>(
         }
         Err(_) => None,
     };
+    let user = result.as_ref().ok().map(user);
     if let Some(event) = event {
         event.log(&Details {
             address: caller.origin.address,
@@ -30,7 +31,10 @@ pub(crate) fn conclude<T>(
                 Input::Given(username) => Some(username),
                 _ => None,
             },
-            user_id: result.as_ref().ok().map(|login| user(login).id),
+            user_id: user.map(|user| user.id),
+            detail: user
+                .is_some_and(|user| user.rank() != Rank::Client)
+                .then_some("admin"),
             ..Details::default()
         });
     }

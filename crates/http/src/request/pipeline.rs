@@ -156,8 +156,13 @@ where
         is_counted: false,
     };
     let result = checks.run(http, payload, plan).await;
-    if let Err(ApiError::Csrf(reason)) = &result {
-        log_forgery(context, checks.user(), reason);
+    let user = checks.user();
+    match &result {
+        Err(ApiError::Csrf(reason)) => log_refusal(SecurityEvent::CsrfRefused, context, user, reason),
+        Err(ApiError::Forbidden(reason)) if user.is_some() => {
+            log_refusal(SecurityEvent::PermissionDenied, context, user, reason);
+        }
+        _ => {}
     }
     Outcome {
         user: checks.identity.map(|identity| identity.user),
@@ -526,8 +531,8 @@ fn check_csrf(
     })
 }
 
-fn log_forgery(context: &RequestContext, user: Option<&User>, reason: &str) {
-    SecurityEvent::CsrfRefused.log(&Details {
+fn log_refusal(event: SecurityEvent, context: &RequestContext, user: Option<&User>, reason: &str) {
+    event.log(&Details {
         address: Some(context.client.address),
         account: user.map(|user| user.username.as_str()),
         user_id: user.map(|user| user.id),

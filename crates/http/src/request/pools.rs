@@ -3,21 +3,27 @@
 //! and uploads while they arrive.
 
 mod queue;
+mod waits;
 
 use std::{
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use tokio::sync::oneshot;
+use mycars_application::ports::{StatementUsage, take_statements};
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::{sync::oneshot, task_local};
 use tracing::Span;
 
 use self::queue::{Entry, FairQueue};
+pub(crate) use self::waits::{PoolLabels, PoolWaits};
 use crate::request::throttle::Share;
 
 /// The pool on which work runs.
@@ -84,9 +90,25 @@ impl PoolSizes {
     };
 }
 
+task_local! {
+    /// The statements of the current request's work on the pools.
+    static STATEMENTS: Cell<StatementUsage>;
+}
+
+/// Handles a request, and returns the statements of its work on the pools as well.
+pub(crate) async fn count_statements<T>(request: impl Future<Output = T>) -> (T, StatementUsage) {
+    STATEMENTS
+        .scope(Cell::default(), async {
+            let result = request.await;
+            (result, STATEMENTS.with(Cell::get))
+        })
+        .await
+}
+
 /// The worker pools.
 #[derive(Clone)]
 pub(crate) struct WorkerPools {
+    waits: PoolWaits,
     database: Workers,
     writes: Option<Workers>,
     passwords: Workers,
@@ -102,6 +124,7 @@ struct Workers {
     wake: Sender<()>,
     is_slow: bool,
     refused: Arc<AtomicU64>,
+    wait: Histogram,
 }
 
 /// Runs the work, or returns the reason why it is refused.
@@ -126,16 +149,25 @@ impl WorkerPools {
     /// milliseconds before and after their work, so two suffice for any number of them.
     pub(crate) fn start(sizes: PoolSizes) -> std::io::Result<Self> {
         let threads = sizes.connections.saturating_sub(3).max(1);
+        let waits = PoolWaits::default();
+        let start = |name, threads| Workers::start(name, threads, MAX_WAITING, waits.of(name));
+        let start_slow = |name, threads, queue| Workers::start_slow(name, threads, queue, waits.of(name));
         Ok(Self {
-            database: Workers::start("database", threads, MAX_WAITING)?,
+            database: start("database", threads)?,
             writes: sizes
                 .shares_commits
-                .then(|| Workers::start("writes", WRITE_THREADS, MAX_WAITING))
+                .then(|| start("writes", WRITE_THREADS))
                 .transpose()?,
-            passwords: Workers::start_slow("passwords", sizes.password_threads, sizes.password_queue)?,
-            images: Workers::start_slow("images", sizes.image_threads, MAX_WAITING_IMAGES)?,
-            media: Workers::start("media", MEDIA_THREADS, MAX_WAITING)?,
+            passwords: start_slow("passwords", sizes.password_threads, sizes.password_queue)?,
+            images: start_slow("images", sizes.image_threads, MAX_WAITING_IMAGES)?,
+            media: start("media", MEDIA_THREADS)?,
+            waits,
         })
+    }
+
+    /// Returns the times that jobs have waited for a thread.
+    pub(crate) fn waits(&self) -> PoolWaits {
+        self.waits.clone()
     }
 
     /// Returns the number of jobs that wait for a thread of each pool, by its name.
@@ -178,6 +210,7 @@ impl WorkerPools {
             Pool::Media => &self.media,
         };
         let (reply, answer) = oneshot::channel();
+        let (queued, wait) = (Instant::now(), workers.wait.clone());
         let job = Box::new(move |turn: Result<(), PoolError>| {
             // The client closed the connection while the job was queued, so that its result is not needed.
             if reply.is_closed() {
@@ -188,31 +221,36 @@ impl WorkerPools {
                 drop(reply.send(Err(refused)));
                 return;
             }
+            wait.observe(queued.elapsed().as_secs_f64());
             // A panic ends the work, not the thread.
             span.in_scope(|| {
+                let _ = take_statements();
                 if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
-                    drop(reply.send(Ok(result)));
+                    drop(reply.send(Ok((result, take_statements()))));
                 } else {
                     tracing::error!("request handler panicked");
                 }
             });
         });
         workers.push(share, job);
-        answer.await.map_err(|_| PoolError::Panicked)?
+        let (result, statements) = answer.await.map_err(|_| PoolError::Panicked)??;
+        // Without a scope, the work belongs to no request whose log line is still to come, such as the rest of a list.
+        let _ = STATEMENTS.try_with(|sum| sum.set(sum.get().plus(statements)));
+        Ok(result)
     }
 }
 
 impl Workers {
     /// Starts threads of normal priority. At most half of them work for one share at the same time.
-    fn start(name: &str, threads: usize, max_waiting: usize) -> std::io::Result<Self> {
+    fn start(name: &str, threads: usize, max_waiting: usize, wait: Histogram) -> std::io::Result<Self> {
         let queue = FairQueue::new(max_waiting, (threads / 2).max(1));
-        Self::start_threads(name, threads, queue, false)
+        Self::start_threads(name, threads, queue, false, wait)
     }
 
     /// Starts threads for slow jobs, with a lower priority than all other threads. All may work for one share: no job
     /// is long, and the next one is another client's.
-    fn start_slow(name: &str, threads: usize, max_waiting: usize) -> std::io::Result<Self> {
-        Self::start_threads(name, threads, FairQueue::new(max_waiting, threads), true)
+    fn start_slow(name: &str, threads: usize, max_waiting: usize, wait: Histogram) -> std::io::Result<Self> {
+        Self::start_threads(name, threads, FairQueue::new(max_waiting, threads), true, wait)
     }
 
     fn start_threads(
@@ -220,6 +258,7 @@ impl Workers {
         threads: usize,
         queue: FairQueue<Job>,
         is_slow: bool,
+        wait: Histogram,
     ) -> std::io::Result<Self> {
         let (wake, woken) = bounded(threads);
         let workers = Self {
@@ -227,6 +266,7 @@ impl Workers {
             wake,
             is_slow,
             refused: Arc::default(),
+            wait,
         };
         for _ in 0..threads {
             workers.start_thread(name, woken.clone())?;

@@ -2,16 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use diesel::r2d2::{CustomizeConnection, Error as ConnectError, HandleError, Pool};
+use diesel::{
+    Connection as _,
+    r2d2::{CustomizeConnection, Error as ConnectError, HandleError, Pool},
+};
 use mycars_application::ports::Store;
 
 use super::{
-    Conn, check, check_before_migrations, establish,
+    Conn, check, check_before_migrations, establish, facts,
     migrations::{apply_pending, pending_names},
     prepare,
     store::{DieselStore, Manager},
 };
-use crate::{error::Failure, options::Options};
+use crate::{error::Failure, inspection::Inspection, instrumentation::Statements, options::Options};
 
 /// Maximum time that an instance waits while another one applies migrations.
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
@@ -63,6 +66,15 @@ pub(crate) fn connect(address: &str, options: Options) -> Result<Arc<dyn Store>,
     Ok(Arc::new(DieselStore::new(pool, options)))
 }
 
+/// Opens a connection like [`connect`], and returns the state of the database. Changes nothing.
+pub(crate) fn inspect(address: &str, options: Options) -> Result<Inspection, Failure> {
+    let mut conn = open(address, options)?;
+    Ok(Inspection {
+        pending: pending_names(&mut conn, options)?,
+        ..facts(&mut conn)?
+    })
+}
+
 /// Opens a connection, and checks the requirements on the database.
 fn open(address: &str, options: Options) -> Result<Conn, Failure> {
     let mut conn = establish(address, options.pooler)?;
@@ -80,7 +92,11 @@ struct Prepare(Options);
 
 impl CustomizeConnection<Conn, ConnectError> for Prepare {
     fn on_acquire(&self, conn: &mut Conn) -> Result<(), ConnectError> {
-        Ok(prepare(conn, self.0)?)
+        prepare(conn, self.0)?;
+        if let Some(slow) = self.0.slow_statement {
+            conn.set_instrumentation(Statements::new(slow));
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ const OPTIONS: Options = Options {
     statement_timeout: None,
     accepts_newer: false,
     pooler: Pooler::None,
+    slow_statement: None,
 };
 
 /// Returns the error of opening a database. It must be the same for `connect` and `migrate`, in one line and without
@@ -345,6 +346,7 @@ const ONE_CONNECTION: Options = Options {
     statement_timeout: None,
     accepts_newer: false,
     pooler: Pooler::None,
+    slow_statement: None,
 };
 
 #[test]

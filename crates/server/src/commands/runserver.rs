@@ -1,6 +1,11 @@
 //! `mycars runserver`: serve until SIGINT or SIGTERM.
 
-use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use mycars_application::{
     App, Caller,
@@ -13,14 +18,13 @@ use tracing::Dispatch;
 use crate::{
     console::Console,
     error::CommandError,
-    jobs,
-    settings::{Settings, Throttle},
+    jobs, service_manager,
+    settings::{Settings, SettingsError, Throttle},
     wiring,
 };
 
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
-    let address = settings.server.bind;
-    let listener = bind(address).map_err(|error| listen_error(address, error.kind(), &error.to_string()))?;
+    let listener = listen(settings)?;
     let mut starting = None;
     let (app, applied) = wiring::server_app(settings, &mut |_| {
         let served = serve_while_starting(&listener);
@@ -76,6 +80,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         drop(quiet);
         wiring::log_migrations(&applied);
         tracing::info!(workers = http.workers, "listening on {address}");
+        service_manager::report_ready()?;
         server.await?
     })?;
     if let Some(jobs) = jobs {
@@ -97,6 +102,21 @@ fn image_origin(app: &App) -> Option<String> {
     let link = app.images.link(&picture, app.clock.now())?;
     let (scheme, rest) = link.url.split_once("://")?;
     Some(format!("{scheme}://{}", rest.split('/').next()?))
+}
+
+/// Returns the socket that a service manager has passed on, or else one at the address of the settings.
+fn listen(settings: &Settings) -> Result<TcpListener, CommandError> {
+    let passed_on = service_manager::socket()
+        .map_err(|error| CommandError::Refused(format!("can't use the socket of LISTEN_FDS: {error}")))?;
+    let Some(listener) = passed_on else {
+        let address = settings.server.bind;
+        return bind(address).map_err(|error| listen_error(address, error.kind(), &error.to_string()));
+    };
+    let address = listener.local_addr()?;
+    if settings.debug && !address.ip().to_canonical().is_loopback() {
+        return Err(SettingsError::DebugInPublic(address).into());
+    }
+    Ok(listener)
 }
 
 fn limits(throttle: &Throttle) -> Option<Limits> {

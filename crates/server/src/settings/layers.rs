@@ -38,8 +38,8 @@ const WITHOUT_PREFIX: [&str; 5] = [
     "database_url",
 ];
 
-/// Settings with secret values, which error messages do not show.
-const SECRET: [&str; 5] = [
+/// Settings with secret values, which neither error messages nor `config show` show.
+pub(super) const SECRET: [&str; 5] = [
     "secret_key",
     "secret_key_fallbacks",
     "database_url",
@@ -98,6 +98,14 @@ pub(super) fn merge<T: DeserializeOwned>(
     variables: &Variables,
     folder: &Path,
 ) -> Result<T, SettingsError> {
+    let merged = merged(environment, variables, folder)?;
+    let root = merged.cache.clone();
+    merged.try_deserialize().map_err(|error| explain(error, &root))
+}
+
+/// Reads and merges all layers, with the source of each value. The keys are those of settings, but the values may be
+/// invalid.
+fn merged(environment: &str, variables: &Variables, folder: &Path) -> Result<Config, SettingsError> {
     let keys = keys()?;
     let mut builder = Config::builder();
     for file in files(environment, folder)? {
@@ -110,9 +118,80 @@ pub(super) fn merge<T: DeserializeOwned>(
             .map_err(|error| unexpected(&error))?;
     }
     let merged = builder.build().map_err(|error| unexpected(&error))?;
-    let root = merged.cache.clone();
-    refuse_unknown(&root, &keys)?;
-    merged.try_deserialize().map_err(|error| explain(error, &root))
+    refuse_unknown(&merged.cache, &keys)?;
+    Ok(merged)
+}
+
+/// A setting for people to read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ShownSetting {
+    /// The name of its section; empty for settings that are in none.
+    pub(crate) section: String,
+    /// Its name in the section.
+    pub(crate) name: String,
+    /// Its value as TOML, or `"(hidden)"` if it is a secret.
+    pub(crate) value: String,
+    /// The variable or the file that sets it, or `default`.
+    pub(crate) source: String,
+}
+
+/// Returns all settings, those without a section first, then by section and name.
+///
+/// # Errors
+/// [`SettingsError`] if a source can't be read, or names an unknown setting.
+pub(super) fn shown(variables: &Variables, folder: &Path) -> Result<Vec<ShownSetting>, SettingsError> {
+    let environment = environment(variables);
+    let merged = merged(environment, variables, folder)?;
+    let built_in = BUILT_IN.iter().find(|(name, _)| *name == environment);
+    let built_in = built_in.map(|(_, text)| read(File::from_str(text, FileFormat::Toml), environment));
+    let built_in = built_in.transpose()?;
+    let is_of_environment = |key: &str| {
+        built_in
+            .as_ref()
+            .is_some_and(|file| leaves(&file.cache, "").iter().any(|(found, _)| found == key))
+    };
+    let mut shown: Vec<ShownSetting> = leaves(&merged.cache, "")
+        .into_iter()
+        .map(|(key, value)| {
+            let (section, name) = key.rsplit_once('.').unwrap_or(("", &key));
+            ShownSetting {
+                section: section.to_owned(),
+                name: name.to_owned(),
+                value: toml(&key, value),
+                source: match value.origin() {
+                    Some(source) => source.to_owned(),
+                    None if is_of_environment(&key) => format!("default of the environment {environment}"),
+                    None => "default".to_owned(),
+                },
+            }
+        })
+        .collect();
+    shown.sort_by(|one, other| (&one.section, &one.name).cmp(&(&other.section, &other.name)));
+    Ok(shown)
+}
+
+/// Returns a value as TOML. Secrets that are set are hidden.
+fn toml(key: &str, value: &Value) -> String {
+    let is_set = match &value.kind {
+        ValueKind::String(text) => !text.is_empty(),
+        ValueKind::Array(items) => !items.is_empty(),
+        _ => true,
+    };
+    // Any URL may hold a password.
+    let has_credentials =
+        matches!(&value.kind, ValueKind::String(text) if text.contains("://") && text.contains('@'));
+    if is_set && (SECRET.contains(&key) || has_credentials) {
+        return "\"(hidden)\"".to_owned();
+    }
+    match &value.kind {
+        // Strings of JSON are strings of TOML, too.
+        ValueKind::String(text) => serde_json::Value::from(text.as_str()).to_string(),
+        ValueKind::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| toml(key, item)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Returns the keys of all settings, such as `server.bind`, with the names of their variables.

@@ -19,7 +19,7 @@ const NO_FOLDER: &str = "/nowhere";
 
 /// For each setting, the text of a variable that changes it, and of one that it refuses; without the settings that hide
 /// their values and those that take any text.
-const VALUES: [(&str, &str, &str); 66] = [
+const VALUES: &[(&str, &str, &str)] = &[
     ("debug", "off", "maybe"),
     ("allowed_hosts", "example.com", "example.org:80"),
     ("data_dir", "/var/lib/mycars", " "),
@@ -37,6 +37,7 @@ const VALUES: [(&str, &str, &str); 66] = [
     ("database.statement_timeout_seconds", "9", "3601"),
     ("database.pooler", "transaction", "session"),
     ("database.migrate", "never", "always"),
+    ("database.slow_ms", "0", "-1"),
     ("tokens.access_minutes", "5", "0"),
     ("tokens.refresh_minutes", "50", "99999999999999999999"),
     ("tokens.rotate_refresh", "true", "auto"),
@@ -177,7 +178,7 @@ fn variable_of_each_setting_changes_it() {
     let values = VALUES.iter().map(|(key, ..)| *key);
     let keys: BTreeSet<String> = values.chain(hidden).map(str::to_owned).collect();
     assert_eq!(keys, layers::keys().unwrap().into_keys().collect());
-    for (key, text, _) in VALUES {
+    for &(key, text, _) in VALUES {
         assert_ne!(printed(&[]), printed(&[(&layers::variable(key), text)]), "{key}");
     }
 }
@@ -376,7 +377,7 @@ fn unknown_key_is_named_with_its_file() {
 
 #[test]
 fn wrong_variable_is_reported_with_value_and_expectation() {
-    for (key, _, text) in VALUES {
+    for &(key, _, text) in VALUES {
         let name = layers::variable(key);
         assert_eq!(
             problem(load(&[(&name, text)])),
@@ -749,6 +750,28 @@ fn media_root_is_a_folder_or_a_bucket() {
     }
 }
 
+/// A text that each setting either takes or refuses.
+const MARKER: &str = "Zk4vLq9rXw2mTb7hJc5nGd8sPf3yAe6u";
+
+#[test]
+fn settings_that_hide_their_values_are_secrets() {
+    for (key, variable) in layers::keys().unwrap() {
+        let variables = [
+            &[("DEBUG", "true")],
+            &PRODUCTION[..],
+            &[(variable.as_str(), MARKER)],
+        ]
+        .concat();
+        let printed = match load(&variables) {
+            Ok(settings) => format!("{settings:?}"),
+            Err(error) => error.to_string(),
+        };
+        // Host names become lower case.
+        let is_hidden = !printed.to_lowercase().contains(&MARKER.to_lowercase());
+        assert_eq!(is_hidden, layers::SECRET.contains(&&*key), "{key}: {printed}");
+    }
+}
+
 #[test]
 fn s3_settings_have_defaults_of_aws_and_of_other_stores() {
     let s3 = |variables: &[(&str, &str)]| {
@@ -798,4 +821,18 @@ fn secrets_may_be_in_files() {
     assert!(missing.unwrap_err().to_string().contains("nothing"));
     let no_secret = load(&[hosts, ("MYCARS__LOG__LEVEL_FILE", "key")]);
     assert!(no_secret.unwrap_err().to_string().contains("Unknown setting"));
+}
+
+#[test]
+fn secrets_by_name_are_hidden() {
+    for key in layers::keys().unwrap().into_keys() {
+        let name = key.rsplit('.').next().unwrap();
+        let is_secret = ["secret", "access_key", "_password", "credentials"]
+            .iter()
+            .any(|part| name.contains(part));
+        assert!(
+            !is_secret || layers::SECRET.contains(&&*key),
+            "{key} is missing in layers::SECRET"
+        );
+    }
 }

@@ -318,7 +318,7 @@ fn has_queue(server: &Server) -> bool {
     let metrics = server.send(&Request::get("/metrics")).text();
     let waiting = metrics
         .lines()
-        .find_map(|line| line.strip_prefix("mycars_lane_waiting{lane=\"database\"} "));
+        .find_map(|line| line.strip_prefix("mycars_pool_waiting{pool=\"database\"} "));
     waiting.expect("the metric exists") != "0"
 }
 

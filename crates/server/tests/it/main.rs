@@ -4,10 +4,12 @@
 //! - [`support`]: running the binary, and sending requests to it.
 //! - [`contract`]: the recorded cases of `tests/contract/`, on which clients rely.
 //! - [`start`], [`commands`], [`race`], [`protocol`]: cases that cannot be recorded.
+//! - [`checks`]: `mycars check`, `config show` and `healthcheck`.
 //! - [`conditions`]: conditional requests, and compression.
 //! - [`connections`]: clients that hang up, and clients that hold connections.
 //! - [`matrix`]: authorization of every route for every kind of caller.
 //! - [`media`]: the media folder, which no start changes.
+//! - [`observation`]: slow statements, metrics, dashboards, and the service of systemd.
 //! - [`openapi`]: the OpenAPI document matches the routes.
 //! - [`keys`]: API keys.
 //! - [`logins`]: the list and the end of logins, and the reuse of refresh tokens.
@@ -35,6 +37,7 @@
 mod architecture;
 mod attacks;
 mod backup;
+mod checks;
 mod cluster;
 mod commands;
 mod conditions;
@@ -52,6 +55,7 @@ mod logins;
 mod matrix;
 mod media;
 mod module_imports;
+mod observation;
 mod openapi;
 mod outage;
 mod panel;

@@ -1,5 +1,7 @@
 //! The log lines of security events, and the filter for fail2ban in `docs/security.md`.
 
+use std::collections::BTreeSet;
+
 use mycars_testkit::TestDatabase;
 use regex::Regex;
 use serde_json::{Value, json};
@@ -33,6 +35,9 @@ fn security_events_are_lines_without_secrets() {
     let root = log_in(&server, "root", SUPERUSER_PASSWORD);
     let mut browser = Browser::new(&server);
     browser.log_in("root", SUPERUSER_PASSWORD, "/admin/");
+    server
+        .send(&Request::get("/api/admin/users/").bearer(&ann.access))
+        .json(403);
     server.send(&login(HOSTILE, PASSWORD)).json(401);
     let mut stranger = Browser::new(&server);
     assert_eq!(stranger.log_in("ann", NEW_PASSWORD, "/").status, 200);
@@ -50,7 +55,11 @@ fn security_events_are_lines_without_secrets() {
     let change = Request::new("PUT", "/api/change-password/").json(&change);
     assert_eq!(server.send(&change.bearer(&ann.access)).status, 200);
     let path = format!("/api/admin/users/{id}/");
-    for change in [json!({"role": "admin"}), json!({"password": PASSWORD})] {
+    for change in [
+        json!({"role": "admin"}),
+        json!({"password": PASSWORD}),
+        json!({"email": "ann@example.net"}),
+    ] {
         let change = Request::new("PATCH", &path).json(&change).bearer(&root.access);
         server.send(&change).json(200);
     }
@@ -91,8 +100,12 @@ fn security_events_are_lines_without_secrets() {
     let by_root = |event, detail| with(of_ann(event), &json!({"author": "root", "detail": detail}));
     let expected = [
         of_ann("login_succeeded"),
-        of_root("login_succeeded"),
-        of_root("login_succeeded"),
+        with(of_root("login_succeeded"), &json!({"detail": "admin"})),
+        with(of_root("login_succeeded"), &json!({"detail": "admin"})),
+        with(
+            of_ann("permission_denied"),
+            &json!({"detail": "You do not have permission to perform this action."}),
+        ),
         json!({"event": "login_failed", "account": hostile}),
         json!({"event": "login_failed", "account": "ann"}),
         json!({"event": "csrf_refused", "detail": "CSRF token missing."}),
@@ -102,12 +115,25 @@ fn security_events_are_lines_without_secrets() {
         with(of_ann("password_set"), &json!({"author": "ann", "detail": "own"})),
         by_root("role_changed", "admin"),
         by_root("password_set", "admin"),
+        by_root("email_changed", "admin"),
         by_root("logins_ended", "all"),
         with(of_ann("user_deactivated"), &json!({"author": "root"})),
         with(of_root("data_exported"), &json!({"detail": "2 of users"})),
     ];
     let events: Vec<Value> = security_events(&log).into_iter().map(essence).collect();
     assert_eq!(events, expected);
+}
+
+#[test]
+fn documented_security_events_are_those_of_the_program() {
+    let program = include_str!("../../../application/src/security_log.rs");
+    let name = Regex::new(r#"Self::\w+ => "([a-z_]+)""#).unwrap();
+    let outcomes = ["refused", "detected", "success"];
+    let names = name.captures_iter(program).map(|found| found[1].to_owned());
+    let names: BTreeSet<String> = names.filter(|name| !outcomes.contains(&name.as_str())).collect();
+    let row = Regex::new(r"(?m)^\| `([a-z_]+)` \| (?:refused|detected|success) \|").unwrap();
+    let documented = row.captures_iter(DOCUMENT).map(|found| found[1].to_owned());
+    assert_eq!(documented.collect::<BTreeSet<_>>(), names);
 }
 
 #[test]

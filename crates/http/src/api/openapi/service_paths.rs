@@ -70,7 +70,7 @@ fn metrics() -> OperationBuilder {
     let text = ObjectBuilder::new().schema_type(Type::String);
     let content = ContentBuilder::new()
         .schema(Some(text))
-        .example(Some("mycars_lane_waiting{lane=\"database\"} 0\n# EOF\n".into()))
+        .example(Some("mycars_pool_waiting{pool=\"database\"} 0\n# EOF\n".into()))
         .build();
     operation("get_metrics", "Read the metrics")
         .description(Some(

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    net::TcpListener,
     ops::Deref,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -118,10 +120,18 @@ impl Installation {
         self.start_by_shell("exec \"$0\" 2>&1")
     }
 
+    /// Starts the server like systemd: with a listening socket as file descriptor 3, and the path of a socket to which
+    /// it reports its state.
+    pub(crate) fn start_as_service(&self, listener: &TcpListener, notify: &Path) -> Server {
+        let script = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\"";
+        let mut command = shell(script);
+        let command = self.prepare(&mut command).env("NOTIFY_SOCKET", notify);
+        let socket: OwnedFd = listener.try_clone().unwrap().into();
+        Server::of(Process::spawn_with(socket.into(), command))
+    }
+
     fn start_by_shell(&self, script: &str) -> Server {
-        let mut command = Command::new("sh");
-        command.args(["-c", script, env!("CARGO_BIN_EXE_mycars")]);
-        Server::of(Process::spawn(self.prepare(&mut command)))
+        Server::of(Process::spawn(self.prepare(&mut shell(script))))
     }
 
     /// Creates a superuser with this name and the password [`SUPERUSER_PASSWORD`].
@@ -152,6 +162,13 @@ impl Installation {
         self.prepare(&mut command);
         command
     }
+}
+
+/// Returns a shell that runs a script with the binary as `$0`.
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_mycars")]);
+    command
 }
 
 /// A running server, killed on drop, with a client of it.

@@ -24,8 +24,13 @@ pub(crate) struct Finished {
 
 impl Process {
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self::spawn_with(Stdio::null(), command)
+    }
+
+    /// Runs a command with this standard input.
+    pub(crate) fn spawn_with(stdin: Stdio, command: &mut Command) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
