@@ -59,6 +59,10 @@ semver baseline="main":
 ci:
     ./.ci/run
 
+# Builds the files of a release for this machine into target/release-files.
+release *tag:
+    ./scripts/release {{tag}}
+
 # Checks licences, sources and known vulnerabilities of the dependencies (installs cargo-deny).
 deny:
     ./scripts/check-dependencies

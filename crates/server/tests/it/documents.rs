@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -42,6 +44,42 @@ fn documents_are_linked_from_index_of_folder() {
         assert!(
             unlisted.is_empty(),
             "{folder}/README.md does not name {unlisted:?}"
+        );
+    }
+}
+
+#[test]
+fn changelog_has_a_section_of_the_version() {
+    let changelog = fs::read_to_string(format!("{ROOT}/CHANGELOG.md")).unwrap();
+    let heading = concat!("\n## [", env!("CARGO_PKG_VERSION"), "] - ");
+    assert!(changelog.contains(heading), "{heading}");
+}
+
+#[test]
+fn released_migrations_are_unchanged() {
+    let released = fs::read_to_string(format!("{ROOT}/migrations/released")).unwrap();
+    let lines: Vec<&str> = released.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(!lines.is_empty());
+    for line in lines {
+        let [version, last, expected] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        let mut hash = Sha256::new();
+        for folder in ["postgres", "sqlite"] {
+            let folder = fs::read_dir(format!("{ROOT}/migrations/{folder}")).unwrap();
+            let mut paths: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+            paths.sort();
+            for path in paths
+                .iter()
+                .filter(|path| path.file_name().unwrap().to_str() <= Some(last))
+            {
+                hash.update(fs::read(path.join("up.sql")).unwrap());
+            }
+        }
+        let hash = HEXLOWER.encode(&hash.finalize());
+        assert_eq!(
+            hash, expected,
+            "a migration of {version} was changed: add a new one instead"
         );
     }
 }
