@@ -15,6 +15,7 @@ pub mod logins;
 mod profile;
 mod refresh;
 mod register;
+mod reset_password;
 pub mod sessions;
 mod set_password;
 mod superuser;
@@ -34,6 +35,8 @@ pub use log_out::log_out;
 pub use profile::{Credential, ProfileInput, change_profile, read_profile};
 pub use refresh::{Refreshed, refresh};
 pub use register::register;
+pub(crate) use reset_password::reset_token;
+pub use reset_password::{PasswordReset, request_password_reset, reset_password};
 pub use set_password::{find_for_password, set_password};
 pub use superuser::{NewSuperuser, check_email, check_username, create_superuser};
 pub use token::{TokenError, TokenType};
@@ -67,6 +70,9 @@ pub enum Error {
     /// A token is invalid.
     #[error(transparent)]
     Token(TokenError),
+    /// Mail is turned off.
+    #[error("mail is turned off")]
+    NoMail,
     /// The user does not exist.
     #[error("the user does not exist for the caller")]
     NotFound,

@@ -6,8 +6,8 @@ use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
 use crate::{
     ports::{
-        BackupStore, Clock, DiskSpace, ImageProcessor, ImageStore, PasswordHasher, Random, Signer, Store,
-        StoreError, TokenCodec,
+        BackupStore, Clock, DiskSpace, ImageProcessor, ImageStore, Mailer, PasswordHasher, Random, Signer,
+        Store, StoreError, TokenCodec,
     },
     quotas::Quotas,
 };
@@ -47,6 +47,7 @@ use crate::{
 ///         max_image_bytes: 5 * 1024 * 1024,
 ///         quotas: Quotas::default(),
 ///         backups: None,
+///         mail: None,
 ///     }
 /// }
 ///
@@ -87,6 +88,8 @@ pub struct App {
     pub quotas: Quotas,
     /// The scheduled backups, unless they are turned off.
     pub backups: Option<BackupSettings>,
+    /// Mail, unless it is turned off.
+    pub mail: Option<MailSettings>,
 }
 
 impl App {
@@ -160,6 +163,15 @@ pub struct BackupSettings {
     pub keep: usize,
     /// The store of backups.
     pub store: Arc<dyn BackupStore>,
+}
+
+/// The adapter for mail, and the links in mails.
+#[derive(Clone)]
+pub struct MailSettings {
+    /// Sends mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// The URL of the page that sets a new password. A token is appended.
+    pub reset_url: String,
 }
 
 /// Lifetimes of sessions.

@@ -56,15 +56,17 @@ pub mod housekeeping;
 pub mod images;
 mod input;
 pub mod lists;
+pub mod mail;
 #[cfg(feature = "mocks")]
 pub mod mocks;
+mod outbox;
 pub mod ports;
 pub mod quotas;
 pub mod security_log;
 pub mod status;
 pub mod users;
 
-pub use app::{App, BackupSettings, SessionSettings, TokenSettings};
+pub use app::{App, BackupSettings, MailSettings, SessionSettings, TokenSettings};
 pub use caller::Caller;
 pub use error::Error;
 pub use input::{Input, Secret, UpdateMode};

@@ -47,15 +47,16 @@ use mycars_domain::{
 
 pub use crate::ports::{
     MockApiKeyRepository, MockAuditLog, MockCarRepository, MockImageProcessor, MockImageStore,
-    MockInstallationRepository, MockLeaseRepository, MockPasswordHasher, MockRandom, MockRateRepository,
-    MockRefreshTokenRepository, MockRowRepository, MockSessionRepository, MockTokenCodec, MockUserRepository,
+    MockInstallationRepository, MockLeaseRepository, MockMailer, MockOutbox, MockPasswordHasher, MockRandom,
+    MockRateRepository, MockRefreshTokenRepository, MockRowRepository, MockSessionRepository, MockTokenCodec,
+    MockUserRepository,
 };
 use crate::{
-    App, SessionSettings, TokenSettings,
+    App, MailSettings, SessionSettings, TokenSettings,
     lists::{HistoryCount, HistoryQuery},
     ports::{
         ApiKeyRepository, AuditLog, CarRepository, Clock, DiskSpace, InstallationRepository, LeaseRepository,
-        Mode, PrunedEntries, RateRepository, RefreshTokenRepository, Rollback, RowRepository,
+        Mode, Outbox, PrunedEntries, RateRepository, RefreshTokenRepository, Rollback, RowRepository,
         SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
     },
     quotas::Quotas,
@@ -76,6 +77,10 @@ pub struct Mocks {
     pub image_processor: MockImageProcessor,
     /// The store of pictures.
     pub images: MockImageStore,
+    /// Sends mail, if [`has_mail`](Self::has_mail).
+    pub mailer: MockMailer,
+    /// Whether mail is turned on.
+    pub has_mail: bool,
     /// Lifetimes of tokens.
     pub token_settings: TokenSettings,
     /// Whether the disks have too little free space.
@@ -131,6 +136,10 @@ impl Mocks {
             token_settings: self.token_settings,
             session_settings: SessionSettings::default(),
             backups: None,
+            mail: self.has_mail.then(|| MailSettings {
+                mailer: Arc::new(self.mailer),
+                reset_url: samples::RESET_URL.to_owned(),
+            }),
         };
         (app, store)
     }
@@ -157,6 +166,8 @@ pub struct MockUnit {
     pub leases: MockLeaseRepository,
     /// The counts of requests that all servers share.
     pub rates: MockRateRepository,
+    /// The mails that have to be sent.
+    pub outbox: MockOutbox,
     /// The rows of all tables.
     pub rows: MockRowRepository,
     appended: Vec<NewEntry>,
@@ -197,6 +208,10 @@ impl UnitOfWork for MockUnit {
 
     fn rates(&mut self) -> &mut dyn RateRepository {
         &mut self.rates
+    }
+
+    fn outbox(&mut self) -> &mut dyn Outbox {
+        &mut self.outbox
     }
 
     fn rows(&mut self) -> &mut dyn RowRepository {
@@ -368,6 +383,9 @@ pub mod samples {
 
     /// The time of mocked tests in seconds since 1970: 23 November 2026, 12:00 UTC.
     pub const NOW: i64 = 1_795_435_200;
+
+    /// The URL in links that set a new password, without the token.
+    pub const RESET_URL: &str = "https://cars.example.org/reset/?token=";
 
     /// Maximum size of a picture in mocked tests, in bytes.
     pub const MAX_IMAGE_BYTES: u64 = 100;

@@ -63,6 +63,8 @@ mod django_source;
 mod images;
 mod installation;
 mod leases;
+mod mailer;
+mod outbox;
 mod password_hasher;
 mod random;
 mod rates;
@@ -94,6 +96,8 @@ pub use images::{
 };
 pub use installation::{Installation, InstallationRepository};
 pub use leases::{Lease, LeaseRepository};
+pub use mailer::{Letter, LetterContent, MailError, Mailer};
+pub use outbox::{MailKind, Outbox, QueuedMail};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use random::Random;
 pub use rates::{RateLimit, RateRepository, SharedRates, StoredRates};
@@ -114,6 +118,8 @@ pub use {
     images::{MockImageProcessor, MockImageStore},
     installation::MockInstallationRepository,
     leases::MockLeaseRepository,
+    mailer::MockMailer,
+    outbox::MockOutbox,
     password_hasher::MockPasswordHasher,
     random::MockRandom,
     rates::MockRateRepository,

@@ -158,6 +158,7 @@ fn empty() -> App {
     users.expect_find_all().returning(|_| Ok(vec![]));
     users.expect_counts().returning(|_| Ok(vec![]));
     users.expect_find_in_any_case().returning(|_| Ok(None));
+    users.expect_find_by_email().returning(|_| Ok(None));
     users.expect_find_for_update().returning(|_| Ok(None));
     mocks.unit.sessions.expect_count_of().returning(|_| Ok(0));
     let tokens = &mut mocks.unit.refresh_tokens;

@@ -67,6 +67,10 @@ pub enum Action {
     FlushTokens,
     /// Delete the pictures that no car refers to.
     SweepImages,
+    /// Set a new password of the user that a link names.
+    ResetPassword,
+    /// Send the mails that are due.
+    SendMail,
     /// Delete the browser sessions that have expired.
     ClearSessions,
     /// Delete the oldest entries of the audit log, or the addresses in them.
@@ -79,7 +83,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
@@ -109,6 +113,8 @@ impl Action {
         Self::ReadHistory,
         Self::FlushTokens,
         Self::SweepImages,
+        Self::ResetPassword,
+        Self::SendMail,
         Self::ClearSessions,
         Self::PruneAuditLog,
         Self::BackUp,
@@ -254,6 +260,8 @@ fn row(action: Action) -> Row {
         Action::ReadHistory    => (LOGIN,  [NO,     NO],    [YES,      YES,   YES],  [YES,      YES],           READ),
         Action::FlushTokens    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
         Action::SweepImages    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
+        Action::ResetPassword  => (YES,    [YES,    YES],   [YES,      YES,   YES],  [YES,      YES],           NEVER),
+        Action::SendMail       => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
         Action::ClearSessions  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
         Action::PruneAuditLog  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
         Action::BackUp         => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
@@ -356,6 +364,8 @@ mod tests {
         ReadHistory    | login | no no      | yes yes yes          | yes yes       | read
         FlushTokens    | login | no no      | no no no             | no no         | never
         SweepImages    | login | no no      | no no no             | no no         | never
+        ResetPassword  | yes   | yes yes    | yes yes yes          | yes yes       | never
+        SendMail       | login | no no      | no no no             | no no         | never
         ClearSessions  | login | no no      | no no no             | no no         | never
         PruneAuditLog  | login | no no      | no no no             | no no         | never
         BackUp         | login | no no      | no no no             | no no         | never

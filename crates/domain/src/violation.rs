@@ -258,6 +258,8 @@ pub enum Violation {
     AdminRoleNotGrantable,
     /// A token that is not valid, or belongs to another user.
     ForeignToken,
+    /// The token of a link in a mail that is unknown, used or expired.
+    InvalidLink,
     /// No file was uploaded where one is required.
     NoFile,
     /// A value is not a file where a file is required.

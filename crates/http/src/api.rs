@@ -18,6 +18,7 @@ pub mod openapi;
 mod password;
 mod profile;
 mod registration;
+pub(crate) mod reset;
 mod root;
 pub(crate) mod timestamp;
 mod tokens;
@@ -29,13 +30,15 @@ use crate::api::{
 };
 
 /// Every endpoint, in the order of the links in the API root.
-pub(crate) static ENDPOINTS: [&Endpoint; 27] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 29] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::LOGIN,
     &tokens::REFRESH,
     &tokens::VERIFY,
     &password::CHANGE,
+    &reset::REQUEST,
+    &reset::CONFIRM,
     &logout::LOGOUT,
     &profile::ME,
     &keys::LIST,

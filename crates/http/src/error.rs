@@ -91,6 +91,9 @@ pub(crate) enum Resource {
     Route,
 }
 
+/// The response to requests that need mail, if the server sends none.
+const NO_MAIL: &str = "This server sends no mail: ask an administrator for a new password.";
+
 /// Maximum number of invalid rows in a response.
 const MAX_ROWS: usize = 1000;
 
@@ -449,6 +452,7 @@ impl From<accounts::Error> for ApiError {
                 Self::NoActiveAccount
             }
             accounts::Error::NoActiveAccountForToken => Self::NoActiveAccountForToken,
+            accounts::Error::NoMail => Self::Forbidden(NO_MAIL),
             accounts::Error::Token(error) => Self::Token(error),
             accounts::Error::NotFound => Self::UserNotFound,
             accounts::Error::Denied(denied) => denied.into(),

@@ -36,3 +36,4 @@ pub use request::{
 pub use routes::paths;
 pub use server::{Settings, bind, serve};
 pub use web::panel::screens;
+pub use web::reset::LINK as RESET_LINK;

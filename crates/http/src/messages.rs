@@ -62,6 +62,7 @@ pub fn violation(field: Field, violation: &Violation) -> String {
         }
         Violation::AdminRoleNotGrantable => "Only an administrator can grant the admin role.".into(),
         Violation::ForeignToken => "Token is invalid or does not belong to you.".into(),
+        Violation::InvalidLink => "This link is invalid or has expired. Request a new one.".into(),
         Violation::NoFile => "No file was submitted.".into(),
         Violation::NotAFile => {
             "The submitted data was not a file. Check the encoding type on the form.".into()

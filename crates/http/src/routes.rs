@@ -18,7 +18,7 @@ use crate::{
         negotiation::{RENDERERS, negotiate},
     },
     state::State,
-    web::{docs, login, media, page, panel, path_pattern, ui::assets},
+    web::{docs, login, media, page, panel, path_pattern, reset, ui::assets},
 };
 
 /// Every route.
@@ -46,6 +46,14 @@ fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
     add(
         "/api-auth/logout/",
         resource("/api-auth/logout/").to(login::log_out),
+    );
+    add(
+        reset::REQUEST_PATH,
+        resource(reset::REQUEST_PATH).to(reset::request),
+    );
+    add(
+        reset::CONFIRM_PATH,
+        resource(reset::CONFIRM_PATH).to(reset::confirm),
     );
     add("/health/live", get("/health/live", monitoring::live));
     add("/health/ready", get("/health/ready", monitoring::ready));

@@ -482,7 +482,7 @@ mod tests {
 
     #[test]
     fn requests_beyond_a_rate_are_told_to_wait() {
-        let server = start_with(Limits {
+        let server = start_with(&Limits {
             login: once(),
             register: once(),
             refresh: once(),
@@ -516,14 +516,14 @@ mod tests {
     }
 
     /// A server without tokens and sessions.
-    fn start_with(limits: Limits) -> Running {
+    fn start_with(limits: &Limits) -> Running {
         let mut mocks = Mocks::new();
         mocks.tokens.expect_decode().returning(|_| Err(Undecodable));
         mocks.unit.sessions.expect_find().returning(|_| Ok(None));
         start(
             mocks,
             Settings {
-                throttle: Some(limits),
+                throttle: Some(*limits),
                 ..settings()
             },
         )
@@ -536,7 +536,7 @@ mod tests {
             "Authorization: Bearer x",
             "Authorization: Basic x",
         ] {
-            let server = start_with(Limits {
+            let server = start_with(&Limits {
                 register: once(),
                 address: plenty(),
                 ..limits()
@@ -563,7 +563,7 @@ mod tests {
             "GET /static/nothing.css",
             "GET /nothing",
         ] {
-            let server = start_with(Limits {
+            let server = start_with(&Limits {
                 address: once(),
                 ..limits()
             });

@@ -91,6 +91,8 @@ mod leases;
 mod migrations;
 #[path = "shared/opening.rs"]
 mod opening;
+#[path = "shared/outbox.rs"]
+mod outbox;
 #[path = "shared/rates.rs"]
 mod rates;
 #[path = "shared/refresh_tokens.rs"]

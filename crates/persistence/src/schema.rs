@@ -133,6 +133,18 @@ macro_rules! schema {
         }
 
         diesel::table! {
+            outbox (id) {
+                id -> BigInt,
+                kind -> Text,
+                user_id -> Nullable<BigInt>,
+                recipient -> Nullable<Text>,
+                created_at -> $Time,
+                due_at -> $Time,
+                tries -> Integer,
+            }
+        }
+
+        diesel::table! {
             installation (number) {
                 number -> BigInt,
                 id -> Text,

@@ -7,6 +7,7 @@ mod console;
 mod error;
 mod jobs;
 mod logging;
+mod mail;
 mod progress;
 mod secret_key;
 mod service_manager;

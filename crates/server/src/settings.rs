@@ -72,6 +72,9 @@ pub(crate) struct Settings {
     pub(crate) database_url: Secret,
     pub(crate) data_dir: PathBuf,
     pub(crate) server: Server,
+    /// The URL of this server for the links in mails, without a slash at the end.
+    pub(crate) public_url: String,
+    pub(crate) mail: Mail,
     pub(crate) database: Database,
     pub(crate) tokens: Tokens,
     pub(crate) sessions: Sessions,
@@ -112,6 +115,49 @@ pub(crate) struct Server {
     pub(crate) trusted_proxies: TrustedProxies,
     #[serde(deserialize_with = "values::whole::<0, MAX_HSTS_SECONDS, _, _>")]
     pub(crate) hsts_seconds: u64,
+    #[serde(deserialize_with = "values::public_url")]
+    public_url: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenMail {
+    #[serde(deserialize_with = "values::mail_url")]
+    url: String,
+    #[serde(deserialize_with = "values::text")]
+    from: String,
+}
+
+/// How mails are sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum MailTransport {
+    None,
+    /// As files in this folder.
+    Files(PathBuf),
+    /// To the mail server of this URL, which may hold a password.
+    Smtp(Secret),
+}
+
+#[derive(Debug)]
+pub(crate) struct Mail {
+    pub(crate) transport: MailTransport,
+    pub(crate) from: String,
+}
+
+impl GivenMail {
+    fn settle(self, debug: bool, data_dir: &Path) -> Mail {
+        let files = || MailTransport::Files(data_dir.join("mail"));
+        let transport = match self.url.as_str() {
+            "auto" if debug => files(),
+            "files" => files(),
+            "auto" | "none" => MailTransport::None,
+            _ => MailTransport::Smtp(Secret::new(self.url)),
+        };
+        Mail {
+            transport,
+            from: self.from,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -202,6 +248,8 @@ pub(crate) struct Throttle {
     pub(crate) register: Rate,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) refresh: Rate,
+    #[serde(deserialize_with = "values::rate")]
+    pub(crate) password_reset: Rate,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) password: Rate,
     #[serde(deserialize_with = "values::rate")]
@@ -396,6 +444,11 @@ pub(crate) enum SettingsError {
     )]
     NoAccessKey,
     #[error(
+        "MYCARS__MAIL__URL is set, but not MYCARS__SERVER__PUBLIC_URL: set it to the URL of this server for the links in \
+         mails, for example https://cars.example.org"
+    )]
+    NoPublicUrl,
+    #[error(
         "DEBUG is on, although MYCARS_ENVIRONMENT is production: set DEBUG=false, or for development \
          MYCARS_ENVIRONMENT=development"
     )]
@@ -438,6 +491,7 @@ struct Given {
     #[serde(deserialize_with = "values::path")]
     data_dir: PathBuf,
     server: Server,
+    mail: GivenMail,
     database: Database,
     tokens: Tokens,
     sessions: Sessions,
@@ -547,6 +601,9 @@ impl Given {
         if self.allowed_hosts.is_empty() {
             return Err(SettingsError::NoHosts);
         }
+        if self.server.public_url.is_empty() && !["auto", "none"].contains(&self.mail.url.as_str()) {
+            return Err(SettingsError::NoPublicUrl);
+        }
         Ok(())
     }
 
@@ -602,6 +659,12 @@ impl Given {
             secret_key_fallbacks: self.secret_key_fallbacks.into_iter().map(Secret::new).collect(),
             allowed_hosts,
             database_url: Secret::new(database_url),
+            public_url: if self.server.public_url.is_empty() {
+                format!("http://{}", self.server.bind)
+            } else {
+                self.server.public_url.trim_end_matches('/').to_owned()
+            },
+            mail: self.mail.settle(debug, &data_dir),
             data_dir,
             server: self.server,
             database: self.database,

@@ -8,10 +8,11 @@ use std::{
 
 use chrono::TimeDelta;
 use mycars_application::{
-    App, BackupSettings, SessionSettings, TokenSettings,
-    ports::{ImageStore, Random as _, SharedRates, StoredRates},
+    App, BackupSettings, MailSettings, SessionSettings, TokenSettings,
+    ports::{ImageStore, Mailer, Random as _, SharedRates, StoredRates},
 };
 use mycars_archive::{Folder, Origin};
+use mycars_mail::{FileMailer, Sender, SmtpMailer};
 use mycars_media::{FileImageStore, FreeSpace, JpegProcessor, S3ImageStore};
 use mycars_persistence::{Database, Options};
 use mycars_security::{DjangoHasher, HmacSigner, JwtCodec, SystemClock, SystemRandom};
@@ -19,7 +20,7 @@ use mycars_security::{DjangoHasher, HmacSigner, JwtCodec, SystemClock, SystemRan
 use crate::{
     error::CommandError,
     secret_key,
-    settings::{MediaRoot, MigrateAt, Secret, Settings, SettingsError, SharedRatesIn},
+    settings::{MailTransport, MediaRoot, MigrateAt, Secret, Settings, SettingsError, SharedRatesIn},
 };
 
 /// Returns the database in the settings, and its options. Creates the data folder, which may hold it.
@@ -132,7 +133,9 @@ fn migrated_app(
 
 /// Returns the number of connections that a server opens.
 pub(crate) fn connections(settings: &Settings) -> u32 {
-    settings.database.pool_size + 2 * u32::from(settings.jobs.enabled)
+    settings.database.pool_size
+        + 2 * u32::from(settings.jobs.enabled)
+        + u32::from(settings.mail.transport != MailTransport::None)
 }
 
 /// Returns the use-cases with one connection to a database whose migrations are applied, for a look at it. No token is
@@ -191,6 +194,7 @@ fn assemble(
             keep: settings.backup.keep,
             store: Arc::new(Folder::new(settings.backup.directory.clone(), origin(database))),
         }),
+        mail: mail(settings)?,
     })
 }
 
@@ -237,6 +241,20 @@ pub(crate) fn images(settings: &Settings, root: &MediaRoot) -> Result<Arc<dyn Im
             Arc::new(S3ImageStore::new(&settings.media.s3(name, prefix))?)
         }
     })
+}
+
+/// Returns the adapter for mail of the settings.
+fn mail(settings: &Settings) -> Result<Option<MailSettings>, CommandError> {
+    let sender = Sender::parse(&settings.mail.from)?;
+    let mailer: Arc<dyn Mailer> = match &settings.mail.transport {
+        MailTransport::None => return Ok(None),
+        MailTransport::Files(folder) => Arc::new(FileMailer::new(folder.clone(), sender)),
+        MailTransport::Smtp(url) => Arc::new(SmtpMailer::new(url.reveal(), sender)?),
+    };
+    Ok(Some(MailSettings {
+        mailer,
+        reset_url: format!("{}{}", settings.public_url, mycars_http::RESET_LINK),
+    }))
 }
 
 /// Returns the program and the database that archives come from.

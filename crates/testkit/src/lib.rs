@@ -4,6 +4,7 @@
 //!   all tables.
 //! - [`image_store_contract!`]: the rules for every image store.
 //! - [`samples`]: users, cars and tokens for tests that do not depend on their values.
+//! - [`SmtpSink`]: a mail server that keeps all mails in memory.
 //! - [`random`]: repeatable random numbers, for tests that generate their input.
 //!
 //! With the feature `http`:
@@ -33,7 +34,10 @@ mod s3;
 pub mod samples;
 #[cfg(feature = "databases")]
 mod scratch;
+mod smtp_sink;
 pub mod store_contract;
+
+pub use smtp_sink::{ReceivedMail, SmtpSink};
 
 #[cfg(feature = "databases")]
 pub use database::TestDatabase;

@@ -9,6 +9,7 @@ mod cars;
 mod generated;
 mod installation;
 mod leases;
+mod outbox;
 mod rates;
 mod refresh_tokens;
 mod rows;
@@ -22,6 +23,7 @@ pub use cars::*;
 pub use generated::*;
 pub use installation::*;
 pub use leases::*;
+pub use outbox::*;
 pub use rates::*;
 pub use refresh_tokens::*;
 pub use rows::*;
@@ -153,6 +155,11 @@ macro_rules! store_contract {
             failed_write_is_rolled_back_and_returns_error
             panicking_write_is_rolled_back_and_unlocks
             concurrent_inserts_of_one_plate_succeed_once
+            mails_are_due_in_order_of_time
+            mail_is_postponed_once_for_each_attempt
+            concurrent_claims_of_a_mail_succeed_once
+            mails_of_deleted_user_are_deleted
+            mail_is_rolled_back_with_its_change
             ping_of_running_database_succeeds
             concurrent_writers_lose_no_update
             user_ids_have_order_of_list
@@ -166,6 +173,7 @@ macro_rules! store_contract {
             own_username_and_email_are_not_taken
             find_by_username_is_case_sensitive
             find_in_any_case_ignores_case
+            find_by_email_ignores_case
             email_is_unique_ignoring_case
             username_is_unique_ignoring_case
             timestamps_are_kept_to_the_microsecond
@@ -238,6 +246,7 @@ mod tests {
             include_str!("store_contract/installation.rs"),
             include_str!("store_contract/generated.rs"),
             include_str!("store_contract/leases.rs"),
+            include_str!("store_contract/outbox.rs"),
             include_str!("store_contract/rates.rs"),
             include_str!("store_contract/refresh_tokens.rs"),
             include_str!("store_contract/rows.rs"),

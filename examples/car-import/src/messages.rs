@@ -118,6 +118,7 @@ fn violation(violation: &Violation) -> String {
         | Violation::PasswordTooSimilar(_)
         | Violation::AdminRoleNotGrantable
         | Violation::ForeignToken
+        | Violation::InvalidLink
         | Violation::NoFile
         | Violation::NotAFile
         | Violation::EmptyFile

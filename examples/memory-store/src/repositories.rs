@@ -12,9 +12,9 @@ use mycars_application::{
     lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, UserCount, UserQuery},
     ports::{
         ApiKey, ApiKeyRepository, AuditLog, CarCount, CarRepository, CarVersion, Device, Installation,
-        InstallationRepository, Lease, LeaseRepository, ListedSession, ListedToken, PrunedEntries, RateLimit,
-        RateRepository, RefreshToken, RefreshTokenRepository, Revocation, Row, RowRepository, Session,
-        SessionRepository, StoreError, Table, UserRepository,
+        InstallationRepository, Lease, LeaseRepository, ListedSession, ListedToken, MailKind, Outbox,
+        PrunedEntries, QueuedMail, RateLimit, RateRepository, RefreshToken, RefreshTokenRepository,
+        Revocation, Row, RowRepository, Session, SessionRepository, StoreError, Table, UserRepository,
     },
 };
 use mycars_domain::{
@@ -37,6 +37,8 @@ pub(crate) struct State {
     refresh_tokens: BTreeMap<i64, RefreshToken>,
     sessions: BTreeMap<i64, Session>,
     api_keys: BTreeMap<i64, ApiKey>,
+    outbox: BTreeMap<i64, (QueuedMail, DateTime<Utc>)>,
+    last_mail: i64,
     audit_log: Vec<Entry>,
     /// The id of the last entry whose address was removed because of its age.
     forgotten_addresses: i64,
@@ -214,6 +216,11 @@ impl UserRepository for Unit {
         Ok(users.find(|user| user.username.key() == username.key()).cloned())
     }
 
+    fn find_by_email(&mut self, email: &Email) -> Result<Option<User>> {
+        let mut users = self.state.users.values();
+        Ok(users.find(|user| user.email.key() == email.key()).cloned())
+    }
+
     fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool> {
         let mut others = self.state.users.values().filter(|user| Some(user.id) != except);
         Ok(others.any(|user| user.username.key() == username.key()))
@@ -283,6 +290,7 @@ impl UserRepository for Unit {
             state.cars.retain(|_, car| car.owner != id);
             state.sessions.retain(|_, session| session.user != id);
             state.api_keys.retain(|_, key| key.owner != id);
+            state.outbox.retain(|_, (mail, _)| mail.user != Some(id));
             for token in state.refresh_tokens.values_mut() {
                 token.user = token.user.filter(|user| *user != id);
             }
@@ -791,6 +799,53 @@ impl AuditLog for Unit {
                 count += 1;
             }
             Ok(count)
+        })
+    }
+}
+
+impl Outbox for Unit {
+    fn insert(&mut self, kind: MailKind, to: Option<(UserId, Email)>, at: DateTime<Utc>) -> Result<()> {
+        self.change(|state| {
+            let (user, recipient) = to.unzip();
+            if user.is_some_and(|user| !state.users.contains_key(&user)) {
+                return Err(StoreError::OwnerGone);
+            }
+            state.last_mail += 1;
+            let mail = QueuedMail {
+                id: state.last_mail,
+                kind,
+                user,
+                recipient,
+                created_at: at,
+                tries: 0,
+            };
+            state.outbox.insert(mail.id, (mail, at));
+            Ok(())
+        })
+    }
+
+    fn next_due(&mut self, now: DateTime<Utc>) -> Result<Option<QueuedMail>> {
+        let due = self.state.outbox.values().filter(|(_, due)| *due <= now);
+        let first = due.min_by_key(|(mail, due)| (*due, mail.id));
+        Ok(first.map(|(mail, _)| mail.clone()))
+    }
+
+    fn postpone(&mut self, mail: &QueuedMail, until: DateTime<Utc>) -> Result<bool> {
+        self.change(|state| {
+            let known = state.outbox.get_mut(&mail.id);
+            let Some((known, due)) = known.filter(|(known, _)| known.tries == mail.tries) else {
+                return Ok(false);
+            };
+            known.tries += 1;
+            *due = until;
+            Ok(true)
+        })
+    }
+
+    fn delete(&mut self, id: i64) -> Result<()> {
+        self.change(|state| {
+            state.outbox.remove(&id);
+            Ok(())
         })
     }
 }

@@ -9,7 +9,8 @@ use super::{Error, logins};
 use crate::{
     App, Caller,
     audit::{self, EndedLogins},
-    ports::{Revocation, StoreError, UnitOfWork},
+    outbox,
+    ports::{MailKind, Revocation, StoreError, UnitOfWork},
 };
 
 /// Returns the user whose password is to be set, by the exact username.
@@ -45,7 +46,7 @@ pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password)
     })
 }
 
-/// Sets the password hash of a locked user and ends their logins. Returns the number of logins.
+/// Sets the password hash of a locked user, ends their logins, and tells them by mail. Returns the number of logins.
 pub(super) fn replace_password(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -54,6 +55,7 @@ pub(super) fn replace_password(
 ) -> Result<EndedLogins, StoreError> {
     user.password = hash;
     user.updated_at = app.now_after(user.updated_at);
+    outbox::enqueue(app, unit, MailKind::PasswordChanged, Some(&*user))?;
     logins::update_and_end(app, unit, user, Revocation::PasswordChanged)
 }
 

@@ -1,6 +1,6 @@
 //! Validating and issuing tokens. The rules and their order are simplejwt's.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mycars_domain::{User, UserId};
 
 use crate::{
@@ -8,13 +8,15 @@ use crate::{
     ports::{Claims, Device, Family, RefreshToken, StoreError, UnitOfWork, Unsignable},
 };
 
-/// The two types of tokens.
+/// The types of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenType {
     /// Authenticates requests, for a short time.
     Access,
     /// The refresh token, which gets new access tokens.
     Refresh,
+    /// The token in a link that sets a new password.
+    PasswordReset,
 }
 
 impl TokenType {
@@ -22,6 +24,7 @@ impl TokenType {
         match self {
             Self::Access => "access",
             Self::Refresh => "refresh",
+            Self::PasswordReset => "password_reset",
         }
     }
 }
@@ -145,6 +148,26 @@ pub(super) fn issue_access(app: &App, user: UserId, login: &str) -> Result<Secre
             issued_at_micros: Some(now.timestamp_micros()),
             id: Some(app.random.hex(16)),
             login: Some(login.to_owned()),
+            ..claims(now, user)
+        },
+    )
+}
+
+/// Issues a token that is bound to a state of `user`, which takes the place of its id.
+pub(super) fn issue_bound(
+    app: &App,
+    token_type: TokenType,
+    user: UserId,
+    state: String,
+    lifetime: TimeDelta,
+) -> Result<Secret, Unsignable> {
+    let now = app.now();
+    sign(
+        app,
+        &Claims {
+            token_type: Some(token_type.as_str().to_owned()),
+            expires_at: Some((now + lifetime).timestamp()),
+            id: Some(state),
             ..claims(now, user)
         },
     )

@@ -30,6 +30,15 @@ impl Mocks {
         self.with_user_read(user.clone()).with_user_locked(user)
     }
 
+    /// Turns mail on.
+    #[must_use]
+    pub fn with_mail(self) -> Self {
+        Self {
+            has_mail: true,
+            ..self
+        }
+    }
+
     /// Finds this user where it is read without a lock.
     #[must_use]
     pub fn with_user_read(mut self, user: User) -> Self {

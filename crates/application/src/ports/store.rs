@@ -7,8 +7,8 @@ use mycars_domain::{
 };
 
 use super::{
-    ApiKeyRepository, AuditLog, CarRepository, InstallationRepository, LeaseRepository, PrunedEntries,
-    RateRepository, RefreshTokenRepository, RowRepository, SessionRepository, UserRepository,
+    ApiKeyRepository, AuditLog, CarRepository, InstallationRepository, LeaseRepository, Outbox,
+    PrunedEntries, RateRepository, RefreshTokenRepository, RowRepository, SessionRepository, UserRepository,
 };
 use crate::{
     lists::{HistoryCount, HistoryQuery},
@@ -76,6 +76,8 @@ pub trait UnitOfWork {
     fn leases(&mut self) -> &mut dyn LeaseRepository;
     /// The counts of requests that all servers share.
     fn rates(&mut self) -> &mut dyn RateRepository;
+    /// The mails that have to be sent.
+    fn outbox(&mut self) -> &mut dyn Outbox;
     /// The rows of all tables.
     fn rows(&mut self) -> &mut dyn RowRepository;
 }
@@ -91,6 +93,7 @@ where
         + InstallationRepository
         + LeaseRepository
         + RateRepository
+        + Outbox
         + RowRepository,
 {
     fn users(&mut self) -> &mut dyn UserRepository {
@@ -126,6 +129,10 @@ where
     }
 
     fn rates(&mut self) -> &mut dyn RateRepository {
+        self
+    }
+
+    fn outbox(&mut self) -> &mut dyn Outbox {
         self
     }
 
@@ -319,6 +326,10 @@ impl UnitOfWork for Recorder<'_> {
 
     fn rates(&mut self) -> &mut dyn RateRepository {
         self.unit.rates()
+    }
+
+    fn outbox(&mut self) -> &mut dyn Outbox {
+        self.unit.outbox()
     }
 
     fn rows(&mut self) -> &mut dyn RowRepository {

@@ -49,6 +49,12 @@ pub trait UserRepository {
     /// Those of the database.
     fn find_in_any_case(&mut self, username: &Username) -> Result<Option<User>, StoreError>;
 
+    /// Returns the user with this e-mail address in any case, by its [`key`](Email::key).
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn find_by_email(&mut self, email: &Email) -> Result<Option<User>, StoreError>;
+
     /// Returns whether a user other than `except` has this username, by its [`key`](Username::key).
     ///
     /// # Errors

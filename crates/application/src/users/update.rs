@@ -13,7 +13,8 @@ use crate::{
     App, Caller, Input, UpdateMode,
     accounts::logins,
     audit::{self, EndedLogins},
-    ports::{Revocation, StoreError, UnitOfWork},
+    outbox,
+    ports::{MailKind, Revocation, StoreError, UnitOfWork},
 };
 
 /// Changes the fields that were sent in a user, and returns the user. With [`UpdateMode::Full`] (PUT), the required
@@ -106,6 +107,9 @@ fn write(
         after.access_ended_at = after.logins_ended_at;
     }
     unit.users().update(after)?;
+    if end == Some(Revocation::PasswordChanged) {
+        outbox::enqueue(app, unit, MailKind::PasswordChanged, Some(before))?;
+    }
     match end {
         Some(why) => logins::end_recorded(app, unit, after.id, why),
         None => Ok(EndedLogins::default()),

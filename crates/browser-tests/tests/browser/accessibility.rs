@@ -58,6 +58,16 @@ fn public_pages_are_accessible() {
     inspection.visit("/api-auth/login/", 200);
     site.fill_in_login(CLIENT, "wrong");
     inspection.look("login, refused");
+    inspection.visit("/api-auth/password/reset/", 200);
+    site.form_with("Send the link")
+        .fill("Email address", "ann@example.com");
+    site.form_with("Send the link").press("Send the link");
+    inspection.look("link for a new password, sent");
+    inspection.visit("/api-auth/password/reset/confirm/?token=unknown", 200);
+    site.form_with("Set the password")
+        .fill("New password", "Copper-island-35");
+    site.form_with("Set the password").press("Set the password");
+    inspection.look("new password, refused");
     inspection.end();
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::{CLIENT, PASSWORD, Site, with_and_without_scripts};
 
-with_and_without_scripts!(login_and_logout_work,);
+with_and_without_scripts!(login_and_logout_work, forgotten_password_is_set_by_mail);
 
 const REFUSED: &str = "Please enter a correct username and password.";
 
@@ -33,6 +33,32 @@ fn login_and_logout_work(site: &Site) {
     );
     assert_eq!(site.path(), REQUESTED);
     assert!(site.browser.cookie("sessionid").is_none());
+    site.assert_quiet();
+}
+
+fn forgotten_password_is_set_by_mail(site: &Site) {
+    const NEW: &str = "Copper-island-35";
+    site.visit("/api-auth/login/");
+    assert_eq!(site.follow(&site.link("Forgot your password?")), 200);
+    let form = site.form_with("Send the link");
+    form.fill("Email address", "ann@example.com");
+    assert_eq!(form.press("Send the link"), 200);
+    assert!(
+        site.browser.text().contains("a link is on its way"),
+        "{}",
+        site.browser.text()
+    );
+
+    assert_eq!(site.visit(&site.mailed_link()), 200);
+    for (password, status) in [("12345678", 400), (NEW, 200)] {
+        let form = site.form_with("Set the password");
+        form.fill("New password", password);
+        assert_eq!(form.press("Set the password"), status, "{}", site.browser.text());
+    }
+    site.follow(&site.link("Log in"));
+    site.fill_in_login(CLIENT, NEW);
+    assert_eq!(site.path(), "/api/", "{}", site.browser.text());
+    assert_eq!(site.browser.find(".username").text(), CLIENT);
     site.assert_quiet();
 }
 

@@ -144,17 +144,16 @@ fn guess(endpoint: &Endpoint, operation: &Operation, body: &Body) -> Guess {
     {
         return Guess::OldPassword;
     }
-    if endpoint.rate != RateClass::Login {
-        return Guess::None;
-    }
-    let username = body
-        .form(operation.fields())
-        .ok()
-        .map(|form| form.text(Field::Username));
-    match username {
-        Some(Input::Given(username)) => Guess::Login(username),
-        _ => Guess::None,
-    }
+    let sent = |field| match body.form(operation.fields()).ok()?.text(field) {
+        Input::Given(text) => Some(text),
+        _ => None,
+    };
+    let guess = match endpoint.rate {
+        RateClass::Login => sent(Field::Username).map(Guess::Login),
+        RateClass::PasswordReset => sent(Field::Email).map(Guess::Address),
+        _ => None,
+    };
+    guess.unwrap_or(Guess::None)
 }
 
 /// The reply of an operation, and the data for its page.

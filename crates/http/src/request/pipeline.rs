@@ -81,6 +81,8 @@ pub(crate) enum Guess {
     Login(String),
     /// The caller's own.
     OldPassword,
+    /// None: a link for a new password is sent to this e-mail address.
+    Address(String),
 }
 
 /// A request that has passed all checks.
@@ -336,6 +338,7 @@ impl Checks<'_> {
         match guess {
             Guess::Login(username) => Some(Attempt::Login(username)),
             Guess::OldPassword => self.user_id().map(Attempt::OldPassword),
+            Guess::Address(email) => Some(Attempt::Reset(email)),
             Guess::None => None,
         }
     }

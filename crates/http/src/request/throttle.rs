@@ -22,7 +22,10 @@ use mycars_application::{
     ports::SharedRates,
     security_log::{Details, SecurityEvent},
 };
-use mycars_domain::{UserId, values::Username};
+use mycars_domain::{
+    UserId, fold,
+    values::{Email, Username},
+};
 
 use self::limiter::Limiter;
 pub use self::limiter::{NoRate, Rate};
@@ -45,6 +48,8 @@ pub struct Limits {
     pub register: Rate,
     /// Uses of refresh tokens from one address.
     pub refresh: Rate,
+    /// Requests for a new password, from one address and for one e-mail address.
+    pub password_reset: Rate,
     /// Requests of one user that hash a password, and logins to one account from one address.
     pub password: Rate,
     /// Responses to one user that say that a value is taken.
@@ -75,6 +80,8 @@ pub(crate) enum RateClass {
     Register,
     /// `refresh`, per address.
     Refresh,
+    /// `password_reset`, per address.
+    PasswordReset,
     /// `user`, per user; `anon`, per address, without one.
     Standard,
 }
@@ -91,6 +98,7 @@ impl RateClass {
             Self::Login => Some(Scope::Login),
             Self::Register => Some(Scope::Register),
             Self::Refresh => Some(Scope::Refresh),
+            Self::PasswordReset => Some(Scope::PasswordReset),
             Self::Standard => None,
         }
     }
@@ -104,6 +112,7 @@ pub(crate) enum Scope {
     AccountTotal,
     Register,
     Refresh,
+    PasswordReset,
     Password,
     Taken,
     Anon,
@@ -112,12 +121,13 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Login,
         Self::Account,
         Self::AccountTotal,
         Self::Register,
         Self::Refresh,
+        Self::PasswordReset,
         Self::Password,
         Self::Taken,
         Self::Anon,
@@ -133,6 +143,7 @@ impl Scope {
             Self::AccountTotal => "account_total",
             Self::Register => "register",
             Self::Refresh => "refresh",
+            Self::PasswordReset => "password_reset",
             Self::Password => "password",
             Self::Taken => "taken",
             Self::Anon => "anon",
@@ -190,6 +201,9 @@ pub(crate) enum Attempt {
     Login(String),
     /// The user's own old password.
     OldPassword(UserId),
+    /// None: a request for a new password of the user with this e-mail address, who may not exist. It is never given
+    /// back, so that no user gets many mails, from however many clients they are requested.
+    Reset(String),
 }
 
 /// Requests that were taken from buckets. They are given back on drop, whatever ended the request, unless they were
@@ -265,6 +279,7 @@ impl Throttles {
             Scope::AccountTotal => limits.account_total,
             Scope::Register => limits.register,
             Scope::Refresh => limits.refresh,
+            Scope::PasswordReset => limits.password_reset,
             Scope::Password => limits.password,
             Scope::Taken => limits.taken,
             Scope::Anon => limits.anon,
@@ -337,6 +352,11 @@ impl Throttles {
             Attempt::Login(username) => username,
             Attempt::OldPassword(user) => {
                 return self.charge(Scope::Account, Key::User(*user), &sender(client, Some(*user)));
+            }
+            Attempt::Reset(email) => {
+                let account = Key::Account(self.usernames.hash_one(email_key(email)));
+                self.take(Scope::PasswordReset, &account, &sender(client, None))?;
+                return Ok(Charges::default());
             }
         };
         let sender = Details {
@@ -434,6 +454,11 @@ impl Throttles {
     }
 }
 
+/// Returns the key of an e-mail address as the use-case reads it.
+fn email_key(email: &str) -> String {
+    Email::parse(email).map_or_else(|_| fold(email), |email| email.key())
+}
+
 /// Returns the sender of a request, for the security log.
 fn sender(client: Client, user: Option<UserId>) -> Details<'static> {
     Details {
@@ -487,6 +512,7 @@ pub(crate) mod tests {
             account_total: rate("5/hour"),
             register: rate("1/hour"),
             refresh: rate("3/min"),
+            password_reset: rate("7/hour"),
             password: rate("6/min"),
             taken: rate("2/hour"),
             anon: rate("4/min"),

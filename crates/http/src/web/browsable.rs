@@ -92,6 +92,8 @@ pub(crate) struct Login<'a> {
     pub(crate) username: &'a str,
     /// Why the previous attempt failed.
     pub(crate) error: Option<&'a str>,
+    /// The path of the page for forgotten passwords, if the server sends mail.
+    pub(crate) reset_path: Option<&'static str>,
     pub(crate) csrf_token: &'a str,
 }
 

@@ -37,13 +37,16 @@ use crate::{
     },
 };
 
+/// The path of the page for forgotten passwords.
+pub(super) const RESET_PATH: &str = "/api-auth/password/reset/";
+
 /// Django's message for a login that failed, whatever the reason.
 const REFUSED: &str =
     "Please enter a correct username and password. Note that both fields may be case-sensitive.";
 
 /// The rules of the login. It has no user yet, but must come from this site's own page: otherwise another site could
 /// log a visitor in as another user, or use up the logins of an address.
-const LOG_IN: Rules = Rules {
+pub(super) const LOG_IN: Rules = Rules {
     access: Access::Open,
     credentials: authentication::Credentials::Session,
     rate: Some(RateClass::Login),
@@ -63,7 +66,7 @@ pub(crate) async fn log_in(state: Data<State>, http: HttpRequest, payload: Paylo
     match context.method {
         Method::GET | Method::HEAD => {
             let query = Query::parse(&context.query);
-            show(&context, query.text("next").unwrap_or(""), "", None)
+            show(&state, &context, query.text("next").unwrap_or(""), "", None)
         }
         Method::POST => try_to_log_in(&state, &http, payload, &context).await,
         _ => refuse_method(&context, "GET, POST, HEAD"),
@@ -114,7 +117,7 @@ async fn try_to_log_in(
                 .finish()
         }
         Err(ApiError::NoActiveAccount | ApiError::Fields(_)) => {
-            show(context, &next, &username, Some(REFUSED))
+            show(state, context, &next, &username, Some(REFUSED))
         }
         Err(error) => page::present_error(&error, context),
     }
@@ -155,8 +158,15 @@ pub(crate) async fn log_out(state: Data<State>, http: HttpRequest, payload: Payl
     }
 }
 
-fn show(context: &RequestContext, next: &str, username: &str, error: Option<&str>) -> HttpResponse {
+fn show(
+    state: &State,
+    context: &RequestContext,
+    next: &str,
+    username: &str,
+    error: Option<&str>,
+) -> HttpResponse {
     let login = Login {
+        reset_path: state.app.mail.as_ref().map(|_| RESET_PATH),
         next: local(next),
         username,
         error,
@@ -165,7 +175,7 @@ fn show(context: &RequestContext, next: &str, username: &str, error: Option<&str
     page::as_page(StatusCode::OK, browsable::render_login(&login), context)
 }
 
-fn refuse_method(context: &RequestContext, allow: &'static str) -> HttpResponse {
+pub(super) fn refuse_method(context: &RequestContext, allow: &'static str) -> HttpResponse {
     let error = ApiError::MethodNotAllowed(context.method.to_string());
     let mut response = page::present_error(&error, context);
     response

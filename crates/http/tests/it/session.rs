@@ -292,6 +292,7 @@ fn cross_site_logins_do_not_use_up_own_rate_limit() {
             account_total: often,
             register: often,
             refresh: often,
+            password_reset: often,
             password: often,
             taken: often,
             anon: often,

@@ -324,6 +324,21 @@ impl UserRepository for Unit<'_> {
         })
     }
 
+    fn find_by_email(&mut self, email: &Email) -> Result<Option<User>, StoreError> {
+        if contains_nul(email.as_str()) {
+            return Ok(None);
+        }
+        self.query(|conn| {
+            let row = users::table
+                .filter(same!(users::email_key, email.as_str()))
+                .order(users::id)
+                .select(Row::as_select())
+                .first(conn)
+                .optional()?;
+            row.map(User::try_from).transpose()
+        })
+    }
+
     fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool, StoreError> {
         let holders = self.query(|conn| {
             let same = users::table.filter(same!(users::username_key, username.as_str()));

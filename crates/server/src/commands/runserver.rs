@@ -18,7 +18,7 @@ use tracing::Dispatch;
 use crate::{
     console::Console,
     error::CommandError,
-    jobs, service_manager,
+    jobs, mail, service_manager,
     settings::{Settings, SettingsError, Throttle},
     wiring,
 };
@@ -70,6 +70,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     claim_media(&app, settings)?;
     let images = Arc::clone(&app.images);
     let jobs = jobs::start(app.clone(), settings, http.jobs.clone())?;
+    mail::start(app.clone())?;
     actix_web::rt::System::new().block_on(async {
         // The banner comes before the log: actix's lines about the start are dropped, our own follow it.
         let quiet = tracing::dispatcher::set_default(&Dispatch::none());
@@ -126,6 +127,7 @@ fn limits(throttle: &Throttle) -> Option<Limits> {
         account_total: throttle.account_total,
         register: throttle.register,
         refresh: throttle.refresh,
+        password_reset: throttle.password_reset,
         password: throttle.password,
         taken: throttle.taken,
         anon: throttle.anon,

@@ -39,12 +39,13 @@ const WITHOUT_PREFIX: [&str; 5] = [
 ];
 
 /// Settings with secret values, which neither error messages nor `config show` show.
-pub(super) const SECRET: [&str; 5] = [
+pub(super) const SECRET: [&str; 6] = [
     "secret_key",
     "secret_key_fallbacks",
     "database_url",
     "media.s3.access_key",
     "media.s3.secret_key",
+    "mail.url",
 ];
 
 /// The end of the name of a variable that names a file with the value of a setting in [`SECRET`].

@@ -77,6 +77,12 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("quotas.cars_per_user", "0", "-1"),
     ("quotas.picture_bytes_per_user", "7", "2 GiB"),
     ("storage.min_free_bytes", "0", "1.5"),
+    (
+        "server.public_url",
+        "https://cars.example.org",
+        "cars.example.org",
+    ),
+    ("throttle.password_reset", "2/hour", "2"),
     ("audit.keep_days", "365", "36501"),
     ("audit.keep_addresses_days", "30", "-1"),
     ("jobs.enabled", "false", "auto"),
@@ -169,6 +175,8 @@ fn variable_of_each_setting_changes_it() {
         "secret_key",
         "secret_key_fallbacks",
         "database_url",
+        "mail.url",
+        "mail.from",
         "media.root",
         "media.s3.region",
         "media.s3.access_key",
@@ -274,6 +282,28 @@ fn custom_environment_without_file_is_refused() {
             SettingsError::NoEnvironment(name.to_owned())
         );
     }
+}
+
+#[test]
+fn mail_is_files_in_debug_and_off_otherwise() {
+    let transport = |pairs: &[(&str, &str)]| load(pairs).unwrap().mail.transport;
+    let files = MailTransport::Files("/nowhere/data/mail".into());
+    assert_eq!(transport(&[]), files);
+    assert_eq!(transport(&PRODUCTION), MailTransport::None);
+    let url = "smtps://ann:s3cret@mail.example.org";
+    let mail = [("MYCARS__MAIL__URL", url)];
+    assert_eq!(transport(&mail), MailTransport::Smtp(Secret::new(url.into())));
+    let in_production = [&PRODUCTION[..], &mail].concat();
+    assert_eq!(load(&in_production).unwrap_err(), SettingsError::NoPublicUrl);
+    let public = ("MYCARS__SERVER__PUBLIC_URL", "https://cars.example.org/");
+    let settings = load(&[&in_production[..], &[public]].concat()).unwrap();
+    assert_eq!(settings.public_url, "https://cars.example.org");
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    let wrong = problem(load(&[(
+        "MYCARS__MAIL__URL",
+        "http://ann:s3cret@mail.example.org",
+    )]));
+    assert!(!wrong.contains("s3cret"), "{wrong}");
 }
 
 #[test]

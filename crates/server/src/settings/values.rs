@@ -168,6 +168,34 @@ pub(super) fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     })
 }
 
+/// The transport of mails.
+pub(super) fn mail_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let expected = "none, files, auto, smtps://USER:PASSWORD@HOST, smtp://USER:PASSWORD@HOST:587?tls=required or \
+                    smtp://HOST:25";
+    let is_url = |text: &str| {
+        ["smtp://", "smtps://"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme))
+    };
+    read_text(deserializer, expected, |text| {
+        let url = text.trim();
+        (["none", "files", "auto"].contains(&url) || is_url(url)).then(|| url.to_owned())
+    })
+}
+
+/// The URL of this server, or empty.
+pub(super) fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let expected = "the URL of this server, such as https://cars.example.org";
+    let is_url = |text: &str| {
+        let host = text.strip_prefix("https://").or(text.strip_prefix("http://"));
+        host.is_some_and(|host| !host.is_empty() && !host.contains(['?', '#', ' ']))
+    };
+    read_text(deserializer, expected, |text| {
+        let url = text.trim();
+        (url.is_empty() || is_url(url)).then(|| url.to_owned())
+    })
+}
+
 /// The path of a folder.
 pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     read_text(deserializer, "the path of a folder", |text| {

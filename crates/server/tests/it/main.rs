@@ -24,6 +24,7 @@
 //! - [`s3`]: pictures on S3, private pictures, and moves between stores.
 //! - [`quotas`]: quotas, free disk space, retention of the audit log, and recurring jobs.
 //! - [`erasure`]: users that are erased from the database and the media folder.
+//! - [`mail`]: the outbox, and passwords that are reset by mail.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
 //! - [`dependencies`]: dependencies that nothing uses.
 //! - [`documents`]: links and quotations in the documents.
@@ -52,6 +53,7 @@ mod import_django;
 mod jobs;
 mod keys;
 mod logins;
+mod mail;
 mod matrix;
 mod media;
 mod module_imports;

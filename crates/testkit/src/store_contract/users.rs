@@ -212,6 +212,23 @@ pub fn find_in_any_case_ignores_case(store: &dyn Store) {
     }
 }
 
+/// A user is found by the e-mail address in any case, but not by a part of it.
+pub fn find_by_email_ignores_case(store: &dyn Store) {
+    let joerg = keep_user(store, &named("joerg", "Jörg@example.com"));
+    keep_user(store, &named("jorg", "jorg@example.com"));
+    let by_email = |email: &str| {
+        store
+            .read(|unit| unit.users().find_by_email(&Email::from_storage(email.into())))
+            .expect("the store answers")
+    };
+    for email in ["Jörg@example.com", "jörg@EXAMPLE.com", "JÖRG@example.com"] {
+        assert_eq!(by_email(email).as_ref(), Some(&joerg), "{email}");
+    }
+    for missing in ["jörg", "%", "", "Jörg@example.com\0"] {
+        assert_eq!(by_email(missing), None, "{missing:?}");
+    }
+}
+
 /// Neither a new nor an updated user gets the username of another user.
 pub fn username_is_unique_ignoring_case(store: &dyn Store) {
     keep_user(store, &named("Jörg", "first@example.com"));

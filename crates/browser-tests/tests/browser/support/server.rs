@@ -1,6 +1,7 @@
 //! Runs the server in a temporary folder.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -8,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use mycars_testkit::ReceivedMail;
 use tempfile::TempDir;
 
 use super::{MAX_WAIT, named_path};
@@ -63,7 +65,7 @@ impl Drop for Process {
 pub(crate) struct Server {
     // Ended before its folder is deleted.
     _process: Process,
-    _folder: TempDir,
+    folder: TempDir,
     /// The base URL, `http://127.0.0.1:port`.
     pub(crate) url: String,
 }
@@ -97,8 +99,18 @@ impl Server {
         .unwrap_or_else(|error| panic!("{error}"));
         Self {
             _process: process,
-            _folder: folder,
+            folder,
             url,
         }
+    }
+
+    /// Returns the links in the mails of the server, which are files.
+    pub(crate) fn mailed_links(&self) -> Vec<String> {
+        let Ok(mails) = fs::read_dir(self.folder.path().join("data/mail")) else {
+            return Vec::new();
+        };
+        let mails =
+            mails.map(|mail| fs::read_to_string(mail.expect("it is listed").path()).expect("it is text"));
+        mails.flat_map(|mail| ReceivedMail::read(mail).links()).collect()
     }
 }

@@ -50,6 +50,14 @@ impl Site {
         &self.server.url
     }
 
+    /// Waits for the link in the next mail, and returns it without the server's address.
+    #[track_caller]
+    pub(crate) fn mailed_link(&self) -> String {
+        let link = wait_for("a mail", || self.server.mailed_links().pop());
+        let path = link.find("/api-auth/").expect("it leads to a page");
+        link[path..].to_owned()
+    }
+
     /// Returns an API client without credentials.
     pub(crate) fn api(&self) -> Api {
         Api::new(self.url())

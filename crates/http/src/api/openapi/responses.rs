@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
-use mycars_application::{accounts::TokenError, cars::InvalidRow, ports::BoxError};
+use mycars_application::{
+    accounts::{self, TokenError},
+    cars::InvalidRow,
+    ports::BoxError,
+};
 use mycars_domain::{Denied, Field, Violation, Violations};
 use utoipa::openapi::{
     ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
@@ -13,7 +17,7 @@ use utoipa::openapi::{
 use super::schemas::reference;
 use crate::{
     api::{
-        endpoint::{Access, Endpoint, Method, Operation},
+        endpoint::{Access, Endpoint, Method, Operation, RateClass},
         fields::FieldKind,
     },
     error::{ApiError, Resource},
@@ -121,11 +125,11 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 14] = [
     },
     ErrorResponse {
         name: "Forbidden",
-        description: "The caller lacks the permission, or the CSRF check failed.",
+        description: "The caller lacks the permission, the CSRF check failed, or the server sends no mail.",
         is_possible: |endpoint, operation| match endpoint.access {
             Access::Admin | Access::Login => true,
             Access::Authenticated | Access::Optional => operation.method != Method::Get,
-            Access::Open => false,
+            Access::Open => endpoint.rate == RateClass::PasswordReset,
         },
         examples: || {
             vec![
@@ -137,6 +141,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 14] = [
                 ("read_only_api_key", Denied::ReadOnlyKey.into()),
                 ("last_superuser", Denied::LastSuperuser.into()),
                 ("not_from_our_pages", ApiError::Csrf("CSRF token missing.".into())),
+                ("no_mail", accounts::Error::NoMail.into()),
             ]
         },
         header: None,

@@ -17,7 +17,7 @@ use mycars_application::{
 };
 use mycars_domain::{UserId, values::Username};
 
-use super::{Attempt, Details, Key, RateClass, Scope, Throttles, refusal, sender};
+use super::{Attempt, Details, Key, RateClass, Scope, Throttles, email_key, refusal, sender};
 use crate::{digest::sha256_hex, edge::client_addr::Client, error::ApiError};
 
 /// A request that shared rates may limit.
@@ -139,6 +139,13 @@ impl Throttles {
                 return Ok(taken
                     .map(|taken| vec![taken])
                     .map_err(|wait| (Scope::Account, wait)));
+            }
+            Some(Attempt::Reset(email)) => {
+                let taken =
+                    self.take_from(rates, Scope::PasswordReset, &account_key(&email_key(email)), None)?;
+                return Ok(taken
+                    .map(|_| Vec::new())
+                    .map_err(|wait| (Scope::PasswordReset, wait)));
             }
             Some(Attempt::Login(username)) => username,
         };

@@ -106,6 +106,7 @@ fn content_does_not_change_the_structure_of_a_page() {
                 next: value,
                 username: value,
                 error: Some(value),
+                reset_path: None,
                 csrf_token: value,
             }))
         };

@@ -383,6 +383,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         next: "/api/cars/?limit=20",
         username: "karim",
         error: Some("Please enter a correct username and password."),
+        reset_path: None,
         csrf_token: "csrf",
     };
     let pages = typical()
