@@ -115,7 +115,7 @@ impl Check {
 }
 
 /// All checks, in the order of their output. The remedies of settings name the variables, as the errors of a start do.
-pub(crate) const CHECKS: [Check; 40] = [
+pub(crate) const CHECKS: [Check; 41] = [
     Check::new(
         "mycars.E001",
         "A variable or a key of a file names no setting.",
@@ -171,6 +171,13 @@ pub(crate) const CHECKS: [Check; 40] = [
         "The server does not start: DEBUG is for this machine alone.",
         "export DEBUG=false, or MYCARS__SERVER__BIND=127.0.0.1:8000",
         |facts| facts.refusal(|error| matches!(error, SettingsError::DebugInPublic(_))),
+    ),
+    Check::new(
+        "mycars.E009",
+        "Mail is turned on without the URL of this server.",
+        "The server does not start: links in mails would lead nowhere.",
+        "export MYCARS__SERVER__PUBLIC_URL=https://cars.example.org",
+        |facts| facts.refusal(|error| matches!(error, SettingsError::NoPublicUrl)),
     ),
     Check::new(
         "mycars.E010",

@@ -129,6 +129,7 @@ fn faults() -> Vec<(Vec<&'static str>, Installation)> {
         (vec!["E006"], setting("ALLOWED_HOSTS", "")),
         (vec!["E007"], setting("DEBUG", "true")),
         (vec!["E008"], debug().with("MYCARS__SERVER__BIND", "0.0.0.0:8000")),
+        (vec!["E009"], setting("MYCARS__MAIL__URL", "smtp://localhost:25")),
         (
             vec!["E010"],
             setting("DATABASE_URL", "sqlite:///nowhere/cars.sqlite3"),
