@@ -19,10 +19,12 @@ use crate::support::{
 on_sqlite!(paths_accept_documented_methods_alone, example_bodies_are_accepted,);
 
 /// Routes for browsers, which are not in the document.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 8] = [
     "/",
     "/api-auth/login/",
     "/api-auth/logout/",
+    "/api-auth/password/reset/",
+    "/api-auth/password/reset/confirm/",
     "/api/docs/",
     "/static/{name}",
     "/favicon.ico",
