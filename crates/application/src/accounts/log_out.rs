@@ -12,11 +12,13 @@ use crate::{
     ports::{Revocation, UnitOfWork},
 };
 
-/// Blacklists a refresh token of `caller` (wire contract, section 4), and all others of its login. A token that was revoked by a password change or
-/// by an admin is accepted as well: clients log out right after changing the password.
+/// Blacklists a refresh token of `caller` (wire contract, section 4), and all others of its login. A token that was
+/// revoked by a password change, by an admin or with another login of the user is accepted as well: clients log out
+/// right after changing the password.
 ///
 /// # Errors
-/// [`Error::Invalid`] if the token is missing, invalid, another user's, or was logged out or rotated before;
+/// [`Error::Invalid`] if the token is missing, invalid, another user's, or was logged out or rotated before, and if the
+/// user was deleted meanwhile;
 /// [`Error::Denied`] for anonymous callers; [`Error::Store`].
 pub fn log_out(app: &App, caller: &Caller, refresh_token: &Input<String>) -> Result<(), Error> {
     let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
@@ -35,8 +37,8 @@ pub fn log_out(app: &App, caller: &Caller, refresh_token: &Input<String>) -> Res
 
 fn give_up(app: &App, unit: &mut dyn UnitOfWork, caller: &Caller, token: &Verified) -> Result<(), Error> {
     if let Some(user) = token.user {
-        // The user is locked before the tokens, as in all use-cases.
-        unit.users().find_for_update(user)?;
+        // The user is locked before the tokens, as in all use-cases. An entry after an erasure would name the user.
+        unit.users().find_for_update(user)?.ok_or_else(refused)?;
     }
     unit.refresh_tokens().record(&token.record())?;
     let known = unit.refresh_tokens().find_for_update(&token.id)?;
@@ -156,6 +158,11 @@ mod tests {
             let entry = expected::token_died(&samples::ann(), "jti", before, "logged_out");
             assert_eq!(store.entries(), [entry]);
         }
+    }
+
+    #[test]
+    fn token_of_a_user_that_was_deleted_meanwhile_is_refused() {
+        is_refused(Mocks::new().without_user().with_claims(Ok(claims())));
     }
 
     #[test]
