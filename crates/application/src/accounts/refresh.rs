@@ -6,7 +6,7 @@ use mycars_domain::{
 };
 
 use super::{
-    Error,
+    Error, logins,
     sessions::TOUCH_AFTER,
     token::{self, TokenError, TokenType, Verified},
 };
@@ -152,6 +152,7 @@ fn use_rotated(
     let grace = app.token_settings.reuse_grace;
     let is_recent = !grace.is_zero() && token.revoked_at.is_some_and(|at| app.now() < at + grace);
     if is_recent && !unit.refresh_tokens().family_has_ended(&family.id)? {
+        let family = live_family(app, unit, user, family)?;
         return issue_pair(app, unit, user, family).map(Some);
     }
     let ended = unit
@@ -162,6 +163,20 @@ fn use_rotated(
         audit::token_revoked(app, unit, caller, object, token.revoked, Revocation::Reused)?;
     }
     Ok(None)
+}
+
+/// Returns the family of a rotated token as its live tokens have it: a rotated token has lost the device.
+fn live_family(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    user: &User,
+    family: Family,
+) -> Result<Family, StoreError> {
+    let live = unit
+        .refresh_tokens()
+        .list(&logins::newest_live_tokens_of(app, user.id))?;
+    let mut families = live.into_iter().map(|listed| listed.token.family());
+    Ok(families.find(|live| live.id == family.id).unwrap_or(family))
 }
 
 fn issue_pair(app: &App, unit: &mut dyn UnitOfWork, user: &User, family: Family) -> Result<Refreshed, Error> {
@@ -206,7 +221,7 @@ mod tests {
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
-        ports::{Claims, Device, MockTokenCodec},
+        ports::{Claims, Device, ListedToken, MockTokenCodec},
     };
 
     fn claims() -> Claims {
@@ -390,10 +405,26 @@ mod tests {
 
     #[test]
     fn reuse_within_the_grace_gets_another_pair_of_the_same_login() {
+        let family = |id: &str| Family {
+            id: id.into(),
+            logged_in_at: samples::now(),
+            device: Device::new([192, 0, 2, 1].into(), Some(id)),
+        };
         let mut mocks = rotated(9)
-            .expect_token_record(|token| (token.id.as_str(), token.family().id.as_str()) == ("new", "jti"));
+            .expect_token_record(move |token| token.id == "new" && token.family == Some(family("jti")));
         let tokens = &mut mocks.unit.refresh_tokens;
         tokens.expect_family_has_ended().returning(|_| Ok(false));
+        tokens.expect_list().returning(move |_| {
+            let live = ["other", "jti"].map(|id| ListedToken {
+                number: 5,
+                token: RefreshToken {
+                    family: Some(family(id)),
+                    ..known(None)
+                },
+                username: None,
+            });
+            Ok(live.into())
+        });
         let (app, store) = mocks.into_app();
         let answer = refresh(&app, samples::origin(), &"token".into()).unwrap();
         assert_eq!(answer.refresh, Some("refresh".into()));

@@ -67,6 +67,7 @@ fn fifty_concurrent_refreshes_within_the_grace_get_fifty_pairs(installation: &In
     let access = pairs[0]["access"].as_str().unwrap();
     let logins = server.send(&Request::get(PATH).bearer(access)).json(200);
     assert_eq!(logins.as_array().unwrap().len(), 1);
+    assert_eq!(logins[0]["address"], "127.0.0.1");
     let log_out = Request::post("/api/logout/", &json!({"refresh": pairs[0]["refresh"]}));
     server.send(&log_out.bearer(access)).json(200);
     for token in issued.into_iter().chain([token.as_str()]) {

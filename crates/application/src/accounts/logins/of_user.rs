@@ -114,14 +114,7 @@ pub fn list_of(
     let current = Current::of(app, credential);
     let (now, settings) = (app.now(), app.session_settings);
     app.store.read(|unit| {
-        let tokens = unit.refresh_tokens().list(&TokenQuery {
-            ordering: vec![(TokenOrder::IssuedAt, Direction::Descending)],
-            page: Some(LimitOffset {
-                limit: LISTED,
-                offset: 0,
-            }),
-            ..live_tokens_of(app, owner)
-        })?;
+        let tokens = unit.refresh_tokens().list(&newest_live_tokens_of(app, owner))?;
         let sessions =
             unit.sessions()
                 .list_of(owner, now - settings.idle, now - settings.lifetime, LISTED)?;
@@ -141,10 +134,16 @@ pub fn list_of(
     })
 }
 
-fn live_tokens_of(app: &App, owner: UserId) -> TokenQuery {
+/// Returns the query for the newest live refresh tokens of a user.
+pub(crate) fn newest_live_tokens_of(app: &App, owner: UserId) -> TokenQuery {
     TokenQuery {
         user: Some(owner),
         state: Some(TokenState::Live),
+        ordering: vec![(TokenOrder::IssuedAt, Direction::Descending)],
+        page: Some(LimitOffset {
+            limit: LISTED,
+            offset: 0,
+        }),
         ..TokenQuery::at(app.now())
     }
 }
