@@ -184,7 +184,7 @@ fn events(entry: &NewEntry) -> Vec<(SecurityEvent, Option<String>)> {
         (Field::ApiKey, Value::Text(_), Value::Nothing) => {
             Some((SecurityEvent::KeyEnded, Some(cause(entry).to_owned())))
         }
-        // The name of a revocation by an admin. Logouts and rotations have other names.
+        // The name of a revocation by an admin, or from another login. Logouts and rotations have other names.
         (Field::Revocation, _, Value::Text(why)) if why == "revoked" => {
             Some((SecurityEvent::LoginsEnded, Some("one".to_owned())))
         }
@@ -195,10 +195,10 @@ fn events(entry: &NewEntry) -> Vec<(SecurityEvent, Option<String>)> {
             return vec![(SecurityEvent::LoginsEnded, Some("all".to_owned()))];
         }
         (ObjectType::User, Action::Erased) => {
-            return vec![(SecurityEvent::UserErased, Some(cause(entry).to_owned()))];
+            Some((SecurityEvent::UserErased, Some(cause(entry).to_owned())))
         }
-        _ => {}
-    }
+        _ => None,
+    };
     let changes = entry.changes.iter();
     changes
         .filter_map(|change| event(change.field, &change.before, &change.after))
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn only_tokens_revoked_by_admins_are_security_events() {
+    fn only_revoked_tokens_are_security_events() {
         let admin = samples::admin();
         for (why, expected) in [
             (Revocation::Revoked, &[("logins_ended", "one".to_owned())][..]),

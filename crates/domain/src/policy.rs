@@ -190,6 +190,9 @@ pub enum Denied {
     /// The API key may only read.
     #[error("the API key may only read")]
     ReadOnlyKey,
+    /// The access token of the request names no login. A use-case decides this; [`check`] never returns it.
+    #[error("the access token names no login")]
+    UnknownLogin,
     /// Only a superuser may do this to a superuser.
     #[error("only a superuser may do this to a superuser")]
     SuperusersOnly,
@@ -384,6 +387,7 @@ mod tests {
             Err(Denied::LastSuperuser) => "last",
             Err(Denied::LoginRequired) => "never",
             Err(Denied::ReadOnlyKey) => "write",
+            Err(Denied::UnknownLogin) => "unknown",
         }
     }
 

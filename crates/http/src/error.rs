@@ -416,6 +416,7 @@ impl From<Denied> for ApiError {
                 Self::Forbidden("An API key cannot do this. Log in with a username and a password.")
             }
             Denied::ReadOnlyKey => Self::Forbidden("This API key can only read."),
+            Denied::UnknownLogin => Self::Forbidden("This access token names no login. Log in again."),
             Denied::SuperusersOnly => Self::Forbidden("Only a superuser can do this to a superuser."),
             Denied::LastSuperuser => Self::Forbidden("The last active superuser has to stay."),
         }

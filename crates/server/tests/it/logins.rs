@@ -118,6 +118,9 @@ fn ended_logins_are_refused_at_the_next_request(installation: &Installation) {
     );
     assert_eq!(refresh(&server, &laptop.refresh), 401);
     assert_eq!(end(&server, &phone.access, other), 404, "it has ended already");
+    let log_out = Request::post("/api/logout/", &json!({"refresh": laptop.refresh}));
+    let log_out = log_out.bearer(&phone.access);
+    assert_eq!([200, 400], [(); 2].map(|()| server.send(&log_out).status));
     assert_eq!(
         (
             end(&server, &phone.access, session),

@@ -4,7 +4,7 @@
 use std::{cmp::Reverse, collections::HashSet};
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Action, Rank, Target, User, UserId, audit::Object, policy};
+use mycars_domain::{Action, Denied, Rank, Target, User, UserId, audit::Object, policy};
 
 use crate::{
     App, Caller, Error,
@@ -170,8 +170,9 @@ pub fn end(
                 let token = token
                     .filter(|token| token.user == Some(owner.id))
                     .ok_or(Error::NotFound)?;
-                end_tokens(app, unit, caller, &token)?;
-                Ok(current.family == Some(token.family().id))
+                let is_current = current.family == Some(token.family().id);
+                end_tokens(app, unit, caller, &token, is_current)?;
+                Ok(is_current)
             }
             LoginKind::Session => {
                 let session = unit.sessions().find_by_number(id.row)?;
@@ -190,13 +191,16 @@ pub fn end(
     })
 }
 
+/// Ends the login of a token. Only the login of the request is logged out: a program whose login is ended elsewhere can
+/// still log out.
 fn end_tokens(
     app: &App,
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
     token: &RefreshToken,
+    is_current: bool,
 ) -> Result<(), Error> {
-    let why = if caller.user_id() == token.user {
+    let why = if is_current {
         Revocation::LoggedOut
     } else {
         Revocation::Revoked
@@ -214,17 +218,21 @@ fn end_tokens(
 /// Ends all logins of the caller but that of the request.
 ///
 /// # Errors
-/// [`Error::Denied`] for anonymous callers; [`Error::Store`].
+/// [`Error::Denied`] for anonymous callers, and with [`Denied::UnknownLogin`] for an access token that names no login,
+/// because its login could not be excepted; [`Error::Store`].
 pub fn end_others(app: &App, caller: &Caller, credential: Option<&Credential>) -> Result<(), Error> {
-    let id = caller.user_id().ok_or(mycars_domain::Denied::NotAuthenticated)?;
+    let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
     let current = Current::of(app, credential);
+    if current.family.is_none() && current.key_hash.is_none() {
+        return Err(Denied::UnknownLogin.into());
+    }
     app.store.write(|unit| {
         let user = locked(unit, caller, id)?;
         let ended = EndedLogins {
             tokens: unit.refresh_tokens().revoke_all_of(
                 id,
                 current.family.as_deref(),
-                Revocation::LoggedOut,
+                Revocation::Revoked,
                 app.now(),
             )?,
             sessions: unit.sessions().delete_all_of(id, current.key_hash.as_deref())?,
@@ -300,7 +308,7 @@ impl Current {
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use mycars_domain::{Denied, Field, audit::Value};
+    use mycars_domain::{Field, audit::Value};
 
     use super::*;
     use crate::{
@@ -417,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn end_of_own_token_logs_out_its_family() {
+    fn end_of_the_login_of_the_request_logs_out_its_family() {
         let (app, store) = mocks()
             .expect_family_revoked("a", Revocation::LoggedOut, 1)
             .into_app();
@@ -448,14 +456,30 @@ mod tests {
         );
     }
 
+    /// A logout with the token is accepted afterwards.
     #[test]
-    fn end_by_admin_revokes_the_family() {
-        let (app, store) = mocks()
-            .expect_family_revoked("a", Revocation::Revoked, 1)
-            .into_app();
-        end(&app, &samples::admin(), UserId(1), TOKEN, None).unwrap();
-        let entry = expected::token_died(&samples::admin(), "jti", Value::Nothing, "revoked");
-        assert_eq!(store.entries(), [entry]);
+    fn end_by_admin_or_from_another_login_revokes_the_family() {
+        for (caller, credential) in [
+            (samples::admin(), None),
+            (samples::ann(), Some(with_session("key"))),
+        ] {
+            let (app, store) = mocks()
+                .expect_family_revoked("a", Revocation::Revoked, 1)
+                .into_app();
+            let is_current = end(&app, &caller, UserId(1), TOKEN, credential.as_ref());
+            assert!(!is_current.unwrap());
+            let entry = expected::token_died(&caller, "jti", Value::Nothing, "revoked");
+            assert_eq!(store.entries(), [entry]);
+        }
+    }
+
+    #[test]
+    fn end_of_others_with_a_token_without_login_is_denied() {
+        let mocks = Mocks::new().with_claims(Ok(samples::claims("access")));
+        let (app, store) = mocks.into_app();
+        let refused = end_others(&app, &samples::ann(), Some(&with_token()));
+        assert!(matches!(refused, Err(Error::Denied(Denied::UnknownLogin))));
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 
     #[test]
@@ -469,7 +493,7 @@ mod tests {
     #[test]
     fn ended_and_unknown_logins_are_not_found() {
         let (app, store) = mocks()
-            .expect_family_revoked("a", Revocation::LoggedOut, 0)
+            .expect_family_revoked("a", Revocation::Revoked, 0)
             .into_app();
         let unknown = LoginId { row: 6, ..SESSION };
         for id in [TOKEN, unknown] {
@@ -489,7 +513,9 @@ mod tests {
             let (tokens, sessions) = (&mut mocks.unit.refresh_tokens, &mut mocks.unit.sessions);
             tokens
                 .expect_revoke_all_of()
-                .withf(move |user, except, _, _| (*user, *except) == (UserId(1), family))
+                .withf(move |user, except, why, _| {
+                    (*user, *except, *why) == (UserId(1), family, Revocation::Revoked)
+                })
                 .returning(|_, _, _, _| Ok(2));
             sessions
                 .expect_delete_all_of()

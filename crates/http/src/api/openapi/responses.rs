@@ -139,6 +139,7 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 14] = [
                 ("superuser", Denied::SuperusersOnly.into()),
                 ("api_key", Denied::LoginRequired.into()),
                 ("read_only_api_key", Denied::ReadOnlyKey.into()),
+                ("unknown_login", Denied::UnknownLogin.into()),
                 ("last_superuser", Denied::LastSuperuser.into()),
                 ("not_from_our_pages", ApiError::Csrf("CSRF token missing.".into())),
                 ("no_mail", accounts::Error::NoMail.into()),

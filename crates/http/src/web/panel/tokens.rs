@@ -159,7 +159,7 @@ fn reason(why: Revocation) -> &'static str {
         Revocation::LoggedOut => "logged out",
         Revocation::Rotated => "exchanged",
         Revocation::PasswordChanged => "password changed",
-        Revocation::Revoked => "by an admin",
+        Revocation::Revoked => "by an admin or from another login",
         Revocation::Reused => "used again",
     }
 }
