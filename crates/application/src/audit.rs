@@ -120,15 +120,16 @@ pub(crate) fn user_changed(
     append_changes(app, unit, caller, Object::user(after), changes)
 }
 
-/// Numbers of a user's logins that were ended.
-#[derive(Debug, Clone, Copy, Default)]
+/// Numbers of a user's logins that were ended, and the API keys that ended with them.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct EndedLogins {
     pub(crate) tokens: usize,
     pub(crate) sessions: usize,
+    pub(crate) keys: Vec<ApiKey>,
 }
 
 impl EndedLogins {
-    /// Returns the changes of the numbers that were not zero.
+    /// Returns the changes of the numbers that were not zero, and one for each key.
     fn changes(self) -> impl Iterator<Item = Change> {
         [
             (Field::RefreshTokens, self.tokens),
@@ -141,6 +142,7 @@ impl EndedLogins {
             before: Value::Number(i64::try_from(count).unwrap_or(i64::MAX)),
             after: Value::Number(0),
         })
+        .chain(self.keys.into_iter().map(|key| key_change(&key, false)))
     }
 }
 
@@ -207,18 +209,27 @@ pub(crate) fn key_changed(
     key: &ApiKey,
     is_new: bool,
 ) -> Result<(), StoreError> {
+    append_changes(
+        app,
+        unit,
+        caller,
+        Object::user(owner),
+        vec![key_change(key, is_new)],
+    )
+}
+
+fn key_change(key: &ApiKey, is_new: bool) -> Change {
     let key = Value::Text(format!("{} ({}, {})", key.name, key.prefix, key.rights.as_str()));
     let (before, after) = if is_new {
         (Value::Nothing, key)
     } else {
         (key, Value::Nothing)
     };
-    let change = Change {
+    Change {
         field: Field::ApiKey,
         before,
         after,
-    };
-    append_changes(app, unit, caller, Object::user(owner), vec![change])
+    }
 }
 
 fn append_changes(
@@ -256,6 +267,11 @@ pub(crate) mod expected {
         (Field::RefreshTokens, Value::Number(1), Value::Number(0)),
         (Field::Sessions, Value::Number(1), Value::Number(0)),
     ];
+
+    /// Returns the change of the key of the samples that was ended.
+    pub(crate) fn key_ended() -> Told {
+        (Field::ApiKey, "sync (mck_ab, read)".into(), Value::Nothing)
+    }
 
     /// Returns the changes that count the ended logins.
     pub(crate) fn ended_logins(tokens: i64, sessions: i64) -> [Change; 2] {

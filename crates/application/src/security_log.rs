@@ -190,19 +190,16 @@ fn events(entry: &NewEntry) -> Vec<(SecurityEvent, Option<String>)> {
         }
         _ => None,
     };
-    match (entry.object.kind, entry.action) {
-        (ObjectType::User, Action::Revoked) => {
-            return vec![(SecurityEvent::LoginsEnded, Some("all".to_owned()))];
-        }
+    let of_entry = match (entry.object.kind, entry.action) {
+        (ObjectType::User, Action::Revoked) => Some((SecurityEvent::LoginsEnded, Some("all".to_owned()))),
         (ObjectType::User, Action::Erased) => {
             Some((SecurityEvent::UserErased, Some(cause(entry).to_owned())))
         }
         _ => None,
     };
     let changes = entry.changes.iter();
-    changes
-        .filter_map(|change| event(change.field, &change.before, &change.after))
-        .collect()
+    let of_changes = changes.filter_map(|change| event(change.field, &change.before, &change.after));
+    of_entry.into_iter().chain(of_changes).collect()
 }
 
 /// Returns the cause of a change.

@@ -4,7 +4,7 @@ use mycars_domain::{
     Action, Denied, Field, Rank, Target, User, Violation, password, policy, values::Password,
 };
 
-use super::{Error, set_password::replace_password};
+use super::{Error, set_password::replace_own_password};
 use crate::{
     App, Caller, Input, Secret, UpdateMode, audit,
     input::{Checker, required_text},
@@ -21,7 +21,7 @@ pub struct PasswordChange {
 }
 
 /// Changes the password of `caller` (wire contract, section 4) and revokes all their refresh tokens. Access tokens stay
-/// valid until they expire.
+/// valid until they expire, and API keys stay: each of them was created with the password, and can be ended.
 ///
 /// # Errors
 /// [`Error::Invalid`] with all violations: fields, a wrong old password, a weak new one; [`Error::Denied`] for
@@ -65,7 +65,7 @@ pub fn change_password(app: &App, caller: &Caller, input: &PasswordChange) -> Re
             return Err(wrong_password());
         }
         let mut after = before.clone();
-        let ended = replace_password(app, unit, &mut after, hash)?;
+        let ended = replace_own_password(app, unit, &mut after, hash)?;
         Ok(audit::user_changed(app, unit, caller, &before, &after, ended)?)
     })
 }
@@ -174,6 +174,7 @@ mod tests {
             .expect_user_update(|user| {
                 user.password.reveal() == "new" && user.logins_ended_at == Some(samples::now())
             })
+            .with_api_keys(vec![samples::api_key()])
             .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
             .into_app();
         change_password(&app, &samples::ann(), &change("old", "Meadow-x-55")).unwrap();

@@ -9,4 +9,5 @@ mod list;
 pub use authenticate::{PREFIX, authenticate};
 pub use create::{CreatedKey, KeyInput, MAX_KEYS, MAX_NAME, create};
 pub use end::end;
+pub(crate) use end::end_all_of;
 pub use list::list;

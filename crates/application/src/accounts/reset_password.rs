@@ -61,7 +61,7 @@ pub fn request_password_reset(app: &App, caller: &Caller, email: &Input<String>)
     })
 }
 
-/// Sets a new password with the token of a link, and ends all logins of the user.
+/// Sets a new password with the token of a link, and ends all logins and API keys of the user.
 ///
 /// # Errors
 /// [`Error::Invalid`] with all violations: [`Violation::InvalidLink`] of the token, which does not tell whether it is
@@ -253,11 +253,12 @@ mod tests {
     }
 
     #[test]
-    fn link_sets_the_password_ends_logins_and_tells_the_user() {
+    fn link_sets_the_password_ends_logins_and_keys_and_tells_the_user() {
         let mut mocks = with_link(claims(&samples::user()))
             .with_hash("new")
             .with_user_locked(samples::user())
             .expect_user_update(|user| user.password.reveal() == "new")
+            .expect_keys_ended()
             .expect_logins_ended(Revocation::PasswordChanged, 1, 1);
         mocks
             .unit
@@ -271,7 +272,8 @@ mod tests {
             .returning(|_, _, _| Ok(()));
         let (app, store) = mocks.into_app();
         reset_password(&app, samples::ann().origin, &input("Meadow-x-55")).unwrap();
-        let entry = expected::ann_changed(&samples::ann(), expected::NEW_PASSWORD);
+        let changes = expected::NEW_PASSWORD.into_iter().chain([expected::key_ended()]);
+        let entry = expected::ann_changed(&samples::ann(), changes);
         assert_eq!(store.entries(), [entry]);
     }
 

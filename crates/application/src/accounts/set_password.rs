@@ -5,7 +5,7 @@ use mycars_domain::{
     values::{Password, PasswordHash},
 };
 
-use super::{Error, logins};
+use super::{Error, keys, logins};
 use crate::{
     App, Caller,
     audit::{self, EndedLogins},
@@ -24,8 +24,8 @@ pub fn find_for_password(app: &App, caller: &Caller, username: &str) -> Result<U
         .ok_or(Error::NotFound)
 }
 
-/// Sets a user's password and revokes all their refresh tokens. The caller must check the strength of the password:
-/// see [`mycars_domain::password`].
+/// Sets a user's password, ends all their logins and deletes their API keys. The caller must check the strength of the
+/// password: see [`mycars_domain::password`].
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for callers who may not do this to this user; [`Error::Hash`];
@@ -46,8 +46,23 @@ pub fn set_password(app: &App, caller: &Caller, id: UserId, password: &Password)
     })
 }
 
-/// Sets the password hash of a locked user, ends their logins, and tells them by mail. Returns the number of logins.
+/// Sets the password hash of a locked user, ends their logins and API keys, and tells them by mail. Returns what has
+/// ended.
 pub(super) fn replace_password(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    user: &mut User,
+    hash: PasswordHash,
+) -> Result<EndedLogins, StoreError> {
+    Ok(EndedLogins {
+        keys: keys::end_all_of(unit, user.id)?,
+        ..replace_own_password(app, unit, user, hash)?
+    })
+}
+
+/// Sets the password hash of a locked user who proved to know the old one, ends their logins, and tells
+/// them by mail. API keys stay.
+pub(super) fn replace_own_password(
     app: &App,
     unit: &mut dyn UnitOfWork,
     user: &mut User,
@@ -94,16 +109,18 @@ mod tests {
     }
 
     #[test]
-    fn set_password_ends_all_logins_and_hides_the_password() {
+    fn set_password_ends_all_logins_and_keys_and_hides_the_password() {
         let (app, store) = Mocks::new()
             .with_hash("new")
             .with_user_locked(samples::user())
             .expect_user_update(|user| user.password.reveal() == "new")
+            .expect_keys_ended()
             .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
             .into_app();
         set_password(&app, &Caller::system(), UserId(1), &password()).unwrap();
         assert_eq!(store.commits(), 1);
-        let entry = expected::ann_changed(&Caller::system(), expected::NEW_PASSWORD);
+        let changes = expected::NEW_PASSWORD.into_iter().chain([expected::key_ended()]);
+        let entry = expected::ann_changed(&Caller::system(), changes);
         assert_eq!(store.entries(), [entry]);
     }
 

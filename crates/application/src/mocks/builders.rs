@@ -9,7 +9,7 @@ use mycars_domain::{
 };
 
 use super::{Mocks, samples};
-use crate::ports::{Claims, RefreshToken, Revocation, Undecodable, Verification};
+use crate::ports::{ApiKey, Claims, RefreshToken, Revocation, Undecodable, Verification};
 
 /// Makes a method of a repository find this row by its id.
 macro_rules! finds {
@@ -211,6 +211,24 @@ impl Mocks {
             .once()
             .returning(|_| Ok(()));
         self
+    }
+
+    /// Lists these API keys of each user.
+    #[must_use]
+    pub fn with_api_keys(mut self, keys: Vec<ApiKey>) -> Self {
+        let list = self.unit.api_keys.expect_list_of();
+        list.returning(move |_| Ok(keys.clone()));
+        self
+    }
+
+    /// Expects the only API key of [`samples::user`], [`samples::api_key`], to be deleted.
+    #[must_use]
+    pub fn expect_keys_ended(mut self) -> Self {
+        let delete = self.unit.api_keys.expect_delete().once();
+        delete
+            .withf(|id| *id == samples::api_key().id)
+            .returning(|_| Ok(()));
+        self.with_api_keys(vec![samples::api_key()])
     }
 
     /// Expects the logins of [`samples::user`] to be ended for this reason: these numbers of

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     App, Caller, Input, UpdateMode,
-    accounts::logins,
+    accounts::{keys, logins},
     audit::{self, EndedLogins},
     outbox,
     ports::{MailKind, Revocation, StoreError, UnitOfWork},
@@ -82,7 +82,7 @@ pub fn update(
 
 /// Writes a changed user, and ends their logins with a new password or if `is_active` changes: logins from before a
 /// deactivation must not be valid again after the next activation. An activation ends logins that were left by an
-/// earlier version or by another program.
+/// earlier version or by another program. A new password also ends their API keys.
 ///
 /// A change of rank or of `is_active` records up to when access tokens have ended, so that none is valid again.
 fn write(
@@ -107,13 +107,15 @@ fn write(
         after.access_ended_at = after.logins_ended_at;
     }
     unit.users().update(after)?;
+    let mut ended = match end {
+        Some(why) => logins::end_recorded(app, unit, after.id, why)?,
+        None => EndedLogins::default(),
+    };
     if end == Some(Revocation::PasswordChanged) {
         outbox::enqueue(app, unit, MailKind::PasswordChanged, Some(before))?;
+        ended.keys = keys::end_all_of(unit, after.id)?;
     }
-    match end {
-        Some(why) => logins::end_recorded(app, unit, after.id, why),
-        None => Ok(EndedLogins::default()),
-    }
+    Ok(ended)
 }
 
 /// Returns whether an input with a version changes nothing. Then the version stays the same, because a new one would
@@ -316,6 +318,7 @@ mod tests {
     fn update_of_many_fields_is_one_entry_without_the_password() {
         let (app, store) = mocks(&samples::user())
             .with_hash("new")
+            .with_api_keys(vec![])
             .with_updates()
             .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
             .into_app();
@@ -465,6 +468,7 @@ mod tests {
             *written.lock().unwrap() = user.clone();
             Ok(())
         });
+        unit.api_keys.expect_list_of().returning(|_| Ok(vec![]));
         unit.sessions.expect_delete_all_of().returning(|_, _| Ok(0));
         unit.refresh_tokens
             .expect_revoke_all_of()
@@ -615,15 +619,20 @@ mod tests {
     }
 
     #[test]
-    fn new_password_ends_all_logins() {
+    fn new_password_ends_all_logins_and_keys() {
         let (app, store) = mocks(&samples::user())
             .with_hash("new")
+            .expect_keys_ended()
             .expect_user_update(|user| user.password.reveal() == "new" && user.logins_ended_at.is_some())
             .expect_logins_ended(Revocation::PasswordChanged, 1, 1)
             .into_app();
         let input = set_password();
         update(&app, &samples::admin(), UserId(1), &input, UpdateMode::Partial).unwrap();
-        assert_eq!(store.commits(), 1);
+        let changes = expected::NEW_PASSWORD.into_iter().chain([expected::key_ended()]);
+        assert_eq!(
+            store.entries(),
+            [expected::ann_changed(&samples::admin(), changes)]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{CLIENT, ROOT, Site, with_and_without_scripts};
+use crate::support::{CLIENT, PASSWORD, ROOT, Site, with_and_without_scripts};
 
 with_and_without_scripts!(
     user_creates_and_ends_a_key,
@@ -15,12 +15,13 @@ fn user_creates_and_ends_a_key(site: &Site) {
     assert_eq!(site.visit("/api/me/keys/"), 200);
     let form = site.form("POST");
     form.fill("Name", "Dashboard").choose("Rights", "Read");
-    form.fill("Expires at", "yesterday");
+    form.fill("Expires at", "yesterday").fill("Password", PASSWORD);
     assert_eq!(form.press("POST"), 400);
     let form = site.form("POST");
     assert!(!form.error("Expires at").is_empty());
     assert_eq!(form.value("Name"), "Dashboard");
-    form.fill("Expires at", "");
+    assert_eq!(form.value("Password"), "");
+    form.fill("Expires at", "").fill("Password", PASSWORD);
     assert_eq!(form.press("POST"), 201, "{}", site.browser.text());
     let created = site.json();
     let key = created["key"].as_str().unwrap();
@@ -53,7 +54,8 @@ fn user_ends_other_logins(site: &Site) {
 
 fn admin_ends_keys_and_logins_of_a_user(site: &Site) {
     let api = site.api_of(CLIENT);
-    api.create("/api/me/keys/", &json!({"name": "Dashboard", "rights": "read"}));
+    let key = json!({"name": "Dashboard", "rights": "read", "password": PASSWORD});
+    api.create("/api/me/keys/", &key);
     site.enter_panel(ROOT);
     assert_eq!(site.visit("/admin/users/2/"), 200);
     assert_eq!(site.follow(&site.tool("Logins and keys")), 200);

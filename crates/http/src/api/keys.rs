@@ -83,9 +83,21 @@ const EXPIRES_AT: FieldSpec = FieldSpec::optional(Field::ExpiresAt, "Expires at"
 const LAST_USED_AT: FieldSpec =
     FieldSpec::read_only("last_used_at", "Last used at", FieldKind::DateTime).nullable();
 
+const PASSWORD: FieldSpec =
+    FieldSpec::required(Field::Password, "Password", FieldKind::Password).help("Your current password.");
+
 static API_KEY: Schema = Schema {
     name: "ApiKey",
-    fields: &[ID, NAME, PREFIX, RIGHTS, CREATED_AT, EXPIRES_AT, LAST_USED_AT],
+    fields: &[
+        ID,
+        NAME,
+        PREFIX,
+        RIGHTS,
+        CREATED_AT,
+        EXPIRES_AT,
+        LAST_USED_AT,
+        PASSWORD,
+    ],
 };
 
 static CREATED: Schema = Schema {
@@ -146,6 +158,7 @@ fn create(request: &Request<'_>) -> Result<Reply, ApiError> {
         name: form.text(Field::Name),
         rights: form.text(Field::Rights),
         expires_at: form.text(Field::ExpiresAt),
+        password: form.secret(Field::Password),
     };
     let created = keys::create(request.app, request.caller, &input)?;
     let view = KeyView {

@@ -89,6 +89,7 @@ mod tests {
             .expect_delete_all_of()
             .once()
             .returning(|_, _| Ok(1));
+        mocks.unit.api_keys.expect_list_of().returning(|_| Ok(vec![]));
         mocks
             .unit
             .refresh_tokens

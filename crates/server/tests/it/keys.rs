@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Installation, Request, Server,
-    accounts::{SUPERUSER_PASSWORD, id_of, join, log_in, new_car, plates},
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, id_of, join, log_in, new_car, plates},
     on_both_databases,
 };
 
@@ -12,13 +12,15 @@ on_both_databases!(
     key_is_shown_once_and_works_until_it_is_ended,
     key_of_inactive_or_deleted_user_is_refused_at_once,
     requests_with_key_count_to_its_user,
+    key_ends_with_a_password_set_by_an_admin,
+    key_is_created_with_the_password_alone,
 );
 
 const PATH: &str = "/api/me/keys/";
 
 /// Creates a key, and returns the response.
 fn create(server: &Server, access: &str, rights: &str) -> Value {
-    let body = json!({"name": "Dashboard", "rights": rights});
+    let body = json!({"name": "Dashboard", "rights": rights, "password": PASSWORD});
     server.send(&Request::post(PATH, &body).bearer(access)).json(201)
 }
 
@@ -100,4 +102,46 @@ fn requests_with_key_count_to_its_user(installation: &Installation) {
     let with_key: Vec<u16> = (0..10).map(|_| status(key_of(&key))).collect();
     assert_eq!(with_key.iter().filter(|status| **status == 200).count(), 9);
     assert_eq!(status(&access), 429);
+}
+
+fn key_ends_with_a_password_set_by_an_admin(installation: &Installation) {
+    installation.create_superuser("root");
+    let server = installation.start();
+    let access = join(&server, "ann").access;
+    let id = id_of(&server, &access);
+    let created = create(&server, &access, "read");
+    let cars = Request::get("/api/cars/").bearer(key_of(&created));
+    let own = json!({"old_password": PASSWORD, "new_password": "Harbour-bridge-19"});
+    let change = Request::new("PUT", "/api/change-password/").json(&own);
+    server.send(&change.bearer(&access)).json(200);
+    assert_eq!(server.send(&cars).status, 200, "the user changed it");
+
+    let root = log_in(&server, "root", SUPERUSER_PASSWORD).access;
+    let change = Request::new("PATCH", &format!("/api/admin/users/{id}/"));
+    let change = change.json(&json!({"password": "Lighthouse-20"})).bearer(&root);
+    server.send(&change).json(200);
+    assert_eq!(server.send(&cars).status, 401);
+    let entries = server.send(&Request::get("/api/admin/history/?limit=1").bearer(&root));
+    let entry = &entries.json(200)["results"][0];
+    let key = format!("Dashboard ({}, read)", created["prefix"].as_str().unwrap());
+    let ended = json!({"field": "api_key", "before": key, "after": null});
+    assert!(entry["changes"].as_array().unwrap().contains(&ended), "{entry}");
+}
+
+/// A thief of an access token must neither get a key nor find out the password here.
+fn key_is_created_with_the_password_alone(installation: &Installation) {
+    let server = installation.start_with_all(&[
+        ("MYCARS__THROTTLE__ENABLED", "true"),
+        ("MYCARS__THROTTLE__ACCOUNT", "3/hour"),
+    ]);
+    let access = join(&server, "ann").access;
+    let without = json!({"name": "Dashboard", "rights": "write"});
+    let refused = server.send(&Request::post(PATH, &without).bearer(&access));
+    assert_eq!(refused.json(400)["password"], json!(["This field is required."]));
+    let guess = |_| {
+        let body = json!({"name": "Dashboard", "rights": "write", "password": "a wrong one"});
+        server.send(&Request::post(PATH, &body).bearer(&access)).status
+    };
+    assert_eq!((0..4).map(guess).collect::<Vec<_>>(), [400, 400, 400, 429]);
+    assert_eq!(listed(&server, &access), json!([]));
 }

@@ -150,7 +150,7 @@ fn dump_of_the_database_holds_no_credential(installation: &Installation) {
     let rotated = server.send(&request).json(200);
     let mut browser = Browser::new(&server);
     browser.log_in("ann", PASSWORD, "/api/");
-    let key = json!({"name": "sync", "rights": "write"});
+    let key = json!({"name": "sync", "rights": "write", "password": PASSWORD});
     let create = Request::post("/api/me/keys/", &key).bearer(&ann.access);
     let created = server.send(&create).json(201);
     let dump = format!("{:?}", Rows::of_store(&*installation.database().store()));

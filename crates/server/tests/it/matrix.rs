@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{
     Answer, Installation, Request, Server,
-    accounts::{SUPERUSER_PASSWORD, join, log_in, me, new_car},
+    accounts::{PASSWORD, SUPERUSER_PASSWORD, join, log_in, me, new_car},
     document::Document,
     http::TINY_JPEG,
     on_both_databases,
@@ -378,7 +378,7 @@ fn caller(server: &Server, access: &str) -> Caller {
 
 /// Creates an API key of a user, and returns its caller and its id. Keys that only read are sent with the other scheme.
 fn with_key(server: &Server, user: &Caller, rights: &str) -> (Caller, i64) {
-    let body = json!({"name": rights, "rights": rights});
+    let body = json!({"name": rights, "rights": rights, "password": PASSWORD});
     let created = server
         .send(&user.authorize(Request::post("/api/me/keys/", &body)))
         .json(201);

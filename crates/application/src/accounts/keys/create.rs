@@ -1,12 +1,12 @@
 //! Create an API key.
 
 use chrono::{DateTime, Utc};
-use mycars_domain::{Action, Denied, Field, KeyRights, Rank, Target, Violation, policy, strip};
+use mycars_domain::{Action, Denied, Field, KeyRights, Rank, Target, Violation, Violations, policy, strip};
 
 use super::PREFIX;
 use crate::{
     App, Caller, Input, Secret, UpdateMode,
-    accounts::{Error, sessions::hash},
+    accounts::{Error, change_password::verify_own, sessions::hash},
     audit,
     input::{Checker, required_text},
     ports::ApiKey,
@@ -27,6 +27,8 @@ pub struct KeyInput {
     pub rights: Input<String>,
     /// The time of expiry in RFC 3339; a key without one does not expire.
     pub expires_at: Input<String>,
+    /// The current password of the user.
+    pub password: Input<Secret>,
 }
 
 /// A new API key, and its record.
@@ -39,16 +41,18 @@ pub struct CreatedKey {
     pub record: ApiKey,
 }
 
-/// Creates an API key of `caller`.
+/// Creates an API key of `caller`. The password is required because a key outlives the login that creates it.
 ///
 /// # Errors
-/// [`Error::Invalid`] with all violations; [`Error::Denied`] for anonymous callers, and for callers with an API key;
-/// [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Store`].
+/// [`Error::Invalid`] with all violations, also a wrong password; [`Error::Denied`] for anonymous callers, and for
+/// callers with an API key; [`Error::NotFound`] if the user was deleted meanwhile; [`Error::Store`].
 ///
 /// ```
-/// use mycars_application::{accounts::keys::{self, KeyInput}, mocks::{Mocks, samples}};
+/// use mycars_application::{
+///     accounts::keys::{self, KeyInput}, mocks::{Mocks, samples}, ports::Verification,
+/// };
 ///
-/// let mut mocks = Mocks::new();
+/// let mut mocks = Mocks::new().with_user_read(samples::user()).with_verification(Verification::Right);
 /// mocks.unit.users.expect_find_for_update().returning(|_| Ok(Some(samples::user())));
 /// mocks.random.expect_hex().returning(|bytes| "0f".repeat(bytes));
 /// mocks.unit.api_keys.expect_list_of().returning(|_| Ok(vec![]));
@@ -58,7 +62,12 @@ pub struct CreatedKey {
 /// });
 /// let (app, _) = mocks.into_app();
 ///
-/// let input = KeyInput { name: "sync".into(), rights: "read".into(), ..KeyInput::default() };
+/// let input = KeyInput {
+///     name: "sync".into(),
+///     rights: "read".into(),
+///     password: "right".into(),
+///     ..KeyInput::default()
+/// };
 /// let created = keys::create(&app, &samples::ann(), &input)?;
 /// assert_eq!(created.record.prefix, "mck_0f0f0f0f");
 /// assert_eq!(created.key.reveal(), format!("mck_0f0f0f0f_{}", "0f".repeat(24)));
@@ -67,12 +76,19 @@ pub struct CreatedKey {
 pub fn create(app: &App, caller: &Caller, input: &KeyInput) -> Result<CreatedKey, Error> {
     let id = caller.user_id().ok_or(Denied::NotAuthenticated)?;
     policy::check(&caller.actor, Action::CreateKey, Target::user(id, Rank::Client))?;
+    let user = app
+        .store
+        .read(|unit| unit.users().find(id))?
+        .ok_or(Error::NotFound)?;
     let now = app.now();
     let mut checker = Checker::new(UpdateMode::Full);
     let name = checker.required(Field::Name, &input.name, parse_name);
     let rights = checker.required(Field::Rights, &input.rights, parse_rights);
     let expires_at = checker.nullable(Field::ExpiresAt, &input.expires_at, |text: &str| {
         parse_expiry(text, now)
+    });
+    checker.required(Field::Password, &input.password, |text: &str| {
+        verify_own(app, &user, text)
     });
     checker.finish()?;
     let prefix = format!("{PREFIX}{}", app.random.hex(4));
@@ -90,9 +106,13 @@ pub fn create(app: &App, caller: &Caller, input: &KeyInput) -> Result<CreatedKey
     };
     app.store.write(|unit| {
         let owner = caller.recheck_with::<Error>(unit, id)?.ok_or(Error::NotFound)?;
+        // Another request may have changed the password while this one was verified.
+        if owner.password != user.password {
+            return Err(Violations::one(Field::Password, Violation::WrongPassword).into());
+        }
         if unit.api_keys().list_of(id)?.len() >= MAX_KEYS {
             let violation = Violation::TooManyKeys { max: MAX_KEYS };
-            return Err(mycars_domain::Violations::one(Field::NonField, violation).into());
+            return Err(Violations::one(Field::NonField, violation).into());
         }
         record.id = unit.api_keys().insert(&record)?;
         audit::key_changed(app, unit, caller, &owner, &record, true)?;
@@ -130,12 +150,13 @@ fn parse_expiry(text: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>,
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::audit::Value;
+    use mycars_domain::{User, audit::Value, values::PasswordHash};
 
     use super::*;
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
+        ports::Verification,
     };
 
     fn input(name: &str, rights: &str, expires_at: &str) -> KeyInput {
@@ -143,12 +164,21 @@ mod tests {
             name: name.into(),
             rights: rights.into(),
             expires_at: expires_at.into(),
+            password: "right".into(),
         }
+    }
+
+    /// Returns mocks in which Ann is read, and the password in the request is right or wrong.
+    fn verified(verification: Verification) -> Mocks {
+        Mocks::new()
+            .with_user_read(samples::user())
+            .with_verification(verification)
+            .with_random("ab")
     }
 
     /// Returns mocks in which Ann has this number of keys.
     fn mocks(keys: usize) -> Mocks {
-        let mut mocks = Mocks::new().with_user_locked(samples::user()).with_random("ab");
+        let mut mocks = verified(Verification::Right).with_user_locked(samples::user());
         let of_ann = mocks.unit.api_keys.expect_list_of();
         of_ann.returning(move |_| Ok(vec![samples::api_key(); keys]));
         mocks
@@ -180,7 +210,7 @@ mod tests {
 
     #[test]
     fn all_violations_are_reported() {
-        let (app, store) = Mocks::new().into_app();
+        let (app, store) = verified(Verification::Right).into_app();
         let wrong = input(&"x".repeat(61), "admin", "tomorrow");
         let violations = create(&app, &samples::ann(), &wrong).unwrap_err().violations();
         assert_eq!(violations.of(Field::Name), [Violation::TooLong { max: 60 }]);
@@ -203,6 +233,38 @@ mod tests {
         let refused = create(&app, &samples::ann(), &input("sync", "read", "")).unwrap_err();
         let too_many = Violation::TooManyKeys { max: MAX_KEYS };
         assert_eq!(refused.violations().of(Field::NonField), [too_many]);
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+
+    #[test]
+    fn wrong_or_missing_password_creates_no_key() {
+        for (password, expected) in [
+            (Input::from("wrong"), Violation::WrongPassword),
+            (Input::from(" "), Violation::Blank),
+            (Input::Absent, Violation::Required),
+        ] {
+            let (app, store) = verified(Verification::Wrong).into_app();
+            let input = KeyInput {
+                password,
+                ..input("sync", "read", "")
+            };
+            let refused = create(&app, &samples::ann(), &input).unwrap_err().violations();
+            assert_eq!(refused, Violations::one(Field::Password, expected));
+            assert_eq!((store.commits(), store.entries().len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn password_that_was_changed_meanwhile_creates_no_key() {
+        let changed = User {
+            password: PasswordHash::from_storage("other".into()),
+            ..samples::user()
+        };
+        let mocks = verified(Verification::Right).with_user_locked(changed);
+        let (app, store) = mocks.into_app();
+        let refused = create(&app, &samples::ann(), &input("sync", "read", "")).unwrap_err();
+        let wrong = Violations::one(Field::Password, Violation::WrongPassword);
+        assert_eq!(refused.violations(), wrong);
         assert_eq!((store.commits(), store.entries().len()), (0, 0));
     }
 

@@ -2,7 +2,10 @@
 
 use mycars_domain::{Action, Rank, Target, UserId, policy};
 
-use crate::{App, Caller, Error, audit};
+use crate::{
+    App, Caller, Error, audit,
+    ports::{ApiKey, StoreError, UnitOfWork},
+};
 
 /// Deletes the API key `id` of a user: it is refused from the next request on.
 ///
@@ -24,6 +27,15 @@ pub fn end(app: &App, caller: &Caller, owner: UserId, id: i64) -> Result<(), Err
     })
 }
 
+/// Deletes all API keys of a locked user, and returns them.
+pub(crate) fn end_all_of(unit: &mut dyn UnitOfWork, owner: UserId) -> Result<Vec<ApiKey>, StoreError> {
+    let keys = unit.api_keys().list_of(owner)?;
+    for key in &keys {
+        unit.api_keys().delete(key.id)?;
+    }
+    Ok(keys)
+}
+
 #[cfg(test)]
 mod tests {
     use mycars_domain::{Denied, Field, User, audit::Value};
@@ -32,7 +44,6 @@ mod tests {
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
-        ports::ApiKey,
     };
 
     /// Returns mocks with the key 3 of a user with this id.

@@ -31,5 +31,6 @@ pub(crate) fn end_recorded(
     Ok(EndedLogins {
         sessions: unit.sessions().delete_all_of(user, None)?,
         tokens: unit.refresh_tokens().revoke_all_of(user, None, why, app.now())?,
+        keys: Vec::new(),
     })
 }

@@ -3,10 +3,10 @@
 use mycars_domain::{Action, Target, UserId, policy};
 
 use super::update_and_end;
-use crate::{App, Caller, Error, audit, ports::Revocation};
+use crate::{App, Caller, Error, accounts::keys, audit, ports::Revocation};
 
 /// Ends all logins of a user: revokes all refresh tokens, those of other systems with the same key included, and
-/// deletes all sessions. Access tokens stay valid until they expire.
+/// deletes all sessions and API keys. Access tokens stay valid until they expire.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for callers without admin rights, and for admins if the user is a superuser;
@@ -20,7 +20,8 @@ pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
             Action::EndLogins,
             Target::user(user.id, user.rank()),
         )?;
-        let ended = update_and_end(app, unit, &mut user, Revocation::Revoked)?;
+        let mut ended = update_and_end(app, unit, &mut user, Revocation::Revoked)?;
+        ended.keys = keys::end_all_of(unit, user.id)?;
         Ok(audit::logins_ended(app, unit, caller, &user, ended)?)
     })
 }
@@ -28,32 +29,32 @@ pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use mycars_domain::{
-        Denied, Field, Rank,
-        audit::{self, Change, Value},
+        Denied, Rank,
+        audit::{self, Change},
     };
 
     use super::*;
-    use crate::mocks::{Mocks, samples};
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+    };
 
     #[test]
-    fn end_all_revokes_tokens_and_deletes_sessions() {
+    fn end_all_revokes_tokens_and_deletes_sessions_and_keys() {
         let (app, store) = Mocks::new()
             .with_user_locked(samples::user())
             .expect_user_update(|user| user.logins_ended_at == Some(samples::now()))
+            .expect_keys_ended()
             .expect_logins_ended(Revocation::Revoked, 3, 2)
             .into_app();
         end_all(&app, &samples::admin(), UserId(1)).unwrap();
         let entries = store.entries();
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].action, audit::Action::Revoked);
-        assert_eq!(
-            entries[0].changes,
-            [(Field::RefreshTokens, 3), (Field::Sessions, 2)].map(|(field, count)| Change {
-                field,
-                before: Value::Number(count),
-                after: Value::Number(0),
-            })
-        );
+        let (field, before, after) = expected::key_ended();
+        let key = Change { field, before, after };
+        let changes = expected::ended_logins(3, 2).into_iter().chain([key]);
+        assert_eq!(entries[0].changes, changes.collect::<Vec<_>>());
     }
 
     #[test]

@@ -236,6 +236,7 @@ pub fn end_others(app: &App, caller: &Caller, credential: Option<&Credential>) -
                 app.now(),
             )?,
             sessions: unit.sessions().delete_all_of(id, current.key_hash.as_deref())?,
+            keys: Vec::new(),
         };
         Ok(audit::logins_ended(app, unit, caller, &user, ended)?)
     })

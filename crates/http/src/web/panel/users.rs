@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::http::StatusCode;
 use mycars_application::{
     App, Caller, Input, Secret, UpdateMode,
-    accounts::logins,
+    accounts::{keys, logins},
     cars::{self, CarScope},
     images::Permits,
     lists::{CarQuery, LimitOffset, Page, UserQuery},
@@ -298,8 +298,8 @@ impl BulkResource for Users {
     }
 }
 
-const LOGINS_END: &str = "Browsers are logged out, and refresh tokens and access tokens of admins stop working at \
-                          once. Access tokens of clients may work until they expire: to stop them at once, \
+const LOGINS_END: &str = "Browsers are logged out, and refresh tokens, API keys and access tokens of admins stop \
+                          working at once. Access tokens of clients may work until they expire: to stop them at once, \
                           deactivate.";
 
 fn set_active(app: &App, caller: &Caller, id: UserId, is_active: bool) -> Result<Outcome, ApiError> {
@@ -604,6 +604,7 @@ pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
     let own = own_path(&user);
     let belongings = users::belongings(context.app, context.caller, &[user.id])?;
     let tokens = super::tokens::live_of(context, user.id)?;
+    let keys = keys::list(context.app, context.caller, user.id)?;
     bulk::confirm_one(
         context,
         &[("Users", PATH), (user.username.as_str(), &own)],
@@ -614,6 +615,7 @@ pub(super) fn confirm_end(context: &Context<'_>) -> Result<Answer, ApiError> {
             counts: vec![
                 ("Refresh tokens", tokens),
                 ("Logins of browsers", belongings.sessions),
+                ("API keys", keys.len() as u64),
             ],
             button: "End them".into(),
             back: context.with_back(&own),
@@ -627,7 +629,7 @@ pub(super) fn end_logins(context: &Context<'_>) -> Result<Answer, ApiError> {
     logins::end_all(context.app, context.caller, user.id)?;
     Answer::redirect(
         context.with_back(&own_path(&user)),
-        Message::success(format!("All logins of {} were ended.", name(&user))),
+        Message::success(format!("All logins and API keys of {} were ended.", name(&user))),
     )
 }
 
@@ -665,7 +667,7 @@ pub(super) fn set_password(context: &Context<'_>) -> Result<Answer, ApiError> {
         Ok(user) => Answer::redirect(
             context.with_back(&own_path(&user)),
             Message::success(format!(
-                "The password of {} was set, and their logins were ended.",
+                "The password of {} was set, and their logins and API keys were ended.",
                 name(&user)
             )),
         ),
@@ -686,7 +688,7 @@ fn show_password(context: &Context<'_>, status: StatusCode, user: &User, data: &
             "Set a password",
         ),
         title: format!("Set a password for {}", name(user)),
-        lead: "It ends all their logins: tell them the new password in a safe way.",
+        lead: "It ends all their logins and API keys: tell them the new password in a safe way.",
         username: user.username.as_str(),
         problems: forms::problems(std::slice::from_ref(&fieldset)),
         fields: fieldset.fields,

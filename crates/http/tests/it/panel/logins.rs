@@ -172,7 +172,7 @@ fn logins_and_keys_of_a_user_are_ended_one_by_one() {
     let panel = Panel::of_root(&server);
     let (ann, id) = new_client(&server, "ann");
     let browser = Browser::of(&server, "ann");
-    let body = json!({"name": "<i>sync", "rights": "read"});
+    let body = json!({"name": "<i>sync", "rights": "read", "password": PASSWORD});
     let create = Request::post("/api/me/keys/", &body).bearer(&ann.access);
     let key = server.send(&create).json(201);
     let logins = Request::get("/api/me/logins/").bearer(&ann.access);
@@ -210,10 +210,15 @@ fn ended_logins_stay_ended() {
     let (ann, id) = new_client(&server, "ann");
     let browser = Browser::of(&server, "ann");
     let path = format!("/admin/users/{id}/end-logins/");
-    let counts = [("Refresh tokens", 1), ("Logins of browsers", 1)];
+    let body = json!({"name": "sync", "rights": "read", "password": PASSWORD});
+    let create = Request::post("/api/me/keys/", &body).bearer(&ann.access);
+    let key = server.send(&create).json(201);
+    let counts = [("Refresh tokens", 1), ("Logins of browsers", 1), ("API keys", 1)];
     assert_eq!(tally(&panel.page(&path)), counted(&counts));
     assert_eq!(browser.get("/api/me/").status, 200, "asking ends nothing");
     panel.save(&path, &[]);
+    let cars = Request::get("/api/cars/").bearer(key["key"].as_str().unwrap());
+    assert_eq!(server.send(&cars).status, 401);
     assert_eq!(browser.get("/api/me/").status, 401);
     assert_eq!(refresh(&server, &ann.refresh), 401);
     assert_eq!(me(&server, &ann.access).status, 200, "until it expires");
@@ -226,6 +231,7 @@ fn ended_logins_stay_ended() {
         entry["changes"],
         json!([
             {"field": "refresh_tokens", "before": 1, "after": 0}, {"field": "sessions", "before": 1, "after": 0},
+            {"field": "api_key", "before": format!("sync ({}, read)", key["prefix"].as_str().unwrap()), "after": null},
         ])
     );
     let again = log_in(&server, "ann", PASSWORD);
