@@ -4,8 +4,8 @@ use mycars_domain::{Action, Target, audit::Object, policy};
 
 use crate::{App, Caller, Error, audit, ports::Revocation};
 
-/// Revokes the refresh token with this number, with all others of its login, and returns whether it was live before. A token that is revoked already
-/// stays unchanged.
+/// Revokes the refresh token with this number, with all others of its login, and returns whether it was live before. A
+/// token that is revoked already stays unchanged.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Denied`] for callers without admin rights, and for admins if the owner is a superuser;

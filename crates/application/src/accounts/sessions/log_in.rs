@@ -19,8 +19,8 @@ pub struct LoggedIn {
     pub user: User,
 }
 
-/// Logs the browser `device` in. The session always has a new key and ends the one of `old_key`, so that a key planted in the
-/// browser never becomes a login.
+/// Logs the browser `device` in. The session always has a new key and ends the one of `old_key`, so that a key planted in
+/// the browser never becomes a login.
 ///
 /// # Errors
 /// Those of [`accounts::log_in`](crate::accounts::log_in), except [`Error::Unsignable`].
