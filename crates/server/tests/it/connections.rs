@@ -46,7 +46,9 @@ fn logins_of_closed_connections_are_not_hashed() {
         let is_hashing = !hashing.has_bytes();
         log_in().read_until("HTTP/1.1 200 ");
         if is_hashing {
-            assert_eq!(skipped() - before, 8, "{}", server.log());
+            // The first hash may be that of a closed connection, because two workers read the requests.
+            let skipped = skipped() - before;
+            assert!(skipped >= 7, "{skipped}: {}", server.log());
             break;
         }
     }
