@@ -12,3 +12,4 @@ CREATE TRIGGER audit_log_stays BEFORE UPDATE OR TRUNCATE ON audit_log
 DROP FUNCTION audit_log_forgets_only_texts();
 DROP TABLE audit_log_addresses;
 DROP TABLE audit_log_erasure;
+DROP INDEX audit_log_of_owner;

@@ -13,13 +13,24 @@ CREATE TABLE audit_log_addresses (
     forgotten_below BIGINT NOT NULL
 );
 
+-- The entries about a user, and about the user's cars and logins, are found by an index when the user is erased.
+CREATE INDEX audit_log_of_owner ON audit_log (owner_id, id);
+
+-- Names can only become that of an erased user, and addresses and ids of requests can only be removed.
 CREATE FUNCTION audit_log_forgets_only_texts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (NEW.id, NEW.at, NEW.action, NEW.object_type, NEW.object_id, NEW.owner_id, NEW.actor_id, NEW.channel)
         IS NOT DISTINCT FROM
         (OLD.id, OLD.at, OLD.action, OLD.object_type, OLD.object_id, OLD.owner_id, OLD.actor_id, OLD.channel)
     THEN
-        IF EXISTS (SELECT 1 FROM audit_log_erasure WHERE user_id IN (OLD.owner_id, OLD.actor_id)) THEN
+        IF EXISTS (
+            SELECT 1 FROM audit_log_erasure
+            WHERE user_id IN (OLD.owner_id, OLD.actor_id)
+                AND NEW.object_name IN (OLD.object_name, 'erased user ' || user_id)
+                AND NEW.actor_name IN (OLD.actor_name, 'erased user ' || user_id)
+                AND (NEW.address IS NULL OR NEW.address = OLD.address)
+                AND (NEW.request_id IS NULL OR NEW.request_id = OLD.request_id)
+        ) THEN
             RETURN NEW;
         END IF;
         IF NEW.address IS NULL

@@ -17,3 +17,4 @@ BEGIN
 END;
 DROP TABLE audit_log_addresses;
 DROP TABLE audit_log_erasure;
+DROP INDEX audit_log_of_owner;

@@ -20,6 +20,10 @@ UPDATE sqlite_master
     WHERE type = 'table' AND name = 'audit_log';
 PRAGMA writable_schema = RESET;
 
+-- The entries about a user, and about the user's cars and logins, are found by an index when the user is erased.
+CREATE INDEX audit_log_of_owner ON audit_log (owner_id, id);
+
+-- Names can only become that of an erased user, and addresses and ids of requests can only be removed.
 -- The new trigger also makes other connections read the schema again.
 DROP TRIGGER audit_log_stays_as_it_is;
 CREATE TRIGGER audit_log_stays_as_it_is BEFORE UPDATE ON audit_log
@@ -28,7 +32,14 @@ CREATE TRIGGER audit_log_stays_as_it_is BEFORE UPDATE ON audit_log
             IS
             (OLD.id, OLD.at, OLD.action, OLD.object_type, OLD.object_id, OLD.owner_id, OLD.actor_id, OLD.channel)
         AND (
-            EXISTS (SELECT 1 FROM audit_log_erasure WHERE user_id IN (OLD.owner_id, OLD.actor_id))
+            EXISTS (
+                SELECT 1 FROM audit_log_erasure
+                WHERE user_id IN (OLD.owner_id, OLD.actor_id)
+                    AND NEW.object_name IN (OLD.object_name, 'erased user ' || user_id)
+                    AND NEW.actor_name IN (OLD.actor_name, 'erased user ' || user_id)
+                    AND (NEW.address IS NULL OR NEW.address = OLD.address)
+                    AND (NEW.request_id IS NULL OR NEW.request_id = OLD.request_id)
+            )
             OR (
                 NEW.address IS NULL
                 AND (NEW.object_name, NEW.actor_name, NEW.request_id, NEW.changes, NEW.search_key)

@@ -121,7 +121,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// All migrations, in order.
-const ALL: [&str; 20] = [
+const ALL: [&str; 19] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -138,7 +138,6 @@ const ALL: [&str; 20] = [
     "2026-11-27-000031_api_keys",
     "2026-11-27-000035_audit_erasure",
     "2026-11-27-000036_outbox",
-    "2026-11-27-000037_audit_forgetting",
     "2026-11-27-000045_leases",
     "2026-11-27-000046_rate_buckets",
     "2026-11-27-000047_contracts",
