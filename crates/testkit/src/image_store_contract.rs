@@ -55,7 +55,7 @@ macro_rules! image_store_contract {
 }
 
 /// Paths that no picture can have.
-const IMPOSSIBLE: [&str; 23] = [
+pub const IMPOSSIBLE: [&str; 23] = [
     "",
     "cars",
     "cars/",

@@ -90,9 +90,7 @@ impl Deleter {
         let finished = self.waiting.removed.wait_while(self.waiting.keys(), is_waiting);
         drop(finished);
     }
-}
 
-impl Deleter {
     /// Waits for all deletions, at most for this time, and returns the number of those that are left.
     pub(super) fn finish_all(&self, within: Duration) -> usize {
         let is_waiting = |keys: &mut HashSet<String>| !keys.is_empty();
