@@ -143,9 +143,8 @@ mod tests {
         }
     }
 
-    /// Mocks with one mail that is due, whose sending has this outcome.
-    fn mocks(mail: QueuedMail, outcome: Result<(), MailError>) -> Mocks {
-        let mut mocks = Mocks::new().with_mail().with_user_read(samples::user());
+    /// Lets one mail be due.
+    fn with_due(mut mocks: Mocks, mail: QueuedMail) -> Mocks {
         let mut due = [Some(mail), None].into_iter();
         mocks
             .unit
@@ -158,6 +157,13 @@ mod tests {
             .expect_postpone()
             .once()
             .returning(|_, _| Ok(true));
+        mocks
+    }
+
+    /// Mocks with one mail that is due, whose sending has this outcome.
+    fn mocks(mail: QueuedMail, outcome: Result<(), MailError>) -> Mocks {
+        let mocks = Mocks::new().with_mail().with_user_read(samples::user());
+        let mut mocks = with_due(mocks, mail);
         mocks.mailer.expect_send().times(..2).return_once(|_| outcome);
         mocks
     }
@@ -237,19 +243,8 @@ mod tests {
     #[test]
     fn mail_without_an_active_user_is_dropped_unsent() {
         let inactive = Mocks::new().with_mail().with_user_read(samples::inactive_user());
-        for (mut mocks, user) in [(Mocks::new().with_mail(), None), (inactive, Some(UserId(1)))] {
-            let mut due = [Some(QueuedMail { user, ..mail(0) }), None].into_iter();
-            mocks
-                .unit
-                .outbox
-                .expect_next_due()
-                .returning(move |_| Ok(due.next().flatten()));
-            mocks
-                .unit
-                .outbox
-                .expect_postpone()
-                .once()
-                .returning(|_, _| Ok(true));
+        for (mocks, user) in [(Mocks::new().with_mail(), None), (inactive, Some(UserId(1)))] {
+            let mut mocks = with_due(mocks, QueuedMail { user, ..mail(0) });
             mocks.unit.outbox.expect_delete().once().returning(|_| Ok(()));
             assert_eq!(send(mocks), SendReport::default());
         }
