@@ -86,6 +86,11 @@ need_s3_servers() {
     local venv=${S3_SERVERS:-target/s3-venv}
     if [[ -x $venv/bin/moto_server && -x $venv/bin/nanio ]]; then return 0; fi
     echo "The S3 servers moto and nanio are not installed; $1. Installing them into $venv." >&2
+    # Debian's Python comes without the module.
+    if ! python3 -c "import ensurepip" 2>/dev/null && command -v apt-get >/dev/null; then
+        as_root apt-get update
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv
+    fi
     if ! python3 -m venv "$venv" || ! "$venv/bin/pip" install -q 'moto[server]==5.2.1' 'nanio==0.1.7'; then
         echo "They could not be installed. Install Python 3 with its module venv (Debian: apt-get install python3-venv)," \
             "or set S3_SERVERS to a virtual environment that has them." >&2
