@@ -1,4 +1,4 @@
-//! The checks of `mycars check`, as data: what can be wrong, why it matters, and what to type. `docs/checks.md` lists
+//! The checks of `mycars check`, as data: the problem, the reason why it matters, and the remedy. `docs/checks.md` lists
 //! them.
 
 mod find;
@@ -42,7 +42,7 @@ pub(crate) struct Check {
     pub(crate) problem: &'static str,
     /// The reason why the problem matters.
     pub(crate) why: &'static str,
-    /// What to type.
+    /// The command or the setting that solves it.
     pub(crate) remedy: &'static str,
     /// Returns the problem in particular, if there is one.
     find: fn(&Facts) -> Option<String>,

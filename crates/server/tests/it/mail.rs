@@ -141,7 +141,7 @@ fn requests_for_unknown_addresses_look_the_same(installation: &Installation) {
     register(&server, "ann");
     register(&server, "eve");
     let known = request(&server, "ann@example.com");
-    let unknown = request(&server, "nobody@example.com");
+    let unknown = request(&server, "unknown@example.com");
     let names = |answer: &Answer| {
         let names = answer.headers.keys().map(|name| name.as_str().to_owned());
         names.collect::<BTreeSet<_>>()
@@ -149,7 +149,7 @@ fn requests_for_unknown_addresses_look_the_same(installation: &Installation) {
     assert_eq!((known.status, &known.body), (unknown.status, &unknown.body));
     assert_eq!(names(&known), names(&unknown));
     assert_eq!(
-        request(&server, "nobody").json(400),
+        request(&server, "no-address").json(400),
         json!({"email": ["Enter a valid email address."]})
     );
     // A later mail arrives after all earlier ones.
