@@ -96,6 +96,8 @@ pub(crate) enum Scenario {
     Upload,
     /// Latency of honest users, memory and descriptors during attacks.
     Attacks,
+    /// Latency of writes during backups.
+    Backups,
 }
 
 pub(crate) struct Bench {

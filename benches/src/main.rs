@@ -61,6 +61,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
             Scenario::Start => scenarios::start::run(bench)?,
             Scenario::Upload => scenarios::upload::run(bench)?,
             Scenario::Attacks => scenarios::attacks::run(bench)?,
+            Scenario::Backups => scenarios::backups::run(bench)?,
         }
     }
     println!(

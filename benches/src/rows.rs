@@ -81,7 +81,8 @@ fn panel(site: &Site, search: &str) -> Request {
     Request::get(format!("/admin/cars/?q={search}")).header("Cookie", site.session.clone())
 }
 
-fn create(site: &Site) -> Request {
+/// New cars, each with another plate.
+pub(crate) fn create(site: &Site) -> Request {
     let body = format!(
         r#"{{"brand":"Toyota","model":"Corolla","year":2019,"color":"Silver","license":"{:x}-{NUMBER}",
             "vin":"WVWZZZ1JZXW000001","mileage":15000,"notes":"Winter tyres are in the cellar."}}"#,

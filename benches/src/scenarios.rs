@@ -1,6 +1,7 @@
 //! The scenarios, one in each module.
 
 pub(crate) mod attacks;
+pub(crate) mod backups;
 pub(crate) mod growth;
 pub(crate) mod memory;
 pub(crate) mod queries;
