@@ -25,8 +25,9 @@ use mycars_domain::{Denied, values::ImagePath};
 
 use crate::ports::{BoxError, ImageStoreError, Row, StoreError, Table, TableContents, UnitOfWork};
 
-/// Maximum number of rows in memory. The notes of a car may have 10,000 characters.
-const ROWS_AT_ONCE: u32 = 250;
+/// Maximum number of rows in memory. The notes of a car may have 10,000 characters. Reading fewer rows at once delays
+/// other requests less.
+const ROWS_AT_ONCE: u32 = 50;
 
 /// The errors of backups, restores and copies.
 #[derive(Debug, thiserror::Error)]

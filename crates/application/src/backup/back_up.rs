@@ -1,6 +1,10 @@
 //! Write all pictures and rows into an archive.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    thread,
+    time::{Duration, Instant},
+};
 
 use mycars_domain::{Action, Target, policy, values::ImagePath};
 
@@ -36,6 +40,7 @@ pub fn back_up(
         archive,
         added: HashSet::new(),
         bytes: 0,
+        pace: Pace(Instant::now()),
     };
     let stored = app.images.list()?;
     on_progress(Progress::Images(stored.len() as u64));
@@ -52,7 +57,7 @@ pub fn back_up(
             if !missing.is_subset(&missing_before) {
                 return Ok(None);
             }
-            write_tables(unit, images.archive, on_progress).map(Some)
+            write_tables(unit, &mut images, on_progress).map(Some)
         });
         if let Some(tables) = attempt? {
             break tables;
@@ -71,7 +76,7 @@ pub fn back_up(
 
 fn write_tables(
     unit: &mut dyn UnitOfWork,
-    archive: &mut dyn ArchiveWriter,
+    Images { archive, pace, .. }: &mut Images<'_>,
     on_progress: &mut OnProgress<'_>,
 ) -> Result<BTreeMap<Table, TableContents>, Error> {
     on_progress(Progress::Rows(count_rows(unit)?));
@@ -79,7 +84,9 @@ fn write_tables(
     for table in Table::ALL {
         archive.begin_table(table).map_err(Error::of_archive)?;
         let contents = read_table(unit, table, on_progress, &mut |rows| {
-            archive.add_rows(rows).map_err(Error::of_archive)
+            archive.add_rows(rows).map_err(Error::of_archive)?;
+            pace.rest();
+            Ok(())
         })?;
         tables.insert(table, contents);
     }
@@ -92,6 +99,7 @@ struct Images<'a> {
     archive: &'a mut dyn ArchiveWriter,
     added: HashSet<String>,
     bytes: u64,
+    pace: Pace,
 }
 
 impl Images<'_> {
@@ -108,6 +116,7 @@ impl Images<'_> {
             .add_image(path, &mut file)
             .map_err(Error::of_archive)?;
         self.added.insert(path.to_string());
+        self.pace.rest();
         Ok(true)
     }
 
@@ -123,8 +132,27 @@ impl Images<'_> {
                     missing.insert(image.to_string());
                 }
             }
+            self.pace.rest();
             Ok(())
         })?;
         Ok(missing)
+    }
+}
+
+/// Length of a pause, as a multiple of the work before it.
+const PAUSE: u32 = 3;
+
+/// Maximum length of a pause. Work that takes longer mostly waits for another machine.
+const MAX_PAUSE: Duration = Duration::from_millis(10);
+
+/// The pauses of a backup, which let requests go first: it takes about a quarter of a processor, also from a database
+/// whose priority it can't lower.
+struct Pace(Instant);
+
+impl Pace {
+    /// Pauses in proportion to the time since the last pause.
+    fn rest(&mut self) {
+        thread::sleep((self.0.elapsed() * PAUSE).min(MAX_PAUSE));
+        self.0 = Instant::now();
     }
 }
