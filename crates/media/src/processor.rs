@@ -51,13 +51,13 @@ impl ImageProcessor for JpegProcessor {
 }
 
 impl JpegProcessor {
-    /// Accepts pictures of at most `max_megapixels` million pixels, and decodes pictures of at most as many together at
-    /// the same time.
+    /// Accepts pictures of at most `max_megapixels` million pixels, and decodes pictures of at most one and a half times
+    /// as many together at the same time: an ordinary picture does not wait for one of the largest.
     #[must_use]
     pub fn new(max_megapixels: u32) -> Self {
         Self {
             max_megapixels,
-            memory: Memory::new(max_pixels(max_megapixels)),
+            memory: Memory::new(max_pixels(max_megapixels) * 3 / 2),
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) struct GivenMedia {
     max_bytes: u64,
     #[serde(deserialize_with = "values::whole::<1, 1000, _, _>")]
     max_megapixels: u32,
-    #[serde(deserialize_with = "values::threads")]
+    #[serde(deserialize_with = "values::image_threads")]
     threads: usize,
     s3: S3,
 }

@@ -78,6 +78,14 @@ pub(super) fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usiz
     })
 }
 
+/// A number of threads that decode pictures; 0 means half of the cores, at least two.
+pub(super) fn image_threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    whole::<0, 1024, usize, D>(deserializer).map(|threads| match threads {
+        0 => (cores() / 2).max(2),
+        threads => threads,
+    })
+}
+
 /// Returns the number of cores that this process may use.
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
