@@ -77,6 +77,7 @@ need_program() {
 
 # The tests look for the binaries in the same folders.
 need_pgbouncer() { need_program pgbouncer pgbouncer PGBOUNCER "$1"; }
+need_redis() { need_program redis-server redis-server REDIS_SERVER "$1"; }
 need_nginx() { need_program nginx nginx-light NGINX "$1"; }
 # A test checks the units of systemd, on Linux alone.
 need_systemd_analyze() { [[ $(uname) != Linux ]] || need_program systemd-analyze systemd SYSTEMD_ANALYZE "$1"; }

@@ -12,9 +12,9 @@ use self::find::{
     backups_are_overdue, backups_without_jobs, broad_proxies, cheap_hashes, clear_text_database,
     clock_differs, closed_database, cors_over_http, disk_is_full, key_file_is_readable,
     key_is_its_own_fallback, metrics_for_all, missing_pictures, no_proxies, other_media, pending_migrations,
-    pool_too_large, readable_database, security_log_is_off, unread_dotenv, unreadable, unreadable_settings,
-    unsuitable_database, unusable_url, unwritable_backups, unwritable_data, unwritable_media,
-    weak_key_in_debug,
+    pool_too_large, readable_database, redis_is_away, security_log_is_off, unread_dotenv, unreadable,
+    unreadable_settings, unsuitable_database, unusable_url, unwritable_backups, unwritable_data,
+    unwritable_media, weak_key_in_debug,
 };
 use crate::settings::SettingsError;
 use mycars_http::AllowedOrigins;
@@ -115,7 +115,7 @@ impl Check {
 }
 
 /// All checks, in the order of their output. The remedies of settings name the variables, as the errors of a start do.
-pub(crate) const CHECKS: [Check; 41] = [
+pub(crate) const CHECKS: [Check; 42] = [
     Check::new(
         "mycars.E001",
         "A variable or a key of a file names no setting.",
@@ -318,6 +318,13 @@ pub(crate) const CHECKS: [Check; 41] = [
         "The list is for former keys; the key was probably not replaced.",
         "export SECRET_KEY=$(openssl rand -hex 32)",
         key_is_its_own_fallback,
+    ),
+    Check::new(
+        "mycars.W012",
+        "Redis, where the servers count requests together, does not respond.",
+        "Each server counts for itself, so that several servers admit several times as many logins.",
+        "start Redis, or correct MYCARS__THROTTLE__SHARED: redis-cli -u \"$MYCARS__THROTTLE__SHARED\" ping",
+        redis_is_away,
     ),
     Check::new(
         "mycars.W020",

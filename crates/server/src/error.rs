@@ -21,6 +21,8 @@ pub(crate) enum CommandError {
     Key(#[from] mycars_security::EmptyKey),
     #[error("MYCARS__MEDIA__ROOT can't be used: {0}")]
     S3(#[from] mycars_media::S3Error),
+    #[error("MYCARS__THROTTLE__SHARED can't be used: {0}")]
+    Redis(#[from] mycars_redis::Error),
     #[error(transparent)]
     Mail(#[from] mycars_mail::SettingsError),
     /// The command refuses its input or its environment.

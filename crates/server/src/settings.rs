@@ -394,13 +394,15 @@ pub(crate) enum MigrateAt {
 }
 
 /// The place where the servers count requests together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SharedRatesIn {
     /// The database if it is PostgreSQL.
     Auto,
     /// None: each server counts for itself.
     Memory,
     Database,
+    /// The Redis server with this URL.
+    Redis(Secret),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

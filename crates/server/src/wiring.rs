@@ -15,6 +15,7 @@ use mycars_archive::{Folder, Origin};
 use mycars_mail::{FileMailer, Sender, SmtpMailer};
 use mycars_media::{FileImageStore, FreeSpace, JpegProcessor, S3ImageStore};
 use mycars_persistence::{Database, Options};
+use mycars_redis::RedisRates;
 use mycars_security::{DjangoHasher, HmacSigner, JwtCodec, SystemClock, SystemRandom};
 
 use crate::{
@@ -206,17 +207,29 @@ pub(crate) fn disk_space(settings: &Settings) -> FreeSpace {
 /// Returns the counts of requests that all servers share; `None` if each server counts for itself.
 ///
 /// # Errors
-/// If the URL is not that of a database.
+/// If the URL is not that of a database, or of Redis.
 pub(crate) fn shared_rates(
     settings: &Settings,
     app: &App,
 ) -> Result<Option<Arc<dyn SharedRates>>, CommandError> {
-    let is_shared = match settings.throttle.shared {
+    let is_in_database = match &settings.throttle.shared {
         SharedRatesIn::Auto => database(settings)?.0.is_server(),
         SharedRatesIn::Memory => false,
         SharedRatesIn::Database => true,
+        SharedRatesIn::Redis(_) => return Ok(redis_rates(settings)?.map(|rates| Arc::new(rates) as _)),
     };
-    Ok(is_shared.then(|| Arc::new(StoredRates(Arc::clone(&app.store))) as Arc<dyn SharedRates>))
+    Ok(is_in_database.then(|| Arc::new(StoredRates(Arc::clone(&app.store))) as _))
+}
+
+/// Returns the counts of requests in Redis; `None` if they are elsewhere.
+///
+/// # Errors
+/// If the URL is not that of Redis.
+pub(crate) fn redis_rates(settings: &Settings) -> Result<Option<RedisRates>, CommandError> {
+    match &settings.throttle.shared {
+        SharedRatesIn::Redis(url) => Ok(Some(RedisRates::new(url.reveal())?)),
+        _ => Ok(None),
+    }
 }
 
 fn refuse_pending(pending: Vec<String>) -> Result<Vec<String>, CommandError> {

@@ -5,6 +5,8 @@ use std::{env, fs, path::PathBuf, sync::Once};
 
 use tempfile::TempDir;
 
+use crate::process::is_alive;
+
 /// Prefix of the folders' names; the id of the process follows.
 const PREFIX: &str = "mycars-test-";
 
@@ -40,14 +42,6 @@ fn sweep() {
             fs::remove_dir_all(entry.path()).ok();
         }
     }
-}
-
-/// Returns whether a process with this id exists.
-pub(crate) fn is_alive(pid: i32) -> bool {
-    // SAFETY: signal 0 is never delivered; the call only checks.
-    let found = unsafe { libc::kill(pid, 0) } == 0;
-    // A process of another user exists as well.
-    found || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
 /// Linux's folder in memory, if it is large enough. That of a container may be too small.

@@ -63,6 +63,7 @@ impl Fixture for Arc<dyn Store> {
 #[macro_export]
 macro_rules! store_contract {
     ($fixture:path) => {
+        $crate::rates_contract! { $fixture }
         $crate::store_contract! { $fixture:
             appended_entry_is_returned_unchanged
             entries_are_ordered_by_id_in_both_directions
@@ -115,11 +116,7 @@ macro_rules! store_contract {
             held_lease_is_refused_to_others_until_it_ends
             released_lease_is_due_after_interval
             concurrent_takers_get_lease_once
-            bucket_has_requests_of_its_limit
-            bucket_refills_with_time
-            request_is_given_back_once
             whole_buckets_are_deleted
-            concurrent_callers_share_a_bucket
             concurrent_prunings_count_each_entry_once
             revoke_all_affects_live_tokens_of_user
             revoke_all_excepts_a_family

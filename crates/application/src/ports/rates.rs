@@ -40,7 +40,7 @@ pub trait RateRepository {
     /// Those of the database.
     fn give_back(&mut self, key: &str, limit: RateLimit, whole_at: DateTime<Utc>) -> Result<(), StoreError>;
 
-    /// Deletes at most `at_most` of the buckets that are whole, and returns their number.
+    /// Deletes at most `at_most` of the buckets that are whole, unless they delete themselves, and returns their number.
     ///
     /// # Errors
     /// Those of the database.
@@ -53,7 +53,8 @@ pub trait SharedRates: Send + Sync {
     /// that.
     ///
     /// # Errors
-    /// Those of `work`; those of the place, if it can't be reached.
+    /// Those of `work`; those of the place, if it can't be reached: [`StoreError::Unavailable`] if requests need it for
+    /// their own work as well, and otherwise [`StoreError::Other`].
     fn run(
         &self,
         work: &mut dyn FnMut(&mut dyn RateRepository) -> Result<(), StoreError>,

@@ -33,6 +33,8 @@ pub(crate) struct Facts {
     settings: Result<Settings, SettingsError>,
     database: Option<Result<Inspection, OpenError>>,
     stored: Option<Result<Stored, String>>,
+    /// The reason why the counts in Redis fail.
+    redis: Option<String>,
 }
 
 /// The facts about an installation in use.
@@ -55,10 +57,15 @@ impl Facts {
             }
             _ => None,
         };
+        let redis = settings.as_ref().ok().and_then(|settings| {
+            let rates = wiring::redis_rates(settings).ok()?;
+            rates.filter(|_| settings.throttle.enabled)?.check().err()
+        });
         Self {
             settings,
             database,
             stored,
+            redis: redis.map(|error| error.to_string()),
         }
     }
 
@@ -273,6 +280,10 @@ pub(super) fn key_is_its_own_fallback(facts: &Facts) -> Option<String> {
         .secret_key_fallbacks
         .contains(settings.secret_key.as_ref()?);
     is_fallback.then(|| "SECRET_KEY_FALLBACKS contains SECRET_KEY".to_owned())
+}
+
+pub(super) fn redis_is_away(facts: &Facts) -> Option<String> {
+    facts.redis.clone()
 }
 
 pub(super) fn no_proxies(facts: &Facts) -> Option<String> {

@@ -39,13 +39,14 @@ const WITHOUT_PREFIX: [&str; 5] = [
 ];
 
 /// Settings with secret values, which neither error messages nor `config show` show.
-pub(super) const SECRET: [&str; 6] = [
+pub(super) const SECRET: [&str; 7] = [
     "secret_key",
     "secret_key_fallbacks",
     "database_url",
     "media.s3.access_key",
     "media.s3.secret_key",
     "mail.url",
+    "throttle.shared",
 ];
 
 /// The end of the name of a variable that names a file with the value of a setting in [`SECRET`].
@@ -171,13 +172,14 @@ pub(super) fn shown(variables: &Variables, folder: &Path) -> Result<Vec<ShownSet
     Ok(shown)
 }
 
-/// Returns a value as TOML. Secrets that are set are hidden.
+/// Returns a value as TOML. Secrets that are set are hidden, unless they are built in.
 fn toml(key: &str, value: &Value) -> String {
-    let is_set = match &value.kind {
-        ValueKind::String(text) => !text.is_empty(),
-        ValueKind::Array(items) => !items.is_empty(),
-        _ => true,
-    };
+    let is_set = value.origin().is_some()
+        && match &value.kind {
+            ValueKind::String(text) => !text.is_empty(),
+            ValueKind::Array(items) => !items.is_empty(),
+            _ => true,
+        };
     // Any URL may hold a password.
     let has_credentials =
         matches!(&value.kind, ValueKind::String(text) if text.contains("://") && text.contains('@'));

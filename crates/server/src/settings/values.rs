@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
 use mycars_http::{AllowedOrigins, BadOrigin, Networks, Rate, TrustedProxies};
 use mycars_media::Delivery;
 use mycars_persistence::Pooler;
+use mycars_redis::RedisRates;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{LogFormat, MediaRoot, MigrateAt, Secret, SharedRatesIn};
@@ -308,13 +309,14 @@ pub(super) fn pooler<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Poole
 
 /// The place where servers count requests together.
 pub(super) fn shared_rates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SharedRatesIn, D::Error> {
-    read_text(deserializer, "auto, memory or database", |text| {
-        match text.trim() {
-            "auto" => Some(SharedRatesIn::Auto),
-            "memory" => Some(SharedRatesIn::Memory),
-            "database" => Some(SharedRatesIn::Database),
-            _ => None,
-        }
+    let expected = "auto, memory, database, redis://:PASSWORD@HOST:6379 or rediss://:PASSWORD@HOST:6379";
+    read_text(deserializer, expected, |text| match text.trim() {
+        "auto" => Some(SharedRatesIn::Auto),
+        "memory" => Some(SharedRatesIn::Memory),
+        "database" => Some(SharedRatesIn::Database),
+        url => RedisRates::new(url)
+            .is_ok()
+            .then(|| SharedRatesIn::Redis(Secret::new(url.to_owned()))),
     })
 }
 

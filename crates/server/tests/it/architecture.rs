@@ -266,6 +266,13 @@ fn persistence_alone_names_database_libraries() {
 }
 
 #[test]
+fn redis_adapter_alone_names_client_of_redis() {
+    let workspace = workspace();
+    let naming = crates_that_name(&workspace, &["redis"]);
+    assert_eq!(naming, ["mycars-redis"].into());
+}
+
+#[test]
 fn http_and_server_alone_name_web_framework() {
     let workspace = workspace();
     let naming = crates_that_name(&workspace, &["actix"]);

@@ -193,6 +193,10 @@ fn faults() -> Vec<(Vec<&'static str>, Installation)> {
             production(TestDatabase::postgres()).with("MYCARS__DATABASE__POOL_SIZE", "1000"),
         ),
         (vec!["W011"], setting("SECRET_KEY_FALLBACKS", SECRET_KEY)),
+        (
+            vec!["W012"],
+            setting("MYCARS__THROTTLE__SHARED", "redis://:hunter2@127.0.0.1:1"),
+        ),
     ]
 }
 

@@ -1,6 +1,6 @@
-//! Rate limits of several servers with one database.
+//! Rate limits of several servers with one database, which count in it or in Redis.
 
-use mycars_testkit::{PostgresServer, Shutdown, TestDatabase};
+use mycars_testkit::{PostgresServer, RedisServer, Shutdown, TestDatabase};
 use serde_json::json;
 
 use crate::support::{
@@ -100,6 +100,67 @@ fn logins_without_database_are_unavailable() {
     assert_eq!(fail_to_log_in(&server, 0), 503);
     postgres.start_again();
     wait_for("a login", || (fail_to_log_in(&server, 0) == 401).then_some(()));
+}
+
+/// Returns an installation whose servers count in Redis.
+fn counting_in(redis: &RedisServer) -> Installation {
+    throttled(Installation::on(TestDatabase::postgres())).with("MYCARS__THROTTLE__SHARED", &redis.url())
+}
+
+#[test]
+fn logins_over_two_servers_are_limited_together_in_redis() {
+    let redis = RedisServer::start();
+    let installation = counting_in(&redis);
+    let servers = [installation.start(), installation.start()];
+    let statuses = at_once(40, |number| fail_to_log_in(&servers[number % 2], number));
+    let count = |status| statuses.iter().filter(|found| **found == status).count();
+    assert_eq!((count(401), count(429)), (LOGINS, 40 - LOGINS), "{statuses:?}");
+    installation.database().assert_none("SELECT * FROM rate_buckets");
+}
+
+#[test]
+fn servers_without_redis_count_for_themselves_until_it_is_back() {
+    let redis = RedisServer::start();
+    let installation = counting_in(&redis).with("MYCARS__THROTTLE__REFRESH", "1000/s");
+    let servers = [installation.start(), installation.start()];
+    let statuses = at_once(40, |number| {
+        if number == 20 {
+            redis.kill();
+        }
+        fail_to_log_in(&servers[number % 2], number)
+    });
+    let count = |status| statuses.iter().filter(|found| **found == status).count();
+    assert!((LOGINS..=2 * LOGINS).contains(&count(401)), "{statuses:?}");
+    assert_eq!(count(401) + count(429), 40, "{statuses:?}");
+    let refresh = |server: &Server| {
+        let body = json!({"refresh": "no token"});
+        assert_eq!(
+            server.send(&Request::post("/api/token/refresh/", &body)).status,
+            401
+        );
+    };
+    for server in servers.iter().cycle().take(10) {
+        refresh(server);
+    }
+    redis.start_again();
+    for server in servers {
+        wait_for("counts in Redis", || {
+            refresh(&server);
+            server.log().contains("are counted together again").then_some(())
+        });
+        let log = server.stop().stderr;
+        assert_eq!(log.matches("each server counts its own").count(), 1, "{log}");
+        assert!(!log.contains(RedisServer::PASSWORD), "{log}");
+    }
+}
+
+#[test]
+fn server_starts_without_redis() {
+    let redis = RedisServer::start();
+    let installation = counting_in(&redis);
+    redis.kill();
+    let server = installation.start();
+    assert_eq!(fail_to_log_in(&server, 0), 401);
 }
 
 #[test]

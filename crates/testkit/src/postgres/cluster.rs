@@ -7,11 +7,10 @@ use std::{
     fs::{self, File},
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicI32, Ordering},
-        mpsc,
     },
     thread,
     time::Duration,
@@ -20,7 +19,10 @@ use std::{
 use diesel::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
-use crate::scratch;
+use crate::{
+    process::{end_with_this_process, is_alive, spawn},
+    scratch,
+};
 
 /// Settings of a server whose data need not be durable.
 const SETTINGS: [&str; 8] = [
@@ -160,7 +162,7 @@ impl Cluster {
         // SAFETY: a signal to a child process of ours.
         unsafe { libc::kill(pid, how.signal()) };
         for _ in 0..STEPS {
-            if !scratch::is_alive(pid) {
+            if !is_alive(pid) {
                 return true;
             }
             thread::sleep(STEP);
@@ -181,7 +183,7 @@ impl Cluster {
                 Ok(_) => return Ok(()),
                 Err(error) => last_error = error.to_string(),
             }
-            if !scratch::is_alive(self.pid.load(Ordering::Relaxed)) {
+            if !is_alive(self.pid.load(Ordering::Relaxed)) {
                 break;
             }
             thread::sleep(STEP);
@@ -314,37 +316,4 @@ fn server(mut postgres: Command, folder: &Path, commits: Commits) -> Result<Comm
     postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     end_with_this_process(&mut postgres);
     Ok(postgres)
-}
-
-/// Makes Linux stop the server if this process is killed.
-#[cfg(target_os = "linux")]
-pub(super) fn end_with_this_process(command: &mut Command) {
-    // SAFETY: between fork and exec, the closure only makes one system call.
-    unsafe {
-        command.pre_exec(|| {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGQUIT);
-            Ok(())
-        });
-    }
-}
-
-/// Other systems have no such signal: if the process is killed, its server keeps running.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn end_with_this_process(_command: &mut Command) {}
-
-/// Starts the server and returns its process id. Linux stops it when the *thread* that started it ends, which the
-/// threads of tests do. Therefore a thread that ends with the server starts it.
-pub(super) fn spawn(mut command: Command) -> Result<i32, String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let started = command.spawn();
-        let pid = started.as_ref().map(Child::id).map_err(ToString::to_string);
-        sender.send(pid).ok();
-        if let Ok(mut child) = started {
-            child.wait().ok();
-        }
-    });
-    let pid = receiver.recv().map_err(|error| error.to_string())?;
-    pid.and_then(|pid| i32::try_from(pid).map_err(|error| error.to_string()))
-        .map_err(|error| format!("postgres: {error}"))
 }

@@ -1,22 +1,18 @@
 //! PgBouncer in front of a PostgreSQL server, for tests of connection poolers.
 
-use std::{
-    env, fs,
-    os::unix::fs::chown,
-    path::{Path, PathBuf},
-    process::Stdio,
-    thread,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::chown, process::Stdio, thread, time::Duration};
 
 use diesel::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 use super::{
     PostgresServer,
-    cluster::{command, end_with_this_process, spawn, unprivileged_user},
+    cluster::{command, unprivileged_user},
 };
-use crate::scratch;
+use crate::{
+    process::{self, end_with_this_process, spawn},
+    scratch,
+};
 
 /// Error message if PgBouncer is missing.
 const MISSING: &str = "this test needs PgBouncer: run ./scripts/test, which installs it, install it \
@@ -80,7 +76,7 @@ impl PgBouncer {
         if let Some(user) = user {
             chown(folder.path(), Some(user.id), Some(user.group)).expect("the folder can be given away");
         }
-        let mut pgbouncer = command(&binary().expect(MISSING), user);
+        let mut pgbouncer = command(&process::find("PGBOUNCER", "pgbouncer").expect(MISSING), user);
         pgbouncer
             .arg(&file)
             .stdin(Stdio::null())
@@ -116,7 +112,7 @@ impl PgBouncer {
     /// Ends the process and removes its folder. Must not panic, because it may be called as the tests end.
     pub(super) fn remove(&self) {
         // SAFETY: a signal to a child process of ours.
-        unsafe { libc::kill(self.pid, libc::SIGQUIT) };
+        unsafe { libc::kill(self.pid, libc::SIGKILL) };
         fs::remove_dir_all(self.folder.path()).ok();
     }
 }
@@ -140,16 +136,4 @@ fn connection_of(url: &str) -> String {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, "5432"));
     let host = host.replace("%2F", "/");
     format!("host={host} port={port} user={user}{password}")
-}
-
-/// Returns the path in `PGBOUNCER`, or the first binary in `PATH` and in Debian's folder.
-fn binary() -> Option<PathBuf> {
-    if let Some(named) = env::var_os("PGBOUNCER") {
-        return Some(PathBuf::from(named));
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin"].map(PathBuf::from))
-        .map(|folder: PathBuf| folder.join("pgbouncer"))
-        .find(|file: &PathBuf| Path::is_file(file))
 }

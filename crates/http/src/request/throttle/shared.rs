@@ -198,10 +198,11 @@ impl Throttles {
         let was_away = self.shared_is_away.swap(done.is_err(), Ordering::Relaxed);
         match done {
             Err(error) if !was_away => {
-                let cause = std::error::Error::source(error).map(ToString::to_string);
+                // The place may be another one than the database, which the error names.
+                let error =
+                    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
                 tracing::warn!(
-                    %error,
-                    cause,
+                    error,
                     "the requests of all servers can't be counted together, so each server counts its own"
                 );
             }

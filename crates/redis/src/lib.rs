@@ -1,0 +1,363 @@
+//! Counts of requests that all servers share, in Redis.
+//!
+//! A bucket is a key with the time at which it is whole again, by the clock of Redis. A script decides and counts in one
+//! step, as the statement of a database does. The key expires when the bucket is whole.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use mycars_application::ports::{RateLimit, RateRepository, SharedRates, StoreError};
+use redis::{Client, Connection, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation};
+
+/// Maximum time that a request waits for Redis, with all its counts, except for the lookup of the host name.
+const TIMEOUT: Duration = Duration::from_millis(250);
+/// Time after a failure in which all counts fail at once. After it, one request finds out whether Redis responds again.
+const AWAY: Duration = Duration::from_secs(1);
+/// Maximum number of idle connections.
+const MAX_IDLE: usize = 16;
+/// Start of all keys, which Redis may keep for other programs as well.
+const PREFIX: &str = "mycars:rates:";
+
+/// The reason why counts in Redis fail. Its text holds no password.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The text is no URL of Redis.
+    #[error("this is no URL of a Redis server, such as redis://:PASSWORD@HOST:6379")]
+    Url(#[source] RedisError),
+    /// Redis can't be reached, does not respond in time, or refuses the command.
+    #[error("Redis at {server} failed: {cause}")]
+    Failed {
+        /// The address of the server.
+        server: String,
+        /// The failure.
+        cause: RedisError,
+    },
+    /// Redis has failed a moment ago, and was not asked.
+    #[error("Redis at {0} failed a moment ago")]
+    Away(String),
+}
+
+/// The servers count for themselves meanwhile, so the requests need not fail.
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// The counts in a Redis server.
+pub struct RedisRates {
+    client: Client,
+    take: Script,
+    give_back: Script,
+    idle: Mutex<Vec<Connection>>,
+    /// The end of the time in which counts fail at once; `None` if the last one succeeded.
+    away_until: Mutex<Option<Instant>>,
+    away: Duration,
+}
+
+impl RedisRates {
+    /// Returns the counts in the server with this URL. Opens no connection.
+    ///
+    /// # Errors
+    /// [`Error::Url`].
+    pub fn new(url: &str) -> Result<Self, Error> {
+        Ok(Self {
+            client: Client::open(url).map_err(Error::Url)?,
+            take: Script::new(include_str!("scripts/take.lua")),
+            give_back: Script::new(include_str!("scripts/give_back.lua")),
+            idle: Mutex::default(),
+            away_until: Mutex::default(),
+            away: AWAY,
+        })
+    }
+
+    /// Counts a request and gives it back.
+    ///
+    /// # Errors
+    /// If the server can't be reached, or refuses what counts need.
+    pub fn check(&self) -> Result<(), Error> {
+        let (key, interval, tolerance) = ("check", 1_000_000, i64::MAX / 4);
+        let mut session = self.session()?;
+        let (_, whole_at): (bool, i64) = session.call(&self.take, key, [interval, tolerance])?;
+        session.call(&self.give_back, key, [interval, whole_at])
+    }
+
+    fn session(&self) -> Result<Session<'_>, Error> {
+        if !self.may_ask() {
+            return Err(Error::Away(self.server()));
+        }
+        Ok(Session {
+            rates: self,
+            connection: None,
+            deadline: Instant::now() + TIMEOUT,
+        })
+    }
+
+    /// Returns whether Redis may be asked. After a failure, one of many requests asks at a time.
+    fn may_ask(&self) -> bool {
+        let mut away_until = self.away_until();
+        let now = Instant::now();
+        if away_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        *away_until = away_until.map(|_| now + self.away);
+        true
+    }
+
+    fn server(&self) -> String {
+        self.client.get_connection_info().addr().to_string()
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn away_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SharedRates for RedisRates {
+    fn run(
+        &self,
+        work: &mut dyn FnMut(&mut dyn RateRepository) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut session = self.session()?;
+        let result = work(&mut session);
+        if let Some(connection) = session.connection {
+            let mut idle = self.idle();
+            if idle.len() < MAX_IDLE {
+                idle.push(connection);
+            }
+        }
+        result
+    }
+}
+
+/// The use of a connection by one request.
+struct Session<'a> {
+    rates: &'a RedisRates,
+    /// `None` before the first command and after a failure.
+    connection: Option<Connection>,
+    deadline: Instant,
+}
+
+impl Session<'_> {
+    fn call<T: FromRedisValue>(
+        &mut self,
+        script: &Script,
+        key: &str,
+        arguments: [i64; 2],
+    ) -> Result<T, Error> {
+        let mut call = script.key(format!("{PREFIX}{key}"));
+        call.arg(&arguments);
+        let result = match self.connection.take().or_else(|| self.rates.idle().pop()) {
+            None => self.connect_and_send(&call),
+            Some(connection) => match self.send(&call, connection) {
+                // The server has closed the idle connection.
+                Err(error) if error.is_connection_dropped() => self.connect_and_send(&call),
+                sent => sent,
+            },
+        };
+        let mut away_until = self.rates.away_until();
+        match result {
+            Ok(value) => {
+                *away_until = None;
+                Ok(value)
+            }
+            Err(cause) => {
+                *away_until = Some(Instant::now() + self.rates.away);
+                let server = self.rates.server();
+                Err(Error::Failed { server, cause })
+            }
+        }
+    }
+
+    fn connect_and_send<T: FromRedisValue>(&mut self, call: &ScriptInvocation<'_>) -> RedisResult<T> {
+        let connection = self.rates.client.get_connection_with_timeout(self.time_left())?;
+        self.send(call, connection)
+    }
+
+    /// Sends a command, and keeps the connection if there was a response.
+    fn send<T: FromRedisValue>(
+        &mut self,
+        call: &ScriptInvocation<'_>,
+        mut connection: Connection,
+    ) -> RedisResult<T> {
+        let left = Some(self.time_left());
+        connection.set_write_timeout(left)?;
+        connection.set_read_timeout(left)?;
+        let value = call.invoke(&mut connection)?;
+        self.connection = Some(connection);
+        Ok(value)
+    }
+
+    /// Returns the time until the deadline, which is never zero: that would mean no time limit.
+    fn time_left(&self) -> Duration {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        left.max(Duration::from_millis(1))
+    }
+}
+
+impl RateRepository for Session<'_> {
+    fn take(&mut self, key: &str, limit: RateLimit) -> Result<Result<DateTime<Utc>, TimeDelta>, StoreError> {
+        let times = [microseconds(limit.interval), microseconds(limit.tolerance())];
+        let (is_taken, time): (bool, i64) = self.call(&self.rates.take, key, times)?;
+        Ok(if is_taken {
+            Ok(DateTime::from_timestamp_micros(time).unwrap_or(DateTime::<Utc>::MAX_UTC))
+        } else {
+            Err(TimeDelta::microseconds(time.max(1)))
+        })
+    }
+
+    fn give_back(&mut self, key: &str, limit: RateLimit, whole_at: DateTime<Utc>) -> Result<(), StoreError> {
+        let times = [microseconds(limit.interval), whole_at.timestamp_micros()];
+        Ok(self.call(&self.rates.give_back, key, times)?)
+    }
+
+    /// Does nothing: keys expire when their buckets are whole.
+    fn delete_whole(&mut self, _: u32) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+}
+
+fn microseconds(time: TimeDelta) -> i64 {
+    time.num_microseconds().unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mycars_testkit::{RedisServer, rates_contract::RatesFixture};
+
+    use super::*;
+
+    const LIMIT: RateLimit = RateLimit {
+        burst: 2,
+        interval: TimeDelta::minutes(1),
+    };
+
+    /// Counts in a server for one test.
+    struct InRedis {
+        rates: Arc<RedisRates>,
+        server: RedisServer,
+    }
+
+    impl RatesFixture for InRedis {
+        fn rates(&self) -> Arc<dyn SharedRates> {
+            self.rates.clone()
+        }
+    }
+
+    fn in_redis() -> InRedis {
+        in_redis_away_for(AWAY)
+    }
+
+    fn in_redis_away_for(away: Duration) -> InRedis {
+        let server = RedisServer::start();
+        let rates = RedisRates {
+            away,
+            ..RedisRates::new(&server.url()).unwrap()
+        };
+        InRedis {
+            rates: Arc::new(rates),
+            server,
+        }
+    }
+
+    mycars_testkit::rates_contract!(in_redis);
+
+    /// Returns a number that a command of Redis returns.
+    fn ask(rates: &RedisRates, command: &str, arguments: &[&str]) -> i64 {
+        let mut connection = rates.client.get_connection().unwrap();
+        redis::cmd(command).arg(arguments).query(&mut connection).unwrap()
+    }
+
+    fn take(rates: &RedisRates) -> Result<bool, String> {
+        let mut is_taken = false;
+        let done = rates.run(&mut |rates| {
+            is_taken = rates.take("a", LIMIT)?.is_ok();
+            Ok(())
+        });
+        done.map(|()| is_taken).map_err(|error| match error {
+            StoreError::Other(cause) => cause.to_string(),
+            other => panic!("{other}"),
+        })
+    }
+
+    #[test]
+    fn keys_expire_with_their_buckets() {
+        let InRedis {
+            rates,
+            server: _server,
+        } = in_redis();
+        assert_eq!(take(&rates), Ok(true));
+        let expires_in = ask(&rates, "PTTL", &["mycars:rates:a"]);
+        assert!((50_000..=60_000).contains(&expires_in), "{expires_in} ms");
+        assert_eq!(ask(&rates, "DBSIZE", &[]), 1);
+    }
+
+    #[test]
+    fn check_leaves_no_key() {
+        let InRedis { rates, server } = in_redis_away_for(Duration::ZERO);
+        rates.check().unwrap();
+        assert_eq!(ask(&rates, "DBSIZE", &[]), 0);
+        server.kill();
+        assert!(rates.check().is_err());
+    }
+
+    #[test]
+    fn failed_server_is_not_asked_for_a_while() {
+        let InRedis { rates, server } = in_redis_away_for(Duration::from_hours(1));
+        server.kill();
+        let refused = take(&rates).unwrap_err();
+        assert!(refused.contains("failed: "), "{refused}");
+        assert!(!refused.contains(RedisServer::PASSWORD), "{refused}");
+        server.start_again();
+        assert!(take(&rates).unwrap_err().contains("a moment ago"));
+    }
+
+    #[test]
+    fn counts_go_on_when_the_server_is_back() {
+        let InRedis { rates, server } = in_redis_away_for(Duration::ZERO);
+        assert_eq!(take(&rates), Ok(true));
+        server.kill();
+        assert!(take(&rates).is_err());
+        server.start_again();
+        assert_eq!(take(&rates), Ok(true));
+    }
+
+    #[test]
+    fn restart_of_the_server_fails_no_count() {
+        let InRedis { rates, server } = in_redis_away_for(Duration::from_hours(1));
+        assert_eq!(take(&rates), Ok(true));
+        server.kill();
+        server.start_again();
+        assert_eq!(take(&rates), Ok(true));
+    }
+
+    #[test]
+    fn server_that_does_not_respond_fails() {
+        let InRedis { rates, server } = in_redis_away_for(Duration::ZERO);
+        assert_eq!(take(&rates), Ok(true));
+        server.pause();
+        assert!(take(&rates).is_err(), "with an open connection");
+        assert!(take(&rates).is_err(), "with a new connection");
+        server.resume();
+        assert!(take(&rates).is_ok());
+    }
+
+    #[test]
+    fn wrong_password_or_url_is_an_error() {
+        let InRedis { rates, server } = in_redis();
+        let url = server.url().replace(RedisServer::PASSWORD, "wrong");
+        let refused = take(&RedisRates::new(&url).unwrap()).unwrap_err();
+        assert!(refused.contains("authentication failed"), "{refused}");
+        drop(rates);
+        assert!(RedisRates::new("http://localhost").is_err());
+    }
+}
