@@ -120,10 +120,7 @@ impl Jobs {
 
     fn run_under(&self, lease: &Arc<HeldLease>, job: Job) {
         *self.held() = Some(Arc::clone(lease));
-        let app = App {
-            store: lease.guarded_store(),
-            ..self.app.clone()
-        };
+        let app = lease.guard(&self.app);
         lease.renewed_during(|| self.run(&app, job));
         if self.held().take().is_some() {
             lease.release();

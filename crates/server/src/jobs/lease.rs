@@ -1,13 +1,21 @@
 //! The lease of a running job: only one of the servers with the same database runs it.
 
 use std::{
+    io::Read,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
-use chrono::TimeDelta;
-use mycars_application::ports::{Lease, Mode, Rollback, Store, StoreError, UnitOfWork};
+use chrono::{DateTime, TimeDelta, Utc};
+use mycars_application::{
+    App, BackupSettings,
+    ports::{
+        ArchiveContents, ArchiveWriter, BackupStore, BoxError, Lease, Mode, Rollback, Row, Store, StoreError,
+        StoredBackup, Table, UnitOfWork,
+    },
+};
+use mycars_domain::values::ImagePath;
 
 /// The leases that this process can take.
 #[derive(Clone)]
@@ -73,10 +81,21 @@ impl HeldLease {
         })
     }
 
-    /// Returns the store for the job: it refuses all work once the lease has ended, so that the job stops between two
-    /// transactions.
-    pub(super) fn guarded_store(self: &Arc<Self>) -> Arc<dyn Store> {
-        Arc::new(GuardedStore(Arc::clone(self)))
+    /// Returns the use-cases for the job. Once the lease has ended, the store refuses all work and commits nothing, and no
+    /// backup is written, finished or deleted, so that the job stops.
+    pub(super) fn guard(self: &Arc<Self>, app: &App) -> App {
+        let backups = app.backups.clone().map(|settings| BackupSettings {
+            store: Arc::new(Guarded {
+                lease: Arc::clone(self),
+                of_lease: settings.store,
+            }),
+            ..settings
+        });
+        App {
+            store: Arc::new(GuardedStore(Arc::clone(self))),
+            backups,
+            ..app.clone()
+        }
     }
 
     /// Ends the lease; the job is due after its interval.
@@ -91,24 +110,30 @@ impl HeldLease {
 
     fn renew(&self) {
         let asked = Instant::now();
-        let Leases {
-            store,
-            holder,
-            lifetime,
-        } = &self.leases;
-        let renewed = store.write(|unit| unit.leases().renew(self.name, holder, delta(*lifetime)));
+        let lifetime = self.leases.lifetime;
+        let renewed = self.leases.store.write(|unit| self.renew_in(unit));
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         match renewed {
-            Ok(true) => *ends = ends.map(|_| asked + *lifetime),
+            Ok(true) => *ends = ends.map(|_| asked + lifetime),
             Ok(false) => *ends = None,
             // The lease may still be renewed in time.
             Err(error) => tracing::warn!(%error, "could not renew the lease of job {}", self.name),
         }
     }
 
-    fn is_held(&self) -> bool {
+    /// Renews the lease in a transaction, which then commits before another server can take the lease.
+    fn renew_in(&self, unit: &mut dyn UnitOfWork) -> Result<bool, StoreError> {
+        let Leases { holder, lifetime, .. } = &self.leases;
+        unit.leases().renew(self.name, holder, delta(*lifetime))
+    }
+
+    fn require(&self) -> Result<(), Ended> {
         let ends = *self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.is_some_and(|ends| Instant::now() < ends)
+        if ends.is_some_and(|ends| Instant::now() < ends) {
+            Ok(())
+        } else {
+            Err(Ended)
+        }
     }
 
     fn end(&self, due_in: Option<TimeDelta>) {
@@ -121,6 +146,17 @@ impl HeldLease {
     }
 }
 
+/// The lease of a job has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the lease of the job has ended")]
+struct Ended;
+
+impl From<Ended> for StoreError {
+    fn from(error: Ended) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
 /// The store of a job under a lease.
 struct GuardedStore(Arc<HeldLease>);
 
@@ -130,14 +166,74 @@ impl Store for GuardedStore {
         mode: Mode,
         work: &mut dyn FnMut(&mut dyn UnitOfWork) -> Result<(), Rollback>,
     ) -> Result<(), StoreError> {
-        if !self.0.is_held() {
-            return Err(StoreError::Unavailable("the lease of the job has ended".into()));
+        let lease = &self.0;
+        lease.require()?;
+        if matches!(mode, Mode::Read | Mode::Snapshot) {
+            return lease.leases.store.run(mode, work);
         }
-        self.0.leases.store.run(mode, work)
+        let mut fenced = Ok(());
+        lease.leases.store.run(mode, &mut |unit| {
+            work(unit)?;
+            // The work may have taken longer than the lease.
+            fenced = match lease.renew_in(unit) {
+                Ok(true) => lease.require().map_err(StoreError::from),
+                Ok(false) => Err(Ended.into()),
+                Err(error) => Err(error),
+            };
+            if fenced.is_ok() { Ok(()) } else { Err(Rollback) }
+        })?;
+        fenced
     }
 
     fn ping(&self) -> Result<(), StoreError> {
         self.0.leases.store.ping()
+    }
+}
+
+/// A part of the backups of a job under a lease.
+struct Guarded<T> {
+    lease: Arc<HeldLease>,
+    of_lease: T,
+}
+
+impl BackupStore for Guarded<Arc<dyn BackupStore>> {
+    fn create(&self, at: DateTime<Utc>) -> Result<Box<dyn ArchiveWriter>, BoxError> {
+        self.lease.require()?;
+        Ok(Box::new(Guarded {
+            lease: Arc::clone(&self.lease),
+            of_lease: self.of_lease.create(at)?,
+        }))
+    }
+
+    fn list(&self) -> Result<Vec<StoredBackup>, BoxError> {
+        self.of_lease.list()
+    }
+
+    fn delete(&self, backup: &StoredBackup) -> Result<(), BoxError> {
+        self.lease.require()?;
+        self.of_lease.delete(backup)
+    }
+}
+
+impl ArchiveWriter for Guarded<Box<dyn ArchiveWriter>> {
+    fn add_image(&mut self, path: &ImagePath, content: &mut dyn Read) -> Result<u64, BoxError> {
+        self.lease.require()?;
+        self.of_lease.add_image(path, content)
+    }
+
+    fn begin_table(&mut self, table: Table) -> Result<(), BoxError> {
+        self.lease.require()?;
+        self.of_lease.begin_table(table)
+    }
+
+    fn add_rows(&mut self, rows: &[Row]) -> Result<(), BoxError> {
+        self.lease.require()?;
+        self.of_lease.add_rows(rows)
+    }
+
+    fn finish(&mut self, contents: &ArchiveContents) -> Result<(), BoxError> {
+        self.lease.require()?;
+        self.of_lease.finish(contents)
     }
 }
 
@@ -147,7 +243,10 @@ fn delta(duration: Duration) -> TimeDelta {
 
 #[cfg(test)]
 mod tests {
+    use mycars_application::mocks::{Mocks, samples};
+    use mycars_archive::{Folder, Origin};
     use mycars_testkit::TestDatabase;
+    use tempfile::TempDir;
 
     use super::*;
 
@@ -162,10 +261,77 @@ mod tests {
     }
 
     fn can_work(lease: &Arc<HeldLease>) -> bool {
-        lease
-            .guarded_store()
+        let (app, _) = Mocks::new().into_app();
+        let guarded = lease.guard(&app).store;
+        guarded
             .read(|unit| unit.users().find(mycars_domain::UserId(1)))
             .is_ok()
+    }
+
+    /// Returns mocks of a lease that is taken, and lost before it is renewed.
+    fn lost() -> Mocks {
+        let mut mocks = Mocks::new();
+        mocks.unit.leases.expect_take().returning(|_, _, _, _| Ok(true));
+        mocks.unit.leases.expect_renew().returning(|_, _, _| Ok(false));
+        mocks
+    }
+
+    fn taken(app: &App) -> Arc<HeldLease> {
+        let leases = Leases {
+            store: Arc::clone(&app.store),
+            holder: "a".into(),
+            lifetime: Duration::from_hours(1),
+        };
+        Arc::new(leases.take(JOB, Duration::ZERO).unwrap().unwrap())
+    }
+
+    #[test]
+    fn write_is_rolled_back_if_the_lease_is_lost_before_its_commit() {
+        let (app, store) = lost().into_app();
+        let guarded = taken(&app).guard(&app);
+        let before = (store.commits(), store.rollbacks());
+        let written = guarded.store.write(|_| Ok::<_, StoreError>(()));
+        assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
+        assert_eq!((store.commits(), store.rollbacks()), (before.0, before.1 + 1));
+    }
+
+    #[test]
+    fn backup_stops_when_its_lease_is_lost() {
+        let folder = TempDir::new().unwrap();
+        let origin = Origin {
+            version: String::new(),
+            database: String::new(),
+            migrations: Vec::new(),
+        };
+        let (app, _) = lost().into_app();
+        let app = App {
+            backups: Some(BackupSettings {
+                every: TimeDelta::hours(1),
+                keep: 1,
+                store: Arc::new(Folder::new(folder.path().join("backups"), origin)),
+            }),
+            ..app
+        };
+        let lease = taken(&app);
+        let backups = lease.guard(&app).backups.unwrap().store;
+        let mut archive = backups.create(samples::now()).unwrap();
+        let image = ImagePath::from_storage("cars/a.jpg".into());
+        archive.add_image(&image, &mut &b"first"[..]).unwrap();
+
+        lease.renew();
+        assert!(archive.add_image(&image, &mut &b"second"[..]).is_err());
+        assert!(archive.begin_table(Table::Users).is_err());
+        assert!(archive.add_rows(&[]).is_err());
+        let contents = ArchiveContents {
+            created_at: samples::now(),
+            tables: std::collections::BTreeMap::new(),
+            images: 1,
+            image_bytes: 5,
+        };
+        assert!(archive.finish(&contents).is_err());
+        drop(archive);
+        assert_eq!(backups.list().unwrap(), []);
+        assert!(backups.create(samples::now()).is_err());
     }
 
     #[test]
