@@ -25,9 +25,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(700);
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(1800);
 /// Maximum time to send or receive a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time after a failed connection or a missing response in which all requests fail at once. Otherwise each thread would
-/// wait for its own time limit.
+/// Time after [`FAILURES`] failed connections or missing responses in which all requests fail at once. Otherwise each thread
+/// would wait for its own time limit.
 const AWAY: Duration = Duration::from_secs(1);
+/// Number of successive failures after which the store counts as away: one request may fail by itself.
+const FAILURES: u32 = 2;
 /// Time for which the signature of a request is valid. Clocks may differ by so much.
 const SIGNATURE_HOLDS: Duration = Duration::from_mins(5);
 /// Maximum number of bytes that are read of an error or of the result of a copy.
@@ -38,8 +40,15 @@ pub(super) struct Client {
     bucket: Bucket,
     credentials: Credentials,
     agent: Agent,
+    failures: Mutex<Failures>,
+}
+
+/// The failures since the last response.
+#[derive(Default)]
+struct Failures {
+    number: u32,
     /// The end of the time in which requests fail at once.
-    away_until: Mutex<Option<Instant>>,
+    away_until: Option<Instant>,
 }
 
 /// The reason why a request failed.
@@ -106,7 +115,7 @@ impl Client {
             bucket,
             credentials: Credentials::new(&*settings.access_key, &*settings.secret_key),
             agent: agent(is_https)?,
-            away_until: Mutex::new(None),
+            failures: Mutex::default(),
         })
     }
 
@@ -158,7 +167,11 @@ impl Client {
         headers: &[(&'static str, String)],
         body: Option<&[u8]>,
     ) -> Result<Option<Response<Body>>, Failure> {
-        if self.away_until().is_some_and(|until| Instant::now() < until) {
+        if self
+            .failures()
+            .away_until
+            .is_some_and(|until| Instant::now() < until)
+        {
             return Err(Failure::StillAway);
         }
         let mut sent = self.send_once(method, url, headers, body);
@@ -167,11 +180,15 @@ impl Client {
         }
         match sent {
             Ok(response) => {
-                *self.away_until() = None;
+                *self.failures() = Failures::default();
                 outcome(response)
             }
             Err(error) => {
-                *self.away_until() = Some(Instant::now() + AWAY);
+                let mut failures = self.failures();
+                failures.number = failures.number.saturating_add(1);
+                if failures.number >= FAILURES {
+                    failures.away_until = Some(Instant::now() + AWAY);
+                }
                 Err(Failure::Away(error))
             }
         }
@@ -194,8 +211,8 @@ impl Client {
         }
     }
 
-    fn away_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn failures(&self) -> std::sync::MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
