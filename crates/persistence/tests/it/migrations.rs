@@ -614,45 +614,84 @@ fn rows_with_colliding_keys_can_be_found_and_changed() {
 /// The last migration before the rule below, which the tables of all older versions have.
 const BEFORE_THE_RULE: &str = "2026-11-26-000026_users_admins";
 
-/// Returns the statements of a migration that a server of an older version may not survive.
-fn contractions(sql: &str) -> Vec<String> {
+/// Returns the statements of a migration, in upper case, without comments and without the bodies of functions.
+fn statements(sql: &str) -> Vec<String> {
     let lines = sql
         .lines()
         .map(|line| line.split("--").next().unwrap_or_default());
     let text = lines.collect::<Vec<_>>().join(" ").to_uppercase();
-    let statements = text
-        .split(';')
-        .map(|statement| statement.split_whitespace().collect::<Vec<_>>().join(" "));
-    let is_new = |table: Option<&str>| {
-        table.is_some_and(|table| text.contains(&format!("CREATE TABLE {}", table.trim_end_matches('('))))
+    let text = text.split("$$").step_by(2).collect::<Vec<_>>().join("BODY");
+    let (mut statements, mut trigger) = (Vec::new(), String::new());
+    for part in text.split(';') {
+        let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Triggers of SQLite consist of statements.
+        if !trigger.is_empty() || part.starts_with("CREATE TRIGGER") && part.contains(" BEGIN ") {
+            trigger += &part;
+            if part == "END" {
+                statements.push(std::mem::take(&mut trigger));
+            }
+        } else if !part.is_empty() {
+            statements.push(part);
+        }
+    }
+    statements.extend(Some(trigger).filter(|rest| !rest.is_empty()));
+    statements
+}
+
+fn words(statement: &str) -> Vec<&str> {
+    let words = statement.split([' ', '(']);
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+/// Splits the actions of ALTER TABLE, or other text, at the commas outside of parentheses.
+fn split_at_commas(text: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let split = |c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ',' && depth == 0
     };
-    let contracts = |statement: &String| {
-        let has = |part: &str| statement.contains(part);
-        let starts = |starts: &[&str]| starts.iter().any(|start| statement.starts_with(start));
-        let is_required = |column: &str| column.contains(" NOT NULL") && !column.contains(" DEFAULT ");
-        starts(&[
-            "DROP TABLE",
-            "DROP VIEW",
-            "DROP SCHEMA",
-            "DROP TYPE",
-            "DROP FUNCTION",
-            "DO ",
-        ]) || starts(&["CREATE UNIQUE INDEX"])
-            && !is_new(
-                statement
-                    .split(" ON ")
-                    .nth(1)
-                    .and_then(|after| after.split(' ').next()),
-            )
-            || starts(&["ALTER TABLE"])
-                && (has(" RENAME ")
-                    || has(" TYPE ")
-                    || has(" SET NOT NULL")
-                    // A constraint is dropped in order to admit further values.
-                    || statement.split(" DROP ").skip(1).any(|dropped| !dropped.starts_with("CONSTRAINT "))
-                    || statement.split(" ADD ").skip(1).any(is_required))
-    };
-    statements.filter(contracts).collect()
+    text.split(split).collect()
+}
+
+/// Returns whether servers of an older version certainly survive a statement. `created` are the tables that its migration
+/// creates.
+fn is_expansion(statement: &str, created: &[&str]) -> bool {
+    match words(statement)[..] {
+        ["CREATE", "TABLE" | "INDEX" | "FUNCTION" | "TRIGGER", ..]
+        | ["CREATE", "UNLOGGED", "TABLE", ..]
+        | ["DROP", "INDEX" | "TRIGGER", ..]
+        | ["INSERT", "INTO", ..]
+        // The only way to change a constraint of SQLite without copying the table.
+        | ["PRAGMA", "WRITABLE_SCHEMA", ..]
+        | ["UPDATE", "SQLITE_MASTER", ..] => true,
+        ["CREATE", "UNIQUE", "INDEX", _, "ON", table, ..] => created.contains(&table),
+        ["ALTER", "TABLE", table, ..] => {
+            let actions = statement.split_once(table).map_or("", |(_, actions)| actions);
+            // A constraint is replaced in order to admit further values.
+            split_at_commas(actions).into_iter().all(|action| match words(action)[..] {
+                ["ADD", "COLUMN", ..] => !action.contains(" NOT NULL") || action.contains(" DEFAULT "),
+                ["DROP", "CONSTRAINT", name] => statement.contains(&format!("ADD CONSTRAINT {name} CHECK")),
+                ["ADD", "CONSTRAINT", name, "CHECK", ..] => statement.contains(&format!("DROP CONSTRAINT {name},")),
+                _ => false,
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Returns the statements of a migration that a server of an older version may not survive.
+fn contractions(sql: &str) -> Vec<String> {
+    let mut statements = statements(sql);
+    let all = statements.clone();
+    let created: Vec<&str> = all
+        .iter()
+        .filter_map(|statement| match words(statement)[..] {
+            ["CREATE", "TABLE", table, ..] | ["CREATE", "UNLOGGED", "TABLE", table, ..] => Some(table),
+            _ => None,
+        })
+        .collect();
+    statements.retain(|statement| !is_expansion(statement, &created));
+    statements
 }
 
 #[test]
@@ -670,6 +709,12 @@ fn contractions_are_found() {
         "ALTER TABLE cars ALTER COLUMN vin TYPE INT",
         "ALTER TABLE cars ALTER vin SET NOT NULL",
         "ALTER TABLE cars ADD COLUMN size BIGINT NOT NULL",
+        "ALTER TABLE cars DROP CONSTRAINT known",
+        "ALTER TABLE cars ADD CONSTRAINT known CHECK (color = 'red')",
+        "ALTER TABLE cars ADD COLUMN a INT, DISABLE TRIGGER ALL",
+        "UPDATE cars SET vin = NULL",
+        "CREATE TRIGGER a BEFORE UPDATE ON b BEGIN SELECT 1; END; DELETE FROM b",
+        "GRANT ALL ON cars TO PUBLIC",
     ] {
         assert_eq!(contractions(sql).len(), 1, "{sql}");
     }
@@ -681,6 +726,9 @@ fn contractions_are_found() {
         "-- DROP TABLE cars;",
         "ALTER TABLE cars DROP CONSTRAINT known, ADD CONSTRAINT known CHECK (color IN ('red', 'blue'))",
         "DROP TRIGGER a ON b; DROP INDEX c",
+        "CREATE TRIGGER a BEFORE UPDATE ON b BEGIN SELECT 1; DELETE FROM c; END;",
+        "CREATE FUNCTION a() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM b; END $$;",
+        "ALTER TABLE cars ADD COLUMN color TEXT CHECK (color IN ('red', 'blue')), ADD COLUMN size INT",
     ] {
         assert_eq!(contractions(sql), [""; 0], "{sql}");
     }
@@ -689,6 +737,13 @@ fn contractions_are_found() {
 /// During a rolling update, servers of the version before run beside those of the new one.
 #[test]
 fn migrations_only_expand_unless_they_name_their_contract() {
+    let released = include_str!("../../../../migrations/released").lines();
+    let released: Vec<(&str, &str)> = released
+        .filter_map(|line| match words(line)[..] {
+            [version, last, _hash] => Some((version, last)),
+            _ => None,
+        })
+        .collect();
     for database in ["postgres", "sqlite"] {
         for name in Database::migrations() {
             if name.as_str() <= BEFORE_THE_RULE {
@@ -700,12 +755,19 @@ fn migrations_only_expand_unless_they_name_their_contract() {
             );
             let sql = std::fs::read_to_string(&path).unwrap();
             let found = contractions(&sql);
-            let is_marked = sql.contains("-- contract: since ")
-                && sql.contains(&format!("INSERT INTO contracts (migration) VALUES ('{name}')"));
+            let since = sql
+                .lines()
+                .find_map(|line| line.strip_prefix("-- contract: since "));
+            // The release since which no server needs it came before the migration.
+            let is_released = released
+                .iter()
+                .any(|(version, last)| Some(*version) == since && *last < name.as_str());
+            let is_marked =
+                is_released && sql.contains(&format!("INSERT INTO contracts (migration) VALUES ('{name}')"));
             assert!(
                 found.is_empty() || is_marked,
                 "{database}/{name} removes what servers of the version before may need: {found:?}. Let the release \
-                 before stop using it, and add `-- contract: since VERSION` and \
+                 before stop using it, and add `-- contract: since VERSION` with that release and \
                  `INSERT INTO contracts (migration) VALUES ('{name}');`"
             );
         }
