@@ -177,7 +177,15 @@ fn begin_now(conn: &mut Conn, options: Options) -> QueryResult<()> {
 fn begin_migrations(conn: &mut Conn, options: Options) -> QueryResult<()> {
     begin(conn, options)?;
     // The number is arbitrary. It identifies the migrations of My Cars among the advisory locks of the database.
-    conn.batch_execute("SELECT pg_advisory_xact_lock(7266292631)")
+    conn.batch_execute("SELECT pg_advisory_xact_lock(7266292631)")?;
+    // Writers of running servers lock a user before other rows. If migrations locked the tables in another order, writers and
+    // migrations could wait for each other.
+    conn.batch_execute(
+        "DO $$ BEGIN
+             LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE;
+         EXCEPTION WHEN undefined_table THEN NULL;
+         END $$",
+    )
 }
 
 /// Runs `work` without the triggers that protect audit log entries from changes.
