@@ -1,4 +1,4 @@
-//! Limits of connections, client address, allowed hosts, CORS, security headers, timeouts, the request log, metrics and
+//! Sockets, limits of connections, client address, allowed hosts, CORS, security headers, timeouts, the request log, metrics and
 //! health checks.
 
 pub(crate) mod address_rate;
@@ -14,5 +14,6 @@ pub(crate) mod readiness;
 pub(crate) mod request_id;
 pub(crate) mod request_log;
 pub(crate) mod security_headers;
+pub(crate) mod sockets;
 pub(crate) mod starting;
 pub(crate) mod timeouts;

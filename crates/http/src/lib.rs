@@ -26,6 +26,7 @@ pub use edge::{
     client_addr::{Networks, TrustedProxies},
     cors::{AllowedOrigins, BadOrigin},
     metrics::JobMetrics,
+    sockets::{Address, Listener, NoAddress, SocketFile, bind},
     starting::{Starting, serve_while_starting},
 };
 pub use request::{
@@ -34,6 +35,6 @@ pub use request::{
     throttle::{Limits, NoRate, Rate},
 };
 pub use routes::paths;
-pub use server::{Settings, bind, serve};
+pub use server::{Settings, serve};
 pub use web::panel::screens;
 pub use web::reset::LINK as RESET_LINK;

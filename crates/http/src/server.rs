@@ -1,20 +1,20 @@
 //! The server: workers, middleware, and the state that handlers share.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    pin::pin,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::{HttpService, Protocol};
 use actix_server::Server;
 use actix_service::{
-    IntoServiceFactory as _, Service as _, ServiceFactoryExt as _, apply_fn_factory, map_config,
+    IntoServiceFactory as _, Service as _, ServiceFactory, ServiceFactoryExt as _, fn_factory, fn_service,
+    map_config,
 };
-use actix_web::{App as Actix, Error, dev::AppConfig, middleware::from_fn, rt::net::TcpStream, web::Data};
+use actix_web::{
+    App as Actix, Error,
+    dev::AppConfig,
+    middleware::from_fn,
+    rt::net::{TcpStream, UnixStream},
+    web::Data,
+};
 use futures_util::future::select;
 use mycars_application::{App, ports::SharedRates};
 #[cfg(unix)]
@@ -24,9 +24,9 @@ use crate::{
     edge::{
         address_rate,
         allowed_hosts::{self, AllowedHosts},
-        client_addr::{Networks, TrustedProxies},
+        client_addr::{Networks, TrustedProxies, peer_address},
         compression,
-        connections::{Connection, ConnectionLimits, Connections},
+        connections::{Connection, ConnectionLimits, Connections, Stream},
         cors::{self, AllowedOrigins, RefusedOrigins},
         metrics::{JobMetrics, Metrics},
         payload,
@@ -34,6 +34,7 @@ use crate::{
         request_id::RequestIds,
         request_log::log,
         security_headers::{self, page_policy, strict_transport_security},
+        sockets::Listener,
         timeouts,
     },
     request::{
@@ -98,20 +99,12 @@ const FILE_THREADS: usize = 4;
 #[cfg(unix)]
 const OTHER_FILES: u64 = 256;
 
-/// Binds an address, before anything is served there.
-///
-/// # Errors
-/// Those of the operating system: the address is in use, not this machine's, or not allowed.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address)
-}
-
-/// Serves `app` at an address that was bound with [`bind`]. On SIGINT and SIGTERM, ends after the current requests.
+/// Serves `app` at an address that was bound with [`bind`](crate::bind). On SIGINT and SIGTERM, ends after the current requests.
 /// Must be called inside an actix runtime.
 ///
 /// # Errors
 /// Those of the operating system.
-pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result<Server> {
+pub fn serve(app: App, settings: &Settings, listener: Listener) -> io::Result<Server> {
     let ids = RequestIds::new(app.random.hex(4));
     let state = Data::new(state(app, settings)?);
     let (hosts, connections) = (state.hosts.clone(), state.connections.clone());
@@ -170,30 +163,62 @@ pub fn serve(app: App, settings: &Settings, listener: TcpListener) -> io::Result
         let app = app()
             .into_factory()
             .map_err(|error: Error| error.error_response());
-        let http = http.finish(map_config(app, |()| AppConfig::default()));
-        let connections = connections.clone();
-        apply_fn_factory(http, move |stream: TcpStream, http| {
-            let peer = stream.peer_addr().ok();
-            let admitted = peer.and_then(|peer| connections.admit(stream, peer.ip()));
-            let served = admitted.map(|connection| {
-                let activity = Rc::clone(&connection.activity);
-                (activity, http.call((connection, Protocol::Http1, peer)))
-            });
-            async move {
-                if let Some((activity, served)) = served {
-                    select(pin!(served), pin!(activity.stalled(stall))).await;
-                }
-                Ok(())
-            }
-        })
+        http.finish(map_config(app, |()| AppConfig::default()))
     };
-    Ok(builder
+    let builder = builder
         .workers(settings.workers)
         .worker_max_blocking_threads(FILE_THREADS)
         .max_concurrent_connections(settings.max_connections.div_ceil(settings.workers))
-        .shutdown_timeout(settings.shutdown_seconds)
-        .listen("http", listener, http)?
-        .run())
+        .shutdown_timeout(settings.shutdown_seconds);
+    let builder = match listener {
+        Listener::Tcp(listener) => builder.listen("http", listener, move || {
+            let peer = |stream: &TcpStream| stream.peer_addr().map(Some);
+            accept(http(), connections.clone(), stall, peer)
+        }),
+        Listener::Unix(listener) => builder.listen_uds("http", listener, move || {
+            let peer = |_: &UnixStream| Ok(None);
+            accept(http(), connections.clone(), stall, peer)
+        }),
+    };
+    Ok(builder?.run())
+}
+
+/// A connection for the HTTP library, its protocol, and the address of the client.
+type Accepted = (Connection, Protocol, Option<SocketAddr>);
+
+/// Serves the connections of one kind of socket within their limits. `peer` returns the address of the client.
+fn accept<S, H>(
+    http: H,
+    connections: Connections,
+    stall: Duration,
+    peer: fn(&S) -> io::Result<Option<SocketAddr>>,
+) -> impl ServiceFactory<S, Config = (), Response = (), Error = H::Error, InitError = H::InitError>
+where
+    S: Stream + 'static,
+    H: ServiceFactory<Accepted, Config = ()>,
+    H::Service: 'static,
+{
+    fn_factory(move || {
+        let (starting, connections) = (http.new_service(()), connections.clone());
+        async move {
+            let http = Rc::new(starting.await?);
+            Ok(fn_service(move |stream: S| {
+                let (http, connections) = (Rc::clone(&http), connections.clone());
+                async move {
+                    // An error means that the client has closed the connection.
+                    if let Ok(peer) = peer(&stream)
+                        && let Some(connection) = connections.admit(stream, peer_address(peer))
+                    {
+                        let connection = connection.boxed();
+                        let activity = Rc::clone(&connection.activity);
+                        let served = http.call((connection, Protocol::Http1, peer));
+                        select(pin!(served), pin!(activity.stalled(stall))).await;
+                    }
+                    Ok(())
+                }
+            }))
+        }
+    })
 }
 
 /// Returns the state that all requests share, and starts the threads that it has.
@@ -258,7 +283,7 @@ fn raise_file_limit(connections: usize) {
 mod tests {
     use std::{
         io::{Read as _, Write as _},
-        net::{Ipv4Addr, Shutdown, TcpStream},
+        net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
         sync::mpsc,
         thread,
     };
@@ -289,7 +314,7 @@ mod tests {
             pools: PoolSizes::SMALLEST,
             allowed_hosts: vec!["localhost".into()],
             allowed_origins: AllowedOrigins::Local,
-            trusted_proxies: TrustedProxies(Networks::new(&["127.0.0.1".into()]).unwrap()),
+            trusted_proxies: TrustedProxies::new(&["127.0.0.1".into()]).unwrap(),
             hsts_seconds: 3600,
             image_origin: None,
             metrics_for: Networks::default(),
@@ -306,12 +331,12 @@ mod tests {
 
     fn start(mut mocks: Mocks, settings: Settings) -> Running {
         mocks.random.expect_hex().return_const("0000");
-        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (started, is_started) = mpsc::channel();
         thread::spawn(move || {
             System::new().block_on(async move {
-                let server = serve(mocks.into_app().0, &settings, listener).unwrap();
+                let server = serve(mocks.into_app().0, &settings, Listener::Tcp(listener)).unwrap();
                 started.send(server.handle()).unwrap();
                 server.await.unwrap();
             });
@@ -613,7 +638,7 @@ mod tests {
         start(
             Mocks::new(),
             Settings {
-                trusted_proxies: TrustedProxies(Networks::new(trusted_proxies).unwrap()),
+                trusted_proxies: TrustedProxies::new(trusted_proxies).unwrap(),
                 metrics_for: Networks::new(&["127.0.0.0/8", "::1", "10.0.0.0/8"].map(str::to_owned)).unwrap(),
                 allowed_hosts: ["localhost", "cars.example.org", "192.0.2.7", "10.0.0.7"]
                     .map(str::to_owned)

@@ -352,7 +352,7 @@ pub(crate) const CHECKS: [Check; 42] = [
         "mycars.W022",
         "No proxy is trusted.",
         "The server itself has no HTTPS; behind a proxy, all clients share one throttle and browsers can't log in.",
-        "export MYCARS__SERVER__TRUSTED_PROXIES=127.0.0.1, the address of the proxy that terminates HTTPS",
+        "export MYCARS__SERVER__TRUSTED_PROXIES=127.0.0.1, the address of the proxy that terminates HTTPS, or unix for one that connects to a Unix socket",
         no_proxies,
     )
     .for_production(),

@@ -1,11 +1,9 @@
 //! The command line, with the names of Django's commands.
 
-use std::{
-    net::{SocketAddr, ToSocketAddrs as _},
-    path::PathBuf,
-};
+use std::{net::ToSocketAddrs as _, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mycars_http::Address;
 
 use crate::checks::Level;
 
@@ -21,9 +19,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Apply pending migrations, then serve until SIGINT or SIGTERM.
     Runserver {
-        /// The address to listen on: ADDRESS:PORT or PORT. Overrides `MYCARS__SERVER__BIND`.
+        /// The address to listen on: ADDRESS:PORT, PORT or unix:PATH. Overrides `MYCARS__SERVER__BIND`.
         #[arg(value_name = "ADDR:PORT", value_parser = parse_address)]
-        address: Option<SocketAddr>,
+        address: Option<Address>,
     },
     /// Apply pending migrations.
     Migrate {
@@ -234,8 +232,11 @@ pub(crate) struct CreateSuperuser {
     pub(crate) noinput: bool,
 }
 
-/// Parses `8001`, `0.0.0.0:8000`, `[::]:8000` or `localhost:8000`.
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
+/// Parses `8001`, `0.0.0.0:8000`, `[::]:8000`, `localhost:8000` or `unix:mycars.sock`.
+fn parse_address(text: &str) -> Result<Address, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
     let address = if text.contains(':') {
         text.to_owned()
     } else {
@@ -245,7 +246,10 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
         .to_socket_addrs()
         .ok()
         .and_then(|mut addresses| addresses.next())
-        .ok_or_else(|| "expected ADDRESS:PORT or PORT, for example 0.0.0.0:8000 or 8001".to_owned())
+        .map(Address::Tcp)
+        .ok_or_else(|| {
+            "expected ADDRESS:PORT, PORT or unix:PATH, for example 0.0.0.0:8000 or 8001".to_owned()
+        })
 }
 
 #[cfg(test)]
@@ -265,7 +269,15 @@ mod tests {
         assert_eq!(address("8001"), Ok("127.0.0.1:8001".into()));
         assert_eq!(address("0.0.0.0:80"), Ok("0.0.0.0:80".into()));
         assert_eq!(address("[::1]:80"), Ok("[::1]:80".into()));
-        for wrong in ["", "eighty", "127.0.0.1:", "127.0.0.1:99999", "1.2.3.4.5:80"] {
+        assert_eq!(address("unix:mycars.sock"), Ok("unix:mycars.sock".into()));
+        for wrong in [
+            "",
+            "eighty",
+            "unix:",
+            "127.0.0.1:",
+            "127.0.0.1:99999",
+            "1.2.3.4.5:80",
+        ] {
             assert!(parse_address(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -37,11 +37,11 @@ use crate::{
 pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandError> {
     let command = cli.command.unwrap_or(Command::Runserver { address: None });
     let bind = match &command {
-        Command::Runserver { address } => *address,
+        Command::Runserver { address } => address.clone(),
         _ => None,
     };
     let settings = || -> Result<Settings, CommandError> {
-        let settings = Settings::of_process(bind)?;
+        let settings = Settings::of_process(bind.clone())?;
         logging::start(&settings.log)?;
         Ok(settings)
     };

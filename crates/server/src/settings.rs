@@ -13,14 +13,13 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use chrono::TimeDelta;
 use mycars_application::{housekeeping::AuditRetention, quotas::Quotas};
-use mycars_http::{AllowedOrigins, Networks, Rate, TrustedProxies};
+use mycars_http::{Address, AllowedOrigins, Networks, Rate, TrustedProxies};
 use mycars_persistence::Pooler;
 use serde::Deserialize;
 
@@ -98,7 +97,7 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Server {
     #[serde(deserialize_with = "values::address")]
-    pub(crate) bind: SocketAddr,
+    pub(crate) bind: Address,
     #[serde(deserialize_with = "values::workers")]
     pub(crate) workers: usize,
     #[serde(deserialize_with = "values::whole::<0, 3600, _, _>")]
@@ -457,9 +456,9 @@ pub(crate) enum SettingsError {
     DebugInProduction,
     #[error(
         "DEBUG is on, although other machines may reach {0}: set DEBUG=false with SECRET_KEY and ALLOWED_HOSTS, or \
-         listen on this machine alone, for example MYCARS__SERVER__BIND=127.0.0.1:{port}", port = .0.port()
+         listen on this machine alone, for example MYCARS__SERVER__BIND=127.0.0.1:8000"
     )]
-    DebugInPublic(SocketAddr),
+    DebugInPublic(Address),
     #[error("{0}; {warning}", warning = DOTENV_WARNING)]
     NotRead(Box<SettingsError>),
 }
@@ -517,7 +516,7 @@ impl Settings {
     ///
     /// # Errors
     /// Those of [`load`](Self::load).
-    pub(crate) fn of_process(bind: Option<SocketAddr>) -> Result<Self, SettingsError> {
+    pub(crate) fn of_process(bind: Option<Address>) -> Result<Self, SettingsError> {
         let mut variables = layers::ours(std::env::vars_os())?;
         if let Some(bind) = bind {
             variables.insert("MYCARS__SERVER__BIND".to_owned(), bind.to_string());
@@ -529,7 +528,7 @@ impl Settings {
     ///
     /// # Errors
     /// [`SettingsError`] if the address is wrong, or a setting is unknown.
-    pub(crate) fn bind_of_process() -> Result<SocketAddr, SettingsError> {
+    pub(crate) fn bind_of_process() -> Result<Address, SettingsError> {
         #[derive(Deserialize)]
         struct Given {
             server: Server,
@@ -537,7 +536,7 @@ impl Settings {
         #[derive(Deserialize)]
         struct Server {
             #[serde(deserialize_with = "values::address")]
-            bind: SocketAddr,
+            bind: Address,
         }
         let variables = layers::ours(std::env::vars_os())?;
         let given: Given = layers::merge(layers::environment(&variables), &variables, Path::new(""))?;
@@ -586,11 +585,7 @@ impl Given {
         self.secret_key.is_empty()
             && self.allowed_hosts.is_empty()
             && self.database_url.is_empty()
-            && self.listens_on_loopback()
-    }
-
-    fn listens_on_loopback(&self) -> bool {
-        self.server.bind.ip().to_canonical().is_loopback()
+            && self.server.bind.is_local()
     }
 
     fn check_production(&self) -> Result<(), SettingsError> {
@@ -613,8 +608,8 @@ impl Given {
         if environment == "production" {
             return Err(SettingsError::DebugInProduction);
         }
-        if !self.listens_on_loopback() {
-            return Err(SettingsError::DebugInPublic(self.server.bind));
+        if !self.server.bind.is_local() {
+            return Err(SettingsError::DebugInPublic(self.server.bind.clone()));
         }
         Ok(())
     }
@@ -662,7 +657,10 @@ impl Given {
             allowed_hosts,
             database_url: Secret::new(database_url),
             public_url: if self.server.public_url.is_empty() {
-                format!("http://{}", self.server.bind)
+                match &self.server.bind {
+                    Address::Tcp(address) => format!("http://{address}"),
+                    Address::Unix(_) => "http://localhost".to_owned(),
+                }
             } else {
                 self.server.public_url.trim_end_matches('/').to_owned()
             },

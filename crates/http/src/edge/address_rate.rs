@@ -18,7 +18,7 @@ pub(crate) async fn check(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if let Some(throttles) = &state.throttles
         && !is_for_monitoring(request.path())
-        && let Err(throttled) = throttles.check_address(state.proxies.client(request.head()))
+        && let Err(throttled) = throttles.check_address(state.proxies.client(request.request()))
     {
         return Ok(request.into_response(throttled.response()));
     }

@@ -1,12 +1,12 @@
 //! The address of the client. Clients can forge forwarding headers: only those of trusted proxies are used.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
 use actix_web::{
-    dev::RequestHead,
+    HttpRequest,
     http::header::{HeaderMap, HeaderName, X_FORWARDED_FOR, X_FORWARDED_PROTO},
 };
 use ipnet::{IpNet, Ipv6Net};
@@ -52,26 +52,48 @@ impl Networks {
     }
 }
 
+/// The item of a list of proxies that trusts all programs that connect to a Unix socket.
+const UNIX: &str = "unix";
+
 /// The proxies that may set forwarding headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustedProxies(pub Networks);
+pub struct TrustedProxies {
+    /// Their addresses.
+    pub networks: Networks,
+    /// Whether each program that connects to a Unix socket is a proxy.
+    pub has_unix: bool,
+}
 
 impl TrustedProxies {
+    /// Parses addresses, networks and `unix`; returns `None` if one of them is invalid.
+    #[must_use]
+    pub fn new(proxies: &[String]) -> Option<Self> {
+        let (unix, networks): (Vec<String>, Vec<String>) =
+            proxies.iter().cloned().partition(|proxy| proxy == UNIX);
+        Some(Self {
+            networks: Networks::new(&networks)?,
+            has_unix: !unix.is_empty(),
+        })
+    }
+
     /// Returns the client of a request: the connected peer or, if that is a trusted proxy, the client in its headers.
-    pub(crate) fn client(&self, head: &RequestHead) -> Client {
-        let peer = head
-            .peer_addr
-            .map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip().to_canonical());
-        if !self.trust(peer) {
+    pub(crate) fn client(&self, http: &HttpRequest) -> Client {
+        let peer = peer_address(http.peer_addr());
+        let is_trusted = match http.peer_addr() {
+            Some(_) => self.trust(peer),
+            None => self.has_unix,
+        };
+        if !is_trusted {
             return Client {
                 address: peer,
                 is_https: false,
                 is_cross_site: false,
             };
         }
+        let headers = http.headers();
         Client {
-            address: self.forwarded_for(&head.headers).unwrap_or(peer),
-            is_https: values(&head.headers, &X_FORWARDED_PROTO)
+            address: self.forwarded_for(headers).unwrap_or(peer),
+            is_https: values(headers, &X_FORWARDED_PROTO)
                 .next()
                 .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
             is_cross_site: false,
@@ -79,7 +101,7 @@ impl TrustedProxies {
     }
 
     pub(crate) fn trust(&self, address: IpAddr) -> bool {
-        self.0.contain(address)
+        self.networks.contain(address)
     }
 
     /// Returns the last address that is not a trusted proxy, or the first if all are. Addresses before it may be
@@ -95,6 +117,12 @@ impl TrustedProxies {
         }
         furthest
     }
+}
+
+/// Returns the address of the other end of a connection. A program that connects to a Unix socket has none, and counts
+/// as this machine.
+pub(crate) fn peer_address(peer: Option<SocketAddr>) -> IpAddr {
+    peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.ip().to_canonical())
 }
 
 /// Returns an address of IPv4; of IPv6 its network of `prefix` bits, in which a client has as many addresses as it likes.
@@ -122,7 +150,7 @@ fn network(text: &str) -> Option<IpNet> {
 
 /// Parses an address in a forwarding header: some proxies add the port.
 fn address(text: &str) -> Option<IpAddr> {
-    let with_port = || text.parse().map(|address: std::net::SocketAddr| address.ip());
+    let with_port = || text.parse().map(|address: SocketAddr| address.ip());
     let address: IpAddr = text.parse().or_else(|_| with_port()).ok()?;
     Some(address.to_canonical())
 }
@@ -133,16 +161,49 @@ mod tests {
 
     use super::*;
 
+    fn trusted(proxies: &[&str]) -> TrustedProxies {
+        let proxies: Vec<String> = proxies.iter().map(|proxy| (*proxy).to_owned()).collect();
+        TrustedProxies::new(&proxies).unwrap()
+    }
+
     /// Returns the client of a request from `peer`; the networks 10.0.0.0/8 and `fd00::/8` are trusted.
     fn client(peer: &str, headers: &[(&'static str, &str)]) -> (String, bool) {
-        let networks = ["10.0.0.0/8".to_owned(), "fd00::/8".to_owned()];
-        let mut request = TestRequest::default().peer_addr(peer.parse().unwrap());
+        let request = TestRequest::default().peer_addr(peer.parse().unwrap());
+        client_of(request, &["10.0.0.0/8", "fd00::/8"], headers)
+    }
+
+    fn client_of(
+        mut request: TestRequest,
+        proxies: &[&str],
+        headers: &[(&'static str, &str)],
+    ) -> (String, bool) {
         for header in headers {
             request = request.append_header(*header);
         }
-        let client =
-            TrustedProxies(Networks::new(&networks).unwrap()).client(request.to_http_request().head());
+        let client = trusted(proxies).client(&request.to_http_request());
         (client.address.to_string(), client.is_https)
+    }
+
+    #[test]
+    fn peer_of_unix_socket_is_trusted_by_name_alone() {
+        let headers = [("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-Proto", "https")];
+        let client = |proxies: &[&str], headers| client_of(TestRequest::default(), proxies, headers);
+        assert_eq!(client(&["unix"], &headers), ("1.1.1.1".into(), true));
+        assert_eq!(client(&["unix"], &[]), ("127.0.0.1".into(), false));
+        for proxies in [&[][..], &["127.0.0.1"], &["0.0.0.0/0"]] {
+            assert_eq!(
+                client(proxies, &headers),
+                ("127.0.0.1".into(), false),
+                "{proxies:?}"
+            );
+        }
+        let passed_on = [("X-Forwarded-For", "1.1.1.1, 10.0.0.2")];
+        assert_eq!(client(&["unix", "10.0.0.0/8"], &passed_on).0, "1.1.1.1");
+        let by_address = TestRequest::default().peer_addr("127.0.0.1:1".parse().unwrap());
+        assert_eq!(
+            client_of(by_address, &["unix"], &headers),
+            ("127.0.0.1".into(), false)
+        );
     }
 
     fn address_for(peer: &str, forwarded_for: &[&str]) -> String {
@@ -217,7 +278,7 @@ mod tests {
 
     #[test]
     fn forwarded_address_counts_beside_elements_that_cannot_be_read() {
-        let trusted = TrustedProxies(Networks::new(&["10.0.0.0/8".to_owned()]).unwrap());
+        let trusted = trusted(&["10.0.0.0/8"]);
         for (header, expected) in [
             (&b"gr\xfcn, 1.1.1.1"[..], "1.1.1.1"),
             (b"\xff\xfe,1.1.1.1, 10.0.0.2", "1.1.1.1"),
@@ -228,7 +289,7 @@ mod tests {
                 .peer_addr("10.0.0.1:1".parse().unwrap())
                 .insert_header((X_FORWARDED_FOR, HeaderValue::from_bytes(header).unwrap()))
                 .to_http_request();
-            let address = trusted.client(request.head()).address;
+            let address = trusted.client(&request).address;
             assert_eq!(address.to_string(), expected, "{header:?}");
         }
     }

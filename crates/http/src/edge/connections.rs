@@ -20,7 +20,6 @@ use std::{
     time::Duration,
 };
 
-use actix_web::rt::net::TcpStream;
 use mycars_application::security_log::{Details, SecurityEvent};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -103,7 +102,7 @@ impl Connections {
     }
 
     /// Counts a connection from an address until it is dropped; `None` if the address has too many.
-    pub(crate) fn admit(&self, stream: TcpStream, address: IpAddr) -> Option<Connection> {
+    pub(crate) fn admit<S>(&self, stream: S, address: IpAddr) -> Option<Connection<S>> {
         let counts = &self.0;
         let address = address.to_canonical();
         let is_limited =
@@ -194,13 +193,28 @@ impl Drop for Place {
     }
 }
 
+/// A stream of bytes in both directions, of any kind of socket.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
 /// A connection that notes its activity.
-pub(crate) struct Connection {
-    stream: TcpStream,
+pub(crate) struct Connection<S = Box<dyn Stream>> {
+    stream: S,
     pub(crate) activity: Rc<Activity>,
 }
 
-impl AsyncRead for Connection {
+impl<S: Stream + 'static> Connection<S> {
+    /// Returns the connection as one of any kind.
+    pub(crate) fn boxed(self) -> Connection {
+        Connection {
+            stream: Box::new(self.stream),
+            activity: self.activity,
+        }
+    }
+}
+
+impl<S: Stream> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -244,7 +258,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: Stream> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -413,7 +427,7 @@ impl Drop for Handling {
 pub(crate) mod tests {
     use std::net::Ipv4Addr;
 
-    use actix_web::rt::net::TcpListener;
+    use actix_web::rt::net::{TcpListener, TcpStream};
     use futures_util::{
         FutureExt as _,
         future::{Either, select},
@@ -425,7 +439,6 @@ pub(crate) mod tests {
     };
 
     use super::*;
-    use crate::edge::client_addr::Networks;
 
     const LIMIT: Duration = Duration::from_secs(30);
 
@@ -437,14 +450,14 @@ pub(crate) mod tests {
     }
 
     /// A client, and the connection of the server.
-    pub(crate) async fn connection() -> (TcpStream, Connection) {
+    pub(crate) async fn connection() -> (TcpStream, Connection<TcpStream>) {
         let (client, stream) = pair().await;
         let connection = connections().admit(stream, "192.0.2.1".parse().unwrap());
         (client, connection.unwrap())
     }
 
     /// Reads bytes that have arrived until no more are read. Returns their number.
-    async fn read_all(connection: &mut Connection) -> usize {
+    async fn read_all(connection: &mut Connection<TcpStream>) -> usize {
         let (mut read, mut waits, mut buffer) = (0, 0, [0; 8192]);
         // The first time without a byte, actix may only run the requests before.
         while waits < 3 {
@@ -530,12 +543,12 @@ pub(crate) mod tests {
     }
 
     fn connections() -> Connections {
-        let proxies = Networks::new(&["10.0.0.0/8".to_owned()]).unwrap();
+        let proxies = TrustedProxies::new(&["10.0.0.0/8".to_owned()]).unwrap();
         let limits = ConnectionLimits {
             all: 100,
             per_address: 2,
         };
-        Connections::new(limits, 56, TrustedProxies(proxies))
+        Connections::new(limits, 56, proxies)
     }
 
     #[actix_web::test]
@@ -585,7 +598,7 @@ pub(crate) mod tests {
             let admitted = connections.admit(pair().await.1, address.parse().unwrap());
             admitted.unwrap()
         };
-        let is_crowded = |connection: &Connection| connection.activity.handle().is_crowded();
+        let is_crowded = |connection: &Connection<TcpStream>| connection.activity.handle().is_crowded();
         let first = admit("192.0.2.1").await;
         assert!(!is_crowded(&first));
         let second = admit("192.0.2.1").await;

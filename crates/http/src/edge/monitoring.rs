@@ -11,7 +11,7 @@ use actix_web::{
 use serde_json::json;
 
 use crate::{
-    edge::metrics::MEDIA_TYPE,
+    edge::{client_addr::peer_address, metrics::MEDIA_TYPE},
     error::{ApiError, Resource},
     request::{headers, throttle::Throttles},
     state::State,
@@ -58,11 +58,8 @@ pub(crate) async fn metrics(state: Data<State>, http: HttpRequest) -> HttpRespon
 /// the proxy is in such a network, unless the proxy is trusted and names the client. No client behind a proxy has a
 /// loopback address.
 fn may_read_metrics(state: &State, http: &HttpRequest) -> bool {
-    let address = state.proxies.client(http.head()).address;
-    let is_peer = http
-        .peer_addr()
-        .is_some_and(|peer| peer.ip().to_canonical() == address);
-    let is_known = if is_peer {
+    let address = state.proxies.client(http).address;
+    let is_known = if peer_address(http.peer_addr()) == address {
         !is_forwarded(state, http)
     } else {
         !address.is_loopback()

@@ -538,7 +538,7 @@ mod tests {
             .route("/slow", web::route().to(slow))
             .wrap(from_fn(|request, next| bound(PAUSE, request, next)));
         let http = HttpService::build()
-            .on_connect_ext(|connection: &Connection, data| {
+            .on_connect_ext(|connection: &Connection<TcpStream>, data| {
                 data.insert(Rc::clone(&connection.activity));
             })
             .finish(map_config(app, |()| AppConfig::default()));

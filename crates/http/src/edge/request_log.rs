@@ -44,7 +44,7 @@ pub(crate) async fn log(
     let span = tracing::info_span!("request", %id);
     request.extensions_mut().insert(RequestId(id.clone()));
     let logged = LoggedRequest {
-        address: state.proxies.client(request.head()).address,
+        address: state.proxies.client(request.request()).address,
         method: request.method().clone(),
         path: request.path().to_owned(),
     };

@@ -49,7 +49,7 @@ pub(crate) async fn add(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let is_https = state.proxies.client(request.head()).is_https;
+    let is_https = state.proxies.client(request.request()).is_https;
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
     if let Some(policy) = &state.page_policy

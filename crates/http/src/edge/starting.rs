@@ -1,8 +1,9 @@
 //! The responses of a server that applies migrations before it can serve: it is live, and not ready.
 
 use std::{
-    io::{self, ErrorKind, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    io::{self, ErrorKind, Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixStream,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,6 +11,8 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
+
+use crate::edge::sockets::Listener;
 
 /// Time between two looks for a new connection.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -34,16 +37,26 @@ pub struct Starting {
 ///
 /// # Errors
 /// If the listener can't be shared, or the operating system can't start a thread.
-pub fn serve_while_starting(listener: &TcpListener) -> io::Result<Starting> {
-    let listener = listener.try_clone()?;
-    listener.set_nonblocking(true)?;
+pub fn serve_while_starting(listener: &Listener) -> io::Result<Starting> {
+    // A client that hangs up needs no response.
+    let mut accept_one: Box<dyn FnMut() -> io::Result<()> + Send> = match listener {
+        Listener::Tcp(listener) => {
+            let listener = listener.try_clone()?;
+            listener.set_nonblocking(true)?;
+            Box::new(move || listener.accept().map(|(stream, _)| drop(answer(stream))))
+        }
+        Listener::Unix(listener) => {
+            let listener = listener.try_clone()?;
+            listener.set_nonblocking(true)?;
+            Box::new(move || listener.accept().map(|(stream, _)| drop(answer(stream))))
+        }
+    };
     let is_over = Arc::new(AtomicBool::new(false));
     let ends = Arc::clone(&is_over);
     let serve = move || {
         while !ends.load(Ordering::Relaxed) {
-            match listener.accept() {
-                // A client that hangs up needs no response.
-                Ok((stream, _)) => drop(answer(stream)),
+            match accept_one() {
+                Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");
@@ -64,10 +77,30 @@ impl Starting {
     }
 }
 
-fn answer(mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+/// A stream whose reads and writes may have a time limit.
+trait Limited: Read + Write {
+    /// Makes each read and write wait for at most this time.
+    fn limit(&self, time: Duration) -> io::Result<()>;
+}
+
+impl Limited for TcpStream {
+    fn limit(&self, time: Duration) -> io::Result<()> {
+        self.set_nonblocking(false)?;
+        self.set_read_timeout(Some(time))?;
+        self.set_write_timeout(Some(time))
+    }
+}
+
+impl Limited for UnixStream {
+    fn limit(&self, time: Duration) -> io::Result<()> {
+        self.set_nonblocking(false)?;
+        self.set_read_timeout(Some(time))?;
+        self.set_write_timeout(Some(time))
+    }
+}
+
+fn answer(mut stream: impl Limited) -> io::Result<()> {
+    stream.limit(PATIENCE)?;
     let mut head = [0; 4096];
     let length = stream.read(&mut head)?;
     let is_live = head[..length].starts_with(b"GET /health/live ");

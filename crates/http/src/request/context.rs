@@ -45,7 +45,7 @@ pub(crate) struct RequestContext {
 
 impl RequestContext {
     pub(crate) fn new(state: &State, http: &HttpRequest, is_page: bool) -> Self {
-        let mut client = state.proxies.client(http.head());
+        let mut client = state.proxies.client(http);
         let browser = Browser::of(http.headers());
         let base_url = base_url(client, http.headers());
         client.is_cross_site = browser.is_cross_site(&base_url, &state.origins);

@@ -60,7 +60,7 @@ pub(crate) async fn schema(state: Data<State>, http: HttpRequest) -> HttpRespons
 fn written(state: &State, http: &HttpRequest) -> Result<(&'static str, String), ApiError> {
     must_read(http)?;
     let renderer = negotiate_among(&RENDERERS, http)?;
-    let server = base_url(state.proxies.client(http.head()), http.headers());
+    let server = base_url(state.proxies.client(http), http.headers());
     let document = match renderer.format {
         "yaml" => openapi::yaml(&server),
         _ => openapi::json(&server),

@@ -47,7 +47,7 @@ pub(crate) async fn serve(state: Data<State>, http: HttpRequest, path: Path<Stri
     let path = ImagePath::from_storage(path.into_inner());
     let name = path.to_string();
     let permit = permit(http.query_string());
-    let share = state.share(state.proxies.client(http.head()), None);
+    let share = state.share(state.proxies.client(&http), None);
     let opened = state
         .pools
         .run(Pool::Media, share, move || {

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{Seek as _, Write as _},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, TcpListener},
     ops::Deref,
     sync::{
         Arc, Mutex,
@@ -26,7 +26,7 @@ use mycars_application::{
 };
 use mycars_domain::values::{Email, FirstName, ImagePath, LastName, Password, PasswordHash, Username};
 use mycars_http::{
-    AllowedOrigins, JobMetrics, ListSettings, Networks, PoolSizes, Settings, TrustedProxies, bind, serve,
+    AllowedOrigins, JobMetrics, ListSettings, Listener, Networks, PoolSizes, Settings, TrustedProxies, serve,
 };
 use mycars_testkit::http::{Client, PATIENCE, TINY_JPEG, accounts::SUPERUSER_PASSWORD};
 
@@ -62,12 +62,12 @@ pub(crate) fn start_with(change: impl FnOnce(&mut Settings)) -> Site {
     change(&mut settings);
     let app = app();
     create_superuser(&app, "root");
-    let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let (started, is_started) = mpsc::channel();
     thread::spawn(move || {
         System::new().block_on(async move {
-            let server = serve(app, &settings, listener).unwrap();
+            let server = serve(app, &settings, Listener::Tcp(listener)).unwrap();
             started.send(server.handle()).unwrap();
             server.await.unwrap();
         });

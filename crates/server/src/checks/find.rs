@@ -10,7 +10,7 @@ use mycars_application::{
     status::{self, Backups},
 };
 use mycars_domain::values::ImagePath;
-use mycars_http::AllowedOrigins;
+use mycars_http::{Address, AllowedOrigins};
 use mycars_persistence::{Database, Inspection, OpenError, Options};
 use mycars_security::SystemClock;
 
@@ -287,12 +287,24 @@ pub(super) fn redis_is_away(facts: &Facts) -> Option<String> {
 }
 
 pub(super) fn no_proxies(facts: &Facts) -> Option<String> {
-    let is_empty = facts.settings()?.server.trusted_proxies.0.is_empty();
-    is_empty.then(|| "server.trusted_proxies is empty".to_owned())
+    let server = &facts.settings()?.server;
+    match server.bind {
+        Address::Unix(_) => (!server.trusted_proxies.has_unix).then(|| {
+            "server.bind is a Unix socket, but server.trusted_proxies does not contain unix".to_owned()
+        }),
+        Address::Tcp(_) => {
+            (server.trusted_proxies.networks.is_empty()).then(|| "server.trusted_proxies is empty".to_owned())
+        }
+    }
 }
 
 pub(super) fn broad_proxies(facts: &Facts) -> Option<String> {
-    let trusts_all = facts.settings()?.server.trusted_proxies.0.have_all_addresses();
+    let trusts_all = facts
+        .settings()?
+        .server
+        .trusted_proxies
+        .networks
+        .have_all_addresses();
     trusts_all.then(|| "server.trusted_proxies has all addresses".to_owned())
 }
 

@@ -1,10 +1,14 @@
 //! `mycars healthcheck`: ask a running server whether it is ready, for containers and service managers.
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _},
+    os::unix::net::UnixStream,
+    path::Path,
     time::{Duration, Instant},
 };
+
+use mycars_http::Address;
 
 use crate::{error::CommandError, settings::Settings};
 
@@ -14,17 +18,33 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 /// Number of bytes that are read of the response: the beginning of its first line, such as `HTTP/1.1 200`.
 const STATUS_BYTES: usize = 12;
 
+/// The path that says whether a server is ready.
+const READY: &str = "/health/ready";
+
 pub(super) fn run(url: Option<&str>) -> Result<(), CommandError> {
-    let url = match url {
-        Some(url) => url.to_owned(),
-        None => format!("http://{}/health/ready", reachable(Settings::bind_of_process()?)),
+    let deadline = Instant::now() + TIMEOUT;
+    let (place, answer) = match url {
+        Some(url) => (url.to_owned(), ask_url(url, deadline)),
+        None => match Settings::bind_of_process()? {
+            Address::Tcp(bind) => {
+                let url = format!("http://{}{READY}", reachable(bind));
+                let answer = ask_url(&url, deadline);
+                (url, answer)
+            }
+            Address::Unix(path) => {
+                let answer = ask_socket(&path, deadline);
+                (Address::Unix(path).to_string(), answer)
+            }
+        },
     };
-    let problem = match ask(&url) {
+    let problem = match answer {
         Ok(status) if status == "200" => return Ok(()),
         Ok(status) => format!("it responded with status {status}"),
         Err(error) => error.to_string(),
     };
-    Err(CommandError::Refused(format!("{url} is not healthy: {problem}")))
+    Err(CommandError::Refused(format!(
+        "{place} is not healthy: {problem}"
+    )))
 }
 
 /// Returns an address of this machine at which a server is that listens on `bind`.
@@ -37,9 +57,15 @@ fn reachable(bind: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bind.port())
 }
 
+/// Sends a GET request to a server on this machine, and returns the status of the response.
+fn ask_socket(path: &Path, deadline: Instant) -> io::Result<String> {
+    let stream = UnixStream::connect(path)?;
+    let set_timeout = |time| stream.set_read_timeout(Some(time));
+    ask(&stream, "localhost", READY, || set_timeout(left(deadline)?))
+}
+
 /// Sends a GET request, and returns the status of the response.
-fn ask(url: &str) -> io::Result<String> {
-    let deadline = Instant::now() + TIMEOUT;
+fn ask_url(url: &str, deadline: Instant) -> io::Result<String> {
     let rest = url
         .strip_prefix("http://")
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the URL must begin with http://"))?;
@@ -52,13 +78,26 @@ fn ask(url: &str) -> io::Result<String> {
     } else {
         format!("{host}:80")
     };
-    let mut stream = connect(&address, deadline)?;
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let stream = connect(&address, deadline)?;
+    let set_timeout = |time| stream.set_read_timeout(Some(time));
+    ask(&stream, host, &format!("/{path}"), || {
+        set_timeout(left(deadline)?)
+    })
+}
+
+/// Sends a GET request, and returns the status of the response. Calls `limit` before each read, to set its time limit.
+fn ask(
+    mut stream: impl Read + Write,
+    host: &str,
+    path: &str,
+    limit: impl Fn() -> io::Result<()>,
+) -> io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut response = [0; STATUS_BYTES];
     let mut length = 0;
     while length < STATUS_BYTES {
-        stream.set_read_timeout(Some(left(deadline)?))?;
+        limit()?;
         match stream.read(&mut response[length..])? {
             0 => break,
             more => length += more,

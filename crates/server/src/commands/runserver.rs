@@ -1,18 +1,15 @@
 //! `mycars runserver`: serve until SIGINT or SIGTERM.
 
-use std::{
-    io::ErrorKind,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use mycars_application::{
     App, Caller,
     images::{self, Ownership},
 };
 use mycars_domain::values::ImagePath;
-use mycars_http::{JobMetrics, Limits, PoolSizes, bind, serve, serve_while_starting};
+use mycars_http::{
+    Address, JobMetrics, Limits, Listener, PoolSizes, SocketFile, bind, serve, serve_while_starting,
+};
 use tracing::Dispatch;
 
 use crate::{
@@ -24,7 +21,8 @@ use crate::{
 };
 
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
-    let listener = listen(settings)?;
+    // The file of a Unix socket is deleted at the end.
+    let (listener, _file) = listen(settings)?;
     let mut starting = None;
     let (app, applied) = wiring::server_app(settings, &mut |_| {
         let served = serve_while_starting(&listener);
@@ -65,8 +63,8 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
         max_body_memory: settings.server.max_body_memory,
         stall: Duration::from_secs(settings.server.stall_seconds),
     };
-    let address = listener.local_addr()?;
-    let banner = banner(settings, address)?;
+    let address = listener.address()?;
+    let banner = banner(settings, &address)?;
     claim_media(&app, settings)?;
     let images = Arc::clone(&app.images);
     let jobs = jobs::start(app.clone(), settings, http.jobs.clone())?;
@@ -106,18 +104,18 @@ fn image_origin(app: &App) -> Option<String> {
 }
 
 /// Returns the socket that a service manager has passed on, or else one at the address of the settings.
-fn listen(settings: &Settings) -> Result<TcpListener, CommandError> {
+fn listen(settings: &Settings) -> Result<(Listener, Option<SocketFile>), CommandError> {
     let passed_on = service_manager::socket()
         .map_err(|error| CommandError::Refused(format!("can't use the socket of LISTEN_FDS: {error}")))?;
     let Some(listener) = passed_on else {
-        let address = settings.server.bind;
+        let address = &settings.server.bind;
         return bind(address).map_err(|error| listen_error(address, error.kind(), &error.to_string()));
     };
-    let address = listener.local_addr()?;
-    if settings.debug && !address.ip().to_canonical().is_loopback() {
+    let address = listener.address()?;
+    if settings.debug && !address.is_local() {
         return Err(SettingsError::DebugInPublic(address).into());
     }
-    Ok(listener)
+    Ok((listener, None))
 }
 
 fn limits(throttle: &Throttle) -> Option<Limits> {
@@ -166,23 +164,34 @@ fn claim_media(app: &App, settings: &Settings) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn listen_error(address: SocketAddr, kind: ErrorKind, error: &str) -> CommandError {
-    let advice = match kind {
-        ErrorKind::AddrInUse => {
+fn listen_error(address: &Address, kind: ErrorKind, error: &str) -> CommandError {
+    let advice = match (address, kind) {
+        (Address::Tcp(_), ErrorKind::AddrInUse) => {
             "another program listens there: stop it, or use another port, for example `mycars runserver 8001`"
-                .into()
         }
-        ErrorKind::PermissionDenied => "only root may listen below port 1024: use another port".into(),
-        ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address: use one that it has, or 0.0.0.0 for all".into()
+        (Address::Tcp(_), ErrorKind::PermissionDenied) => {
+            "only root may listen below port 1024: use another port"
         }
-        _ => error.to_owned(),
+        (Address::Tcp(_), ErrorKind::AddrNotAvailable) => {
+            "this machine does not have that address: use one that it has, or 0.0.0.0 for all"
+        }
+        (Address::Unix(_), ErrorKind::AddrInUse) => {
+            "another server listens there: stop it, or use another path"
+        }
+        (Address::Unix(_), ErrorKind::AlreadyExists) => {
+            "this file is not a socket: delete it, or use another path"
+        }
+        (Address::Unix(_), ErrorKind::NotFound) => "its folder does not exist: create it",
+        (Address::Unix(_), ErrorKind::PermissionDenied) => {
+            "the user of the server may not write there: use another folder, or change its owner"
+        }
+        _ => error,
     };
     CommandError::Refused(format!("can't listen on {address}: {advice}"))
 }
 
 /// Returns the first screen of the server: its URLs, its data and the next command.
-fn banner(settings: &Settings, address: SocketAddr) -> Result<String, CommandError> {
+fn banner(settings: &Settings, address: &Address) -> Result<String, CommandError> {
     let mode = if settings.debug {
         "development (DEBUG is on)"
     } else {
@@ -195,12 +204,18 @@ fn banner(settings: &Settings, address: SocketAddr) -> Result<String, CommandErr
     } else {
         "mycars createsuperuser"
     };
+    let places = match address {
+        Address::Tcp(address) => format!(
+            "API       http://{address}/api/\
+             \n  Docs      http://{address}/api/docs/\
+             \n  Panel     http://{address}/admin/\
+             \n  Health    http://{address}/health/ready"
+        ),
+        Address::Unix(_) => format!("Socket    {address}"),
+    };
     Ok(format!(
         "My Cars {version}, {mode}\n\
-         \n  API       http://{address}/api/\
-         \n  Docs      http://{address}/api/docs/\
-         \n  Panel     http://{address}/admin/\
-         \n  Health    http://{address}/health/ready\
+         \n  {places}\
          \n  Database  {database}\
          \n  Data      {data}\n\
          \nNext: create a superuser, in another terminal:\n\

@@ -203,7 +203,7 @@ fn variables_of_secrets_lists_and_rates_are_parsed() {
         ("ALLOWED_HOSTS", "Example.org, .example.com ,[::1]"),
         ("MYCARS__MEDIA__ROOT", "pictures"),
         ("MYCARS__THROTTLE__USER", "5/minute"),
-        ("MYCARS__SERVER__TRUSTED_PROXIES", "10.0.0.1, fd00::/8"),
+        ("MYCARS__SERVER__TRUSTED_PROXIES", "10.0.0.1, fd00::/8,unix"),
         ("MYCARS__SERVER__WORKERS", "3"),
     ])
     .unwrap();
@@ -220,8 +220,8 @@ fn variables_of_secrets_lists_and_rates_are_parsed() {
     assert_eq!(settings.allowed_hosts, ["example.org", ".example.com", "[::1]"]);
     assert_eq!(settings.media.root.folder(), Some(Path::new("/nowhere/pictures")));
     assert_eq!(settings.throttle.user, "5/min".parse().unwrap());
-    let proxies = Networks::new(&["10.0.0.1".into(), "fd00::/8".into()]).unwrap();
-    assert_eq!(settings.server.trusted_proxies, TrustedProxies(proxies));
+    let proxies = TrustedProxies::new(&["10.0.0.1".into(), "fd00::/8".into(), "unix".into()]).unwrap();
+    assert_eq!(settings.server.trusted_proxies, proxies);
     assert_eq!(settings.server.workers, 3);
 }
 

@@ -1,9 +1,9 @@
 //! Parsers of single values, from TOML or from the text of an environment variable. An error is the second half of the
 //! sentence "… should be {error}"; [`layers`](super::layers) adds the first.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, thread};
+use std::{path::PathBuf, str::FromStr, thread};
 
-use mycars_http::{AllowedOrigins, BadOrigin, Networks, Rate, TrustedProxies};
+use mycars_http::{Address, AllowedOrigins, BadOrigin, Networks, Rate, TrustedProxies};
 use mycars_media::Delivery;
 use mycars_persistence::Pooler;
 use mycars_redis::RedisRates;
@@ -249,9 +249,10 @@ pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secre
     text(deserializer).map(Secret::new)
 }
 
-/// An IP address and a port.
-pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let expected = "an IP address and a port such as 127.0.0.1:8000, 0.0.0.0:8000 or [::]:8000";
+/// An IP address and a port, or the path of a socket.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+    let expected = "an IP address and a port such as 127.0.0.1:8000, 0.0.0.0:8000 or [::]:8000, or the path of a \
+                    socket such as unix:/run/mycars.sock";
     read_text(deserializer, expected, |text| text.trim().parse().ok())
 }
 
@@ -261,9 +262,12 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Net
     read(deserializer, expected, |value| Networks::new(&to_list(value)?))
 }
 
-/// Addresses and networks of proxies.
+/// Addresses and networks of proxies, and `unix`.
 pub(super) fn proxies<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TrustedProxies, D::Error> {
-    networks(deserializer).map(TrustedProxies)
+    let expected = "IP addresses and networks such as 10.0.0.1, 10.0.0.0/8 or fd00::/8, or unix";
+    read(deserializer, expected, |value| {
+        TrustedProxies::new(&to_list(value)?)
+    })
 }
 
 /// A rate limit.

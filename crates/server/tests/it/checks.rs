@@ -210,6 +210,7 @@ fn faults_of_production() -> Vec<(Vec<&'static str>, Installation)> {
         ),
         (vec!["W021"], setting("ALLOWED_HOSTS", "*")),
         (vec!["W022"], setting("MYCARS__SERVER__TRUSTED_PROXIES", "")),
+        (vec!["W022"], setting("MYCARS__SERVER__BIND", "unix:mycars.sock")),
         (
             vec!["W023"],
             setting("MYCARS__SERVER__TRUSTED_PROXIES", "0.0.0.0/0"),

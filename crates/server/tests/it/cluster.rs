@@ -24,8 +24,10 @@ use crate::support::{
 
 const CLIENTS: usize = 4;
 
-/// The configuration of docs/scaling.md, for one machine.
+/// The configuration of docs/scaling.md, for one machine. If root runs the tests, `user` lets nginx use their folders;
+/// otherwise it has no effect.
 const CONFIGURATION: &str = "
+    user root;
     pid nginx.pid;
     error_log stderr;
     daemon off;
@@ -50,20 +52,21 @@ const CONFIGURATION: &str = "
                 proxy_set_header Connection '';
                 proxy_set_header Host $host;
                 proxy_set_header X-Forwarded-For $remote_addr;
+                proxy_set_header X-Forwarded-Proto $scheme;
                 proxy_connect_timeout 1s;
             }
         }
     }";
 
 /// nginx in front of servers; ends on drop.
-struct Nginx {
+pub(crate) struct Nginx {
     process: Child,
     address: String,
     _folder: TempDir,
 }
 
 impl Nginx {
-    fn in_front_of(servers: &[Server]) -> Self {
+    pub(crate) fn in_front_of(servers: &[Server]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let upstreams = servers
             .iter()
@@ -96,7 +99,7 @@ impl Nginx {
         nginx
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(&self.address)
     }
 }

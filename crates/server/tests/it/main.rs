@@ -13,6 +13,7 @@
 //! - [`openapi`]: the OpenAPI document matches the routes.
 //! - [`keys`]: API keys.
 //! - [`logins`]: the list and the end of logins, and the reuse of refresh tokens.
+//! - [`sockets`]: Unix sockets.
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.
 //! - [`security_events`]: the log lines of security events.
@@ -68,6 +69,7 @@ mod race;
 mod s3;
 mod security_events;
 mod session;
+mod sockets;
 mod start;
 mod storage;
 mod support;

@@ -109,7 +109,7 @@ fn restarts_under_systemd_refuse_no_connection() {
             }
         });
         for restart in 1..=RESTARTS {
-            let server = installation.start_as_service(&listener, &path);
+            let server = installation.start_as_service(listener.try_clone().unwrap().into(), &path);
             assert_eq!(state(&states), "READY=1");
             let is_served = CONNECTIONS / RESTARTS * restart;
             wait_for("the client", || {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::TcpListener,
     ops::Deref,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -122,11 +121,10 @@ impl Installation {
 
     /// Starts the server like systemd: with a listening socket as file descriptor 3, and the path of a socket to which
     /// it reports its state.
-    pub(crate) fn start_as_service(&self, listener: &TcpListener, notify: &Path) -> Server {
+    pub(crate) fn start_as_service(&self, socket: OwnedFd, notify: &Path) -> Server {
         let script = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\"";
         let mut command = shell(script);
         let command = self.prepare(&mut command).env("NOTIFY_SOCKET", notify);
-        let socket: OwnedFd = listener.try_clone().unwrap().into();
         Server::of(Process::spawn_with(socket.into(), command))
     }
 
@@ -187,7 +185,10 @@ impl Server {
             .unwrap_or_else(|| panic!("the server did not start: {}", process.stderr.complete()));
         let address = banner
             .split_whitespace()
-            .find_map(|word| word.strip_prefix("http://")?.strip_suffix("/api/"))
+            .find_map(|word| match word.strip_prefix("http://") {
+                Some(rest) => rest.strip_suffix("/api/"),
+                None => word.starts_with("unix:").then_some(word),
+            })
             .unwrap_or_else(|| panic!("the banner names no URL: {banner}"));
         let stderr = process.stderr.clone();
         Self {

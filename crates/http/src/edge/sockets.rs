@@ -1,0 +1,221 @@
+//! The socket that the server listens on: an address and port, or a Unix socket.
+
+use std::{
+    fmt, fs,
+    io::{self, ErrorKind},
+    net::{SocketAddr, TcpListener},
+    os::unix::{
+        fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+/// The beginning of the address of a Unix socket, as nginx writes it.
+const UNIX: &str = "unix:";
+
+/// The mode of the file of a Unix socket: programs of the same user and group may connect.
+const MODE: u32 = 0o660;
+
+/// The address of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An IP address and a port.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// Returns whether only programs on this machine can connect.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Self, NoAddress> {
+        match text.strip_prefix(UNIX) {
+            Some("") => Err(NoAddress),
+            Some(path) => Ok(Self::Unix(path.into())),
+            None => text.parse().map(Self::Tcp).map_err(|_| NoAddress),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Unix(path) => write!(formatter, "{UNIX}{}", path.display()),
+        }
+    }
+}
+
+/// The error about a text that is no address.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected an IP address and a port such as 127.0.0.1:8000, or the path of a socket such as unix:/run/mycars.sock"
+)]
+pub struct NoAddress;
+
+/// A socket that is bound to an address, before anything is served there.
+#[derive(Debug)]
+pub enum Listener {
+    /// That of an IP address and a port.
+    Tcp(TcpListener),
+    /// That of a path.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Returns the address: with the port that the system has chosen, if the port was 0.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn address(&self) -> io::Result<Address> {
+        Ok(match self {
+            Self::Tcp(listener) => Address::Tcp(listener.local_addr()?),
+            Self::Unix(listener) => {
+                let address = listener.local_addr()?;
+                Address::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned())
+            }
+        })
+    }
+}
+
+/// The file of a Unix socket, deleted on drop, unless another server has replaced it.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    id: FileId,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if id(&self.path).is_ok_and(|id| id == self.id) {
+            // If it stays, the next start deletes it.
+            fs::remove_file(&self.path).ok();
+        }
+    }
+}
+
+/// The device of a file, its number, and its time in seconds and nanoseconds: a number is used again.
+type FileId = (u64, u64, i64, i64);
+
+fn id(path: &Path) -> io::Result<FileId> {
+    let file = fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino(), file.mtime(), file.mtime_nsec()))
+}
+
+/// Binds an address. The file of a Unix socket that a killed server has left is replaced.
+///
+/// # Errors
+/// Those of the operating system: the address is in use, not this machine's, or not allowed.
+/// [`ErrorKind::AlreadyExists`] if the path is that of another kind of file.
+pub fn bind(address: &Address) -> io::Result<(Listener, Option<SocketFile>)> {
+    let path = match address {
+        Address::Tcp(address) => return Ok((Listener::Tcp(TcpListener::bind(address)?), None)),
+        Address::Unix(path) => path,
+    };
+    remove_abandoned(path)?;
+    let listener = UnixListener::bind(path)?;
+    let file = SocketFile {
+        path: path.clone(),
+        id: id(path)?,
+    };
+    fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
+    Ok((Listener::Unix(listener), Some(file)))
+}
+
+/// Deletes the file of a Unix socket that no server listens on.
+fn remove_abandoned(path: &Path) -> io::Result<()> {
+    let is_socket = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata.file_type().is_socket(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !is_socket {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(ErrorKind::AddrInUse.into()),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn address_is_parsed_and_written_alike() {
+        for text in ["127.0.0.1:8000", "[::1]:80", "unix:/run/mycars.sock", "unix:a"] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "localhost",
+            "localhost:80",
+            "8000",
+            "unix:",
+            "/run/mycars.sock",
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(NoAddress), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_this_machine_are_local() {
+        for (text, is_local) in [
+            ("127.0.0.1:80", true),
+            ("[::ffff:127.0.0.1]:80", true),
+            ("unix:a", true),
+            ("0.0.0.0:80", false),
+            ("192.0.2.7:80", false),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().is_local(), is_local, "{text}");
+        }
+    }
+
+    fn kind_of_failure(path: &Path) -> ErrorKind {
+        bind(&Address::Unix(path.to_owned())).unwrap_err().kind()
+    }
+
+    #[test]
+    fn socket_in_use_and_other_files_are_not_replaced() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("socket");
+        let (_listener, file) = bind(&Address::Unix(path.clone())).unwrap();
+        assert_eq!(kind_of_failure(&path), ErrorKind::AddrInUse);
+        drop(file);
+        assert!(!path.exists());
+        fs::write(&path, "text").unwrap();
+        assert_eq!(kind_of_failure(&path), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "text");
+    }
+
+    #[test]
+    fn abandoned_socket_is_replaced_and_its_owner_leaves_the_new_one() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("socket");
+        let (listener, first) = bind(&Address::Unix(path.clone())).unwrap();
+        drop(listener);
+        assert!(path.exists());
+        let (listener, _second) = bind(&Address::Unix(path.clone())).unwrap();
+        drop(first);
+        assert!(path.exists());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
+        assert_eq!(listener.address().unwrap(), Address::Unix(path));
+    }
+}
