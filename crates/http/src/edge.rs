@@ -1,4 +1,4 @@
-//! Sockets, limits of connections, client address, allowed hosts, CORS, security headers, timeouts, the request log, metrics and
+//! Sockets, TLS, limits of connections, client address, allowed hosts, CORS, security headers, timeouts, the request log, metrics and
 //! health checks.
 
 pub(crate) mod address_rate;
@@ -17,3 +17,6 @@ pub(crate) mod security_headers;
 pub(crate) mod sockets;
 pub(crate) mod starting;
 pub(crate) mod timeouts;
+#[cfg_attr(not(feature = "tls"), path = "edge/no_tls.rs")]
+pub(crate) mod tls;
+pub(crate) mod tls_files;

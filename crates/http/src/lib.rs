@@ -28,6 +28,8 @@ pub use edge::{
     metrics::JobMetrics,
     sockets::{Address, Listener, NoAddress, SocketFile, bind},
     starting::{Starting, serve_while_starting},
+    tls::{Tls, connect_unverified},
+    tls_files::{TlsError, TlsFiles},
 };
 pub use request::{
     pools::{PoolSizes, lower_priority},

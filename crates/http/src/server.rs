@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use actix_http::{HttpService, Protocol};
-use actix_server::Server;
+use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{
     IntoServiceFactory as _, Service as _, ServiceFactory, ServiceFactoryExt as _, fn_factory, fn_service,
     map_config,
@@ -15,18 +15,19 @@ use actix_web::{
     rt::net::{TcpStream, UnixStream},
     web::Data,
 };
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use mycars_application::{App, ports::SharedRates};
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::time::timeout;
 
 use crate::{
     edge::{
         address_rate,
         allowed_hosts::{self, AllowedHosts},
-        client_addr::{Networks, TrustedProxies, peer_address},
+        client_addr::{Encrypted, Networks, TrustedProxies, peer_address},
         compression,
-        connections::{Connection, ConnectionLimits, Connections, Stream},
+        connections::{Connection, ConnectionLimits, Connections},
         cors::{self, AllowedOrigins, RefusedOrigins},
         metrics::{JobMetrics, Metrics},
         payload,
@@ -34,8 +35,9 @@ use crate::{
         request_id::RequestIds,
         request_log::log,
         security_headers::{self, page_policy, strict_transport_security},
-        sockets::Listener,
+        sockets::{Listener, Stream},
         timeouts,
+        tls::Tls,
     },
     request::{
         body::budget::BodyBudget,
@@ -60,6 +62,8 @@ pub struct Settings {
     pub lists: ListSettings,
     /// Origins with scripts that may read responses.
     pub allowed_origins: AllowedOrigins,
+    /// TLS of the server itself.
+    pub tls: Option<Tls>,
     /// Proxies that may set forwarding headers.
     pub trusted_proxies: TrustedProxies,
     /// Time for which browsers remember to use HTTPS alone, in seconds; 0 for none.
@@ -144,8 +148,9 @@ pub fn serve(app: App, settings: &Settings, listener: Listener) -> io::Result<Se
     raise_file_limit(settings.max_connections);
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
+    let stops = stopping.clone();
     let http = move || {
-        let stopping = stopping.clone();
+        let stopping = stops.clone();
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -159,6 +164,9 @@ pub fn serve(app: App, settings: &Settings, listener: Listener) -> io::Result<Se
             .h1_allow_half_closed(false)
             .on_connect_ext(|connection: &Connection, data| {
                 data.insert(Rc::clone(&connection.activity));
+                if connection.is_encrypted {
+                    data.insert(Encrypted);
+                }
             });
         let app = app()
             .into_factory()
@@ -170,14 +178,20 @@ pub fn serve(app: App, settings: &Settings, listener: Listener) -> io::Result<Se
         .worker_max_blocking_threads(FILE_THREADS)
         .max_concurrent_connections(settings.max_connections.div_ceil(settings.workers))
         .shutdown_timeout(settings.shutdown_seconds);
+    let gate = Gate {
+        connections,
+        tls: settings.tls.clone(),
+        stall,
+        stopping,
+    };
     let builder = match listener {
         Listener::Tcp(listener) => builder.listen("http", listener, move || {
             let peer = |stream: &TcpStream| stream.peer_addr().map(Some);
-            accept(http(), connections.clone(), stall, peer)
+            accept(http(), gate.clone(), peer)
         }),
         Listener::Unix(listener) => builder.listen_uds("http", listener, move || {
             let peer = |_: &UnixStream| Ok(None);
-            accept(http(), connections.clone(), stall, peer)
+            accept(http(), gate.clone(), peer)
         }),
     };
     Ok(builder?.run())
@@ -186,11 +200,39 @@ pub fn serve(app: App, settings: &Settings, listener: Listener) -> io::Result<Se
 /// A connection for the HTTP library, its protocol, and the address of the client.
 type Accepted = (Connection, Protocol, Option<SocketAddr>);
 
+/// The limits of connections, and their TLS.
+#[derive(Clone)]
+struct Gate {
+    connections: Connections,
+    tls: Option<Tls>,
+    stall: Duration,
+    stopping: GracefulShutdownSignal,
+}
+
+impl Gate {
+    /// Counts a connection, and completes its TLS handshake. Returns `None` if its address has too many connections, if
+    /// the client is too slow or has no TLS, or if the server stops.
+    async fn admit<S: Stream + 'static>(&self, stream: S, peer: Option<SocketAddr>) -> Option<Connection> {
+        let connection = self.connections.admit(stream, peer_address(peer))?;
+        let Some(tls) = &self.tls else {
+            return Some(connection.boxed());
+        };
+        let handshake = timeout(timeouts::HANDSHAKE.min(self.stall), connection.encrypted(tls));
+        match select(pin!(handshake), pin!(self.stopping.notified())).await {
+            Either::Left((Ok(Ok(connection)), _)) => Some(connection),
+            Either::Left((Ok(Err(error)), _)) => {
+                tracing::debug!(address = %peer_address(peer), %error, "TLS handshake failed");
+                None
+            }
+            Either::Left((Err(_), _)) | Either::Right(_) => None,
+        }
+    }
+}
+
 /// Serves the connections of one kind of socket within their limits. `peer` returns the address of the client.
 fn accept<S, H>(
     http: H,
-    connections: Connections,
-    stall: Duration,
+    gate: Gate,
     peer: fn(&S) -> io::Result<Option<SocketAddr>>,
 ) -> impl ServiceFactory<S, Config = (), Response = (), Error = H::Error, InitError = H::InitError>
 where
@@ -199,20 +241,19 @@ where
     H::Service: 'static,
 {
     fn_factory(move || {
-        let (starting, connections) = (http.new_service(()), connections.clone());
+        let (starting, gate) = (http.new_service(()), gate.clone());
         async move {
             let http = Rc::new(starting.await?);
             Ok(fn_service(move |stream: S| {
-                let (http, connections) = (Rc::clone(&http), connections.clone());
+                let (http, gate) = (Rc::clone(&http), gate.clone());
                 async move {
                     // An error means that the client has closed the connection.
                     if let Ok(peer) = peer(&stream)
-                        && let Some(connection) = connections.admit(stream, peer_address(peer))
+                        && let Some(connection) = gate.admit(stream, peer).await
                     {
-                        let connection = connection.boxed();
                         let activity = Rc::clone(&connection.activity);
                         let served = http.call((connection, Protocol::Http1, peer));
-                        select(pin!(served), pin!(activity.stalled(stall))).await;
+                        select(pin!(served), pin!(activity.stalled(gate.stall))).await;
                     }
                     Ok(())
                 }
@@ -314,6 +355,7 @@ mod tests {
             pools: PoolSizes::SMALLEST,
             allowed_hosts: vec!["localhost".into()],
             allowed_origins: AllowedOrigins::Local,
+            tls: None,
             trusted_proxies: TrustedProxies::new(&["127.0.0.1".into()]).unwrap(),
             hsts_seconds: 3600,
             image_origin: None,

@@ -9,12 +9,13 @@ use clap::ValueEnum;
 
 pub(crate) use self::find::Facts;
 use self::find::{
-    backups_are_overdue, backups_without_jobs, broad_proxies, cheap_hashes, clear_text_database,
-    clock_differs, closed_database, cors_over_http, disk_is_full, key_file_is_readable,
-    key_is_its_own_fallback, metrics_for_all, missing_pictures, no_proxies, other_media, pending_migrations,
-    pool_too_large, readable_database, redis_is_away, security_log_is_off, unread_dotenv, unreadable,
-    unreadable_settings, unsuitable_database, unusable_url, unwritable_backups, unwritable_data,
-    unwritable_media, weak_key_in_debug,
+    backups_are_overdue, backups_without_jobs, broad_proxies, certificate_expires_soon,
+    certificate_has_expired, cheap_hashes, clear_text_database, clock_differs, closed_database,
+    cors_over_http, disk_is_full, key_file_is_readable, key_is_its_own_fallback, metrics_for_all,
+    missing_pictures, no_proxies, other_media, pending_migrations, pool_too_large, readable_database,
+    redis_is_away, security_log_is_off, unread_dotenv, unreadable, unreadable_settings, unsuitable_database,
+    unusable_certificate, unusable_url, unwritable_backups, unwritable_data, unwritable_media,
+    weak_key_in_debug,
 };
 use crate::settings::SettingsError;
 use mycars_http::AllowedOrigins;
@@ -115,7 +116,7 @@ impl Check {
 }
 
 /// All checks, in the order of their output. The remedies of settings name the variables, as the errors of a start do.
-pub(crate) const CHECKS: [Check; 42] = [
+pub(crate) const CHECKS: [Check; 45] = [
     Check::new(
         "mycars.E001",
         "A variable or a key of a file names no setting.",
@@ -243,6 +244,20 @@ pub(crate) const CHECKS: [Check; 42] = [
         unreadable,
     ),
     Check::new(
+        "mycars.E019",
+        "The certificate or the key of the server's TLS can't be used.",
+        "The server does not start.",
+        "name the files of one certificate in MYCARS__SERVER__TLS__CERTIFICATE_FILE and …__KEY_FILE, readable for the server",
+        unusable_certificate,
+    ),
+    Check::new(
+        "mycars.E020",
+        "The certificate of the server's TLS has expired.",
+        "Clients refuse the connection.",
+        "renew the certificate, then kill -HUP the server, which reads it again",
+        certificate_has_expired,
+    ),
+    Check::new(
         "mycars.W001",
         "Migrations of a database in use are pending.",
         "The next start applies them, and an older version of the server may then refuse to start.",
@@ -321,9 +336,16 @@ pub(crate) const CHECKS: [Check; 42] = [
     ),
     Check::new(
         "mycars.W012",
+        "The certificate of the server's TLS expires within 14 days.",
+        "Renewal seems to fail, and clients will refuse the connection.",
+        "renew the certificate, then kill -HUP the server, which reads it again",
+        certificate_expires_soon,
+    ),
+    Check::new(
+        "mycars.W013",
         "Redis, where the servers count requests together, does not respond.",
         "Each server counts for itself, so that several servers admit several times as many logins.",
-        "start Redis, or correct MYCARS__THROTTLE__SHARED: redis-cli -u \"$MYCARS__THROTTLE__SHARED\" ping",
+        "start Redis, or correct MYCARS__THROTTLE__SHARED or MYCARS__THROTTLE__SHARED_FILE",
         redis_is_away,
     ),
     Check::new(
@@ -350,8 +372,8 @@ pub(crate) const CHECKS: [Check; 42] = [
     .for_production(),
     Check::new(
         "mycars.W022",
-        "No proxy is trusted.",
-        "The server itself has no HTTPS; behind a proxy, all clients share one throttle and browsers can't log in.",
+        "No proxy is trusted, and the server itself has no TLS.",
+        "There is no HTTPS; behind a proxy, all clients share one throttle and browsers can't log in.",
         "export MYCARS__SERVER__TRUSTED_PROXIES=127.0.0.1, the address of the proxy that terminates HTTPS, or unix for one that connects to a Unix socket",
         no_proxies,
     )

@@ -65,7 +65,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Succeed if a running server is ready to serve.
     Healthcheck {
-        /// The URL to ask. By default, /health/ready at the address of the settings.
+        /// The URL to ask. By default, /health/ready at the address of the settings. The certificate of an https:// URL is
+        /// not verified.
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },

@@ -12,6 +12,7 @@ mod progress;
 mod secret_key;
 mod service_manager;
 mod settings;
+mod tls;
 mod wiring;
 
 use std::process::ExitCode;

@@ -19,7 +19,7 @@ use std::{
 
 use chrono::TimeDelta;
 use mycars_application::{housekeeping::AuditRetention, quotas::Quotas};
-use mycars_http::{Address, AllowedOrigins, Networks, Rate, TrustedProxies};
+use mycars_http::{Address, AllowedOrigins, Networks, Rate, TlsFiles, TrustedProxies};
 use mycars_persistence::Pooler;
 use serde::Deserialize;
 
@@ -116,7 +116,56 @@ pub(crate) struct Server {
     pub(crate) hsts_seconds: u64,
     #[serde(deserialize_with = "values::public_url")]
     public_url: String,
+    pub(crate) tls: ServerTls,
 }
+
+/// TLS in the server itself, if both files are named.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServerTls {
+    #[serde(deserialize_with = "values::optional_file")]
+    certificate_file: PathBuf,
+    #[serde(deserialize_with = "values::optional_file")]
+    key_file: PathBuf,
+}
+
+impl ServerTls {
+    /// Returns the files of the certificate and its key; `None` without TLS.
+    pub(crate) fn files(&self) -> Option<TlsFiles> {
+        (!self.certificate_file.as_os_str().is_empty()).then(|| TlsFiles {
+            certificate: self.certificate_file.clone(),
+            key: self.key_file.clone(),
+        })
+    }
+
+    /// Returns the scheme of the server's URLs.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.files().is_some() { "https" } else { "http" }
+    }
+
+    /// Refuses one file without the other, and TLS on a Unix socket.
+    fn check(&self, bind: &Address) -> Result<(), SettingsError> {
+        let certificate = (CERTIFICATE_FILE, &self.certificate_file);
+        let key = (KEY_FILE, &self.key_file);
+        for ((missing, path), (given, other)) in [(certificate, key), (key, certificate)] {
+            if path.as_os_str().is_empty() && !other.as_os_str().is_empty() {
+                return Err(SettingsError::Wrong {
+                    name: missing.to_owned(),
+                    held: "not set".to_owned(),
+                    expected: format!("the path of a file, because {given} is `{}`", other.display()),
+                });
+            }
+        }
+        if self.files().is_some() && matches!(bind, Address::Unix(_)) {
+            return Err(SettingsError::tls_on_unix_socket());
+        }
+        Ok(())
+    }
+}
+
+const CERTIFICATE_FILE: &str = "MYCARS__SERVER__TLS__CERTIFICATE_FILE";
+
+const KEY_FILE: &str = "MYCARS__SERVER__TLS__KEY_FILE";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -464,6 +513,15 @@ pub(crate) enum SettingsError {
 }
 
 impl SettingsError {
+    /// Returns the error about TLS on a Unix socket.
+    pub(crate) fn tls_on_unix_socket() -> Self {
+        Self::Wrong {
+            name: CERTIFICATE_FILE.to_owned(),
+            held: "set".to_owned(),
+            expected: "empty, because the server listens on a Unix socket: its proxy has TLS".to_owned(),
+        }
+    }
+
     /// Adds to the error about a missing setting that `.env` is not read, if there is one.
     fn hinting_at_dotenv(self, has_dotenv: bool) -> Self {
         match self {
@@ -524,11 +582,12 @@ impl Settings {
         Self::load(&variables, Path::new(""))
     }
 
-    /// Returns the address of the server in the settings of this process, even if other values are invalid.
+    /// Returns the address of the server in the settings of this process, and the scheme of its URLs, even if other
+    /// values are invalid.
     ///
     /// # Errors
     /// [`SettingsError`] if the address is wrong, or a setting is unknown.
-    pub(crate) fn bind_of_process() -> Result<Address, SettingsError> {
+    pub(crate) fn bind_of_process() -> Result<(Address, &'static str), SettingsError> {
         #[derive(Deserialize)]
         struct Given {
             server: Server,
@@ -537,10 +596,12 @@ impl Settings {
         struct Server {
             #[serde(deserialize_with = "values::address")]
             bind: Address,
+            tls: ServerTls,
         }
         let variables = layers::ours(std::env::vars_os())?;
         let given: Given = layers::merge(layers::environment(&variables), &variables, Path::new(""))?;
-        Ok(given.server.bind)
+        let scheme = given.server.tls.scheme();
+        Ok((given.server.bind, scheme))
     }
 
     /// Returns the settings of this process for people to read, whether their values are valid or not.
@@ -562,6 +623,7 @@ impl Settings {
         let debug = given
             .debug
             .unwrap_or_else(|| environment != "production" && given.is_first_try());
+        given.server.tls.check(&given.server.bind)?;
         let has_dotenv = folder.join(DOTENV).is_file();
         let mut warnings: Vec<String> = if debug {
             given.check_debug(environment)?;
@@ -658,7 +720,7 @@ impl Given {
             database_url: Secret::new(database_url),
             public_url: if self.server.public_url.is_empty() {
                 match &self.server.bind {
-                    Address::Tcp(address) => format!("http://{address}"),
+                    Address::Tcp(address) => format!("{}://{address}", self.server.tls.scheme()),
                     Address::Unix(_) => "http://localhost".to_owned(),
                 }
             } else {

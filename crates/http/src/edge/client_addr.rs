@@ -23,6 +23,9 @@ pub(crate) struct Client {
     pub(crate) is_cross_site: bool,
 }
 
+/// Marks the data of connections that the server itself encrypts.
+pub(crate) struct Encrypted;
+
 /// Addresses and networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Arc<[IpNet]>);
@@ -79,6 +82,7 @@ impl TrustedProxies {
     /// Returns the client of a request: the connected peer or, if that is a trusted proxy, the client in its headers.
     pub(crate) fn client(&self, http: &HttpRequest) -> Client {
         let peer = peer_address(http.peer_addr());
+        let is_encrypted = http.conn_data::<Encrypted>().is_some();
         let is_trusted = match http.peer_addr() {
             Some(_) => self.trust(peer),
             None => self.has_unix,
@@ -86,16 +90,15 @@ impl TrustedProxies {
         if !is_trusted {
             return Client {
                 address: peer,
-                is_https: false,
+                is_https: is_encrypted,
                 is_cross_site: false,
             };
         }
         let headers = http.headers();
+        let scheme = values(headers, &X_FORWARDED_PROTO).next();
         Client {
             address: self.forwarded_for(headers).unwrap_or(peer),
-            is_https: values(headers, &X_FORWARDED_PROTO)
-                .next()
-                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
+            is_https: scheme.map_or(is_encrypted, |scheme| scheme.eq_ignore_ascii_case("https")),
             is_cross_site: false,
         }
     }

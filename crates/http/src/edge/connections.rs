@@ -26,7 +26,11 @@ use tokio::{
     time::sleep,
 };
 
-use crate::edge::client_addr::{TrustedProxies, network_of};
+use crate::edge::{
+    client_addr::{TrustedProxies, network_of},
+    sockets::Stream,
+    tls::Tls,
+};
 
 /// Maximum number of bytes that are read from a connection without a byte being written to it: more than the largest
 /// body that is received.
@@ -126,6 +130,7 @@ impl Connections {
         Some(Connection {
             stream,
             activity: Rc::new(Activity::new(Some(place))),
+            is_encrypted: false,
         })
     }
 
@@ -193,15 +198,12 @@ impl Drop for Place {
     }
 }
 
-/// A stream of bytes in both directions, of any kind of socket.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
-
 /// A connection that notes its activity.
 pub(crate) struct Connection<S = Box<dyn Stream>> {
     stream: S,
     pub(crate) activity: Rc<Activity>,
+    /// Whether the server itself has encrypted it.
+    pub(crate) is_encrypted: bool,
 }
 
 impl<S: Stream + 'static> Connection<S> {
@@ -210,7 +212,17 @@ impl<S: Stream + 'static> Connection<S> {
         Connection {
             stream: Box::new(self.stream),
             activity: self.activity,
+            is_encrypted: self.is_encrypted,
         }
+    }
+
+    /// Returns the connection with TLS, after the handshake.
+    pub(crate) async fn encrypted(self, tls: &Tls) -> io::Result<Connection> {
+        Ok(Connection {
+            stream: Box::new(tls.accept(self.stream).await?),
+            activity: self.activity,
+            is_encrypted: true,
+        })
     }
 }
 
@@ -270,7 +282,12 @@ impl<S: Stream> AsyncWrite for Connection<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        // TLS accepts bytes that the client does not read yet. Other streams have nothing to flush.
+        if self.is_encrypted && (flushed.is_pending() || self.activity.awaits_reader.get()) {
+            self.activity.note_write(flushed.is_pending());
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -588,6 +605,19 @@ pub(crate) mod tests {
         let admitted = connections.admit(pair().await.1, Ipv4Addr::new(192, 0, 2, 1).into());
         assert_eq!((connections.open(), connections.0.by_address().len()), (1, 1));
         drop(admitted);
+        assert_eq!((connections.open(), connections.0.by_address().len()), (0, 0));
+    }
+
+    #[cfg(feature = "tls")]
+    #[actix_web::test]
+    async fn connection_counts_to_its_address_during_the_handshake() {
+        let (connections, tls) = (connections(), crate::edge::tls::tests::tls());
+        let (_client, stream) = pair().await;
+        let connection = connections.admit(stream, "192.0.2.1".parse().unwrap()).unwrap();
+        let mut handshake = Box::pin(connection.encrypted(&tls));
+        assert!(poll!(handshake.as_mut()).is_pending());
+        assert_eq!((connections.open(), connections.0.by_address().len()), (1, 1));
+        drop(handshake);
         assert_eq!((connections.open(), connections.0.by_address().len()), (0, 0));
     }
 

@@ -12,6 +12,8 @@ use std::{
     str::FromStr,
 };
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 /// The beginning of the address of a Unix socket, as nginx writes it.
 const UNIX: &str = "unix:";
 
@@ -90,6 +92,11 @@ impl Listener {
         })
     }
 }
+
+/// A stream of bytes in both directions, of any kind of socket.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 /// The file of a Unix socket, deleted on drop, unless another server has replaced it.
 #[derive(Debug)]

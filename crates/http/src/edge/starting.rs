@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crate::edge::sockets::Listener;
+use crate::edge::{sockets::Listener, tls::Tls};
 
 /// Time between two looks for a new connection.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -37,18 +37,27 @@ pub struct Starting {
 ///
 /// # Errors
 /// If the listener can't be shared, or the operating system can't start a thread.
-pub fn serve_while_starting(listener: &Listener) -> io::Result<Starting> {
+pub fn serve_while_starting(listener: &Listener, tls: Option<&Tls>) -> io::Result<Starting> {
+    let tls = tls.cloned();
     // A client that hangs up needs no response.
     let mut accept_one: Box<dyn FnMut() -> io::Result<()> + Send> = match listener {
         Listener::Tcp(listener) => {
             let listener = listener.try_clone()?;
             listener.set_nonblocking(true)?;
-            Box::new(move || listener.accept().map(|(stream, _)| drop(answer(stream))))
+            Box::new(move || {
+                listener
+                    .accept()
+                    .map(|(stream, _)| drop(answer(stream, tls.as_ref())))
+            })
         }
         Listener::Unix(listener) => {
             let listener = listener.try_clone()?;
             listener.set_nonblocking(true)?;
-            Box::new(move || listener.accept().map(|(stream, _)| drop(answer(stream))))
+            Box::new(move || {
+                listener
+                    .accept()
+                    .map(|(stream, _)| drop(answer(stream, tls.as_ref())))
+            })
         }
     };
     let is_over = Arc::new(AtomicBool::new(false));
@@ -99,10 +108,18 @@ impl Limited for UnixStream {
     }
 }
 
-fn answer(mut stream: impl Limited) -> io::Result<()> {
+fn answer(stream: impl Limited, tls: Option<&Tls>) -> io::Result<()> {
     stream.limit(PATIENCE)?;
+    match tls {
+        Some(tls) => respond(tls.accept_blocking(stream)?),
+        None => respond(stream),
+    }
+}
+
+fn respond(mut stream: impl Read + Write) -> io::Result<()> {
     let mut head = [0; 4096];
     let length = stream.read(&mut head)?;
     let is_live = head[..length].starts_with(b"GET /health/live ");
-    stream.write_all(if is_live { LIVE } else { UNAVAILABLE }.as_bytes())
+    stream.write_all(if is_live { LIVE } else { UNAVAILABLE }.as_bytes())?;
+    stream.flush()
 }

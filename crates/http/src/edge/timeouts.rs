@@ -10,6 +10,9 @@ use crate::{error::ApiError, request::headers};
 /// Timeout for the head of a request.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
 
+/// Timeout for a TLS handshake.
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// Timeout for the next request on the same connection. Proxies keep connections for a minute. If the server closed one
 /// first, a request of the proxy could get lost.
 pub(crate) const NEXT_REQUEST: Duration = Duration::from_secs(75);

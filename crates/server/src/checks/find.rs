@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
     Caller,
     images::{self, Ownership},
@@ -10,7 +10,7 @@ use mycars_application::{
     status::{self, Backups},
 };
 use mycars_domain::values::ImagePath;
-use mycars_http::{Address, AllowedOrigins};
+use mycars_http::{Address, AllowedOrigins, Tls, TlsError};
 use mycars_persistence::{Database, Inspection, OpenError, Options};
 use mycars_security::SystemClock;
 
@@ -18,7 +18,7 @@ use crate::{
     error::{CommandError, with_causes},
     logging, secret_key,
     settings::{DOTENV_WARNING, Settings, SettingsError, weakness},
-    wiring,
+    tls, wiring,
 };
 
 /// Maximum difference between the clocks of the server and the database.
@@ -31,6 +31,8 @@ const MIN_BCRYPT_COST: u32 = 12;
 /// [`unreadable`], or by the check of their kind.
 pub(crate) struct Facts {
     settings: Result<Settings, SettingsError>,
+    /// TLS, if the settings turn it on.
+    tls: Option<Result<Tls, TlsError>>,
     database: Option<Result<Inspection, OpenError>>,
     stored: Option<Result<Stored, String>>,
     /// The reason why the counts in Redis fail.
@@ -61,12 +63,22 @@ impl Facts {
             let rates = wiring::redis_rates(settings).ok()?;
             rates.filter(|_| settings.throttle.enabled)?.check().err()
         });
+        let files = settings
+            .as_ref()
+            .ok()
+            .and_then(|settings| settings.server.tls.files());
         Self {
             settings,
+            tls: files.map(Tls::load),
             database,
             stored,
             redis: redis.map(|error| error.to_string()),
         }
+    }
+
+    /// Returns the end of the certificate's validity.
+    fn certificate_until(&self) -> Option<DateTime<Utc>> {
+        self.tls.as_ref()?.as_ref().ok()?.not_after()
     }
 
     fn stored(&self) -> Option<&Stored> {
@@ -289,6 +301,7 @@ pub(super) fn redis_is_away(facts: &Facts) -> Option<String> {
 pub(super) fn no_proxies(facts: &Facts) -> Option<String> {
     let server = &facts.settings()?.server;
     match server.bind {
+        _ if server.tls.files().is_some() => None,
         Address::Unix(_) => (!server.trusted_proxies.has_unix).then(|| {
             "server.bind is a Unix socket, but server.trusted_proxies does not contain unix".to_owned()
         }),
@@ -296,6 +309,22 @@ pub(super) fn no_proxies(facts: &Facts) -> Option<String> {
             (server.trusted_proxies.networks.is_empty()).then(|| "server.trusted_proxies is empty".to_owned())
         }
     }
+}
+
+pub(super) fn unusable_certificate(facts: &Facts) -> Option<String> {
+    Some(facts.tls.as_ref()?.as_ref().err()?.to_string())
+}
+
+pub(super) fn certificate_has_expired(facts: &Facts) -> Option<String> {
+    let not_after = facts.certificate_until()?;
+    (not_after <= SystemClock.now()).then(|| format!("the certificate expired at {not_after}"))
+}
+
+pub(super) fn certificate_expires_soon(facts: &Facts) -> Option<String> {
+    let not_after = facts.certificate_until()?;
+    let left = not_after - SystemClock.now();
+    (left > TimeDelta::zero() && left <= tls::RENEWAL)
+        .then(|| format!("the certificate expires at {not_after}"))
 }
 
 pub(super) fn broad_proxies(facts: &Facts) -> Option<String> {

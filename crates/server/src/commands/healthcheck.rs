@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mycars_http::Address;
+use mycars_http::{Address, connect_unverified};
 
 use crate::{error::CommandError, settings::Settings};
 
@@ -26,12 +26,12 @@ pub(super) fn run(url: Option<&str>) -> Result<(), CommandError> {
     let (place, answer) = match url {
         Some(url) => (url.to_owned(), ask_url(url, deadline)),
         None => match Settings::bind_of_process()? {
-            Address::Tcp(bind) => {
-                let url = format!("http://{}{READY}", reachable(bind));
+            (Address::Tcp(bind), scheme) => {
+                let url = format!("{scheme}://{}{READY}", reachable(bind));
                 let answer = ask_url(&url, deadline);
                 (url, answer)
             }
-            Address::Unix(path) => {
+            (Address::Unix(path), _) => {
                 let answer = ask_socket(&path, deadline);
                 (Address::Unix(path).to_string(), answer)
             }
@@ -66,9 +66,14 @@ fn ask_socket(path: &Path, deadline: Instant) -> io::Result<String> {
 
 /// Sends a GET request, and returns the status of the response.
 fn ask_url(url: &str, deadline: Instant) -> io::Result<String> {
-    let rest = url
-        .strip_prefix("http://")
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the URL must begin with http://"))?;
+    let (rest, is_https, port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+        (Some(rest), _) => (rest, false, 80),
+        (_, Some(rest)) => (rest, true, 443),
+        _ => {
+            let error = "the URL must begin with http:// or https://";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
+    };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let has_port = host
         .rsplit_once(':')
@@ -76,13 +81,22 @@ fn ask_url(url: &str, deadline: Instant) -> io::Result<String> {
     let address = if has_port {
         host.to_owned()
     } else {
-        format!("{host}:80")
+        format!("{host}:{port}")
     };
     let stream = connect(&address, deadline)?;
     let set_timeout = |time| stream.set_read_timeout(Some(time));
-    ask(&stream, host, &format!("/{path}"), || {
-        set_timeout(left(deadline)?)
-    })
+    let limit = || set_timeout(left(deadline)?);
+    let path = format!("/{path}");
+    if is_https {
+        let name = if has_port {
+            host.rsplit_once(':').map_or(host, |(name, _)| name)
+        } else {
+            host
+        };
+        ask(connect_unverified(&stream, name)?, host, &path, limit)
+    } else {
+        ask(&stream, host, &path, limit)
+    }
 }
 
 /// Sends a GET request, and returns the status of the response. Calls `limit` before each read, to set its time limit.
@@ -93,6 +107,7 @@ fn ask(
     limit: impl Fn() -> io::Result<()>,
 ) -> io::Result<String> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    limit()?;
     stream.write_all(request.as_bytes())?;
     let mut response = [0; STATUS_BYTES];
     let mut length = 0;

@@ -17,15 +17,16 @@ use crate::{
     error::CommandError,
     jobs, mail, service_manager,
     settings::{Settings, SettingsError, Throttle},
-    wiring,
+    tls, wiring,
 };
 
 pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
     // The file of a Unix socket is deleted at the end.
     let (listener, _file) = listen(settings)?;
+    let tls = tls::load(settings)?;
     let mut starting = None;
     let (app, applied) = wiring::server_app(settings, &mut |_| {
-        let served = serve_while_starting(&listener);
+        let served = serve_while_starting(&listener, tls.as_ref());
         starting = served
             .inspect_err(
                 |error| tracing::warn!(%error, "no health check is served while migrations are applied"),
@@ -50,6 +51,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
             max_page_size: settings.lists.max_page_size,
         },
         allowed_origins: settings.allowed_origins.clone(),
+        tls,
         trusted_proxies: settings.server.trusted_proxies.clone(),
         hsts_seconds: settings.server.hsts_seconds,
         image_origin: image_origin(&app),
@@ -71,6 +73,9 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
     mail::start(app.clone())?;
     actix_web::rt::System::new().block_on(async {
         // The banner comes before the log: actix's lines about the start are dropped, our own follow it.
+        if let Some(tls) = &http.tls {
+            tls::reload_on_hangup(tls.clone())?;
+        }
         let quiet = tracing::dispatcher::set_default(&Dispatch::none());
         let server = actix_web::rt::spawn(serve(app, &http, listener)?);
         // The server handles signals from its first poll on, so it can be stopped as soon as the banner is there.
@@ -114,6 +119,9 @@ fn listen(settings: &Settings) -> Result<(Listener, Option<SocketFile>), Command
     let address = listener.address()?;
     if settings.debug && !address.is_local() {
         return Err(SettingsError::DebugInPublic(address).into());
+    }
+    if settings.server.tls.files().is_some() && matches!(address, Address::Unix(_)) {
+        return Err(SettingsError::tls_on_unix_socket().into());
     }
     Ok((listener, None))
 }
@@ -206,10 +214,11 @@ fn banner(settings: &Settings, address: &Address) -> Result<String, CommandError
     };
     let places = match address {
         Address::Tcp(address) => format!(
-            "API       http://{address}/api/\
-             \n  Docs      http://{address}/api/docs/\
-             \n  Panel     http://{address}/admin/\
-             \n  Health    http://{address}/health/ready"
+            "API       {scheme}://{address}/api/\
+             \n  Docs      {scheme}://{address}/api/docs/\
+             \n  Panel     {scheme}://{address}/admin/\
+             \n  Health    {scheme}://{address}/health/ready",
+            scheme = settings.server.tls.scheme(),
         ),
         Address::Unix(_) => format!("Socket    {address}"),
     };

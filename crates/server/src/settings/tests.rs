@@ -183,6 +183,8 @@ fn variable_of_each_setting_changes_it() {
         "media.s3.secret_key",
         "backup.directory",
         "throttle.shared",
+        "server.tls.certificate_file",
+        "server.tls.key_file",
     ];
     let values = VALUES.iter().map(|(key, ..)| *key);
     let keys: BTreeSet<String> = values.chain(hidden).map(str::to_owned).collect();

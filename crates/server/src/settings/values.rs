@@ -219,6 +219,13 @@ pub(super) fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     })
 }
 
+/// The path of a file, or empty.
+pub(super) fn optional_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    read_text(deserializer, "the path of a file", |text| {
+        Some(PathBuf::from(text.trim()))
+    })
+}
+
 /// The folder or bucket of the pictures; `None` if it is empty.
 pub(super) fn media_root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MediaRoot>, D::Error> {
     let expected = "the path of a folder, or s3://BUCKET or s3://BUCKET/PREFIX";

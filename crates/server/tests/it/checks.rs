@@ -14,6 +14,7 @@ use mycars_testkit::TestDatabase;
 use crate::support::{
     Installation,
     accounts::{join, new_car},
+    certificate::Certificate,
     installation::SECRET_KEY,
 };
 
@@ -111,6 +112,17 @@ fn with_readable_database() -> Installation {
     production(database)
 }
 
+/// Returns an installation with a certificate that expires in so many days.
+fn with_certificate(days: i64) -> Installation {
+    let installation = production(TestDatabase::sqlite());
+    Certificate::expiring_in(days).install(&installation);
+    let path = |name| installation.path(name).display().to_string();
+    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    installation
+        .with("MYCARS__SERVER__TLS__CERTIFICATE_FILE", &certificate)
+        .with("MYCARS__SERVER__TLS__KEY_FILE", &key)
+}
+
 /// Faults, each with the problems that are found.
 fn faults() -> Vec<(Vec<&'static str>, Installation)> {
     let sqlite = TestDatabase::sqlite;
@@ -192,9 +204,16 @@ fn faults() -> Vec<(Vec<&'static str>, Installation)> {
             vec!["W010"],
             production(TestDatabase::postgres()).with("MYCARS__DATABASE__POOL_SIZE", "1000"),
         ),
+        (
+            vec!["E019"],
+            setting("MYCARS__SERVER__TLS__CERTIFICATE_FILE", "missing.pem")
+                .with("MYCARS__SERVER__TLS__KEY_FILE", "missing.pem"),
+        ),
+        (vec!["E020"], with_certificate(-1)),
+        (vec!["W012"], with_certificate(13)),
         (vec!["W011"], setting("SECRET_KEY_FALLBACKS", SECRET_KEY)),
         (
-            vec!["W012"],
+            vec!["W013"],
             setting("MYCARS__THROTTLE__SHARED", "redis://:hunter2@127.0.0.1:1"),
         ),
     ]
@@ -265,6 +284,12 @@ fn production_example_of_readme_has_no_problems() {
     assert_eq!(check(&installation, &["--deploy"]), none);
     let marker = installation.path("data/media/.mycars-database");
     assert!(!marker.exists(), "the check claims no pictures");
+}
+
+#[test]
+fn server_with_tls_needs_no_proxy() {
+    let installation = with_certificate(60).with("MYCARS__SERVER__TRUSTED_PROXIES", "");
+    assert_eq!(check(&installation, &["--deploy"]), Vec::<String>::new());
 }
 
 #[test]

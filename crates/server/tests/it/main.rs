@@ -14,6 +14,7 @@
 //! - [`keys`]: API keys.
 //! - [`logins`]: the list and the end of logins, and the reuse of refresh tokens.
 //! - [`sockets`]: Unix sockets.
+//! - [`tls`]: TLS in the server itself.
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.
 //! - [`security_events`]: the log lines of security events.
@@ -74,3 +75,4 @@ mod start;
 mod storage;
 mod support;
 mod throttles;
+mod tls;

@@ -1,5 +1,6 @@
 //! Runs the binary, and sends requests to it.
 
+pub(crate) mod certificate;
 pub(crate) mod document;
 pub(crate) mod installation;
 pub(crate) mod output;

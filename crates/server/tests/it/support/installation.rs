@@ -185,10 +185,12 @@ impl Server {
             .unwrap_or_else(|| panic!("the server did not start: {}", process.stderr.complete()));
         let address = banner
             .split_whitespace()
-            .find_map(|word| match word.strip_prefix("http://") {
-                Some(rest) => rest.strip_suffix("/api/"),
-                None => word.starts_with("unix:").then_some(word),
-            })
+            .find_map(
+                |word| match word.strip_prefix("http://").or(word.strip_prefix("https://")) {
+                    Some(rest) => rest.strip_suffix("/api/"),
+                    None => word.starts_with("unix:").then_some(word),
+                },
+            )
             .unwrap_or_else(|| panic!("the banner names no URL: {banner}"));
         let stderr = process.stderr.clone();
         Self {
@@ -212,6 +214,11 @@ impl Server {
     /// Sends SIGTERM, without waiting.
     pub(crate) fn terminate(&self) {
         self.process.terminate();
+    }
+
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.process.hang_up();
     }
 
     /// Waits until the process has ended.

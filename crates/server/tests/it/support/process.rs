@@ -52,6 +52,11 @@ impl Process {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it still runs");
     }
 
+    /// Sends SIGHUP, after which the server reads its certificate again.
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).expect("it still runs");
+    }
+
     /// Limits the size of the files of the process, in bytes. A write beyond that fails if the process ignores
     /// SIGXFSZ.
     #[cfg(target_os = "linux")]
