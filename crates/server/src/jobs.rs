@@ -109,6 +109,9 @@ impl Jobs {
         for (job, every) in &self.schedule {
             let interval = TimeDelta::from_std(*every).unwrap_or(TimeDelta::MAX);
             let lease = leases.iter().find(|lease| lease.name == job.as_str());
+            if let Some(lease) = lease {
+                self.metrics.due_in(*job, lease.due_in);
+            }
             if lease.is_none_or(|lease| lease.is_available(interval))
                 && let Some(lease) = self.leases.take(job.as_str(), *every)?
             {

@@ -1,10 +1,14 @@
 //! Metrics for Prometheus (wire contract, section 7): number and duration of requests, and the jobs that wait for each
 //! worker pool. The names follow OpenTelemetry's semantic conventions where those define one.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
 use actix_web::http::{Method, StatusCode};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::housekeeping::Job;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -65,9 +69,38 @@ pub struct JobMetrics {
     last_success: Family<JobLabels, Gauge>,
     last_items: Family<JobLabels, Gauge>,
     failures: Family<JobLabels, Counter>,
+    lag: Family<JobLabels, Gauge>,
+    /// The time at which each job was or will be due, as last seen.
+    due: Arc<Mutex<HashMap<Job, Due>>>,
+}
+
+/// A point in time, by its distance to another one.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    seen: Instant,
+    due_in: TimeDelta,
 }
 
 impl JobMetrics {
+    /// Records in which time a job is due; zero or less if it is due.
+    pub fn due_in(&self, job: Job, due_in: TimeDelta) {
+        let seen = Instant::now();
+        self.due().insert(job, Due { seen, due_in });
+    }
+
+    fn due(&self) -> MutexGuard<'_, HashMap<Job, Due>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets for how long each job is due by now.
+    fn set_lags(&self) {
+        for (job, due) in &*self.due() {
+            let passed = TimeDelta::from_std(due.seen.elapsed()).unwrap_or(TimeDelta::MAX);
+            let lag = (passed - due.due_in).num_seconds().max(0);
+            self.lag.get_or_create(&labels(*job)).set(lag);
+        }
+    }
+
     /// Records that a job has processed this number of items.
     pub fn succeeded(&self, job: Job, items: u64, at: DateTime<Utc>) {
         let items = items.try_into().unwrap_or(i64::MAX);
@@ -102,6 +135,12 @@ impl JobMetrics {
             "Number of failures of a recurring job",
             self.failures.clone(),
         );
+        registry.register_with_unit(
+            "mycars_job_lag",
+            "For how long a recurring job has been due without being done; 0 if it is not due",
+            Unit::Seconds,
+            self.lag.clone(),
+        );
     }
 }
 
@@ -112,6 +151,7 @@ fn labels(job: Job) -> JobLabels {
 /// The metrics.
 pub(crate) struct Metrics {
     registry: Registry,
+    jobs: JobMetrics,
     requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
     waiting: Family<PoolLabels, Gauge>,
     refused: Family<PoolLabels, Counter>,
@@ -169,6 +209,7 @@ impl Metrics {
         registry.register("mycars_build_info", "Build information", build);
         Self {
             registry,
+            jobs: jobs.clone(),
             requests,
             waiting,
             refused,
@@ -216,6 +257,7 @@ impl Metrics {
 
     /// Formats all metrics in `OpenMetrics`' text format.
     pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        self.jobs.set_lags();
         let mut text = String::new();
         encode(&mut text, &self.registry).map(|()| text)
     }
@@ -252,6 +294,7 @@ mod tests {
         let (jobs, waits) = (JobMetrics::default(), PoolWaits::default());
         jobs.succeeded(Job::BackUp, 1, DateTime::default());
         jobs.failed(Job::BackUp);
+        jobs.due_in(Job::BackUp, TimeDelta::zero());
         waits.of("database").observe(0.1);
         let metrics = Metrics::new(&jobs, waits);
         metrics.count(&Method::GET, "/", StatusCode::OK, Duration::ZERO);
@@ -265,6 +308,20 @@ mod tests {
             .map(|line| line.split_once(' ').unwrap())
             .map(|(name, kind)| format!("| `{name}` | {kind} |"))
             .collect()
+    }
+
+    #[test]
+    fn lag_of_a_job_is_the_time_since_it_was_due() {
+        let (jobs, waits) = (JobMetrics::default(), PoolWaits::default());
+        jobs.due_in(Job::BackUp, TimeDelta::hours(-2));
+        jobs.due_in(Job::ClearSessions, TimeDelta::hours(2));
+        let text = Metrics::new(&jobs, waits).text().unwrap();
+        let lag = |job| {
+            let line = format!("mycars_job_lag_seconds{{job=\"{job}\"}} ");
+            text.lines().find_map(|found| found.strip_prefix(&line)).unwrap()
+        };
+        assert!(lag("back_up").parse::<i64>().unwrap() >= 7200, "{text}");
+        assert_eq!(lag("clear_sessions"), "0");
     }
 
     #[test]

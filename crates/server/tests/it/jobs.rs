@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use mycars_testkit::TestDatabase;
 
-use crate::support::{Installation, Server, wait_for};
+use crate::support::{Installation, Request, Server, wait_for};
 
 /// Records each change of a lease. Stopped and killed servers can't change what is recorded.
 const RECORD: &str = "
@@ -44,6 +44,30 @@ fn installation(lease_seconds: &str) -> Installation {
     Installation::on(database)
         .with("MYCARS__JOBS__EVERY_SECONDS", "1")
         .with("MYCARS__JOBS__LEASE_SECONDS", lease_seconds)
+}
+
+/// Returns the lag of a job in the metrics, in seconds; `None` if there is none yet.
+fn lag(server: &Server, job: &str) -> Option<u64> {
+    let metrics = server.send(&Request::get("/metrics")).text();
+    let line = format!("mycars_job_lag_seconds{{job=\"{job}\"}} ");
+    metrics
+        .lines()
+        .find_map(|found| found.strip_prefix(&line)?.parse().ok())
+}
+
+#[test]
+fn lag_in_metrics_grows_while_a_job_is_stopped() {
+    let installation = installation("60");
+    let database = installation.database();
+    let server = installation.start();
+    thread::scope(|scope| {
+        scope.spawn(|| database.execute(BLOCK));
+        wait_for("a job that is late", || {
+            lag(&server, JOB).filter(|seconds| *seconds >= 3)
+        });
+        database.execute("INSERT INTO unlock VALUES (now())");
+    });
+    wait_for("the job", || lag(&server, JOB).filter(|seconds| *seconds < 2));
 }
 
 fn start_three(installation: &Installation) -> Vec<Server> {
