@@ -18,7 +18,7 @@ COPY benches benches
 # The caches are kept for the next build, and are not part of the image: the binary is copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --package mycars-server --no-default-features --features pg-tls,tls \
+    cargo build --release --locked --package mycars-server --no-default-features --features pg-tls,tls,otel \
     && install -D target/release/mycars /out/mycars
 
 FROM debian:bookworm-slim

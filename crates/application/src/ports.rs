@@ -105,7 +105,7 @@ pub use refresh_tokens::{Family, ListedToken, RefreshToken, RefreshTokenReposito
 pub use rows::{Row, RowRepository, Table};
 pub use sessions::{ListedSession, Session, SessionRepository};
 pub use signer::Signer;
-pub use statements::{StatementUsage, record_statement, take_statements};
+pub use statements::{StatementUsage, TRACE_TARGET, record_statement, take_statements};
 pub use store::{BoxError, Mode, Rollback, Store, StoreError, UnitOfWork};
 pub use tokens::{Claims, TokenCodec, Undecodable, Unsignable};
 pub use users::UserRepository;

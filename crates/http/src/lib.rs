@@ -38,5 +38,6 @@ pub use request::{
 };
 pub use routes::paths;
 pub use server::{Settings, serve};
+pub use state::TraceHooks;
 pub use web::panel::screens;
 pub use web::reset::LINK as RESET_LINK;

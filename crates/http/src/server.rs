@@ -46,7 +46,7 @@ use crate::{
         throttle::{Limits, Throttles},
     },
     routes,
-    state::State,
+    state::{State, TraceHooks},
 };
 
 /// The settings of the server.
@@ -62,6 +62,8 @@ pub struct Settings {
     pub lists: ListSettings,
     /// Origins with scripts that may read responses.
     pub allowed_origins: AllowedOrigins,
+    /// Traces of requests; `None` if they are off.
+    pub traces: Option<TraceHooks>,
     /// TLS of the server itself.
     pub tls: Option<Tls>,
     /// Proxies that may set forwarding headers.
@@ -286,6 +288,7 @@ fn state(app: App, settings: &Settings) -> io::Result<State> {
         max_upload: MAX_UPLOAD,
         bodies: BodyBudget::new(settings.max_body_memory),
         connections: connections(settings),
+        traces: settings.traces,
     })
 }
 
@@ -355,6 +358,7 @@ mod tests {
             pools: PoolSizes::SMALLEST,
             allowed_hosts: vec!["localhost".into()],
             allowed_origins: AllowedOrigins::Local,
+            traces: None,
             tls: None,
             trusted_proxies: TrustedProxies::new(&["127.0.0.1".into()]).unwrap(),
             hsts_seconds: 3600,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderValue;
 use mycars_application::App;
 use mycars_domain::UserId;
+use tracing::Span;
 
 use crate::{
     edge::{
@@ -22,6 +23,15 @@ use crate::{
         throttle::{Share, Throttles},
     },
 };
+
+/// The functions for spans of requests that only the library for traces has.
+#[derive(Debug, Clone, Copy)]
+pub struct TraceHooks {
+    /// Makes a span part of the trace that a value of the header `traceparent` names.
+    pub join: fn(&Span, &str),
+    /// Gives a span its final name.
+    pub rename: fn(&Span, String),
+}
 
 /// The use-cases, the worker pools, and the settings of requests.
 pub(crate) struct State {
@@ -49,6 +59,8 @@ pub(crate) struct State {
     /// The memory for the bodies of all requests.
     pub(crate) bodies: BodyBudget,
     pub(crate) connections: Connections,
+    /// `None` if traces are off.
+    pub(crate) traces: Option<TraceHooks>,
 }
 
 impl State {
@@ -91,6 +103,7 @@ pub(crate) mod tests {
             max_body: 100,
             max_upload: 100,
             bodies: BodyBudget::new(0),
+            traces: None,
             connections: Connections::new(
                 ConnectionLimits {
                     all: 0,

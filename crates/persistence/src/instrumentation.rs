@@ -1,24 +1,30 @@
-//! Observes the statements of a connection: counts them, and logs slow ones.
+//! Observes the statements of a connection: counts them, logs slow ones, and makes spans of traces.
 
 use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
-use mycars_application::ports::record_statement;
+use mycars_application::ports::{TRACE_TARGET, record_statement};
+use tracing::{Level, Span};
 
 /// Minimum time between two log lines of a connection: an overload makes many statements slow.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Counts the statements of one connection, and logs those that take at least `slow`.
 pub(crate) struct Statements {
+    /// The name of the database in OpenTelemetry.
+    system: &'static str,
     slow: Duration,
     started: Option<Instant>,
+    span: Span,
     logged: Option<Instant>,
 }
 
 impl Statements {
-    pub(crate) fn new(slow: Duration) -> Self {
+    pub(crate) fn new(system: &'static str, slow: Duration) -> Self {
         Self {
+            system,
             slow,
+            span: Span::none(),
             started: None,
             logged: None,
         }
@@ -28,8 +34,12 @@ impl Statements {
 impl Instrumentation for Statements {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match event {
-            InstrumentationEvent::StartQuery { .. } => self.started = Some(Instant::now()),
+            InstrumentationEvent::StartQuery { query, .. } => {
+                self.span = span(self.system, || query.to_string());
+                self.started = Some(Instant::now());
+            }
             InstrumentationEvent::FinishQuery { query, .. } => {
+                self.span = Span::none();
                 let Some(time) = self.started.take().map(|started| started.elapsed()) else {
                     return;
                 };
@@ -45,6 +55,27 @@ impl Instrumentation for Statements {
             _ => {}
         }
     }
+}
+
+/// Returns a span of the current trace; a disabled one if there is no trace.
+fn span(system: &'static str, query: impl FnOnce() -> String) -> Span {
+    let is_traced = tracing::enabled!(target: TRACE_TARGET, Level::INFO)
+        && Span::current()
+            .metadata()
+            .is_some_and(|metadata| metadata.target() == TRACE_TARGET);
+    if !is_traced {
+        return Span::none();
+    }
+    let statement = without_values(&query());
+    let operation = statement.split(' ').next();
+    tracing::info_span!(
+        target: TRACE_TARGET,
+        "statement",
+        otel.name = operation,
+        otel.kind = "client",
+        db.system.name = system,
+        db.query.text = statement,
+    )
 }
 
 /// Returns the text of a statement in one line, without the values that Diesel lists behind it. No statement of this

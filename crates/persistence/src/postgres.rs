@@ -28,6 +28,9 @@ use crate::{
 /// The type of connection in the shared files.
 type Conn = diesel::PgConnection;
 
+/// The name of the database in traces, which OpenTelemetry defines.
+const SYSTEM: &str = "postgresql";
+
 /// Begins the transaction of a snapshot, which the first read takes.
 const BEGIN_SNAPSHOT: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0";

@@ -24,6 +24,9 @@ use crate::options::Options;
 /// The type of connection in the shared files.
 type Conn = diesel::SqliteConnection;
 
+/// The name of the database in traces, which OpenTelemetry defines.
+const SYSTEM: &str = "sqlite";
+
 /// Begins the transaction of a snapshot, which the first read takes. In WAL mode, writers do not wait for it.
 const BEGIN_SNAPSHOT: &str = "BEGIN";
 

@@ -27,6 +27,7 @@ use crate::{
     error::CommandError,
     logging,
     settings::Settings,
+    telemetry::Traces,
     wiring,
 };
 
@@ -41,13 +42,22 @@ pub(crate) fn run(cli: Cli, console: &mut dyn Console) -> Result<(), CommandErro
         _ => None,
     };
     let settings = || -> Result<Settings, CommandError> {
-        let settings = Settings::of_process(bind.clone())?;
-        logging::start(&settings.log)?;
+        let settings = Settings::of_process(None)?;
+        logging::start(&settings.log, None)?;
         Ok(settings)
     };
     let app = || wiring::app(&settings()?);
     match command {
-        Command::Runserver { .. } => runserver::run(&settings()?, console),
+        Command::Runserver { .. } => {
+            let settings = Settings::of_process(bind)?;
+            let traces = settings.telemetry.endpoint().map(Traces::start).transpose()?;
+            logging::start(&settings.log, traces.as_ref().map(Traces::layer))?;
+            let served = runserver::run(&settings, traces.is_some(), console);
+            if let Some(traces) = traces {
+                traces.stop();
+            }
+            served
+        }
         Command::Migrate { plan } => migrate::run(&settings()?, plan, console),
         Command::Createsuperuser(given) => {
             let variable = |name: &str| std::env::var(name).ok();

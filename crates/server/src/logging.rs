@@ -3,24 +3,31 @@
 use std::io::{self, IsTerminal as _};
 
 use tracing::{Dispatch, level_filters::LevelFilter};
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, fmt, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
+    util::SubscriberInitExt as _,
+};
 
 use crate::settings::{Log, LogFormat, SettingsError};
 
-/// Starts the log of this program and its libraries on standard error. A log that was started before stays.
+/// The part of the log that makes traces, which are sent elsewhere.
+pub(crate) type TraceLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Starts the log of this program and its libraries on standard error, and its traces. A log that was started before
+/// stays.
 ///
 /// # Errors
 /// [`SettingsError::Wrong`] if the level is not valid.
-pub(crate) fn start(log: &Log) -> Result<(), SettingsError> {
-    let dispatch = dispatch(log, io::stderr, io::stderr().is_terminal())?;
+pub(crate) fn start(log: &Log, traces: Option<TraceLayer>) -> Result<(), SettingsError> {
+    let dispatch = dispatch(log, traces, io::stderr, io::stderr().is_terminal())?;
     // It fails only if a log was started before.
     let _ = dispatch.try_init();
     Ok(())
 }
 
 /// Directives that those of the settings override. The HTTP library logs an error for each malformed request, without
-/// its address.
-const DEFAULT_DIRECTIVES: &str = "actix_http::h1::dispatcher=off";
+/// its address. Spans of traces are not part of the log.
+const DEFAULT_DIRECTIVES: &str = "actix_http::h1::dispatcher=off,mycars::trace=off";
 
 /// Parses a level or the directives of an `EnvFilter`, and adds the default directives; `None` if the text is neither.
 pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
@@ -40,14 +47,19 @@ pub(crate) fn has_security_events(level: &str) -> bool {
     let Some(filter) = filter(level) else {
         return false;
     };
-    let dispatch: Dispatch = tracing_subscriber::fmt().with_env_filter(filter).into();
+    let dispatch: Dispatch = fmt().with_env_filter(filter).into();
     tracing::dispatcher::with_default(
         &dispatch,
         || tracing::enabled!(target: "mycars::security", tracing::Level::WARN),
     )
 }
 
-fn dispatch<W>(log: &Log, writer: W, is_terminal: bool) -> Result<Dispatch, SettingsError>
+fn dispatch<W>(
+    log: &Log,
+    traces: Option<TraceLayer>,
+    writer: W,
+    is_terminal: bool,
+) -> Result<Dispatch, SettingsError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -56,15 +68,29 @@ where
         held: format!("{:?}", log.level),
         expected: "a level".to_owned(),
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer);
-    Ok(match log.format {
-        // The list would only repeat the current span.
-        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).into(),
-        LogFormat::Text if is_terminal => builder.into(),
-        LogFormat::Text => builder.with_ansi(false).into(),
+    let registry = tracing_subscriber::registry();
+    Ok(match traces {
+        // A filter of the whole log makes spans of traces free.
+        None => registry.with(lines(log, writer, is_terminal)).with(filter).into(),
+        Some(traces) => registry
+            .with(traces)
+            .with(lines(log, writer, is_terminal).with_filter(filter))
+            .into(),
     })
+}
+
+/// Returns the part of the log that writes lines.
+fn lines<S, W>(log: &Log, writer: W, is_terminal: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'s> LookupSpan<'s>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let layer = fmt::layer().with_writer(writer);
+    match log.format {
+        // The list would only repeat the current span.
+        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Text => layer.with_ansi(is_terminal).boxed(),
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +120,7 @@ mod tests {
             format,
         };
         let writer = buffer.clone();
-        let dispatch = dispatch(&log, move || writer.clone(), false).unwrap();
+        let dispatch = dispatch(&log, None, move || writer.clone(), false).unwrap();
         tracing::dispatcher::with_default(&dispatch, || {
             tracing::debug!("a detail");
             tracing::info_span!("request", id = "a-1").in_scope(|| tracing::info!(car = 7, "some news"));
@@ -167,7 +193,7 @@ mod tests {
             level: "inof".to_owned(),
             format: LogFormat::Text,
         };
-        let error = dispatch(&log, io::stderr, false).unwrap_err();
+        let error = dispatch(&log, None, io::stderr, false).unwrap_err();
         assert_eq!(error.to_string(), "log.level is \"inof\", but should be a level");
     }
 }

@@ -12,6 +12,8 @@ mod progress;
 mod secret_key;
 mod service_manager;
 mod settings;
+#[cfg_attr(not(feature = "otel"), path = "no_telemetry.rs")]
+mod telemetry;
 mod tls;
 mod wiring;
 

@@ -89,6 +89,7 @@ pub(crate) struct Settings {
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) log: Log,
     pub(crate) metrics: Metrics,
+    pub(crate) telemetry: Telemetry,
     /// Warnings to log at the start, one line each.
     pub(crate) warnings: Vec<String>,
 }
@@ -425,6 +426,20 @@ pub(crate) struct Metrics {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    #[serde(deserialize_with = "values::collector_url")]
+    otlp_endpoint: String,
+}
+
+impl Telemetry {
+    /// Returns the URL of the collector of traces; `None` if traces are off.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        Some(&*self.otlp_endpoint).filter(|url| !url.is_empty())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Log {
     #[serde(deserialize_with = "values::log_level")]
     pub(crate) level: String,
@@ -566,6 +581,7 @@ struct Given {
     cors: Cors,
     log: Log,
     metrics: Metrics,
+    telemetry: Telemetry,
 }
 
 impl Settings {
@@ -744,6 +760,7 @@ impl Given {
             allowed_origins: self.cors.settle(debug),
             log: self.log,
             metrics: self.metrics,
+            telemetry: self.telemetry,
             warnings,
         }
     }

@@ -6,6 +6,7 @@
 //! - [`image_store_contract!`]: the rules for every image store.
 //! - [`samples`]: users, cars and tokens for tests that do not depend on their values.
 //! - [`SmtpSink`]: a mail server that keeps all mails in memory.
+//! - [`TraceSink`]: a collector of traces that keeps all spans in memory.
 //! - [`random`]: repeatable random numbers, for tests that generate their input.
 //!
 //! With the feature `http`:
@@ -46,8 +47,10 @@ pub mod samples;
 mod scratch;
 mod smtp_sink;
 pub mod store_contract;
+mod trace_sink;
 
 pub use smtp_sink::{ReceivedMail, SmtpSink};
+pub use trace_sink::{ReceivedSpan, TraceSink};
 
 #[cfg(feature = "databases")]
 pub use database::TestDatabase;

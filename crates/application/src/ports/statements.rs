@@ -32,6 +32,9 @@ impl StatementUsage {
     }
 }
 
+/// Target of the spans of traces: requests, use-cases and statements. They are not part of the log.
+pub const TRACE_TARGET: &str = "mycars::trace";
+
 thread_local! {
     static USAGE: Cell<StatementUsage> = const { Cell::new(StatementUsage { count: 0, time: Duration::ZERO }) };
 }

@@ -1,4 +1,4 @@
-//! Logs one line for each request, inside a span with its id, and counts it in the metrics.
+//! Logs one line for each request, inside a span with its id, counts it in the metrics, and makes its span in a trace.
 
 use std::{
     net::IpAddr,
@@ -18,8 +18,8 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use mycars_application::ports::StatementUsage;
-use tracing::Instrument as _;
+use mycars_application::ports::{StatementUsage, TRACE_TARGET};
+use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{
     edge::{
@@ -27,7 +27,7 @@ use crate::{
         request_id::{REQUEST_ID, RequestId, RequestIds},
     },
     error::ApiError,
-    request::pools::count_statements,
+    request::pools::observe,
     state::State,
 };
 
@@ -43,12 +43,14 @@ pub(crate) async fn log(
     let started = Instant::now();
     let span = tracing::info_span!("request", %id);
     request.extensions_mut().insert(RequestId(id.clone()));
+    let trace = trace(&state, &request, &id);
     let logged = LoggedRequest {
         address: state.proxies.client(request.request()).address,
         method: request.method().clone(),
         path: request.path().to_owned(),
+        trace: trace.clone(),
     };
-    let (result, statements) = count_statements(next.call(request).instrument(span.clone())).await;
+    let (result, statements) = observe(trace, next.call(request).instrument(span.clone())).await;
     let took = started.elapsed();
     let _entered = span.enter();
     match result {
@@ -68,11 +70,39 @@ pub(crate) async fn log(
     }
 }
 
+/// The header by which a client or a proxy names the trace of a request (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
+
+/// Returns the span of a request in its trace, with the names of OpenTelemetry; a disabled one if traces are off.
+fn trace(state: &State, request: &ServiceRequest, id: &str) -> Span {
+    let span = tracing::info_span!(
+        target: TRACE_TARGET,
+        parent: None,
+        "request",
+        otel.name = request.method().as_str(),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = request.method().as_str(),
+        http.route = Empty,
+        http.response.status_code = Empty,
+        url.path = request.path(),
+        mycars.request_id = id,
+    );
+    if let Some(traces) = state.traces
+        && let Some(traceparent) = request.headers().get(TRACEPARENT)
+        && let Ok(traceparent) = traceparent.to_str()
+    {
+        (traces.join)(&span, traceparent);
+    }
+    span
+}
+
 /// The data of a request that are logged.
 struct LoggedRequest {
     address: IpAddr,
     method: Method,
     path: String,
+    trace: Span,
 }
 
 impl LoggedRequest {
@@ -86,6 +116,7 @@ impl LoggedRequest {
         statements: StatementUsage,
     ) {
         state.metrics.count(&self.method, route, status, took);
+        self.complete_trace(state, route, status);
         tracing::info!(
             address = %self.address,
             method = %self.method,
@@ -96,6 +127,20 @@ impl LoggedRequest {
             db_ms = milliseconds(statements.time),
             "request completed"
         );
+    }
+
+    fn complete_trace(&self, state: &State, route: &str, status: StatusCode) {
+        let Some(traces) = state.traces else {
+            return;
+        };
+        if !route.is_empty() {
+            self.trace.record("http.route", route);
+            (traces.rename)(&self.trace, format!("{} {route}", self.method));
+        }
+        self.trace.record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            self.trace.record("otel.status_code", "ERROR");
+        }
     }
 }
 

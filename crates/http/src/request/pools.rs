@@ -17,7 +17,7 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use mycars_application::ports::{StatementUsage, take_statements};
+use mycars_application::ports::{StatementUsage, TRACE_TARGET, take_statements};
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::{sync::oneshot, task_local};
 use tracing::Span;
@@ -91,18 +91,45 @@ impl PoolSizes {
 }
 
 task_local! {
-    /// The statements of the current request's work on the pools.
-    static STATEMENTS: Cell<StatementUsage>;
+    /// The current request.
+    static OBSERVED: Observed;
 }
 
-/// Handles a request, and returns the statements of its work on the pools as well.
-pub(crate) async fn count_statements<T>(request: impl Future<Output = T>) -> (T, StatementUsage) {
-    STATEMENTS
-        .scope(Cell::default(), async {
+/// The observations of a request's work on the pools.
+struct Observed {
+    statements: Cell<StatementUsage>,
+    /// The request's span in its trace.
+    trace: Span,
+}
+
+/// Handles a request, and returns the statements of its work on the pools as well. The work has spans in `trace`.
+pub(crate) async fn observe<T>(trace: Span, request: impl Future<Output = T>) -> (T, StatementUsage) {
+    let observed = Observed {
+        statements: Cell::default(),
+        trace,
+    };
+    OBSERVED
+        .scope(observed, async {
             let result = request.await;
-            (result, STATEMENTS.with(Cell::get))
+            (result, OBSERVED.with(|observed| observed.statements.get()))
         })
         .await
+}
+
+/// Returns the span of work in the trace of the current request; a disabled one if there is no trace.
+fn work_span(pool: Pool) -> Span {
+    let in_trace = |observed: &Observed| {
+        let trace = &observed.trace;
+        (!trace.is_disabled()).then(|| {
+            let pool = tracing::field::debug(pool);
+            tracing::info_span!(target: TRACE_TARGET, parent: trace, "use case", mycars.pool = pool)
+        })
+    };
+    OBSERVED
+        .try_with(in_trace)
+        .ok()
+        .flatten()
+        .unwrap_or_else(Span::none)
 }
 
 /// The worker pools.
@@ -214,7 +241,7 @@ impl WorkerPools {
         share: Share,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PoolError> {
-        let span = Span::current();
+        let (span, work_span) = (Span::current(), work_span(pool));
         let workers = match pool {
             Pool::Database => &self.database,
             Pool::Writes => self.writes.as_ref().unwrap_or(&self.database),
@@ -237,6 +264,7 @@ impl WorkerPools {
             wait.observe(queued.elapsed().as_secs_f64());
             // A panic ends the work, not the thread.
             span.in_scope(|| {
+                let _traced = work_span.entered();
                 let _ = take_statements();
                 if let Ok(result) = catch_unwind(AssertUnwindSafe(work)) {
                     drop(reply.send(Ok((result, take_statements()))));
@@ -248,7 +276,10 @@ impl WorkerPools {
         workers.push(share, job);
         let (result, statements) = answer.await.map_err(|_| PoolError::Panicked)??;
         // Without a scope, the work belongs to no request whose log line is still to come, such as the rest of a list.
-        let _ = STATEMENTS.try_with(|sum| sum.set(sum.get().plus(statements)));
+        let _ = OBSERVED.try_with(|observed| {
+            let sum = &observed.statements;
+            sum.set(sum.get().plus(statements));
+        });
         Ok(result)
     }
 }

@@ -92,6 +92,7 @@ fn settings() -> Settings {
         allowed_hosts: vec!["127.0.0.1".into()],
         allowed_origins: AllowedOrigins::Listed(Vec::new()),
         tls: None,
+        traces: None,
         trusted_proxies: TrustedProxies::default(),
         hsts_seconds: 0,
         max_connections: 100,

@@ -9,7 +9,7 @@ use diesel::{
 use mycars_application::ports::Store;
 
 use super::{
-    Conn, check, check_before_migrations, establish, facts,
+    Conn, SYSTEM, check, check_before_migrations, establish, facts,
     migrations::{apply_pending, pending_names},
     prepare,
     store::{DieselStore, Manager},
@@ -94,7 +94,7 @@ impl CustomizeConnection<Conn, ConnectError> for Prepare {
     fn on_acquire(&self, conn: &mut Conn) -> Result<(), ConnectError> {
         prepare(conn, self.0)?;
         if let Some(slow) = self.0.slow_statement {
-            conn.set_instrumentation(Statements::new(slow));
+            conn.set_instrumentation(Statements::new(SYSTEM, slow));
         }
         Ok(())
     }

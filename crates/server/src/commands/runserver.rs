@@ -17,10 +17,16 @@ use crate::{
     error::CommandError,
     jobs, mail, service_manager,
     settings::{Settings, SettingsError, Throttle},
+    telemetry::Traces,
     tls, wiring,
 };
 
-pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), CommandError> {
+/// Serves until a signal, with traces if they are on.
+pub(super) fn run(
+    settings: &Settings,
+    has_traces: bool,
+    console: &mut dyn Console,
+) -> Result<(), CommandError> {
     // The file of a Unix socket is deleted at the end.
     let (listener, _file) = listen(settings)?;
     let tls = tls::load(settings)?;
@@ -51,6 +57,7 @@ pub(super) fn run(settings: &Settings, console: &mut dyn Console) -> Result<(), 
             max_page_size: settings.lists.max_page_size,
         },
         allowed_origins: settings.allowed_origins.clone(),
+        traces: has_traces.then(Traces::hooks),
         tls,
         trusted_proxies: settings.server.trusted_proxies.clone(),
         hsts_seconds: settings.server.hsts_seconds,

@@ -32,6 +32,11 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("server.max_body_memory", "0", "-1"),
     ("server.trusted_proxies", "10.0.0.1", "example.org"),
     ("server.hsts_seconds", "60", "-1"),
+    (
+        "telemetry.otlp_endpoint",
+        "http://127.0.0.1:4318",
+        "127.0.0.1:4318",
+    ),
     ("database.pool_size", "4", "0"),
     ("database.timeout_seconds", "9", "0"),
     ("database.statement_timeout_seconds", "9", "3601"),

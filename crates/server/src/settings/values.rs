@@ -241,6 +241,15 @@ pub(super) fn delivery<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Del
     })
 }
 
+/// The URL of a collector of traces, or empty.
+pub(super) fn collector_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    read_text(deserializer, "a URL such as http://127.0.0.1:4318", |text| {
+        let url = text.trim();
+        let is_url = url.strip_prefix("http://").is_some_and(|host| !host.is_empty());
+        (url.is_empty() || is_url && !url.contains('@')).then(|| url.to_owned())
+    })
+}
+
 /// The URL of a server, or empty.
 pub(super) fn server_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     read_text(deserializer, "a URL such as https://s3.example.org", |text| {

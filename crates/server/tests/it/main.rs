@@ -15,6 +15,7 @@
 //! - [`logins`]: the list and the end of logins, and the reuse of refresh tokens.
 //! - [`sockets`]: Unix sockets.
 //! - [`tls`]: TLS in the server itself.
+//! - `traces`: spans for OpenTelemetry, with the feature `otel`.
 //! - [`session`]: browser sessions, and the protection from other sites.
 //! - [`history`]: the audit log.
 //! - [`security_events`]: the log lines of security events.
@@ -76,3 +77,5 @@ mod storage;
 mod support;
 mod throttles;
 mod tls;
+#[cfg(feature = "otel")]
+mod traces;
