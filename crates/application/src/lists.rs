@@ -350,6 +350,8 @@ pub struct TokenQuery {
     pub state: Option<TokenState>,
     /// Of this user.
     pub user: Option<UserId>,
+    /// Of the login whose first token has this `jti`.
+    pub family: Option<String>,
     /// Orders, the first first; ties are newest first.
     pub ordering: Vec<(TokenOrder, Direction)>,
     /// The page; all items if `None`.
@@ -365,6 +367,7 @@ impl TokenQuery {
             search: Search::default(),
             state: None,
             user: None,
+            family: None,
             ordering: Vec::new(),
             page: None,
         }

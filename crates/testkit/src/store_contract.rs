@@ -122,6 +122,7 @@ macro_rules! store_contract {
             revoke_all_excepts_a_family
             revoked_family_has_its_first_token_and_no_other
             revocation_keeps_the_use_and_removes_the_device
+            logins_are_listed_once_newest_first
             tokens_are_filtered_by_state_and_user
             token_search_covers_jti_and_owner
             tokens_are_ordered_and_paginated

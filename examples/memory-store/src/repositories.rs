@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::{
-    lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, UserCount, UserQuery},
+    lists::{CarQuery, HistoryCount, HistoryQuery, TokenQuery, TokenState, UserCount, UserQuery},
     ports::{
         ApiKey, ApiKeyRepository, AuditLog, CarCount, CarRepository, CarVersion, Device, Installation,
         InstallationRepository, Lease, LeaseRepository, ListedSession, ListedToken, MailKind, Outbox,
@@ -512,6 +512,22 @@ impl RefreshTokenRepository for Unit {
         let tokens = self.state.refresh_tokens.iter();
         let numbered = tokens.map(|(number, token)| (*number, token));
         Ok(query.select(numbered, |id| self.state.users.get(&id)))
+    }
+
+    fn logins_of(&mut self, user: UserId, now: DateTime<Utc>) -> Result<Vec<i64>> {
+        let live = TokenQuery {
+            user: Some(user),
+            state: Some(TokenState::Live),
+            ..TokenQuery::at(now)
+        };
+        let mut newest = BTreeMap::new();
+        for listed in RefreshTokenRepository::list(self, &live)? {
+            let number = newest.entry(listed.token.family().id).or_insert(0);
+            *number = listed.number.max(*number);
+        }
+        let mut numbers: Vec<i64> = newest.into_values().collect();
+        numbers.sort_by_key(|number| Reverse(*number));
+        Ok(numbers)
     }
 
     fn count(&mut self, query: &TokenQuery) -> Result<u64> {

@@ -10,6 +10,5 @@ mod revoke;
 pub(crate) use end::{end_recorded, update_and_end};
 pub use end_all::end_all;
 pub use list::{count, list, numbers, read_all};
-pub(crate) use of_user::newest_live_tokens_of;
 pub use of_user::{Login, LoginId, LoginKind, end, end_others, list_of};
 pub use revoke::revoke;

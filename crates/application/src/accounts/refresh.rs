@@ -6,13 +6,14 @@ use mycars_domain::{
 };
 
 use super::{
-    Error, logins,
+    Error,
     sessions::TOUCH_AFTER,
     token::{self, TokenError, TokenType, Verified},
 };
 use crate::{
     App, Caller, Input, Secret, UpdateMode, audit,
     input::{Checker, required_text},
+    lists::{LimitOffset, TokenQuery, TokenState},
     ports::{Family, RefreshToken, Revocation, StoreError, UnitOfWork},
     security_log::{Details, SecurityEvent},
 };
@@ -172,11 +173,15 @@ fn live_family(
     user: &User,
     family: Family,
 ) -> Result<Family, StoreError> {
-    let live = unit
-        .refresh_tokens()
-        .list(&logins::newest_live_tokens_of(app, user.id))?;
-    let mut families = live.into_iter().map(|listed| listed.token.family());
-    Ok(families.find(|live| live.id == family.id).unwrap_or(family))
+    let live = unit.refresh_tokens().list(&TokenQuery {
+        user: Some(user.id),
+        family: Some(family.id.clone()),
+        state: Some(TokenState::Live),
+        page: Some(LimitOffset { limit: 1, offset: 0 }),
+        ..TokenQuery::at(app.now())
+    })?;
+    let live = live.into_iter().next();
+    Ok(live.map_or(family, |listed| listed.token.family()))
 }
 
 fn issue_pair(app: &App, unit: &mut dyn UnitOfWork, user: &User, family: Family) -> Result<Refreshed, Error> {
@@ -414,17 +419,23 @@ mod tests {
             .expect_token_record(move |token| token.id == "new" && token.family == Some(family("jti")));
         let tokens = &mut mocks.unit.refresh_tokens;
         tokens.expect_family_has_ended().returning(|_| Ok(false));
-        tokens.expect_list().returning(move |_| {
-            let live = ["other", "jti"].map(|id| ListedToken {
-                number: 5,
-                token: RefreshToken {
-                    family: Some(family(id)),
-                    ..known(None)
-                },
-                username: None,
+        tokens
+            .expect_list()
+            .withf(|query| {
+                (query.user, query.family.as_deref(), query.state)
+                    == (Some(samples::user().id), Some("jti"), Some(TokenState::Live))
+            })
+            .returning(move |_| {
+                let live = ListedToken {
+                    number: 5,
+                    token: RefreshToken {
+                        family: Some(family("jti")),
+                        ..known(None)
+                    },
+                    username: None,
+                };
+                Ok(vec![live])
             });
-            Ok(live.into())
-        });
         let (app, store) = mocks.into_app();
         let answer = refresh(&app, samples::origin(), &"token".into()).unwrap();
         assert_eq!(answer.refresh, Some("refresh".into()));

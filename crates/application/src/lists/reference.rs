@@ -249,6 +249,7 @@ impl TokenQuery {
             self.state
                 .is_none_or(|state| TokenState::of(token, self.now) == state)
                 && self.user.is_none_or(|user| token.user == Some(user))
+                && (self.family.as_ref()).is_none_or(|family| token.family().id == *family)
                 && self.search.finds_in(&[searchable(&[&token.id]), owner])
         };
         let compare = |one: &(i64, &RefreshToken), other: &(i64, &RefreshToken)| {

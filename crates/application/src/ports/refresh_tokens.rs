@@ -183,6 +183,13 @@ pub trait RefreshTokenRepository {
     /// Those of the database.
     fn list(&mut self, query: &TokenQuery) -> Result<Vec<ListedToken>, StoreError>;
 
+    /// Returns the logins of a user that have live tokens at `now`, the newest first: the greatest number of the live
+    /// tokens of each [family](RefreshToken::family).
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn logins_of(&mut self, user: UserId, now: DateTime<Utc>) -> Result<Vec<i64>, StoreError>;
+
     /// Counts the tokens that match a query, on all its pages.
     ///
     /// # Errors

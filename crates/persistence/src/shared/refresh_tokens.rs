@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    dsl::{exists, select},
+    dsl::{exists, max, select},
     prelude::*,
     result::Error::DeserializationError,
     sql_types,
@@ -27,6 +27,11 @@ use super::{
     schema::{refresh_tokens, users},
     store::{IDS_AT_ONCE, Unit, contains_nul, count_of, paged},
 };
+
+diesel::define_sql_function! {
+    /// Returns the first of two values that is not NULL.
+    fn coalesce(first: sql_types::Nullable<sql_types::Text>, second: sql_types::Text) -> sql_types::Text;
+}
 
 diesel::define_sql_function! {
     /// Converts text to lower case. Other systems may write the ids of their tokens in capitals. The ids must be
@@ -167,6 +172,9 @@ fn filtered(query: &TokenQuery) -> refresh_tokens::BoxedQuery<'_, DB> {
     }
     if let Some(user) = query.user {
         found = found.filter(refresh_tokens::user_id.eq(user.0));
+    }
+    if let Some(family) = &query.family {
+        found = found.filter(is_of_family!(family));
     }
     let is_alive = refresh_tokens::revocation.is_null();
     match query.state {
@@ -348,6 +356,21 @@ impl RefreshTokenRepository for Unit<'_> {
             let rows = page.select((refresh_tokens::id, Row::as_select())).load(conn)?;
             with_usernames(conn, rows)
         })
+    }
+
+    fn logins_of(&mut self, user: UserId, now: DateTime<Utc>) -> Result<Vec<i64>, StoreError> {
+        let newest = max(refresh_tokens::id);
+        let logins: Vec<Option<i64>> = self.query(|conn| {
+            refresh_tokens::table
+                .filter(refresh_tokens::user_id.eq(user.0))
+                .filter(refresh_tokens::revocation.is_null())
+                .filter(refresh_tokens::expires_at.gt(now))
+                .group_by(coalesce(refresh_tokens::family, refresh_tokens::jti))
+                .select(newest)
+                .order(newest.desc())
+                .load(conn)
+        })?;
+        Ok(logins.into_iter().flatten().collect())
     }
 
     fn count(&mut self, query: &TokenQuery) -> Result<u64, StoreError> {

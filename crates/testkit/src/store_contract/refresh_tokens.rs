@@ -237,6 +237,61 @@ fn token_of(of: &str, id: &str, user: UserId) -> RefreshToken {
     }
 }
 
+/// A login is listed once, however many live tokens it has. Its first token may be recorded without a family.
+pub fn logins_are_listed_once_newest_first(store: &dyn Store) {
+    let ann = keep_user(store, &new_user("ann")).id;
+    let eve = keep_user(store, &new_user("eve")).id;
+    let now = moment(0) + TimeDelta::days(1);
+    let live = |token: RefreshToken| RefreshToken {
+        expires_at: now + TimeDelta::microseconds(1),
+        ..token
+    };
+    let expired = RefreshToken {
+        expires_at: now,
+        ..token_of("expired", "expired", ann)
+    };
+    let revoked = live(RefreshToken {
+        revoked: Some(Revocation::Rotated),
+        ..token_of("b", "b", ann)
+    });
+    let mut tokens = vec![
+        live(refresh_token("a", ann)),
+        revoked,
+        expired,
+        live(token_of("b", "b 2", ann)),
+        live(token_of("e", "e", eve)),
+    ];
+    tokens.extend((0..300).map(|number| live(token_of("a", &format!("a {number}"), ann))));
+    tokens.push(live(refresh_token("c", ann)));
+    let recorded = store.write(|unit| {
+        let tokens = &mut tokens.iter();
+        tokens.try_for_each(|token| unit.refresh_tokens().record(token))
+    });
+    recorded.expect("tokens can be recorded");
+    let logins = |user| {
+        let found = store.read(|unit| {
+            let numbers = unit.refresh_tokens().logins_of(user, now)?;
+            let mut tokens = unit.refresh_tokens().find_all(&numbers)?;
+            assert!(numbers.is_sorted_by(|one, next| one > next), "{numbers:?}");
+            tokens.sort_by_key(|listed| -listed.number);
+            Ok::<_, StoreError>(tokens)
+        });
+        let found = found.expect("logins can be listed").into_iter();
+        found.map(|listed| listed.token.id).collect::<Vec<_>>()
+    };
+    assert_eq!(logins(ann), ["c", "a 299", "b 2"]);
+    assert_eq!(logins(eve), ["e"]);
+
+    for (family, count) in [("a", 301), ("b", 2), ("c", 1), ("e", 1), ("none", 0)] {
+        let query = TokenQuery {
+            family: Some(family.into()),
+            ..TokenQuery::at(now)
+        };
+        let counted = store.read(|unit| unit.refresh_tokens().count(&query));
+        assert_eq!(counted.expect("tokens can be counted"), count, "{family}");
+    }
+}
+
 /// A token has expired at its time of expiry.
 pub fn expired_tokens_are_deleted_and_counted(store: &dyn Store) {
     let user = keep_owner(store).id;

@@ -1,7 +1,7 @@
 //! The logins of a user: those of programs, which are families of refresh tokens, and those of browsers, which are
 //! sessions. Users see and end their own, admins those of others.
 
-use std::{cmp::Reverse, collections::HashSet};
+use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Denied, Rank, Target, User, UserId, audit::Object, policy};
@@ -14,8 +14,7 @@ use crate::{
         token::{self, TokenType},
     },
     audit::{self, EndedLogins},
-    lists::{Direction, LimitOffset, TokenOrder, TokenQuery, TokenState},
-    ports::{Device, ListedSession, ListedToken, RefreshToken, Revocation, UnitOfWork},
+    ports::{Device, ListedSession, ListedToken, RefreshToken, Revocation, StoreError, UnitOfWork},
 };
 
 /// Maximum number of logins of each kind in a list.
@@ -112,40 +111,14 @@ pub fn list_of(
         Target::user(owner, Rank::Client),
     )?;
     let current = Current::of(app, credential);
-    let (now, settings) = (app.now(), app.session_settings);
     app.store.read(|unit| {
-        let tokens = unit.refresh_tokens().list(&newest_live_tokens_of(app, owner))?;
-        let sessions =
-            unit.sessions()
-                .list_of(owner, now - settings.idle, now - settings.lifetime, LISTED)?;
-        let mut families = HashSet::new();
-        let mut logins: Vec<Login> = tokens
-            .into_iter()
-            .filter(|listed| families.insert(listed.token.family().id))
-            .map(|listed| current.login_of_token(listed))
-            .collect();
-        logins.extend(
-            sessions
-                .into_iter()
-                .map(|listed| current.login_of_session(listed)),
-        );
+        let mut numbers = unit.refresh_tokens().logins_of(owner, app.now())?;
+        numbers.truncate(LISTED as usize);
+        let mut logins = current.of_programs(unit, &numbers)?;
+        logins.extend(current.of_browsers(app, unit, owner, LISTED)?);
         logins.sort_by_key(|login| Reverse((login.last_seen, login.id.number())));
         Ok(logins)
     })
-}
-
-/// Returns the query for the newest live refresh tokens of a user.
-pub(crate) fn newest_live_tokens_of(app: &App, owner: UserId) -> TokenQuery {
-    TokenQuery {
-        user: Some(owner),
-        state: Some(TokenState::Live),
-        ordering: vec![(TokenOrder::IssuedAt, Direction::Descending)],
-        page: Some(LimitOffset {
-            limit: LISTED,
-            offset: 0,
-        }),
-        ..TokenQuery::at(app.now())
-    }
 }
 
 /// Ends a login of a user, and returns whether the request was made with it: a browser then forgets its key.
@@ -254,15 +227,15 @@ fn locked(unit: &mut dyn UnitOfWork, caller: &Caller, owner: UserId) -> Result<U
 }
 
 /// The login of a request.
-#[derive(Default)]
-struct Current {
+#[derive(Debug, Default)]
+pub(crate) struct Current {
     family: Option<String>,
     key_hash: Option<String>,
 }
 
 impl Current {
     /// Returns the login of a credential, which authenticated the request.
-    fn of(app: &App, credential: Option<&Credential>) -> Self {
+    pub(crate) fn of(app: &App, credential: Option<&Credential>) -> Self {
         match credential {
             Some(Credential::AccessToken(token)) => Self {
                 family: token::verify(app, token.reveal(), Some(TokenType::Access))
@@ -276,6 +249,37 @@ impl Current {
             },
             None => Self::default(),
         }
+    }
+
+    /// Returns the logins of programs with these numbers of refresh tokens, in any order.
+    pub(crate) fn of_programs(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        numbers: &[i64],
+    ) -> Result<Vec<Login>, StoreError> {
+        let tokens = unit.refresh_tokens().find_all(numbers)?;
+        Ok(tokens
+            .into_iter()
+            .map(|listed| self.login_of_token(listed))
+            .collect())
+    }
+
+    /// Returns at most `at_most` logins of browsers of a user, the last used first.
+    pub(crate) fn of_browsers(
+        &self,
+        app: &App,
+        unit: &mut dyn UnitOfWork,
+        owner: UserId,
+        at_most: u32,
+    ) -> Result<Vec<Login>, StoreError> {
+        let (now, settings) = (app.now(), app.session_settings);
+        let sessions =
+            unit.sessions()
+                .list_of(owner, now - settings.idle, now - settings.lifetime, at_most)?;
+        Ok(sessions
+            .into_iter()
+            .map(|listed| self.login_of_session(listed))
+            .collect())
     }
 
     fn login_of_token(&self, ListedToken { number, token, .. }: ListedToken) -> Login {
@@ -383,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_of_both_kinds_are_one_list_with_one_item_for_each_family() {
+    fn logins_of_both_kinds_are_one_list() {
         for (credential, current) in [
             (None, None),
             (Some(with_token()), Some(10)),
@@ -392,10 +396,15 @@ mod tests {
         ] {
             let mut mocks = mocks();
             let (tokens, sessions) = (&mut mocks.unit.refresh_tokens, &mut mocks.unit.sessions);
+            tokens.checkpoint();
             tokens
-                .expect_list()
-                .withf(|query| (query.user, query.state) == (Some(UserId(1)), Some(TokenState::Live)))
-                .returning(|_| Ok(vec![token(5, "a", 1), token(4, "a", 2), token(3, "b", 60)]));
+                .expect_logins_of()
+                .withf(|user, now| (*user, *now) == (UserId(1), samples::now()))
+                .returning(|_, _| Ok(vec![5, 3]));
+            tokens
+                .expect_find_all()
+                .withf(|numbers| *numbers == [5, 3])
+                .returning(|_| Ok(vec![token(3, "b", 60), token(5, "a", 1)]));
             sessions.expect_list_of().returning(|_, _, _, _| {
                 Ok(vec![ListedSession {
                     number: 5,
@@ -410,6 +419,25 @@ mod tests {
             assert_eq!(found.map(|login| login.id.number()), current);
             assert_eq!(listed[1].device.program.as_deref(), Some("Firefox"));
         }
+    }
+
+    #[test]
+    fn list_has_the_newest_logins_of_programs() {
+        let mut mocks = Mocks::new();
+        let (tokens, sessions) = (&mut mocks.unit.refresh_tokens, &mut mocks.unit.sessions);
+        tokens
+            .expect_logins_of()
+            .returning(|_, _| Ok((1..=300).rev().collect()));
+        tokens
+            .expect_find_all()
+            .withf(|numbers| numbers.len() == 200 && numbers[0] == 300)
+            .returning(|_| Ok(vec![]));
+        sessions
+            .expect_list_of()
+            .withf(|_, _, _, at_most| *at_most == 200)
+            .returning(|_, _, _, _| Ok(vec![]));
+        let (app, _) = mocks.into_app();
+        assert_eq!(list_of(&app, &samples::ann(), UserId(1), None).unwrap(), []);
     }
 
     #[test]
