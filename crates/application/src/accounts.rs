@@ -7,6 +7,7 @@
 mod authenticate;
 mod change_password;
 mod delete_account;
+mod export;
 mod flush_expired_tokens;
 pub mod keys;
 mod log_in;
@@ -28,6 +29,7 @@ pub use authenticate::{
 };
 pub use change_password::{PasswordChange, change_password};
 pub use delete_account::{delete_account, leave};
+pub use export::{Export, Part};
 pub use flush_expired_tokens::flush_expired_tokens;
 pub(crate) use log_in::verify_credentials;
 pub use log_in::{Credentials, TokenPair, log_in};

@@ -6,8 +6,8 @@ use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 
 use crate::{
     ports::{
-        BackupStore, Clock, DiskSpace, ImageProcessor, ImageStore, Mailer, PasswordHasher, Random, Signer,
-        Store, StoreError, TokenCodec,
+        BackupStore, Clock, DiskSpace, ImageProcessor, ImageStore, Mailer, Packager, PasswordHasher, Random,
+        Signer, Store, StoreError, TokenCodec,
     },
     quotas::Quotas,
 };
@@ -27,7 +27,7 @@ use crate::{
 ///     tokens: impl TokenCodec + 'static,
 ///     (clock, random): (impl Clock + 'static, impl Random + 'static),
 ///     (image_processor, images): (impl ImageProcessor + 'static, impl ImageStore + 'static),
-///     disk_space: impl DiskSpace + 'static,
+///     (disk_space, packager): (impl DiskSpace + 'static, impl Packager + 'static),
 /// ) -> App {
 ///     App {
 ///         store: Arc::new(store),
@@ -39,6 +39,7 @@ use crate::{
 ///         images: Arc::new(images),
 ///         image_signer: None,
 ///         disk_space: Arc::new(disk_space),
+///         packager: Arc::new(packager),
 ///         token_settings: TokenSettings {
 ///             access_lifetime: TimeDelta::minutes(5),
 ///             ..TokenSettings::default()
@@ -78,6 +79,8 @@ pub struct App {
     pub image_signer: Option<Arc<dyn Signer>>,
     /// The free space of the disks.
     pub disk_space: Arc<dyn DiskSpace>,
+    /// Makes the packages of exports.
+    pub packager: Arc<dyn Packager>,
     /// Lifetimes of tokens.
     pub token_settings: TokenSettings,
     /// Lifetimes of sessions.

@@ -55,9 +55,10 @@ use crate::{
     App, MailSettings, SessionSettings, TokenSettings,
     lists::{HistoryCount, HistoryQuery},
     ports::{
-        ApiKeyRepository, AuditLog, CarRepository, Clock, DiskSpace, InstallationRepository, LeaseRepository,
-        Mode, Outbox, PrunedEntries, RateRepository, RefreshTokenRepository, Rollback, RowRepository,
-        SessionRepository, Store, StoreError, UnitOfWork, UserRepository,
+        ApiKeyRepository, AuditLog, BoxError, CarRepository, Clock, DiskSpace, InstallationRepository,
+        LeaseRepository, Mode, Outbox, Package, Packager, PrunedEntries, RateRepository,
+        RefreshTokenRepository, Rollback, RowRepository, SessionRepository, Store, StoreError, UnitOfWork,
+        UserRepository,
     },
     quotas::Quotas,
 };
@@ -131,6 +132,7 @@ impl Mocks {
             disk_space: Arc::new(MockDisk {
                 is_full: self.disk_is_full,
             }),
+            packager: Arc::new(PlainPackager),
             quotas: Quotas::default(),
             max_image_bytes: samples::MAX_IMAGE_BYTES,
             token_settings: self.token_settings,
@@ -249,6 +251,10 @@ impl AuditLog for MockUnit {
         self.audit_log.find_all(ids)
     }
 
+    fn list_of_user(&mut self, user: UserId, after: i64, at_most: u32) -> Result<Vec<Entry>, StoreError> {
+        self.audit_log.list_of_user(user, after, at_most)
+    }
+
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
         self.audit_log.counts(query)
     }
@@ -349,6 +355,36 @@ impl DiskSpace for MockDisk {
         } else {
             Ok(())
         }
+    }
+}
+
+/// Packs files one after the other: the name of each in a line, and its content. An empty line is the end.
+struct PlainPackager;
+
+impl Packager for PlainPackager {
+    fn begin(&self, _at: DateTime<Utc>) -> Box<dyn Package> {
+        Box::new(PlainPackage(Vec::new()))
+    }
+}
+
+struct PlainPackage(Vec<u8>);
+
+impl Package for PlainPackage {
+    fn begin_file(&mut self, name: &str, _compressible: bool) -> Result<(), BoxError> {
+        self.write(format!("\n{name}\n").as_bytes())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BoxError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), BoxError> {
+        self.write(b"\n\n")
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
     }
 }
 

@@ -50,7 +50,7 @@ pub enum SecurityEvent {
     KeyCreated,
     /// An API key was ended by its user or an admin.
     KeyEnded,
-    /// An admin exported data.
+    /// An admin exported a list, or a user exported all data about themselves.
     DataExported,
 }
 

@@ -1,4 +1,4 @@
-//! Archives: the adapters of the application's ports for backups.
+//! Archives: the adapters of the application's ports for backups, and for the zip files of exports.
 //!
 //! An archive is a zip file, the same for all databases:
 //!
@@ -18,11 +18,13 @@
 //! - [`Writer`]: writes an archive.
 //! - [`Archive`]: verifies and reads an archive.
 //! - [`Folder`]: the store of scheduled backups.
+//! - [`ZipPackager`]: makes other zip files, which are sent while they are written.
 #![warn(missing_docs)]
 
 mod folder;
 mod layout;
 mod output;
+mod package;
 mod reader;
 mod records;
 mod seal;
@@ -31,5 +33,6 @@ mod writer;
 pub use folder::Folder;
 pub use layout::Origin;
 pub use output::{NewFile, Output, Pipe};
+pub use package::ZipPackager;
 pub use reader::{Archive, ArchiveError};
 pub use writer::Writer;

@@ -87,17 +87,7 @@ impl<W: Output> Writer<W> {
     }
 
     fn begin(&mut self, member: Member) -> Result<(), BoxError> {
-        let options = SimpleFileOptions::default()
-            .unix_permissions(0o600)
-            .last_modified_time(self.modified);
-        let options = if member.is_stored() {
-            options.compression_method(CompressionMethod::Stored)
-        } else {
-            options
-                .compression_method(CompressionMethod::Deflated)
-                .compression_level(Some(LEVEL))
-                .large_file(true)
-        };
+        let options = options(self.modified, !member.is_stored());
         self.zip()?.start_file(member.name(), options)?;
         self.member = member;
         Ok(())
@@ -190,8 +180,23 @@ impl<W: Output> ArchiveWriter for Writer<W> {
     }
 }
 
+/// Returns the options of a member with this time. Members that are not compressed have less than 4 GiB.
+pub(crate) fn options(modified: zip::DateTime, is_compressed: bool) -> SimpleFileOptions {
+    let options = SimpleFileOptions::default()
+        .unix_permissions(0o600)
+        .last_modified_time(modified);
+    if is_compressed {
+        options
+            .compression_method(CompressionMethod::Deflated)
+            .compression_level(Some(LEVEL))
+            .large_file(true)
+    } else {
+        options.compression_method(CompressionMethod::Stored)
+    }
+}
+
 /// Returns a time for the members, which zip files keep to two seconds.
-fn zip_time(at: DateTime<Utc>) -> zip::DateTime {
+pub(crate) fn zip_time(at: DateTime<Utc>) -> zip::DateTime {
     let small = |number: u32| u8::try_from(number).unwrap_or(0);
     zip::DateTime::from_date_and_time(
         u16::try_from(at.year()).unwrap_or(0),

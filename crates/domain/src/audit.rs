@@ -401,6 +401,60 @@ impl NewEntry {
     }
 }
 
+/// The name of other users in an entry that is [restricted](NewEntry::restrict_to) to one user.
+pub const OTHER_USER: &str = "another user";
+
+impl NewEntry {
+    /// Removes the data of other users from an entry about or by `user`, for a copy of the data about that user. The
+    /// action, the time, the object's id and the names of the fields stay.
+    ///
+    /// - Of another author, the id, the name, the address and the id of the request are removed.
+    /// - If the object is not the user's, its name and all values are removed.
+    /// - Of the former owners of a car, the ids are removed.
+    ///
+    /// ```
+    /// # use chrono::DateTime;
+    /// use mycars_domain::{Field, UserId, audit::*};
+    ///
+    /// let (ann, admin) = (UserId(17), UserId(1));
+    /// let mut entry = NewEntry {
+    ///     at: DateTime::UNIX_EPOCH,
+    ///     action: Action::Changed,
+    ///     object: Object { kind: ObjectType::User, id: "17".into(), name: "ann".into(), owner: Some(ann) },
+    ///     author: Author { id: Some(admin), name: "root".into() },
+    ///     origin: Origin { channel: Channel::Panel, request_id: None, address: Some([192, 0, 2, 1].into()) },
+    ///     changes: vec![Change { field: Field::Phone, before: Value::Nothing, after: "555".into() }],
+    /// };
+    /// entry.restrict_to(ann);
+    /// assert_eq!((entry.author.id, entry.author.name.as_str()), (None, "another user"));
+    /// assert_eq!(entry.origin.address, None);
+    /// assert_eq!(entry.changes[0].after, "555".into());
+    /// ```
+    pub fn restrict_to(&mut self, user: UserId) {
+        let is_owner = self.object.owner == Some(user);
+        // Without an author, an address is that of the user: see `forget`.
+        if self.author.id.is_some_and(|author| author != user) {
+            self.author = Author {
+                id: None,
+                name: OTHER_USER.to_owned(),
+            };
+            self.origin.address = None;
+            self.origin.request_id = None;
+        }
+        if !is_owner {
+            OTHER_USER.clone_into(&mut self.object.name);
+        }
+        for Change { field, before, after } in &mut self.changes {
+            for value in [before, after] {
+                let is_theirs = is_owner && (*field != Field::Owner || *value == Value::Number(user.0));
+                if !is_theirs && *value != Value::Nothing {
+                    *value = Value::Hidden;
+                }
+            }
+        }
+    }
+}
+
 /// An entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -618,6 +672,72 @@ mod tests {
         }
         assert_eq!(Action::named("burnt"), None);
         assert_eq!(Field::named("Username"), None);
+    }
+
+    /// Returns an entry about an object of `owner` by `author`, from an address, that changes each kind of value.
+    fn entry(owner: i64, author: Option<i64>) -> NewEntry {
+        let change = |field, before, after| Change { field, before, after };
+        NewEntry {
+            at: DateTime::UNIX_EPOCH,
+            action: Action::Changed,
+            object: Object {
+                kind: ObjectType::Car,
+                id: "7".into(),
+                name: "VW Golf (B 1)".into(),
+                owner: Some(UserId(owner)),
+            },
+            author: Author {
+                id: author.map(UserId),
+                name: "author".into(),
+            },
+            origin: Origin {
+                channel: Channel::Api,
+                request_id: Some("3f".into()),
+                address: Some([192, 0, 2, 1].into()),
+            },
+            changes: vec![
+                change(Field::Brand, Value::Nothing, "VW".into()),
+                change(Field::Mileage, Value::Number(5), Value::Number(9)),
+                change(Field::Owner, Value::Number(2), Value::Number(1)),
+            ],
+        }
+    }
+
+    fn restricted(mut entry: NewEntry) -> NewEntry {
+        entry.restrict_to(UserId(1));
+        entry
+    }
+
+    #[test]
+    fn own_entry_is_restricted_only_in_former_owners() {
+        for author in [Some(1), None] {
+            let mut expected = entry(1, author);
+            expected.changes[2].before = Value::Hidden;
+            assert_eq!(restricted(entry(1, author)), expected);
+        }
+    }
+
+    #[test]
+    fn entry_by_another_author_is_restricted_to_the_change() {
+        let mut expected = entry(1, None);
+        expected.author.name = OTHER_USER.into();
+        expected.origin.address = None;
+        expected.origin.request_id = None;
+        expected.changes[2].before = Value::Hidden;
+        assert_eq!(restricted(entry(1, Some(2))), expected);
+    }
+
+    #[test]
+    fn entry_about_another_user_is_restricted_to_the_action() {
+        let mut expected = entry(2, Some(1));
+        expected.object.name = OTHER_USER.into();
+        for change in &mut expected.changes {
+            change.after = Value::Hidden;
+            if change.field != Field::Brand {
+                change.before = Value::Hidden;
+            }
+        }
+        assert_eq!(restricted(entry(2, Some(1))), expected);
     }
 
     #[test]

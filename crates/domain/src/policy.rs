@@ -31,6 +31,8 @@ pub enum Action {
     CreateKey,
     /// End an API key of an account.
     EndKey,
+    /// Export all data about the caller.
+    ExportData,
     /// Delete the caller's account and its cars (wire contract, section 5).
     DeleteAccount,
     /// List the caller's cars (wire contract, section 5).
@@ -83,7 +85,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,
@@ -95,6 +97,7 @@ impl Action {
         Self::ReadKeys,
         Self::CreateKey,
         Self::EndKey,
+        Self::ExportData,
         Self::DeleteAccount,
         Self::ListCars,
         Self::CreateCar,
@@ -245,6 +248,7 @@ fn row(action: Action) -> Row {
         Action::ReadKeys       => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   YES],  [YES,      YES],           NEVER),
         Action::CreateKey      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        NEVER),
         Action::EndKey         => (LOGIN,  [YES,    HIDDEN],[YES,      YES,   SUPER],[YES,      YES],           NEVER),
+        Action::ExportData     => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        NEVER),
         Action::DeleteAccount  => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        NEVER),
         Action::ListCars       => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        READ),
         Action::CreateCar      => (LOGIN,  [YES,    HIDDEN],[YES,      HIDDEN,HIDDEN],[YES,     HIDDEN],        WRITE),
@@ -349,6 +353,7 @@ mod tests {
         ReadKeys       | login | yes hidden | yes yes yes          | yes yes       | never
         CreateKey      | login | yes hidden | yes hidden hidden    | yes hidden    | never
         EndKey         | login | yes hidden | yes yes super        | yes yes       | never
+        ExportData     | login | yes hidden | yes hidden hidden    | yes hidden    | never
         DeleteAccount  | login | yes hidden | yes hidden hidden    | yes hidden    | never
         ListCars       | login | yes hidden | yes hidden hidden    | yes hidden    | read
         CreateCar      | login | yes hidden | yes hidden hidden    | yes hidden    | write

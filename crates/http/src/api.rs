@@ -5,6 +5,7 @@ pub(crate) mod cars;
 pub(crate) mod dispatch;
 pub(crate) mod endpoint;
 pub(crate) mod entry;
+mod export;
 pub(crate) mod fields;
 pub(crate) mod history;
 mod images;
@@ -30,7 +31,7 @@ use crate::api::{
 };
 
 /// Every endpoint, in the order of the links in the API root.
-pub(crate) static ENDPOINTS: [&Endpoint; 29] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 30] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::LOGIN,
@@ -45,6 +46,7 @@ pub(crate) static ENDPOINTS: [&Endpoint; 29] = [
     &keys::DETAIL,
     &logins::LIST,
     &logins::DETAIL,
+    &export::EXPORT,
     &account::DELETE,
     &account::LEAVE,
     &cars::OWN_LIST,

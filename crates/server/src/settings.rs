@@ -304,6 +304,8 @@ pub(crate) struct Throttle {
     #[serde(deserialize_with = "values::rate")]
     pub(crate) taken: Rate,
     #[serde(deserialize_with = "values::rate")]
+    pub(crate) export: Rate,
+    #[serde(deserialize_with = "values::rate")]
     pub(crate) anon: Rate,
     #[serde(deserialize_with = "values::rate")]
     pub(crate) user: Rate,

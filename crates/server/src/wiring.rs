@@ -11,7 +11,7 @@ use mycars_application::{
     App, BackupSettings, MailSettings, SessionSettings, TokenSettings,
     ports::{ImageStore, Mailer, Random as _, SharedRates, StoredRates},
 };
-use mycars_archive::{Folder, Origin};
+use mycars_archive::{Folder, Origin, ZipPackager};
 use mycars_mail::{FileMailer, Sender, SmtpMailer};
 use mycars_media::{FileImageStore, FreeSpace, JpegProcessor, S3ImageStore};
 use mycars_persistence::{Database, Options};
@@ -176,6 +176,7 @@ fn assemble(
             None
         },
         disk_space: Arc::new(disk_space(settings)),
+        packager: Arc::new(ZipPackager),
         max_image_bytes: settings.media.max_bytes,
         quotas: settings.quotas.quotas(),
         token_settings: TokenSettings {

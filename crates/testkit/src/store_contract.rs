@@ -74,6 +74,7 @@ macro_rules! store_contract {
             entries_are_found_by_many_ids
             oldest_entries_are_deleted_and_newest_stays
             texts_of_a_user_are_forgotten
+            entries_of_a_user_are_read_in_pieces
             forgetting_is_rolled_back
             addresses_of_old_entries_are_forgotten
             entry_of_deleted_car_and_user_is_kept

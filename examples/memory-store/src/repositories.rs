@@ -763,6 +763,12 @@ impl AuditLog for Unit {
         Ok(entries.filter(|entry| ids.contains(&entry.id)).cloned().collect())
     }
 
+    fn list_of_user(&mut self, user: UserId, after: i64, at_most: u32) -> Result<Vec<Entry>> {
+        let entries = self.state.audit_log.iter();
+        let theirs = entries.filter(|kept| kept.id > after && is_theirs(&kept.entry, user));
+        Ok(theirs.take(at_most as usize).cloned().collect())
+    }
+
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>> {
         let aside = HistoryQuery {
             action: None,
@@ -795,8 +801,8 @@ impl AuditLog for Unit {
 
     fn forget_user(&mut self, user: UserId) -> Result<u64> {
         self.change(|state| {
-            let is_theirs = |entry: &NewEntry| [entry.object.owner, entry.author.id].contains(&Some(user));
-            let theirs = state.audit_log.iter_mut().filter(|kept| is_theirs(&kept.entry));
+            let entries = state.audit_log.iter_mut();
+            let theirs = entries.filter(|kept| is_theirs(&kept.entry, user));
             Ok(theirs.map(|kept| kept.entry.forget(user)).count() as u64)
         })
     }
@@ -817,6 +823,11 @@ impl AuditLog for Unit {
             Ok(count)
         })
     }
+}
+
+/// Returns whether an entry is about or by a user.
+fn is_theirs(entry: &NewEntry, user: UserId) -> bool {
+    [entry.object.owner, entry.author.id].contains(&Some(user))
 }
 
 impl Outbox for Unit {

@@ -10,5 +10,6 @@ mod revoke;
 pub(crate) use end::{end_recorded, update_and_end};
 pub use end_all::end_all;
 pub use list::{count, list, numbers, read_all};
+pub(crate) use of_user::Current;
 pub use of_user::{Login, LoginId, LoginKind, end, end_others, list_of};
 pub use revoke::revoke;

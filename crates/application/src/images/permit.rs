@@ -25,6 +25,9 @@ pub struct Permit {
 pub struct Permits(Option<(Arc<dyn Signer>, i64)>);
 
 impl Permits {
+    /// Issues no permits, for documents that are kept longer than a permit is valid.
+    pub const NONE: Self = Self(None);
+
     /// Issues permits of the current hour, if pictures are private.
     #[must_use]
     pub fn new(app: &App) -> Self {

@@ -60,6 +60,13 @@ pub trait AuditLog {
     /// Those of the database.
     fn find_all(&mut self, ids: &[i64]) -> Result<Vec<Entry>, StoreError>;
 
+    /// Returns the entries about or by a user with ids after `after`, in the order of their ids, at most `at_most`: those
+    /// whose object or author is theirs.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn list_of_user(&mut self, user: UserId, after: i64, at_most: u32) -> Result<Vec<Entry>, StoreError>;
+
     /// Counts the entries of each action and type of object that match a query without its own action and type.
     ///
     /// # Errors

@@ -368,6 +368,10 @@ impl AuditLog for Recorder<'_> {
         self.unit.audit_log().find_all(ids)
     }
 
+    fn list_of_user(&mut self, user: UserId, after: i64, at_most: u32) -> Result<Vec<Entry>, StoreError> {
+        self.unit.audit_log().list_of_user(user, after, at_most)
+    }
+
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
         self.unit.audit_log().counts(query)
     }

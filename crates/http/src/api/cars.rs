@@ -216,6 +216,7 @@ pub(crate) struct CarView<'a> {
 }
 
 /// The data of a car's owner, made once for a list of their cars.
+#[derive(Default)]
 pub(crate) struct OwnerView {
     name: String,
     username: String,

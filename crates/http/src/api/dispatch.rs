@@ -61,17 +61,18 @@ pub(crate) async fn dispatch(
 ) -> Result<Reply, ApiError> {
     let operation = Method::answering(&context.method).and_then(|method| endpoint.operation(method));
     let is_post = context.method == http::Method::POST;
+    let is_download = endpoint.file().is_some() && context.method == http::Method::GET && !context.is_page;
     let rules = Rules {
         access: endpoint.access,
         credentials: Credentials::All,
-        rate: Some(if is_post {
+        rate: Some(if is_post || is_download {
             endpoint.rate
         } else {
             RateClass::Standard
         }),
         csrf: Csrf::IfSession,
         takes_file: operation.is_some_and(Operation::takes_file),
-        checks_early: operation.is_some_and(Operation::may_be_slow),
+        checks_early: is_download || operation.is_some_and(Operation::may_be_slow),
         own_car: operation.and_then(|operation| own_car(endpoint, operation, &context.ids)),
         channel: Channel::Api,
     };

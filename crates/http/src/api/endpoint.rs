@@ -18,6 +18,7 @@ use crate::{
     request::{
         body::{Body, Form},
         context::RequestContext,
+        negotiation::Renderer,
         pools::Pool,
         preconditions::EntityTag,
         query::{ListSettings, ListSpec, ListView, Query},
@@ -38,7 +39,7 @@ pub(crate) struct Endpoint {
     pub(crate) tag: Tag,
     /// The users that may call it.
     pub(crate) access: Access,
-    /// The rate that POST requests count to; all other requests count to the standard rate.
+    /// The rate that POST requests and downloads count to; all other requests count to the standard rate.
     pub(crate) rate: RateClass,
     /// Search, filters and orderings, if the endpoint is a list.
     pub(crate) list: Option<&'static ListSpec>,
@@ -89,6 +90,8 @@ pub(crate) enum ResponseSpec {
     All(&'static Schema),
     /// 200 with URLs by name.
     Links,
+    /// 200 with a file of this format. A page has its URL.
+    File(&'static Renderer),
     /// 204.
     Nothing,
 }
@@ -202,6 +205,14 @@ impl Endpoint {
     /// Returns the name of the file as which the list is returned as CSV; `None` if there is no CSV.
     pub(crate) fn csv(&self) -> Option<&'static str> {
         self.list.and_then(|list| list.csv)
+    }
+
+    /// Returns the format of the file that GET returns; `None` if it returns JSON.
+    pub(crate) fn file(&self) -> Option<&'static Renderer> {
+        match self.operation(Method::Get)?.answer {
+            ResponseSpec::File(format) => Some(format),
+            _ => None,
+        }
     }
 
     /// Returns the value of the `Allow` header, in Django REST framework's order.
@@ -349,6 +360,8 @@ pub(crate) struct Reply {
     pub(crate) json: Vec<u8>,
     /// Whether the body is CSV.
     pub(crate) is_csv: bool,
+    /// The file that the body is, if it is neither JSON nor CSV.
+    pub(crate) download: Option<Download>,
     /// Makes the rest of a long body.
     pub(crate) rest: Option<Rest>,
     pub(crate) location: Option<String>,
@@ -356,6 +369,13 @@ pub(crate) struct Reply {
     pub(crate) tag: Option<EntityTag>,
     /// Whether the session of the browser has ended, so that its cookie is removed.
     pub(crate) ends_session: bool,
+}
+
+/// A file, as browsers store it.
+pub(crate) struct Download {
+    pub(crate) media_type: &'static str,
+    /// The name, in ASCII without quotation marks.
+    pub(crate) file_name: String,
 }
 
 impl Reply {
@@ -370,6 +390,7 @@ impl Reply {
             status: 200,
             json,
             is_csv: false,
+            download: None,
             rest: None,
             location: None,
             tag: None,

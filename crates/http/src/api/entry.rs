@@ -59,7 +59,7 @@ struct ExcerptView<'a> {
 }
 
 impl<'a> EntryView<'a> {
-    /// Returns all data, for admins.
+    /// Returns all data of an entry, for admins, or of one without the data of other users, for its user.
     pub(crate) fn whole(entry: &'a Entry) -> Self {
         let origin = &entry.entry.origin;
         Self {

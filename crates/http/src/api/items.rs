@@ -176,7 +176,7 @@ impl<I: Items> Pieces<I> {
     /// Returns the step that makes the next pieces, and then `end`.
     fn into_step(mut self, end: Vec<u8>) -> Step {
         let mut end = Some(end).filter(|end| !end.is_empty());
-        Box::new(move |app, caller| {
+        Box::new(move |app: &App, caller: Option<&Caller>| {
             let caller = caller.ok_or(ApiError::NoCredentials)?;
             if self.ids.is_empty() {
                 return Ok(end.take());
@@ -246,7 +246,7 @@ mod tests {
         let (mut json, rest) = pieces(container, ids);
         assert!(json.len() < PIECE + 200_000);
         let mut step = rest.unwrap().step;
-        while let Some(piece) = step(&app, Some(&samples::ann())).unwrap() {
+        while let Some(piece) = step.next(&app, Some(&samples::ann())).unwrap() {
             assert!(piece.len() < PIECE + 200_000);
             json.extend(piece);
         }
@@ -342,7 +342,7 @@ mod tests {
         let names = vec!["text", "none", "id"];
         let (mut csv, rest) = write_csv((&app, &ann), names, &first, (50..200).collect(), Numbers).unwrap();
         let mut step = rest.unwrap().step;
-        while let Some(piece) = step(&app, Some(&ann)).unwrap() {
+        while let Some(piece) = step.next(&app, Some(&ann)).unwrap() {
             csv.extend(piece);
         }
         let lines: Vec<String> = (0..200).map(|id| format!("{},,{id}\n", text(id))).collect();
@@ -365,6 +365,6 @@ mod tests {
     fn rest_ends_with_the_rights_of_the_caller() {
         let (app, _) = Mocks::new().into_app();
         let mut rest = pieces(&json!([]), 0..200).1.unwrap();
-        assert!(matches!((rest.step)(&app, None), Err(ApiError::NoCredentials)));
+        assert!(matches!(rest.step.next(&app, None), Err(ApiError::NoCredentials)));
     }
 }

@@ -117,7 +117,7 @@ static CREATED: Schema = Schema {
 };
 
 #[derive(Serialize)]
-struct KeyView<'a> {
+pub(super) struct KeyView<'a> {
     id: i64,
     name: &'a str,
     prefix: &'a str,

@@ -84,7 +84,7 @@ static LOGIN: Schema = Schema {
 };
 
 #[derive(Serialize)]
-struct LoginView<'a> {
+pub(super) struct LoginView<'a> {
     id: i64,
     kind: &'static str,
     #[serde(serialize_with = "timestamp::serialize")]

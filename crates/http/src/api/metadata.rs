@@ -7,7 +7,7 @@ use crate::{
         endpoint::{Endpoint, Method},
         fields::{FieldKind, FieldSpec},
     },
-    request::negotiation::RENDERERS,
+    request::negotiation::{RENDERERS, RENDERERS_OF_FILES},
 };
 
 /// Name, description, media types and writable fields of an endpoint.
@@ -32,10 +32,11 @@ impl Metadata {
             let body = endpoint.operation(method)?.body?;
             Some((method, body.fields))
         });
+        let renderers = endpoint.file().map_or(&RENDERERS, |_| &RENDERERS_OF_FILES);
         Self {
             name: endpoint.name,
             description: endpoint.description,
-            renders: RENDERERS.each_ref().map(|renderer| renderer.media_type),
+            renders: renderers.each_ref().map(|renderer| renderer.media_type),
             parses: [
                 "application/json",
                 "application/x-www-form-urlencoded",

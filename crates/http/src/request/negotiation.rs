@@ -46,6 +46,20 @@ pub(crate) static RENDERERS_OF_TABLES: [Renderer; 3] = {
     [json, page, csv]
 };
 
+/// The renderer of an export.
+pub(crate) static ZIP: Renderer = FILE;
+
+/// The renderers of an export, which is a file.
+pub(crate) static RENDERERS_OF_FILES: [Renderer; 2] = {
+    let [_, page] = RENDERERS;
+    [FILE, page]
+};
+
+const FILE: Renderer = Renderer {
+    format: "zip",
+    media_type: "application/zip",
+};
+
 const CSV: &str = "csv";
 
 /// The format of the browsable API.

@@ -229,6 +229,7 @@ impl Checks<'_> {
             client: context.client,
             rate: rules.rate,
             hashes_for: self.user_id().filter(|_| pool == Pool::Passwords),
+            exports_for: self.user_id().filter(|_| rules.rate == Some(RateClass::Export)),
             attempt: guess,
         };
         let share = self.share();

@@ -54,6 +54,8 @@ pub struct Limits {
     pub password: Rate,
     /// Responses to one user that say that a value is taken.
     pub taken: Rate,
+    /// Exports of all data about one user, by that user.
+    pub export: Rate,
     /// All other requests without credentials from one address.
     pub anon: Rate,
     /// All other requests of one user.
@@ -82,6 +84,8 @@ pub(crate) enum RateClass {
     Refresh,
     /// `password_reset`, per address.
     PasswordReset,
+    /// `export`, per user.
+    Export,
     /// `user`, per user; `anon`, per address, without one.
     Standard,
 }
@@ -99,7 +103,7 @@ impl RateClass {
             Self::Register => Some(Scope::Register),
             Self::Refresh => Some(Scope::Refresh),
             Self::PasswordReset => Some(Scope::PasswordReset),
-            Self::Standard => None,
+            Self::Export | Self::Standard => None,
         }
     }
 }
@@ -115,13 +119,14 @@ pub(crate) enum Scope {
     PasswordReset,
     Password,
     Taken,
+    Export,
     Anon,
     User,
     Address,
 }
 
 impl Scope {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Login,
         Self::Account,
         Self::AccountTotal,
@@ -130,6 +135,7 @@ impl Scope {
         Self::PasswordReset,
         Self::Password,
         Self::Taken,
+        Self::Export,
         Self::Anon,
         Self::User,
         Self::Address,
@@ -146,6 +152,7 @@ impl Scope {
             Self::PasswordReset => "password_reset",
             Self::Password => "password",
             Self::Taken => "taken",
+            Self::Export => "export",
             Self::Anon => "anon",
             Self::User => "user",
             Self::Address => "address",
@@ -282,6 +289,7 @@ impl Throttles {
             Scope::PasswordReset => limits.password_reset,
             Scope::Password => limits.password,
             Scope::Taken => limits.taken,
+            Scope::Export => limits.export,
             Scope::Anon => limits.anon,
             Scope::User => limits.user,
             Scope::Address => limits.address,
@@ -310,7 +318,12 @@ impl Throttles {
         let scope = match (rate.scope(), user) {
             (Some(scope), _) => scope,
             (None, Some(id)) => {
-                return self.count(Scope::User, &Key::User(id), &sender(client, user));
+                let scope = if rate == RateClass::Export {
+                    Scope::Export
+                } else {
+                    Scope::User
+                };
+                return self.count(scope, &Key::User(id), &sender(client, user));
             }
             (None, None) => Scope::Anon,
         };
@@ -515,6 +528,7 @@ pub(crate) mod tests {
             password_reset: rate("7/hour"),
             password: rate("6/min"),
             taken: rate("2/hour"),
+            export: rate("8/hour"),
             anon: rate("4/min"),
             user: rate("5/min"),
             address: rate("9/min"),
@@ -576,6 +590,8 @@ pub(crate) mod tests {
         assert_eq!(throttles.burst(Refresh, None), 3);
         assert_eq!(throttles.burst(Standard, None), 4);
         assert_eq!(throttles.burst(Standard, Some(1)), 5);
+        assert_eq!(throttles.burst(Export, Some(1)), 8);
+        assert_eq!(throttles.burst(Export, Some(2)), 8, "per user");
         assert_eq!(throttles.burst(Standard, None), 0, "anon is used up");
         assert_eq!(burst(|| throttles.check_password(client(ADDRESS), UserId(1))), 6);
         assert_eq!(burst(|| throttles.check_address(client(ADDRESS))), 9);

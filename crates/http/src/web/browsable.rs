@@ -21,7 +21,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::endpoint::{Method, Operation},
-    request::query::{ListSpec, Query},
+    request::{
+        negotiation::Renderer,
+        query::{ListSpec, Query},
+    },
     web::ui::{
         self,
         forms::{Control, Problem},
@@ -70,6 +73,8 @@ pub(crate) struct Page<'a> {
     pub(crate) is_shortened: bool,
     /// Whether the page shows only the beginning of a long response.
     pub(crate) is_cut: bool,
+    /// The format of the file that programs get instead of JSON.
+    pub(crate) file: Option<&'static Renderer>,
     /// Time until the response was ready.
     pub(crate) elapsed: Duration,
 }
@@ -251,14 +256,23 @@ fn formats(page: &Page<'_>, query: &Query) -> Vec<Link> {
         url: changed_url(page.path, query, &["format"], Some(("format", format))),
     };
     let csv = page.list.and_then(|list| list.csv).map(|_| link("csv"));
-    [link("json"), link("api")].into_iter().chain(csv).collect()
+    let main = page.file.map_or("json", |file| file.format);
+    [link(main), link("api")].into_iter().chain(csv).collect()
 }
 
 /// Returns the request as a shell command. It holds no token, so that users can share it.
 fn curl(page: &Page<'_>) -> String {
     let url = format!("{}{}", page.base_url, url(page.path, page.query));
-    let mut command = format!("curl -X {} {}", shell(page.method), shell(&url));
-    command.push_str(" -H 'Accept: application/json' -H \"Authorization: Bearer $TOKEN\"");
+    let media_type = page.file.map_or("application/json", |file| file.media_type);
+    let mut command = format!(
+        "curl -X {} {} -H 'Accept: {media_type}' -H \"Authorization: Bearer $TOKEN\"",
+        shell(page.method),
+        shell(&url)
+    );
+    if page.file.is_some() {
+        // The server states the name of the file.
+        command.push_str(" -OJ");
+    }
     if let Sent::Raw(_, content, media_type) = page.sent {
         let content_type = format!("Content-Type: {media_type}");
         let data = format!(" -H {} --data-raw {}", shell(&content_type), shell(content));

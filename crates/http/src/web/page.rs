@@ -20,12 +20,13 @@ use actix_web::{
     web::{Bytes, Data, Payload},
 };
 use futures_util::{StreamExt as _, stream};
+use mycars_application::{App, Caller};
 use mycars_domain::{UserId, audit::Channel};
 
 use crate::{
     api::{
         dispatch::{PageData, dispatch},
-        endpoint::{Access, Endpoint, Method, Operation, Reply},
+        endpoint::{Access, Download, Endpoint, Method, Operation, Reply},
         items::Rest,
     },
     error::ApiError,
@@ -35,7 +36,7 @@ use crate::{
         context::RequestContext,
         cookies::{csrf_cookie, no_session_cookie},
         indentation::Indentation,
-        negotiation::{Accepted, RENDERERS, RENDERERS_OF_TABLES, Renderer, negotiate},
+        negotiation::{Accepted, RENDERERS, RENDERERS_OF_FILES, RENDERERS_OF_TABLES, Renderer, negotiate},
         stream::pieces,
     },
     state::State,
@@ -98,10 +99,13 @@ pub(crate) async fn serve(
     }
 }
 
-/// Returns the renderers of a request: CSV is one of those that read a list.
+/// Returns the renderers of a request: CSV is one of those that read a list, and a file takes the place of JSON.
 fn renderers(endpoint: &Endpoint, http: &HttpRequest) -> &'static [Renderer] {
-    let is_read = matches!(*http.method(), HttpMethod::GET | HttpMethod::HEAD);
-    if is_read && endpoint.csv().is_some() {
+    if !matches!(*http.method(), HttpMethod::GET | HttpMethod::HEAD) {
+        &RENDERERS
+    } else if endpoint.file().is_some() {
+        &RENDERERS_OF_FILES
+    } else if endpoint.csv().is_some() {
         &RENDERERS_OF_TABLES
     } else {
         &RENDERERS
@@ -121,14 +125,15 @@ pub(crate) fn present_error(error: &ApiError, context: &RequestContext) -> HttpR
 
 /// Indents a reply and the rest of a long one.
 fn indented(reply: Reply, spaces: Option<usize>) -> Reply {
-    let Some(spaces) = spaces.filter(|_| !reply.is_csv) else {
+    let is_json = !reply.is_csv && reply.download.is_none();
+    let Some(spaces) = spaces.filter(|_| is_json) else {
         return reply;
     };
     let mut indentation = Indentation::new(spaces);
     let json = indentation.apply(&reply.json);
     let rest = reply.rest.map(|mut rest| Rest {
-        step: Box::new(move |app, caller| {
-            let piece = (rest.step)(app, caller)?;
+        step: Box::new(move |app: &App, caller: Option<&Caller>| {
+            let piece = rest.step.next(app, caller)?;
             Ok(piece.map(|piece| indentation.apply(&piece)))
         }),
         ..rest
@@ -157,13 +162,22 @@ fn write(
     if let Some(location) = reply.location {
         response.insert_header((LOCATION, location));
     }
-    if reply.json.is_empty() {
+    if reply.json.is_empty() && reply.rest.is_none() {
         return response.finish();
     }
-    if let Some(file) = endpoint.csv().filter(|_| reply.is_csv) {
-        response
-            .content_type("text/csv; charset=utf-8")
-            .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")));
+    let csv = endpoint.csv().filter(|_| reply.is_csv).map(|file| Download {
+        media_type: "text/csv; charset=utf-8",
+        file_name: file.to_owned(),
+    });
+    if let Some(Download {
+        media_type,
+        file_name,
+    }) = reply.download.or(csv)
+    {
+        response.content_type(media_type).insert_header((
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{file_name}\""),
+        ));
     } else {
         response.content_type(ContentType::json());
     }
@@ -232,6 +246,7 @@ fn present(
             .filter(|_| shows_list(status, context)),
         is_shortened: page.is_shortened,
         is_cut: page.is_cut,
+        file: endpoint.and_then(Endpoint::file),
         elapsed,
     });
     let status = if status == StatusCode::NO_CONTENT {

@@ -293,6 +293,7 @@ fn cross_site_logins_do_not_use_up_own_rate_limit() {
             register: often,
             refresh: often,
             password_reset: often,
+            export: often,
             password: often,
             taken: often,
             anon: often,

@@ -228,6 +228,10 @@ impl AuditLog for Unit<'_> {
         })
     }
 
+    fn list_of_user(&mut self, user: UserId, after: i64, at_most: u32) -> Result<Vec<Entry>, StoreError> {
+        self.query(|conn| entries_of(conn, user, after, at_most))
+    }
+
     fn counts(&mut self, query: &HistoryQuery) -> Result<Vec<HistoryCount>, StoreError> {
         let aside = HistoryQuery {
             action: None,
@@ -353,6 +357,25 @@ impl AuditLog for Unit<'_> {
             Ok(old.len() as u64)
         })
     }
+}
+
+/// Returns the entries about or by a user after an id, in the order of their ids. Each of the two queries uses an index.
+fn entries_of(conn: &mut Conn, user: UserId, after: i64, at_most: u32) -> QueryResult<Vec<Entry>> {
+    let next = || {
+        audit_log::table
+            .filter(audit_log::id.gt(after))
+            .order(audit_log::id)
+            .limit(at_most.into())
+            .select(Row::as_select())
+    };
+    let by_owner = audit_log::owner_id.eq(user.0).assume_not_null();
+    let by_actor = audit_log::actor_id.eq(user.0).assume_not_null();
+    let mut rows: Vec<Row> = next().filter(by_owner).load(conn)?;
+    rows.extend(next().filter(by_actor).load::<Row>(conn)?);
+    rows.sort_unstable_by_key(|row| row.id);
+    rows.dedup_by_key(|row| row.id);
+    rows.truncate(at_most as usize);
+    rows.into_iter().map(Entry::try_from).collect()
 }
 
 /// Removes the texts of a user from an entry.

@@ -143,6 +143,7 @@ fn limits(throttle: &Throttle) -> Option<Limits> {
         password_reset: throttle.password_reset,
         password: throttle.password,
         taken: throttle.taken,
+        export: throttle.export,
         anon: throttle.anon,
         user: throttle.user,
         address: throttle.address,

@@ -62,6 +62,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("throttle.refresh", "3/hour", "/min"),
     ("throttle.password", "3/s", "3/month"),
     ("throttle.taken", "3/s", "0/s"),
+    ("throttle.export", "3/day", "0/day"),
     ("throttle.anon", "4/day", "4/year"),
     ("throttle.user", "5/minute", "many"),
     ("throttle.address", "6/s", "1.5/s"),

@@ -27,6 +27,7 @@
 //! - [`s3`]: pictures on S3, private pictures, and moves between stores.
 //! - [`quotas`]: quotas, free disk space, retention of the audit log, and recurring jobs.
 //! - [`erasure`]: users that are erased from the database and the media folder.
+//! - [`export`]: the export of all data about a user.
 //! - [`mail`]: the outbox, and passwords that are reset by mail.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
 //! - [`dependencies`]: dependencies that nothing uses.
@@ -51,6 +52,7 @@ mod crash;
 mod dependencies;
 mod documents;
 mod erasure;
+mod export;
 mod failover;
 mod import_django;
 mod jobs;

@@ -54,6 +54,7 @@ const ROUTES: &str = "
     GET    /api/me/logins/                                        | 401   200   200   200   200   401        403    403    403    403
     DELETE /api/me/logins/                                        | 401   204   204   204   204   401        403    403    403    403
     DELETE /api/me/logins/{login_id}/                             | 401   204   404   404   404   401        403    403    403    403
+    GET    /api/me/export/                                        | 401   200   200   200   200   401        403    403    403    403
     DELETE /api/delete-account/                                   | 401   204   204   204   204   401        403    403    403    403
     POST   /api/me/leave/                                         | 401   400   400   400   400   401        403    403    403    403
 

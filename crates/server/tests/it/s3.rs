@@ -11,13 +11,16 @@ use std::{
 use mycars_testkit::{S3Program, S3Server, TestDatabase};
 use serde_json::Value;
 
-use crate::support::{
-    Installation, Request, Server,
-    accounts::{SUPERUSER_PASSWORD, Tokens, add_car, add_picture, join},
-    browser::Browser,
-    http::TINY_JPEG,
-    process::Process,
-    random::{Random, how_to_repeat, seed},
+use crate::{
+    export,
+    support::{
+        Installation, Request, Server,
+        accounts::{SUPERUSER_PASSWORD, Tokens, add_car, add_picture, join},
+        browser::Browser,
+        http::TINY_JPEG,
+        process::Process,
+        random::{Random, how_to_repeat, seed},
+    },
 };
 
 /// The place of the pictures in the bucket. All its characters occur in names of folders.
@@ -80,6 +83,12 @@ fn pictures_on_s3_are_served_like_those_in_a_folder() {
     assert_ne!(replaced, picture);
     assert_eq!(server.send(&Request::get(&picture)).status, 404);
     assert_eq!(server.send(&Request::get(&replaced)).status, 200);
+
+    let exported = server.send(&Request::get(export::PATH).bearer(&tokens.access));
+    assert_eq!(
+        export::files(&exported)[&replaced.replace("/media/cars/", "pictures/")],
+        server.send(&Request::get(&replaced)).body
+    );
 
     let archive = installation.path("backup.zip");
     let archive = archive.to_str().unwrap();

@@ -614,6 +614,35 @@ pub fn texts_of_a_user_are_forgotten(store: &dyn Store) {
     append(store, &expected[..1]);
 }
 
+/// The entries about or by a user are read in pieces, each of them once.
+pub fn entries_of_a_user_are_read_in_pieces(store: &dyn Store) {
+    let mut entries = entries_of_two_users();
+    for _ in 0..7 {
+        entries.extend_from_within(..);
+    }
+    append(store, &entries);
+    let read = |user: i64, at_most: u32| {
+        let mut all = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |entry: &Entry| entry.id);
+            let next = store.read(|unit| unit.audit_log().list_of_user(UserId(user), after, at_most));
+            let next = next.expect("entries can be read");
+            assert!(next.len() <= at_most as usize);
+            if next.is_empty() {
+                return all;
+            }
+            all.extend(next);
+        }
+    };
+    let is_theirs = |entry: &NewEntry| [entry.object.owner, entry.author.id].contains(&Some(UserId(1)));
+    entries.retain(is_theirs);
+    for at_most in [3, 100, 5000] {
+        let found: Vec<NewEntry> = read(1, at_most).into_iter().map(|found| found.entry).collect();
+        assert_eq!(found, entries, "{at_most}");
+    }
+    assert_eq!(read(9, 10), []);
+}
+
 /// A rollback keeps the texts.
 pub fn forgetting_is_rolled_back(store: &dyn Store) {
     let entries = entries_of_two_users();

@@ -21,7 +21,7 @@ pub(super) fn answer(endpoint: &Endpoint, answer: ResponseSpec) -> Option<Value>
         }
         ResponseSpec::Many(shape) | ResponseSpec::All(shape) => json!([shown(shape)]),
         ResponseSpec::Links => json!({"cars": "http://127.0.0.1:8000/api/cars/"}),
-        ResponseSpec::Nothing => return None,
+        ResponseSpec::File(_) | ResponseSpec::Nothing => return None,
     })
 }
 

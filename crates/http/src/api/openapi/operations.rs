@@ -27,7 +27,8 @@ use crate::{
 /// Returns the operations of an endpoint.
 pub(super) fn path_item(endpoint: &Endpoint) -> PathItem {
     let mut item = PathItem::default();
-    let parameters = path_parameters(endpoint).chain([format(&["json"])]);
+    let main = endpoint.file().map_or("json", |file| file.format);
+    let parameters = path_parameters(endpoint).chain([format(&[main])]);
     item.parameters = Some(parameters.map(RefOr::from).collect());
     for operation in endpoint.operations {
         item.merge_operations(PathItem::new(
@@ -306,9 +307,11 @@ fn content(schema: RefOr<Schema>, example: Option<Value>) -> Content {
 
 fn success(answer: ResponseSpec) -> StatusCode {
     match answer {
-        ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::All(_) | ResponseSpec::Links => {
-            StatusCode::OK
-        }
+        ResponseSpec::One(_)
+        | ResponseSpec::Many(_)
+        | ResponseSpec::All(_)
+        | ResponseSpec::Links
+        | ResponseSpec::File(_) => StatusCode::OK,
         ResponseSpec::Created(_) => StatusCode::CREATED,
         ResponseSpec::Nothing => StatusCode::NO_CONTENT,
     }
@@ -320,12 +323,21 @@ fn response(endpoint: &Endpoint, operation: &Operation) -> Response {
         ResponseSpec::One(_) | ResponseSpec::Many(_) | ResponseSpec::All(_) | ResponseSpec::Links => {
             "The requested data."
         }
+        ResponseSpec::File(_) => "The file.",
         ResponseSpec::Created(_) => "The created object.",
         ResponseSpec::Nothing => "Success, without a body.",
     };
     let mut response = ResponseBuilder::new().description(description);
     if let Some(schema) = schemas::answer(endpoint, answer) {
         response = response.content(schemas::JSON, content(schema, examples::answer(endpoint, answer)));
+    }
+    if let ResponseSpec::File(file) = answer {
+        let name = HeaderBuilder::new()
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .description(Some("`attachment`, with the name of the file."));
+        response = response
+            .content(file.media_type, content(schemas::string("binary").into(), None))
+            .header("Content-Disposition", name.build());
     }
     if is_table(endpoint, operation) {
         let csv: RefOr<Schema> = ObjectBuilder::new().schema_type(Type::String).into();

@@ -126,7 +126,7 @@ pub(super) fn answer(endpoint: &Endpoint, answer: ResponseSpec) -> Option<RefOr<
             .into(),
         ResponseSpec::All(shape) => ArrayBuilder::new().items(reference(shape.name)).into(),
         ResponseSpec::Links => reference("Links"),
-        ResponseSpec::Nothing => return None,
+        ResponseSpec::File(_) | ResponseSpec::Nothing => return None,
     })
 }
 

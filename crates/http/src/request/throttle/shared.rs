@@ -1,5 +1,5 @@
 //! Counts of requests that all servers share, for the rates of few, expensive requests: logins, registrations, uses of
-//! refresh tokens and hashes of passwords.
+//! refresh tokens, hashes of passwords and exports.
 //!
 //! A request has been counted in this process before. So if the shared counts fail, the limits of this process still hold,
 //! and a client that exceeds them never reaches the shared counts. All functions may block.
@@ -26,6 +26,8 @@ pub(crate) struct SharedRequest {
     pub(crate) rate: Option<RateClass>,
     /// The user, if the request hashes a password.
     pub(crate) hashes_for: Option<UserId>,
+    /// The user, if the request exports their data.
+    pub(crate) exports_for: Option<UserId>,
     pub(crate) attempt: Option<Attempt>,
 }
 
@@ -125,6 +127,9 @@ impl Throttles {
             request
                 .hashes_for
                 .map(|user| (Scope::Password, client_key(&Key::User(user)))),
+            request
+                .exports_for
+                .map(|user| (Scope::Export, client_key(&Key::User(user)))),
         ];
         for (scope, client) in counted.into_iter().flatten() {
             match self.take_from(rates, scope, &client, None)? {
@@ -214,13 +219,15 @@ impl Throttles {
 
 impl SharedRequest {
     fn is_limited(&self) -> bool {
-        self.rate.is_some_and(RateClass::is_by_address) || self.hashes_for.is_some() || self.attempt.is_some()
+        self.rate.is_some_and(RateClass::is_by_address)
+            || self.hashes_for.or(self.exports_for).is_some()
+            || self.attempt.is_some()
     }
 
     fn sender(&self) -> Details<'_> {
         let user = match self.attempt {
             Some(Attempt::OldPassword(user)) => Some(user),
-            _ => self.hashes_for,
+            _ => self.hashes_for.or(self.exports_for),
         };
         let account = match &self.attempt {
             Some(Attempt::Login(username)) => Some(username.as_str()),
@@ -280,6 +287,7 @@ mod tests {
             client: CLIENT,
             rate: attempt.is_none().then_some(RateClass::Login),
             hashes_for: None,
+            exports_for: None,
             attempt,
         }
     }
@@ -310,6 +318,12 @@ mod tests {
         assert_eq!(admitted(&servers, &login("bob")), 3);
         let own = request(Some(Attempt::OldPassword(UserId(7))));
         assert_eq!(admitted(&servers, &own), 3, "wrong old passwords");
+        let export = SharedRequest {
+            exports_for: Some(UserId(7)),
+            rate: Some(RateClass::Export),
+            ..request(None)
+        };
+        assert_eq!(admitted(&servers, &export), 8, "exports of one user");
         let refused = servers[0].refused();
         assert!(refused.contains(&("login", 19)), "{refused:?}");
     }

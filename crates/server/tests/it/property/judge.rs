@@ -36,9 +36,9 @@ pub(super) fn faults(request: &[u8], answer: &Answer) -> Vec<String> {
         "no Allow",
     );
     let media_type = answer.header("Content-Type").unwrap_or_default();
-    let is_picture = media_type == "image/jpeg" && answer.status < 400;
+    let is_file = matches!(&*media_type, "image/jpeg" | "application/zip") && answer.status < 400;
     let is_page = media_type == "text/html; charset=utf-8";
-    if !answer.body.is_empty() && !is_picture {
+    if !answer.body.is_empty() && !is_file {
         must(
             is_page || media_type == "application/json",
             "the body is neither called JSON nor a page",

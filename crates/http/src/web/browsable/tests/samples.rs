@@ -93,6 +93,7 @@ impl Sample {
                 .and_then(|endpoint| endpoint.list),
             is_shortened: false,
             is_cut: false,
+            file: None,
             elapsed: Duration::from_micros(3_210),
         })
     }
