@@ -24,6 +24,9 @@ use super::{
 };
 use crate::changes;
 
+/// Maximum number of entries in memory while the texts of a user are removed.
+const FORGOTTEN_AT_ONCE: u32 = 500;
+
 /// Maximum number of entries per INSERT, because databases limit the number of parameters of a statement.
 const ENTRIES_AT_ONCE: usize = 500;
 
@@ -291,14 +294,6 @@ impl AuditLog for Unit<'_> {
 
     fn forget_user(&mut self, user: UserId) -> Result<u64, StoreError> {
         self.query(|conn| {
-            // Each of the two uses an index.
-            let by_owner = audit_log::owner_id.eq(user.0).assume_not_null();
-            let by_actor = audit_log::actor_id.eq(user.0).assume_not_null();
-            let log = audit_log::table.select(audit_log::id);
-            let mut ids: Vec<i64> = log.filter(by_owner).load(conn)?;
-            ids.extend(log.filter(by_actor).load::<i64>(conn)?);
-            ids.sort_unstable();
-            ids.dedup();
             // The triggers let only these changes pass.
             diesel::insert_into(audit_log_erasure::table)
                 .values((
@@ -306,17 +301,18 @@ impl AuditLog for Unit<'_> {
                     audit_log_erasure::user_id.eq(user.0),
                 ))
                 .execute(conn)?;
-            for some in ids.chunks(IDS_AT_ONCE) {
-                let rows = audit_log::table
-                    .filter(audit_log::id.eq_any(some))
-                    .select(Row::as_select())
-                    .load(conn)?;
-                for row in rows {
-                    forget(conn, row.try_into()?, user)?;
+            let (mut count, mut last) = (0, i64::MIN);
+            loop {
+                let entries = entries_of(conn, user, last, FORGOTTEN_AT_ONCE)?;
+                let Some(newest) = entries.last() else { break };
+                last = newest.id;
+                count += entries.len() as u64;
+                for entry in entries {
+                    forget(conn, entry, user)?;
                 }
             }
             diesel::delete(audit_log_erasure::table).execute(conn)?;
-            Ok(ids.len() as u64)
+            Ok(count)
         })
     }
 

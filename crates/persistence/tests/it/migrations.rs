@@ -121,7 +121,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// All migrations, in order.
-const ALL: [&str; 19] = [
+const ALL: [&str; 20] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -141,6 +141,7 @@ const ALL: [&str; 19] = [
     "2026-11-27-000045_leases",
     "2026-11-27-000046_rate_buckets",
     "2026-11-27-000047_contracts",
+    "2026-11-27-000062_audit_erasure_checks",
 ];
 
 #[test]
@@ -328,6 +329,37 @@ fn audit_log_is_append_only_in_the_database() {
     }
 }
 
+/// The changes of an entry after its user was erased.
+const HIDDEN: [&str; 4] = [
+    r#"["brand",null,{"hidden":true}]"#,
+    r#"["notes",{"hidden":true},{"hidden":true}]"#,
+    r#"["year",1,true]"#,
+    r#"["role","a","b"]"#,
+];
+
+/// Returns changes that differ from [`HIDDEN`] in one place.
+fn forged_changes() -> Vec<String> {
+    let forged = [
+        (0, r#"["brand",null,"Audi"]"#),
+        (0, r#"["model",null,{"hidden":true}]"#),
+        (0, r#"["brand",{"hidden":true},{"hidden":true}]"#),
+        (1, r#"["notes",{"hidden":"no"},{"hidden":true}]"#),
+        (2, r#"["year",{"hidden":true},true]"#),
+        (2, r#"["year",1,{"hidden":true}]"#),
+        (2, r#"["year",1]"#),
+        (2, r#"["year",1,true,"more"]"#),
+        (2, r#"["year",1,true],["year",1,true]"#),
+        (3, r#"["role","a",{"hidden":true}]"#),
+        (3, "4"),
+    ];
+    let with = |(place, change): (usize, &'static str)| {
+        let mut changes = HIDDEN;
+        changes[place] = change;
+        format!("[{}]", changes.join(","))
+    };
+    forged.map(with).into()
+}
+
 /// By hand, entries can be changed only as far as a transaction of the program has marked.
 #[test]
 fn audit_log_forgets_only_marked_texts() {
@@ -335,13 +367,15 @@ fn audit_log_forgets_only_marked_texts() {
         database.execute(
             "INSERT INTO audit_log (at, action, object_type, object_id, object_name, owner_id, actor_id, actor_name,
                  channel, address, changes, search_key)
-             VALUES ('2026-11-23 08:30:00+00:00', 'changed', 'car', '7', 'Golf', 1, 2, 'bob', 'api', '192.0.2.1', '[]', ''),
+             VALUES ('2026-11-23 08:30:00+00:00', 'changed', 'car', '7', 'Golf', 1, 2, 'bob', 'api', '192.0.2.1',
+                     '[[\"brand\",null,\"VW\"],[\"notes\",{\"excerpt\":\"\\u0000\"},\"b\"],[\"year\",1,true],[\"role\",\"a\",\"b\"]]', ''),
                  ('2026-11-23 08:30:00+00:00', 'changed', 'car', '8', 'Polo', 3, NULL, 'eve', 'api', '192.0.2.1', '[]', '')",
         );
         let forget_address = "UPDATE audit_log SET address = NULL";
+        let hidden = format!("[{}]", HIDDEN.join(","));
         let rename = |id: i64| {
             format!(
-                "UPDATE audit_log SET object_name = 'erased user 1', changes = '' WHERE object_id = '{id}'"
+                "UPDATE audit_log SET object_name = 'erased user 1', changes = '{hidden}' WHERE object_id = '{id}'"
             )
         };
         let refuse = |raw: &mut dyn Raw, sql: &str| {
@@ -370,10 +404,29 @@ fn audit_log_forgets_only_marked_texts() {
                     &format!("UPDATE audit_log SET {column} WHERE object_id = '7'"),
                 );
             }
+            for changes in forged_changes() {
+                refuse(
+                    &mut *raw,
+                    &format!("UPDATE audit_log SET changes = '{changes}' WHERE object_id = '7'"),
+                );
+            }
             refuse(&mut *raw, &rename(8));
-            database.execute(&rename(7));
+            if user == 1 {
+                let author = "UPDATE audit_log SET actor_name = 'erased user 1'";
+                refuse(&mut *raw, &format!("{author} WHERE object_id = '7'"));
+                database.execute(&rename(7));
+            } else {
+                // The author is erased, not the owner of the object.
+                refuse(
+                    &mut *raw,
+                    "UPDATE audit_log SET object_name = 'erased user 2' WHERE object_id = '7'",
+                );
+                database.execute("UPDATE audit_log SET actor_name = 'erased user 2' WHERE object_id = '7'");
+            }
             database.execute("DELETE FROM audit_log_erasure");
         }
+        let changes = "SELECT changes AS text FROM audit_log WHERE object_id = '7'";
+        assert_eq!(raw.texts(changes), [hidden.as_str()]);
 
         database.execute(
             "INSERT INTO audit_log_addresses (number, forgotten_below) SELECT 1, max(id) FROM audit_log",

@@ -26,7 +26,7 @@ on_both_databases!(
 const USERNAME: &str = "wilhelmine17";
 
 /// Texts of the user that nothing else holds.
-const STRINGS: [&str; 10] = [
+const STRINGS: [&str; 12] = [
     USERNAME,
     "xanthe@post.example",
     "earlier@post.example",
@@ -37,6 +37,8 @@ const STRINGS: [&str; 10] = [
     "WX QZ 991",
     "Tante Friedas Wagen",
     "203.0.113.77",
+    "203.0.113.78",
+    "Wanderer/7",
 ];
 
 /// Registers the user from an address of their own, with a car and a picture. An admin changes them, too.
@@ -63,12 +65,37 @@ fn live(server: &Server) -> i64 {
     let car = server.send(&from(request)).json(201)["id"].as_i64().unwrap();
     add_picture(server, &access, car);
     patch_user(server, id, &json!({"address": "Fliederweg 17b"}));
+    log_in_often(server);
     id
+}
+
+/// Logs the user in: one login is logged out, one is used again after its rotation, one stays, and one is in a browser.
+fn log_in_often(server: &Server) {
+    let from = |request: Request| {
+        let request = request.header("X-Forwarded-For", "203.0.113.78");
+        server.send(&request.header("User-Agent", "Wanderer/7"))
+    };
+    let log_in = || from(login(USERNAME, PASSWORD)).json(200);
+    let refresh = |tokens: &Value| {
+        let body = json!({"refresh": tokens["refresh"]});
+        from(Request::post("/api/token/refresh/", &body))
+    };
+    let [logged_out, reused, kept] = [(); 3].map(|()| log_in());
+    let log_out = Request::post("/api/logout/", &json!({"refresh": logged_out["refresh"]}));
+    from(log_out.bearer(logged_out["access"].as_str().unwrap())).json(200);
+    let rotated = refresh(&reused).json(200);
+    refresh(&rotated).json(200);
+    refresh(&reused).json(401);
+    refresh(&kept).json(200);
+    log_in();
 }
 
 fn with_proxy(installation: &Installation) -> Server {
     installation.create_superuser("root");
-    installation.start_with("MYCARS__SERVER__TRUSTED_PROXIES", "127.0.0.1")
+    installation.start_with_all(&[
+        ("MYCARS__SERVER__TRUSTED_PROXIES", "127.0.0.1"),
+        ("MYCARS__TOKENS__ROTATE_REFRESH", "true"),
+    ])
 }
 
 /// Returns the id, time, action, object and author of each entry, oldest first.
@@ -121,6 +148,11 @@ fn erased_user_is_nowhere_in_database_and_media(installation: &Installation) {
     let id = live(&server);
     assert_eq!(strings_in(installation), STRINGS);
     assert_eq!(pictures(installation), 1);
+    // Tokens that have expired keep the device until they are deleted, or the user is.
+    installation.database().execute(
+        "UPDATE refresh_tokens SET expires_at = '2001-02-03 04:05:06+00:00'
+         WHERE id = (SELECT max(id) FROM refresh_tokens)",
+    );
     let before = entries(&server);
     let printed = installation.run(&["eraseuser", USERNAME, "--noinput"]).success();
     assert_eq!(
