@@ -98,6 +98,8 @@ pub(crate) enum Scenario {
     Attacks,
     /// Latency of writes during backups.
     Backups,
+    /// Requests for a new password of known and unknown e-mail addresses.
+    Resets,
 }
 
 pub(crate) struct Bench {

@@ -62,6 +62,7 @@ fn run(arguments: Arguments) -> Outcome<()> {
             Scenario::Upload => scenarios::upload::run(bench)?,
             Scenario::Attacks => scenarios::attacks::run(bench)?,
             Scenario::Backups => scenarios::backups::run(bench)?,
+            Scenario::Resets => scenarios::resets::run(bench)?,
         }
     }
     println!(

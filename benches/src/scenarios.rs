@@ -5,6 +5,7 @@ pub(crate) mod backups;
 pub(crate) mod growth;
 pub(crate) mod memory;
 pub(crate) mod queries;
+pub(crate) mod resets;
 pub(crate) mod rows;
 pub(crate) mod start;
 pub(crate) mod storm;

@@ -5,11 +5,13 @@
 //! deactivation and [`delete_account`] end logins.
 
 mod authenticate;
+mod change_email;
 mod change_password;
 mod delete_account;
 mod export;
 mod flush_expired_tokens;
 pub mod keys;
+mod links;
 mod log_in;
 mod log_out;
 pub mod logins;
@@ -21,12 +23,15 @@ pub mod sessions;
 mod set_password;
 mod superuser;
 mod token;
+mod undo_email_change;
+mod verify_email;
 mod verify_token;
 
 pub use authenticate::{
     AccessToken, AuthenticationError, authenticate, authenticate_verified, authenticate_with_car,
     verify_access,
 };
+pub(crate) use change_email::{assign_email, change_own_email, send_verification};
 pub use change_password::{PasswordChange, change_password};
 pub use delete_account::{delete_account, leave};
 pub use export::{Export, Part};
@@ -42,6 +47,10 @@ pub use reset_password::{PasswordReset, request_password_reset, reset_password};
 pub use set_password::{find_for_password, set_password};
 pub use superuser::{NewSuperuser, check_email, check_username, create_superuser};
 pub use token::{TokenError, TokenType};
+pub use undo_email_change::undo_email_change;
+pub(crate) use undo_email_change::undo_token;
+pub(crate) use verify_email::verification_token;
+pub use verify_email::{request_email_verification, verify_email};
 pub use verify_token::verify_token;
 
 use mycars_domain::{Denied, UserId, Violations};
@@ -72,6 +81,9 @@ pub enum Error {
     /// A token is invalid.
     #[error(transparent)]
     Token(TokenError),
+    /// The password is right, but the e-mail address of the user has to be verified before the login.
+    #[error("the e-mail address of the account is not verified")]
+    EmailNotVerified,
     /// Mail is turned off.
     #[error("mail is turned off")]
     NoMail,

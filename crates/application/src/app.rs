@@ -106,6 +106,13 @@ impl App {
         self.disk_space.check()
     }
 
+    /// Returns whether users must verify their e-mail addresses.
+    #[must_use]
+    pub fn requires_verified_email(&self) -> bool {
+        let mail = self.mail.as_ref();
+        mail.is_some_and(|mail| mail.requires_verified_email)
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
@@ -173,8 +180,15 @@ pub struct BackupSettings {
 pub struct MailSettings {
     /// Sends mail.
     pub mailer: Arc<dyn Mailer>,
-    /// The URL of the page that sets a new password. A token is appended.
+    /// The URL of the page that sets a new password. A token is appended to this and the other URLs.
     pub reset_url: String,
+    /// The URL of the page that verifies an e-mail address.
+    pub verification_url: String,
+    /// The URL of the page that puts an old e-mail address back.
+    pub undo_url: String,
+    /// Whether users must verify their e-mail address before they can log in, and a new one before it replaces the old
+    /// one.
+    pub requires_verified_email: bool,
 }
 
 /// Lifetimes of sessions.

@@ -4,11 +4,11 @@
 //! sends it again. The outbox has no text. Links with secrets are made when the mail is sent, and stored nowhere.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mycars_domain::{Action, Target, User, policy, values::Email};
+use mycars_domain::{Action, Target, policy};
 
 use crate::{
-    App, Caller, Error, MailSettings, accounts,
-    ports::{BoxError, Letter, LetterContent, MailError, MailKind, QueuedMail, StoreError},
+    App, Caller, Error, MailSettings, Secret, accounts,
+    ports::{BoxError, Letter, LetterContent, MailError, MailKind, QueuedMail, StoreError, Unsignable},
 };
 
 /// Number of attempts after which a mail is given up.
@@ -86,8 +86,21 @@ fn letter(app: &App, settings: &MailSettings, mail: &QueuedMail) -> Result<Optio
         return Ok(None);
     };
     let content = match mail.kind {
-        MailKind::PasswordReset => reset_link(app, settings, &user, recipient, mail.created_at)?,
+        MailKind::PasswordReset => {
+            let token = accounts::reset_token(app, &user, recipient, mail.created_at);
+            let link = link(&settings.reset_url, token)?;
+            link.map(|link| LetterContent::PasswordReset { link })
+        }
         MailKind::PasswordChanged => Some(LetterContent::PasswordChanged),
+        MailKind::EmailVerification => {
+            let token = accounts::verification_token(app, &user, recipient, mail.created_at);
+            let link = link(&settings.verification_url, token)?;
+            link.map(|link| LetterContent::EmailVerification { link })
+        }
+        MailKind::EmailChanged => Some(LetterContent::EmailChanged {
+            undo: link(&settings.undo_url, accounts::undo_token(app, &user, recipient))?,
+        }),
+        MailKind::EmailRestored => Some(LetterContent::EmailRestored),
     };
     Ok(content.map(|content| Letter {
         id: format!("{}.{}", mail.created_at.timestamp_micros(), mail.id),
@@ -97,18 +110,10 @@ fn letter(app: &App, settings: &MailSettings, mail: &QueuedMail) -> Result<Optio
     }))
 }
 
-fn reset_link(
-    app: &App,
-    settings: &MailSettings,
-    user: &User,
-    recipient: &Email,
-    requested_at: DateTime<Utc>,
-) -> Result<Option<LetterContent>, Error> {
-    let token = accounts::reset_token(app, user, recipient, requested_at)
-        .map_err(|error| StoreError::Other(BoxError::from(error)))?;
-    Ok(token.map(|token| LetterContent::PasswordReset {
-        link: format!("{}{}", settings.reset_url, token.reveal()),
-    }))
+/// Returns the link with a token, if there is one.
+fn link(url: &str, token: Result<Option<Secret>, Unsignable>) -> Result<Option<String>, Error> {
+    let token = token.map_err(|error| StoreError::Other(BoxError::from(error)))?;
+    Ok(token.map(|token| format!("{url}{}", token.reveal())))
 }
 
 fn is_given_up(mail: &QueuedMail, error: Option<&MailError>) -> bool {
@@ -127,7 +132,7 @@ fn log_failure(mail: &QueuedMail, error: &MailError) {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::UserId;
+    use mycars_domain::{User, UserId, values::Email};
 
     use super::*;
     use crate::mocks::{Mocks, samples};
@@ -217,6 +222,48 @@ mod tests {
             has_failed: false,
         };
         assert_eq!(send(mocks), report);
+    }
+
+    /// Returns the content of a mail to a user at an address; `None` if there is nothing to send.
+    fn content(kind: MailKind, user: &User, recipient: &str) -> Option<LetterContent> {
+        let mut mocks = Mocks::new().with_mail().with_user_read(user.clone());
+        mocks
+            .tokens
+            .expect_encode()
+            .returning(|claims| Ok(claims.token_type.clone().unwrap()));
+        let (app, _) = mocks.into_app();
+        let mail = QueuedMail {
+            kind,
+            recipient: Some(Email::from_storage(recipient.into())),
+            ..mail(0)
+        };
+        let letter = letter(&app, app.mail.as_ref().unwrap(), &mail).unwrap();
+        letter.map(|letter| letter.content)
+    }
+
+    #[test]
+    fn mails_about_an_email_have_its_links() {
+        let mut user = samples::user();
+        user.change_email(Email::from_storage("new@example.com".into()), samples::now());
+        let verification = || {
+            Some(LetterContent::EmailVerification {
+                link: format!("{}email_verification", samples::VERIFICATION_URL),
+            })
+        };
+        let (old, new) = ("ann@example.com", "new@example.com");
+        assert_eq!(content(MailKind::EmailVerification, &user, new), verification());
+        assert_eq!(content(MailKind::EmailVerification, &user, old), None);
+        let changed = |undo| Some(LetterContent::EmailChanged { undo });
+        let undo = format!("{}email_undo", samples::UNDO_URL);
+        assert_eq!(content(MailKind::EmailChanged, &user, old), changed(Some(undo)));
+        assert_eq!(
+            content(MailKind::EmailChanged, &user, "other@example.com"),
+            changed(None)
+        );
+        assert_eq!(
+            content(MailKind::EmailRestored, &user, new),
+            Some(LetterContent::EmailRestored)
+        );
     }
 
     #[test]

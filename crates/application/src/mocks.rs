@@ -78,10 +78,10 @@ pub struct Mocks {
     pub image_processor: MockImageProcessor,
     /// The store of pictures.
     pub images: MockImageStore,
-    /// Sends mail, if [`has_mail`](Self::has_mail).
+    /// Sends mail, unless it is [off](Self::mail).
     pub mailer: MockMailer,
-    /// Whether mail is turned on.
-    pub has_mail: bool,
+    /// Whether mail is turned on, and needed.
+    pub mail: MailMode,
     /// Lifetimes of tokens.
     pub token_settings: TokenSettings,
     /// Whether the disks have too little free space.
@@ -138,13 +138,28 @@ impl Mocks {
             token_settings: self.token_settings,
             session_settings: SessionSettings::default(),
             backups: None,
-            mail: self.has_mail.then(|| MailSettings {
+            mail: (self.mail != MailMode::Off).then(|| MailSettings {
                 mailer: Arc::new(self.mailer),
                 reset_url: samples::RESET_URL.to_owned(),
+                verification_url: samples::VERIFICATION_URL.to_owned(),
+                undo_url: samples::UNDO_URL.to_owned(),
+                requires_verified_email: self.mail == MailMode::Required,
             }),
         };
         (app, store)
     }
+}
+
+/// Whether mail is turned on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MailMode {
+    /// Mail is turned off.
+    #[default]
+    Off,
+    /// Mail is sent.
+    On,
+    /// Mail is sent, and users must verify their e-mail addresses.
+    Required,
 }
 
 /// The mocked repositories.
@@ -404,7 +419,7 @@ pub mod samples {
 
     use chrono::{DateTime, Utc};
     use mycars_domain::{
-        Car, CarId, KeyRights, Rank, Role, User, UserId,
+        Car, CarId, EmailState, KeyRights, Rank, Role, User, UserId,
         audit::{Channel, Origin},
         values::{
             Brand, Email, FirstName, ImagePath, LastName, LicensePlate, Mileage, Model, PasswordHash,
@@ -423,6 +438,12 @@ pub mod samples {
     /// The URL in links that set a new password, without the token.
     pub const RESET_URL: &str = "https://cars.example.org/reset/?token=";
 
+    /// The URL in links that verify an e-mail address, without the token.
+    pub const VERIFICATION_URL: &str = "https://cars.example.org/verify/?token=";
+
+    /// The URL in links that put an old e-mail address back, without the token.
+    pub const UNDO_URL: &str = "https://cars.example.org/undo/?token=";
+
     /// Maximum size of a picture in mocked tests, in bytes.
     pub const MAX_IMAGE_BYTES: u64 = 100;
 
@@ -439,6 +460,7 @@ pub mod samples {
             id: UserId(1),
             username: Username::from_storage("ann".into()),
             email: Email::from_storage("ann@example.com".into()),
+            email_state: EmailState::default(),
             first_name: FirstName::from_storage("Ann".into()),
             last_name: LastName::from_storage("Lee".into()),
             role: Role::Client,

@@ -20,7 +20,7 @@ const MAX_CHARS: usize = 150;
 pub enum SecurityEvent {
     /// A user logged in.
     LoginSucceeded,
-    /// A login had a wrong password, an unknown username or an inactive user.
+    /// A login had a wrong password, an unknown username, an inactive user or an e-mail address that must be verified.
     LoginFailed,
     /// A login was refused because of earlier ones.
     LoginThrottled,

@@ -8,7 +8,7 @@ use mycars_application::ports::{
     ApiKey, Device, Family, Installation, RefreshToken, Revocation, Row, Session, Table,
 };
 use mycars_domain::{
-    Car, CarId, Field, KeyRights, Role, User, UserId,
+    Car, CarId, EmailState, Field, KeyRights, PreviousEmail, Role, User, UserId,
     audit::{Action, Author, Change, Channel, Entry, NewEntry, Object, ObjectType, Origin, Value},
     values::{
         Address, Brand, Color, Email, FirstName, ImagePath, LastName, LicensePlate, Mileage, Model, Notes,
@@ -94,6 +94,14 @@ struct UserRecord {
     password: String,
     logins_ended_at: Option<DateTime<Utc>>,
     access_ended_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    email_verified_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pending_email: Option<String>,
+    #[serde(default)]
+    previous_email: Option<String>,
+    #[serde(default)]
+    email_replaced_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -102,6 +110,7 @@ struct UserRecord {
 
 impl From<&User> for UserRecord {
     fn from(row: &User) -> Self {
+        let previous = row.email_state.previous.as_ref();
         Self {
             id: row.id.0,
             username: row.username.as_str().to_owned(),
@@ -116,6 +125,10 @@ impl From<&User> for UserRecord {
             password: row.password.reveal().to_owned(),
             logins_ended_at: row.logins_ended_at,
             access_ended_at: row.access_ended_at,
+            email_verified_at: row.email_state.verified_at,
+            pending_email: row.email_state.pending.as_ref().map(ToString::to_string),
+            previous_email: previous.map(|previous| previous.email.to_string()),
+            email_replaced_at: previous.map(|previous| previous.replaced_at),
             date_joined: row.date_joined,
             last_login: row.last_login,
             created_at: row.created_at,
@@ -128,10 +141,19 @@ impl TryFrom<UserRecord> for Row {
     type Error = serde_json::Error;
 
     fn try_from(record: UserRecord) -> Result<Self> {
+        let previous = record.previous_email.zip(record.email_replaced_at);
         Ok(Self::User(User {
             id: UserId(record.id),
             username: Username::from_storage(record.username),
             email: Email::from_storage(record.email),
+            email_state: EmailState {
+                verified_at: record.email_verified_at,
+                pending: record.pending_email.map(Email::from_storage),
+                previous: previous.map(|(email, replaced_at)| PreviousEmail {
+                    email: Email::from_storage(email),
+                    replaced_at,
+                }),
+            },
             first_name: FirstName::from_storage(record.first_name),
             last_name: LastName::from_storage(record.last_name),
             role: known(|name| Role::parse(name).ok(), &record.role)?,

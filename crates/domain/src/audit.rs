@@ -489,8 +489,8 @@ pub fn car_changes(before: Option<&Car>, after: Option<&Car>) -> Vec<Change> {
 }
 
 /// Returns the fields that differ between two states of a user, like [`car_changes`]. Of a password, the entry only
-/// holds that it changed ([`Value::Hidden`]). The time of the last login and the time at which logins were ended are
-/// left out.
+/// holds that it changed ([`Value::Hidden`]), and of an e-mail address whether it was verified since. The time of the last
+/// login and the time at which logins were ended are left out.
 #[must_use]
 pub fn user_changes(before: Option<&User>, after: Option<&User>) -> Vec<Change> {
     let mut changes = differences(user_values(before), user_values(after));
@@ -501,6 +501,16 @@ pub fn user_changes(before: Option<&User>, after: Option<&User>) -> Vec<Change> 
             before: password(before),
             after: password(after),
         });
+    }
+    if let (Some(before), Some(after)) = (before, after) {
+        let is_verified = |user: &User| user.email_state.verified_at.is_some();
+        if before.email == after.email && is_verified(before) != is_verified(after) {
+            changes.push(Change {
+                field: Field::EmailVerified,
+                before: Value::Flag(is_verified(before)),
+                after: Value::Flag(is_verified(after)),
+            });
+        }
     }
     changes
 }
@@ -555,10 +565,14 @@ fn car_values(car: Option<&Car>) -> Values<10> {
     ]
 }
 
-fn user_values(user: Option<&User>) -> Values<9> {
+fn user_values(user: Option<&User>) -> Values<10> {
     [
         (Field::Username, text(user.map(|user| user.username.as_str()))),
         (Field::Email, text(user.map(|user| user.email.as_str()))),
+        (
+            Field::PendingEmail,
+            text(user.and_then(|user| Some(user.email_state.pending.as_ref()?.as_str()))),
+        ),
         (Field::FirstName, text(user.map(|user| user.first_name.as_str()))),
         (Field::LastName, text(user.map(|user| user.last_name.as_str()))),
         (Field::Role, text(user.map(|user| user.role.as_str()))),
@@ -579,7 +593,7 @@ fn user_values(user: Option<&User>) -> Values<9> {
 mod tests {
     use super::*;
     use crate::{
-        Role,
+        EmailState, Role,
         values::{Email, FirstName, LastName, PasswordHash, Phone, Username},
     };
 
@@ -588,6 +602,7 @@ mod tests {
             id: UserId(1),
             username: Username::from_storage("ann".into()),
             email: Email::from_storage("ann@example.com".into()),
+            email_state: EmailState::default(),
             first_name: FirstName::from_storage("Ann".into()),
             last_name: LastName::from_storage("Lee".into()),
             role: Role::Client,
@@ -636,6 +651,32 @@ mod tests {
             after: Value::Hidden,
         };
         assert_eq!(user_changes(Some(&ann()), Some(&changed)), [change]);
+    }
+
+    #[test]
+    fn verification_is_a_change_unless_the_email_changes() {
+        let verified = EmailState {
+            verified_at: Some(DateTime::UNIX_EPOCH),
+            ..EmailState::default()
+        };
+        let after = User {
+            email_state: verified,
+            ..ann()
+        };
+        let change = Change {
+            field: Field::EmailVerified,
+            before: Value::Flag(false),
+            after: Value::Flag(true),
+        };
+        assert_eq!(user_changes(Some(&ann()), Some(&after)), [change]);
+        let moved = User {
+            email: Email::from_storage("ann@example.org".into()),
+            ..after
+        };
+        let fields =
+            |changes: Vec<Change>| changes.into_iter().map(|change| change.field).collect::<Vec<_>>();
+        assert_eq!(fields(user_changes(Some(&ann()), Some(&moved))), [Field::Email]);
+        assert!(!fields(user_changes(None, Some(&moved))).contains(&Field::EmailVerified));
     }
 
     #[test]

@@ -36,6 +36,7 @@
 //! | [`audit`]'s types, [`Field`], [`UnsupportedFormat`], [`Violation`], [`Violations`], [`Action`], [`Denied`] | yes | yes | data, for other services to store, check or translate |
 //! | [`Year`](values::Year), [`ImagePath`](values::ImagePath), and [`Car`], which holds both | yes | no | they can't be checked: the latest allowed year depends on the current date, and only the application creates a path |
 //! | [`User`] | without its `password` | no | the hash must not be disclosed, and a user stored again without it could not log in |
+//! | [`EmailState`], [`PreviousEmail`] | yes | no | parts of a user |
 //! | [`Actor`], [`KeyRights`], [`Rank`] | yes | no | the actor is the result of authentication; a client that could send one could send [`Actor::System`] |
 //! | [`Password`](values::Password) | no | by `parse` | a secret; no error of its deserialisation holds it |
 //! | [`PasswordHash`](values::PasswordHash), [`NewUser`], [`NewCar`], [`Target`], [`password::Owner`] | no | no | secrets, and values that never leave a process |
@@ -64,6 +65,7 @@ mod actor;
 pub mod audit;
 mod car;
 mod characters;
+mod email_state;
 mod fold;
 pub mod password;
 pub mod policy;
@@ -76,6 +78,7 @@ mod violation;
 pub use actor::{Actor, KeyRights, Rank};
 pub use car::{Car, CarId, NewCar};
 pub use characters::{decimal_digit, is_space, shows_nothing, strip};
+pub use email_state::{EmailState, PreviousEmail};
 pub use fold::fold;
 pub use policy::{Action, Denied, Target};
 pub use user::{NewUser, Role, User, UserId};

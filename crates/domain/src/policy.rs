@@ -71,6 +71,8 @@ pub enum Action {
     SweepImages,
     /// Set a new password of the user that a link names.
     ResetPassword,
+    /// Verify the e-mail address of the user that a link names, or put the old one back.
+    VerifyEmail,
     /// Send the mails that are due.
     SendMail,
     /// Delete the browser sessions that have expired.
@@ -117,6 +119,7 @@ impl Action {
         Self::FlushTokens,
         Self::SweepImages,
         Self::ResetPassword,
+        Self::VerifyEmail,
         Self::SendMail,
         Self::ClearSessions,
         Self::PruneAuditLog,
@@ -268,6 +271,7 @@ fn row(action: Action) -> Row {
         Action::FlushTokens    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
         Action::SweepImages    => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
         Action::ResetPassword  => (YES,    [YES,    YES],   [YES,      YES,   YES],  [YES,      YES],           NEVER),
+        Action::VerifyEmail    => (YES,    [YES,    YES],   [YES,      YES,   YES],  [YES,      YES],           NEVER),
         Action::SendMail       => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
         Action::ClearSessions  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
         Action::PruneAuditLog  => (LOGIN,  [NO,     NO],    [NO,       NO,    NO],   [NO,       NO],            NEVER),
@@ -373,6 +377,7 @@ mod tests {
         FlushTokens    | login | no no      | no no no             | no no         | never
         SweepImages    | login | no no      | no no no             | no no         | never
         ResetPassword  | yes   | yes yes    | yes yes yes          | yes yes       | never
+        VerifyEmail    | yes   | yes yes    | yes yes yes          | yes yes       | never
         SendMail       | login | no no      | no no no             | no no         | never
         ClearSessions  | login | no no      | no no no             | no no         | never
         PruneAuditLog  | login | no no      | no no no             | no no         | never

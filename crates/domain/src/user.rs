@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Actor, Rank, Violation,
+    Actor, EmailState, Rank, Violation,
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
@@ -74,7 +74,7 @@ impl fmt::Display for Role {
 ///
 /// ```
 /// use chrono::{DateTime, Utc};
-/// use mycars_domain::{Rank, Role, User, UserId, Violation, values::*};
+/// use mycars_domain::{EmailState, Rank, Role, User, UserId, Violation, values::*};
 ///
 /// /// Returns a user as a store creates it. The user can't log in before a password is set.
 /// fn ann(now: DateTime<Utc>) -> Result<User, Vec<Violation>> {
@@ -82,6 +82,7 @@ impl fmt::Display for Role {
 ///         id: UserId(1),
 ///         username: Username::parse("ann")?,
 ///         email: Email::parse("ann@example.com")?,
+///         email_state: EmailState::default(),
 ///         first_name: FirstName::parse("Ann")?,
 ///         last_name: LastName::parse("Lee")?,
 ///         role: Role::Client,
@@ -113,6 +114,8 @@ pub struct User {
     pub username: Username,
     /// The user's e-mail address: unique, ignoring case.
     pub email: Email,
+    /// What is known about the e-mail address besides itself.
+    pub email_state: EmailState,
     /// The first name; empty only for a superuser made on the command line.
     pub first_name: FirstName,
     /// The last name; empty only for a superuser made on the command line.
@@ -200,6 +203,8 @@ pub struct NewUser {
     pub password: PasswordHash,
     /// The time of the registration, to the microsecond.
     pub created_at: DateTime<Utc>,
+    /// The time at which the e-mail address was verified, which an admin who creates the user does; `None` otherwise.
+    pub email_verified_at: Option<DateTime<Utc>>,
 }
 
 impl NewUser {
@@ -213,7 +218,7 @@ impl NewUser {
     /// #     username: Username::from_storage("ann".into()), email: Email::from_storage("ann@example.com".into()),
     /// #     first_name: FirstName::default(), last_name: LastName::default(), role: Role::Client, phone: None,
     /// #     address: None, is_active: true, is_superuser: false, password: PasswordHash::unusable(),
-    /// #     created_at: DateTime::UNIX_EPOCH,
+    /// #     created_at: DateTime::UNIX_EPOCH, email_verified_at: None,
     /// # };
     /// let user = new.clone().with_id(UserId(7));
     /// assert_eq!((user.id, user.username, user.password), (UserId(7), new.username, new.password));
@@ -226,6 +231,10 @@ impl NewUser {
             id,
             username: self.username,
             email: self.email,
+            email_state: EmailState {
+                verified_at: self.email_verified_at,
+                ..EmailState::default()
+            },
             first_name: self.first_name,
             last_name: self.last_name,
             role: self.role,
@@ -285,6 +294,7 @@ mod tests {
             id: UserId(1),
             username: Username::from_storage("ann".into()),
             email: Email::from_storage("ann@example.com".into()),
+            email_state: EmailState::default(),
             first_name: FirstName::default(),
             last_name: LastName::default(),
             role: Role::Client,

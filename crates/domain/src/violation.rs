@@ -11,6 +11,10 @@ pub enum Field {
     Username,
     /// A user's e-mail address.
     Email,
+    /// The e-mail address that a user gets once it is verified.
+    PendingEmail,
+    /// Whether a user's e-mail address is verified.
+    EmailVerified,
     /// A user's first name.
     FirstName,
     /// A user's last name.
@@ -81,9 +85,11 @@ pub enum Field {
 
 impl Field {
     /// All fields, in the order of the declaration.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::Username,
         Self::Email,
+        Self::PendingEmail,
+        Self::EmailVerified,
         Self::FirstName,
         Self::LastName,
         Self::Role,
@@ -126,6 +132,8 @@ impl Field {
         match self {
             Self::Username => "username",
             Self::Email => "email",
+            Self::PendingEmail => "pending_email",
+            Self::EmailVerified => "email_verified",
             Self::FirstName => "first_name",
             Self::LastName => "last_name",
             Self::Role => "role",

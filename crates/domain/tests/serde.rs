@@ -5,8 +5,8 @@ use std::{fmt::Debug, net::Ipv4Addr};
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Action, Actor, Car, CarId, Denied, Field, NewCar, NewUser, Rank, Role, User, UserId, Violation,
-    Violations,
+    Action, Actor, Car, CarId, Denied, EmailState, Field, NewCar, NewUser, Rank, Role, User, UserId,
+    Violation, Violations,
     audit::{self, Author, Change, Channel, Entry, NewEntry, Object, ObjectType, Origin, Value},
     values::{
         Address, Brand, Color, Email, FirstName, ImagePath, LastName, LicensePlate, Mileage, Model, Notes,
@@ -54,6 +54,7 @@ fn user() -> User {
         id: UserId(1),
         username: Username::from_storage("ann".into()),
         email: Email::from_storage("ann@example.com".into()),
+        email_state: EmailState::default(),
         first_name: FirstName::from_storage("Ann".into()),
         last_name: LastName::default(),
         role: Role::Admin,
@@ -243,6 +244,7 @@ fn user_is_serialized_without_the_hash() {
             "id": 1,
             "username": "ann",
             "email": "ann@example.com",
+            "email_state": {"verified_at": null, "pending": null, "previous": null},
             "first_name": "Ann",
             "last_name": "",
             "role": "admin",

@@ -3,6 +3,7 @@
 mod account;
 pub(crate) mod cars;
 pub(crate) mod dispatch;
+pub(crate) mod email;
 pub(crate) mod endpoint;
 pub(crate) mod entry;
 mod export;
@@ -31,7 +32,7 @@ use crate::api::{
 };
 
 /// Every endpoint, in the order of the links in the API root.
-pub(crate) static ENDPOINTS: [&Endpoint; 30] = [
+pub(crate) static ENDPOINTS: [&Endpoint; 33] = [
     &root::ROOT,
     &registration::REGISTER,
     &tokens::LOGIN,
@@ -40,6 +41,9 @@ pub(crate) static ENDPOINTS: [&Endpoint; 30] = [
     &password::CHANGE,
     &reset::REQUEST,
     &reset::CONFIRM,
+    &email::VERIFY,
+    &email::RESEND,
+    &email::UNDO,
     &logout::LOGOUT,
     &profile::ME,
     &keys::LIST,

@@ -47,6 +47,8 @@ pub(crate) enum ApiError {
     UserInactive,
     /// The credentials of a login are wrong.
     NoActiveAccount,
+    /// The credentials of a login are right, but the e-mail address is not verified.
+    EmailNotVerified,
     /// The owner of a refresh token does not exist or is inactive.
     NoActiveAccountForToken,
     /// A token in the body is invalid.
@@ -116,6 +118,7 @@ impl ApiError {
             | Self::UserNotFound
             | Self::UserInactive
             | Self::NoActiveAccount
+            | Self::EmailNotVerified
             | Self::NoActiveAccountForToken
             | Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Csrf(_) | Self::Forbidden(_) | Self::OriginNotAllowed => StatusCode::FORBIDDEN,
@@ -242,6 +245,11 @@ impl ApiError {
             Self::UserNotFound => ErrorBody::coded("User not found", "user_not_found"),
             Self::UserInactive => ErrorBody::coded("User is inactive", "user_inactive"),
             Self::NoActiveAccount => "No active account found with the given credentials".into(),
+            Self::EmailNotVerified => ErrorBody::coded(
+                "The email address of this account is not verified. Use the link in the mail, or request another one at \
+                 /api/email/verify/resend/.",
+                "email_not_verified",
+            ),
             Self::NoActiveAccountForToken => "No active account found for the given token.".into(),
             Self::Token(error) => ErrorBody::coded(token_message(*error), "token_not_valid"),
             Self::Csrf(why) => format!("CSRF Failed: {why}").into(),
@@ -453,6 +461,7 @@ impl From<accounts::Error> for ApiError {
                 Self::NoActiveAccount
             }
             accounts::Error::NoActiveAccountForToken => Self::NoActiveAccountForToken,
+            accounts::Error::EmailNotVerified => Self::EmailNotVerified,
             accounts::Error::NoMail => Self::Forbidden(NO_MAIL),
             accounts::Error::Token(error) => Self::Token(error),
             accounts::Error::NotFound => Self::UserNotFound,

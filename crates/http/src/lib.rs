@@ -39,5 +39,7 @@ pub use request::{
 pub use routes::paths;
 pub use server::{Settings, serve};
 pub use state::TraceHooks;
-pub use web::panel::screens;
-pub use web::reset::LINK as RESET_LINK;
+pub use web::{
+    links::{RESET_LINK, UNDO_LINK, VERIFICATION_LINK},
+    panel::screens,
+};

@@ -18,7 +18,7 @@ use crate::{
         negotiation::{RENDERERS, negotiate},
     },
     state::State,
-    web::{docs, login, media, page, panel, path_pattern, reset, ui::assets},
+    web::{docs, links, login, media, page, panel, path_pattern, ui::assets},
 };
 
 /// Every route.
@@ -47,14 +47,12 @@ fn for_each_route(mut add: impl FnMut(&'static str, Resource)) {
         "/api-auth/logout/",
         resource("/api-auth/logout/").to(login::log_out),
     );
-    add(
-        reset::REQUEST_PATH,
-        resource(reset::REQUEST_PATH).to(reset::request),
-    );
-    add(
-        reset::CONFIRM_PATH,
-        resource(reset::CONFIRM_PATH).to(reset::confirm),
-    );
+    for link_page in &links::PAGES {
+        let handler = move |state: Data<State>, http: HttpRequest, payload: Payload| {
+            links::serve(link_page, state, http, payload)
+        };
+        add(link_page.path, resource(link_page.path).to(handler));
+    }
     add("/health/live", get("/health/live", monitoring::live));
     add("/health/ready", get("/health/ready", monitoring::ready));
     add("/metrics", get("/metrics", monitoring::metrics));

@@ -2,11 +2,11 @@
 
 pub(crate) mod browsable;
 pub(crate) mod docs;
+pub(crate) mod links;
 pub(crate) mod login;
 pub(crate) mod media;
 pub(crate) mod page;
 pub(crate) mod panel;
-pub(crate) mod reset;
 pub(crate) mod ui;
 
 /// Returns a path as a pattern of the router. Ids are digits, perhaps with a minus; no route matches anything else.

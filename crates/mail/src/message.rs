@@ -40,6 +40,9 @@ fn subject(content: &LetterContent) -> &'static str {
     match content {
         LetterContent::PasswordReset { .. } => "Set a new password for My Cars",
         LetterContent::PasswordChanged => "Your password for My Cars was changed",
+        LetterContent::EmailVerification { .. } => "Confirm your email address for My Cars",
+        LetterContent::EmailChanged { .. } => "Your email address for My Cars was changed",
+        LetterContent::EmailRestored => "The old email address was put back at My Cars",
     }
 }
 

@@ -63,6 +63,33 @@ fn letter_arrives_with_text_and_html() {
 }
 
 #[test]
+fn letters_about_an_email_have_their_links() {
+    let sink = SmtpSink::start();
+    let mailer = SmtpMailer::new(&sink.url(), sender()).unwrap();
+    let link = || LINK.to_owned();
+    let letters = [
+        (LetterContent::EmailVerification { link: link() }, vec![LINK]),
+        (LetterContent::EmailChanged { undo: Some(link()) }, vec![LINK]),
+        (LetterContent::EmailChanged { undo: None }, vec![]),
+        (LetterContent::EmailRestored, vec![]),
+    ];
+    for (content, _) in &letters {
+        mailer.send(&letter(content.clone())).unwrap();
+    }
+    let mails = sink.mails();
+    let expected: Vec<_> = letters.into_iter().map(|(_, links)| links).collect();
+    assert_eq!(
+        mails.iter().map(|mail| mail.links()).collect::<Vec<_>>(),
+        expected
+    );
+    let told = mails[1].text();
+    assert!(
+        told.contains("Subject: Your email address for My Cars was changed"),
+        "{told}"
+    );
+}
+
+#[test]
 fn only_a_refused_recipient_is_permanent() {
     let sink = SmtpSink::start();
     let mailer = SmtpMailer::new(&sink.url(), sender()).unwrap();

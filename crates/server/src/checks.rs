@@ -116,7 +116,7 @@ impl Check {
 }
 
 /// All checks, in the order of their output. The remedies of settings name the variables, as the errors of a start do.
-pub(crate) const CHECKS: [Check; 45] = [
+pub(crate) const CHECKS: [Check; 46] = [
     Check::new(
         "mycars.E001",
         "A variable or a key of a file names no setting.",
@@ -256,6 +256,13 @@ pub(crate) const CHECKS: [Check; 45] = [
         "Clients refuse the connection.",
         "renew the certificate, then kill -HUP the server, which reads it again",
         certificate_has_expired,
+    ),
+    Check::new(
+        "mycars.E021",
+        "Users must verify their e-mail addresses, but mail is turned off.",
+        "The server does not start: no user could verify an address, and so log in.",
+        "export MYCARS__MAIL__URL=smtps://USER:PASSWORD@HOST and MYCARS__SERVER__PUBLIC_URL=https://cars.example.org",
+        |facts| facts.refusal(|error| matches!(error, SettingsError::VerifiedEmailWithoutMail)),
     ),
     Check::new(
         "mycars.W001",

@@ -74,6 +74,7 @@ pub(crate) struct Settings {
     /// The URL of this server for the links in mails, without a slash at the end.
     pub(crate) public_url: String,
     pub(crate) mail: Mail,
+    pub(crate) accounts: Accounts,
     pub(crate) database: Database,
     pub(crate) tokens: Tokens,
     pub(crate) sessions: Sessions,
@@ -194,12 +195,14 @@ pub(crate) struct Mail {
 }
 
 impl GivenMail {
+    fn is_off(&self, debug: bool) -> bool {
+        self.url == "none" || (self.url == "auto" && !debug)
+    }
+
     fn settle(self, debug: bool, data_dir: &Path) -> Mail {
-        let files = || MailTransport::Files(data_dir.join("mail"));
         let transport = match self.url.as_str() {
-            "auto" if debug => files(),
-            "files" => files(),
-            "auto" | "none" => MailTransport::None,
+            _ if self.is_off(debug) => MailTransport::None,
+            "auto" | "files" => MailTransport::Files(data_dir.join("mail")),
             _ => MailTransport::Smtp(Secret::new(self.url)),
         };
         Mail {
@@ -207,6 +210,13 @@ impl GivenMail {
             from: self.from,
         }
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Accounts {
+    #[serde(deserialize_with = "values::flag")]
+    pub(crate) require_verified_email: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -516,6 +526,11 @@ pub(crate) enum SettingsError {
     )]
     NoPublicUrl,
     #[error(
+        "MYCARS__ACCOUNTS__REQUIRE_VERIFIED_EMAIL is true, but mail is turned off: set MYCARS__MAIL__URL to a mail server, \
+         and MYCARS__SERVER__PUBLIC_URL to the URL of this server"
+    )]
+    VerifiedEmailWithoutMail,
+    #[error(
         "DEBUG is on, although MYCARS_ENVIRONMENT is production: set DEBUG=false, or for development \
          MYCARS_ENVIRONMENT=development"
     )]
@@ -568,6 +583,7 @@ struct Given {
     data_dir: PathBuf,
     server: Server,
     mail: GivenMail,
+    accounts: Accounts,
     database: Database,
     tokens: Tokens,
     sessions: Sessions,
@@ -654,6 +670,9 @@ impl Settings {
         };
         if has_dotenv {
             warnings.push(DOTENV_WARNING.to_owned());
+        }
+        if given.accounts.require_verified_email && given.mail.is_off(debug) {
+            return Err(SettingsError::VerifiedEmailWithoutMail);
         }
         Ok(given.settle(debug, warnings, folder))
     }
@@ -747,6 +766,7 @@ impl Given {
             mail: self.mail.settle(debug, &data_dir),
             data_dir,
             server: self.server,
+            accounts: self.accounts,
             database: self.database,
             tokens: self.tokens,
             sessions: self.sessions,

@@ -268,6 +268,9 @@ fn mail(settings: &Settings) -> Result<Option<MailSettings>, CommandError> {
     Ok(Some(MailSettings {
         mailer,
         reset_url: format!("{}{}", settings.public_url, mycars_http::RESET_LINK),
+        verification_url: format!("{}{}", settings.public_url, mycars_http::VERIFICATION_LINK),
+        undo_url: format!("{}{}", settings.public_url, mycars_http::UNDO_LINK),
+        requires_verified_email: settings.accounts.require_verified_email,
     }))
 }
 

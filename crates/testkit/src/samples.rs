@@ -32,6 +32,7 @@ pub fn new_user(username: &str) -> NewUser {
         is_superuser: false,
         password: PasswordHash::unusable(),
         created_at: moment(0),
+        email_verified_at: Some(moment(1)),
     }
 }
 

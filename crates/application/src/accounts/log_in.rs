@@ -37,8 +37,8 @@ pub struct TokenPair {
 ///
 /// # Errors
 /// [`Error::Invalid`] if a field is missing; [`Error::NoActiveAccount`] for a wrong password, an unknown user and an
-/// inactive user, all after the same time; [`Error::UnsupportedHash`], also after that time; [`Error::Unsignable`];
-/// [`Error::Store`].
+/// inactive user, all after the same time; [`Error::UnsupportedHash`], also after that time; [`Error::EmailNotVerified`];
+/// [`Error::Unsignable`]; [`Error::Store`].
 ///
 /// ```
 /// use mycars_application::{
@@ -104,6 +104,9 @@ pub(crate) fn verify_credentials(app: &App, credentials: &Credentials) -> Result
             return Err(Error::UnsupportedHash { user, algorithm });
         }
     };
+    if app.requires_verified_email() && !user.has_verified_email() {
+        return Err(Error::EmailNotVerified);
+    }
     Ok(Proof { user, new_hash })
 }
 
@@ -269,6 +272,25 @@ mod tests {
         required.add(Field::Password, Violation::Required);
         assert_eq!(violations, required);
         assert_eq!(store.reads(), 0);
+    }
+
+    #[test]
+    fn unverified_email_is_refused_after_the_password_if_required() {
+        let mocks = |user: User, verification| {
+            let mocks = Mocks::new().with_verified_emails().with_user_read(user);
+            mocks.with_verification(verification)
+        };
+        let refusal = |mocks: Mocks| log_in(&mocks.into_app().0, &credentials(), device()).unwrap_err();
+        let refused = refusal(mocks(samples::user(), Verification::Right));
+        assert!(matches!(refused, Error::EmailNotVerified));
+        for refused in [
+            refusal(mocks(samples::user(), Verification::Wrong)),
+            refusal(mocks(samples::inactive_user(), Verification::Right)),
+        ] {
+            assert!(matches!(refused, Error::NoActiveAccount));
+        }
+        let (app, _) = mocks(samples::superuser(), Verification::Right).into_app();
+        assert!(verify_credentials(&app, &credentials()).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use mycars_domain::{
 };
 
 use super::{
-    Error, sessions,
+    Error, change_own_email, sessions,
     token::{self, TokenType},
 };
 use crate::{
@@ -55,8 +55,9 @@ pub fn read_profile<'a>(caller: &Caller, user: &'a User) -> Result<&'a User, Err
     }
 }
 
-/// Changes the sent fields of the account of `caller` (wire contract, section 4) and returns it. The e-mail address may
-/// need a recent login ([`TokenSettings::email_change_within`](crate::TokenSettings::email_change_within)): with it, a
+/// Changes the sent fields of the account of `caller` (wire contract, section 4) and returns it. Where e-mail addresses
+/// must be verified, a new one is pending until it is: see [`verify_email`](super::verify_email). A change may need a
+/// recent login ([`TokenSettings::email_change_within`](crate::TokenSettings::email_change_within)): with it, a
 /// thief of a token or session could get the account.
 ///
 /// # Errors
@@ -135,7 +136,9 @@ fn apply(app: &App, unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileI
         checker.add(Field::Email, Violation::LoginTooOld);
     }
     checker.finish()?;
-    set(&mut user.email, email);
+    if let Some(email) = email.filter(|email| *email != user.email) {
+        change_own_email(app, unit, user, email)?;
+    }
     set(&mut user.first_name, first_name);
     set(&mut user.last_name, last_name);
     set(&mut user.phone, phone);
@@ -169,13 +172,13 @@ fn is_login_recent(
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use mycars_domain::{Violations, audit::Value};
+    use mycars_domain::{EmailState, Violations, audit::Value};
 
     use super::*;
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
-        ports::{Claims, Device, Session},
+        ports::{Claims, Device, MailKind, Session},
     };
 
     #[test]
@@ -266,6 +269,55 @@ mod tests {
         let refused = change_profile(&app, &samples::ann(), &input);
         let taken = Violations::one(Field::Email, Violation::Taken);
         assert!(matches!(refused, Err(Error::Invalid(violations)) if violations == taken));
+    }
+
+    fn new_email() -> ProfileInput {
+        ProfileInput {
+            email: "new@example.com".into(),
+            ..ProfileInput::default()
+        }
+    }
+
+    #[test]
+    fn changed_email_is_told_to_the_old_one() {
+        let (app, _) = Mocks::new()
+            .with_mail()
+            .with_user_locked(samples::user())
+            .nothing_taken()
+            .expect_mails(&[(MailKind::EmailChanged, &samples::user(), "ann@example.com")])
+            .expect_user_update(|user| user.email.as_str() == "new@example.com")
+            .into_app();
+        let user = change_profile(&app, &samples::ann(), &new_email()).unwrap();
+        let previous = user.email_to_restore().unwrap();
+        assert_eq!(
+            (&previous.email, previous.replaced_at),
+            (&samples::user().email, samples::now())
+        );
+    }
+
+    #[test]
+    fn email_that_must_be_verified_is_pending() {
+        let verified = User {
+            email_state: EmailState {
+                verified_at: Some(samples::now()),
+                ..EmailState::default()
+            },
+            ..samples::user()
+        };
+        let (app, store) = Mocks::new()
+            .with_verified_emails()
+            .with_user_locked(verified)
+            .nothing_taken()
+            .expect_mails(&[(MailKind::EmailVerification, &samples::user(), "new@example.com")])
+            .expect_user_update(|user| user.has_verified_email() && user.email == samples::user().email)
+            .into_app();
+        let user = change_profile(&app, &samples::ann(), &new_email()).unwrap();
+        assert_eq!(user.email, samples::user().email);
+        let change = (Field::PendingEmail, Value::Nothing, "new@example.com".into());
+        assert_eq!(
+            store.entries(),
+            [expected::ann_changed(&samples::ann(), [change])]
+        );
     }
 
     #[test]

@@ -55,7 +55,7 @@ mod tests {
         Input,
         audit::expected,
         mocks::{Mocks, samples},
-        ports::StoreError,
+        ports::{MailKind, StoreError},
     };
 
     fn john() -> UserInput {
@@ -119,6 +119,31 @@ mod tests {
             let registered = register(&app, &samples::other_user(rank), &input);
             assert!(registered.is_ok(), "{rank:?}");
         }
+    }
+
+    #[test]
+    fn registration_sends_a_link_if_emails_must_be_verified() {
+        let (app, _) = Mocks::new()
+            .with_verified_emails()
+            .nothing_taken()
+            .with_hash("hash")
+            .expect_user_insert(|user| user.email_verified_at.is_none())
+            .expect_mails(&[(MailKind::EmailVerification, &samples::user(), "ann@example.com")])
+            .into_app();
+        register(&app, &samples::anonymous(), &john()).unwrap();
+    }
+
+    #[test]
+    fn email_of_a_user_of_an_admin_is_verified() {
+        let mut mocks = Mocks::new()
+            .with_verified_emails()
+            .nothing_taken()
+            .with_hash("hash");
+        mocks.unit.users.expect_insert().once().returning(|new| {
+            assert_eq!(new.email_verified_at, Some(samples::now()));
+            Ok(new.clone().with_id(samples::user().id))
+        });
+        register(&mocks.into_app().0, &samples::admin(), &john()).unwrap();
     }
 
     #[test]

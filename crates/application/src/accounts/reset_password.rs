@@ -1,21 +1,21 @@
 //! Set a new password with a link that is sent by mail.
 //!
-//! The link has a token that is signed like all tokens, and stored nowhere. It names the user, expires after an hour, and
-//! is bound to a digest of the password hash, the e-mail address and the time at which the logins ended. So it works
-//! once, and dies with each change of one of these.
+//! The link expires after an hour, and is bound to the password hash, the e-mail address and the time at which the logins
+//! ended.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mycars_domain::{
-    Action, Field, Target, User, Violation, Violations,
+    Action, Field, Target, User, Violation,
     audit::Origin,
     password, policy,
     values::{Email, Password},
 };
 
 use super::{
-    Error, sessions,
+    Error,
+    links::{self, Link, are_logins_ended_since, login_state},
     set_password::replace_password,
-    token::{self, TokenType, Verified},
+    token::TokenType,
 };
 use crate::{
     App, Caller, Input, Secret, UpdateMode, audit,
@@ -26,6 +26,11 @@ use crate::{
 
 /// Lifetime of a link, from the request.
 const LIFETIME: TimeDelta = TimeDelta::hours(1);
+
+const LINK: Link = Link {
+    token_type: TokenType::PasswordReset,
+    state: |user| Some(login_state(user)),
+};
 
 /// The input of a reset. By default, all fields are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,11 +77,10 @@ pub fn reset_password(app: &App, origin: Origin, input: &PasswordReset) -> Resul
     let caller = Caller::user(&user, origin);
     policy::check(&caller.actor, Action::ResetPassword, Target::NOTHING)?;
     app.store.write(|unit| {
-        let before = unit.users().find_for_update(user.id)?;
-        // Another request may have used the link meanwhile.
-        let before = before.filter(|before| before.is_active && state_of(before) == state_of(&user));
-        let before = before.ok_or_else(invalid_link)?;
+        let before = LINK.lock(unit, &user)?;
         let mut after = before.clone();
+        // The link was sent to the address.
+        after.email_state.verified_at.get_or_insert(app.now());
         let ended = replace_password(app, unit, &mut after, hash)?;
         Ok(audit::user_changed(app, unit, &caller, &before, &after, ended)?)
     })
@@ -87,7 +91,7 @@ fn check(app: &App, input: &PasswordReset) -> Result<(User, Password), Error> {
     let token = checker.required(Field::Token, &input.token, required_text);
     let new_password = checker.required(Field::NewPassword, &input.new_password, Password::parse);
     let user = match &token {
-        Some(token) => user_of(app, token)?,
+        Some(token) => LINK.find(app, token)?,
         None => None,
     };
     match (&user, &new_password) {
@@ -98,19 +102,7 @@ fn check(app: &App, input: &PasswordReset) -> Result<(User, Password), Error> {
         _ => {}
     }
     checker.finish()?;
-    user.zip(new_password).ok_or_else(invalid_link)
-}
-
-/// Returns the active user of a valid token.
-fn user_of(app: &App, token: &str) -> Result<Option<User>, Error> {
-    let Ok(Verified {
-        id, user: Some(user), ..
-    }) = token::verify(app, token, Some(TokenType::PasswordReset))
-    else {
-        return Ok(None);
-    };
-    let user = app.store.read(|unit| unit.users().find(user))?;
-    Ok(user.filter(|user| user.is_active && state_of(user) == id))
+    user.zip(new_password).ok_or_else(links::invalid)
 }
 
 /// Returns the token of a link that sets a new password of `user`, who requested it at `requested_at` for the address
@@ -121,27 +113,15 @@ pub(crate) fn reset_token(
     recipient: &Email,
     requested_at: DateTime<Utc>,
 ) -> Result<Option<Secret>, Unsignable> {
-    let left = requested_at + LIFETIME - app.now();
-    let is_ended = user.logins_ended_at.is_some_and(|ended| ended >= requested_at);
-    if left < TimeDelta::seconds(1) || is_ended || user.email != *recipient {
+    if are_logins_ended_since(user, requested_at) || user.email != *recipient {
         return Ok(None);
     }
-    token::issue_bound(app, TokenType::PasswordReset, user.id, state_of(user), left).map(Some)
-}
-
-/// Returns a digest of all that makes a link invalid when it changes.
-fn state_of(user: &User) -> String {
-    let ended = user.logins_ended_at.map_or(0, |at| at.timestamp_micros());
-    sessions::hash(&format!("{}\n{}\n{ended}", user.password.reveal(), user.email))
-}
-
-fn invalid_link() -> Error {
-    Violations::one(Field::Token, Violation::InvalidLink).into()
+    LINK.token(app, user, requested_at + LIFETIME)
 }
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{UserId, values::PasswordHash};
+    use mycars_domain::{UserId, Violations, audit::Value, values::PasswordHash};
 
     use super::*;
     use crate::{
@@ -154,7 +134,7 @@ mod tests {
         Claims {
             token_type: Some("password_reset".into()),
             expires_at: Some(samples::NOW + 1),
-            id: Some(state_of(user)),
+            id: LINK.digest(user),
             ..samples::claims("access")
         }
     }
@@ -257,7 +237,7 @@ mod tests {
         let mut mocks = with_link(claims(&samples::user()))
             .with_hash("new")
             .with_user_locked(samples::user())
-            .expect_user_update(|user| user.password.reveal() == "new")
+            .expect_user_update(|user| user.password.reveal() == "new" && user.has_verified_email())
             .expect_keys_ended()
             .expect_logins_ended(Revocation::PasswordChanged, 1, 1);
         mocks
@@ -272,7 +252,12 @@ mod tests {
             .returning(|_, _, _| Ok(()));
         let (app, store) = mocks.into_app();
         reset_password(&app, samples::ann().origin, &input("Meadow-x-55")).unwrap();
-        let changes = expected::NEW_PASSWORD.into_iter().chain([expected::key_ended()]);
+        let [password, logins @ ..] = expected::NEW_PASSWORD;
+        let verified = (Field::EmailVerified, Value::Flag(false), Value::Flag(true));
+        let changes = [password, verified]
+            .into_iter()
+            .chain(logins)
+            .chain([expected::key_ended()]);
         let entry = expected::ann_changed(&samples::ann(), changes);
         assert_eq!(store.entries(), [entry]);
     }

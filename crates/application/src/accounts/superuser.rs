@@ -47,6 +47,7 @@ pub fn create_superuser(app: &App, caller: &Caller, superuser: NewSuperuser) -> 
         is_superuser: true,
         password,
         created_at: app.now(),
+        email_verified_at: Some(app.now()),
     };
     app.store.write(|unit| {
         let mut checker = Checker::new(UpdateMode::Full);

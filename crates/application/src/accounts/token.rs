@@ -17,6 +17,10 @@ pub enum TokenType {
     Refresh,
     /// The token in a link that sets a new password.
     PasswordReset,
+    /// The token in a link that verifies an e-mail address.
+    EmailVerification,
+    /// The token in a link that puts an old e-mail address back.
+    EmailUndo,
 }
 
 impl TokenType {
@@ -25,6 +29,8 @@ impl TokenType {
             Self::Access => "access",
             Self::Refresh => "refresh",
             Self::PasswordReset => "password_reset",
+            Self::EmailVerification => "email_verification",
+            Self::EmailUndo => "email_undo",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use mycars_domain::{
-    Car, Field, Role, User, UserId, Violation, Violations, strip,
+    Car, EmailState, Field, Role, User, UserId, Violation, Violations, strip,
     values::{
         Address, Brand, Color, Email, FirstName, LastName, LicensePlate, Mileage, Model, Notes, Phone,
         Username, Vin, Year,
@@ -258,6 +258,7 @@ fn raw_user(row: &DjangoUser) -> User {
         id: row.id,
         username: Username::from_storage(text(username)),
         email: Email::from_storage(text(email)),
+        email_state: EmailState::default(),
         first_name: FirstName::from_storage(text(first_name)),
         last_name: LastName::from_storage(text(last_name)),
         role: Role::default(),

@@ -8,8 +8,8 @@ use mycars_domain::{
     values::{ImagePath, PasswordHash},
 };
 
-use super::{Mocks, samples};
-use crate::ports::{ApiKey, Claims, RefreshToken, Revocation, Undecodable, Verification};
+use super::{MailMode, Mocks, samples};
+use crate::ports::{ApiKey, Claims, MailKind, RefreshToken, Revocation, Undecodable, Verification};
 
 /// Makes a method of a repository find this row by its id.
 macro_rules! finds {
@@ -34,9 +34,38 @@ impl Mocks {
     #[must_use]
     pub fn with_mail(self) -> Self {
         Self {
-            has_mail: true,
+            mail: MailMode::On,
             ..self
         }
+    }
+
+    /// Turns mail on, and requires verified e-mail addresses.
+    #[must_use]
+    pub fn with_verified_emails(self) -> Self {
+        Self {
+            mail: MailMode::Required,
+            ..self
+        }
+    }
+
+    /// Expects exactly these mails in the outbox, each to a user at an address, in this order.
+    #[must_use]
+    pub fn expect_mails(mut self, mails: &[(MailKind, &User, &str)]) -> Self {
+        let mut order = mockall::Sequence::new();
+        for (kind, user, address) in mails {
+            let (kind, user, address) = (*kind, user.id, (*address).to_owned());
+            self.unit
+                .outbox
+                .expect_insert()
+                .once()
+                .in_sequence(&mut order)
+                .withf(move |given, to, at| {
+                    let to = to.as_ref().map(|(user, email)| (*user, email.as_str()));
+                    (*given, to, *at) == (kind, Some((user, address.as_str())), samples::now())
+                })
+                .returning(|_, _, _| Ok(()));
+        }
+        self
     }
 
     /// Finds this user where it is read without a lock.

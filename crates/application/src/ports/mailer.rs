@@ -27,6 +27,18 @@ pub enum LetterContent {
     },
     /// The password was changed.
     PasswordChanged,
+    /// A link that verifies the e-mail address it is sent to.
+    EmailVerification {
+        /// The link, which is a secret.
+        link: String,
+    },
+    /// The e-mail address was changed; the letter goes to the old one.
+    EmailChanged {
+        /// The link that puts the old address back, which is a secret; `None` if the user can't undo the change.
+        undo: Option<String>,
+    },
+    /// The old e-mail address was put back, and all logins were ended.
+    EmailRestored,
 }
 
 /// The reason why a mail was not sent.

@@ -12,11 +12,23 @@ pub enum MailKind {
     PasswordReset,
     /// A notice that the password was changed.
     PasswordChanged,
+    /// A link that verifies the e-mail address it is sent to.
+    EmailVerification,
+    /// A notice to the old address that the e-mail address was changed, with a link that undoes it, if that is possible.
+    EmailChanged,
+    /// A notice to both addresses that a change of the e-mail address was undone.
+    EmailRestored,
 }
 
 impl MailKind {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::PasswordReset, Self::PasswordChanged];
+    pub const ALL: [Self; 5] = [
+        Self::PasswordReset,
+        Self::PasswordChanged,
+        Self::EmailVerification,
+        Self::EmailChanged,
+        Self::EmailRestored,
+    ];
 
     /// Returns the name of the kind as it is stored: the variant's name in snake case.
     #[must_use]
@@ -24,6 +36,9 @@ impl MailKind {
         match self {
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::EmailVerification => "email_verification",
+            Self::EmailChanged => "email_changed",
+            Self::EmailRestored => "email_restored",
         }
     }
 
@@ -45,7 +60,7 @@ pub struct QueuedMail {
     /// The user; `None` for a mail that is not sent: a request for an unknown address is stored like any other, so that
     /// it takes the same time.
     pub user: Option<UserId>,
-    /// The address, which is that of the user when the mail was put into the outbox.
+    /// The address, which may not be that of the user any more or yet.
     pub recipient: Option<Email>,
     /// The time at which it was put into the outbox.
     pub created_at: DateTime<Utc>,

@@ -7,7 +7,7 @@ use super::{
     fields::{PasswordRules, UserFields, UserInput},
 };
 use crate::{
-    App, Caller, audit,
+    App, Caller, accounts, audit,
     ports::{HashError, StoreError},
 };
 
@@ -31,10 +31,16 @@ where
         .store
         .read(|unit| Ok::<_, E>(UserFields::check_new(unit, caller, input, rules)??))?;
     let hash = fields.hash::<E>(app)?;
-    let user = fields.into_new(app, hash)?;
+    let mut user = fields.into_new(app, hash)?;
+    if policy::check(&caller.actor, Action::CreateUser, Target::NOTHING).is_ok() {
+        user.email_verified_at = Some(app.now());
+    }
     app.store.write(|unit| {
         caller.recheck::<E>(unit)?;
         let user = unit.users().insert(&user)?;
+        if app.requires_verified_email() {
+            accounts::send_verification(app, unit, &user)?;
+        }
         audit::user_created(app, unit, caller, &user)?;
         Ok(user)
     })

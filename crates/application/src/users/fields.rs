@@ -217,6 +217,7 @@ impl UserFields {
             is_superuser: false,
             password,
             created_at: app.now(),
+            email_verified_at: None,
         })
     }
 

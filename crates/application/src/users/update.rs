@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     App, Caller, Input, UpdateMode,
-    accounts::{keys, logins},
+    accounts::{self, keys, logins},
     audit::{self, EndedLogins},
     outbox,
     ports::{MailKind, Revocation, StoreError, UnitOfWork},
@@ -70,6 +70,14 @@ pub fn update(
         if is_own && user.email != before.email && app.token_settings.email_change_within.is_some() {
             // The time of the login is only known where users change their own profile.
             return Err(Violations::one(Field::Email, Violation::LoginTooOld).into());
+        }
+        if user.email != before.email {
+            let email = std::mem::replace(&mut user.email, before.email.clone());
+            if is_own {
+                accounts::change_own_email(app, unit, &mut user, email)?;
+            } else {
+                accounts::assign_email(app, unit, &mut user, email)?;
+            }
         }
         if is_unchanged(&before, &user, input) && hash.is_none() {
             return Ok(before);
@@ -195,6 +203,13 @@ mod tests {
 
     fn mocks(user: &User) -> Mocks {
         Mocks::new().with_user(user.clone()).nothing_taken()
+    }
+
+    fn new_email() -> UserInput {
+        UserInput {
+            email: "new@example.com".into(),
+            ..UserInput::default()
+        }
     }
 
     fn deactivate() -> UserInput {
@@ -448,14 +463,41 @@ mod tests {
         for (within, is_changed) in [(None, true), (Some(TimeDelta::minutes(5)), false)] {
             let (mut app, _) = mocks(&admin).with_updates().into_app();
             app.token_settings.email_change_within = within;
-            let input = UserInput {
-                email: "new@example.com".into(),
-                ..UserInput::default()
-            };
             let caller = samples::caller(&admin);
-            let changed = update(&app, &caller, admin.id, &input, UpdateMode::Partial);
+            let changed = update(&app, &caller, admin.id, &new_email(), UpdateMode::Partial);
             assert_eq!(changed.is_ok(), is_changed);
         }
+    }
+
+    #[test]
+    fn email_of_an_admin_is_verified_and_told_to_the_old_one() {
+        let (app, _) = mocks(&samples::user())
+            .with_verified_emails()
+            .expect_mails(&[(MailKind::EmailChanged, &samples::user(), "ann@example.com")])
+            .expect_user_update(|user| user.has_verified_email() && user.email_to_restore().is_none())
+            .into_app();
+        let user = update(
+            &app,
+            &samples::admin(),
+            UserId(1),
+            &new_email(),
+            UpdateMode::Partial,
+        )
+        .unwrap();
+        assert_eq!(user.email.as_str(), "new@example.com");
+    }
+
+    #[test]
+    fn own_email_of_an_admin_is_pending_if_it_must_be_verified() {
+        let admin = samples::admin_user();
+        let (app, _) = mocks(&admin)
+            .with_verified_emails()
+            .expect_mails(&[(MailKind::EmailVerification, &admin, "new@example.com")])
+            .with_updates()
+            .into_app();
+        let caller = samples::caller(&admin);
+        let user = update(&app, &caller, admin.id, &new_email(), UpdateMode::Partial).unwrap();
+        assert_eq!(user.email, admin.email);
     }
 
     /// Applies one change to a user, and returns the stored user.

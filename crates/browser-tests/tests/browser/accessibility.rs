@@ -68,6 +68,15 @@ fn public_pages_are_accessible() {
         .fill("New password", "Copper-island-35");
     site.form_with("Set the password").press("Set the password");
     inspection.look("new password, refused");
+    inspection.visit("/api-auth/email/verify/resend/", 200);
+    for (page, button) in [
+        ("/api-auth/email/verify/", "Verify the address"),
+        ("/api-auth/email/undo/", "Put the old address back"),
+    ] {
+        inspection.visit(&format!("{page}?token=unknown"), 200);
+        site.form_with(button).press(button);
+        inspection.look(&format!("{page}, refused"));
+    }
     inspection.end();
 }
 

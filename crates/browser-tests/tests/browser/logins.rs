@@ -1,10 +1,14 @@
 //! Login and logout.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{CLIENT, PASSWORD, Site, with_and_without_scripts};
 
-with_and_without_scripts!(login_and_logout_work, forgotten_password_is_set_by_mail);
+with_and_without_scripts!(
+    login_and_logout_work,
+    forgotten_password_is_set_by_mail,
+    email_is_verified_and_its_change_undone_by_mail,
+);
 
 const REFUSED: &str = "Please enter a correct username and password.";
 
@@ -49,7 +53,8 @@ fn forgotten_password_is_set_by_mail(site: &Site) {
         site.browser.text()
     );
 
-    assert_eq!(site.visit(&site.mailed_link()), 200);
+    let link = site.mailed_link("/api-auth/password/reset/confirm/");
+    assert_eq!(site.visit(&link), 200);
     for (password, status) in [("12345678", 400), (NEW, 200)] {
         let form = site.form_with("Set the password");
         form.fill("New password", password);
@@ -59,6 +64,34 @@ fn forgotten_password_is_set_by_mail(site: &Site) {
     site.fill_in_login(CLIENT, NEW);
     assert_eq!(site.path(), "/api/", "{}", site.browser.text());
     assert_eq!(site.browser.find(".username").text(), CLIENT);
+    site.assert_quiet();
+}
+
+fn email_is_verified_and_its_change_undone_by_mail(site: &Site) {
+    assert_eq!(site.visit("/api-auth/email/verify/resend/"), 200);
+    let form = site.form_with("Send the link");
+    form.fill("Email address", "ann@example.com");
+    assert_eq!(form.press("Send the link"), 200);
+    assert_eq!(site.visit(&site.mailed_link("/api-auth/email/verify/")), 200);
+    let form = site.form_with("Verify the address");
+    assert_eq!(form.press("Verify the address"), 200);
+    let shown = site.browser.text();
+    assert!(shown.contains("Email address verified."), "{shown}");
+
+    let api = site.api_of(CLIENT);
+    api.change("/api/me/", &json!({"email": "new@example.com"}));
+    assert_eq!(site.visit(&site.mailed_link("/api-auth/email/undo/")), 200);
+    assert_eq!(
+        api.get("/api/me/")["email"],
+        "new@example.com",
+        "reading the page changes nothing"
+    );
+    let form = site.form_with("Put the old address back");
+    assert_eq!(form.press("Put the old address back"), 200);
+    let shown = site.browser.text();
+    assert!(shown.contains("The old email address is back"), "{shown}");
+    assert_eq!(api.status("/api/me/"), 401);
+    assert_eq!(site.api_of(CLIENT).get("/api/me/")["email"], "ann@example.com");
     site.assert_quiet();
 }
 

@@ -191,6 +191,7 @@ fn answer(endpoint: &'static Endpoint, method: Option<Method>, request: &pipelin
             shortens_lists: is_shortened,
             body: request.body,
             context,
+            count_mail: &|user, email| request.count_mail(user, email),
         })
     };
     let operation = method.and_then(|method| endpoint.operation(method));

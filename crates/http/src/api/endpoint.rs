@@ -5,7 +5,7 @@ use mycars_application::{
     App, Caller,
     lists::{ChunkedList, LimitOffset, Page},
 };
-use mycars_domain::{Car, Field, User};
+use mycars_domain::{Car, Field, User, UserId};
 use serde::Serialize;
 
 use crate::{
@@ -257,6 +257,8 @@ pub(crate) struct Request<'a> {
     pub(crate) shortens_lists: bool,
     pub(crate) body: &'a Body,
     pub(crate) context: &'a RequestContext,
+    /// Counts a mail to an e-mail address that the user wants to have.
+    pub(crate) count_mail: &'a dyn Fn(UserId, &str) -> Result<(), ApiError>,
 }
 
 impl Request<'_> {

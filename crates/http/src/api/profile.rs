@@ -1,7 +1,10 @@
 //! `/api/me/`: the caller's own account.
 
-use mycars_application::accounts::{self, ProfileInput};
-use mycars_domain::Field;
+use mycars_application::{
+    Input,
+    accounts::{self, ProfileInput},
+};
+use mycars_domain::{Field, values::Email};
 
 use super::users::{
     ADDRESS, CREATED_AT, DATE_JOINED, EMAIL, FIRST_NAME, ID, IS_SUPERUSER, LAST_LOGIN, LAST_NAME, PHONE,
@@ -78,6 +81,13 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
         address: form.text(Field::Address),
         credential: Credentials::All.sent(request.context)?,
     };
+    let user = request.user()?;
+    if request.app.requires_verified_email()
+        && let Input::Given(email) = &input.email
+        && Email::parse(email).is_ok_and(|email| email != user.email)
+    {
+        (request.count_mail)(user.id, email)?;
+    }
     let user = accounts::change_profile(request.app, request.caller, &input)?;
     Reply::ok(&UserView::from(&user))
 }

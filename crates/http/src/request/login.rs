@@ -18,9 +18,11 @@ pub(crate) fn conclude<T>(
 ) -> Result<T, ApiError> {
     let event = match &result {
         Ok(_) => Some(SecurityEvent::LoginSucceeded),
-        Err(accounts::Error::NoActiveAccount | accounts::Error::UnsupportedHash { .. }) => {
-            Some(SecurityEvent::LoginFailed)
-        }
+        Err(
+            accounts::Error::NoActiveAccount
+            | accounts::Error::UnsupportedHash { .. }
+            | accounts::Error::EmailNotVerified,
+        ) => Some(SecurityEvent::LoginFailed),
         Err(_) => None,
     };
     let user = result.as_ref().ok().map(user);

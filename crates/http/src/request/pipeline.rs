@@ -19,7 +19,7 @@ use mycars_domain::{
 
 use crate::{
     api::fields::FieldSpec,
-    edge::timeouts::wait_for_body,
+    edge::{client_addr::Client, timeouts::wait_for_body},
     error::ApiError,
     request::{
         authentication::{Access, Credentials, Identity, authorize, find_user, find_user_with_car},
@@ -81,7 +81,7 @@ pub(crate) enum Guess {
     Login(String),
     /// The caller's own.
     OldPassword,
-    /// None: a link for a new password is sent to this e-mail address.
+    /// None: a link is sent to this e-mail address.
     Address(String),
 }
 
@@ -111,6 +111,23 @@ impl Request<'_> {
         if reports(error, &Violation::Taken) {
             self.probe.commit();
         }
+    }
+
+    /// Counts a mail to an e-mail address that the user wants to have.
+    ///
+    /// # Errors
+    /// [`ApiError::Throttled`] after too many mails for the user or to the address.
+    pub(crate) fn count_mail(&self, user: UserId, email: &str) -> Result<(), ApiError> {
+        let client = self.context.client;
+        let attempt = Some(Attempt::NewEmail(user, email.to_owned()));
+        charge(self.state, attempt.as_ref(), client)?;
+        let request = SharedRequest {
+            client,
+            rate: None,
+            hashes_for: None,
+            attempt,
+        };
+        charge_shared(self.state, &request).map(drop)
     }
 }
 
@@ -224,7 +241,7 @@ impl Checks<'_> {
             self.count_password()?;
         }
         let guess = self.attempt(guess);
-        let attempt = self.charge(guess.as_ref())?;
+        let attempt = charge(self.state, guess.as_ref(), self.context.client)?;
         let shared_request = SharedRequest {
             client: context.client,
             rate: rules.rate,
@@ -339,16 +356,8 @@ impl Checks<'_> {
         match guess {
             Guess::Login(username) => Some(Attempt::Login(username)),
             Guess::OldPassword => self.user_id().map(Attempt::OldPassword),
-            Guess::Address(email) => Some(Attempt::Reset(email)),
+            Guess::Address(email) => Some(Attempt::Mail(email)),
             Guess::None => None,
-        }
-    }
-
-    /// Counts the attempt to guess a password, until the charges are dropped.
-    fn charge(&self, attempt: Option<&Attempt>) -> Result<Charges, ApiError> {
-        match (&self.state.throttles, attempt) {
-            (Some(throttles), Some(attempt)) => throttles.charge_attempt(attempt, self.context.client),
-            _ => Ok(Charges::default()),
         }
     }
 
@@ -457,6 +466,14 @@ fn count(
     match (&state.throttles, rules.rate) {
         (Some(throttles), Some(rate)) => throttles.check(rate, context.client, user),
         _ => Ok(()),
+    }
+}
+
+/// Counts the attempt to guess a password, until the charges are dropped.
+fn charge(state: &State, attempt: Option<&Attempt>, client: Client) -> Result<Charges, ApiError> {
+    match (&state.throttles, attempt) {
+        (Some(throttles), Some(attempt)) => throttles.charge_attempt(attempt, client),
+        _ => Ok(Charges::default()),
     }
 }
 

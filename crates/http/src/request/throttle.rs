@@ -48,7 +48,7 @@ pub struct Limits {
     pub register: Rate,
     /// Uses of refresh tokens from one address.
     pub refresh: Rate,
-    /// Requests for a new password, from one address and for one e-mail address.
+    /// Requests for links by mail, from one address and for one e-mail address.
     pub password_reset: Rate,
     /// Requests of one user that hash a password, and logins to one account from one address.
     pub password: Rate,
@@ -208,9 +208,11 @@ pub(crate) enum Attempt {
     Login(String),
     /// The user's own old password.
     OldPassword(UserId),
-    /// None: a request for a new password of the user with this e-mail address, who may not exist. It is never given
-    /// back, so that no user gets many mails, from however many clients they are requested.
-    Reset(String),
+    /// None: a request for a mail to this e-mail address, which may be no user's. It is never given back, so that no
+    /// address gets many mails, from however many clients they are requested.
+    Mail(String),
+    /// None: a mail to this e-mail address that a user wants to have. It is never given back, either.
+    NewEmail(UserId, String),
 }
 
 /// Requests that were taken from buckets. They are given back on drop, whatever ended the request, unless they were
@@ -366,9 +368,14 @@ impl Throttles {
             Attempt::OldPassword(user) => {
                 return self.charge(Scope::Account, Key::User(*user), &sender(client, Some(*user)));
             }
-            Attempt::Reset(email) => {
-                let account = Key::Account(self.usernames.hash_one(email_key(email)));
-                self.take(Scope::PasswordReset, &account, &sender(client, None))?;
+            Attempt::Mail(email) => {
+                self.take_mail(email, &sender(client, None))?;
+                return Ok(Charges::default());
+            }
+            Attempt::NewEmail(user, email) => {
+                let sender = sender(client, Some(*user));
+                self.take(Scope::PasswordReset, &Key::User(*user), &sender)?;
+                self.take_mail(email, &sender)?;
                 return Ok(Charges::default());
             }
         };
@@ -435,6 +442,12 @@ impl Throttles {
 
     fn count(&self, scope: Scope, key: &Key, sender: &Details<'_>) -> Result<(), ApiError> {
         self.take(scope, key, sender).map(drop)
+    }
+
+    /// Counts a mail to an e-mail address.
+    fn take_mail(&self, email: &str, sender: &Details<'_>) -> Result<(), ApiError> {
+        let address = Key::Account(self.usernames.hash_one(email_key(email)));
+        self.count(Scope::PasswordReset, &address, sender)
     }
 
     fn take(&self, scope: Scope, key: &Key, sender: &Details<'_>) -> Result<Duration, ApiError> {

@@ -99,6 +99,8 @@ pub(crate) struct Login<'a> {
     pub(crate) error: Option<&'a str>,
     /// The path of the page for forgotten passwords, if the server sends mail.
     pub(crate) reset_path: Option<&'static str>,
+    /// The path of the page that sends another link, if the e-mail address is not verified.
+    pub(crate) resend_path: Option<&'static str>,
     pub(crate) csrf_token: &'a str,
 }
 

@@ -40,9 +40,16 @@ use crate::{
 /// The path of the page for forgotten passwords.
 pub(super) const RESET_PATH: &str = "/api-auth/password/reset/";
 
+/// The path of the page that sends another link that verifies an e-mail address.
+pub(super) const RESEND_PATH: &str = "/api-auth/email/verify/resend/";
+
 /// Django's message for a login that failed, whatever the reason.
 const REFUSED: &str =
     "Please enter a correct username and password. Note that both fields may be case-sensitive.";
+
+/// The message after the right password of a user with an e-mail address that must be verified.
+const UNVERIFIED: &str =
+    "Your email address is not verified. Use the link in the mail, or request another one.";
 
 /// The rules of the login. It has no user yet, but must come from this site's own page: otherwise another site could
 /// log a visitor in as another user, or use up the logins of an address.
@@ -119,6 +126,7 @@ async fn try_to_log_in(
         Err(ApiError::NoActiveAccount | ApiError::Fields(_)) => {
             show(state, context, &next, &username, Some(REFUSED))
         }
+        Err(ApiError::EmailNotVerified) => show(state, context, &next, &username, Some(UNVERIFIED)),
         Err(error) => page::present_error(&error, context),
     }
 }
@@ -167,6 +175,7 @@ fn show(
 ) -> HttpResponse {
     let login = Login {
         reset_path: state.app.mail.as_ref().map(|_| RESET_PATH),
+        resend_path: (error == Some(UNVERIFIED)).then_some(RESEND_PATH),
         next: local(next),
         username,
         error,

@@ -14,7 +14,7 @@ use mycars_application::{
     ports::{StoreError, UserRepository},
 };
 use mycars_domain::{
-    Car, CarId, NewUser, Role, User, UserId, fold,
+    Car, CarId, EmailState, NewUser, PreviousEmail, Role, User, UserId, fold,
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
@@ -40,6 +40,10 @@ pub(super) struct Row {
     password: String,
     logins_ended_at: Option<DateTime<Utc>>,
     access_ended_at: Option<DateTime<Utc>>,
+    email_verified_at: Option<DateTime<Utc>>,
+    pending_email: Option<String>,
+    previous_email: Option<String>,
+    email_replaced_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -52,10 +56,19 @@ impl TryFrom<Row> for User {
     fn try_from(row: Row) -> Result<Self, Self::Error> {
         let role = Role::parse(&row.role)
             .map_err(|_| DeserializationError(format!("there is no role `{}`", row.role).into()))?;
+        let previous = row.previous_email.zip(row.email_replaced_at);
         Ok(Self {
             id: UserId(row.id),
             username: Username::from_storage(row.username),
             email: Email::from_storage(row.email),
+            email_state: EmailState {
+                verified_at: row.email_verified_at,
+                pending: row.pending_email.map(Email::from_storage),
+                previous: previous.map(|(email, replaced_at)| PreviousEmail {
+                    email: Email::from_storage(email),
+                    replaced_at,
+                }),
+            },
             first_name: FirstName::from_storage(row.first_name),
             last_name: LastName::from_storage(row.last_name),
             role,
@@ -91,6 +104,10 @@ pub(super) struct Values<'a> {
     search_key: String,
     logins_ended_at: Option<DateTime<Utc>>,
     access_ended_at: Option<DateTime<Utc>>,
+    email_verified_at: Option<DateTime<Utc>>,
+    pending_email: Option<&'a str>,
+    previous_email: Option<&'a str>,
+    email_replaced_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -142,6 +159,10 @@ impl<'a> From<&'a NewUser> for Values<'a> {
             user,
             logins_ended_at: None,
             access_ended_at: None,
+            email_verified_at: user.email_verified_at,
+            pending_email: None,
+            previous_email: None,
+            email_replaced_at: None,
             date_joined: user.created_at,
             last_login: None,
             updated_at: user.created_at
@@ -151,10 +172,15 @@ impl<'a> From<&'a NewUser> for Values<'a> {
 
 impl<'a> From<&'a User> for Values<'a> {
     fn from(user: &'a User) -> Self {
+        let previous = user.email_state.previous.as_ref();
         values! {
             user,
             logins_ended_at: user.logins_ended_at,
             access_ended_at: user.access_ended_at,
+            email_verified_at: user.email_state.verified_at,
+            pending_email: user.email_state.pending.as_ref().map(Email::as_str),
+            previous_email: previous.map(|previous| previous.email.as_str()),
+            email_replaced_at: previous.map(|previous| previous.replaced_at),
             date_joined: user.date_joined,
             last_login: user.last_login,
             updated_at: user.updated_at

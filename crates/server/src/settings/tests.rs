@@ -49,6 +49,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("tokens.access_dies_with_login", "true", "auto"),
     ("tokens.reuse_grace_seconds", "10", "3601"),
     ("tokens.email_change_minutes", "5", "-1"),
+    ("accounts.require_verified_email", "true", "auto"),
     ("sessions.idle_minutes", "5", "52560001"),
     ("sessions.lifetime_minutes", "50", "0"),
     ("passwords.bcrypt_cost", "10", "3"),
@@ -313,6 +314,22 @@ fn mail_is_files_in_debug_and_off_otherwise() {
         "http://ann:s3cret@mail.example.org",
     )]));
     assert!(!wrong.contains("s3cret"), "{wrong}");
+}
+
+#[test]
+fn verified_emails_without_mail_are_refused() {
+    let required = ("MYCARS__ACCOUNTS__REQUIRE_VERIFIED_EMAIL", "true");
+    let url = |url| ("MYCARS__MAIL__URL", url);
+    let public = ("MYCARS__SERVER__PUBLIC_URL", "https://cars.example.org");
+    let in_production = |more: &[(&str, &str)]| load(&[&PRODUCTION[..], &[required], more].concat());
+    let refused = SettingsError::VerifiedEmailWithoutMail;
+    assert_eq!(in_production(&[]).unwrap_err(), refused);
+    assert_eq!(load(&[required, url("none")]).unwrap_err(), refused);
+    assert_eq!(
+        in_production(&[url("files")]).unwrap_err(),
+        SettingsError::NoPublicUrl
+    );
+    assert!(load(&[required]).is_ok() && in_production(&[url("files"), public]).is_ok());
 }
 
 #[test]

@@ -180,6 +180,10 @@ fn faults() -> Vec<(Vec<&'static str>, Installation)> {
                 .with("MYCARS__MEDIA__S3__ACCESS_KEY", "id")
                 .with("MYCARS__MEDIA__S3__SECRET_KEY", "s3cr3t"),
         ),
+        (
+            vec!["E021"],
+            setting("MYCARS__ACCOUNTS__REQUIRE_VERIFIED_EMAIL", "true"),
+        ),
         (vec!["W001"], altered(sqlite(), older)),
         (vec!["W002"], altered_postgres(clock)),
         (vec!["W003"], with_lost_picture()),

@@ -23,7 +23,7 @@ on_both_databases!(
 );
 
 const NEW_PASSWORD: &str = "Copper-island-35";
-const PUBLIC_URL: &str = "https://cars.example.org";
+pub(crate) const PUBLIC_URL: &str = "https://cars.example.org";
 
 fn start(installation: &Installation, sink: &SmtpSink) -> Server {
     installation.start_with_all(&[
@@ -44,7 +44,7 @@ fn confirm(server: &Server, token: &str, password: &str) -> Answer {
 }
 
 /// Waits until this number of mails has arrived.
-fn mails(sink: &SmtpSink, count: usize) -> Vec<ReceivedMail> {
+pub(crate) fn mails(sink: &SmtpSink, count: usize) -> Vec<ReceivedMail> {
     wait_for("mails", || {
         Some(sink.mails()).filter(|mails| mails.len() >= count)
     })

@@ -29,6 +29,7 @@
 //! - [`erasure`]: users that are erased from the database and the media folder.
 //! - [`export`]: the export of all data about a user.
 //! - [`mail`]: the outbox, and passwords that are reset by mail.
+//! - [`emails`]: e-mail addresses that are verified, and changes of them that are undone.
 //! - [`architecture`], [`module_imports`]: the dependencies between crates, and between the modules of a crate.
 //! - [`dependencies`]: dependencies that nothing uses.
 //! - [`documents`]: links and quotations in the documents.
@@ -51,6 +52,7 @@ mod contract;
 mod crash;
 mod dependencies;
 mod documents;
+mod emails;
 mod erasure;
 mod export;
 mod failover;

@@ -45,6 +45,9 @@ const ROUTES: &str = "
     PUT    /api/change-password/                                  | 401   400   400   400   400   401        403    403    403    403
     POST   /api/password/reset/                                   | 400   400   400   400   400   400        400    400    400    400
     POST   /api/password/reset/confirm/                           | 400   400   400   400   400   400        400    400    400    400
+    POST   /api/email/verify/                                     | 400   400   400   400   400   400        400    400    400    400
+    POST   /api/email/verify/resend/                              | 400   400   400   400   400   400        400    400    400    400
+    POST   /api/email/undo/                                       | 400   400   400   400   400   400        400    400    400    400
     POST   /api/logout/                                           | 401   400   400   400   400   401        403    403    403    403
     GET    /api/me/                                               | 401   200   200   200   200   401        200    200    200    200
     PATCH  /api/me/                                               | 401   200   200   200   200   401        403    403    403    403

@@ -19,12 +19,15 @@ use crate::support::{
 on_sqlite!(paths_accept_documented_methods_alone, example_bodies_are_accepted,);
 
 /// Routes for browsers, which are not in the document.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 11] = [
     "/",
     "/api-auth/login/",
     "/api-auth/logout/",
     "/api-auth/password/reset/",
     "/api-auth/password/reset/confirm/",
+    "/api-auth/email/verify/",
+    "/api-auth/email/verify/resend/",
+    "/api-auth/email/undo/",
     "/api/docs/",
     "/static/{name}",
     "/favicon.ico",

@@ -7,7 +7,7 @@ use mycars_application::{
     ports::{Store, StoreError},
 };
 use mycars_domain::{
-    Field, NewUser, Role, User, UserId,
+    EmailState, Field, NewUser, PreviousEmail, Role, User, UserId,
     values::{Address, Email, FirstName, LastName, PasswordHash, Phone, Username},
 };
 
@@ -21,6 +21,7 @@ pub fn inserted_user_is_returned_unchanged(store: &dyn Store) {
         is_active: false,
         is_superuser: true,
         created_at: moment(123_456),
+        email_verified_at: Some(moment(7)),
         ..named("Åsa李明", "ÅSA@example.com")
     };
     let kept = keep_user(store, &new);
@@ -28,6 +29,10 @@ pub fn inserted_user_is_returned_unchanged(store: &dyn Store) {
         id: kept.id,
         username: new.username,
         email: new.email,
+        email_state: EmailState {
+            verified_at: new.email_verified_at,
+            ..EmailState::default()
+        },
         first_name: new.first_name,
         last_name: new.last_name,
         role: new.role,
@@ -54,6 +59,14 @@ pub fn user_update_stores_every_field(store: &dyn Store) {
         id: kept.id,
         username: Username::from_storage("after".into()),
         email: Email::from_storage("after@example.org".into()),
+        email_state: EmailState {
+            verified_at: Some(moment(6)),
+            pending: Some(Email::from_storage("Next@example.org".into())),
+            previous: Some(PreviousEmail {
+                email: Email::from_storage("before@example.org".into()),
+                replaced_at: moment(7),
+            }),
+        },
         first_name: FirstName::default(),
         last_name: LastName::from_storage("Ødegård".into()),
         role: Role::Admin,
@@ -72,6 +85,7 @@ pub fn user_update_stores_every_field(store: &dyn Store) {
     let unset = User {
         phone: None,
         address: None,
+        email_state: EmailState::default(),
         logins_ended_at: None,
         access_ended_at: None,
         last_login: None,

@@ -50,12 +50,13 @@ impl Site {
         &self.server.url
     }
 
-    /// Waits for the link in the next mail, and returns it without the server's address.
+    /// Waits for a mail with a link to this page, and returns the link without the server's address.
     #[track_caller]
-    pub(crate) fn mailed_link(&self) -> String {
-        let link = wait_for("a mail", || self.server.mailed_links().pop());
-        let path = link.find("/api-auth/").expect("it leads to a page");
-        link[path..].to_owned()
+    pub(crate) fn mailed_link(&self, page: &str) -> String {
+        wait_for("a mail", || {
+            let mut links = self.server.mailed_links().into_iter();
+            links.find_map(|link| link.find(page).map(|path| link[path..].to_owned()))
+        })
     }
 
     /// Returns an API client without credentials.

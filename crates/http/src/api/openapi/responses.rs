@@ -103,9 +103,15 @@ pub(super) static ERROR_RESPONSES: [ErrorResponse; 14] = [
     },
     ErrorResponse {
         name: "BadCredentials",
-        description: "The username or the password is wrong, or the user is inactive.",
+        description: "The username or the password is wrong, the user is inactive, or the email address must be verified \
+                      first.",
         is_possible: |endpoint, operation| endpoint.access == Access::Open && takes_password(operation),
-        examples: || vec![("no_active_account", ApiError::NoActiveAccount)],
+        examples: || {
+            vec![
+                ("no_active_account", ApiError::NoActiveAccount),
+                ("email_not_verified", ApiError::EmailNotVerified),
+            ]
+        },
         header: Some(CHALLENGE),
     },
     ErrorResponse {

@@ -145,12 +145,13 @@ impl Throttles {
                     .map(|taken| vec![taken])
                     .map_err(|wait| (Scope::Account, wait)));
             }
-            Some(Attempt::Reset(email)) => {
-                let taken =
-                    self.take_from(rates, Scope::PasswordReset, &account_key(&email_key(email)), None)?;
-                return Ok(taken
-                    .map(|_| Vec::new())
-                    .map_err(|wait| (Scope::PasswordReset, wait)));
+            Some(Attempt::Mail(email)) => return self.take_shared_mail(rates, email),
+            Some(Attempt::NewEmail(user, email)) => {
+                let user = client_key(&Key::User(*user));
+                return match self.take_from(rates, Scope::PasswordReset, &user, None)? {
+                    Ok(_) => self.take_shared_mail(rates, email),
+                    Err(wait) => Ok(Err((Scope::PasswordReset, wait))),
+                };
             }
             Some(Attempt::Login(username)) => username,
         };
@@ -176,6 +177,18 @@ impl Throttles {
                 Ok(Err((Scope::Account, wait)))
             }
         }
+    }
+
+    /// Takes a mail to an e-mail address, which is never given back.
+    fn take_shared_mail(
+        &self,
+        rates: &mut dyn RateRepository,
+        email: &str,
+    ) -> Result<Result<Vec<Taken>, Refused>, StoreError> {
+        let taken = self.take_from(rates, Scope::PasswordReset, &account_key(&email_key(email)), None)?;
+        Ok(taken
+            .map(|_| Vec::new())
+            .map_err(|wait| (Scope::PasswordReset, wait)))
     }
 
     /// Takes a request from the bucket of a client, which holds `burst` requests instead of those of the rate.

@@ -490,6 +490,10 @@ fn facts(context: &Context<'_>, user: &User) -> Result<Vec<(&'static str, Cell)>
         ("Joined", Cell::Time(Some(Time(user.date_joined)))),
         ("Last login", Cell::Time(user.last_login.map(Time))),
         ("All logins ended", Cell::Time(user.logins_ended_at.map(Time))),
+        (
+            "Email verified",
+            Cell::Time(user.email_state.verified_at.map(Time)),
+        ),
         ("Changed", Cell::Time(Some(Time(user.updated_at)))),
         (
             "Cars",

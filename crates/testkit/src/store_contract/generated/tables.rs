@@ -6,9 +6,9 @@ use mycars_application::ports::{
     ApiKey, Device, Family, Installation, RefreshToken, Revocation, Row, Session, Store, StoreError, Table,
 };
 use mycars_domain::{
-    Car, CarId, Field, KeyRights, User, UserId,
+    Car, CarId, EmailState, Field, KeyRights, PreviousEmail, User, UserId,
     audit::{Change, Channel, Entry, NewEntry, Origin, Value},
-    values::{Address, ImagePath, PasswordHash},
+    values::{Address, Email, ImagePath, PasswordHash},
 };
 
 use super::fixtures::{maybe, moment, new_car, new_entry, new_user, text};
@@ -155,6 +155,14 @@ fn user(random: &mut Random, id: i64) -> User {
         password: PasswordHash::from_storage(format!("hash {}", text(random))),
         logins_ended_at: maybe(random, moment),
         access_ended_at: maybe(random, moment),
+        email_state: EmailState {
+            verified_at: maybe(random, moment),
+            pending: maybe(random, |random| Email::from_storage(text(random))),
+            previous: maybe(random, |random| PreviousEmail {
+                email: Email::from_storage(text(random)),
+                replaced_at: moment(random),
+            }),
+        },
         date_joined: moment(random),
         last_login: maybe(random, moment),
         updated_at: moment(random),

@@ -385,6 +385,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         username: "karim",
         error: Some("Please enter a correct username and password."),
         reset_path: None,
+        resend_path: None,
         csrf_token: "csrf",
     };
     let pages = typical()

@@ -1,0 +1,51 @@
+//! Change an e-mail address: the own one at once or, where addresses must be verified, as soon as the new one is, and that
+//! of another user as an admin.
+
+use mycars_domain::{User, values::Email};
+
+use crate::{
+    App, outbox,
+    ports::{MailKind, StoreError, UnitOfWork},
+};
+
+/// Changes the caller's own address in `user`, which is locked and stored by the use-case, and puts the mails about it into
+/// the outbox.
+pub(crate) fn change_own_email(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    user: &mut User,
+    email: Email,
+) -> Result<(), StoreError> {
+    if app.requires_verified_email() {
+        user.email_state.pending = Some(email);
+        return send_verification(app, unit, user);
+    }
+    let before = user.clone();
+    if user.change_email(email, app.now()) {
+        outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;
+    }
+    Ok(())
+}
+
+/// Changes the address of another user in `user`, like [`change_own_email`].
+pub(crate) fn assign_email(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    user: &mut User,
+    email: Email,
+) -> Result<(), StoreError> {
+    outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&*user))?;
+    user.assign_email(email, app.now());
+    Ok(())
+}
+
+/// Puts a mail with a link that verifies the address of `user` into the outbox, unless none has to be verified.
+pub(crate) fn send_verification(app: &App, unit: &mut dyn UnitOfWork, user: &User) -> Result<(), StoreError> {
+    match user.email_to_verify() {
+        Some(email) => {
+            let to = Some((user.id, email.clone()));
+            outbox::enqueue_to(app, unit, MailKind::EmailVerification, to)
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,296 @@
+//! Verify an e-mail address with a link that is sent to it.
+//!
+//! The link expires after three days. It also dies with each change of the password or an address, and when all logins are
+//! ended: the owner of an account ends a thief's change of the address so.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use mycars_domain::{Action, Field, Target, User, audit::Origin, policy, values::Email};
+
+use super::{
+    Error,
+    links::{Link, are_logins_ended_since, login_state},
+    token::TokenType,
+};
+use crate::{
+    App, Caller, Input, Secret, UpdateMode,
+    audit::{self, EndedLogins},
+    input::Checker,
+    outbox,
+    ports::{MailKind, Unsignable},
+};
+
+/// Lifetime of a link, from the request.
+const LIFETIME: TimeDelta = TimeDelta::days(3);
+
+const LINK: Link = Link {
+    token_type: TokenType::EmailVerification,
+    state: |user| {
+        let email = user.email_to_verify()?;
+        Some(format!("{}\n{email}", login_state(user)))
+    },
+};
+
+/// Sends a link that verifies this e-mail address to its user, if there is one, they are active, and the address is not
+/// verified. The caller can't find out: for all other addresses, the same is read and written.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is no address; [`Error::NoMail`] if mail is turned off; [`Error::Store`].
+pub fn request_email_verification(app: &App, caller: &Caller, email: &Input<String>) -> Result<(), Error> {
+    policy::check(&caller.actor, Action::VerifyEmail, Target::NOTHING)?;
+    let mut checker = Checker::new(UpdateMode::Full);
+    let parsed = checker.required(Field::Email, email, Email::parse);
+    checker.finish()?;
+    let Some(email) = parsed.filter(|_| app.mail.is_some()) else {
+        return Err(Error::NoMail);
+    };
+    app.store.write(|unit| {
+        let user = unit.users().find_by_email(&email)?;
+        let user = user.filter(|user| user.is_active && user.email_to_verify() == Some(&user.email));
+        Ok(outbox::enqueue(
+            app,
+            unit,
+            MailKind::EmailVerification,
+            user.as_ref(),
+        )?)
+    })
+}
+
+/// Verifies an e-mail address with the token of a link. A pending address replaces the old one, which is told.
+///
+/// # Errors
+/// [`Error::Invalid`]: [`Violation::InvalidLink`](mycars_domain::Violation::InvalidLink) of the token, which does not tell
+/// whether it is unknown, used or expired, or [`Violation::Taken`](mycars_domain::Violation::Taken) if another user has the
+/// address meanwhile. [`Error::Store`].
+pub fn verify_email(app: &App, origin: Origin, token: &Input<String>) -> Result<(), Error> {
+    let user = LINK.required(app, token)?;
+    let caller = Caller::user(&user, origin);
+    policy::check(&caller.actor, Action::VerifyEmail, Target::NOTHING)?;
+    app.store.write(|unit| {
+        let before = LINK.lock(unit, &user)?;
+        let mut after = before.clone();
+        if after.verify_email(app.now()) {
+            outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;
+        }
+        after.updated_at = app.now_after(before.updated_at);
+        unit.users().update(&after)?;
+        audit::user_changed(app, unit, &caller, &before, &after, EndedLogins::default())?;
+        Ok(())
+    })
+}
+
+/// Returns the token of a link that verifies the address `recipient` of `user`, which was requested at `requested_at`.
+/// Returns `None` if the link would be dead already.
+pub(crate) fn verification_token(
+    app: &App,
+    user: &User,
+    recipient: &Email,
+    requested_at: DateTime<Utc>,
+) -> Result<Option<Secret>, Unsignable> {
+    if are_logins_ended_since(user, requested_at) || user.email_to_verify() != Some(recipient) {
+        return Ok(None);
+    }
+    LINK.token(app, user, requested_at + LIFETIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use mycars_domain::{EmailState, UserId, Violation, Violations, audit::Value, values::PasswordHash};
+
+    use super::*;
+    use crate::{
+        audit::expected,
+        mocks::{Mocks, samples},
+        ports::{Claims, StoreError},
+    };
+
+    fn address(text: &str) -> Email {
+        Email::from_storage(text.into())
+    }
+
+    /// Ann, verified, who wants another address.
+    fn moving() -> User {
+        User {
+            email_state: EmailState {
+                verified_at: Some(samples::now()),
+                pending: Some(address("new@example.com")),
+                previous: None,
+            },
+            ..samples::user()
+        }
+    }
+
+    fn claims(user: &User) -> Claims {
+        Claims {
+            token_type: Some("email_verification".into()),
+            expires_at: Some(samples::NOW + 1),
+            id: LINK.digest(user),
+            ..samples::claims("access")
+        }
+    }
+
+    /// Mocks in which `user` uses the link of these claims.
+    fn with_link(user: &User, claims: Claims) -> Mocks {
+        Mocks::new()
+            .with_verified_emails()
+            .with_user_read(user.clone())
+            .with_claims(Ok(claims))
+    }
+
+    fn verify(app: &App) -> Result<(), Error> {
+        verify_email(app, samples::ann().origin, &"token".into())
+    }
+
+    fn requested(found: Option<User>, expected: Option<UserId>) {
+        let mut mocks = Mocks::new().with_mail();
+        mocks
+            .unit
+            .users
+            .expect_find_by_email()
+            .return_once(move |_| Ok(found));
+        mocks
+            .unit
+            .outbox
+            .expect_insert()
+            .once()
+            .withf(move |kind, to, _| {
+                let user = to.as_ref().map(|(user, _)| *user);
+                (*kind, user) == (MailKind::EmailVerification, expected)
+            })
+            .returning(|_, _, _| Ok(()));
+        let (app, store) = mocks.into_app();
+        request_email_verification(&app, &samples::anonymous(), &"Ann@example.com".into()).unwrap();
+        assert_eq!((store.commits(), store.reads()), (1, 0));
+    }
+
+    #[test]
+    fn request_writes_the_same_for_all_addresses() {
+        requested(Some(samples::user()), Some(UserId(1)));
+        requested(Some(samples::inactive_user()), None);
+        requested(Some(moving()), None);
+        requested(None, None);
+    }
+
+    #[test]
+    fn request_without_mail_or_address_is_refused() {
+        let (app, store) = Mocks::new().into_app();
+        let request = |email: &str| request_email_verification(&app, &samples::anonymous(), &email.into());
+        assert!(matches!(request("ann@example.com"), Err(Error::NoMail)));
+        let refused = request("ann").unwrap_err().violations();
+        assert_eq!(refused, Violations::one(Field::Email, Violation::InvalidEmail));
+        assert_eq!(store.commits(), 0);
+    }
+
+    #[test]
+    fn link_verifies_the_present_email() {
+        let ann = samples::user();
+        let (app, store) = with_link(&ann, claims(&ann))
+            .with_user_locked(ann)
+            .expect_user_update(|user| user.email_state.verified_at == Some(samples::now()))
+            .into_app();
+        verify(&app).unwrap();
+        let change = (Field::EmailVerified, Value::Flag(false), Value::Flag(true));
+        assert_eq!(
+            store.entries(),
+            [expected::ann_changed(&samples::ann(), [change])]
+        );
+    }
+
+    #[test]
+    fn link_replaces_the_email_by_the_pending_one_and_tells_the_old_one() {
+        let (app, store) = with_link(&moving(), claims(&moving()))
+            .with_user_locked(moving())
+            .expect_mails(&[(MailKind::EmailChanged, &moving(), "ann@example.com")])
+            .expect_user_update(|user| user.email.as_str() == "new@example.com" && user.has_verified_email())
+            .into_app();
+        verify(&app).unwrap();
+        let changes = [
+            (Field::Email, "ann@example.com".into(), "new@example.com".into()),
+            (Field::PendingEmail, "new@example.com".into(), Value::Nothing),
+        ];
+        assert_eq!(store.entries(), [expected::ann_changed(&samples::ann(), changes)]);
+    }
+
+    #[test]
+    fn pending_email_of_another_user_is_taken() {
+        let mut mocks = with_link(&moving(), claims(&moving()))
+            .with_user_locked(moving())
+            .expect_mails(&[(MailKind::EmailChanged, &moving(), "ann@example.com")]);
+        mocks
+            .unit
+            .users
+            .expect_update()
+            .returning(|_| Err(StoreError::Taken(Field::Email)));
+        let (app, store) = mocks.into_app();
+        let refused = verify(&app).unwrap_err().violations();
+        assert_eq!(refused, Violations::one(Field::Email, Violation::Taken));
+        assert_eq!((store.commits(), store.entries().len()), (0, 0));
+    }
+
+    #[test]
+    fn unknown_used_and_expired_links_are_one_error() {
+        let changed = |change: fn(&mut User)| {
+            let mut user = moving();
+            change(&mut user);
+            claims(&user)
+        };
+        let links = [
+            Claims {
+                expires_at: Some(samples::NOW),
+                ..claims(&moving())
+            },
+            Claims {
+                token_type: Some("password_reset".into()),
+                ..claims(&moving())
+            },
+            changed(|user| user.password = PasswordHash::from_storage("older".into())),
+            changed(|user| user.email = address("older@example.com")),
+            changed(|user| user.email_state.pending = Some(address("older@example.com"))),
+            changed(|user| user.logins_ended_at = Some(samples::now())),
+        ];
+        let invalid = Violations::one(Field::Token, Violation::InvalidLink);
+        let inactive = User {
+            is_active: false,
+            ..moving()
+        };
+        let used = User {
+            email_state: EmailState {
+                pending: None,
+                ..moving().email_state
+            },
+            ..moving()
+        };
+        let links = links.into_iter().map(|link| with_link(&moving(), link));
+        let users = [inactive, used].map(|user| with_link(&user, claims(&moving())));
+        let meanwhile = with_link(&moving(), claims(&moving())).with_user_locked(samples::user());
+        for mocks in links.chain(users).chain([meanwhile]) {
+            let (app, store) = mocks.into_app();
+            assert_eq!(verify(&app).unwrap_err().violations(), invalid);
+            assert_eq!(store.commits(), 0);
+        }
+    }
+
+    #[test]
+    fn link_is_made_only_while_the_request_holds() {
+        let made = |user: &User, recipient: &str, age: TimeDelta| {
+            let mut mocks = Mocks::new();
+            mocks
+                .tokens
+                .expect_encode()
+                .returning(|claims| Ok(claims.expires_at.unwrap().to_string()));
+            let (app, _) = mocks.into_app();
+            let token = verification_token(&app, user, &address(recipient), samples::now() - age).unwrap();
+            token.map(|token| token.reveal().to_owned())
+        };
+        let (new, old, hour) = ("new@example.com", "ann@example.com", TimeDelta::hours(1));
+        let expires_at = (samples::NOW + 71 * 3600).to_string();
+        assert_eq!(made(&moving(), new, hour), Some(expires_at));
+        assert_eq!(made(&moving(), new, LIFETIME), None, "it would be expired");
+        assert_eq!(made(&moving(), old, hour), None, "it is verified");
+        assert!(made(&samples::user(), old, hour).is_some());
+        let ended = User {
+            logins_ended_at: Some(samples::now()),
+            ..moving()
+        };
+        assert_eq!(made(&ended, new, hour), None);
+    }
+}

@@ -1,0 +1,5 @@
+-- The state of e-mail addresses: when they were verified, the address that waits for it, and the one that was replaced.
+ALTER TABLE users ADD COLUMN email_verified_at TEXT;
+ALTER TABLE users ADD COLUMN pending_email TEXT;
+ALTER TABLE users ADD COLUMN previous_email TEXT;
+ALTER TABLE users ADD COLUMN email_replaced_at TEXT;
