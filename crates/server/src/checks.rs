@@ -260,7 +260,7 @@ pub(crate) const CHECKS: [Check; 46] = [
     Check::new(
         "mycars.E021",
         "Users must verify their e-mail addresses, but mail is turned off.",
-        "The server does not start: no user could verify an address, and so log in.",
+        "The server does not start: users could neither verify an address nor log in.",
         "export MYCARS__MAIL__URL=smtps://USER:PASSWORD@HOST and MYCARS__SERVER__PUBLIC_URL=https://cars.example.org",
         |facts| facts.refusal(|error| matches!(error, SettingsError::VerifiedEmailWithoutMail)),
     ),

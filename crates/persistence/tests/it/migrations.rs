@@ -121,7 +121,7 @@ fn columns_of_sqlite(conn: &mut SqliteConnection) -> BTreeSet<Column> {
 }
 
 /// All migrations, in order.
-const ALL: [&str; 20] = [
+const ALL: [&str; 21] = [
     "2026-11-23-000001_users",
     "2026-11-23-000002_cars",
     "2026-11-23-000003_refresh_tokens",
@@ -141,6 +141,7 @@ const ALL: [&str; 20] = [
     "2026-11-27-000045_leases",
     "2026-11-27-000046_rate_buckets",
     "2026-11-27-000047_contracts",
+    "2026-11-27-000050_email_state",
     "2026-11-27-000062_audit_erasure_checks",
 ];
 

@@ -129,7 +129,7 @@ fn changed_email_is_told_to_the_old_one_and_undone_once(installation: &Installat
         used.body,
         "it is of another type"
     );
-    assert_eq!(me(&server, &token).status, 401, "it authenticates nobody");
+    assert_eq!(me(&server, &token).status, 401, "it is no access token");
 
     let root = log_in(&server, "root", SUPERUSER_PASSWORD).access;
     let history = Request::get("/api/admin/history/?object_type=user&actor=2").bearer(&root);

@@ -107,6 +107,7 @@ fn content_does_not_change_the_structure_of_a_page() {
                 username: value,
                 error: Some(value),
                 reset_path: None,
+                resend_path: None,
                 csrf_token: value,
             }))
         };
