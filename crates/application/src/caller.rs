@@ -173,7 +173,7 @@ mod tests {
         let mut mocks = Mocks::new().with_hash("hash").nothing_taken();
         users.expect_find().returning(|_| Ok(Some(samples::user())));
         users.expect_username_is_taken().returning(|_, _| Ok(false));
-        users.expect_email_is_taken().returning(|_, _| Ok(false));
+        users.expect_email_is_taken().returning(|_, _, _| Ok(false));
         mocks.unit.users = users;
         mocks
     }

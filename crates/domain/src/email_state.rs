@@ -4,9 +4,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{User, values::Email};
 
-/// Time in which a change of the own e-mail address can be undone.
-const UNDO_WITHIN: TimeDelta = TimeDelta::days(7);
-
 /// Minimum time between two notices to the same old address, so that repeated changes do not flood it.
 const NOTICE_EVERY: TimeDelta = TimeDelta::hours(1);
 
@@ -23,6 +20,16 @@ pub struct EmailState {
     pub previous: Option<PreviousEmail>,
 }
 
+impl EmailState {
+    /// Returns the old address if its change can be undone at a time. It is reserved until then: if another user could
+    /// have it, a thief of the account would register with it, and the undo would fail.
+    #[must_use]
+    pub fn reserved(&self, at: DateTime<Utc>) -> Option<&Email> {
+        let previous = self.previous.as_ref()?;
+        (at < previous.undo_until()).then_some(&previous.email)
+    }
+}
+
 /// An e-mail address that was replaced by its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -34,10 +41,13 @@ pub struct PreviousEmail {
 }
 
 impl PreviousEmail {
+    /// Time in which a change of the own e-mail address can be undone.
+    pub const UNDO_WITHIN: TimeDelta = TimeDelta::days(7);
+
     /// Returns the time until which the change can be undone.
     #[must_use]
     pub fn undo_until(&self) -> DateTime<Utc> {
-        self.replaced_at + UNDO_WITHIN
+        self.replaced_at + Self::UNDO_WITHIN
     }
 }
 
@@ -89,7 +99,7 @@ impl User {
         let replaced = std::mem::replace(&mut self.email, email);
         let keeps = |previous: &PreviousEmail| {
             let is_told = previous.email == replaced;
-            at - previous.replaced_at < if is_told { NOTICE_EVERY } else { UNDO_WITHIN }
+            at - previous.replaced_at < if is_told { NOTICE_EVERY } else { PreviousEmail::UNDO_WITHIN }
         };
         let kept = self.email_state.previous.take().filter(keeps);
         let is_new = kept.is_none();
@@ -180,6 +190,14 @@ mod tests {
         user.undo_email_change(at(2));
         assert_eq!((user.has_verified_email(), &user.email), (true, &email("ann")));
         assert_eq!(restorable(&user), None, "it can be undone once");
+    }
+
+    #[test]
+    fn old_email_is_reserved_while_the_change_can_be_undone() {
+        let mut user = ann();
+        user.change_email(email("new"), at(0));
+        assert_eq!(user.email_state.reserved(at(7 * 24 - 1)), Some(&email("ann")));
+        assert_eq!(user.email_state.reserved(at(7 * 24)), None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ macro_rules! schema {
                 email_verified_at -> Nullable<$Time>,
                 pending_email -> Nullable<Text>,
                 previous_email -> Nullable<Text>,
+                previous_email_key -> Nullable<Text>,
                 email_replaced_at -> Nullable<$Time>,
                 date_joined -> $Time,
                 last_login -> Nullable<$Time>,

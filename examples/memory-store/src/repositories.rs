@@ -226,9 +226,12 @@ impl UserRepository for Unit {
         Ok(others.any(|user| user.username.key() == username.key()))
     }
 
-    fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool> {
+    fn email_is_taken(&mut self, email: &Email, except: Option<UserId>, now: DateTime<Utc>) -> Result<bool> {
         let mut others = self.state.users.values().filter(|user| Some(user.id) != except);
-        Ok(others.any(|user| user.email.key() == email.key()))
+        Ok(others.any(|user| {
+            let reserved = user.email_state.reserved(now);
+            [Some(&user.email), reserved].into_iter().flatten().any(|taken| taken.key() == email.key())
+        }))
     }
 
     fn list(&mut self, query: &UserQuery) -> Result<Vec<User>> {

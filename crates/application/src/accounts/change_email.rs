@@ -24,6 +24,10 @@ pub(crate) fn change_own_email(
     if user.change_email(email, app.now()) {
         outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;
     }
+    if app.mail.is_none() {
+        // No link can undo the change, so the old address is not reserved.
+        user.email_state.previous = None;
+    }
     Ok(())
 }
 

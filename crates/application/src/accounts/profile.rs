@@ -131,7 +131,7 @@ fn apply(app: &App, unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileI
     );
     let new_email = changed(email.as_ref(), Some(&user.email));
     if new_email.is_none() || is_login_recent(app, unit, input.credential.as_ref())? {
-        check_unique(unit, &mut checker, None, new_email, Some(user.id))?;
+        check_unique(unit, &mut checker, None, new_email, Some(user.id), app.now())?;
     } else {
         checker.add(Field::Email, Violation::LoginTooOld);
     }
@@ -259,8 +259,8 @@ mod tests {
             .unit
             .users
             .expect_email_is_taken()
-            .withf(|_, except| *except == Some(UserId(1)))
-            .returning(|_, _| Ok(true));
+            .withf(|_, except, now| (*except, *now) == (Some(UserId(1)), samples::now()))
+            .returning(|_, _, _| Ok(true));
         let (app, _) = mocks.into_app();
         let input = ProfileInput {
             email: "bob@example.com".into(),
@@ -293,6 +293,17 @@ mod tests {
             (&previous.email, previous.replaced_at),
             (&samples::user().email, samples::now())
         );
+    }
+
+    #[test]
+    fn email_changed_without_mail_reserves_no_old_one() {
+        let (app, _) = Mocks::new()
+            .with_user_locked(samples::user())
+            .nothing_taken()
+            .expect_user_update(|user| user.email_state.previous.is_none())
+            .into_app();
+        let user = change_profile(&app, &samples::ann(), &new_email()).unwrap();
+        assert_eq!(user.email.as_str(), "new@example.com");
     }
 
     #[test]

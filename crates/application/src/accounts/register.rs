@@ -21,7 +21,7 @@ use crate::{
 /// let mut mocks = Mocks::new();
 /// let users = &mut mocks.unit.users;
 /// users.expect_username_is_taken().returning(|_, _| Ok(false));
-/// users.expect_email_is_taken().returning(|_, _| Ok(false));
+/// users.expect_email_is_taken().returning(|_, _, _| Ok(false));
 /// users.expect_list().returning(|_| Ok(vec![]));
 /// users.expect_insert().returning(|new| {
 ///     Ok(User { username: new.username.clone(), ..samples::user() })

@@ -4,7 +4,9 @@
 //! ended: the owner of an account ends a thief's change of the address so.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mycars_domain::{Action, Field, Target, User, audit::Origin, policy, values::Email};
+use mycars_domain::{
+    Action, Field, Target, User, Violation, Violations, audit::Origin, policy, values::Email,
+};
 
 use super::{
     Error,
@@ -58,9 +60,8 @@ pub fn request_email_verification(app: &App, caller: &Caller, email: &Input<Stri
 /// Verifies an e-mail address with the token of a link. A pending address replaces the old one, which is told.
 ///
 /// # Errors
-/// [`Error::Invalid`]: [`Violation::InvalidLink`](mycars_domain::Violation::InvalidLink) of the token, which does not tell
-/// whether it is unknown, used or expired, or [`Violation::Taken`](mycars_domain::Violation::Taken) if another user has the
-/// address meanwhile. [`Error::Store`].
+/// [`Error::Invalid`]: [`Violation::InvalidLink`] of the token, which does not tell
+/// whether it is unknown, used or expired, or [`Violation::Taken`] if another user has the address meanwhile or can put it back. [`Error::Store`].
 pub fn verify_email(app: &App, origin: Origin, token: &Input<String>) -> Result<(), Error> {
     let user = LINK.required(app, token)?;
     let caller = Caller::user(&user, origin);
@@ -68,6 +69,11 @@ pub fn verify_email(app: &App, origin: Origin, token: &Input<String>) -> Result<
     app.store.write(|unit| {
         let before = LINK.lock(unit, &user)?;
         let mut after = before.clone();
+        if let Some(pending) = &before.email_state.pending
+            && unit.users().email_is_taken(pending, Some(user.id), app.now())?
+        {
+            return Err(Violations::one(Field::Email, Violation::Taken).into());
+        }
         if after.verify_email(app.now()) {
             outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;
         }
@@ -94,13 +100,13 @@ pub(crate) fn verification_token(
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{EmailState, UserId, Violation, Violations, audit::Value, values::PasswordHash};
+    use mycars_domain::{EmailState, UserId, audit::Value, values::PasswordHash};
 
     use super::*;
     use crate::{
         audit::expected,
         mocks::{Mocks, samples},
-        ports::{Claims, StoreError},
+        ports::Claims,
     };
 
     fn address(text: &str) -> Email {
@@ -199,6 +205,7 @@ mod tests {
     fn link_replaces_the_email_by_the_pending_one_and_tells_the_old_one() {
         let (app, store) = with_link(&moving(), claims(&moving()))
             .with_user_locked(moving())
+            .nothing_taken()
             .expect_mails(&[(MailKind::EmailChanged, &moving(), "ann@example.com")])
             .expect_user_update(|user| user.email.as_str() == "new@example.com" && user.has_verified_email())
             .into_app();
@@ -212,14 +219,12 @@ mod tests {
 
     #[test]
     fn pending_email_of_another_user_is_taken() {
-        let mut mocks = with_link(&moving(), claims(&moving()))
-            .with_user_locked(moving())
-            .expect_mails(&[(MailKind::EmailChanged, &moving(), "ann@example.com")]);
-        mocks
-            .unit
-            .users
-            .expect_update()
-            .returning(|_| Err(StoreError::Taken(Field::Email)));
+        let mut mocks = with_link(&moving(), claims(&moving())).with_user_locked(moving());
+        let is_taken = mocks.unit.users.expect_email_is_taken();
+        is_taken.returning(|email, except, now| {
+            let asked = (email.as_str(), except, now);
+            Ok(asked == ("new@example.com", Some(UserId(1)), samples::now()))
+        });
         let (app, store) = mocks.into_app();
         let refused = verify(&app).unwrap_err().violations();
         assert_eq!(refused, Violations::one(Field::Email, Violation::Taken));

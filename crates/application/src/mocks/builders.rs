@@ -154,7 +154,7 @@ impl Mocks {
     pub fn nothing_taken(mut self) -> Self {
         let (users, cars) = (&mut self.unit.users, &mut self.unit.cars);
         users.expect_username_is_taken().returning(|_, _| Ok(false));
-        users.expect_email_is_taken().returning(|_, _| Ok(false));
+        users.expect_email_is_taken().returning(|_, _, _| Ok(false));
         users.expect_list().returning(|_| Ok(vec![]));
         cars.expect_license_is_taken().returning(|_, _| Ok(false));
         self

@@ -1,5 +1,6 @@
 //! The repository of users.
 
+use chrono::{DateTime, Utc};
 use mycars_domain::{
     Car, CarId, NewUser, User, UserId,
     values::{Email, Username},
@@ -61,11 +62,17 @@ pub trait UserRepository {
     /// Those of the database.
     fn username_is_taken(&mut self, username: &Username, except: Option<UserId>) -> Result<bool, StoreError>;
 
-    /// Returns whether a user other than `except` has this e-mail address, by its [`key`](Email::key).
+    /// Returns whether a user other than `except` has this e-mail address, by its [`key`](Email::key), or can put it back:
+    /// it is [reserved](mycars_domain::EmailState::reserved) `now`.
     ///
     /// # Errors
     /// Those of the database.
-    fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool, StoreError>;
+    fn email_is_taken(
+        &mut self,
+        email: &Email,
+        except: Option<UserId>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
 
     /// Stores a new user with an id that was never used for a user.
     ///

@@ -29,7 +29,7 @@ where
     app.disk_space.check()?;
     let fields = app
         .store
-        .read(|unit| Ok::<_, E>(UserFields::check_new(unit, caller, input, rules)??))?;
+        .read(|unit| Ok::<_, E>(UserFields::check_new(unit, caller, input, rules, app.now())??))?;
     let hash = fields.hash::<E>(app)?;
     let mut user = fields.into_new(app, hash)?;
     if policy::check(&caller.actor, Action::CreateUser, Target::NOTHING).is_ok() {

@@ -70,6 +70,7 @@ impl UserFields {
         caller: &Caller,
         input: &UserInput,
         rules: PasswordRules,
+        now: DateTime<Utc>,
     ) -> Result<Result<Self, Violations>, StoreError> {
         let mut checker = Checker::new(UpdateMode::Full);
         let password = checker.required(Field::Password, &input.password, Password::parse);
@@ -82,6 +83,7 @@ impl UserFields {
             input,
             password.map(|password| (password, rules, owner)),
             None,
+            now,
         )
     }
 
@@ -93,13 +95,14 @@ impl UserFields {
         input: &UserInput,
         completeness: UpdateMode,
         user: &User,
+        now: DateTime<Utc>,
     ) -> Result<Result<Self, Violations>, StoreError> {
         let mut checker = Checker::new(completeness);
         let password = checker.optional(Field::Password, &input.password, Password::parse);
         check_confirmation(&mut checker, input);
         let owner = owner(input, user.into());
         let password = password.map(|password| (password, PasswordRules::Given, owner));
-        Self::check(unit, caller, checker, input, password, Some(user))
+        Self::check(unit, caller, checker, input, password, Some(user), now)
     }
 
     fn check(
@@ -109,6 +112,7 @@ impl UserFields {
         input: &UserInput,
         password: Option<(Password, PasswordRules, password::Owner<'_>)>,
         before: Option<&User>,
+        now: DateTime<Utc>,
     ) -> Result<Result<Self, Violations>, StoreError> {
         if let Some((password, rules, owner)) = &password {
             checker.extend(
@@ -135,6 +139,7 @@ impl UserFields {
             username,
             changed(fields.email.as_ref(), before.map(|user| &user.email)),
             before.map(|user| user.id),
+            now,
         )?;
         Ok(checker.finish().map(|()| fields))
     }
@@ -269,13 +274,14 @@ fn check_confusable(
     Ok(())
 }
 
-/// Adds violations to `checker` for values that a user other than `except` has.
+/// Adds violations to `checker` for values that a user other than `except` has, or can put back.
 pub(crate) fn check_unique(
     unit: &mut dyn UnitOfWork,
     checker: &mut Checker,
     username: Option<&Username>,
     email: Option<&Email>,
     except: Option<UserId>,
+    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     if let Some(username) = username
         && unit.users().username_is_taken(username, except)?
@@ -283,7 +289,7 @@ pub(crate) fn check_unique(
         checker.add(Field::Username, Violation::Taken);
     }
     if let Some(email) = email
-        && unit.users().email_is_taken(email, except)?
+        && unit.users().email_is_taken(email, except, now)?
     {
         checker.add(Field::Email, Violation::Taken);
     }

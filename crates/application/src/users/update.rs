@@ -60,7 +60,7 @@ pub fn update(
         let is_last_superuser =
             input.is_active == Input::Given(false) && superusers::is_last(unit, caller, id)?;
         let user = caller.recheck_with::<Error>(unit, id)?;
-        let (before, fields) = checked(unit, caller, user, input, completeness)?;
+        let (before, fields) = checked(app, unit, caller, user, input, completeness)?;
         if is_last_superuser {
             return Err(Denied::LastSuperuser.into());
         }
@@ -148,7 +148,7 @@ fn hash(
 ) -> Result<Option<PasswordHash>, Error> {
     let (_, fields) = app.store.read(|unit| {
         let user = unit.users().find(id)?;
-        checked(unit, caller, user, input, completeness)
+        checked(app, unit, caller, user, input, completeness)
     })?;
     Ok(fields
         .password
@@ -158,6 +158,7 @@ fn hash(
 
 /// Returns the user and the checked fields, if `caller` may change them.
 fn checked(
+    app: &App,
     unit: &mut dyn UnitOfWork,
     caller: &Caller,
     user: Option<User>,
@@ -170,7 +171,7 @@ fn checked(
     if input.version.is_some_and(|version| version != user.updated_at) {
         return Err(Error::Conflict);
     }
-    let fields = UserFields::check_change(unit, caller, input, completeness, &user)??;
+    let fields = UserFields::check_change(unit, caller, input, completeness, &user, app.now())??;
     if fields.password.is_some() {
         policy::check(&caller.actor, Action::SetPassword, target)?;
     }

@@ -395,7 +395,7 @@ pub(crate) mod tests {
         users
             .expect_find_for_update()
             .returning(|_| Ok(Some(samples::user())));
-        users.expect_email_is_taken().returning(|_, _| Ok(true));
+        users.expect_email_is_taken().returning(|_, _, _| Ok(true));
         let state = Data::new(State {
             throttles: Some(Throttles::new(&limits())),
             ..state(mocks)

@@ -107,6 +107,7 @@ pub(super) struct Values<'a> {
     email_verified_at: Option<DateTime<Utc>>,
     pending_email: Option<&'a str>,
     previous_email: Option<&'a str>,
+    previous_email_key: Option<String>,
     email_replaced_at: Option<DateTime<Utc>>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
@@ -162,6 +163,7 @@ impl<'a> From<&'a NewUser> for Values<'a> {
             email_verified_at: user.email_verified_at,
             pending_email: None,
             previous_email: None,
+            previous_email_key: None,
             email_replaced_at: None,
             date_joined: user.created_at,
             last_login: None,
@@ -180,6 +182,7 @@ impl<'a> From<&'a User> for Values<'a> {
             email_verified_at: user.email_state.verified_at,
             pending_email: user.email_state.pending.as_ref().map(Email::as_str),
             previous_email: previous.map(|previous| previous.email.as_str()),
+            previous_email_key: previous.map(|previous| previous.email.key()),
             email_replaced_at: previous.map(|previous| previous.replaced_at),
             date_joined: user.date_joined,
             last_login: user.last_login,
@@ -373,9 +376,16 @@ impl UserRepository for Unit<'_> {
         Ok(is_others(&holders, except))
     }
 
-    fn email_is_taken(&mut self, email: &Email, except: Option<UserId>) -> Result<bool, StoreError> {
+    fn email_is_taken(
+        &mut self,
+        email: &Email,
+        except: Option<UserId>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let is_previous = users::previous_email_key.eq(email.key());
+        let is_reserved = is_previous.and(users::email_replaced_at.gt(now - PreviousEmail::UNDO_WITHIN));
         let holders = self.query(|conn| {
-            let same = users::table.filter(same!(users::email_key, email.as_str()));
+            let same = users::table.filter(same!(users::email_key, email.as_str()).or(is_reserved));
             same.select(users::id).load(conn)
         })?;
         Ok(is_others(&holders, except))

@@ -490,7 +490,9 @@ const SINGLE_QUERIES: [SingleQuery; 29] = [
         },
     ),
     ("users.email_is_taken", "select users.id from", |unit, world| {
-        unit.users().email_is_taken(&world.ann.email, None).map(drop)
+        unit.users()
+            .email_is_taken(&world.ann.email, None, mocks::samples::now())
+            .map(drop)
     }),
     ("users.count", "select count(*)", |unit, _| {
         unit.users().count(&user_query(PAGE)).map(drop)
@@ -651,6 +653,31 @@ fn list_of_an_owner_uses_its_index(database: TestDatabase, plan: Plan) {
         &planned(None, "(100)"),
         &planned(PAGE, "(100, 5, 3)"),
     );
+}
+
+fn taken_email_is_found_by_its_indexes(database: TestDatabase, plan: Plan) {
+    let world = World::with(FEW, database);
+    world.database.execute(CROWD);
+    let now = mocks::samples::now();
+    let is_taken = || {
+        let taken = (world.app.store).read(|unit| unit.users().email_is_taken(&world.ann.email, None, now));
+        usize::from(taken.unwrap())
+    };
+    let plan = plan(&world, &sql_of(is_taken), "('1@x', '1@x', '1@x', now())");
+    assert!(
+        plan.contains("users_previous_email") && !plan.contains("Seq Scan") && !plan.contains("SCAN"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn on_sqlite_taken_email_uses_its_indexes() {
+    taken_email_is_found_by_its_indexes(TestDatabase::sqlite(), plan_on_sqlite);
+}
+
+#[test]
+fn on_postgres_taken_email_uses_its_indexes() {
+    taken_email_is_found_by_its_indexes(TestDatabase::postgres(), plan_on_postgres);
 }
 
 fn history_of_a_car_uses_its_index(database: TestDatabase, plan: Plan) {

@@ -213,7 +213,7 @@ mod tests {
         users
             .expect_username_is_taken()
             .returning(|username, _| Ok(username.as_str() == "taken"));
-        users.expect_email_is_taken().returning(|_, _| Ok(false));
+        users.expect_email_is_taken().returning(|_, _, _| Ok(false));
         mocks
     }
 

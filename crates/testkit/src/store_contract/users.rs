@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use chrono::TimeDelta;
 use mycars_application::{
     lists::{CarQuery, Direction, LimitOffset, Search, UserCount, UserOrder, UserQuery},
     ports::{Store, StoreError},
@@ -272,6 +273,27 @@ pub fn email_is_unique_ignoring_case(store: &dyn Store) {
     }
 }
 
+/// A replaced address is taken in any case as long as its user can put it back, except for the user.
+pub fn replaced_email_is_reserved_for_seven_days(store: &dyn Store) {
+    let mut ann = keep_user(store, &named("Ann", "new@example.com"));
+    let old = Email::from_storage("Jörg@example.com".into());
+    for (age, is_reserved) in [(TimeDelta::zero(), true), (PreviousEmail::UNDO_WITHIN, false)] {
+        ann.email_state.previous = Some(PreviousEmail {
+            email: old.clone(),
+            replaced_at: moment(10) - age,
+        });
+        update(store, &ann).expect("it can be changed");
+        for same in [old.as_str(), "JÖRG@example.com"] {
+            let same = Email::from_storage(same.into());
+            assert_eq!(is_email_taken(store, &same, None), is_reserved, "{age}");
+            assert!(!is_email_taken(store, &same, Some(ann.id)));
+        }
+    }
+    ann.email_state.previous = None;
+    update(store, &ann).expect("it can be changed");
+    assert!(!is_email_taken(store, &old, None));
+}
+
 /// A user may change the case of their own username; a username of no user is free.
 pub fn own_username_and_email_are_not_taken(store: &dyn Store) {
     let mut ann = keep_user(store, &named("Ann", "Ann@example.com"));
@@ -332,7 +354,7 @@ fn is_username_taken(store: &dyn Store, username: &Username, except: Option<User
 
 fn is_email_taken(store: &dyn Store, email: &Email, except: Option<UserId>) -> bool {
     store
-        .read(|unit| unit.users().email_is_taken(email, except))
+        .read(|unit| unit.users().email_is_taken(email, except, moment(10)))
         .expect("the store answers")
 }
 
