@@ -288,10 +288,10 @@ mod tests {
             .expect_user_update(|user| user.email.as_str() == "new@example.com")
             .into_app();
         let user = change_profile(&app, &samples::ann(), &new_email()).unwrap();
-        let previous = user.email_to_restore().unwrap();
+        let previous = user.email_state.previous.unwrap();
         assert_eq!(
-            (&previous.email, previous.replaced_at),
-            (&samples::user().email, samples::now())
+            (previous.email, previous.replaced_at),
+            (samples::user().email, samples::now())
         );
     }
 

@@ -16,7 +16,7 @@ use crate::{
 const LINK: Link = Link {
     token_type: TokenType::EmailUndo,
     state: |user| {
-        let previous = user.email_to_restore()?;
+        let previous = user.email_state.previous.as_ref()?;
         let replaced_at = previous.replaced_at.timestamp_micros();
         Some(format!("{}\n{replaced_at}", previous.email))
     },
@@ -43,8 +43,9 @@ pub fn undo_email_change(app: &App, origin: Origin, token: &Input<String>) -> Re
             keys: keys::end_all_of(unit, user.id)?,
             ..logins::update_and_end(app, unit, &mut after, Revocation::Revoked)?
         };
-        for told in [&after, &before] {
-            outbox::enqueue(app, unit, MailKind::EmailRestored, Some(told))?;
+        outbox::enqueue(app, unit, MailKind::EmailRestored, Some(&after))?;
+        if before.email != after.email {
+            outbox::enqueue(app, unit, MailKind::EmailRestored, Some(&before))?;
         }
         Ok(audit::user_changed(app, unit, &caller, &before, &after, ended)?)
     })
@@ -52,7 +53,7 @@ pub fn undo_email_change(app: &App, origin: Origin, token: &Input<String>) -> Re
 
 /// Returns the token of a link that puts the address `recipient` of `user` back. Returns `None` if it can't be put back.
 pub(crate) fn undo_token(app: &App, user: &User, recipient: &Email) -> Result<Option<Secret>, Unsignable> {
-    match user.email_to_restore() {
+    match &user.email_state.previous {
         Some(previous) if previous.email == *recipient => LINK.token(app, user, previous.undo_until()),
         _ => Ok(None),
     }
@@ -140,6 +141,31 @@ mod tests {
         assert_eq!(store.entries(), [expected::ann_changed(&samples::ann(), changes)]);
     }
 
+    /// A thief who returns to the old address at once, before the mail is sent, does not end its link.
+    #[test]
+    fn link_survives_a_return_to_the_old_email_and_further_changes() {
+        let mut user = moved();
+        for next in ["ann@example.com", "thief2@example.com"] {
+            user.change_email(address(next), samples::now());
+            assert_eq!(LINK.digest(&user), LINK.digest(&moved()));
+            assert!(token(&user, "ann@example.com").is_some());
+        }
+    }
+
+    #[test]
+    fn undo_after_a_return_tells_the_address_once() {
+        let mut back = moved();
+        back.change_email(address("ann@example.com"), samples::now());
+        let (app, _) = with_link(&back, claims(&back))
+            .with_user_locked(back.clone())
+            .with_updates()
+            .expect_keys_ended()
+            .expect_logins_ended(Revocation::Revoked, 1, 1)
+            .expect_mails(&[(MailKind::EmailRestored, &back, "ann@example.com")])
+            .into_app();
+        undo(&app).unwrap();
+    }
+
     #[test]
     fn old_email_of_another_user_is_taken() {
         let mut mocks = with_link(&moved(), claims(&moved())).with_user_locked(moved());
@@ -194,9 +220,6 @@ mod tests {
         let expires_at = (samples::NOW + 6 * 24 * 3600).to_string();
         assert_eq!(token(&moved(), "ann@example.com"), Some(expires_at));
         assert_eq!(token(&moved(), "thief@example.com"), None);
-        let mut back = moved();
-        back.change_email(address("ann@example.com"), samples::now());
-        assert_eq!(token(&back, "ann@example.com"), None);
         let mut later = samples::user();
         later.change_email(address("new@example.com"), samples::now() - TimeDelta::days(7));
         assert_eq!(token(&later, "ann@example.com"), None, "it would be expired");

@@ -475,7 +475,7 @@ mod tests {
         let (app, _) = mocks(&samples::user())
             .with_verified_emails()
             .expect_mails(&[(MailKind::EmailChanged, &samples::user(), "ann@example.com")])
-            .expect_user_update(|user| user.has_verified_email() && user.email_to_restore().is_none())
+            .expect_user_update(|user| user.has_verified_email() && user.email_state.previous.is_none())
             .into_app();
         let user = update(
             &app,

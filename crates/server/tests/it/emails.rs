@@ -20,6 +20,7 @@ use crate::{
 on_both_databases!(
     changed_email_is_told_to_the_old_one_and_undone_once,
     undo_survives_all_changes_of_a_thief,
+    undo_link_is_sent_after_a_return_to_the_old_email,
     old_email_is_reserved_for_the_undo,
     new_email_replaces_the_old_one_when_verified,
     registered_user_logs_in_after_verification,
@@ -161,6 +162,31 @@ fn undo_survives_all_changes_of_a_thief(installation: &Installation) {
     let thief = log_in(&server, "ann", NEW_PASSWORD);
     assert_eq!(email_of(&server, &thief.access), "ann@example.com");
     assert_eq!(mails(&sink, 4)[3].to, ["thief2@example.com"]);
+}
+
+fn undo_link_is_sent_after_a_return_to_the_old_email(installation: &Installation) {
+    let sink = SmtpSink::start();
+    let server = start(installation, &sink, false);
+    let ann = join(&server, "ann");
+    // While the mail server refuses it, the notice stays in the outbox.
+    sink.refuse(451);
+    for email in ["thief@example.com", "ann@example.com", "thief@example.com"] {
+        change_email(&server, &ann.access, email).json(200);
+    }
+    wait_for("an attempt", || {
+        let log = server.log();
+        log.contains("could not be sent and is tried again").then_some(())
+    });
+    change_email(&server, &ann.access, "ann@example.com").json(200);
+    sink.refuse(0);
+    installation
+        .database()
+        .execute("UPDATE outbox SET due_at = created_at");
+    let token = token(&sink, 1, "ann@example.com", UNDO);
+    change_email(&server, &ann.access, "thief@example.com").json(200);
+    undo(&server, &token).json(200);
+    let ann = log_in(&server, "ann", PASSWORD);
+    assert_eq!(email_of(&server, &ann.access), "ann@example.com");
 }
 
 fn old_email_is_reserved_for_the_undo(installation: &Installation) {
