@@ -67,7 +67,14 @@ impl User {
         state.pending.as_ref().or(unverified)
     }
 
-    /// Changes the address for the user, unverified. Returns whether the old address has to be told.
+    /// Returns whether this is the user's address, ignoring case.
+    #[must_use]
+    pub fn has_email(&self, email: &Email) -> bool {
+        self.email.key() == email.key()
+    }
+
+    /// Changes the address for the user, unverified. Returns whether the old address has to be told. If only the case
+    /// differs, the state stays as it is.
     ///
     /// The old address can be put back for seven days. Within them, a further change keeps the first old address: a thief
     /// of the account can't replace it by another one.
@@ -89,9 +96,13 @@ impl User {
     /// # Ok::<(), Vec<mycars_domain::Violation>>(())
     /// ```
     pub fn change_email(&mut self, email: Email, at: DateTime<Utc>) -> bool {
+        let is_same = self.has_email(&email);
         let replaced = std::mem::replace(&mut self.email, email);
+        if is_same {
+            return false;
+        }
         let keeps = |previous: &PreviousEmail| {
-            let is_told = previous.email == replaced;
+            let is_told = previous.email.key() == replaced.key();
             at - previous.replaced_at < if is_told { NOTICE_EVERY } else { PreviousEmail::UNDO_WITHIN }
         };
         let kept = self.email_state.previous.take().filter(keeps);
@@ -215,6 +226,19 @@ mod tests {
         assert!(user.change_email(email("thief"), at(1)));
         let until = user.email_state.previous.as_ref().map(PreviousEmail::undo_until);
         assert_eq!(until, Some(at(1 + 7 * 24)));
+    }
+
+    #[test]
+    fn change_of_the_case_alone_keeps_the_state() {
+        let mut user = ann();
+        let ann_in_capitals = || Email::from_storage("ANN@example.com".into());
+        assert!(!user.change_email(ann_in_capitals(), at(0)));
+        assert_eq!((&user.email, restorable(&user)), (&ann_in_capitals(), None));
+        assert!(user.has_verified_email());
+        user.change_email(email("thief"), at(0));
+        user.change_email(email("ann"), at(0));
+        assert!(!user.change_email(email("thief"), at(0)), "it was told in another case");
+        assert_eq!(restorable(&user), Some("ANN@example.com"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) fn change_own_email(
     user: &mut User,
     email: Email,
 ) -> Result<(), StoreError> {
-    if app.requires_verified_email() {
+    if app.requires_verified_email() && !user.has_email(&email) {
         user.email_state.pending = Some(email);
         return send_verification(app, unit, user);
     }
@@ -38,7 +38,9 @@ pub(crate) fn assign_email(
     user: &mut User,
     email: Email,
 ) -> Result<(), StoreError> {
-    outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&*user))?;
+    if !user.has_email(&email) {
+        outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&*user))?;
+    }
     user.assign_email(email, app.now());
     Ok(())
 }

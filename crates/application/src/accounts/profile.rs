@@ -296,6 +296,21 @@ mod tests {
     }
 
     #[test]
+    fn email_in_another_case_is_neither_told_nor_pending() {
+        let input = ProfileInput {
+            email: "ANN@example.com".into(),
+            ..ProfileInput::default()
+        };
+        for mocks in [Mocks::new().with_mail(), Mocks::new().with_verified_emails()] {
+            let mocks = mocks.with_user_locked(samples::user()).nothing_taken();
+            let (app, _) = mocks.with_updates().into_app();
+            let user = change_profile(&app, &samples::ann(), &input).unwrap();
+            assert_eq!(user.email.as_str(), "ANN@example.com");
+            assert_eq!(user.email_state, samples::user().email_state);
+        }
+    }
+
+    #[test]
     fn email_changed_without_mail_reserves_no_old_one() {
         let (app, _) = Mocks::new()
             .with_user_locked(samples::user())

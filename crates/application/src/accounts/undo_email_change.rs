@@ -44,7 +44,7 @@ pub fn undo_email_change(app: &App, origin: Origin, token: &Input<String>) -> Re
             ..logins::update_and_end(app, unit, &mut after, Revocation::Revoked)?
         };
         outbox::enqueue(app, unit, MailKind::EmailRestored, Some(&after))?;
-        if before.email != after.email {
+        if !before.has_email(&after.email) {
             outbox::enqueue(app, unit, MailKind::EmailRestored, Some(&before))?;
         }
         Ok(audit::user_changed(app, unit, &caller, &before, &after, ended)?)
@@ -54,7 +54,7 @@ pub fn undo_email_change(app: &App, origin: Origin, token: &Input<String>) -> Re
 /// Returns the token of a link that puts the address `recipient` of `user` back. Returns `None` if it can't be put back.
 pub(crate) fn undo_token(app: &App, user: &User, recipient: &Email) -> Result<Option<Secret>, Unsignable> {
     match &user.email_state.previous {
-        Some(previous) if previous.email == *recipient => LINK.token(app, user, previous.undo_until()),
+        Some(previous) if previous.email.key() == recipient.key() => LINK.token(app, user, previous.undo_until()),
         _ => Ok(None),
     }
 }

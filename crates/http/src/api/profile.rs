@@ -84,7 +84,7 @@ fn change(request: &Request<'_>) -> Result<Reply, ApiError> {
     let user = request.user()?;
     if request.app.requires_verified_email()
         && let Input::Given(email) = &input.email
-        && Email::parse(email).is_ok_and(|email| email != user.email)
+        && Email::parse(email).is_ok_and(|email| !user.has_email(&email))
     {
         (request.count_mail)(user.id, email)?;
     }
