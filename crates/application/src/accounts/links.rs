@@ -77,9 +77,10 @@ pub(super) fn login_state(user: &User) -> String {
     format!("{}\n{}\n{ended}", user.password.reveal(), user.email)
 }
 
-/// Returns whether the logins of a user have been ended since a link was requested.
+/// Returns whether the logins of a user have been ended since a link was requested. The link that an undo requests when it
+/// ends them is not older.
 pub(super) fn are_logins_ended_since(user: &User, requested_at: DateTime<Utc>) -> bool {
-    user.logins_ended_at.is_some_and(|ended| ended >= requested_at)
+    user.logins_ended_at.is_some_and(|ended| ended > requested_at)
 }
 
 /// Returns the error of a link that is unknown, used or expired.

@@ -220,6 +220,7 @@ mod tests {
             ..ann.clone()
         };
         assert_eq!((made(&moved, minute), made(&changed, minute)), (None, None));
+        assert!(made(&changed, TimeDelta::zero()).is_some(), "the undo requested it");
     }
 
     #[test]

@@ -1,9 +1,14 @@
-//! Put an old e-mail address back with a link that was sent to it, and end all logins.
+//! Put an old e-mail address back with a link that was sent to it, and end all logins and the password.
 //!
 //! The link survives all that a thief of the account can do, such as a new password or a further address. It works once,
 //! for seven days after the change.
 
-use mycars_domain::{Action, Target, User, audit::Origin, policy, values::Email};
+use mycars_domain::{
+    Action, Target, User,
+    audit::Origin,
+    policy,
+    values::{Email, PasswordHash},
+};
 
 use super::{Error, keys, links::Link, logins, token::TokenType};
 use crate::{
@@ -23,7 +28,8 @@ const LINK: Link = Link {
 };
 
 /// Puts the old e-mail address of a user back with the token of a link, ends all their logins, access tokens and API keys,
-/// and tells both addresses.
+/// and tells both addresses. The password ends as well, because a thief may have set or learnt it: a link that sets a new one
+/// is sent to the old address.
 ///
 /// # Errors
 /// [`Error::Invalid`]: [`Violation::InvalidLink`](mycars_domain::Violation::InvalidLink) of the token, which does not tell
@@ -39,6 +45,7 @@ pub fn undo_email_change(app: &App, origin: Origin, token: &Input<String>) -> Re
         after.undo_email_change(app.now());
         after.updated_at = app.now_after(before.updated_at);
         after.access_ended_at = Some(app.now());
+        after.password = PasswordHash::unusable();
         let ended = EndedLogins {
             keys: keys::end_all_of(unit, user.id)?,
             ..logins::update_and_end(app, unit, &mut after, Revocation::Revoked)?
@@ -47,6 +54,7 @@ pub fn undo_email_change(app: &App, origin: Origin, token: &Input<String>) -> Re
         if !before.has_email(&after.email) {
             outbox::enqueue(app, unit, MailKind::EmailRestored, Some(&before))?;
         }
+        outbox::enqueue(app, unit, MailKind::PasswordReset, Some(&after))?;
         Ok(audit::user_changed(app, unit, &caller, &before, &after, ended)?)
     })
 }
@@ -62,7 +70,7 @@ pub(crate) fn undo_token(app: &App, user: &User, recipient: &Email) -> Result<Op
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use mycars_domain::{Field, PreviousEmail, Violation, Violations, values::PasswordHash};
+    use mycars_domain::{Field, PreviousEmail, Violation, Violations};
 
     use super::*;
     use crate::{
@@ -114,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn undo_restores_the_email_ends_all_logins_and_tells_both() {
+    fn undo_restores_the_email_and_ends_all_logins_and_the_password() {
         let thief = User {
             password: PasswordHash::from_storage("thief's".into()),
             logins_ended_at: Some(samples::now()),
@@ -126,18 +134,20 @@ mod tests {
                 let now = Some(samples::now());
                 (user.email.as_str(), user.access_ended_at, user.logins_ended_at)
                     == ("ann@example.com", now, now)
+                    && user.password == PasswordHash::unusable()
             })
             .expect_keys_ended()
             .expect_logins_ended(Revocation::Revoked, 1, 1)
             .expect_mails(&[
                 (MailKind::EmailRestored, &thief, "ann@example.com"),
                 (MailKind::EmailRestored, &thief, "thief@example.com"),
+                (MailKind::PasswordReset, &thief, "ann@example.com"),
             ])
             .into_app();
         undo(&app).unwrap();
         let email = (Field::Email, "thief@example.com".into(), "ann@example.com".into());
-        let ended = expected::NEW_PASSWORD.into_iter().skip(1);
-        let changes = [email].into_iter().chain(ended).chain([expected::key_ended()]);
+        let ended = expected::NEW_PASSWORD.into_iter().chain([expected::key_ended()]);
+        let changes = [email].into_iter().chain(ended);
         assert_eq!(store.entries(), [expected::ann_changed(&samples::ann(), changes)]);
     }
 
@@ -161,7 +171,10 @@ mod tests {
             .with_updates()
             .expect_keys_ended()
             .expect_logins_ended(Revocation::Revoked, 1, 1)
-            .expect_mails(&[(MailKind::EmailRestored, &back, "ann@example.com")])
+            .expect_mails(&[
+                (MailKind::EmailRestored, &back, "ann@example.com"),
+                (MailKind::PasswordReset, &back, "ann@example.com"),
+            ])
             .into_app();
         undo(&app).unwrap();
     }

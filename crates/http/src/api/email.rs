@@ -62,7 +62,8 @@ pub(crate) static RESEND: Endpoint = Endpoint {
 pub(crate) static UNDO: Endpoint = Endpoint {
     path: "/api/email/undo/",
     name: "Email Undo",
-    description: "Puts an old email address back with the token of a link, and ends all logins of the user.",
+    description: "Puts an old email address back with the token of a link, and ends all logins and the password of the user. A \
+                  link that sets a new password is sent to the old address.",
     tag: Tag::Account,
     access: Access::Open,
     rate: RateClass::Standard,
@@ -95,7 +96,7 @@ pub(crate) const RESENT: &str = "If a user has this email address and has not ve
 
 /// The message after an undo.
 pub(crate) const UNDONE: &str =
-    "The old email address is back, and all logins have ended. Set a new password.";
+    "The old email address is back, and all logins have ended. A link that sets a new password is on its way to it.";
 
 fn verify(request: &Request<'_>) -> Result<Reply, ApiError> {
     let token = request.single_text(Field::Token)?;

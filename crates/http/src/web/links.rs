@@ -123,7 +123,8 @@ pub(crate) static PAGES: [LinkPage; 5] = [
     LinkPage {
         path: "/api-auth/email/undo/",
         title: "Put the old email address back",
-        lead: "The email address of your account was changed. You can undo that. All logins and API keys end.",
+        lead: "The email address of your account was changed. You can undo that. All \
+               logins and API keys end, and you get a link that sets a new password.",
         button: "Put the old address back",
         input: FormInput::Token,
         done: UNDONE,
