@@ -59,14 +59,6 @@ impl User {
         self.email_state.verified_at.is_some() || self.is_superuser
     }
 
-    /// Returns the address that a link can verify: the pending one, or else the present one unless it is verified.
-    #[must_use]
-    pub fn email_to_verify(&self) -> Option<&Email> {
-        let state = &self.email_state;
-        let unverified = state.verified_at.is_none().then_some(&self.email);
-        state.pending.as_ref().or(unverified)
-    }
-
     /// Returns whether this is the user's address, ignoring case.
     #[must_use]
     pub fn has_email(&self, email: &Email) -> bool {
@@ -117,14 +109,19 @@ impl User {
         is_new
     }
 
-    /// Takes note that the user reads mails to [`email_to_verify`](Self::email_to_verify). If that is a pending address,
-    /// it becomes the user's. Returns whether the old address has to be told.
-    pub fn verify_email(&mut self, at: DateTime<Utc>) -> bool {
-        let has_to_tell = match self.email_state.pending.take() {
-            Some(email) => self.change_email(email, at),
-            None => false,
-        };
+    /// Takes note that the user reads mails to the present address. A pending one stays.
+    pub fn verify_email(&mut self, at: DateTime<Utc>) {
         self.email_state.verified_at = Some(at);
+    }
+
+    /// Takes note that the user reads mails to the pending address, which becomes the user's. Returns whether the old
+    /// address has to be told.
+    pub fn verify_pending_email(&mut self, at: DateTime<Utc>) -> bool {
+        let Some(email) = self.email_state.pending.take() else {
+            return false;
+        };
+        let has_to_tell = self.change_email(email, at);
+        self.verify_email(at);
         has_to_tell
     }
 
@@ -244,27 +241,30 @@ mod tests {
     #[test]
     fn verified_pending_email_replaces_the_old_one() {
         let mut user = ann();
-        assert_eq!(user.email_to_verify(), None);
+        assert!(!user.verify_pending_email(at(1)), "there is none");
         user.email_state.pending = Some(email("new"));
-        assert_eq!(user.email_to_verify(), Some(&email("new")));
-        assert!(user.verify_email(at(1)));
+        assert!(user.verify_pending_email(at(1)));
         assert_eq!(
             (&user.email, user.email_state.verified_at),
             (&email("new"), Some(at(1)))
         );
         assert_eq!(
-            (user.email_to_verify(), restorable(&user)),
-            (None, Some("ann@example.com"))
+            (&user.email_state.pending, restorable(&user)),
+            (&None, Some("ann@example.com"))
         );
     }
 
     #[test]
-    fn verification_of_the_present_email_changes_no_address() {
+    fn verification_of_the_present_email_keeps_a_pending_one() {
         let mut user = ann();
         user.email_state.verified_at = None;
-        assert_eq!(user.email_to_verify(), Some(&email("ann")));
-        assert!(!user.verify_email(at(1)));
+        user.email_state.pending = Some(email("mistyped"));
+        user.verify_email(at(1));
         assert_eq!((user.has_verified_email(), restorable(&user)), (true, None));
+        assert_eq!(
+            (&user.email, &user.email_state.pending),
+            (&email("ann"), &Some(email("mistyped")))
+        );
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod tests {
         user.assign_email(email("new"), at(1));
         assert_eq!((user.has_verified_email(), restorable(&user)), (true, None));
         user.undo_email_change(at(2));
-        assert_eq!((user.email_to_verify(), &user.email), (None, &email("new")));
+        assert_eq!((&user.email_state.pending, &user.email), (&None, &email("new")));
     }
 
     #[test]

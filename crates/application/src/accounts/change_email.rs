@@ -1,7 +1,7 @@
 //! Change an e-mail address: the own one at once or, where addresses must be verified, as soon as the new one is, and that
 //! of another user as an admin.
 
-use mycars_domain::{User, values::Email};
+use mycars_domain::{User, UserId, values::Email};
 
 use crate::{
     App, outbox,
@@ -17,8 +17,8 @@ pub(crate) fn change_own_email(
     email: Email,
 ) -> Result<(), StoreError> {
     if app.requires_verified_email() && !user.has_email(&email) {
-        user.email_state.pending = Some(email);
-        return send_verification(app, unit, user);
+        user.email_state.pending = Some(email.clone());
+        return send_verification(app, unit, user.id, email);
     }
     let before = user.clone();
     if user.change_email(email, app.now()) {
@@ -45,13 +45,12 @@ pub(crate) fn assign_email(
     Ok(())
 }
 
-/// Puts a mail with a link that verifies the address of `user` into the outbox, unless none has to be verified.
-pub(crate) fn send_verification(app: &App, unit: &mut dyn UnitOfWork, user: &User) -> Result<(), StoreError> {
-    match user.email_to_verify() {
-        Some(email) => {
-            let to = Some((user.id, email.clone()));
-            outbox::enqueue_to(app, unit, MailKind::EmailVerification, to)
-        }
-        None => Ok(()),
-    }
+/// Puts a mail with a link that verifies an address of a user into the outbox.
+pub(crate) fn send_verification(
+    app: &App,
+    unit: &mut dyn UnitOfWork,
+    user: UserId,
+    email: Email,
+) -> Result<(), StoreError> {
+    outbox::enqueue_to(app, unit, MailKind::EmailVerification, Some((user, email)))
 }

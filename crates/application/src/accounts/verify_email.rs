@@ -1,6 +1,7 @@
 //! Verify an e-mail address with a link that is sent to it.
 //!
-//! The link expires after three days. It also dies with each change of the password or an address, and when all logins are
+//! The link is bound to the address: a pending one, which may be mistyped, leaves the link to the present one valid. It
+//! expires after three days. It also dies with each change of the password or an address, and when all logins are
 //! ended: the owner of an account ends a thief's change of the address so.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,19 +19,30 @@ use crate::{
     audit::{self, EndedLogins},
     input::Checker,
     outbox,
-    ports::{MailKind, Unsignable},
+    ports::{MailKind, UnitOfWork, Unsignable},
 };
 
 /// Lifetime of a link, from the request.
 const LIFETIME: TimeDelta = TimeDelta::days(3);
 
-const LINK: Link = Link {
+/// The link to a pending address.
+const PENDING: Link = Link {
+    token_type: TokenType::EmailVerification,
+    state: |user| Some(state(user, user.email_state.pending.as_ref()?)),
+};
+
+/// The link to the present address, unless it is verified.
+const PRESENT: Link = Link {
     token_type: TokenType::EmailVerification,
     state: |user| {
-        let email = user.email_to_verify()?;
-        Some(format!("{}\n{email}", login_state(user)))
+        let is_verified = user.email_state.verified_at.is_some();
+        (!is_verified).then(|| state(user, &user.email))
     },
 };
+
+fn state(user: &User, recipient: &Email) -> String {
+    format!("{}\n{recipient}", login_state(user))
+}
 
 /// Sends a link that verifies this e-mail address to its user, if there is one, they are active, and the address is not
 /// verified. The caller can't find out: for all other addresses, the same is read and written.
@@ -47,7 +59,7 @@ pub fn request_email_verification(app: &App, caller: &Caller, email: &Input<Stri
     };
     app.store.write(|unit| {
         let user = unit.users().find_by_email(&email)?;
-        let user = user.filter(|user| user.is_active && user.email_to_verify() == Some(&user.email));
+        let user = user.filter(|user| user.is_active && user.email_state.verified_at.is_none());
         Ok(outbox::enqueue(
             app,
             unit,
@@ -60,28 +72,40 @@ pub fn request_email_verification(app: &App, caller: &Caller, email: &Input<Stri
 /// Verifies an e-mail address with the token of a link. A pending address replaces the old one, which is told.
 ///
 /// # Errors
-/// [`Error::Invalid`]: [`Violation::InvalidLink`] of the token, which does not tell
-/// whether it is unknown, used or expired, or [`Violation::Taken`] if another user has the address meanwhile or can put it back. [`Error::Store`].
+/// [`Error::Invalid`]: [`Violation::InvalidLink`] of the token, which does not tell whether it is unknown, used or expired,
+/// or [`Violation::Taken`] if another user has the address meanwhile or can put it back. [`Error::Store`].
 pub fn verify_email(app: &App, origin: Origin, token: &Input<String>) -> Result<(), Error> {
-    let user = LINK.required(app, token)?;
+    let (is_pending, link, user) = match PENDING.required(app, token) {
+        Err(Error::Invalid(_)) => (false, &PRESENT, PRESENT.required(app, token)?),
+        user => (true, &PENDING, user?),
+    };
     let caller = Caller::user(&user, origin);
     policy::check(&caller.actor, Action::VerifyEmail, Target::NOTHING)?;
     app.store.write(|unit| {
-        let before = LINK.lock(unit, &user)?;
+        let before = link.lock(unit, &user)?;
         let mut after = before.clone();
-        if let Some(pending) = &before.email_state.pending
-            && unit.users().email_is_taken(pending, Some(user.id), app.now())?
-        {
-            return Err(Violations::one(Field::Email, Violation::Taken).into());
-        }
-        if after.verify_email(app.now()) {
-            outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;
+        if is_pending {
+            replace_by_pending(app, unit, &mut after)?;
+        } else {
+            after.verify_email(app.now());
         }
         after.updated_at = app.now_after(before.updated_at);
         unit.users().update(&after)?;
         audit::user_changed(app, unit, &caller, &before, &after, EndedLogins::default())?;
         Ok(())
     })
+}
+
+/// Replaces the address of a locked user by the pending one, and tells the old one.
+fn replace_by_pending(app: &App, unit: &mut dyn UnitOfWork, user: &mut User) -> Result<(), Error> {
+    let before = user.clone();
+    if user.verify_pending_email(app.now()) {
+        outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;
+    }
+    if unit.users().email_is_taken(&user.email, Some(user.id), app.now())? {
+        return Err(Violations::one(Field::Email, Violation::Taken).into());
+    }
+    Ok(())
 }
 
 /// Returns the token of a link that verifies the address `recipient` of `user`, which was requested at `requested_at`.
@@ -92,10 +116,15 @@ pub(crate) fn verification_token(
     recipient: &Email,
     requested_at: DateTime<Utc>,
 ) -> Result<Option<Secret>, Unsignable> {
-    if are_logins_ended_since(user, requested_at) || user.email_to_verify() != Some(recipient) {
+    let link = match &user.email_state.pending {
+        Some(pending) if pending == recipient => &PENDING,
+        _ if user.email == *recipient => &PRESENT,
+        _ => return Ok(None),
+    };
+    if are_logins_ended_since(user, requested_at) {
         return Ok(None);
     }
-    LINK.token(app, user, requested_at + LIFETIME)
+    link.token(app, user, requested_at + LIFETIME)
 }
 
 #[cfg(test)]
@@ -125,21 +154,28 @@ mod tests {
         }
     }
 
-    fn claims(user: &User) -> Claims {
+    /// Ann, whose address is unverified, and the wanted one mistyped.
+    fn mistyped() -> User {
+        let mut user = moving();
+        user.email_state.verified_at = None;
+        user
+    }
+
+    fn claims(link: &Link, user: &User) -> Claims {
         Claims {
             token_type: Some("email_verification".into()),
             expires_at: Some(samples::NOW + 1),
-            id: LINK.digest(user),
+            id: link.digest(user),
             ..samples::claims("access")
         }
     }
 
     /// Mocks in which `user` uses the link of these claims.
     fn with_link(user: &User, claims: Claims) -> Mocks {
-        Mocks::new()
-            .with_verified_emails()
-            .with_user_read(user.clone())
-            .with_claims(Ok(claims))
+        let mut mocks = Mocks::new().with_verified_emails().with_user_read(user.clone());
+        let decode = mocks.tokens.expect_decode();
+        decode.returning(move |_| Ok(claims.clone()));
+        mocks
     }
 
     fn verify(app: &App) -> Result<(), Error> {
@@ -173,6 +209,7 @@ mod tests {
         requested(Some(samples::user()), Some(UserId(1)));
         requested(Some(samples::inactive_user()), None);
         requested(Some(moving()), None);
+        requested(Some(mistyped()), Some(UserId(1)));
         requested(None, None);
     }
 
@@ -189,7 +226,7 @@ mod tests {
     #[test]
     fn link_verifies_the_present_email() {
         let ann = samples::user();
-        let (app, store) = with_link(&ann, claims(&ann))
+        let (app, store) = with_link(&ann, claims(&PRESENT, &ann))
             .with_user_locked(ann)
             .expect_user_update(|user| user.email_state.verified_at == Some(samples::now()))
             .into_app();
@@ -202,8 +239,23 @@ mod tests {
     }
 
     #[test]
+    fn link_to_the_present_email_survives_a_mistyped_pending_one() {
+        for link in [claims(&PRESENT, &samples::user()), claims(&PRESENT, &mistyped())] {
+            let (app, _) = with_link(&mistyped(), link)
+                .with_user_locked(mistyped())
+                .expect_user_update(|user| {
+                    user.has_verified_email()
+                        && user.email == samples::user().email
+                        && user.email_state.pending == moving().email_state.pending
+                })
+                .into_app();
+            verify(&app).unwrap();
+        }
+    }
+
+    #[test]
     fn link_replaces_the_email_by_the_pending_one_and_tells_the_old_one() {
-        let (app, store) = with_link(&moving(), claims(&moving()))
+        let (app, store) = with_link(&moving(), claims(&PENDING, &moving()))
             .with_user_locked(moving())
             .nothing_taken()
             .expect_mails(&[(MailKind::EmailChanged, &moving(), "ann@example.com")])
@@ -219,7 +271,7 @@ mod tests {
 
     #[test]
     fn pending_email_of_another_user_is_taken() {
-        let mut mocks = with_link(&moving(), claims(&moving())).with_user_locked(moving());
+        let mut mocks = with_link(&moving(), claims(&PENDING, &moving())).with_user_locked(moving());
         let is_taken = mocks.unit.users.expect_email_is_taken();
         is_taken.returning(|email, except, now| {
             let asked = (email.as_str(), except, now);
@@ -236,16 +288,16 @@ mod tests {
         let changed = |change: fn(&mut User)| {
             let mut user = moving();
             change(&mut user);
-            claims(&user)
+            claims(&PENDING, &user)
         };
         let links = [
             Claims {
                 expires_at: Some(samples::NOW),
-                ..claims(&moving())
+                ..claims(&PENDING, &moving())
             },
             Claims {
                 token_type: Some("password_reset".into()),
-                ..claims(&moving())
+                ..claims(&PENDING, &moving())
             },
             changed(|user| user.password = PasswordHash::from_storage("older".into())),
             changed(|user| user.email = address("older@example.com")),
@@ -265,8 +317,8 @@ mod tests {
             ..moving()
         };
         let links = links.into_iter().map(|link| with_link(&moving(), link));
-        let users = [inactive, used].map(|user| with_link(&user, claims(&moving())));
-        let meanwhile = with_link(&moving(), claims(&moving())).with_user_locked(samples::user());
+        let users = [inactive, used].map(|user| with_link(&user, claims(&PENDING, &moving())));
+        let meanwhile = with_link(&moving(), claims(&PENDING, &moving())).with_user_locked(samples::user());
         for mocks in links.chain(users).chain([meanwhile]) {
             let (app, store) = mocks.into_app();
             assert_eq!(verify(&app).unwrap_err().violations(), invalid);
@@ -292,6 +344,8 @@ mod tests {
         assert_eq!(made(&moving(), new, LIFETIME), None, "it would be expired");
         assert_eq!(made(&moving(), old, hour), None, "it is verified");
         assert!(made(&samples::user(), old, hour).is_some());
+        assert!(made(&mistyped(), old, hour).is_some());
+        assert_eq!(made(&mistyped(), "other@example.com", hour), None);
         let ended = User {
             logins_ended_at: Some(samples::now()),
             ..moving()

@@ -38,8 +38,8 @@ where
     app.store.write(|unit| {
         caller.recheck::<E>(unit)?;
         let user = unit.users().insert(&user)?;
-        if app.requires_verified_email() {
-            accounts::send_verification(app, unit, &user)?;
+        if app.requires_verified_email() && user.email_state.verified_at.is_none() {
+            accounts::send_verification(app, unit, user.id, user.email.clone())?;
         }
         audit::user_created(app, unit, caller, &user)?;
         Ok(user)

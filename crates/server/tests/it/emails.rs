@@ -24,6 +24,7 @@ on_both_databases!(
     old_email_is_reserved_for_the_undo,
     new_email_replaces_the_old_one_when_verified,
     registered_user_logs_in_after_verification,
+    mistyped_new_email_does_not_lock_an_unverified_user_out,
     verification_link_dies_with_other_changes,
     requests_for_all_addresses_look_the_same,
     emails_of_admins_are_verified,
@@ -261,6 +262,24 @@ fn registered_user_logs_in_after_verification(installation: &Installation) {
         400,
         "another link was used"
     );
+    let ann = log_in(&server, "ann", PASSWORD);
+    assert_eq!(email_of(&server, &ann.access), "ann@example.com");
+}
+
+fn mistyped_new_email_does_not_lock_an_unverified_user_out(installation: &Installation) {
+    let sink = SmtpSink::start();
+    let server = start(installation, &sink, false);
+    let ann = join(&server, "ann");
+    server.stop();
+    let server = start(installation, &sink, true);
+    resend(&server, "ann@example.com").json(200);
+    let first = token(&sink, 1, "ann@example.com", VERIFY);
+    change_email(&server, &ann.access, "mistyped@example.com").json(200);
+    token(&sink, 2, "mistyped@example.com", VERIFY);
+    server.send(&login("ann", PASSWORD)).json(401);
+    resend(&server, "ann@example.com").json(200);
+    token(&sink, 3, "ann@example.com", VERIFY);
+    verify(&server, &first).json(200);
     let ann = log_in(&server, "ann", PASSWORD);
     assert_eq!(email_of(&server, &ann.access), "ann@example.com");
 }
