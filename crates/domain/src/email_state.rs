@@ -69,7 +69,8 @@ impl User {
     /// differs, the state stays as it is.
     ///
     /// The old address can be put back for seven days. Within them, a further change keeps the first old address: a thief
-    /// of the account can't replace it by another one.
+    /// of the account can't replace it by another one. Another address that the further change replaces is told if it was
+    /// verified, without a link.
     ///
     /// ```
     /// # use chrono::{DateTime, TimeDelta};
@@ -93,12 +94,13 @@ impl User {
         if is_same {
             return false;
         }
-        let keeps = |previous: &PreviousEmail| {
-            let is_told = previous.email.key() == replaced.key();
-            at - previous.replaced_at < if is_told { NOTICE_EVERY } else { PreviousEmail::UNDO_WITHIN }
-        };
-        let kept = self.email_state.previous.take().filter(keeps);
-        let is_new = kept.is_none();
+        let is_told = |previous: &PreviousEmail| previous.email.key() == replaced.key();
+        let kept = self.email_state.previous.take().filter(|previous| {
+            let within = if is_told(previous) { NOTICE_EVERY } else { PreviousEmail::UNDO_WITHIN };
+            at - previous.replaced_at < within
+        });
+        let was_verified = self.email_state.verified_at.is_some();
+        let has_to_tell = kept.as_ref().is_none_or(|kept| was_verified && !is_told(kept));
         self.email_state = EmailState {
             previous: kept.or(Some(PreviousEmail {
                 email: replaced,
@@ -106,7 +108,7 @@ impl User {
             })),
             ..EmailState::default()
         };
-        is_new
+        has_to_tell
     }
 
     /// Takes note that the user reads mails to the present address. A pending one stays.
@@ -210,6 +212,16 @@ mod tests {
         assert_eq!(restorable(&user), Some("ann@example.com"));
         assert!(user.change_email(email("third"), at(7 * 24)));
         assert_eq!(restorable(&user), Some("other@example.com"));
+    }
+
+    #[test]
+    fn verified_email_is_told_of_a_further_change() {
+        let mut user = ann();
+        user.change_email(email("new"), at(0));
+        user.verify_email(at(0));
+        assert!(user.change_email(email("thief"), at(1)));
+        assert_eq!(restorable(&user), Some("ann@example.com"));
+        assert!(!user.change_email(email("thief2"), at(1)), "it was unverified");
     }
 
     #[test]

@@ -296,6 +296,24 @@ mod tests {
     }
 
     #[test]
+    fn further_change_is_told_to_a_verified_email() {
+        let mut moved = samples::user();
+        moved.change_email(Email::parse("ann2@example.com").unwrap(), samples::now());
+        moved.verify_email(samples::now());
+        let (app, _) = Mocks::new()
+            .with_mail()
+            .with_user_locked(moved.clone())
+            .nothing_taken()
+            .expect_mails(&[(MailKind::EmailChanged, &moved, "ann2@example.com")])
+            .expect_user_update(|user| {
+                let previous = user.email_state.previous.as_ref();
+                previous.is_some_and(|previous| previous.email == samples::user().email)
+            })
+            .into_app();
+        change_profile(&app, &samples::ann(), &new_email()).unwrap();
+    }
+
+    #[test]
     fn email_in_another_case_is_neither_told_nor_pending() {
         let input = ProfileInput {
             email: "ANN@example.com".into(),

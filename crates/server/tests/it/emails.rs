@@ -20,6 +20,7 @@ use crate::{
 on_both_databases!(
     changed_email_is_told_to_the_old_one_and_undone_once,
     undo_survives_all_changes_of_a_thief,
+    theft_after_an_honest_change_is_told_to_the_verified_email,
     undo_link_is_sent_after_a_return_to_the_old_email,
     old_email_is_reserved_for_the_undo,
     new_email_replaces_the_old_one_when_verified,
@@ -168,6 +169,23 @@ fn undo_survives_all_changes_of_a_thief(installation: &Installation) {
     assert_eq!(mails(&sink, 4)[3].to, ["thief2@example.com"]);
     let ann = set_password(&server, &sink, 5);
     assert_eq!(email_of(&server, &ann.access), "ann@example.com");
+}
+
+fn theft_after_an_honest_change_is_told_to_the_verified_email(installation: &Installation) {
+    let sink = SmtpSink::start();
+    let server = start(installation, &sink, false);
+    let ann = join(&server, "ann");
+    change_email(&server, &ann.access, "new@example.com").json(200);
+    let undo_token = token(&sink, 1, "ann@example.com", UNDO);
+    resend(&server, "new@example.com").json(200);
+    verify(&server, &token(&sink, 2, "new@example.com", VERIFY)).json(200);
+    change_email(&server, &ann.access, "thief@example.com").json(200);
+    let told = &mails(&sink, 3)[2];
+    assert_eq!(
+        (&told.to[..], told.links().len()),
+        (&["new@example.com".to_owned()][..], 0)
+    );
+    undo(&server, &undo_token).json(200);
 }
 
 fn undo_link_is_sent_after_a_return_to_the_old_email(installation: &Installation) {
