@@ -20,6 +20,7 @@ pub(crate) fn change_own_email(
         user.email_state.pending = Some(email.clone());
         return send_verification(app, unit, user.id, email);
     }
+    user.email_state.pending = None;
     let before = user.clone();
     if user.change_email(email, app.now()) {
         outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;

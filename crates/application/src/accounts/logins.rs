@@ -7,7 +7,7 @@ mod list;
 mod of_user;
 mod revoke;
 
-pub(crate) use end::{end_recorded, update_and_end};
+pub(crate) use end::{drop_pending_email, end_recorded, update_and_end};
 pub use end_all::end_all;
 pub use list::{count, list, numbers, read_all};
 pub(crate) use of_user::Current;

@@ -56,7 +56,8 @@ pub fn read_profile<'a>(caller: &Caller, user: &'a User) -> Result<&'a User, Err
 }
 
 /// Changes the sent fields of the account of `caller` (wire contract, section 4) and returns it. Where e-mail addresses
-/// must be verified, a new one is pending until it is: see [`verify_email`](super::verify_email). A change may need a
+/// must be verified, a new one is pending until it is: see [`verify_email`](super::verify_email). The present one drops a
+/// pending one. A change may need a
 /// recent login ([`TokenSettings::email_change_within`](crate::TokenSettings::email_change_within)): with it, a
 /// thief of a token or session could get the account.
 ///
@@ -136,8 +137,10 @@ fn apply(app: &App, unit: &mut dyn UnitOfWork, user: &mut User, input: &ProfileI
         checker.add(Field::Email, Violation::LoginTooOld);
     }
     checker.finish()?;
-    if let Some(email) = email.filter(|email| *email != user.email) {
-        change_own_email(app, unit, user, email)?;
+    match email {
+        Some(email) if email == user.email => user.email_state.pending = None,
+        Some(email) => change_own_email(app, unit, user, email)?,
+        None => {}
     }
     set(&mut user.first_name, first_name);
     set(&mut user.last_name, last_name);
@@ -362,6 +365,22 @@ mod tests {
             store.entries(),
             [expected::ann_changed(&samples::ann(), [change])]
         );
+    }
+
+    #[test]
+    fn present_email_drops_a_pending_one() {
+        let mut ann = samples::user();
+        ann.email_state.pending = Some(Email::parse("thief@example.com").unwrap());
+        let (app, _) = Mocks::new()
+            .with_verified_emails()
+            .with_user_locked(ann)
+            .expect_user_update(|user| *user == User { updated_at: user.updated_at, ..samples::user() })
+            .into_app();
+        let input = ProfileInput {
+            email: "ann@example.com".into(),
+            ..ProfileInput::default()
+        };
+        change_profile(&app, &samples::ann(), &input).unwrap();
     }
 
     #[test]

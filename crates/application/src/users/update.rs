@@ -110,6 +110,7 @@ fn write(
     };
     if end.is_some() {
         after.logins_ended_at = Some(app.now());
+        after.email_state.pending = None;
     }
     if changes_activity || before.rank() != after.rank() {
         after.access_ended_at = after.logins_ended_at;
@@ -676,6 +677,17 @@ mod tests {
             store.entries(),
             [expected::ann_changed(&samples::admin(), changes)]
         );
+    }
+
+    #[test]
+    fn change_that_ends_logins_drops_a_pending_email() {
+        let mut ann = samples::user();
+        ann.email_state.pending = Some(Email::from_storage("thief@example.com".into()));
+        let (app, _) = mocks(&ann)
+            .expect_user_update(|user| user.email_state.pending.is_none())
+            .expect_logins_ended(Revocation::Revoked, 1, 1)
+            .into_app();
+        update(&app, &samples::admin(), UserId(1), &deactivate(), UpdateMode::Partial).unwrap();
     }
 
     #[test]

@@ -27,6 +27,7 @@ on_both_databases!(
     registered_user_logs_in_after_verification,
     mistyped_new_email_does_not_lock_an_unverified_user_out,
     verification_link_dies_with_other_changes,
+    pending_email_ends_with_the_login_of_a_thief,
     requests_for_all_addresses_look_the_same,
     emails_of_admins_are_verified,
     reset_password_verifies_the_email,
@@ -332,6 +333,26 @@ fn verification_link_dies_with_other_changes(installation: &Installation) {
         .execute("UPDATE users SET is_active = true WHERE username = 'ann'");
     mails(&sink, 5);
     let ann = reset_password(&server, &sink);
+    assert_eq!(email_of(&server, &ann.access), "ann@example.com");
+}
+
+fn pending_email_ends_with_the_login_of_a_thief(installation: &Installation) {
+    let sink = SmtpSink::start();
+    let server = start(installation, &sink, false);
+    let ann = join(&server, "ann");
+    let thief = log_in(&server, "ann", PASSWORD);
+    server.stop();
+    let server = start(installation, &sink, true);
+    change_email(&server, &thief.access, "thief@example.com").json(200);
+    let first = token(&sink, 1, "thief@example.com", VERIFY);
+    let others = Request::new("DELETE", "/api/me/logins/").bearer(&ann.access);
+    assert_eq!(server.send(&others).status, 204);
+    assert_eq!(verify(&server, &first).text(), INVALID);
+
+    change_email(&server, &thief.access, "thief@example.com").json(200);
+    let second = token(&sink, 2, "thief@example.com", VERIFY);
+    change_email(&server, &ann.access, "ann@example.com").json(200);
+    assert_eq!(verify(&server, &second).text(), INVALID);
     assert_eq!(email_of(&server, &ann.access), "ann@example.com");
 }
 

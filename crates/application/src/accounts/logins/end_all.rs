@@ -2,7 +2,7 @@
 
 use mycars_domain::{Action, Target, UserId, policy};
 
-use super::update_and_end;
+use super::{drop_pending_email, update_and_end};
 use crate::{App, Caller, Error, accounts::keys, audit, ports::Revocation};
 
 /// Ends all logins of a user: revokes all refresh tokens, those of other systems with the same key included, and
@@ -20,6 +20,7 @@ pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
             Action::EndLogins,
             Target::user(user.id, user.rank()),
         )?;
+        drop_pending_email(app, unit, caller, &mut user)?;
         let mut ended = update_and_end(app, unit, &mut user, Revocation::Revoked)?;
         ended.keys = keys::end_all_of(unit, user.id)?;
         Ok(audit::logins_ended(app, unit, caller, &user, ended)?)
@@ -29,8 +30,9 @@ pub fn end_all(app: &App, caller: &Caller, id: UserId) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use mycars_domain::{
-        Denied, Rank,
-        audit::{self, Change},
+        Denied, Field, Rank,
+        audit::{self, Change, Value},
+        values::Email,
     };
 
     use super::*;
@@ -55,6 +57,22 @@ mod tests {
         let key = Change { field, before, after };
         let changes = expected::ended_logins(3, 2).into_iter().chain([key]);
         assert_eq!(entries[0].changes, changes.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn end_all_drops_a_pending_email() {
+        let mut ann = samples::user();
+        ann.email_state.pending = Some(Email::from_storage("thief@example.com".into()));
+        let mut mocks = Mocks::new().with_user_locked(ann).with_api_keys(vec![]);
+        let update = mocks.unit.users.expect_update().times(2);
+        update
+            .withf(|user| user.email_state.pending.is_none())
+            .returning(|_| Ok(()));
+        let (app, store) = mocks.expect_logins_ended(Revocation::Revoked, 1, 1).into_app();
+        end_all(&app, &samples::admin(), UserId(1)).unwrap();
+        let change = (Field::PendingEmail, "thief@example.com".into(), Value::Nothing);
+        let entry = expected::ann_changed(&samples::admin(), [change]);
+        assert_eq!((store.entries().len(), &store.entries()[0]), (2, &entry));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use chrono::{DateTime, Utc};
 use mycars_domain::{Action, Denied, Rank, Target, User, UserId, audit::Object, policy};
 
+use super::drop_pending_email;
 use crate::{
     App, Caller, Error,
     accounts::{
@@ -121,7 +122,8 @@ pub fn list_of(
     })
 }
 
-/// Ends a login of a user, and returns whether the request was made with it: a browser then forgets its key.
+/// Ends a login of a user, and returns whether the request was made with it: a browser then forgets its key. A pending
+/// e-mail address is dropped.
 ///
 /// # Errors
 /// [`Error::NotFound`] if the user has no such login; [`Error::Denied`] for callers that may not end it;
@@ -135,7 +137,8 @@ pub fn end(
 ) -> Result<bool, Error> {
     let current = Current::of(app, credential);
     app.store.write(|unit| {
-        let owner = locked(unit, caller, owner)?;
+        let mut owner = locked(unit, caller, owner)?;
+        drop_pending_email(app, unit, caller, &mut owner)?;
         match id.kind {
             LoginKind::Token => {
                 let found = unit.refresh_tokens().find_all(&[id.row])?.into_iter().next();
@@ -188,7 +191,7 @@ fn end_tokens(
     Ok(audit::token_revoked(app, unit, caller, object, None, why)?)
 }
 
-/// Ends all logins of the caller but that of the request.
+/// Ends all logins of the caller but that of the request, and drops a pending e-mail address.
 ///
 /// # Errors
 /// [`Error::Denied`] for anonymous callers, and with [`Denied::UnknownLogin`] for an access token that names no login,
@@ -200,7 +203,8 @@ pub fn end_others(app: &App, caller: &Caller, credential: Option<&Credential>) -
         return Err(Denied::UnknownLogin.into());
     }
     app.store.write(|unit| {
-        let user = locked(unit, caller, id)?;
+        let mut user = locked(unit, caller, id)?;
+        drop_pending_email(app, unit, caller, &mut user)?;
         let ended = EndedLogins {
             tokens: unit.refresh_tokens().revoke_all_of(
                 id,
@@ -313,7 +317,7 @@ impl Current {
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use mycars_domain::{Field, audit::Value};
+    use mycars_domain::{Field, audit::Value, values::Email};
 
     use super::*;
     use crate::{
@@ -361,8 +365,12 @@ mod tests {
 
     /// Returns mocks with the token 5 of the family `a`, and the session 5 with the key `key`.
     fn mocks() -> Mocks {
+        mocks_of(samples::user())
+    }
+
+    fn mocks_of(ann: User) -> Mocks {
         let mut mocks = Mocks::new()
-            .with_user_locked(samples::user())
+            .with_user_locked(ann)
             .with_claims(Ok(Claims {
                 login: Some("a".into()),
                 ..samples::claims("access")
@@ -499,6 +507,31 @@ mod tests {
             assert!(!is_current.unwrap());
             let entry = expected::token_died(&caller, "jti", Value::Nothing, "revoked");
             assert_eq!(store.entries(), [entry]);
+        }
+    }
+
+    #[test]
+    fn end_of_a_login_or_of_others_drops_a_pending_email() {
+        for ends_others in [false, true] {
+            let mut ann = samples::user();
+            ann.email_state.pending = Some(Email::from_storage("thief@example.com".into()));
+            let mut mocks = mocks_of(ann).expect_user_update(|user| user.email_state.pending.is_none());
+            mocks.unit.sessions.expect_delete().returning(|_| Ok(()));
+            mocks.unit.sessions.expect_delete_all_of().returning(|_, _| Ok(1));
+            let tokens = &mut mocks.unit.refresh_tokens;
+            tokens.expect_revoke_all_of().returning(|_, _, _, _| Ok(0));
+            let (app, store) = mocks.into_app();
+            let credential = Some(with_session("key"));
+            if ends_others {
+                end_others(&app, &samples::ann(), credential.as_ref()).unwrap();
+            } else {
+                end(&app, &samples::ann(), UserId(1), SESSION, credential.as_ref()).unwrap();
+            }
+            let change = (Field::PendingEmail, "thief@example.com".into(), Value::Nothing);
+            assert_eq!(
+                store.entries()[0],
+                expected::ann_changed(&samples::ann(), [change])
+            );
         }
     }
 

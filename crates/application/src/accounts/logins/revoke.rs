@@ -2,6 +2,7 @@
 
 use mycars_domain::{Action, Target, audit::Object, policy};
 
+use super::drop_pending_email;
 use crate::{App, Caller, Error, audit, ports::Revocation};
 
 /// Revokes the refresh token with this number, with all others of its login, and returns whether it was live before. A
@@ -41,11 +42,11 @@ pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
         let listed = unit.refresh_tokens().find_all(&[number])?;
         let token = listed.into_iter().next().ok_or(Error::NotFound)?.token;
         // The user is locked before the token, as in all use-cases.
-        let owner = match token.user {
+        let mut owner = match token.user {
             Some(owner) => caller.recheck_with::<Error>(unit, owner)?,
             None => caller.recheck::<Error>(unit).map(|()| None)?,
         };
-        if let Some(owner) = owner {
+        if let Some(owner) = &owner {
             let target = Target::user(owner.id, owner.rank());
             policy::check(&caller.actor, Action::EndLogins, target)?;
         }
@@ -55,6 +56,9 @@ pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
             .ok_or(Error::NotFound)?;
         if token.revoked.is_some() {
             return Ok(false);
+        }
+        if let Some(owner) = &mut owner {
+            drop_pending_email(app, unit, caller, owner)?;
         }
         unit.refresh_tokens()
             .revoke_family(&token.family().id, Revocation::Revoked, app.now())?;
@@ -66,7 +70,7 @@ pub fn revoke(app: &App, caller: &Caller, number: i64) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use mycars_domain::{Denied, User, audit::ObjectType};
+    use mycars_domain::{Denied, User, audit::ObjectType, values::Email};
 
     use super::*;
     use crate::{
@@ -98,6 +102,18 @@ mod tests {
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].object.kind, ObjectType::RefreshToken);
         assert_eq!(entries[0].object.id, "jti");
+    }
+
+    #[test]
+    fn revoke_of_a_live_token_drops_a_pending_email() {
+        let mut ann = samples::user();
+        ann.email_state.pending = Some(Email::from_storage("thief@example.com".into()));
+        let (app, store) = mocks(None, ann)
+            .expect_user_update(|user| user.email_state.pending.is_none())
+            .expect_family_revoked("jti", Revocation::Revoked, 1)
+            .into_app();
+        assert!(revoke(&app, &samples::admin(), 5).unwrap());
+        assert_eq!(store.entries().len(), 2);
     }
 
     #[test]
