@@ -27,12 +27,14 @@ impl Sender {
 #[template(path = "letter.txt")]
 struct Text<'a> {
     letter: &'a Letter,
+    greeting: &'a str,
 }
 
 #[derive(Template)]
 #[template(path = "letter.html")]
 struct Html<'a> {
     letter: &'a Letter,
+    greeting: &'a str,
     subject: &'a str,
 }
 
@@ -46,6 +48,14 @@ fn subject(content: &LetterContent) -> &'static str {
     }
 }
 
+/// Returns the greeting, without the username if the recipient may be a stranger whose address the user entered.
+fn greeting(letter: &Letter) -> String {
+    match letter.content {
+        LetterContent::EmailVerification { .. } => "Hello,".into(),
+        _ => format!("Hello {},", letter.username),
+    }
+}
+
 /// Returns a letter as a message. Sending a letter again gives the same `Message-ID`, so that mail programs can drop the
 /// duplicate.
 pub(crate) fn message(sender: &Sender, letter: &Letter) -> Result<Message, MailError> {
@@ -56,10 +66,17 @@ pub(crate) fn message(sender: &Sender, letter: &Letter) -> Result<Message, MailE
         .parse()
         .map_err(|error| refused(Box::new(error)))?;
     let subject = subject(&letter.content);
-    let text = Text { letter }.render().map_err(|error| refused(error.into()))?;
-    let html = Html { letter, subject }
+    let greeting = &greeting(letter);
+    let text = Text { letter, greeting }
         .render()
         .map_err(|error| refused(error.into()))?;
+    let html = Html {
+        letter,
+        greeting,
+        subject,
+    }
+    .render()
+    .map_err(|error| refused(error.into()))?;
     Message::builder()
         .from(sender.0.clone())
         .to(Mailbox::new(None, to))

@@ -82,6 +82,11 @@ fn letters_about_an_email_have_their_links() {
         mails.iter().map(|mail| mail.links()).collect::<Vec<_>>(),
         expected
     );
+    let verification = mails[0].text();
+    assert!(
+        verification.contains("Hello,") && !verification.contains("Hello ann"),
+        "it may reach a stranger: {verification}"
+    );
     let told = mails[1].text();
     assert!(
         told.contains("Subject: Your email address for My Cars was changed"),
