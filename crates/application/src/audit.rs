@@ -106,7 +106,9 @@ pub(crate) fn user_created(
         .append(&[entry(app, caller, Action::Created, Object::user(user), changes)])
 }
 
-/// Records the changes of a user and the logins that ended with them; nothing if there are neither.
+/// Records the changes of a user and the logins that ended with them; nothing if there are neither. That an address is
+/// verified is only recorded where it must be: servers of the version before, which run beside this one during an update,
+/// can't read such a change.
 pub(crate) fn user_changed(
     app: &App,
     unit: &mut dyn UnitOfWork,
@@ -116,6 +118,7 @@ pub(crate) fn user_changed(
     ended: EndedLogins,
 ) -> Result<(), StoreError> {
     let mut changes = audit::user_changes(Some(before), Some(after));
+    changes.retain(|change| change.field != Field::EmailVerified || app.requires_verified_email());
     changes.extend(ended.changes());
     append_changes(app, unit, caller, Object::user(after), changes)
 }

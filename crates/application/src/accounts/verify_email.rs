@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::{
         audit::expected,
-        mocks::{Mocks, samples},
+        mocks::{MailMode, Mocks, samples},
         ports::Claims,
     };
 
@@ -224,18 +224,19 @@ mod tests {
     }
 
     #[test]
-    fn link_verifies_the_present_email() {
-        let ann = samples::user();
-        let (app, store) = with_link(&ann, claims(&PRESENT, &ann))
-            .with_user_locked(ann)
-            .expect_user_update(|user| user.email_state.verified_at == Some(samples::now()))
-            .into_app();
-        verify(&app).unwrap();
+    fn link_verifies_the_present_email_and_is_recorded_if_it_must() {
         let change = (Field::EmailVerified, Value::Flag(false), Value::Flag(true));
-        assert_eq!(
-            store.entries(),
-            [expected::ann_changed(&samples::ann(), [change])]
-        );
+        let entry = expected::ann_changed(&samples::ann(), [change]);
+        for (mail, entries) in [(MailMode::Required, vec![entry]), (MailMode::On, vec![])] {
+            let ann = samples::user();
+            let mocks = with_link(&ann, claims(&PRESENT, &ann));
+            let (app, store) = Mocks { mail, ..mocks }
+                .with_user_locked(ann)
+                .expect_user_update(|user| user.email_state.verified_at == Some(samples::now()))
+                .into_app();
+            verify(&app).unwrap();
+            assert_eq!(store.entries(), entries);
+        }
     }
 
     #[test]
