@@ -1,4 +1,4 @@
-//! What is known about a user's e-mail address: whether it is verified, which one is wanted, and which one was replaced.
+//! The state of a user's e-mail address: the time of its verification, the pending address, and the replaced one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -7,7 +7,8 @@ use crate::{User, values::Email};
 /// Minimum time between two notices to the same old address, so that repeated changes do not flood it.
 const NOTICE_EVERY: TimeDelta = TimeDelta::hours(1);
 
-/// What is known about a user's e-mail address besides the address itself. By default, nothing.
+/// The state of a user's e-mail address: verification, pending address, replaced address. By default, the address is
+/// unverified, and there are no others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct EmailState {

@@ -114,7 +114,7 @@ pub struct User {
     pub username: Username,
     /// The user's e-mail address: unique, ignoring case.
     pub email: Email,
-    /// What is known about the e-mail address besides itself.
+    /// The state of the e-mail address: verification, pending address, replaced address.
     pub email_state: EmailState,
     /// The first name; empty only for a superuser made on the command line.
     pub first_name: FirstName,

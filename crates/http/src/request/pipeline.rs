@@ -469,7 +469,7 @@ fn count(
     }
 }
 
-/// Counts the attempt to guess a password, until the charges are dropped.
+/// Counts an attempt: to guess a password, until the charges are dropped, or to have a mail sent, for good.
 fn charge(state: &State, attempt: Option<&Attempt>, client: Client) -> Result<Charges, ApiError> {
     match (&state.throttles, attempt) {
         (Some(throttles), Some(attempt)) => throttles.charge_attempt(attempt, client),

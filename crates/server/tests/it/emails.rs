@@ -32,7 +32,7 @@ on_both_databases!(
     emails_of_admins_are_verified,
     reset_password_verifies_the_email,
     pages_verify_and_undo_without_scripts,
-    database_holds_no_token_and_forgets_pending_emails,
+    erased_user_leaves_no_emails_or_tokens_in_the_database,
 );
 
 const INVALID: &str = r#"{"token":["This link is invalid or has expired. Request a new one."]}"#;
@@ -493,7 +493,7 @@ fn pages_verify_and_undo_without_scripts(installation: &Installation) {
     );
 }
 
-fn database_holds_no_token_and_forgets_pending_emails(installation: &Installation) {
+fn erased_user_leaves_no_emails_or_tokens_in_the_database(installation: &Installation) {
     let sink = SmtpSink::start();
     let server = start(installation, &sink, false);
     let ann = join(&server, "ann");
