@@ -87,7 +87,7 @@ pub enum Action {
 
 impl Action {
     /// All actions.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::Register,
         Self::GrantAdminRole,
         Self::ReadProfile,

@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::edge::{sockets::Listener, tls::Tls};
@@ -17,7 +17,7 @@ use crate::edge::{sockets::Listener, tls::Tls};
 /// Time between two looks for a new connection.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Maximum time to wait for the head of a request. Requests are answered one by one.
+/// Maximum time of a connection. Requests are answered one by one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const LIVE: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\
@@ -108,8 +108,44 @@ impl Limited for UnixStream {
     }
 }
 
+/// A stream with a time limit for all of its reads and writes together: a handshake has many.
+struct Bounded<S> {
+    stream: S,
+    ends: Instant,
+}
+
+impl<S: Limited> Bounded<S> {
+    fn limit(&self) -> io::Result<()> {
+        match self.ends.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(ErrorKind::TimedOut.into()),
+            left => self.stream.limit(left),
+        }
+    }
+}
+
+impl<S: Limited> Read for Bounded<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.limit()?;
+        self.stream.read(buffer)
+    }
+}
+
+impl<S: Limited> Write for Bounded<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.limit()?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
 fn answer(stream: impl Limited, tls: Option<&Tls>) -> io::Result<()> {
-    stream.limit(PATIENCE)?;
+    let stream = Bounded {
+        stream,
+        ends: Instant::now() + PATIENCE,
+    };
     match tls {
         Some(tls) => respond(tls.accept_blocking(stream)?),
         None => respond(stream),
@@ -122,4 +158,25 @@ fn respond(mut stream: impl Read + Write) -> io::Result<()> {
     let is_live = head[..length].starts_with(b"GET /health/live ");
     stream.write_all(if is_live { LIVE } else { UNAVAILABLE }.as_bytes())?;
     stream.flush()
+}
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::edge::tls::tests::tls;
+
+    #[test]
+    fn handshake_that_drips_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let starting = serve_while_starting(&Listener::Tcp(listener), Some(&tls())).unwrap();
+        // The beginning of a record of 16 KiB.
+        client.write_all(b"\x16\x03\x01\x40\x00").unwrap();
+        while client.write_all(&[1]).is_ok() {
+            thread::sleep(PAUSE);
+        }
+        starting.stop();
+    }
 }
