@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, thread};
 
 use diesel::{
-    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query, sql_types,
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, SqliteConnection,
+    connection::SimpleConnection as _, sql_query, sql_types,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use mycars_application::ports::StoreError;
@@ -201,6 +202,32 @@ fn instances_that_start_at_once_migrate_once() {
         applied.sort_unstable();
         assert_eq!(applied, [0, 0, 0, ALL.len()], "{}", database.url());
     }
+}
+
+/// A writer that holds a lock on `users` may need other tables as well, which migrations must not hold meanwhile.
+#[test]
+fn migrations_wait_for_writers_before_they_lock_other_tables() {
+    let database = TestDatabase::postgres();
+    postgres(&database).revert_to(12);
+    let applied = thread::scope(|scope| {
+        let mut writer = postgres(&database);
+        writer
+            .batch_execute("BEGIN; LOCK TABLE users IN ROW EXCLUSIVE MODE")
+            .unwrap();
+        let migrating = scope.spawn(|| migrate(&database));
+        database.wait_until(
+            "EXISTS (
+                SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+            )",
+        );
+        writer
+            .batch_execute(
+                "SET LOCAL lock_timeout = 1; LOCK TABLE refresh_tokens IN ROW EXCLUSIVE MODE; COMMIT",
+            )
+            .unwrap();
+        migrating.join().unwrap()
+    });
+    assert_eq!(applied, ALL[12..]);
 }
 
 #[test]
