@@ -37,9 +37,10 @@ pub(crate) fn run(bench: &mut Bench) -> Outcome<()> {
             .report
             .row(&format!("{kind} | no | {} | –", Results::cells(&calm)))?;
         let seconds = median(backups);
-        bench
-            .report
-            .row(&format!("{kind} | yes | {} | {seconds:.1}", Results::cells(&busy)))?;
+        bench.report.row(&format!(
+            "{kind} | yes | {} | {seconds:.1}",
+            Results::cells(&busy)
+        ))?;
     }
     Ok(())
 }

@@ -97,7 +97,11 @@ impl User {
         }
         let is_told = |previous: &PreviousEmail| previous.email.key() == replaced.key();
         let kept = self.email_state.previous.take().filter(|previous| {
-            let within = if is_told(previous) { NOTICE_EVERY } else { PreviousEmail::UNDO_WITHIN };
+            let within = if is_told(previous) {
+                NOTICE_EVERY
+            } else {
+                PreviousEmail::UNDO_WITHIN
+            };
             at - previous.replaced_at < within
         });
         let was_verified = self.email_state.verified_at.is_some();
@@ -230,7 +234,11 @@ mod tests {
         let mut user = ann();
         assert!(user.change_email(email("new"), at(0)));
         assert!(!user.change_email(email("ann"), at(0)));
-        assert_eq!(restorable(&user), Some("ann@example.com"), "its link may be on its way");
+        assert_eq!(
+            restorable(&user),
+            Some("ann@example.com"),
+            "its link may be on its way"
+        );
         assert!(!user.change_email(email("new"), at(0)));
         user.change_email(email("ann"), at(1));
         assert!(user.change_email(email("thief"), at(1)));
@@ -247,7 +255,10 @@ mod tests {
         assert!(user.has_verified_email());
         user.change_email(email("thief"), at(0));
         user.change_email(email("ann"), at(0));
-        assert!(!user.change_email(email("thief"), at(0)), "it was told in another case");
+        assert!(
+            !user.change_email(email("thief"), at(0)),
+            "it was told in another case"
+        );
         assert_eq!(restorable(&user), Some("ANN@example.com"));
     }
 

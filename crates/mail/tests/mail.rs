@@ -79,7 +79,10 @@ fn letters_about_an_email_have_their_links() {
     let mails = sink.mails();
     let expected: Vec<_> = letters.into_iter().map(|(_, links)| links).collect();
     assert_eq!(
-        mails.iter().map(|mail| mail.links()).collect::<Vec<_>>(),
+        mails
+            .iter()
+            .map(mycars_testkit::ReceivedMail::links)
+            .collect::<Vec<_>>(),
         expected
     );
     let verification = mails[0].text();

@@ -230,7 +230,10 @@ impl UserRepository for Unit {
         let mut others = self.state.users.values().filter(|user| Some(user.id) != except);
         Ok(others.any(|user| {
             let reserved = user.email_state.reserved(now);
-            [Some(&user.email), reserved].into_iter().flatten().any(|taken| taken.key() == email.key())
+            [Some(&user.email), reserved]
+                .into_iter()
+                .flatten()
+                .any(|taken| taken.key() == email.key())
         }))
     }
 

@@ -374,7 +374,13 @@ mod tests {
         let (app, _) = Mocks::new()
             .with_verified_emails()
             .with_user_locked(ann)
-            .expect_user_update(|user| *user == User { updated_at: user.updated_at, ..samples::user() })
+            .expect_user_update(|user| {
+                *user
+                    == User {
+                        updated_at: user.updated_at,
+                        ..samples::user()
+                    }
+            })
             .into_app();
         let input = ProfileInput {
             email: "ann@example.com".into(),

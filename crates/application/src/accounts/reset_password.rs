@@ -220,7 +220,10 @@ mod tests {
             ..ann.clone()
         };
         assert_eq!((made(&moved, minute), made(&changed, minute)), (None, None));
-        assert!(made(&changed, TimeDelta::zero()).is_some(), "the undo requested it");
+        assert!(
+            made(&changed, TimeDelta::zero()).is_some(),
+            "the undo requested it"
+        );
     }
 
     #[test]

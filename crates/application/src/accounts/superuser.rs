@@ -51,7 +51,14 @@ pub fn create_superuser(app: &App, caller: &Caller, superuser: NewSuperuser) -> 
     };
     app.store.write(|unit| {
         let mut checker = Checker::new(UpdateMode::Full);
-        check_unique(unit, &mut checker, Some(&user.username), Some(&user.email), None, app.now())?;
+        check_unique(
+            unit,
+            &mut checker,
+            Some(&user.username),
+            Some(&user.email),
+            None,
+            app.now(),
+        )?;
         checker.finish()?;
         let user = unit.users().insert(&user)?;
         audit::user_created(app, unit, caller, &user)?;
@@ -83,7 +90,10 @@ pub fn check_username(app: &App, caller: &Caller, text: &str) -> Result<Username
 pub fn check_email(app: &App, caller: &Caller, text: &str) -> Result<Email, Error> {
     policy::check(&caller.actor, Action::CreateUser, Target::NOTHING)?;
     let email = Email::parse(text).map_err(|violations| Violations::several(Field::Email, violations))?;
-    if app.store.read(|unit| unit.users().email_is_taken(&email, None, app.now()))? {
+    if app
+        .store
+        .read(|unit| unit.users().email_is_taken(&email, None, app.now()))?
+    {
         return Err(Violations::one(Field::Email, Violation::Taken).into());
     }
     Ok(email)

@@ -62,7 +62,9 @@ pub fn undo_email_change(app: &App, origin: Origin, token: &Input<String>) -> Re
 /// Returns the token of a link that puts the address `recipient` of `user` back. Returns `None` if it can't be put back.
 pub(crate) fn undo_token(app: &App, user: &User, recipient: &Email) -> Result<Option<Secret>, Unsignable> {
     match &user.email_state.previous {
-        Some(previous) if previous.email.key() == recipient.key() => LINK.token(app, user, previous.undo_until()),
+        Some(previous) if previous.email.key() == recipient.key() => {
+            LINK.token(app, user, previous.undo_until())
+        }
         _ => Ok(None),
     }
 }

@@ -102,7 +102,10 @@ fn replace_by_pending(app: &App, unit: &mut dyn UnitOfWork, user: &mut User) -> 
     if user.verify_pending_email(app.now()) {
         outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;
     }
-    if unit.users().email_is_taken(&user.email, Some(user.id), app.now())? {
+    if unit
+        .users()
+        .email_is_taken(&user.email, Some(user.id), app.now())?
+    {
         return Err(Violations::one(Field::Email, Violation::Taken).into());
     }
     Ok(())

@@ -687,7 +687,14 @@ mod tests {
             .expect_user_update(|user| user.email_state.pending.is_none())
             .expect_logins_ended(Revocation::Revoked, 1, 1)
             .into_app();
-        update(&app, &samples::admin(), UserId(1), &deactivate(), UpdateMode::Partial).unwrap();
+        update(
+            &app,
+            &samples::admin(),
+            UserId(1),
+            &deactivate(),
+            UpdateMode::Partial,
+        )
+        .unwrap();
     }
 
     #[test]

@@ -95,8 +95,7 @@ pub(crate) const VERIFIED: &str = "Email address verified.";
 pub(crate) const RESENT: &str = "If a user has this email address and has not verified it, a link is on its way. It works for three days.";
 
 /// The message after an undo.
-pub(crate) const UNDONE: &str =
-    "The old email address is back, and all logins have ended. A link that sets a new password is on its way to it.";
+pub(crate) const UNDONE: &str = "The old email address is back, and all logins have ended. A link that sets a new password is on its way to it.";
 
 fn verify(request: &Request<'_>) -> Result<Reply, ApiError> {
     let token = request.single_text(Field::Token)?;

@@ -125,6 +125,7 @@ impl Request<'_> {
             client,
             rate: None,
             hashes_for: None,
+            exports_for: None,
             attempt,
         };
         charge_shared(self.state, &request).map(drop)

@@ -421,7 +421,12 @@ fn reset_password(server: &Server, sink: &SmtpSink) -> Tokens {
 
 /// Sets Ann's password with the link in the mail with this number, and logs in.
 fn set_password(server: &Server, sink: &SmtpSink, number: usize) -> Tokens {
-    let token = token(sink, number, "ann@example.com", "/api-auth/password/reset/confirm/");
+    let token = token(
+        sink,
+        number,
+        "ann@example.com",
+        "/api-auth/password/reset/confirm/",
+    );
     let password = "Harbour-meadow-93";
     let body = json!({"token": token, "new_password": password});
     server

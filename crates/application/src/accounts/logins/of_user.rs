@@ -369,12 +369,10 @@ mod tests {
     }
 
     fn mocks_of(ann: User) -> Mocks {
-        let mut mocks = Mocks::new()
-            .with_user_locked(ann)
-            .with_claims(Ok(Claims {
-                login: Some("a".into()),
-                ..samples::claims("access")
-            }));
+        let mut mocks = Mocks::new().with_user_locked(ann).with_claims(Ok(Claims {
+            login: Some("a".into()),
+            ..samples::claims("access")
+        }));
         let (tokens, sessions) = (&mut mocks.unit.refresh_tokens, &mut mocks.unit.sessions);
         tokens
             .expect_find_all()
