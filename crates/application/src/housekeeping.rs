@@ -18,7 +18,7 @@ pub(crate) const BATCH: u32 = 1000;
 /// A recurring job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Job {
-    /// Delete the refresh tokens that have expired.
+    /// Delete the refresh tokens that have expired, and the old e-mail addresses whose links have.
     FlushExpiredTokens,
     /// Delete the sessions that have expired.
     ClearSessions,
@@ -142,6 +142,7 @@ mod tests {
         unit.installation
             .expect_find_or_insert()
             .returning(|new| Ok(new.clone()));
+        unit.users.expect_forget_previous_emails().returning(|_, _| Ok(1));
         unit.refresh_tokens
             .expect_delete_expired()
             .returning(|_, _| Ok(2));

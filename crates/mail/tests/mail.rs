@@ -11,7 +11,7 @@ use mycars_application::{
     ports::{Letter, LetterContent, MailError, Mailer as _},
 };
 use mycars_mail::{FileMailer, Sender, SmtpMailer};
-use mycars_testkit::SmtpSink;
+use mycars_testkit::{ReceivedMail, SmtpSink};
 
 const LINK: &str = "https://cars.example.org/api-auth/password/confirm/?token=abc&x=<b>";
 
@@ -79,10 +79,7 @@ fn letters_about_an_email_have_their_links() {
     let mails = sink.mails();
     let expected: Vec<_> = letters.into_iter().map(|(_, links)| links).collect();
     assert_eq!(
-        mails
-            .iter()
-            .map(mycars_testkit::ReceivedMail::links)
-            .collect::<Vec<_>>(),
+        mails.iter().map(ReceivedMail::links).collect::<Vec<_>>(),
         expected
     );
     let verification = mails[0].text();

@@ -175,6 +175,7 @@ macro_rules! store_contract {
             find_by_email_ignores_case
             email_is_unique_ignoring_case
             replaced_email_is_reserved_for_seven_days
+            old_replaced_emails_are_forgotten
             username_is_unique_ignoring_case
             timestamps_are_kept_to_the_microsecond
             blank_phone_differs_from_unset

@@ -18,7 +18,7 @@ use mycars_application::{
     },
 };
 use mycars_domain::{
-    Car, CarId, Field, NewCar, NewUser, User, UserId,
+    Car, CarId, Field, NewCar, NewUser, PreviousEmail, User, UserId,
     audit::{Entry, NewEntry},
     values::{Email, ImagePath, LicensePlate, Username},
 };
@@ -287,6 +287,22 @@ impl UserRepository for Unit {
         self.change(|state| match state.users.get(&user.id) {
             Some(_) => state.keep_user(user.clone()).map(drop),
             None => Err(StoreError::Other("there is no such user".into())),
+        })
+    }
+
+    fn forget_previous_emails(&mut self, replaced_by: DateTime<Utc>, at_most: u32) -> Result<usize> {
+        self.change(|state| {
+            let previous = state
+                .users
+                .values_mut()
+                .map(|user| &mut user.email_state.previous);
+            let is_old = |previous: &&mut Option<PreviousEmail>| {
+                previous
+                    .as_ref()
+                    .is_some_and(|previous| previous.replaced_at <= replaced_by)
+            };
+            let old = previous.filter(is_old).take(at_most as usize);
+            Ok(old.map(Option::take).count())
         })
     }
 

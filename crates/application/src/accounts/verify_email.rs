@@ -99,14 +99,15 @@ pub fn verify_email(app: &App, origin: Origin, token: &Input<String>) -> Result<
 /// Replaces the address of a locked user by the pending one, and tells the old one.
 fn replace_by_pending(app: &App, unit: &mut dyn UnitOfWork, user: &mut User) -> Result<(), Error> {
     let before = user.clone();
-    if user.verify_pending_email(app.now()) {
-        outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;
-    }
+    let has_to_tell = user.verify_pending_email(app.now());
     if unit
         .users()
         .email_is_taken(&user.email, Some(user.id), app.now())?
     {
         return Err(Violations::one(Field::Email, Violation::Taken).into());
+    }
+    if has_to_tell {
+        outbox::enqueue(app, unit, MailKind::EmailChanged, Some(&before))?;
     }
     Ok(())
 }

@@ -87,6 +87,17 @@ pub trait UserRepository {
     /// [`StoreError::Other`] if the user does not exist.
     fn update(&mut self, user: &User) -> Result<(), StoreError>;
 
+    /// Forgets at most `at_most` replaced e-mail addresses that were replaced at `replaced_by` or before, and returns their
+    /// number. Nothing else of the users changes.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn forget_previous_emails(
+        &mut self,
+        replaced_by: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<usize, StoreError>;
+
     /// Deletes a user, their cars and their sessions; does nothing if the user does not exist.
     ///
     /// # Errors

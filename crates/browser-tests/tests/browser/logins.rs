@@ -91,6 +91,11 @@ fn email_is_verified_and_its_change_undone_by_mail(site: &Site) {
     let shown = site.browser.text();
     assert!(shown.contains("The old email address is back"), "{shown}");
     assert_eq!(api.status("/api/me/"), 401);
+    let link = site.mailed_link("/api-auth/password/reset/confirm/");
+    assert_eq!(site.visit(&link), 200);
+    let form = site.form_with("Set the password");
+    form.fill("New password", PASSWORD);
+    assert_eq!(form.press("Set the password"), 200);
     assert_eq!(site.api_of(CLIENT).get("/api/me/")["email"], "ann@example.com");
     site.assert_quiet();
 }

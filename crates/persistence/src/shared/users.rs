@@ -421,6 +421,31 @@ impl UserRepository for Unit<'_> {
         })
     }
 
+    fn forget_previous_emails(
+        &mut self,
+        replaced_by: DateTime<Utc>,
+        at_most: u32,
+    ) -> Result<usize, StoreError> {
+        self.query(|conn| {
+            let is_old = users::email_replaced_at.le(replaced_by);
+            let old: Vec<i64> = users::table
+                .filter(users::previous_email_key.is_not_null())
+                .filter(is_old)
+                .select(users::id)
+                .limit(at_most.into())
+                .load(conn)?;
+            old.chunks(IDS_AT_ONCE).try_fold(0, |count, ids| {
+                let old = users::table.filter(users::id.eq_any(ids)).filter(is_old);
+                let forgotten = diesel::update(old).set((
+                    users::previous_email.eq(None::<String>),
+                    users::previous_email_key.eq(None::<String>),
+                    users::email_replaced_at.eq(None::<DateTime<Utc>>),
+                ));
+                Ok(count + forgotten.execute(conn)?)
+            })
+        })
+    }
+
     fn delete(&mut self, id: UserId) -> Result<(), StoreError> {
         self.query(|conn| diesel::delete(users::table.find(id.0)).execute(conn))?;
         Ok(())

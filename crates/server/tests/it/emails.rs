@@ -106,8 +106,8 @@ fn changed_email_is_told_to_the_old_one_and_undone_once(installation: &Installat
     let sink = SmtpSink::start();
     let server = start(installation, &sink, false);
     let ann = join(&server, "ann");
-    let user = change_email(&server, &ann.access, "new@example.com").json(200);
-    assert_eq!(user["email"], "new@example.com");
+    let changed = change_email(&server, &ann.access, "new@example.com").json(200);
+    assert_eq!(changed["email"], "new@example.com");
     let token = token(&sink, 1, "ann@example.com", UNDO);
 
     assert_eq!(undo(&server, &token).status, 200);
@@ -220,11 +220,11 @@ fn old_email_is_reserved_for_the_undo(installation: &Installation) {
     let [ann, eve] = ["ann", "eve"].map(|name| join(&server, name));
     change_email(&server, &ann.access, "thief@example.com").json(200);
     let token = token(&sink, 1, "ann@example.com", UNDO);
-    let taken = json!({"email": ["This email is already registered."]});
+    let refusal = json!({"email": ["This email is already registered."]});
     let registered = server.send(&registration("zoe", "ANN@example.com"));
-    assert_eq!(registered.json(400), taken);
+    assert_eq!(registered.json(400), refusal);
     let changed = change_email(&server, &eve.access, "ann@example.com");
-    assert_eq!(changed.json(400), taken);
+    assert_eq!(changed.json(400), refusal);
 
     undo(&server, &token).json(200);
     server.send(&registration("zoe", "thief@example.com")).json(201);

@@ -294,6 +294,30 @@ pub fn replaced_email_is_reserved_for_seven_days(store: &dyn Store) {
     assert!(!is_email_taken(store, &old, None));
 }
 
+/// Replaced addresses are forgotten from a time on, in batches, and nothing else of their users changes.
+pub fn old_replaced_emails_are_forgotten(store: &dyn Store) {
+    let mut users = [5, 6, 7].map(|replaced_at| {
+        let mut user = keep_user(store, &new_user(&format!("user{replaced_at}")));
+        user.email_state.previous = Some(PreviousEmail {
+            email: Email::from_storage(format!("old{replaced_at}@example.com")),
+            replaced_at: moment(replaced_at),
+        });
+        update(store, &user).expect("it can be changed");
+        user
+    });
+    let forget = || {
+        let forgotten = store.write(|unit| unit.users().forget_previous_emails(moment(6), 1));
+        forgotten.expect("the store answers")
+    };
+    assert_eq!([forget(), forget(), forget()], [1, 1, 0]);
+    for user in &mut users[..2] {
+        user.email_state.previous = None;
+    }
+    for user in users {
+        assert_eq!(find(store, user.id), Some(user));
+    }
+}
+
 /// A user may change the case of their own username; a username of no user is free.
 pub fn own_username_and_email_are_not_taken(store: &dyn Store) {
     let mut ann = keep_user(store, &named("Ann", "Ann@example.com"));
