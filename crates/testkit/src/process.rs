@@ -32,9 +32,11 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 /// Makes Linux stop the server if this process is killed.
 #[cfg(target_os = "linux")]
 pub(crate) fn end_with_this_process(command: &mut Command) {
-    // SAFETY: between fork and exec, the closure only makes one system call.
+    // SAFETY: between fork and exec, the closure only makes two system calls.
     unsafe {
         command.pre_exec(|| {
+            // Shells turn this signal off for commands in the background.
+            libc::signal(libc::SIGQUIT, libc::SIG_DFL);
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGQUIT);
             Ok(())
         });

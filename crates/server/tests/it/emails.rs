@@ -106,8 +106,8 @@ fn changed_email_is_told_to_the_old_one_and_undone_once(installation: &Installat
     let sink = SmtpSink::start();
     let server = start(installation, &sink, false);
     let ann = join(&server, "ann");
-    let changed = change_email(&server, &ann.access, "new@example.com").json(200);
-    assert_eq!(changed["email"], "new@example.com");
+    let answer = change_email(&server, &ann.access, "new@example.com").json(200);
+    assert_eq!(answer["email"], "new@example.com");
     let token = token(&sink, 1, "ann@example.com", UNDO);
 
     assert_eq!(undo(&server, &token).status, 200);
