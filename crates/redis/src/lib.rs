@@ -4,7 +4,9 @@
 //! step, as the statement of a database does. The key expires when the bucket is whole.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    io::{self, ErrorKind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -12,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::ports::{RateLimit, RateRepository, SharedRates, StoreError};
 use redis::{Client, Connection, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation};
 
-/// Maximum time that a request waits for Redis, with all its counts, except for the lookup of the host name.
+/// Maximum time that a request waits for Redis, with all its counts.
 const TIMEOUT: Duration = Duration::from_millis(250);
 /// Time after a failure in which all counts fail at once. After it, one request finds out whether Redis responds again.
 const AWAY: Duration = Duration::from_secs(1);
@@ -47,9 +49,15 @@ impl From<Error> for StoreError {
     }
 }
 
+/// Opens a connection. May take longer than the given time: the lookup of a host name has no limit, and each of its
+/// addresses has the whole time.
+type Connect = dyn Fn(&Client, Duration) -> RedisResult<Connection> + Send + Sync;
+
 /// The counts in a Redis server.
 pub struct RedisRates {
     client: Client,
+    connect: Arc<Connect>,
+    turns: Arc<Turns>,
     take: Script,
     give_back: Script,
     idle: Mutex<Vec<Connection>>,
@@ -66,6 +74,8 @@ impl RedisRates {
     pub fn new(url: &str) -> Result<Self, Error> {
         Ok(Self {
             client: Client::open(url).map_err(Error::Url)?,
+            connect: Arc::new(Client::get_connection_with_timeout),
+            turns: Arc::default(),
             take: Script::new(include_str!("scripts/take.lua")),
             give_back: Script::new(include_str!("scripts/give_back.lua")),
             idle: Mutex::default(),
@@ -162,14 +172,13 @@ impl Session<'_> {
                 sent => sent,
             },
         };
-        let mut away_until = self.rates.away_until();
         match result {
             Ok(value) => {
-                *away_until = None;
+                *self.rates.away_until() = None;
                 Ok(value)
             }
             Err(cause) => {
-                *away_until = Some(Instant::now() + self.rates.away);
+                *self.rates.away_until() = Some(Instant::now() + self.rates.away);
                 let server = self.rates.server();
                 Err(Error::Failed { server, cause })
             }
@@ -177,8 +186,24 @@ impl Session<'_> {
     }
 
     fn connect_and_send<T: FromRedisValue>(&mut self, call: &ScriptInvocation<'_>) -> RedisResult<T> {
-        let connection = self.rates.client.get_connection_with_timeout(self.time_left())?;
+        let connection = self.connect()?;
         self.send(call, connection)
+    }
+
+    /// Opens a connection on another thread, which goes on alone if it takes too long.
+    fn connect(&self) -> RedisResult<Connection> {
+        let turn = Turn::wait_for(&self.rates.turns, self.time_left()).ok_or_else(timed_out)?;
+        let (result, connected) = mpsc::sync_channel(1);
+        let (client, connect) = (self.rates.client.clone(), Arc::clone(&self.rates.connect));
+        let left = self.time_left();
+        thread::Builder::new().name("redis".into()).spawn(move || {
+            let _turn = turn;
+            // Nobody receives the connection if the request has given up.
+            let _ = result.send(connect(&client, left));
+        })?;
+        connected
+            .recv_timeout(self.time_left())
+            .unwrap_or_else(|_| Err(timed_out()))
     }
 
     /// Sends a command, and keeps the connection if there was a response.
@@ -199,6 +224,42 @@ impl Session<'_> {
     fn time_left(&self) -> Duration {
         let left = self.deadline.saturating_duration_since(Instant::now());
         left.max(Duration::from_millis(1))
+    }
+}
+
+fn timed_out() -> RedisError {
+    io::Error::from(ErrorKind::TimedOut).into()
+}
+
+/// The turns of attempts to connect: one at a time, so that attempts that hang occupy one thread.
+#[derive(Default)]
+struct Turns {
+    is_taken: Mutex<bool>,
+    is_free: Condvar,
+}
+
+/// The turn of one attempt, which ends on drop.
+struct Turn(Arc<Turns>);
+
+impl Turn {
+    /// Returns the next turn; `None` if the time ends before.
+    fn wait_for(turns: &Arc<Turns>, time: Duration) -> Option<Self> {
+        let is_taken = turns.is_taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut is_taken, waited) = turns
+            .is_free
+            .wait_timeout_while(is_taken, time, |is_taken| *is_taken)
+            .unwrap_or_else(PoisonError::into_inner);
+        (!waited.timed_out()).then(|| {
+            *is_taken = true;
+            Self(Arc::clone(turns))
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *self.0.is_taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.is_free.notify_one();
     }
 }
 
@@ -230,7 +291,10 @@ fn microseconds(time: TimeDelta) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    };
 
     use mycars_testkit::{RedisServer, rates_contract::RatesFixture};
 
@@ -349,6 +413,28 @@ mod tests {
         assert!(take(&rates).is_err(), "with a new connection");
         server.resume();
         assert!(take(&rates).is_ok());
+    }
+
+    #[test]
+    fn attempt_to_connect_that_hangs_delays_no_further_request() {
+        let InRedis { rates, server } = in_redis_away_for(Duration::ZERO);
+        let (attempts, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(Barrier::new(2)));
+        let (counted, hanging) = (Arc::clone(&attempts), Arc::clone(&release));
+        let rates = RedisRates {
+            connect: Arc::new(move |client, _| {
+                if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                    hanging.wait();
+                }
+                client.get_connection()
+            }),
+            ..Arc::into_inner(rates).unwrap()
+        };
+        assert!(take(&rates).unwrap_err().contains("timed out"));
+        assert!(take(&rates).unwrap_err().contains("timed out"));
+        assert_eq!(attempts.load(Ordering::SeqCst), 1);
+        release.wait();
+        assert_eq!(take(&rates), Ok(true));
+        drop(server);
     }
 
     #[test]
