@@ -179,6 +179,8 @@ impl Session<'_> {
             }
             Err(cause) => {
                 *self.rates.away_until() = Some(Instant::now() + self.rates.away);
+                // They mostly fail as well, for example if the server has become a replica.
+                self.rates.idle().clear();
                 let server = self.rates.server();
                 Err(Error::Failed { server, cause })
             }
@@ -435,6 +437,38 @@ mod tests {
         release.wait();
         assert_eq!(take(&rates), Ok(true));
         drop(server);
+    }
+
+    /// Counts on so many connections at once, which are idle afterwards.
+    fn open(rates: &RedisRates, connections: usize) {
+        let opened = rates.run(&mut |unit| {
+            unit.take("b", LIMIT)?.ok();
+            if connections > 1 {
+                open(rates, connections - 1);
+            }
+            Ok(())
+        });
+        opened.unwrap();
+    }
+
+    #[test]
+    fn failure_discards_all_idle_connections() {
+        let InRedis {
+            rates,
+            server: _server,
+        } = in_redis_away_for(Duration::ZERO);
+        open(&rates, 3);
+        assert_eq!(rates.idle().len(), 3);
+        let become_replica = |of: [&str; 2]| {
+            let mut connection = rates.client.get_connection().unwrap();
+            redis::cmd("REPLICAOF").arg(&of).exec(&mut connection).unwrap();
+        };
+        become_replica(["127.0.0.1", "1"]);
+        let refused = take(&rates).unwrap_err();
+        assert!(refused.to_lowercase().contains("read"), "{refused}");
+        assert!(rates.idle().is_empty());
+        become_replica(["NO", "ONE"]);
+        assert_eq!(take(&rates), Ok(true));
     }
 
     #[test]
