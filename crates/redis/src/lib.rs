@@ -13,6 +13,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::ports::{RateLimit, RateRepository, SharedRates, StoreError};
 use redis::{Client, Connection, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation};
+use rustls::crypto::ring;
 
 /// Maximum time that a request waits for Redis, with all its counts.
 const TIMEOUT: Duration = Duration::from_millis(250);
@@ -72,6 +73,8 @@ impl RedisRates {
     /// # Errors
     /// [`Error::Url`].
     pub fn new(url: &str) -> Result<Self, Error> {
+        // The client of Redis takes the cryptography of the process. It is no error if that is chosen already.
+        ring::default_provider().install_default().ok();
         Ok(Self {
             client: Client::open(url).map_err(Error::Url)?,
             connect: Arc::new(Client::get_connection_with_timeout),
@@ -299,6 +302,8 @@ mod tests {
     };
 
     use mycars_testkit::{RedisServer, rates_contract::RatesFixture};
+    use rcgen::{CertificateParams, KeyPair};
+    use redis::TlsCertificates;
 
     use super::*;
 
@@ -469,6 +474,24 @@ mod tests {
         assert!(rates.idle().is_empty());
         become_replica(["NO", "ONE"]);
         assert_eq!(take(&rates), Ok(true));
+    }
+
+    #[test]
+    fn server_with_tls_counts_if_its_certificate_is_trusted() {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        let server = RedisServer::start_with_tls(&certificate, &key.serialize_pem());
+        let trusting = TlsCertificates {
+            client_tls: None,
+            root_cert: Some(certificate.into_bytes()),
+        };
+        let rates = RedisRates {
+            client: Client::build_with_tls(server.url(), trusting).unwrap(),
+            ..RedisRates::new(&server.url()).unwrap()
+        };
+        assert_eq!(take(&rates), Ok(true));
+        assert!(take(&RedisRates::new(&server.url()).unwrap()).is_err());
     }
 
     #[test]

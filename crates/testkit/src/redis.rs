@@ -29,6 +29,7 @@ const STEP: Duration = Duration::from_millis(10);
 pub struct RedisServer {
     folder: TempDir,
     port: u16,
+    has_tls: bool,
     /// Process id; 0 while the server is stopped.
     pid: AtomicI32,
 }
@@ -40,14 +41,30 @@ impl RedisServer {
     /// Starts a server on a free port.
     #[must_use]
     pub fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let server = Self {
-            folder: scratch::folder(),
-            port: free.expect("there is a free port").port(),
-            pid: AtomicI32::new(0),
-        };
+        let server = Self::new(false);
         server.start_again();
         server
+    }
+
+    /// Starts a server with TLS on a free port, with a certificate and its key as PEM.
+    #[must_use]
+    pub fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let server = Self::new(true);
+        for (name, pem) in [("certificate.pem", certificate), ("key.pem", key)] {
+            fs::write(server.folder.path().join(name), pem).expect("a file can be made");
+        }
+        server.start_again();
+        server
+    }
+
+    fn new(has_tls: bool) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        Self {
+            folder: scratch::folder(),
+            port: free.expect("there is a free port").port(),
+            has_tls,
+            pid: AtomicI32::new(0),
+        }
     }
 
     /// Starts the server again, on the same port and without keys.
@@ -57,7 +74,8 @@ impl RedisServer {
         let mut redis = Command::new(binary);
         redis
             .current_dir(self.folder.path())
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
+            .args(["--bind", "127.0.0.1"])
+            .args(self.ports())
             .args([
                 "--save",
                 "",
@@ -75,10 +93,22 @@ impl RedisServer {
         self.wait_until_ready();
     }
 
+    fn ports(&self) -> Vec<String> {
+        let arguments = if self.has_tls {
+            "--port 0 --tls-cert-file certificate.pem --tls-key-file key.pem --tls-ca-cert-file certificate.pem \
+             --tls-auth-clients no --tls-port"
+        } else {
+            "--port"
+        };
+        let arguments = arguments.split_whitespace().map(str::to_owned);
+        arguments.chain([self.port.to_string()]).collect()
+    }
+
     /// Returns the URL with the password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://:{}@127.0.0.1:{}", Self::PASSWORD, self.port)
+        let scheme = if self.has_tls { "rediss" } else { "redis" };
+        format!("{scheme}://:{}@127.0.0.1:{}", Self::PASSWORD, self.port)
     }
 
     /// Ends the server at once. It loses all keys.
@@ -121,12 +151,13 @@ impl RedisServer {
         panic!("Redis does not start:\n{}", self.log());
     }
 
-    /// Returns whether the server responds to a command, even if only that it needs a password.
+    /// Returns whether the server responds to a command, even if only that it needs a password. With TLS, it is ready as
+    /// soon as it accepts connections.
     fn responds(&self) -> bool {
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else {
             return false;
         };
-        stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut [0]).is_ok()
+        self.has_tls || stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut [0]).is_ok()
     }
 
     fn log_file(&self) -> std::path::PathBuf {
