@@ -181,8 +181,10 @@ fn begin_migrations(conn: &mut Conn, options: Options) -> QueryResult<()> {
     begin(conn, options)?;
     // The number is arbitrary. It identifies the migrations of My Cars among the advisory locks of the database.
     conn.batch_execute("SELECT pg_advisory_xact_lock(7266292631)")?;
-    // Writers of running servers lock a user before other rows. If migrations locked the tables in another order, writers and
-    // migrations could wait for each other.
+    // Writers that change a user wait for this lock, instead of a table that migrations hold already. Those that only lock the
+    // row of a user do not, so they and migrations may wait for each other: then PostgreSQL ends one of the two. A stronger
+    // lock would be worse: checks of foreign keys would wait for it, such as that of the insertion of a car, which holds
+    // `cars` meanwhile, and migrations may need `cars` next.
     conn.batch_execute(
         "DO $$ BEGIN
              LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE;
