@@ -190,8 +190,8 @@ fn carry_out(app: &App, plan: SweepPlan) -> Result<SweepPlan, Error> {
     Ok(done)
 }
 
-/// Returns whether a car refers to a picture, just before it is moved or deleted. Asks the store also because a job that
-/// has lost its lease can't use it: the job stops here.
+/// Returns whether a car refers to a picture, just before it is moved or deleted. A job that knows that it has lost its
+/// lease can't use the store, and so stops here.
 fn is_named(app: &App, path: &ImagePath) -> Result<bool, Error> {
     Ok(app.store.read(|unit| unit.cars().has_image(path))?)
 }

@@ -82,7 +82,8 @@ impl HeldLease {
     }
 
     /// Returns the use-cases for the job. Once the lease has ended, the store refuses all work and commits nothing, and no
-    /// backup is written, finished or deleted, so that the job stops.
+    /// backup is written, finished or deleted, so that the job stops. The images are not guarded: jobs ask the store before
+    /// each change of them.
     pub(super) fn guard(self: &Arc<Self>, app: &App) -> App {
         let backups = app.backups.clone().map(|settings| BackupSettings {
             store: Arc::new(Guarded {
@@ -134,6 +135,14 @@ impl HeldLease {
         } else {
             Err(Ended)
         }
+    }
+
+    /// Fails if the lease has ended by the database: the clock of this process stands still while the machine is suspended.
+    fn confirm(&self) -> Result<(), StoreError> {
+        if !self.leases.store.write(|unit| self.renew_in(unit))? {
+            return Err(Ended.into());
+        }
+        Ok(self.require()?)
     }
 
     fn end(&self, due_in: Option<TimeDelta>) {
@@ -210,7 +219,7 @@ impl BackupStore for Guarded<Arc<dyn BackupStore>> {
     }
 
     fn delete(&self, backup: &StoredBackup) -> Result<(), BoxError> {
-        self.lease.require()?;
+        self.lease.confirm()?;
         self.of_lease.delete(backup)
     }
 }
@@ -232,7 +241,7 @@ impl ArchiveWriter for Guarded<Box<dyn ArchiveWriter>> {
     }
 
     fn finish(&mut self, contents: &ArchiveContents) -> Result<(), BoxError> {
-        self.lease.require()?;
+        self.lease.confirm()?;
         self.of_lease.finish(contents)
     }
 }
@@ -318,16 +327,17 @@ mod tests {
         let image = ImagePath::from_storage("cars/a.jpg".into());
         archive.add_image(&image, &mut &b"first"[..]).unwrap();
 
-        lease.renew();
-        assert!(archive.add_image(&image, &mut &b"second"[..]).is_err());
-        assert!(archive.begin_table(Table::Users).is_err());
-        assert!(archive.add_rows(&[]).is_err());
         let contents = ArchiveContents {
             created_at: samples::now(),
             tables: std::collections::BTreeMap::new(),
             images: 1,
             image_bytes: 5,
         };
+        assert!(archive.finish(&contents).is_err(), "the database knows first");
+        lease.renew();
+        assert!(archive.add_image(&image, &mut &b"second"[..]).is_err());
+        assert!(archive.begin_table(Table::Users).is_err());
+        assert!(archive.add_rows(&[]).is_err());
         assert!(archive.finish(&contents).is_err());
         drop(archive);
         assert_eq!(backups.list().unwrap(), []);
