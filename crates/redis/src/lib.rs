@@ -5,6 +5,7 @@
 
 use std::{
     io::{self, ErrorKind},
+    net::IpAddr,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
@@ -12,7 +13,9 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mycars_application::ports::{RateLimit, RateRepository, SharedRates, StoreError};
-use redis::{Client, Connection, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation};
+use redis::{
+    Client, Connection, ConnectionAddr, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation,
+};
 use rustls::crypto::ring;
 
 /// Maximum time that a request waits for Redis, with all its counts.
@@ -96,6 +99,18 @@ impl RedisRates {
         let mut session = self.session()?;
         let (_, whole_at): (bool, i64) = session.call(&self.take, key, [interval, tolerance])?;
         session.call(&self.give_back, key, [interval, whole_at])
+    }
+
+    /// Returns whether the password is sent to another machine without TLS.
+    #[must_use]
+    pub fn exposes_password(&self) -> bool {
+        let server = self.client.get_connection_info();
+        let ConnectionAddr::Tcp(host, _) = server.addr() else {
+            return false;
+        };
+        let is_here =
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        server.redis_settings().password().is_some() && !is_here
     }
 
     fn session(&self) -> Result<Session<'_>, Error> {
@@ -492,6 +507,25 @@ mod tests {
         };
         assert_eq!(take(&rates), Ok(true));
         assert!(take(&RedisRates::new(&server.url()).unwrap()).is_err());
+    }
+
+    #[test]
+    fn password_is_exposed_without_tls_to_another_machine() {
+        for (url, expected) in [
+            ("redis://:hunter2@redis.example.org", true),
+            ("redis://:hunter2@192.0.2.1:6379", true),
+            ("redis://redis.example.org", false),
+            ("redis://:hunter2@127.0.0.1", false),
+            ("redis://:hunter2@[::1]", false),
+            ("redis://:hunter2@localhost", false),
+            ("rediss://:hunter2@redis.example.org", false),
+        ] {
+            assert_eq!(
+                RedisRates::new(url).unwrap().exposes_password(),
+                expected,
+                "{url}"
+            );
+        }
     }
 
     #[test]

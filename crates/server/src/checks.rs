@@ -10,12 +10,12 @@ use clap::ValueEnum;
 pub(crate) use self::find::Facts;
 use self::find::{
     backups_are_overdue, backups_without_jobs, broad_proxies, certificate_expires_soon,
-    certificate_has_expired, cheap_hashes, clear_text_database, clock_differs, closed_database,
-    cors_over_http, disk_is_full, key_file_is_readable, key_is_its_own_fallback, metrics_for_all,
-    missing_pictures, no_proxies, other_media, pending_migrations, pool_too_large, readable_database,
-    redis_is_away, security_log_is_off, unread_dotenv, unreadable, unreadable_settings, unsuitable_database,
-    unusable_certificate, unusable_url, unwritable_backups, unwritable_data, unwritable_media,
-    weak_key_in_debug,
+    certificate_has_expired, cheap_hashes, clear_text_database, clear_text_redis, clock_differs,
+    closed_database, cors_over_http, disk_is_full, key_file_is_readable, key_is_its_own_fallback,
+    metrics_for_all, missing_pictures, no_proxies, other_media, pending_migrations, pool_too_large,
+    readable_database, redis_is_away, security_log_is_off, unread_dotenv, unreadable, unreadable_settings,
+    unsuitable_database, unusable_certificate, unusable_url, unwritable_backups, unwritable_data,
+    unwritable_media, weak_key_in_debug,
 };
 use crate::settings::SettingsError;
 use mycars_http::AllowedOrigins;
@@ -116,7 +116,7 @@ impl Check {
 }
 
 /// All checks, in the order of their output. The remedies of settings name the variables, as the errors of a start do.
-pub(crate) const CHECKS: [Check; 46] = [
+pub(crate) const CHECKS: [Check; 47] = [
     Check::new(
         "mycars.E001",
         "A variable or a key of a file names no setting.",
@@ -460,6 +460,14 @@ pub(crate) const CHECKS: [Check; 46] = [
         "Attackers in the network can read personal data and hashes of passwords.",
         "export DATABASE_URL='postgres://…?sslmode=verify-full&sslrootcert=system', with the feature pg-tls",
         clear_text_database,
+    )
+    .for_production(),
+    Check::new(
+        "mycars.W032",
+        "The password of a Redis server on another machine is sent without encryption.",
+        "Attackers in the network can read the password and reset the throttles.",
+        "export MYCARS__THROTTLE__SHARED=rediss://:PASSWORD@HOST:6379, with TLS in Redis",
+        clear_text_redis,
     )
     .for_production(),
 ];

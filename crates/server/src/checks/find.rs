@@ -364,3 +364,10 @@ pub(super) fn clear_text_database(facts: &Facts) -> Option<String> {
     let is_unencrypted = facts.inspection()?.is_unencrypted;
     is_unencrypted.then(|| "the connection to PostgreSQL at a public address has no TLS".to_owned())
 }
+
+pub(super) fn clear_text_redis(facts: &Facts) -> Option<String> {
+    let rates = wiring::redis_rates(facts.settings()?).ok()??;
+    rates
+        .exposes_password()
+        .then(|| "throttle.shared has a password, but no TLS".to_owned())
+}

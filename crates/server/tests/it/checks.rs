@@ -249,6 +249,10 @@ fn faults_of_production() -> Vec<(Vec<&'static str>, Installation)> {
         (vec!["W029"], setting("MYCARS__PASSWORDS__BCRYPT_COST", "10")),
         (vec!["W030"], setting("MYCARS__LOG__LEVEL", "error")),
         (vec!["W031"], altered_postgres(address)),
+        (
+            vec!["W013", "W032"],
+            setting("MYCARS__THROTTLE__SHARED", "redis://:hunter2@192.0.2.1:6379"),
+        ),
     ]
 }
 
