@@ -740,6 +740,8 @@ fn is_expansion(statement: &str, created: &[&str]) -> bool {
     match words(statement)[..] {
         ["CREATE", "TABLE" | "INDEX" | "FUNCTION" | "TRIGGER", ..]
         | ["CREATE", "UNLOGGED", "TABLE", ..]
+        // The function of a trigger, which a migration may replace like the trigger.
+        | ["CREATE", "OR", "REPLACE", "FUNCTION", ..]
         | ["DROP", "INDEX" | "TRIGGER", ..]
         | ["INSERT", "INTO", ..]
         // The only way to change a constraint of SQLite without copying the table.
