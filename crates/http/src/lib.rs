@@ -26,7 +26,7 @@ pub use edge::{
     client_addr::{Networks, TrustedProxies},
     cors::{AllowedOrigins, BadOrigin},
     metrics::JobMetrics,
-    sockets::{Address, Listener, NoAddress, SocketFile, bind},
+    sockets::{Address, Listener, NoAddress, SocketFile, bind, connect_unix},
     starting::{Starting, serve_while_starting},
     tls::{Tls, connect_unverified},
     tls_files::{TlsError, TlsFiles},

@@ -1,17 +1,23 @@
 //! The socket that the server listens on: an address and port, or a Unix socket.
 
 use std::{
-    fmt, fs,
+    fmt,
+    fs::{self, File, TryLockError},
     io::{self, ErrorKind},
     net::{SocketAddr, TcpListener},
     os::unix::{
-        fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+        fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
+use rustix::{
+    io::{FdFlags, fcntl_setfd, retry_on_intr},
+    net::{AddressFamily, SocketAddrUnix, SocketType},
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The beginning of the address of a Unix socket, as nginx writes it.
@@ -19,6 +25,15 @@ const UNIX: &str = "unix:";
 
 /// The mode of the file of a Unix socket: programs of the same user and group may connect.
 const MODE: u32 = 0o660;
+
+/// The ending of the file whose lock the server of a Unix socket holds.
+const LOCK: &str = ".lock";
+
+/// The mode of that file: no other user can lock it.
+const LOCK_MODE: u32 = 0o600;
+
+/// Time in which a server that is in use accepts a connection, or has no room for one.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(100);
 
 /// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,11 +113,13 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
-/// The file of a Unix socket, deleted on drop, unless another server has replaced it.
+/// The file of a Unix socket, deleted on drop, unless another program has replaced it.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
     id: FileId,
+    /// Ends after the deletion, so that the next start finds no file or takes it over.
+    _lock: File,
 }
 
 impl Drop for SocketFile {
@@ -132,14 +149,47 @@ pub fn bind(address: &Address) -> io::Result<(Listener, Option<SocketFile>)> {
         Address::Tcp(address) => return Ok((Listener::Tcp(TcpListener::bind(address)?), None)),
         Address::Unix(path) => path,
     };
+    let lock = lock(path)?;
     remove_abandoned(path)?;
     let listener = UnixListener::bind(path)?;
     let file = SocketFile {
         path: path.clone(),
         id: id(path)?,
+        _lock: lock,
     };
     fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
     Ok((Listener::Unix(listener), Some(file)))
+}
+
+/// Locks the path of a Unix socket until the file is dropped: of two starts at the same time, one replaces the socket. The
+/// file of the lock is never deleted, because another start may wait to lock it.
+fn lock(path: &Path) -> io::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(LOCK);
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).mode(LOCK_MODE);
+    let file = options.open(name)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ErrorKind::AddrInUse.into()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Connects to a Unix socket.
+///
+/// # Errors
+/// [`ErrorKind::WouldBlock`] if the server has no room for a further connection within this time, and those of the
+/// operating system.
+pub fn connect_unix(path: &Path, time: Duration) -> io::Result<UnixStream> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    let stream = UnixStream::from(socket);
+    // The limit of writes is that of `connect`.
+    stream.set_write_timeout(Some(time))?;
+    let address = SocketAddrUnix::new(path)?;
+    retry_on_intr(|| rustix::net::connect(&stream, &address))?;
+    Ok(stream)
 }
 
 /// Deletes the file of a Unix socket that no server listens on.
@@ -152,15 +202,20 @@ fn remove_abandoned(path: &Path) -> io::Result<()> {
     if !is_socket {
         return Err(ErrorKind::AlreadyExists.into());
     }
-    match UnixStream::connect(path) {
+    match connect_unix(path, ANSWERS_WITHIN) {
         Ok(_) => Err(ErrorKind::AddrInUse.into()),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(error) => Err(error),
+        Err(error) => match error.kind() {
+            ErrorKind::ConnectionRefused => fs::remove_file(path),
+            ErrorKind::WouldBlock => Err(ErrorKind::AddrInUse.into()),
+            _ => Err(error),
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Barrier, thread};
+
     use tempfile::TempDir;
 
     use super::*;
@@ -212,17 +267,72 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "text");
     }
 
+    /// Leaves the file of a socket, as a killed server does.
+    fn abandon(path: &Path) {
+        drop(UnixListener::bind(path).unwrap());
+    }
+
     #[test]
-    fn abandoned_socket_is_replaced_and_its_owner_leaves_the_new_one() {
+    fn abandoned_socket_is_replaced() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("socket");
-        let (listener, first) = bind(&Address::Unix(path.clone())).unwrap();
-        drop(listener);
-        assert!(path.exists());
-        let (listener, _second) = bind(&Address::Unix(path.clone())).unwrap();
-        drop(first);
-        assert!(path.exists());
+        abandon(&path);
+        let (listener, _file) = bind(&Address::Unix(path.clone())).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
         assert_eq!(listener.address().unwrap(), Address::Unix(path));
+    }
+
+    #[test]
+    fn socket_that_another_program_has_replaced_stays() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("socket");
+        let (_listener, file) = bind(&Address::Unix(path.clone())).unwrap();
+        fs::remove_file(&path).unwrap();
+        abandon(&path);
+        drop(file);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn one_of_many_starts_replaces_abandoned_socket() {
+        const STARTS: usize = 4;
+        const ROUNDS: usize = 100;
+        for _ in 0..ROUNDS {
+            let folder = TempDir::new().unwrap();
+            let path = folder.path().join("socket");
+            abandon(&path);
+            let together = Barrier::new(STARTS);
+            let results: Vec<_> = thread::scope(|scope| {
+                let start = || {
+                    together.wait();
+                    bind(&Address::Unix(path.clone())).map_err(|error| error.kind())
+                };
+                let starts: Vec<_> = (0..STARTS).map(|_| scope.spawn(start)).collect();
+                starts.into_iter().map(|start| start.join().unwrap()).collect()
+            });
+            let refusals: Vec<_> = results
+                .iter()
+                .filter_map(|result| result.as_ref().err())
+                .collect();
+            assert_eq!(refusals, [&ErrorKind::AddrInUse; STARTS - 1]);
+            UnixStream::connect(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn socket_without_room_for_connections_is_in_use() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        rustix::net::listen(&listener, 1).unwrap();
+        let mut open = Vec::new();
+        let refusal = loop {
+            match connect_unix(&path, ANSWERS_WITHIN) {
+                Ok(stream) => open.push(stream),
+                Err(error) => break error.kind(),
+            }
+        };
+        assert_eq!(refusal, ErrorKind::WouldBlock);
+        assert_eq!(kind_of_failure(&path), ErrorKind::AddrInUse);
     }
 }
