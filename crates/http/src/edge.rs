@@ -3,6 +3,7 @@
 
 pub(crate) mod address_rate;
 pub(crate) mod allowed_hosts;
+pub(crate) mod bounded;
 pub(crate) mod client_addr;
 pub(crate) mod compression;
 pub(crate) mod connections;

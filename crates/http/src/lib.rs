@@ -23,6 +23,7 @@ mod web;
 
 pub use api::{openapi, routes};
 pub use edge::{
+    bounded::{Bounded, Limited},
     client_addr::{Networks, TrustedProxies},
     cors::{AllowedOrigins, BadOrigin},
     metrics::JobMetrics,

@@ -2,8 +2,6 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::TcpStream,
-    os::unix::net::UnixStream,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::edge::{sockets::Listener, tls::Tls};
+use crate::edge::{
+    bounded::{Bounded, Limited},
+    sockets::Listener,
+    tls::Tls,
+};
 
 /// Time between two looks for a new connection.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -86,66 +88,8 @@ impl Starting {
     }
 }
 
-/// A stream whose reads and writes may have a time limit.
-trait Limited: Read + Write {
-    /// Makes each read and write wait for at most this time.
-    fn limit(&self, time: Duration) -> io::Result<()>;
-}
-
-impl Limited for TcpStream {
-    fn limit(&self, time: Duration) -> io::Result<()> {
-        self.set_nonblocking(false)?;
-        self.set_read_timeout(Some(time))?;
-        self.set_write_timeout(Some(time))
-    }
-}
-
-impl Limited for UnixStream {
-    fn limit(&self, time: Duration) -> io::Result<()> {
-        self.set_nonblocking(false)?;
-        self.set_read_timeout(Some(time))?;
-        self.set_write_timeout(Some(time))
-    }
-}
-
-/// A stream with a time limit for all of its reads and writes together: a handshake has many.
-struct Bounded<S> {
-    stream: S,
-    ends: Instant,
-}
-
-impl<S: Limited> Bounded<S> {
-    fn limit(&self) -> io::Result<()> {
-        match self.ends.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(ErrorKind::TimedOut.into()),
-            left => self.stream.limit(left),
-        }
-    }
-}
-
-impl<S: Limited> Read for Bounded<S> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.limit()?;
-        self.stream.read(buffer)
-    }
-}
-
-impl<S: Limited> Write for Bounded<S> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.limit()?;
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
-
 fn answer(stream: impl Limited, tls: Option<&Tls>) -> io::Result<()> {
-    let stream = Bounded {
-        stream,
-        ends: Instant::now() + PATIENCE,
-    };
+    let stream = Bounded::new(stream, Instant::now() + PATIENCE);
     match tls {
         Some(tls) => respond(tls.accept_blocking(stream)?),
         None => respond(stream),
@@ -162,7 +106,7 @@ fn respond(mut stream: impl Read + Write) -> io::Result<()> {
 
 #[cfg(all(test, feature = "tls"))]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::edge::tls::tests::tls;

@@ -3,12 +3,11 @@
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _},
-    os::unix::net::UnixStream,
     path::Path,
     time::{Duration, Instant},
 };
 
-use mycars_http::{Address, connect_unverified};
+use mycars_http::{Address, Bounded, connect_unix, connect_unverified};
 
 use crate::{error::CommandError, settings::Settings};
 
@@ -59,9 +58,8 @@ fn reachable(bind: SocketAddr) -> SocketAddr {
 
 /// Sends a GET request to a server on this machine, and returns the status of the response.
 fn ask_socket(path: &Path, deadline: Instant) -> io::Result<String> {
-    let stream = UnixStream::connect(path)?;
-    let set_timeout = |time| stream.set_read_timeout(Some(time));
-    ask(&stream, "localhost", READY, || set_timeout(left(deadline)?))
+    let stream = connect_unix(path, left(deadline)?)?;
+    ask(Bounded::new(stream, deadline), "localhost", READY)
 }
 
 /// Sends a GET request, and returns the status of the response.
@@ -83,9 +81,7 @@ fn ask_url(url: &str, deadline: Instant) -> io::Result<String> {
     } else {
         format!("{host}:{port}")
     };
-    let stream = connect(&address, deadline)?;
-    let set_timeout = |time| stream.set_read_timeout(Some(time));
-    let limit = || set_timeout(left(deadline)?);
+    let stream = Bounded::new(connect(&address, deadline)?, deadline);
     let path = format!("/{path}");
     if is_https {
         let name = if has_port {
@@ -93,26 +89,19 @@ fn ask_url(url: &str, deadline: Instant) -> io::Result<String> {
         } else {
             host
         };
-        ask(connect_unverified(&stream, name)?, host, &path, limit)
+        ask(connect_unverified(stream, name)?, host, &path)
     } else {
-        ask(&stream, host, &path, limit)
+        ask(stream, host, &path)
     }
 }
 
-/// Sends a GET request, and returns the status of the response. Calls `limit` before each read, to set its time limit.
-fn ask(
-    mut stream: impl Read + Write,
-    host: &str,
-    path: &str,
-    limit: impl Fn() -> io::Result<()>,
-) -> io::Result<String> {
+/// Sends a GET request, and returns the status of the response.
+fn ask(mut stream: impl Read + Write, host: &str, path: &str) -> io::Result<String> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    limit()?;
     stream.write_all(request.as_bytes())?;
     let mut response = [0; STATUS_BYTES];
     let mut length = 0;
     while length < STATUS_BYTES {
-        limit()?;
         match stream.read(&mut response[length..])? {
             0 => break,
             more => length += more,
@@ -159,5 +148,27 @@ mod tests {
         ] {
             assert_eq!(reachable(bind.parse().unwrap()).to_string(), asked);
         }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn handshake_that_drips_ends_with_the_check() {
+        use std::{net::TcpListener, thread};
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap());
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                // The beginning of a record of 16 KiB.
+                stream.write_all(b"\x16\x03\x03\x40\x00").unwrap();
+                while stream.write_all(&[1]).is_ok() {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            });
+            let error = ask_url(&url, Instant::now() + Duration::from_millis(200)).unwrap_err();
+            let kinds = [io::ErrorKind::TimedOut, io::ErrorKind::WouldBlock];
+            assert!(kinds.contains(&error.kind()), "{error}");
+        });
     }
 }
