@@ -83,11 +83,7 @@ impl TrustedProxies {
     pub(crate) fn client(&self, http: &HttpRequest) -> Client {
         let peer = peer_address(http.peer_addr());
         let is_encrypted = http.conn_data::<Encrypted>().is_some();
-        let is_trusted = match http.peer_addr() {
-            Some(_) => self.trust(peer),
-            None => self.has_unix,
-        };
-        if !is_trusted {
+        if !self.trust_peer_of(http) {
             return Client {
                 address: peer,
                 is_https: is_encrypted,
@@ -100,6 +96,14 @@ impl TrustedProxies {
             address: self.forwarded_for(headers).unwrap_or(peer),
             is_https: scheme.map_or(is_encrypted, |scheme| scheme.eq_ignore_ascii_case("https")),
             is_cross_site: false,
+        }
+    }
+
+    /// Returns whether the connected peer is a trusted proxy.
+    pub(crate) fn trust_peer_of(&self, http: &HttpRequest) -> bool {
+        match http.peer_addr() {
+            Some(_) => self.trust(peer_address(http.peer_addr())),
+            None => self.has_unix,
         }
     }
 

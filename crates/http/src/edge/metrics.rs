@@ -263,8 +263,11 @@ impl Metrics {
     }
 }
 
-/// Returns a method's name; `_OTHER` for methods that HTTP does not define.
-fn name(method: &Method) -> &'static str {
+/// The name of all methods that HTTP does not define.
+pub(crate) const OTHER: &str = "_OTHER";
+
+/// Returns a method's name, or [`OTHER`].
+pub(crate) fn name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -273,7 +276,7 @@ fn name(method: &Method) -> &'static str {
         Method::PATCH => "PATCH",
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
-        _ => "_OTHER",
+        _ => OTHER,
     }
 }
 

@@ -23,7 +23,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 
 use crate::{
     edge::{
-        metrics::Route,
+        metrics::{self, Route},
         request_id::{REQUEST_ID, RequestId, RequestIds},
     },
     error::ApiError,
@@ -70,25 +70,41 @@ pub(crate) async fn log(
     }
 }
 
-/// The header by which a client or a proxy names the trace of a request (W3C Trace Context).
+/// The header by which a proxy names the trace of a request (W3C Trace Context).
 const TRACEPARENT: &str = "traceparent";
 
-/// Returns the span of a request in its trace, with the names of OpenTelemetry; a disabled one if traces are off.
+/// Maximum number of characters of a path in a span: requests of anyone have spans, also those that are refused.
+const MAX_PATH: usize = 256;
+
+/// Returns the name of a span for a method, as OpenTelemetry specifies it.
+fn span_name(method: &'static str) -> &'static str {
+    if method == metrics::OTHER { "HTTP" } else { method }
+}
+
+/// Returns the span of a request, with the names of OpenTelemetry; a disabled one if traces are off. A trusted proxy may
+/// name its trace, and decides then whether it is recorded.
 fn trace(state: &State, request: &ServiceRequest, id: &str) -> Span {
+    let method = metrics::name(request.method());
+    let path = request.path();
+    let path = path
+        .char_indices()
+        .nth(MAX_PATH)
+        .map_or(path, |(end, _)| &path[..end]);
     let span = tracing::info_span!(
         target: TRACE_TARGET,
         parent: None,
         "request",
-        otel.name = request.method().as_str(),
+        otel.name = span_name(method),
         otel.kind = "server",
         otel.status_code = Empty,
-        http.request.method = request.method().as_str(),
+        http.request.method = method,
         http.route = Empty,
         http.response.status_code = Empty,
-        url.path = request.path(),
+        url.path = path,
         mycars.request_id = id,
     );
     if let Some(traces) = state.traces
+        && state.proxies.trust_peer_of(request.request())
         && let Some(traceparent) = request.headers().get(TRACEPARENT)
         && let Ok(traceparent) = traceparent.to_str()
     {
@@ -135,7 +151,8 @@ impl LoggedRequest {
         };
         if !route.is_empty() {
             self.trace.record("http.route", route);
-            (traces.rename)(&self.trace, format!("{} {route}", self.method));
+            let method = span_name(metrics::name(&self.method));
+            (traces.rename)(&self.trace, format!("{method} {route}"));
         }
         self.trace.record("http.response.status_code", status.as_u16());
         if status.is_server_error() {

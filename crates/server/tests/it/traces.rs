@@ -8,12 +8,17 @@ use serde_json::json;
 use crate::support::{
     Installation, Request,
     accounts::{join, plates},
-    on_both_databases, wait_for,
+    on_both_databases,
+    raw::Connection,
+    wait_for,
 };
 
 on_both_databases!(trace_of_client_has_request_use_cases_and_statements);
 
 const ENDPOINT: &str = "MYCARS__TELEMETRY__OTLP_ENDPOINT";
+
+/// Trusts the tests as a proxy.
+const TRUSTED: (&str, &str) = ("MYCARS__SERVER__TRUSTED_PROXIES", "127.0.0.1");
 
 /// The trace and the span of the client.
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -24,7 +29,7 @@ const SECRET: &str = "under the left seat";
 
 fn trace_of_client_has_request_use_cases_and_statements(installation: &Installation) {
     let sink = TraceSink::start();
-    let server = installation.start_with(ENDPOINT, &sink.url());
+    let server = installation.start_with_all(&[(ENDPOINT, &sink.url()), TRUSTED]);
     let ann = join(&server, "ann");
     let car = json!({
         "brand": "Toyota", "model": "Camry", "year": 2023, "license": "B-AB 12", "notes": SECRET,
@@ -84,6 +89,48 @@ fn trace_of_client_has_request_use_cases_and_statements(installation: &Installat
         other_traces.len() > 2,
         "requests without the header have traces of their own: {all:?}"
     );
+}
+
+#[test]
+fn client_that_is_no_trusted_proxy_names_no_trace() {
+    let sink = TraceSink::start();
+    let server = Installation::empty().start_with(ENDPOINT, &sink.url());
+    let named = |sampled| {
+        let traceparent = format!("00-{TRACE}-{CLIENT}-{sampled}");
+        server
+            .send(&Request::get("/api/").header("traceparent", &traceparent))
+            .json(200);
+    };
+    named("00");
+    named("01");
+    server.stop();
+    let requests: Vec<_> = sink
+        .spans()
+        .into_iter()
+        .filter(|span| span.name == "GET /api/")
+        .collect();
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    assert!(requests.iter().all(|span| span.trace_id != TRACE), "{requests:?}");
+}
+
+#[test]
+fn spans_of_unknown_methods_and_long_paths_are_bounded() {
+    let sink = TraceSink::start();
+    let server = Installation::empty().start_with(ENDPOINT, &sink.url());
+    let (method, path) = ("M".repeat(1000), "p".repeat(1000));
+    let mut connection = Connection::to(server.address());
+    connection.send(format!(
+        "{method} /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    ));
+    connection.read_to_end();
+    server.stop();
+    let spans = sink.spans();
+    let span = spans
+        .iter()
+        .find(|span| span.name == "HTTP")
+        .expect("the request");
+    assert_eq!(span.attributes["http.request.method"], "_OTHER");
+    assert_eq!(span.attributes["url.path"].len(), 256);
 }
 
 /// Makes the server send spans every 50 milliseconds.
