@@ -2,7 +2,7 @@
 
 use std::io;
 
-use actix_web::rt::signal::unix::{SignalKind, signal};
+use actix_web::rt::signal::unix::{Signal, SignalKind, signal};
 use chrono::TimeDelta;
 use mycars_application::ports::Clock as _;
 use mycars_http::Tls;
@@ -26,12 +26,18 @@ pub(crate) fn load(settings: &Settings) -> Result<Option<Tls>, CommandError> {
     Ok(Some(tls))
 }
 
-/// Reads the files again on each SIGHUP. Must be called inside an actix runtime.
+/// Receives SIGHUP from now on, which otherwise ends the process, if the settings turn TLS on. Must be called inside an
+/// actix runtime.
 ///
 /// # Errors
 /// If the signal can't be received.
-pub(crate) fn reload_on_hangup(tls: Tls) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+pub(crate) fn hangups(settings: &Settings) -> io::Result<Option<Signal>> {
+    let files = settings.server.tls.files();
+    files.map(|_| signal(SignalKind::hangup())).transpose()
+}
+
+/// Reads the files again on each SIGHUP, also on one that was received before. Must be called inside an actix runtime.
+pub(crate) fn reload_on_hangup(tls: Tls, mut hangup: Signal) {
     actix_web::rt::spawn(async move {
         while hangup.recv().await.is_some() {
             match tls.reload() {
@@ -45,7 +51,6 @@ pub(crate) fn reload_on_hangup(tls: Tls) -> io::Result<()> {
             }
         }
     });
-    Ok(())
 }
 
 fn warn_of_expiry(tls: &Tls) {

@@ -29,6 +29,9 @@ pub(super) fn run(
 ) -> Result<(), CommandError> {
     // The file of a Unix socket is deleted at the end.
     let (listener, _file) = listen(settings)?;
+    let runtime = actix_web::rt::System::new();
+    // A certificate may be renewed while migrations are applied.
+    let hangups = runtime.block_on(async { tls::hangups(settings) })?;
     let tls = tls::load(settings)?;
     let mut starting = None;
     let (app, applied) = wiring::server_app(settings, &mut |_| {
@@ -78,10 +81,10 @@ pub(super) fn run(
     let images = Arc::clone(&app.images);
     let jobs = jobs::start(app.clone(), settings, http.jobs.clone())?;
     mail::start(app.clone())?;
-    actix_web::rt::System::new().block_on(async {
+    runtime.block_on(async {
         // The banner comes before the log: actix's lines about the start are dropped, our own follow it.
-        if let Some(tls) = &http.tls {
-            tls::reload_on_hangup(tls.clone())?;
+        if let (Some(tls), Some(hangups)) = (&http.tls, hangups) {
+            tls::reload_on_hangup(tls.clone(), hangups);
         }
         let quiet = tracing::dispatcher::set_default(&Dispatch::none());
         let server = actix_web::rt::spawn(serve(app, &http, listener)?);

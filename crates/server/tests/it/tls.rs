@@ -4,12 +4,11 @@ use std::{
     fs,
     io::{self, Read, Write},
     net::TcpListener,
-    thread,
 };
 
 use mycars_testkit::{PostgresServer, TestDatabase};
 
-use crate::support::{Installation, certificate::Certificate, raw::Connection, wait_for};
+use crate::support::{Installation, Server, certificate::Certificate, raw::Connection, wait_for};
 
 /// Returns an installation with a certificate.
 fn installation(certificate: &Certificate) -> Installation {
@@ -181,23 +180,26 @@ fn unusable_files_stop_the_start() {
 }
 
 #[test]
-fn server_with_tls_is_live_while_migrations_are_applied() {
+fn server_with_tls_is_live_and_takes_hangup_while_migrations_are_applied() {
     let postgres = PostgresServer::start();
     let other_server = postgres.begin("SELECT pg_advisory_xact_lock(7266292631)");
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let certificate = Certificate::new();
-    let installation = with_tls(Installation::at(&postgres.url()), &certificate)
+    let installation = with_tls(Installation::at(&postgres.url()), &Certificate::new())
         .with("MYCARS__SERVER__BIND", &free.to_string());
-    thread::scope(|scope| {
-        let started = scope.spawn(|| installation.start());
-        let live = format!("https://{free}/health/live");
-        wait_for("a response", || {
-            let finished = installation.run(&["healthcheck", "--url", &live]);
-            (finished.code == Some(0)).then_some(())
-        });
-        installation.run(&["healthcheck"]).refusal();
-        drop(other_server);
-        let _server = started.join().unwrap();
-        installation.run(&["healthcheck"]).success();
+    let starting = installation.spawn(&[]);
+    let live = format!("https://{free}/health/live");
+    wait_for("a response", || {
+        let finished = installation.run(&["healthcheck", "--url", &live]);
+        (finished.code == Some(0)).then_some(())
+    });
+    installation.run(&["healthcheck"]).refusal();
+    let renewed = Certificate::new();
+    renewed.install(&installation);
+    starting.hang_up();
+    drop(other_server);
+    let server = Server::of(starting);
+    installation.run(&["healthcheck"]).success();
+    wait_for("the renewed certificate", || {
+        ask_for_health(&mut renewed.connect(server.address())).ok()
     });
 }

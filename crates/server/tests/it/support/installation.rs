@@ -142,7 +142,8 @@ impl Installation {
         Process::spawn(&mut command).wait().success();
     }
 
-    fn spawn(&self, arguments: &[&str]) -> Process {
+    /// Starts `mycars` with these arguments.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Process {
         Process::spawn(self.command().args(arguments))
     }
 
@@ -178,7 +179,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn of(process: Process) -> Self {
+    /// Waits for the banner of a process that starts the server.
+    pub(crate) fn of(process: Process) -> Self {
         let banner = process
             .stdout
             .wait_for(|text| text.contains("Stop with").then(|| text.to_owned()))
