@@ -13,9 +13,9 @@ use self::find::{
     certificate_has_expired, cheap_hashes, clear_text_database, clear_text_redis, clock_differs,
     closed_database, cors_over_http, disk_is_full, key_file_is_readable, key_is_its_own_fallback,
     metrics_for_all, missing_pictures, no_proxies, other_media, pending_migrations, pool_too_large,
-    readable_database, redis_is_away, security_log_is_off, unread_dotenv, unreadable, unreadable_settings,
-    unsuitable_database, unusable_certificate, unusable_url, unwritable_backups, unwritable_data,
-    unwritable_media, weak_key_in_debug,
+    readable_database, redis_is_away, security_log_is_off, tls_key_is_readable, unread_dotenv, unreadable,
+    unreadable_settings, unsuitable_database, unusable_certificate, unusable_url, unwritable_backups,
+    unwritable_data, unwritable_media, weak_key_in_debug,
 };
 use crate::settings::SettingsError;
 use mycars_http::AllowedOrigins;
@@ -116,7 +116,7 @@ impl Check {
 }
 
 /// All checks, in the order of their output. The remedies of settings name the variables, as the errors of a start do.
-pub(crate) const CHECKS: [Check; 47] = [
+pub(crate) const CHECKS: [Check; 48] = [
     Check::new(
         "mycars.E001",
         "A variable or a key of a file names no setting.",
@@ -354,6 +354,13 @@ pub(crate) const CHECKS: [Check; 47] = [
         "Each server counts for itself, so that several servers admit several times as many logins.",
         "start Redis, or correct MYCARS__THROTTLE__SHARED or MYCARS__THROTTLE__SHARED_FILE",
         redis_is_away,
+    ),
+    Check::new(
+        "mycars.W014",
+        "Other users of this machine can read or write the key of the server's TLS.",
+        "They can pose as the server.",
+        "chmod 640 the file in MYCARS__SERVER__TLS__KEY_FILE, and chgrp it to a group of the server alone",
+        tls_key_is_readable,
     ),
     Check::new(
         "mycars.W020",

@@ -274,8 +274,13 @@ pub(super) fn readable_database(facts: &Facts) -> Option<String> {
 
 /// Returns the problem with a file that other users of this machine can read or write.
 fn readable_by_others(path: &Path) -> Option<String> {
+    with_mode(path, 0o077)
+}
+
+/// Returns the problem with a file whose mode has one of these bits.
+fn with_mode(path: &Path, too_open: u32) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode();
-    (mode & 0o077 != 0).then(|| format!("`{}` has the mode {:o}", path.display(), mode & 0o777))
+    (mode & too_open != 0).then(|| format!("`{}` has the mode {:o}", path.display(), mode & 0o777))
 }
 
 pub(super) fn pool_too_large(facts: &Facts) -> Option<String> {
@@ -313,6 +318,12 @@ pub(super) fn no_proxies(facts: &Facts) -> Option<String> {
 
 pub(super) fn unusable_certificate(facts: &Facts) -> Option<String> {
     Some(facts.tls.as_ref()?.as_ref().err()?.to_string())
+}
+
+pub(super) fn tls_key_is_readable(facts: &Facts) -> Option<String> {
+    /// Other users have rights, or the group may write: it may read, because the key may belong to root.
+    const TOO_OPEN: u32 = 0o027;
+    with_mode(&facts.settings()?.server.tls.files()?.key, TOO_OPEN)
 }
 
 pub(super) fn certificate_has_expired(facts: &Facts) -> Option<String> {

@@ -123,6 +123,13 @@ fn with_certificate(days: i64) -> Installation {
         .with("MYCARS__SERVER__TLS__KEY_FILE", &key)
 }
 
+/// Returns an installation whose key of TLS has this mode.
+fn with_key_of_mode(mode: u32) -> Installation {
+    let installation = with_certificate(60);
+    fs::set_permissions(installation.path("key.pem"), fs::Permissions::from_mode(mode)).unwrap();
+    installation
+}
+
 /// Faults, each with the problems that are found.
 fn faults() -> Vec<(Vec<&'static str>, Installation)> {
     let sqlite = TestDatabase::sqlite;
@@ -215,6 +222,9 @@ fn faults() -> Vec<(Vec<&'static str>, Installation)> {
         ),
         (vec!["E020"], with_certificate(-1)),
         (vec!["W012"], with_certificate(13)),
+        (vec!["W014"], with_key_of_mode(0o644)),
+        (vec!["W014"], with_key_of_mode(0o660)),
+        (vec![], with_key_of_mode(0o640)),
         (vec!["W011"], setting("SECRET_KEY_FALLBACKS", SECRET_KEY)),
         (
             vec!["W013"],

@@ -1,6 +1,6 @@
 //! Certificates of servers, and clients that verify them.
 
-use std::{fs, net::TcpStream, sync::Arc};
+use std::{fs, net::TcpStream, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use chrono::{Datelike as _, TimeDelta};
 use mycars_application::ports::Clock as _;
@@ -42,7 +42,9 @@ impl Certificate {
     /// Writes the files into the folder of an installation.
     pub(crate) fn install(&self, installation: &Installation) {
         fs::write(installation.path("certificate.pem"), &self.pem).unwrap();
-        fs::write(installation.path("key.pem"), &self.key).unwrap();
+        let key = installation.path("key.pem");
+        fs::write(&key, &self.key).unwrap();
+        fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// Connects to a server, whose certificate must be this one.
