@@ -43,7 +43,7 @@ fn answers(
     let operations = document.operations();
     // The file of an export states the time of the request.
     let gets = operations.iter().filter(|(path, methods)| {
-        path.starts_with("/api/") && path.as_str() != "/api/me/export/" && methods.contains_key("GET")
+        path.starts_with("/api/") && **path != "/api/me/export/" && methods.contains_key("GET")
     });
     let mut paths: Vec<_> = gets
         .map(|(path, _)| {
