@@ -80,9 +80,11 @@ pub(crate) fn car_changed(
     let (transfer, others): (Vec<Change>, Vec<Change>) = audit::car_changes(Some(before), Some(after))
         .into_iter()
         .partition(|change| change.field == Field::Owner);
+    // The new plate is the new owner's.
+    let named = if transfer.is_empty() { after } else { before };
     let of_old_owner = Object {
         owner: Some(before.owner),
-        ..Object::car(after)
+        ..Object::car(named)
     };
     append_changes(app, unit, caller, of_old_owner, others)?;
     append_changes(app, unit, caller, Object::car(after), transfer)

@@ -271,6 +271,13 @@ impl Value {
     /// Maximum number of characters of a text that an entry holds whole.
     pub const MAX_CHARACTERS: usize = 256;
 
+    /// Removes the value, except that none stays none.
+    fn hide(&mut self) {
+        if *self != Self::Nothing {
+            *self = Self::Hidden;
+        }
+    }
+
     /// Returns the value as an entry holds it: of a long text, an [`Excerpt`](Self::Excerpt). The audit log only grows,
     /// so the size of an entry must not be up to the caller. `sha256` hashes a text.
     ///
@@ -447,10 +454,17 @@ impl NewEntry {
         for Change { field, before, after } in &mut self.changes {
             for value in [before, after] {
                 let is_theirs = is_owner && (*field != Field::Owner || *value == Value::Number(user.0));
-                if !is_theirs && *value != Value::Nothing {
-                    *value = Value::Hidden;
+                if !is_theirs {
+                    value.hide();
                 }
             }
+        }
+    }
+
+    /// Removes all new values, for the copy of a former owner: an admin may have changed a car and its owner at once.
+    pub fn hide_new_values(&mut self) {
+        for change in &mut self.changes {
+            change.after.hide();
         }
     }
 }
@@ -779,6 +793,19 @@ mod tests {
             }
         }
         assert_eq!(restricted(entry(2, Some(1))), expected);
+    }
+
+    #[test]
+    fn new_values_are_hidden_and_old_ones_stay() {
+        let mut hidden = entry(1, Some(2));
+        hidden.hide_new_values();
+        for (change, original) in hidden.changes.iter().zip(entry(1, Some(2)).changes) {
+            assert_eq!(change.before, original.before);
+            assert!(
+                matches!(change.after, Value::Hidden | Value::Nothing),
+                "{change:?}"
+            );
+        }
     }
 
     #[test]

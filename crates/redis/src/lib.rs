@@ -218,7 +218,7 @@ impl Session<'_> {
         let left = self.time_left();
         thread::Builder::new().name("redis".into()).spawn(move || {
             let _turn = turn;
-            // Nobody receives the connection if the request has given up.
+            // The receiver is gone if the request has given up.
             let _ = result.send(connect(&client, left));
         })?;
         connected

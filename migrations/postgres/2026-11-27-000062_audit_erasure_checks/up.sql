@@ -35,8 +35,14 @@ BEGIN
                     NEW.actor_name = OLD.actor_name
                     OR user_id = OLD.actor_id AND NEW.actor_name = 'erased user ' || user_id
                 )
-                AND (NEW.address IS NULL OR NEW.address = OLD.address)
-                AND (NEW.request_id IS NULL OR NEW.request_id = OLD.request_id)
+                AND (
+                    NEW.address IS NOT DISTINCT FROM OLD.address
+                    OR NEW.address IS NULL AND (user_id = OLD.actor_id OR OLD.actor_id IS NULL)
+                )
+                AND (
+                    NEW.request_id IS NOT DISTINCT FROM OLD.request_id
+                    OR NEW.request_id IS NULL AND (user_id = OLD.actor_id OR OLD.actor_id IS NULL)
+                )
                 AND (
                     NEW.changes = OLD.changes
                     OR user_id = OLD.owner_id AND NEW.changes = audit_log_hides_texts(OLD.changes::json)

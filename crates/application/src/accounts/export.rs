@@ -53,6 +53,8 @@ pub struct Export {
     user: UserId,
     current: Current,
     stage: Stage,
+    /// The cars that the user owns.
+    owned: HashSet<CarId>,
     /// The pictures of the cars that were read. Imported cars may share one.
     pictures: HashSet<ImagePath>,
 }
@@ -98,6 +100,7 @@ impl Export {
             user,
             current: Current::of(app, credential),
             stage: Stage::Account,
+            owned: HashSet::new(),
             pictures: HashSet::new(),
         })
     }
@@ -131,6 +134,7 @@ impl Export {
                 let mut cars = app.store.read(|unit| unit.cars().find_all(&some))?;
                 cars.retain(|car| car.owner == user);
                 in_order_of(&some, &mut cars, |car| car.id);
+                self.owned.extend(cars.iter().map(|car| car.id));
                 self.pictures
                     .extend(cars.iter().filter_map(|car| car.image.clone()));
                 let next = if ids.is_empty() {
@@ -152,8 +156,15 @@ impl Export {
                         Stage::Programs(app.store.read(logins)?.into())
                     }
                 };
-                for entry in &mut entries {
-                    entry.entry.restrict_to(user);
+                for Entry { entry, .. } in &mut entries {
+                    let is_former = entry
+                        .object
+                        .car_id()
+                        .is_some_and(|car| !self.owned.contains(&car));
+                    if is_former && entry.author.id != Some(user) {
+                        entry.hide_new_values();
+                    }
+                    entry.restrict_to(user);
                 }
                 (Part::History(entries), next)
             }
@@ -367,16 +378,20 @@ mod tests {
 
     #[test]
     fn entries_hold_no_data_of_other_users() {
-        let (app, _) = mocks(vec![]).into_app();
-        for part in export(&app) {
-            if let Part::History(entries) = part {
-                for Entry { entry, .. } in entries {
-                    assert_eq!(
-                        (entry.author.id, entry.author.name.as_str()),
-                        (None, "another user")
-                    );
-                    assert_eq!(entry.origin.address, None);
-                    assert_ne!(entry.changes[0].after, Value::Hidden);
+        let owned = Car {
+            image: None,
+            ..samples::car()
+        };
+        for (cars, is_former_owner) in [(vec![owned], false), (vec![], true)] {
+            let (app, _) = mocks(cars).into_app();
+            for part in export(&app) {
+                if let Part::History(entries) = part {
+                    for Entry { entry, .. } in entries {
+                        let author = (entry.author.id, entry.author.name.as_str());
+                        assert_eq!(author, (None, "another user"));
+                        assert_eq!(entry.origin.address, None);
+                        assert_eq!(entry.changes[0].after == Value::Hidden, is_former_owner);
+                    }
                 }
             }
         }

@@ -419,6 +419,24 @@ mod tests {
     }
 
     #[test]
+    fn transfer_names_the_entry_of_the_old_owner_by_the_old_plate() {
+        let (app, store) = mocks().with_updates().into_app();
+        let sold = CarInput {
+            owner: Input::Given(UserId(2)),
+            license: "B-OB 1".into(),
+            ..CarInput::default()
+        };
+        let partial = UpdateMode::Partial;
+        update(&app, &samples::admin(), CarScope::All, CarId(10), &sold, partial).unwrap();
+        let entries = store.entries();
+        let [of_old_owner, transfer] = &entries[..] else {
+            panic!("{entries:?}");
+        };
+        assert!(!of_old_owner.object.name.contains("B-OB 1"), "{of_old_owner:?}");
+        assert!(transfer.object.name.contains("B-OB 1"), "{transfer:?}");
+    }
+
+    #[test]
     fn unchanged_input_with_a_version_makes_no_new_version() {
         let (app, store) = mocks().into_app();
         let seen = CarInput {

@@ -193,13 +193,8 @@ impl WorkerPools {
                 sizes.password_queue,
                 sizes.password_threads,
             )?,
-            // The largest pictures of one client may take seconds, and leave a thread to others.
-            images: start_slow(
-                "images",
-                sizes.image_threads,
-                MAX_WAITING_IMAGES,
-                (sizes.image_threads - 1).max(1),
-            )?,
+            // The largest pictures of one client take seconds and most of the memory, so they come one after the other.
+            images: start_slow("images", sizes.image_threads, MAX_WAITING_IMAGES, 1)?,
             media: start("media", MEDIA_THREADS)?,
             waits,
         })
@@ -581,27 +576,24 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn most_slow_threads_work_for_one_address_at_once() {
+    async fn all_password_threads_work_for_one_address_at_once() {
         let pools = WorkerPools::start(PoolSizes {
             password_threads: 3,
             password_queue: 8,
-            image_threads: 3,
             ..PoolSizes::SMALLEST
         })
         .unwrap();
-        for (pool, threads) in [(Pool::Passwords, 3), (Pool::Images, 2)] {
-            let barrier = Arc::new(Barrier::new(threads));
-            let office = Share {
-                key: Key::Address(Ipv4Addr::LOCALHOST.into()),
-                max_jobs: usize::MAX,
-            };
-            let jobs = (0..threads).map(|_| {
-                let barrier = Arc::clone(&barrier);
-                pools.run(pool, office.clone(), move || barrier.wait())
-            });
-            for met in futures_util::future::join_all(jobs).await {
-                met.unwrap();
-            }
+        let barrier = Arc::new(Barrier::new(3));
+        let office = Share {
+            key: Key::Address(Ipv4Addr::LOCALHOST.into()),
+            max_jobs: usize::MAX,
+        };
+        let jobs = (0..3).map(|_| {
+            let barrier = Arc::clone(&barrier);
+            pools.run(Pool::Passwords, office.clone(), move || barrier.wait())
+        });
+        for met in futures_util::future::join_all(jobs).await {
+            met.unwrap();
         }
     }
 
